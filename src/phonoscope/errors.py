@@ -1,0 +1,32 @@
+"""The few kinds of errors that phonoscope raises; each says what was found, what was expected and what to do."""
+
+
+class PhonoscopeError(Exception):
+    """Base of every error that phonoscope raises on purpose; the command line prints it without a traceback."""
+
+
+class AudioError(PhonoscopeError):
+    """A recording cannot be read or used: missing, corrupt, empty, too short."""
+
+
+class CorpusError(PhonoscopeError):
+    """A corpus, an alignment or a phone set is not as expected."""
+
+
+class ClassifierError(PhonoscopeError):
+    """A classifier cannot be built, loaded or applied."""
+
+
+class AttributionError(PhonoscopeError):
+    """A map cannot be made, placed or stored."""
+
+
+class ExperimentError(PhonoscopeError):
+    """A recipe or a run folder is not as expected."""
+
+
+class MissingExtraError(PhonoscopeError):
+    """An optional dependency is needed; the message names the extra that brings it."""
+
+    def __init__(self, module: str, extra: str) -> None:
+        super().__init__(f"this needs {module}, which is not installed. Install it with: pip install 'phonoscope[{extra}]'")
