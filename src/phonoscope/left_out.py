@@ -1,0 +1,36 @@
+"""The report of everything that was left out of a table and why; it travels in ``tokens.attrs["left_out"]``."""
+
+from collections.abc import Iterable
+from typing import Any
+
+EXAMPLES_KEPT = 5
+
+
+class LeftOut:
+    """Counts what was left out, by kind and reason, in the order in which the reasons first appear.
+
+    Parameters
+    ----------
+    entries : list of dict, optional
+        Entries of an earlier report (``tokens.attrs["left_out"]``) to continue.
+    """
+
+    def __init__(self, entries: Iterable[dict[str, Any]] = ()) -> None:
+        self._entries: dict[tuple[str, str], dict[str, Any]] = {
+            (entry["what"], entry["reason"]): {**entry, "examples": list(entry["examples"])} for entry in entries
+        }
+
+    def add(self, what: str, reason: str, count: int = 1, examples: Iterable[str] = ()) -> None:
+        """Count `count` more things of kind `what` ("recording", "token" or "label") left out for `reason`."""
+        if count <= 0:
+            return
+        entry = self._entries.setdefault((what, reason), {"what": what, "reason": reason, "count": 0, "examples": []})
+        entry["count"] += int(count)
+        for example in examples:
+            if len(entry["examples"]) >= EXAMPLES_KEPT:
+                break
+            entry["examples"].append(str(example))
+
+    def entries(self) -> list[dict[str, Any]]:
+        """List of ``{"what", "reason", "count", "examples"}``, ready for JSON."""
+        return [{**entry, "examples": list(entry["examples"])} for entry in self._entries.values()]
