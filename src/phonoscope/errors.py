@@ -29,4 +29,6 @@ class MissingExtraError(PhonoscopeError):
     """An optional dependency is needed; the message names the extra that brings it."""
 
     def __init__(self, module: str, extra: str) -> None:
-        super().__init__(f"this needs {module}, which is not installed. Install it with: pip install 'phonoscope[{extra}]'")
+        super().__init__(
+            f"this needs {module}, which is not installed. Install it with: pip install 'phonoscope[{extra}]'"
+        )

@@ -1,0 +1,372 @@
+"""Frequency and time axes, and where a layer's cells lie on them: receptive fields by arithmetic and by measurement.
+
+A cell of a feature map belongs at the centre of its receptive field. For a ResNet's last stage this is 15.5 input rows
+away from where resizing the map as an image would draw it.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
+
+from phonoscope.errors import AttributionError, ClassifierError
+from phonoscope.modules import evaluation_mode, named_layer
+
+_SCALES: dict[str, tuple[Callable[[Any], Any], Callable[[Any], Any]]] = {
+    "linear": (lambda hz: hz, lambda value: value),
+    # O'Shaughnessy (1987): 2595 log10(1 + f / 700)
+    "mel": (lambda hz: 2595.0 * np.log10(1 + hz / 700.0), lambda mel: 700.0 * (10 ** (mel / 2595.0) - 1)),
+    # Glasberg & Moore (1990): ERB-rate scale, 21.4 log10(1 + 0.00437 f)
+    "erb": (lambda hz: 21.4 * np.log10(1 + 0.00437 * hz), lambda erb: (10 ** (erb / 21.4) - 1) / 0.00437),
+}
+SCALES = tuple(_SCALES)
+
+
+@dataclass(frozen=True)
+class FrequencyAxis:
+    """Rows of a spectrogram, lowest frequency first.
+
+    Parameters
+    ----------
+    rows
+        Number of rows.
+    max_hz
+        Upper edge of the last row, Hz. The lower edge of the first row is 0 Hz.
+    scale
+        ``linear``, ``mel`` or ``erb``: the scale on which all rows have the same height.
+    """
+
+    rows: int
+    max_hz: float
+    scale: str = "linear"
+
+    def __post_init__(self) -> None:
+        if self.scale not in _SCALES:
+            raise ClassifierError(f"frequency scale {self.scale!r} is not known; choose one of {', '.join(SCALES)}")
+        if self.rows < 1 or self.max_hz <= 0:
+            raise ClassifierError(f"a frequency axis needs rows >= 1 and max_hz > 0, got {self.rows} and {self.max_hz}")
+
+    def at(self, position: np.ndarray | float) -> np.ndarray:
+        """Frequency in Hz at a (fractional) row position; position 0 is the centre of the first row.
+
+        Positions outside the axis are clipped to its edges: nothing lies below 0 Hz or above ``max_hz``.
+        """
+        to_scale, to_hz = _SCALES[self.scale]
+        share = np.clip((np.asarray(position, dtype=float) + 0.5) / self.rows, 0.0, 1.0)
+        return np.asarray(to_hz(share * to_scale(self.max_hz)))
+
+    @property
+    def centres(self) -> np.ndarray:
+        """Centre of each row, Hz, shape (rows,)."""
+        return self.at(np.arange(self.rows))
+
+    @property
+    def edges(self) -> np.ndarray:
+        """Edges of the rows, Hz, shape (rows + 1,)."""
+        return self.at(np.arange(self.rows + 1) - 0.5)
+
+
+@dataclass(frozen=True)
+class TimeAxis:
+    """Columns of a spectrogram.
+
+    Parameters
+    ----------
+    columns
+        Number of columns.
+    seconds
+        Length of the axis in s; ``None`` for a stretched axis, on which positions are shares of the token (0 to 1).
+    """
+
+    columns: int
+    seconds: float | None = None
+
+    @property
+    def stretched(self) -> bool:
+        """Whether every token fills the whole axis whatever its duration."""
+        return self.seconds is None
+
+    def at(self, position: np.ndarray | float) -> np.ndarray:
+        """Share of the token (stretched) or seconds (fixed) at a fractional column position, clipped to the axis."""
+        share = np.clip((np.asarray(position, dtype=float) + 0.5) / self.columns, 0.0, 1.0)
+        return share if self.seconds is None else share * self.seconds
+
+    @property
+    def centres(self) -> np.ndarray:
+        """Centre of each column, shape (columns,), share of the token or s."""
+        return self.at(np.arange(self.columns))
+
+
+def axis_config(axis: FrequencyAxis | TimeAxis) -> dict[str, Any]:
+    """Return the axis as plain values, to be written beside arrays."""
+    return asdict(axis)
+
+
+@dataclass(frozen=True)
+class Cells:
+    """Where the cells of one dimension of a layer look, in positions of the network's input.
+
+    Cell ``i`` sees the input positions ``first + i * step`` to ``last + i * step`` (inclusive, before clipping at the
+    input's borders).
+    """
+
+    first: float
+    last: float
+    step: float
+    count: int
+
+    @property
+    def extent(self) -> float:
+        """Theoretical receptive field, input positions."""
+        return self.last - self.first + 1
+
+    @property
+    def centres(self) -> np.ndarray:
+        """Centre of each cell's receptive field, shape (count,), input positions."""
+        return (self.first + self.last) / 2 + self.step * np.arange(self.count)
+
+
+# A function that slides a window: the positions of (kernel, stride, padding, dilation) among its arguments.
+_WINDOWED = {
+    "conv1d": (None, 3, 4, 5),
+    "conv2d": (None, 3, 4, 5),
+    "conv3d": (None, 3, 4, 5),
+    "max_pool1d": (1, 2, 3, 4),
+    "max_pool2d": (1, 2, 3, 4),
+    "max_pool3d": (1, 2, 3, 4),
+    "avg_pool1d": (1, 2, 3, None),
+    "avg_pool2d": (1, 2, 3, None),
+    "avg_pool3d": (1, 2, 3, None),
+}
+_WINDOW_NAMES = ("kernel_size", "stride", "padding", "dilation")
+
+
+class _CellTracker(TorchFunctionMode):
+    """Carries ``Cells`` along every torch function of a forward pass, through branches, sums and concatenations."""
+
+    def __init__(self, inputs: Tensor) -> None:
+        super().__init__()
+        sizes = inputs.shape[2:]
+        self._cells: dict[int, tuple[Cells, ...]] = {id(inputs): tuple(Cells(0, 0, 1, n) for n in sizes)}
+        self._alive = [inputs]  # ids are only unique among tensors that live
+
+    def of(self, tensor: Tensor) -> tuple[Cells, ...] | None:
+        return self._cells.get(id(tensor))
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        kwargs = kwargs or {}
+        result = func(*args, **kwargs)
+        output = result[0] if isinstance(result, tuple) and result and isinstance(result[0], Tensor) else result
+        if isinstance(output, Tensor):
+            cells = self._follow(getattr(func, "__name__", ""), args, kwargs, output)
+            self._alive.append(output)
+            if cells is None:
+                self._cells.pop(id(output), None)
+            else:
+                self._cells[id(output)] = cells
+        return result
+
+    def _follow(self, name: str, args: Any, kwargs: Any, output: Tensor) -> tuple[Cells, ...] | None:
+        flat = [a for item in args for a in (item if isinstance(item, (tuple, list)) else (item,))]
+        known = [c for a in (*flat, *kwargs.values()) if isinstance(a, Tensor) and (c := self.of(a)) is not None]
+        if not known:
+            return None
+        if name.removesuffix("_with_indices") in _WINDOWED or name == "fn":
+            return self._slide(name.removesuffix("_with_indices"), args, kwargs, known[0], output)
+        if name == "pad" and output.dim() == len(known[0]) + 2:
+            amounts = list(args[1] if len(args) > 1 else kwargs["pad"])
+            before = [*amounts[0::2][::-1]]
+            before = [0] * (len(known[0]) - len(before)) + before
+            shifted = [
+                replace(c, first=c.first - b * c.step, last=c.last - b * c.step)
+                for c, b in zip(known[0], before, strict=True)
+            ]
+            return _with_counts(shifted, output)
+        return _merge(known, output)
+
+    @staticmethod
+    def _slide(name: str, args: Any, kwargs: Any, cells: tuple[Cells, ...], output: Tensor) -> tuple[Cells, ...] | None:
+        dims = len(cells)
+        places = _WINDOWED.get(name, (1, 2, 3, 4))
+
+        def argument(which: int, default: Any) -> Any:
+            place = places[which]
+            if place is not None and place < len(args):
+                return args[place]
+            return kwargs.get(_WINDOW_NAMES[which], default)
+
+        if places[0] is None:
+            weight = args[1] if len(args) > 1 else kwargs["weight"]
+            kernel = list(weight.shape[2:])
+            stride = _per_dimension(argument(1, 1), dims)
+        else:
+            kernel = _per_dimension(argument(0, None), dims)
+            given = argument(1, None)
+            stride = kernel if given is None or given == [] else _per_dimension(given, dims)
+        dilation = _per_dimension(argument(3, 1), dims)
+        padding = argument(2, 0)
+        if padding == "same":
+            padding = [(d * (k - 1)) // 2 for k, d in zip(kernel, dilation, strict=True)]
+        padding = _per_dimension(0 if padding == "valid" else padding, dims)
+        moved = [
+            Cells(
+                first=c.first - p * c.step,
+                last=c.last + (d * (k - 1) - p) * c.step,
+                step=c.step * s,
+                count=c.count,
+            )
+            for c, k, s, p, d in zip(cells, kernel, stride, padding, dilation, strict=True)
+        ]
+        return _with_counts(moved, output)
+
+
+def _per_dimension(value: Any, dims: int) -> list[int]:
+    values = list(value) if isinstance(value, (tuple, list, torch.Size)) else [value]
+    return values * dims if len(values) == 1 else values
+
+
+def _with_counts(cells: Sequence[Cells], output: Tensor) -> tuple[Cells, ...] | None:
+    sizes = output.shape[-len(cells) :]
+    return tuple(replace(c, count=n) for c, n in zip(cells, sizes, strict=True))
+
+
+def _merge(known: Sequence[tuple[Cells, ...]], output: Tensor) -> tuple[Cells, ...] | None:
+    """Cells of a function that works point by point or joins branches; None when it changed the grid."""
+    merged = known[0]
+    for other in known[1:]:
+        if len(other) != len(merged) or any(a.step != b.step for a, b in zip(merged, other, strict=True)):
+            return None
+        merged = tuple(
+            replace(a, first=min(a.first, b.first), last=max(a.last, b.last))
+            for a, b in zip(merged, other, strict=True)
+        )
+    if output.dim() != len(merged) + 2 or tuple(output.shape[2:]) != tuple(c.count for c in merged):
+        return None
+    return merged
+
+
+def receptive_field(network: nn.Module, layer: str, inputs: Tensor) -> tuple[Cells, ...]:
+    """Theoretical receptive fields of a layer's cells, by arithmetic over every operation that leads to it.
+
+    Convolutions and poolings of one to three dimensions are followed with kernel, stride, padding and dilation,
+    whether they are modules or plain functions; branches that meet in a sum or concatenation are united.
+
+    Parameters
+    ----------
+    network
+        The network; it is run once, without gradients, on ``inputs`` and left as it was.
+    layer
+        Name of the layer as in ``network.named_modules()``.
+    inputs
+        Network input of shape (batch, channels, *spatial); the values do not matter.
+
+    Returns
+    -------
+    tuple of Cells
+        One entry a spatial dimension, in positions of the input.
+
+    Raises
+    ------
+    AttributionError
+        If there is no such layer, or an operation on the way changes the grid in a way that cannot be followed.
+    """
+    module = named_layer(network, layer)
+    found: list[tuple[Cells, ...] | None] = []
+    inputs = inputs[:1].detach()
+    tracker = _CellTracker(inputs)
+    handle = module.register_forward_hook(
+        lambda _module, _args, output: found.append(tracker.of(output) if isinstance(output, Tensor) else None)
+    )
+    try:
+        with evaluation_mode(network), torch.no_grad(), tracker:
+            network(inputs)
+    finally:
+        handle.remove()
+    if not found or found[-1] is None:
+        raise AttributionError(
+            f"cannot tell where the cells of layer {layer!r} look: its output is not a grid that convolutions and "
+            "poolings make from the input. Choose an earlier convolutional layer"
+        )
+    return found[-1]
+
+
+@dataclass(frozen=True)
+class EffectiveField:
+    """Where a layer's cells really look on given inputs: gradient energy over one input dimension.
+
+    ``centres`` and ``widths`` (two standard deviations), shape (cells,), are in input positions.
+    """
+
+    centres: np.ndarray
+    widths: np.ndarray
+
+    @property
+    def width(self) -> float:
+        """Median width over the cells, input positions."""
+        return float(np.median(self.widths))
+
+
+def effective_field(
+    network: nn.Module, layer: str, inputs: Tensor, *, dimension: int = 0, seed: int = 0
+) -> EffectiveField:
+    """Measure the effective receptive field of a layer by the energy of gradients (Luo et al. 2016).
+
+    For each cell along ``dimension`` a random combination of the channels (all cells across the other dimensions) is
+    differentiated with respect to the input; the squared gradient is a density over the input positions whose mean
+    and standard deviation are returned.
+
+    Parameters
+    ----------
+    inputs
+        Real network inputs, shape (batch, channels, *spatial): effective fields depend on the data.
+    dimension
+        Spatial dimension to measure: 0 is frequency for a spectrogram.
+    seed
+        Seed of the random combination of channels.
+    """
+    module = named_layer(network, layer)
+    generator = torch.Generator().manual_seed(seed)
+    inputs = inputs.detach().clone().requires_grad_(True)
+    taken: list[Tensor] = []
+    handle = module.register_forward_hook(lambda _module, _args, output: taken.append(output.clone()))
+    try:
+        with evaluation_mode(network), torch.enable_grad():
+            network(inputs)
+            output = taken[-1]
+            weights = torch.randn(output.shape[:2], generator=generator).to(output)
+            combined = torch.einsum("bc...,bc->b...", output, weights)
+            others = tuple(d for d in range(1, combined.dim()) if d != dimension + 1)
+            cells = combined.sum(dim=(0, *others))
+            energies = []
+            for index in range(cells.shape[0]):
+                (gradient,) = torch.autograd.grad(cells[index], inputs, retain_graph=index + 1 < cells.shape[0])
+                rest = tuple(d for d in range(gradient.dim()) if d != dimension + 2)
+                energies.append(gradient.square().sum(dim=rest))
+    finally:
+        handle.remove()
+    energy = torch.stack(energies).double().cpu().numpy()
+    energy /= np.maximum(energy.sum(axis=1, keepdims=True), np.finfo(float).tiny)
+    positions = np.arange(energy.shape[1])
+    centres = energy @ positions
+    variance = np.maximum(energy @ positions**2 - centres**2, 0.0)
+    return EffectiveField(centres=centres, widths=2 * np.sqrt(variance))
+
+
+def hz_per_position(axis: FrequencyAxis) -> float:
+    """Mean height of a row in Hz: turns widths in input positions into Hz (exact on a linear axis)."""
+    return axis.max_hz / axis.rows
+
+
+def cell_edges(centres: np.ndarray, low: float, high: float) -> np.ndarray:
+    """Edges half-way between neighbouring centres, closed by ``low`` and ``high``; shape (len(centres) + 1,)."""
+    centres = np.asarray(centres, dtype=float)
+    if len(centres) == 0 or not math.isfinite(low) or not math.isfinite(high):
+        raise AttributionError(f"cell edges need at least one centre and finite limits, got {len(centres)} centres")
+    return np.concatenate([[low], (centres[1:] + centres[:-1]) / 2, [high]])

@@ -1,0 +1,251 @@
+"""The classifier: front end, network, labels and sample rate in one module: trained, saved, loaded, explained."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import Tensor, nn
+
+from phonoscope import __version__
+from phonoscope.errors import ClassifierError, CorpusError
+from phonoscope.files import write_bytes, write_json
+from phonoscope.frontends import Spectrogram, Waveform, build_front_end, pad_waveforms
+from phonoscope.modules import evaluation_mode
+from phonoscope.networks import NETWORKS, build_network
+
+CONFIG_NAME = "config.json"
+WEIGHTS_NAME = "model.safetensors"
+
+
+class Classifier(nn.Module):
+    """A front end and a network with the names of its classes.
+
+    Parameters
+    ----------
+    front_end
+        Module from zero-padded waveforms and lengths to the network's input; carries its axes.
+    network
+        Module from the standardised front-end output to logits (batch, len(labels)).
+    labels
+        Names of the classes, in the order of the logits.
+    network_name, network_options
+        What ``build_network`` needs to rebuild the network when the classifier is loaded; without a name the
+        classifier can be used but not loaded back by name alone (pass ``network=`` to ``from_pretrained``).
+    input_mean, input_sd
+        The front end's output is standardised as ``(x - input_mean) / input_sd`` before the network.
+    notes
+        Anything worth keeping beside the weights (how it was trained); JSON values.
+    """
+
+    def __init__(
+        self,
+        front_end: Spectrogram | Waveform,
+        network: nn.Module,
+        labels: Sequence[str],
+        *,
+        network_name: str | None = None,
+        network_options: dict[str, Any] | None = None,
+        input_mean: float = 0.0,
+        input_sd: float = 1.0,
+        notes: dict[str, Any] | None = None,
+    ) -> None:
+        super().__init__()
+        if len(labels) < 2 or len(set(labels)) != len(labels):
+            raise ClassifierError(f"a classifier needs at least two different labels, got {list(labels)}")
+        self.front_end = front_end
+        self.network = network
+        self.labels = [str(label) for label in labels]
+        self.network_name = network_name
+        self.network_options = dict(network_options or {})
+        self.input_mean = float(input_mean)
+        self.input_sd = float(input_sd)
+        self.notes = dict(notes or {})
+
+    @classmethod
+    def build(
+        cls, front_end: Spectrogram | Waveform, network: str, labels: Sequence[str], **options: Any
+    ) -> Classifier:
+        """Make an untrained classifier with a network given by name or import path."""
+        module = build_network(network, len(labels), **options)
+        return cls(front_end, module, labels, network_name=network, network_options=options)
+
+    @property
+    def sample_rate(self) -> int:
+        """Sample rate of the waveforms it takes, Hz."""
+        return self.front_end.sample_rate
+
+    @property
+    def device(self) -> torch.device:
+        """Device of the network's weights."""
+        parameter = next(self.network.parameters(), None)
+        return torch.device("cpu") if parameter is None else parameter.device
+
+    def inputs(self, waveforms: Tensor, lengths: Tensor | None = None) -> Tensor:
+        """Standardised network input of zero-padded waveforms, on the classifier's device."""
+        spectrograms = self.front_end(waveforms.to(self.device), None if lengths is None else lengths.to(self.device))
+        return (spectrograms - self.input_mean) / self.input_sd
+
+    def forward(self, waveforms: Tensor, lengths: Tensor | None = None) -> Tensor:
+        """Logits (batch, classes) of zero-padded waveforms (batch, samples) and their lengths (batch,)."""
+        return self.network(self.inputs(waveforms, lengths))
+
+    def batches(self, waveforms: Sequence[np.ndarray], batch_size: int = 64) -> Iterator[tuple[slice, Tensor]]:
+        """Yield network inputs of a list of waveforms, chunk by chunk, with the slice that each chunk covers."""
+        for start in range(0, len(waveforms), batch_size):
+            part = slice(start, min(start + batch_size, len(waveforms)))
+            yield part, self.inputs(*pad_waveforms(waveforms[part]))
+
+    @torch.no_grad()
+    def logits(self, waveforms: Sequence[np.ndarray], batch_size: int = 64) -> np.ndarray:
+        """Logits of 1-D waveforms at ``sample_rate``, shape (tokens, classes), in evaluation mode."""
+        if len(waveforms) == 0:
+            return np.zeros((0, len(self.labels)), dtype=np.float32)
+        with evaluation_mode(self):
+            return np.concatenate(
+                [self.network(x).float().cpu().numpy() for _, x in self.batches(waveforms, batch_size)]
+            )
+
+    def predict(self, waveforms: Sequence[np.ndarray], batch_size: int = 64) -> pd.DataFrame:
+        """Classify 1-D waveforms at ``sample_rate``.
+
+        Returns
+        -------
+        DataFrame
+            One row a waveform: ``predicted`` and one column ``p_<label>`` a class (softmax of the logits).
+        """
+        logits = self.logits(waveforms, batch_size)
+        return prediction_table(logits, self.labels)
+
+    def index_of(self, label: str) -> int:
+        """Position of a class among the logits; accepts IPA or the ASCII alias of the phone table."""
+        if label in self.labels:
+            return self.labels.index(label)
+        from phonoscope.phones import resolve_label
+
+        try:
+            resolved = resolve_label(label)
+        except CorpusError:
+            resolved = label
+        if resolved not in self.labels:
+            raise ClassifierError(f"the classifier has no class {label!r}; it has: {', '.join(self.labels)}")
+        return self.labels.index(resolved)
+
+    def config(self) -> dict[str, Any]:
+        """Everything but the weights, as JSON values."""
+        return {
+            "phonoscope_version": __version__,
+            "sample_rate": self.sample_rate,
+            "labels": self.labels,
+            "front_end": {"kind": self.front_end.kind, **self.front_end.config()},
+            "network": {"name": self.network_name, "options": self.network_options},
+            "input_mean": self.input_mean,
+            "input_sd": self.input_sd,
+            "notes": self.notes,
+        }
+
+    def save_pretrained(self, folder: str | Path) -> Path:
+        """Write ``config.json`` and ``model.safetensors`` (the network's weights) into a folder, each atomically."""
+        from safetensors.torch import save
+
+        folder = Path(folder)
+        folder.mkdir(parents=True, exist_ok=True)
+        state = {k: v.detach().cpu().contiguous() for k, v in self.network.state_dict().items()}
+        write_bytes(folder / WEIGHTS_NAME, save(state))
+        write_json(folder / CONFIG_NAME, self.config())
+        return folder
+
+    @classmethod
+    def from_pretrained(
+        cls, source: str | Path, *, network: nn.Module | None = None, trust_imports: bool = False, device: str = "cpu"
+    ) -> Classifier:
+        """Load a classifier from a folder written by ``save_pretrained`` or from the Hugging Face hub.
+
+        Parameters
+        ----------
+        source
+            A folder; or ``owner/name`` on the hub when there is no such folder (needs the extra ``hf``).
+        network
+            A module to load the weights into, for networks that are not in phonoscope.
+        trust_imports
+            Allow a network given by import path in ``config.json`` to be imported: that runs its code.
+
+        Raises
+        ------
+        ClassifierError
+            If files are missing or do not fit, or an import would be needed that was not allowed.
+        """
+        from safetensors.torch import load_file
+
+        folder = _local_folder(source)
+        try:
+            config = json.loads((folder / CONFIG_NAME).read_text(encoding="utf-8"))
+            settings = dict(config["front_end"])
+            labels, spec = config["labels"], config["network"]
+        except (OSError, ValueError, KeyError) as error:
+            raise ClassifierError(
+                f"{folder} is not a saved classifier: {CONFIG_NAME} is missing or incomplete ({error})"
+            ) from error
+        name = spec["name"]
+        if network is None:
+            if name is None:
+                raise ClassifierError(f"{folder} does not say how to build its network; pass it as network=")
+            if name not in NETWORKS and not trust_imports:
+                raise ClassifierError(
+                    f"{folder} asks to import its network from {name!r}, which runs code of that module. If you trust "
+                    "it, pass trust_imports=True (--trust-imports on the command line)"
+                )
+            network = build_network(name, len(labels), **spec["options"])
+        weights = folder / WEIGHTS_NAME
+        try:
+            state = load_file(weights)
+        except Exception as error:
+            raise ClassifierError(f"the weights {weights} cannot be read: {error}") from error
+        try:
+            network.load_state_dict(state)
+        except RuntimeError as error:
+            raise ClassifierError(f"the weights in {folder} do not fit the network {name!r}: {error}") from error
+        classifier = cls(
+            build_front_end(settings.pop("kind"), **settings),
+            network,
+            labels,
+            network_name=name,
+            network_options=spec["options"],
+            input_mean=config["input_mean"],
+            input_sd=config["input_sd"],
+            notes=config.get("notes"),
+        )
+        return classifier.to(device).eval()
+
+
+def prediction_table(logits: np.ndarray, labels: Sequence[str]) -> pd.DataFrame:
+    """Predicted class and softmax probabilities of logits, shape (tokens, classes)."""
+    shifted = np.exp(logits - logits.max(axis=1, keepdims=True)) if len(logits) else logits
+    probabilities = shifted / shifted.sum(axis=1, keepdims=True) if len(logits) else logits
+    table = pd.DataFrame(probabilities, columns=[f"p_{label}" for label in labels])
+    predicted = np.asarray(labels, dtype=object)[logits.argmax(axis=1)] if len(logits) else []
+    table.insert(0, "predicted", predicted)
+    return table
+
+
+def _local_folder(source: str | Path) -> Path:
+    folder = Path(source)
+    if folder.is_dir():
+        return folder
+    if str(source).count("/") != 1 or str(source).startswith((".", "/")):
+        raise ClassifierError(f"there is no folder {source}; give the folder that holds {CONFIG_NAME}")
+    try:
+        from huggingface_hub import snapshot_download
+    except ImportError as error:
+        raise ClassifierError(
+            f"there is no folder {source}. To fetch it from the model hub, install phonoscope[hf]"
+        ) from error
+    try:
+        return Path(snapshot_download(str(source), allow_patterns=[CONFIG_NAME, WEIGHTS_NAME]))
+    except Exception as error:
+        raise ClassifierError(f"there is no folder {source}, and the model hub did not give it: {error}") from error

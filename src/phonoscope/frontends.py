@@ -1,0 +1,292 @@
+"""Front ends: modules that turn a batch of waveforms into a network's input and know its axes in Hz and s.
+
+A front end takes zero-padded waveforms with their lengths, so tokens of different duration go through in one call, on
+the device and with the gradients of the model.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from phonoscope.axes import FrequencyAxis, TimeAxis
+from phonoscope.errors import ClassifierError
+
+
+def pad_waveforms(waveforms: Sequence[np.ndarray | Tensor]) -> tuple[Tensor, Tensor]:
+    """Stack 1-D waveforms of different length.
+
+    Returns
+    -------
+    padded, lengths
+        Float32 tensor (batch, longest), zeros after each end, and int64 lengths in samples, shape (batch,).
+
+    Raises
+    ------
+    ClassifierError
+        If there is no waveform, or one is not 1-D, empty or not finite.
+    """
+    if len(waveforms) == 0:
+        raise ClassifierError("no waveform was given; pass a list of 1-D arrays")
+    tensors = [torch.as_tensor(w, dtype=torch.float32) for w in waveforms]
+    for index, tensor in enumerate(tensors):
+        if tensor.dim() != 1 or tensor.numel() == 0:
+            raise ClassifierError(
+                f"waveform {index} has shape {tuple(tensor.shape)}; expected a non-empty 1-D array of samples"
+            )
+        if not bool(torch.isfinite(tensor).all()):
+            raise ClassifierError(
+                f"waveform {index} holds values that are not finite; repair or leave out the recording"
+            )
+    lengths = torch.tensor([t.numel() for t in tensors])
+    return nn.utils.rnn.pad_sequence(tensors, batch_first=True), lengths
+
+
+class Spectrogram(nn.Module):
+    """Log power spectrogram in dB, computed exactly at the frequencies of its rows.
+
+    Each frame is multiplied by a Hann window and its Fourier transform evaluated at the rows' own frequencies (for
+    rows higher than the window's resolution: averaged over points across the row), so no FFT bin is ever resampled.
+    Power is expressed in dB re the token's maximum (or re full scale) with a soft floor, which keeps it differentiable:
+    ``10 log10(P / P_max + 10^(-range_db / 10))``.
+
+    Parameters
+    ----------
+    sample_rate
+        Sample rate of the waveforms, Hz.
+    max_hz
+        Upper edge of the frequency axis; half the sample rate by default.
+    window_seconds
+        Length of the Hann window: 8 ms is a wide-band spectrogram.
+    rows, columns
+        Size of the picture. 64 × 32 is the default; 224 × 224 is the paper's.
+    scale
+        Frequency scale of the rows: ``linear`` (default), ``mel`` or ``erb``.
+    time
+        ``stretch``: frames at equidistant centres over the token, the first and last window just inside it; every
+        token fills the picture, as in the paper. ``fixed``: ``seconds`` around the token's middle, silence outside it.
+    seconds
+        Length of the time axis for ``time="fixed"``.
+    range_db
+        Distance of the soft floor below the reference.
+    preemphasis_hz
+        Corner of a first-order pre-emphasis, applied as an exact gain on the power spectrum; 0 for none.
+    reference
+        ``token``: dB re the maximum of the token; ``full-scale``: dB re a full-scale sine.
+
+    Notes
+    -----
+    Input (batch, samples) and lengths (batch,); output (batch, 1, rows, columns), dB, lowest frequency first.
+    """
+
+    kind = "spectrogram"
+    basis: Tensor
+    gain: Tensor
+
+    def __init__(
+        self,
+        sample_rate: int,
+        max_hz: float | None = None,
+        window_seconds: float = 0.008,
+        rows: int = 64,
+        columns: int = 32,
+        *,
+        scale: str = "linear",
+        time: str = "stretch",
+        seconds: float = 0.15,
+        range_db: float = 60.0,
+        preemphasis_hz: float = 100.0,
+        reference: str = "token",
+    ) -> None:
+        super().__init__()
+        max_hz = sample_rate / 2 if max_hz is None else float(max_hz)
+        if max_hz > sample_rate / 2:
+            raise ClassifierError(
+                f"max_hz is {max_hz:g} Hz, but audio at {sample_rate} Hz carries nothing above {sample_rate / 2:g} Hz. "
+                "Lower max_hz or use recordings with a higher sample rate"
+            )
+        if time not in ("stretch", "fixed"):
+            raise ClassifierError(f"time is {time!r}; choose 'stretch' or 'fixed'")
+        if reference not in ("token", "full-scale"):
+            raise ClassifierError(f"reference is {reference!r}; choose 'token' or 'full-scale'")
+        self.sample_rate = int(sample_rate)
+        self.window_seconds = float(window_seconds)
+        self.range_db = float(range_db)
+        self.preemphasis_hz = float(preemphasis_hz)
+        self.reference = reference
+        self.frequency_axis = FrequencyAxis(rows, max_hz, scale)
+        self.time_axis = TimeAxis(columns, None if time == "stretch" else float(seconds))
+        self.window_samples = max(2, round(window_seconds * sample_rate))
+        self._points = self._points_per_row()
+        self.register_buffer("basis", self._basis(), persistent=False)
+        self.register_buffer("gain", self._gain(), persistent=False)
+
+    def _points_per_row(self) -> int:
+        resolution = self.sample_rate / self.window_samples
+        return max(1, math.ceil(float(np.diff(self.frequency_axis.edges).max()) / resolution))
+
+    def _frequencies(self) -> np.ndarray:
+        edges, points = self.frequency_axis.edges, self._points
+        inside = (np.arange(points) + 0.5) / points
+        return (edges[:-1, None] + np.diff(edges)[:, None] * inside).ravel()
+
+    def _basis(self) -> Tensor:
+        """Windowed cosines and sines, shape (window, 2 * rows * points); a full-scale sine gets power 1."""
+        n = np.arange(self.window_samples)
+        window = 0.5 - 0.5 * np.cos(2 * np.pi * (n + 0.5) / self.window_samples)
+        phase = 2 * np.pi * np.outer(n, self._frequencies()) / self.sample_rate
+        basis = np.concatenate([np.cos(phase), np.sin(phase)], axis=1) * (2 * window / window.sum())[:, None]
+        return torch.from_numpy(basis.astype(np.float32))
+
+    def _gain(self) -> Tensor:
+        """Power gain of the pre-emphasis 1 - a z^-1 at every point, shape (rows * points,)."""
+        frequencies = self._frequencies()
+        if self.preemphasis_hz <= 0:
+            return torch.ones(len(frequencies))
+        a = math.exp(-2 * math.pi * self.preemphasis_hz / self.sample_rate)
+        gain = 1 - 2 * a * np.cos(2 * np.pi * frequencies / self.sample_rate) + a * a
+        return torch.from_numpy(gain.astype(np.float32))
+
+    def config(self) -> dict[str, Any]:
+        """Return the arguments that rebuild this front end."""
+        axis = self.frequency_axis
+        return {
+            "sample_rate": self.sample_rate,
+            "max_hz": axis.max_hz,
+            "window_seconds": self.window_seconds,
+            "rows": axis.rows,
+            "columns": self.time_axis.columns,
+            "scale": axis.scale,
+            "time": "stretch" if self.time_axis.stretched else "fixed",
+            "seconds": self.time_axis.seconds or 0.15,
+            "range_db": self.range_db,
+            "preemphasis_hz": self.preemphasis_hz,
+            "reference": self.reference,
+        }
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Shape of one output: (1, rows, columns)."""
+        return 1, self.frequency_axis.rows, self.time_axis.columns
+
+    def centres(self, lengths: Tensor) -> Tensor:
+        """Centres of the frames in samples, shape (batch, columns)."""
+        columns = self.time_axis.columns
+        length = lengths.to(self.basis.device, torch.float32)[:, None]
+        if self.time_axis.seconds is not None:
+            offsets = (torch.arange(columns, device=length.device) + 0.5) / columns - 0.5
+            return (length - 1) / 2 + offsets * self.time_axis.seconds * self.sample_rate
+        half = torch.minimum(torch.full_like(length, self.window_samples / 2), length / 2)
+        steps = torch.linspace(0, 1, columns, device=length.device)
+        return half + steps * (length - 2 * half) - 0.5
+
+    def forward(self, waveforms: Tensor, lengths: Tensor | None = None) -> Tensor:
+        """Spectrograms of zero-padded waveforms.
+
+        Parameters
+        ----------
+        waveforms
+            Shape (batch, samples), full scale ±1; zero after each length.
+        lengths
+            Samples of each waveform, shape (batch,); all the same when omitted.
+
+        Returns
+        -------
+        Tensor
+            Shape (batch, 1, rows, columns), dB.
+        """
+        batch, samples = waveforms.shape
+        if lengths is None:
+            lengths = torch.full((batch,), samples)
+        width = self.window_samples
+        first = torch.round(self.centres(lengths) - (width - 1) / 2).long()
+        index = first[:, :, None] + torch.arange(width, device=waveforms.device)
+        inside = (index >= 0) & (index < lengths.to(index.device)[:, None, None])
+        index = index.clamp(0, samples - 1)
+        frames = waveforms.gather(1, index.view(batch, -1)).view(index.shape) * inside
+        projected = (frames @ self.basis.to(frames.dtype)).unflatten(-1, (2, -1))
+        power = projected.square().sum(dim=-2) * self.gain.to(frames.dtype)
+        power = power.unflatten(-1, (self.frequency_axis.rows, self._points)).mean(dim=-1)
+        power = power.transpose(1, 2)
+        floor = 10 ** (-self.range_db / 10)
+        if self.reference == "token":
+            tiny = torch.finfo(torch.float32).tiny
+            power = power / power.amax(dim=(1, 2), keepdim=True).clamp_min(tiny)
+        return (10 * torch.log10(power + floor)).unsqueeze(1)
+
+    def extra_repr(self) -> str:
+        """Return the settings, for ``repr``."""
+        return ", ".join(f"{key}={value!r}" for key, value in self.config().items())
+
+
+class Waveform(nn.Module):
+    """The waveform itself, cut or padded to a fixed length around its middle.
+
+    Parameters
+    ----------
+    sample_rate
+        Hz.
+    seconds
+        Length of the network's input.
+    standardise
+        Scale each token to unit standard deviation (its mean is removed: no offset is ever added).
+
+    Notes
+    -----
+    Input (batch, samples) and lengths (batch,); output (batch, 1, seconds * sample_rate).
+    """
+
+    kind = "waveform"
+
+    def __init__(self, sample_rate: int, seconds: float = 1.0, *, standardise: bool = True) -> None:
+        super().__init__()
+        self.sample_rate = int(sample_rate)
+        self.seconds = float(seconds)
+        self.standardise = standardise
+        self.samples = round(seconds * sample_rate)
+        self.frequency_axis = None
+        self.time_axis = TimeAxis(self.samples, self.seconds)
+
+    def config(self) -> dict[str, Any]:
+        """Return the arguments that rebuild this front end."""
+        return {"sample_rate": self.sample_rate, "seconds": self.seconds, "standardise": self.standardise}
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Shape of one output: (1, samples)."""
+        return 1, self.samples
+
+    def forward(self, waveforms: Tensor, lengths: Tensor | None = None) -> Tensor:
+        """Centre each waveform in the fixed length; silence outside it. Shape (batch, 1, samples)."""
+        batch, longest = waveforms.shape
+        lengths = torch.full((batch,), longest) if lengths is None else lengths
+        lengths = lengths.to(waveforms.device)
+        index = torch.arange(self.samples, device=waveforms.device) - (self.samples - lengths[:, None]).div(
+            2, rounding_mode="floor"
+        )
+        inside = (index >= 0) & (index < lengths[:, None])
+        centred = waveforms.gather(1, index.clamp(0, longest - 1)) * inside
+        if self.standardise:
+            count = inside.sum(1, keepdim=True).clamp_min(1)
+            centred = (centred - centred.sum(1, keepdim=True) / count) * inside
+            deviation = (centred.square().sum(1, keepdim=True) / count).sqrt()
+            centred = centred / deviation.clamp_min(torch.finfo(torch.float32).eps)
+        return centred.unsqueeze(1)
+
+
+FRONT_ENDS: dict[str, type[Spectrogram] | type[Waveform]] = {"spectrogram": Spectrogram, "waveform": Waveform}
+
+
+def build_front_end(kind: str, **settings: Any) -> Spectrogram | Waveform:
+    """Build a front end by its name in ``FRONT_ENDS``; ClassifierError names the choices."""
+    if kind not in FRONT_ENDS:
+        raise ClassifierError(f"front end {kind!r} is not known; choose one of {', '.join(FRONT_ENDS)}")
+    try:
+        return FRONT_ENDS[kind](**settings)
+    except TypeError as error:
+        raise ClassifierError(f"front end {kind!r} does not take these settings: {error}") from error

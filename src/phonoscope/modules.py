@@ -1,0 +1,31 @@
+"""Looking into a user's torch module without changing it: modes put back, layers found by name."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from torch import nn
+
+from phonoscope.errors import AttributionError
+
+
+@contextmanager
+def evaluation_mode(module: nn.Module) -> Iterator[None]:
+    """Put a module and its children into evaluation mode, and each back into its own mode afterwards."""
+    modes = {m: m.training for m in module.modules()}
+    module.eval()
+    try:
+        yield
+    finally:
+        for m, mode in modes.items():
+            m.training = mode
+
+
+def named_layer(network: nn.Module, layer: str) -> nn.Module:
+    """Return the submodule called ``layer``; AttributionError lists the names when there is none."""
+    modules = dict(network.named_modules())
+    if layer not in modules:
+        names = ", ".join(name for name in modules if name and name.count(".") <= 1)
+        raise AttributionError(f"the network has no layer {layer!r}; it has: {names}")
+    return modules[layer]
