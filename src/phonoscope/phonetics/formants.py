@@ -88,7 +88,7 @@ def formants(
         time = first + 0.5 * (duration - 1 / rate - (n_frames - 1) * step) + step * np.arange(n_frames)
 
     half = int(min(physical, duration) * rate + 1e-9) // 2
-    left = np.floor((time - first) * rate + 1e-9).astype(int)  # last sample at or before the middle of the frame
+    left = np.floor((time - first) / (1 / rate)).astype(int)  # last sample at or before the middle of the frame
     start = np.clip(left + 1 - half, 0, emphasised.size - 2 * half)
     frames = np.lib.stride_tricks.sliding_window_view(emphasised, 2 * half)[start]
     frequency, bandwidth = _analyse(frames, int(min(physical, duration) * rate + 1e-9), rate, n_formants)
