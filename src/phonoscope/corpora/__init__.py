@@ -1,6 +1,6 @@
 """Corpora: one small module per layout or alignment format, and the token table that all of them become.
 
-A new layout is a module with ``detect`` and ``recordings`` (see `phonoscope.corpora.recording.Layout`) and a line below.
+A new layout is a module with ``detect`` and ``recordings`` (see `recording.Layout`) and a line below.
 """
 
 from phonoscope.corpora import folder, ljspeech, timit

@@ -18,7 +18,7 @@ def detect(root: Path) -> bool:
 def recordings(root: Path, alignments: Path | None) -> Iterator[Recording]:
     """Yield the recordings of ``metadata.csv`` (``id|text|normalised text``), then those that it does not list."""
     transcripts = {}
-    for line in decode((root / "metadata.csv").read_bytes())[0].splitlines():
+    for line in decode((root / "metadata.csv").read_bytes())[0].split("\n"):
         name, *texts = line.split("|")
         if name.strip():
             transcripts[name.strip()] = texts[-1].strip() if texts else None

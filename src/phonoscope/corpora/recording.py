@@ -61,8 +61,8 @@ def alignment_folder(root: Path, alignments: Path | None) -> Path:
 def pair_alignments(root: Path, audio: Sequence[Path], alignments: Path | None) -> list[Path | None]:
     """Find the alignment of each recording by the end of its path, in a parallel tree or beside it.
 
-    ``wav/anna/01.wav`` belongs to ``textgrids/anna/01.TextGrid``; the file name alone (``01``) is believed only where no
-    other recording and no other alignment has it.
+    ``wav/anna/01.wav`` belongs to ``textgrids/anna/01.TextGrid``; the file name alone (``01``) is believed only where
+    no other recording and no other alignment has it.
 
     Parameters
     ----------
