@@ -1,0 +1,282 @@
+"""Intervals and tests for tokens that are not independent: tokens of one recording, recordings of one speaker.
+
+Whole units of the highest level that has enough of them are resampled; every statistic is a function of their
+weights.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+import pandas as pd
+from scipy.special import ndtr, ndtri
+
+from phonoscope.errors import PhonoscopeError
+
+MIN_UNITS = 6  # five units allow only 2**5 patterns of signs: no two-sided p below .05
+
+
+class Unit(NamedTuple):
+    """What is resampled: ``codes`` (token,) from 0, the name of the level, how many units, what it does not cover."""
+
+    codes: np.ndarray
+    level: str
+    n_units: int
+    note: str
+
+
+class Interval(NamedTuple):
+    """An estimate with its bootstrap interval, the number of units resampled and their level."""
+
+    estimate: float
+    low: float
+    high: float
+    n_units: int
+    unit: str
+
+
+def resampling_unit(
+    clusters: pd.DataFrame | Sequence[Any] | None, n_tokens: int, *, min_units: int = MIN_UNITS
+) -> Unit:
+    """Choose the level whose units are resampled: the highest one that has at least `min_units`.
+
+    Levels with fewer units pass through to the next: a one-speaker corpus is resampled by recordings, and `note` says
+    that nothing follows about other speakers. Units of a level are nested in the levels above it. A missing value
+    (NA) is taken from the level below, so a token without a speaker counts as a unit of its own recording.
+
+    Parameters
+    ----------
+    clusters : DataFrame (n_tokens rows), sequence of n_tokens, or None
+        Columns from the highest level down (``tokens[["speaker", "recording"]]``); a sequence is one level; None:
+        tokens.
+    n_tokens : int
+    min_units : int
+        A level with fewer units is not resampled. If even the tokens are fewer, they are the unit.
+
+    Raises
+    ------
+    PhonoscopeError
+        If the number of rows is not `n_tokens`.
+    """
+    levels = _levels(clusters, n_tokens)
+    passed = []
+    for name, codes in levels:
+        n_units = int(codes.max(initial=-1)) + 1
+        if n_units >= min_units or name == "token":
+            note = f"holds for these only: {', '.join(passed)}" if passed else ""
+            return Unit(codes, name, n_units, note)
+        passed.append(f"{n_units} {name}{'s' if n_units != 1 else ''}")
+    raise AssertionError("the token level always ends the search")  # _levels appends it
+
+
+def unit_weights(n_units: int, n_bootstrap: int, seed: int = 0) -> np.ndarray:
+    """How often each unit was drawn in each bootstrap sample: ndarray (n_bootstrap, n_units), rows sum to n_units."""
+    rng = np.random.default_rng(seed)
+    return rng.multinomial(n_units, np.full(n_units, 1.0 / n_units), size=n_bootstrap).astype(float)
+
+
+def unit_sums(values: np.ndarray, codes: np.ndarray, n_units: int) -> np.ndarray:
+    """Sum values (token, ...) over the tokens of each unit: ndarray (n_units, ...)."""
+    sums = np.zeros((n_units, *values.shape[1:]))
+    np.add.at(sums, codes, values)
+    return sums
+
+
+def hierarchical_weights(
+    clusters: pd.DataFrame | Sequence[Any] | None, n_tokens: int, n_bootstrap: int, seed: int = 0
+) -> np.ndarray:
+    """Token weights when *every* level is resampled in turn: speakers, then recordings in them, then tokens in those.
+
+    Each extra stage adds the variance below it a second time (Davison & Hinkley 1997, §3.8), so intervals are wide
+    rather than narrow; `bootstrap_interval` resamples the first stage only unless asked for this.
+
+    Returns
+    -------
+    ndarray (n_bootstrap, n_tokens)
+        Draws of each token; a level with one unit passes its draws on unchanged.
+    """
+    rng = np.random.default_rng(seed)
+    levels = _levels(clusters, n_tokens)
+    parents = np.zeros(n_tokens, dtype=int)
+    draws = np.ones((n_bootstrap, 1), dtype=int)
+    for _, codes in levels:
+        n_units = int(codes.max(initial=-1)) + 1
+        children: list[list[int]] = [[] for _ in range(draws.shape[1])]
+        for child, parent in sorted(set(zip(codes.tolist(), parents.tolist(), strict=True))):
+            children[parent].append(child)
+        below = np.zeros((n_bootstrap, n_units), dtype=int)
+        for parent, members in enumerate(children):
+            share = np.full(len(members), 1.0 / len(members))
+            below[:, members] = rng.multinomial(draws[:, parent] * len(members), share)
+        parents, draws = codes, below
+    return draws[:, parents].astype(float)
+
+
+def bootstrap_interval(
+    statistic: Callable[[np.ndarray], np.ndarray],
+    n_tokens: int,
+    clusters: pd.DataFrame | Sequence[Any] | None = None,
+    *,
+    method: Literal["percentile", "bca"] = "percentile",
+    stages: Literal["first", "all"] = "first",
+    n_bootstrap: int = 1000,
+    confidence: float = 0.95,
+    seed: int = 0,
+) -> Interval:
+    """Cluster-bootstrap interval of any statistic that can be written with token weights.
+
+    Parameters
+    ----------
+    statistic : callable
+        Maps weights (samples, n_tokens) to values (samples,); all ones is the observed statistic. A weighted mean is
+        ``lambda w: w @ x / w.sum(axis=1)``.
+    method : {"percentile", "bca"}
+        BCa (Efron 1987) corrects bias and skewness, with the acceleration from leaving out one unit at a time.
+    stages : {"first", "all"}
+        Resample whole units of one level (`resampling_unit`), or every level in turn (`hierarchical_weights`).
+
+    Returns
+    -------
+    Interval
+        ``low`` and ``high`` are NaN if there are fewer than two units.
+    """
+    unit = resampling_unit(clusters, n_tokens)
+    estimate = float(statistic(np.ones((1, n_tokens)))[0])
+    if unit.n_units < 2:
+        return Interval(estimate, float("nan"), float("nan"), unit.n_units, unit.level)
+    if stages == "first":
+        weights = unit_weights(unit.n_units, n_bootstrap, seed)[:, unit.codes]
+    else:
+        weights = hierarchical_weights(clusters, n_tokens, n_bootstrap, seed)
+    jackknife = None
+    if method == "bca":
+        left_out = (np.arange(unit.n_units)[:, None] != unit.codes).astype(float)
+        jackknife = np.asarray(statistic(left_out))
+    low, high = interval_of(np.asarray(statistic(weights)), estimate, jackknife, confidence=confidence)
+    return Interval(estimate, float(low), float(high), unit.n_units, unit.level)
+
+
+def interval_of(
+    samples: np.ndarray,
+    estimate: np.ndarray | float | None = None,
+    jackknife: np.ndarray | None = None,
+    *,
+    confidence: float = 0.95,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Interval from bootstrap samples: percentile, or BCa when estimate and jackknife values are given.
+
+    Parameters
+    ----------
+    samples : ndarray (n_bootstrap, ...)
+        Samples that are not finite (a class was not drawn) are left out.
+    estimate : ndarray (...)
+    jackknife : ndarray (n_units, ...)
+        The statistic with each unit left out.
+
+    Returns
+    -------
+    low, high : ndarray (...)
+    """
+    samples = np.asarray(samples, dtype=float)
+    flat = samples.reshape(len(samples), -1)
+    bounds = np.full((2, flat.shape[1]), np.nan)
+    tails = ndtri(np.array([(1 - confidence) / 2, (1 + confidence) / 2]))
+    for column in range(flat.shape[1]):
+        drawn = flat[:, column][np.isfinite(flat[:, column])]
+        if len(drawn) < 2:
+            continue
+        quantiles = ndtr(tails)
+        if jackknife is not None and estimate is not None:
+            left_out = np.asarray(jackknife, dtype=float).reshape(len(jackknife), -1)[:, column]
+            point = np.asarray(estimate, dtype=float).reshape(-1)[column]
+            quantiles = _bca_quantiles(drawn, point, left_out[np.isfinite(left_out)], tails)
+        bounds[:, column] = np.quantile(drawn, quantiles)
+    return bounds[0].reshape(samples.shape[1:]), bounds[1].reshape(samples.shape[1:])
+
+
+def sign_flip_p(scores: np.ndarray, n_permutations: int = 1000, seed: int = 0) -> np.ndarray:
+    """Two-sided p that units' contributions sum to zero, by flipping their signs; all patterns of up to 12 units.
+
+    Parameters
+    ----------
+    scores : ndarray (n_units, test)
+        Contribution of each unit to each statistic; under the null hypothesis independent and symmetric about zero.
+
+    Returns
+    -------
+    ndarray (test,)
+        NaN where scores are not finite; 1 where all are zero.
+    """
+    scores = np.asarray(scores, dtype=float)
+    n_units = len(scores)
+    observed = np.abs(scores.sum(axis=0))
+    exact = n_units <= 12 or 2**n_units <= n_permutations
+    if exact:
+        signs = 1.0 - 2.0 * (np.arange(2**n_units)[:, None] >> np.arange(n_units) & 1)
+    else:
+        signs = np.random.default_rng(seed).choice([-1.0, 1.0], size=(n_permutations, n_units))
+    # sums that are equal in exact arithmetic must count as ties: allow for rounding
+    reached = np.abs(signs @ scores) >= observed * (1 - 1e-10)
+    p = reached.mean(axis=0) if exact else (reached.sum(axis=0) + 1) / (n_permutations + 1)
+    return np.where(np.isfinite(observed), p, np.nan)
+
+
+def holm(p: Sequence[float] | np.ndarray) -> np.ndarray:
+    """Holm's (1979) adjusted p over all finite entries; NaN stays NaN."""
+    values = np.asarray(p, dtype=float)
+    adjusted = np.full(values.shape, np.nan)
+    finite = np.flatnonzero(np.isfinite(values))
+    order = finite[np.argsort(values[finite], kind="stable")]
+    steps = values[order] * (len(order) - np.arange(len(order)))
+    adjusted[order] = np.minimum(np.maximum.accumulate(steps), 1.0)
+    return adjusted
+
+
+def wilson_interval(successes: int, n: int, *, confidence: float = 0.95) -> tuple[float, float]:
+    """Wilson's (1927) score interval of a proportion of *independent* trials; NaN for n = 0."""
+    if n == 0:
+        return float("nan"), float("nan")
+    z = float(ndtri((1 + confidence) / 2))
+    p = successes / n
+    centre = (p + z**2 / (2 * n)) / (1 + z**2 / n)
+    half = z / (1 + z**2 / n) * np.sqrt(p * (1 - p) / n + z**2 / (4 * n**2))
+    return max(0.0, float(centre - half)), min(1.0, float(centre + half))
+
+
+def _bca_quantiles(samples: np.ndarray, point: float, jackknife: np.ndarray, tails: np.ndarray) -> np.ndarray:
+    n = len(samples)
+    below = np.clip(((samples < point).sum() + 0.5 * (samples == point).sum()) / n, 1 / (n + 1), n / (n + 1))
+    bias = ndtri(below)
+    centred = jackknife.mean() - jackknife
+    spread = (centred**2).sum() ** 1.5
+    acceleration = (centred**3).sum() / (6 * spread) if spread > 0 else 0.0
+    return ndtr(bias + (bias + tails) / (1 - acceleration * (bias + tails)))
+
+
+def _levels(clusters: pd.DataFrame | Sequence[Any] | None, n_tokens: int) -> list[tuple[str, np.ndarray]]:
+    """Levels from the highest down as (name, codes), each nested in the one above; the tokens come last."""
+    tokens = ("token", np.arange(n_tokens))
+    if clusters is None:
+        return [tokens]
+    table = clusters if isinstance(clusters, pd.DataFrame) else pd.DataFrame({"cluster": list(clusters)})
+    table = table.reset_index(drop=True).drop(columns="token", errors="ignore")
+    if len(table) != n_tokens:
+        raise PhonoscopeError(
+            f"clusters has {len(table)} rows for {n_tokens} tokens: pass rows of the token table, in the same order."
+        )
+    levels, above = [], np.zeros(n_tokens, dtype=int)
+    for position, column in enumerate(table.columns):
+        keys = table[column].astype("object")
+        missing = keys.isna()
+        if missing.all():
+            continue  # nothing is known at this level
+        for lower in table.columns[position + 1 :]:
+            keys = keys.where(keys.notna(), "unknown, " + table[lower].astype("string").astype("object"))
+        unknown = pd.Series([f"unknown, token {i}" for i in range(n_tokens)], dtype="object")
+        keys = keys.where(keys.notna(), unknown)
+        codes = pd.factorize(pd.MultiIndex.from_arrays([above, keys]))[0]
+        levels.append((str(column), codes))
+        above = codes
+    return [*levels, tokens]
