@@ -1,1 +1,17 @@
-"""."""
+"""Training: splits without leaks, recipes, the loop and its checkpoints."""
+
+from phonoscope.training.loop import EpochReport, choose_device, train
+from phonoscope.training.recipe import PRESETS, TrainingRecipe
+from phonoscope.training.splits import Fold, folds, split_tokens, split_unit
+
+__all__ = [
+    "PRESETS",
+    "EpochReport",
+    "Fold",
+    "TrainingRecipe",
+    "choose_device",
+    "folds",
+    "split_tokens",
+    "split_unit",
+    "train",
+]

@@ -1,0 +1,91 @@
+"""Checkpoints of a training without pickle: tensors as safetensors, the rest as JSON, swapped in atomically."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from phonoscope.errors import ExperimentError
+
+
+def save_checkpoint(
+    folder: Path,
+    network: nn.Module,
+    optimizer: torch.optim.Optimizer,
+    scheduler: torch.optim.lr_scheduler.LRScheduler,
+    rows: list[dict[str, float]],
+    best: tuple[float, dict[str, Tensor]],
+    recipe: dict[str, Any],
+) -> None:
+    """Write everything that going on needs; the old checkpoint stays until the new one is whole."""
+    tensors = {f"network.{k}": v for k, v in network.state_dict().items()}
+    tensors |= {f"best.{k}": v for k, v in best[1].items()}
+    state = optimizer.state_dict()
+    for index, values in state["state"].items():
+        tensors |= {f"optimizer.{index}.{k}": torch.as_tensor(v) for k, v in values.items()}
+    fresh = folder.with_name(folder.name + ".new")
+    shutil.rmtree(fresh, ignore_errors=True)
+    fresh.mkdir(parents=True)
+    save_file({k: v.detach().cpu().contiguous().clone() for k, v in tensors.items()}, fresh / "tensors.safetensors")
+    facts = {"rows": rows, "best_score": best[0], "recipe": recipe, "scheduler_step": scheduler.last_epoch}
+    (fresh / "state.json").write_text(json.dumps(facts), encoding="utf-8")
+    old = folder.with_name(folder.name + ".old")
+    shutil.rmtree(old, ignore_errors=True)
+    if folder.exists():
+        folder.rename(old)
+    fresh.rename(folder)
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def find_checkpoint(folder: Path) -> Path | None:
+    """Return the newest whole checkpoint: a kill may have come between the two renames of a swap."""
+    for candidate in (folder, folder.with_name(folder.name + ".new"), folder.with_name(folder.name + ".old")):
+        if (candidate / "state.json").is_file() and (candidate / "tensors.safetensors").is_file():
+            return candidate
+    return None
+
+
+def load_checkpoint(
+    folder: Path,
+    network: nn.Module,
+    optimizer: torch.optim.Optimizer,
+    scheduler: torch.optim.lr_scheduler.LRScheduler,
+    recipe: dict[str, Any],
+) -> tuple[list[dict[str, float]], tuple[float, dict[str, Tensor]]]:
+    """Restore network, optimiser and schedule; returns the epochs so far and the best weights with their score.
+
+    Raises
+    ------
+    ExperimentError
+        If the checkpoint was made with other settings: going on would give a result that no recipe describes.
+    """
+    facts = json.loads((folder / "state.json").read_text(encoding="utf-8"))
+    if facts["recipe"] != recipe:
+        changed = sorted(k for k in recipe if facts["recipe"].get(k) != recipe[k])
+        raise ExperimentError(
+            f"the checkpoint in {folder} was made with other settings ({', '.join(changed)}). "
+            "Use the same settings, or another output folder"
+        )
+    tensors = load_file(folder / "tensors.safetensors")
+    parts: dict[str, dict[str, Tensor]] = {"network": {}, "best": {}, "optimizer": {}}
+    for name, value in tensors.items():
+        part, _, rest = name.partition(".")
+        parts[part][rest] = value
+    network.load_state_dict(parts["network"])
+    state = optimizer.state_dict()
+    state["state"] = {}
+    for name, value in parts["optimizer"].items():
+        index, _, key = name.partition(".")
+        state["state"].setdefault(int(index), {})[key] = value
+    optimizer.load_state_dict(state)
+    scheduler.last_epoch = facts["scheduler_step"]
+    lambdas = scheduler.lr_lambdas  # ty: ignore[unresolved-attribute]
+    for group, base, factor in zip(optimizer.param_groups, scheduler.base_lrs, lambdas, strict=True):
+        group["lr"] = base * factor(scheduler.last_epoch)
+    return facts["rows"], (facts["best_score"], parts["best"])

@@ -1,0 +1,91 @@
+"""Settings of a training, with phonoscope's own defaults and the paper's values as a named preset."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, fields, replace
+from typing import Any
+
+from phonoscope.errors import ExperimentError
+
+
+@dataclass(frozen=True)
+class TrainingRecipe:
+    """How a network is trained.
+
+    Parameters
+    ----------
+    optimizer
+        ``adamw`` or ``adam``.
+    learning_rate
+        Peak learning rate.
+    schedule
+        ``one-cycle`` (warm-up over the first tenth of the steps, then annealing) or ``constant``.
+    batch_size
+        Tokens a step, over all processes together.
+    epochs
+        Passes over the training tokens.
+    min_steps
+        Small corpora get more epochs, so that at least this many steps are taken.
+    weight_decay
+        Decoupled (AdamW) or L2 (Adam).
+    balanced
+        Weight the loss so that every class counts the same.
+    choose
+        ``best``: keep the epoch with the best balanced accuracy on the validation tokens (the latest of equals);
+        ``last``: keep the last epoch.
+    seed
+        Seed of initialisation, order and everything else.
+    """
+
+    optimizer: str = "adamw"
+    learning_rate: float = 3e-3
+    schedule: str = "one-cycle"
+    batch_size: int = 64
+    epochs: int = 8
+    min_steps: int = 300
+    weight_decay: float = 0.01
+    balanced: bool = True
+    choose: str = "best"
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        choices = {
+            "optimizer": ("adamw", "adam"),
+            "schedule": ("one-cycle", "constant"),
+            "choose": ("best", "last"),
+        }
+        for name, allowed in choices.items():
+            if getattr(self, name) not in allowed:
+                raise ExperimentError(f"{name} is {getattr(self, name)!r}; choose one of {', '.join(allowed)}")
+        if self.batch_size < 1 or self.epochs < 1 or self.learning_rate <= 0:
+            raise ExperimentError("batch_size, epochs and learning_rate must be positive")
+
+    def changed(self, **values: Any) -> TrainingRecipe:
+        """Return a copy with some settings changed; ExperimentError when a name is not known."""
+        known = {field.name for field in fields(self)}
+        unknown = sorted(set(values) - known)
+        if unknown:
+            raise ExperimentError(
+                f"unknown training setting {', '.join(unknown)}; known are {', '.join(sorted(known))}"
+            )
+        return replace(self, **values)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the settings as plain values."""
+        return asdict(self)
+
+
+# Section 3.3 of the paper names optimiser, learning rate and batch; the epochs are those of its published code.
+PRESETS: dict[str, TrainingRecipe] = {
+    "default": TrainingRecipe(),
+    "paper": TrainingRecipe(
+        optimizer="adam",
+        learning_rate=1e-4,
+        schedule="constant",
+        batch_size=32,
+        epochs=20,
+        min_steps=0,
+        weight_decay=0.0,
+        balanced=False,
+    ),
+}

@@ -1,0 +1,139 @@
+"""Splitting tokens into training, validation and test without leaks: by speaker or recording, by token only by name."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from phonoscope.errors import ExperimentError
+
+PARTS = ("train", "validation", "test")
+SPLIT_BY = ("auto", "speaker", "recording", "token")
+_ENOUGH_SPEAKERS = 5
+
+
+def split_unit(tokens: pd.DataFrame, by: str = "auto") -> str:
+    """Return the column that a split keeps together: ``speaker``, ``recording`` or ``token``.
+
+    ``auto`` takes speakers when there are at least five, else recordings.
+
+    Raises
+    ------
+    ExperimentError
+        If ``by`` is not known, or tokens have no speaker although a split by speaker was asked for.
+    """
+    if by not in SPLIT_BY:
+        raise ExperimentError(f"cannot split by {by!r}; choose one of {', '.join(SPLIT_BY)}")
+    speakers = tokens["speaker"].nunique(dropna=True)
+    if by == "auto":
+        complete = bool(tokens["speaker"].notna().all())
+        return "speaker" if complete and speakers >= _ENOUGH_SPEAKERS else "recording"
+    if by == "speaker" and bool(tokens["speaker"].isna().any()):
+        raise ExperimentError(
+            f"{int(tokens['speaker'].isna().sum())} tokens have no speaker, so they cannot be split by speaker. "
+            "Give a CSV with --speakers, or split by recording"
+        )
+    return by
+
+
+def split_tokens(
+    tokens: pd.DataFrame,
+    *,
+    by: str = "auto",
+    shares: tuple[float, float, float] = (0.7, 0.1, 0.2),
+    seed: int = 0,
+) -> pd.Series:
+    """Assign each token to ``train``, ``validation`` or ``test``.
+
+    Units (speakers, recordings or tokens) are shuffled and dealt one by one to the part that is furthest below its
+    share of the tokens, class by class, so that classes stay represented.
+
+    Parameters
+    ----------
+    shares
+        Shares of train, validation and test; they are scaled to sum to 1.
+
+    Returns
+    -------
+    Series of str
+        Named ``split``, indexed as ``tokens``.
+    """
+    unit = split_unit(tokens, by)
+    parts = deal(tokens, unit, np.asarray(shares, dtype=float), np.random.default_rng(seed))
+    return pd.Series(np.asarray(PARTS, dtype=object)[parts], index=tokens.index, name="split")
+
+
+@dataclass(frozen=True)
+class Fold:
+    """One fold of a cross-validation: positions of the tokens of each part, int arrays."""
+
+    index: int
+    train: np.ndarray
+    validation: np.ndarray
+    test: np.ndarray
+
+
+def folds(
+    tokens: pd.DataFrame, count: int | str, *, by: str = "auto", validation: float = 0.1, seed: int = 0
+) -> Iterator[Fold]:
+    """Cross-validation in which every token is tested once by a network that never met its speaker or recording.
+
+    Parameters
+    ----------
+    count
+        Number of folds, or ``"each"``: one fold a unit (leave one speaker, or one recording, out).
+    validation
+        Share of the training tokens kept for model choice.
+    """
+    unit = split_unit(tokens, by)
+    random = np.random.default_rng(seed)
+    groups = pd.factorize(tokens[unit], sort=True)[0]
+    n_groups = int(groups.max()) + 1
+    if count == "each":
+        part, total = groups, n_groups
+    else:
+        total = int(count)
+        if not 2 <= total <= n_groups:
+            raise ExperimentError(f"{total} folds need 2 to {n_groups} folds: there are {n_groups} {unit}s")
+        part = deal(tokens, unit, np.full(total, 1 / total), random)
+    for index in range(total):
+        rest = np.flatnonzero(part != index)
+        inner = deal(tokens.iloc[rest], unit, np.array([1 - validation, validation]), random)
+        yield Fold(index, rest[inner == 0], rest[inner == 1], np.flatnonzero(part == index))
+
+
+def deal(tokens: pd.DataFrame, unit: str, shares: np.ndarray, random: np.random.Generator) -> np.ndarray:
+    """Deal whole units to parts so that each part gets its share of the tokens of every class; returns part numbers."""
+    shares = shares / shares.sum()
+    groups, _ = pd.factorize(tokens[unit], sort=True)
+    classes, names = pd.factorize(tokens["label"], sort=True)
+    n_groups = int(groups.max()) + 1
+    table = np.zeros((n_groups, len(names)))
+    np.add.at(table, (groups, classes), 1)
+    table /= table.sum(axis=0)
+    filled = np.zeros((len(shares), len(names)))
+    part_of = np.empty(n_groups, dtype=int)
+    # Large units first (after a shuffle), so that small ones can even out what is left.
+    order = random.permutation(n_groups)
+    order = order[np.argsort(-table[order].sum(axis=1), kind="stable")] if unit != "token" else order
+    for group in order:
+        after = filled + table[group]
+        cost = [_misfit(filled, after, shares, part) for part in range(len(shares))]
+        part_of[group] = int(np.argmin(cost))
+        filled[part_of[group]] += table[group]
+    if n_groups < len(shares) or any(not (part_of == p).any() for p in range(len(shares)) if shares[p] > 0):
+        raise ExperimentError(
+            f"{n_groups} {unit}s cannot be dealt to {len(shares)} parts. Use more data, fewer folds, or split by token"
+        )
+    return part_of[groups]
+
+
+def _misfit(filled: np.ndarray, after: np.ndarray, shares: np.ndarray, part: int) -> float:
+    """Squared distance of all parts from their shares, relative to the shares, if the unit went to ``part``."""
+    trial = filled.copy()
+    trial[part] = after[part]
+    total = trial.sum(axis=0)
+    return float((((trial - shares[:, None] * total) ** 2) / np.maximum(shares[:, None], 1e-9)).sum())
