@@ -18,6 +18,7 @@ SAFETY_MARGIN_HZ = 50.0
 CEILING_HZ = {"m": 5000.0, "f": 5500.0, "c": 8000.0}
 UNKNOWN_CEILING_HZ = 5500.0
 TABLE_FORMANTS = 4  # the formant table has F1 to F4
+WIDEST_HZ = 1500.0  # a pole wider than this follows the tilt of the spectrum: no resonance of a vocal tract is so wide
 _BLOCK_FRAMES = 128  # Burg's two error arrays for this many frames stay in the processor's cache
 _ZERO_PAD_SECONDS = 0.05  # silence appended before the circular filter, so that the end does not ring into the start
 _CUT_MARGIN_SECONDS = 0.01  # sound kept on each side of a cut frame, tapered, so that the filter sees no edge
@@ -117,6 +118,7 @@ def token_formants(
     context: float = 0.0,
     n_formants: int = 5,
     window_seconds: float = 0.025,
+    max_bandwidth: float = WIDEST_HZ,
 ) -> pd.DataFrame:
     """F0, F1 to F4 and their bandwidths at a few positions of each token.
 
@@ -136,6 +138,9 @@ def token_formants(
         Fractions of the token's duration; 0.2 gives columns that end in ``_20``.
     context : float
         Seconds of sound before and after each token in its waveform.
+    max_bandwidth : float
+        In Hz. A wider pole is no formant: it is passed over and the next one takes its number. ``np.inf`` keeps all,
+        as Praat does; then a voice with only four formants below the ceiling gets a spurious one, often as its F2.
 
     Returns
     -------
@@ -169,7 +174,7 @@ def token_formants(
         for some in np.array_split(np.arange(members.size), -(-members.size * n_positions // _BLOCK_FRAMES)):
             batch = [sounds[member] for member in members[some]]
             frames = _cut_resampled(batch, sample_rate, centres[some], rate, length // 2 * 2)
-            found = _analyse(frames, length, rate, n_formants)
+            found = _analyse(frames, length, rate, n_formants, max_bandwidth)
             frequency[members[some], :, :n_formants] = found[0].reshape(some.size, n_positions, n_formants)
             bandwidth[members[some], :, :n_formants] = found[1].reshape(some.size, n_positions, n_formants)
 
@@ -299,7 +304,9 @@ def _gaussian(n_window: int, length: int) -> np.ndarray:
     return (np.exp(-48.0 * away**2) - edge) / (1 - edge)
 
 
-def _analyse(frames: np.ndarray, n_window: int, rate: float, n_formants: int) -> tuple[np.ndarray, np.ndarray]:
+def _analyse(
+    frames: np.ndarray, n_window: int, rate: float, n_formants: int, max_bandwidth: float = np.inf
+) -> tuple[np.ndarray, np.ndarray]:
     """Frequencies and bandwidths, both (frame, formant) in Hz, of pre-emphasised frames (frame, sample)."""
     window = _gaussian(n_window, frames.shape[1])
     order = 2 * n_formants
@@ -308,7 +315,7 @@ def _analyse(frames: np.ndarray, n_window: int, rate: float, n_formants: int) ->
         for start in range(0, frames.shape[0], _BLOCK_FRAMES):
             block = slice(start, start + _BLOCK_FRAMES)
             coefficients[block] = burg(frames[block] * window, order)
-    return _formants_of(coefficients, rate, n_formants)
+    return _formants_of(coefficients, rate, n_formants, max_bandwidth)
 
 
 def burg(frames: np.ndarray, order: int) -> np.ndarray:
@@ -345,7 +352,9 @@ def burg(frames: np.ndarray, order: int) -> np.ndarray:
     return coefficients
 
 
-def _formants_of(coefficients: np.ndarray, rate: float, n_formants: int) -> tuple[np.ndarray, np.ndarray]:
+def _formants_of(
+    coefficients: np.ndarray, rate: float, n_formants: int, max_bandwidth: float
+) -> tuple[np.ndarray, np.ndarray]:
     order = coefficients.shape[1]
     companion = np.zeros((coefficients.shape[0], order, order))
     companion[:, 0, :] = coefficients
@@ -356,6 +365,7 @@ def _formants_of(coefficients: np.ndarray, rate: float, n_formants: int) -> tupl
     usable = (roots.imag > 0) & (frequency >= SAFETY_MARGIN_HZ) & (frequency <= rate / 2 - SAFETY_MARGIN_HZ)
     # |ln r| is -ln r of the root reflected into the unit circle.
     bandwidth = np.abs(np.log(radius, out=np.zeros_like(radius), where=radius > 0)) * rate / np.pi
+    usable &= bandwidth <= max_bandwidth
     frequency = np.where(usable, frequency, np.nan)
     rank = np.argsort(frequency, axis=1)[:, :n_formants]  # NaN sorts last
     rows = np.arange(rank.shape[0])[:, None]
