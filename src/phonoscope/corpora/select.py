@@ -1,0 +1,271 @@
+"""Which intervals become tokens: one rule after the other, each with a count of what it left out."""
+
+from collections.abc import Collection, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from phonoscope.audio import END_TOLERANCE_SECONDS
+from phonoscope.corpora.collect import Collected
+from phonoscope.errors import CorpusError
+from phonoscope.left_out import EXAMPLES_KEPT, LeftOut
+from phonoscope.phones import (
+    detect_phone_set,
+    is_silence,
+    map_phones,
+    paper_voiceless,
+    paper_vowels,
+    phones,
+    resolve_label,
+    vowels,
+)
+
+# Durations are differences of decimal fractions: 0.05 s may come out as 0.04999999.
+_DURATION_TOLERANCE_SECONDS = 1e-6
+# The kind of text column that this pandas uses; missing is NaN in it.
+TEXT = pd.Series(["text"]).dtype
+
+
+def class_labels(classes: str | Sequence[str], own: Collection[str] = ()) -> tuple[list[str], int | None]:
+    """Turn what the user calls the classes into IPA labels.
+
+    Parameters
+    ----------
+    classes : str or sequence of str
+        "paper" (13 phones), "vowels" or "voiceless" (those of the paper), "all", "vowels:4" (the four best-filled
+        vowels of any kind), or labels: IPA or ASCII aliases, as a list or with commas in between.
+    own : collection of str
+        Further classes, of the user's mapping.
+
+    Returns
+    -------
+    labels : list of str
+        Classes, without doubles.
+    best : int or None
+        How many of them, the best-filled ones, are wanted; None for all.
+
+    Raises
+    ------
+    CorpusError
+        If a label is unknown or the request is empty.
+    """
+    named = {
+        "paper": [*paper_vowels(), *paper_voiceless()],
+        "vowels": paper_vowels(),
+        "voiceless": paper_voiceless(),
+        "all": [*(phone.label for phone in phones()), *own],
+    }
+    if isinstance(classes, str):
+        if classes in named:
+            return list(dict.fromkeys(named[classes])), None
+        if classes.startswith("vowels:"):
+            count = classes.removeprefix("vowels:")
+            if not count.isdigit() or int(count) < 1:
+                raise CorpusError(f"classes {classes!r}: a number must follow 'vowels:', as in vowels:4")
+            return vowels(), int(count)
+        classes = classes.split(",")
+    names = [name.strip() for name in classes if name.strip()]
+    if not names:
+        raise CorpusError(f"no class is asked for; use {', '.join(named)}, vowels:4 or labels such as i,ae,er")
+    return list(dict.fromkeys(name if name in own else resolve_label(name) for name in names)), None
+
+
+def select(
+    collected: Collected,
+    left_out: LeftOut,
+    *,
+    phone_set: str,
+    mapping: dict[str, str],
+    classes: str | Sequence[str],
+    stressed_only: bool,
+    min_duration: float,
+    max_per_class: int | None,
+    balanced: bool,
+    exclude_words: Collection[str],
+    seed: int,
+) -> tuple[pd.DataFrame, dict[str, Any]]:
+    """Apply the rules, in the order of the report, and build the columns that the alignments give.
+
+    Returns
+    -------
+    tokens : DataFrame
+        Columns ``token, recording, start, end, phone, label, stress, word, previous, next, speaker, sex``.
+    detected : dict
+        ``phone_set`` and ``labels`` (the classes, in order).
+
+    Raises
+    ------
+    CorpusError
+        If the phone set cannot be told, a class is unknown, or stress is asked for where none is written.
+    """
+    asked, best = class_labels(classes, set(mapping.values()))
+    codes, written = pd.factorize(np.array(collected.phone, dtype=object))
+    if phone_set == "auto":
+        own_only = [label for label in written if label not in mapping]
+        phone_set = collected.phone_set_of_format() or detect_phone_set(own_only or written)
+    mapped, stresses = map_phones(written, phone_set, mapping)
+    silent = np.array([is_silence(p) and p not in mapping for p in written], dtype=bool)
+    unmapped = np.array([label is None for label in mapped], dtype=bool) & ~silent
+    stress_of = np.array([-1 if stress is None else stress for stress in stresses], dtype=np.int8)
+    starts, ends = np.frombuffer(collected.start), np.frombuffer(collected.end)
+    tier_of = np.repeat(np.arange(len(collected.first)), np.diff([*collected.first, len(codes)]))
+
+    def names(positions: np.ndarray) -> list[str]:
+        return [_name(collected, int(position), int(tier_of[position])) for position in positions[:EXAMPLES_KEPT]]
+
+    remaining = np.arange(len(codes))
+
+    def leave_out(reason: str, hit: np.ndarray) -> None:
+        nonlocal remaining
+        if hit.any():
+            left_out.add("token", reason, int(hit.sum()), names(remaining[hit]))
+            remaining = remaining[~hit]
+
+    leave_out("silence or noise", silent[codes])
+    unknown = remaining[unmapped[codes[remaining]]]
+    counts = pd.Series(written[codes[unknown]], dtype=object).value_counts()
+    examples = [f"{phone} ({count})" for phone, count in counts.head(EXAMPLES_KEPT).items()]
+    left_out.add("label", f"not a phone of {phone_set}", len(counts), examples)
+    leave_out("label not mapped", unmapped[codes[remaining]])
+
+    def duration_rules() -> None:
+        duration = ends[remaining] - starts[remaining]
+        leave_out("zero length", duration <= 0)
+        duration = ends[remaining] - starts[remaining]
+        leave_out(f"shorter than {min_duration:g} s", duration < min_duration - _DURATION_TOLERANCE_SECONDS)
+        limit = np.array(collected.duration)[tier_of[remaining]] + END_TOLERANCE_SECONDS
+        leave_out("alignment longer than audio", ends[remaining] > limit)
+
+    wanted = np.array([label in asked for label in mapped], dtype=bool)
+    leave_out("other phones, not asked for", ~wanted[codes[remaining]])
+    duration_rules()
+    if stressed_only:
+        if len(remaining) and not (stress_of[codes[remaining]] > 0).any():
+            raise CorpusError(
+                f"only stressed vowels are asked for, but these alignments ({phone_set}) mark no stress; "
+                "drop stressed_only, or map stressed phones to classes of their own"
+            )
+        leave_out("unstressed vowel", stress_of[codes[remaining]] == 0)
+    words = _words_of(collected, remaining, starts, ends, tier_of)
+    if exclude_words:
+        excluded = {word.casefold() for word in exclude_words}
+        hit = np.array([isinstance(word, str) and word.casefold() in excluded for word in words], dtype=bool)
+        words = words[~hit] if len(hit) else words
+        leave_out("excluded word", hit)
+
+    labels = np.array(mapped, dtype=object)
+    if best is not None:
+        filled = pd.Series(labels[codes[remaining]], dtype=object).value_counts()
+        chosen = set(sorted(filled.index, key=lambda label: (-filled[label], asked.index(label)))[:best])
+        asked = [label for label in asked if label in chosen]
+        hit = ~np.isin(codes[remaining], [code for code, label in enumerate(mapped) if label in chosen])
+        words = words[~hit]
+        leave_out(f"not one of the {best} best-filled vowels", hit)
+    for reason, over in _surplus(labels, codes, remaining, asked, max_per_class, balanced, seed):
+        words = words[~over]
+        leave_out(reason, over)
+    tokens = _columns(collected, remaining, codes, written, labels, stress_of, words, tier_of)
+    return tokens, {"phone_set": phone_set, "labels": asked}
+
+
+def _surplus(
+    labels: np.ndarray,
+    codes: np.ndarray,
+    remaining: np.ndarray,
+    asked: list[str],
+    max_per_class: int | None,
+    balanced: bool,
+    seed: int,
+) -> list[tuple[str, np.ndarray]]:
+    """Tokens beyond the number wanted per class, drawn at random: at most one (reason, mask over `remaining`)."""
+    of_class = {label: np.flatnonzero(labels[codes[remaining]] == label) for label in asked}
+    filled = {label: positions for label, positions in of_class.items() if len(positions)}
+    limits = {}
+    if max_per_class is not None:
+        limits[f"over the maximum of {max_per_class} per class"] = max_per_class
+    if balanced and filled:
+        size = min(map(len, filled.values()))
+        limits[f"over the size of the smallest class ({size})"] = size
+    if not limits:
+        return []
+    reason, limit = min(limits.items(), key=lambda item: item[1])
+    over = np.zeros(len(remaining), dtype=bool)
+    generator = np.random.default_rng(seed)
+    for positions in filled.values():
+        if len(positions) > limit:
+            over[generator.permutation(positions)[limit:]] = True
+    return [(reason, over)]
+
+
+def _words_of(
+    collected: Collected, kept: np.ndarray, starts: np.ndarray, ends: np.ndarray, tier_of: np.ndarray
+) -> np.ndarray:
+    """Word at the middle of each kept interval; NaN where there is none."""
+    words = np.full(len(kept), np.nan, dtype=object)
+    middles = (starts[kept] + ends[kept]) / 2
+    tiers = tier_of[kept]
+    edges = np.searchsorted(tiers, np.arange(len(collected.first) + 1))
+    for tier, intervals in enumerate(collected.words):
+        first, last = edges[tier], edges[tier + 1]
+        if first == last or not intervals:
+            continue
+        word_starts = np.array([interval.start for interval in intervals])
+        found = np.searchsorted(word_starts, middles[first:last], side="right") - 1
+        for position, index in enumerate(found.tolist(), int(first)):
+            if index >= 0 and middles[position] < intervals[index].end and not is_silence(intervals[index].label):
+                words[position] = intervals[index].label
+    return words
+
+
+def _name(collected: Collected, position: int, tier: int) -> str:
+    """Token id of an interval: recording without extension, and the number of the interval in it."""
+    number = position - collected.first[tier] + collected.number[tier]
+    return f"{collected.recording[tier].rpartition('.')[0]}:{number:04d}"
+
+
+def _columns(
+    collected: Collected,
+    kept: np.ndarray,
+    codes: np.ndarray,
+    written: np.ndarray,
+    labels: np.ndarray,
+    stress_of: np.ndarray,
+    words: np.ndarray,
+    tier_of: np.ndarray,
+) -> pd.DataFrame:
+    """Columns of the token table for the kept intervals."""
+    tiers = tier_of[kept]
+    stress = stress_of[codes[kept]]
+    # A neighbour without a label is silence: missing, as beyond the edge of the tier.
+    text = np.array([*(phone.strip() or np.nan for phone in written), np.nan], dtype=object)
+
+    def neighbour(step: int) -> np.ndarray:
+        beside = kept + step
+        inside = (beside >= 0) & (beside < len(codes))
+        beside = np.where(inside, beside, 0)
+        inside &= tier_of[beside] == tiers
+        return text[np.where(inside, codes[beside], len(written))]
+
+    def per_tier(values: Sequence[str | None]) -> np.ndarray:
+        return np.array([np.nan if value is None else value for value in values], dtype=object)[tiers]
+
+    ids = [_name(collected, position, tier) for position, tier in zip(kept.tolist(), tiers.tolist(), strict=True)]
+    columns = {
+        "token": ids,
+        "recording": per_tier(collected.recording),
+        "start": np.frombuffer(collected.start)[kept],
+        "end": np.frombuffer(collected.end)[kept],
+        "phone": text[codes[kept]],
+        "label": labels[codes[kept]],
+        "stress": pd.arrays.IntegerArray(stress, stress < 0),
+        "word": words,
+        "previous": neighbour(-1),
+        "next": neighbour(1),
+        "speaker": per_tier(collected.speaker),
+        "sex": per_tier(collected.sex),
+    }
+    not_text = ("start", "end", "stress")
+    return pd.DataFrame(
+        {name: values if name in not_text else pd.Series(values, dtype=TEXT) for name, values in columns.items()}
+    )

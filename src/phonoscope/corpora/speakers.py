@@ -1,0 +1,102 @@
+"""Joins what is known of speakers or recordings (sex, dialect, age ...) to a token table."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from phonoscope.errors import CorpusError
+
+_SEX = {"f": "f", "female": "f", "woman": "f", "w": "f", "m": "m", "male": "m", "man": "m"}
+_SEX |= dict.fromkeys(("c", "child", "boy", "girl", "b", "g"), "c")
+
+
+def join_speakers(
+    tokens: pd.DataFrame, speakers: str | Path | pd.DataFrame, warn: Callable[[str], None]
+) -> pd.DataFrame:
+    """Add the columns of a table of speakers or recordings to the tokens.
+
+    Parameters
+    ----------
+    tokens : DataFrame
+        Token table.
+    speakers : path or DataFrame
+        Has the column ``recording`` (path in the corpus, or file name with or without extension), which is matched
+        first, or ``speaker``. With ``recording``, a column ``speaker`` says who speaks in it.
+    warn : callable
+        Takes a line about what did not match.
+
+    Returns
+    -------
+    DataFrame
+        The tokens, same order; ``sex`` is m, f or c where it was written in any usual way.
+
+    Raises
+    ------
+    CorpusError
+        If neither column is there, a key occurs twice, a column would replace one of the tokens, or nothing matches.
+    """
+    origin = "the table of speakers" if isinstance(speakers, pd.DataFrame) else str(speakers)
+    table = speakers if isinstance(speakers, pd.DataFrame) else _read(Path(speakers))
+    key = next((name for name in ("recording", "speaker") if name in table.columns), None)
+    if key is None:
+        raise CorpusError(f"{origin}: expected a column 'speaker' or 'recording'; found: {', '.join(table.columns)}")
+    reserved = set(tokens.columns) - {"speaker", "sex", "recording"}
+    if reserved & set(table.columns):
+        raise CorpusError(
+            f"{origin}: rename {', '.join(sorted(reserved & set(table.columns)))}: the token table has it"
+        )
+    known = table[key].astype(str).str.strip()
+    if known.duplicated().any():
+        raise CorpusError(f"{origin}: {key} {known[known.duplicated()].iloc[0]!r} occurs twice")
+    row_of = {name: row for row, name in enumerate(known)}
+    keys = [_row(row_of, str(name), key) for name in tokens[key]]
+    rows = np.array([-1 if row is None else row for row in keys])
+    if (rows < 0).all():
+        raise CorpusError(
+            f"{origin}: no {key} matches; it has {', '.join(known.head(3))} ..., the corpus has "
+            f"{', '.join(tokens[key].astype(str).unique()[:3])} ..."
+        )
+    unmatched = tokens.loc[rows < 0, key].astype(str).unique()
+    if len(unmatched):
+        warn(f"{origin} does not know {len(unmatched)} {key}s, e.g. {', '.join(unmatched[:3])}")
+    unused = sorted(set(known) - {known.iloc[row] for row in set(rows.tolist()) if row >= 0})
+    if unused:
+        warn(f"{origin} has {len(unused)} {key}s that give no token, e.g. {', '.join(unused[:3])}")
+    joined = tokens.copy()
+    for column in table.columns:
+        if column == key:
+            continue
+        values = pd.Series(table[column].to_numpy()[rows], index=tokens.index).mask(rows < 0)
+        if column == "sex":
+            values = values.map(_sex)
+        joined[column] = values.where(values.notna(), tokens[column]) if column in tokens.columns else values
+    return joined
+
+
+def _row(row_of: dict[str, int], name: str, key: str) -> int | None:
+    """Row of a speaker, or of a recording by its path or file name, with or without extension."""
+    if name in row_of or key == "speaker":
+        return row_of.get(name)
+    stem = name.rpartition(".")[0]
+    return next((row_of[form] for form in (stem, Path(name).name, Path(stem).name) if form in row_of), None)
+
+
+def _sex(written: object) -> object:
+    if not isinstance(written, str):
+        return np.nan
+    sex = _SEX.get(written.strip().lower())
+    if sex is None:
+        raise CorpusError(f"the table of speakers has sex {written!r}; expected m, f, c (child), or an empty cell")
+    return sex
+
+
+def _read(path: Path) -> pd.DataFrame:
+    try:
+        # Names such as "NA" or "007" are names.
+        table = pd.read_csv(path, sep=None, engine="python", dtype=str, keep_default_na=False, encoding="utf-8-sig")
+    except (OSError, ValueError, pd.errors.ParserError) as error:
+        raise CorpusError(f"{path}: the table of speakers cannot be read ({error})") from error
+    table.columns = [str(name).strip().lower() for name in table.columns]
+    return table.replace("", np.nan)
