@@ -1,1 +1,20 @@
-"""."""
+"""Attribution: taps on layers, one pure function a method, and ``explain`` that batches, places and labels."""
+
+from phonoscope.attribution.explain import METHODS, explain, explain_batches, methods
+from phonoscope.attribution.means import SUBSETS, ClassMeans, StreamingMean
+from phonoscope.attribution.store import read_maps, write_maps
+from phonoscope.attribution.targets import Contrast, contrast
+
+__all__ = [
+    "METHODS",
+    "SUBSETS",
+    "ClassMeans",
+    "Contrast",
+    "StreamingMean",
+    "contrast",
+    "explain",
+    "explain_batches",
+    "methods",
+    "read_maps",
+    "write_maps",
+]

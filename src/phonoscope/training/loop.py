@@ -110,7 +110,7 @@ def train(
     torch.manual_seed(recipe.seed)
     network = classifier.network
     if any(p.dim() == 4 for p in network.parameters()):
-        network.to(memory_format=torch.channels_last)
+        network.to(memory_format=torch.channels_last)  # ty: ignore[no-matching-overload]
     steps_per_epoch = math.ceil(len(train_index) / recipe.batch_size)
     epochs = max(recipe.epochs, math.ceil(recipe.min_steps / steps_per_epoch))
     optimizer = _optimizer(network, recipe)

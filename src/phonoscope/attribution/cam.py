@@ -1,0 +1,108 @@
+"""Class activation maps (Zhou et al. 2016, CVPR, eq. 2), raw and signed.
+
+For a network that averages the features f_k over all cells and applies one linear layer, the logit of class c is
+``b_c + mean over cells of M_c`` with ``M_c = sum_k w_ck f_k``: the map is an exact decomposition of the logit.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from phonoscope.errors import AttributionError
+from phonoscope.modules import evaluation_mode, named_layer
+
+
+def class_activation_maps(features: Tensor, class_weights: Tensor) -> Tensor:
+    """Weighted sum of a layer's channels.
+
+    Parameters
+    ----------
+    features
+        Shape (batch, channels, *spatial).
+    class_weights
+        Weights of the linear layer for each token's target, shape (batch, channels).
+
+    Returns
+    -------
+    Tensor
+        Shape (batch, *spatial); its mean plus the bias of the target is the target's logit.
+    """
+    return torch.einsum("bk...,bk->b...", features, class_weights)
+
+
+@dataclass(frozen=True)
+class PooledHead:
+    """The layer whose cells are averaged, and the linear layer that turns the averages into logits."""
+
+    layer: str
+    linear: str
+
+    def class_weights(self, network: nn.Module, target_weights: Tensor) -> tuple[Tensor, Tensor]:
+        """Linear weights and bias of each token's target: shapes (batch, channels) and (batch,)."""
+        linear = named_layer(network, self.linear)
+        if not isinstance(linear, nn.Linear):
+            raise AttributionError(f"layer {self.linear!r} is {type(linear).__name__}, not a linear layer")
+        weight = linear.weight.detach().to(target_weights)
+        offset = torch.zeros_like(weight[:, 0]) if linear.bias is None else linear.bias.detach().to(target_weights)
+        return target_weights @ weight, target_weights @ offset
+
+
+@torch.no_grad()
+def find_pooled_head(network: nn.Module, inputs: Tensor) -> PooledHead:
+    """Find the layer that global average pooling and one linear layer follow, by watching one forward pass.
+
+    The linear layer's input must equal the mean of the layer's output over its cells, and its output the logits:
+    this is checked on numbers, so it holds for any network whatever its layers are called.
+
+    Raises
+    ------
+    AttributionError
+        If the network does not end in global average pooling and one linear layer.
+    """
+    inputs = inputs[:2]
+    grids: list[tuple[str, Tensor]] = []
+    linears: list[tuple[str, Tensor, Tensor]] = []
+    handles = []
+    for name, module in network.named_modules():
+        if not name:
+            continue
+
+        def watch(module: nn.Module, args: tuple[object, ...], output: object, name: str = name) -> None:
+            if not isinstance(output, Tensor):
+                return
+            if isinstance(module, nn.Linear) and isinstance(args[0], Tensor) and output.dim() == 2:
+                linears.append((name, args[0].clone(), output.clone()))
+            elif output.dim() >= 3:
+                grids.append((name, output.clone()))
+
+        handles.append(module.register_forward_hook(watch))
+    try:
+        with evaluation_mode(network):
+            logits = network(inputs)
+    finally:
+        for handle in handles:
+            handle.remove()
+    heads = [
+        (name, pooled) for name, pooled, output in linears if output.shape == logits.shape and _same(output, logits)
+    ]
+    if heads:
+        linear, pooled = heads[-1]
+        fits = [
+            (output[0, 0].numel(), -name.count("."), name)
+            for name, output in grids
+            if output.shape[:2] == pooled.shape and _same(output.flatten(2).mean(2), pooled)
+        ]
+        if fits:
+            # The finest grid; of modules with the same output (a stage, its last block, its last ReLU) the outermost.
+            return PooledHead(layer=max(fits)[2], linear=linear)
+    raise AttributionError(
+        "class activation maps need a network that ends in global average pooling and one linear layer; this one does "
+        "not. Choose another method"
+    )
+
+
+def _same(a: Tensor, b: Tensor) -> bool:
+    return a.shape == b.shape and bool(torch.allclose(a, b, rtol=1e-4, atol=1e-5))

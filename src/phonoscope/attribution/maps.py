@@ -1,0 +1,128 @@
+"""Maps as labelled arrays: placed in Hz and s at the centres of receptive fields, with their resolution beside them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import xarray as xr
+from torch import Tensor
+
+from phonoscope.axes import effective_field, hz_per_position, receptive_field
+from phonoscope.classifier import Classifier
+from phonoscope.errors import AttributionError
+
+_FIELD_TOKENS = 8
+
+
+@dataclass(frozen=True)
+class Placement:
+    """Where the cells of a map lie and how finely they resolve.
+
+    ``frequency`` (Hz) and ``time`` (share of the token, or s) are the centres of the cells. ``cell_hz`` is their
+    spacing, ``field_hz`` the theoretical receptive field, ``resolution_hz`` the measured effective width (two standard
+    deviations of the gradient energy); likewise for time, in shares of the token or s.
+    """
+
+    layer: str
+    frequency: np.ndarray
+    time: np.ndarray
+    cell_hz: float
+    field_hz: float
+    resolution_hz: float
+    cell_time: float
+    field_time: float
+    resolution_time: float
+
+    def describe(self) -> str:
+        """Say in one line how fine the map is."""
+        return (
+            f"{len(self.frequency)} × {len(self.time)} cells of layer {self.layer}: one every {self.cell_hz:.0f} Hz, "
+            f"each seeing {self.field_hz:.0f} Hz in theory and {self.resolution_hz:.0f} Hz in effect"
+        )
+
+    def attrs(self) -> dict[str, Any]:
+        """Return the scalar facts, for the attributes of an array."""
+        return {k: v for k, v in asdict(self).items() if k not in ("frequency", "time")}
+
+
+def place(classifier: Classifier, layer: str, inputs: Tensor) -> Placement:
+    """Place the cells of a layer on the axes of the classifier's front end.
+
+    Parameters
+    ----------
+    inputs
+        Network inputs of some real tokens, shape (batch, 1, rows, columns); the effective width is measured on them.
+
+    Raises
+    ------
+    AttributionError
+        If the front end has no frequency axis.
+    """
+    axis, time_axis = classifier.front_end.frequency_axis, classifier.front_end.time_axis
+    if axis is None:
+        raise AttributionError("this classifier takes waveforms: a layer of it has no frequency axis to place a map on")
+    rows, columns = receptive_field(classifier.network, layer, inputs)
+    some = inputs[:_FIELD_TOKENS]
+    widths = [effective_field(classifier.network, layer, some, dimension=d).width for d in (0, 1)]
+    hz, share = hz_per_position(axis), (time_axis.seconds or 1.0) / time_axis.columns
+    return Placement(
+        layer=layer,
+        frequency=_strictly_rising(axis.at(rows.centres)),
+        time=_strictly_rising(time_axis.at(columns.centres)),
+        cell_hz=rows.step * hz,
+        field_hz=rows.extent * hz,
+        resolution_hz=max(widths[0], rows.step) * hz,
+        cell_time=columns.step * share,
+        field_time=columns.extent * share,
+        resolution_time=max(widths[1], columns.step) * share,
+    )
+
+
+def _strictly_rising(centres: np.ndarray) -> np.ndarray:
+    """Keep centres distinct where several were clipped to the axis' edge, by the smallest visible amount."""
+    if bool((np.diff(centres) > 0).all()):
+        return centres
+    return np.maximum.accumulate(centres) + np.arange(len(centres)) * 1e-6 * max(float(centres[-1]), 1.0)
+
+
+def input_placement(classifier: Classifier) -> Placement:
+    """Place the rows and columns of the network's input itself, e.g. for its energy."""
+    axis, time_axis = classifier.front_end.frequency_axis, classifier.front_end.time_axis
+    if axis is None:
+        raise AttributionError("this classifier takes waveforms: its input has no frequency axis")
+    hz, share = hz_per_position(axis), (time_axis.seconds or 1.0) / time_axis.columns
+    return Placement("input", axis.centres, time_axis.centres, hz, hz, hz, share, share, share)
+
+
+def label_maps(
+    values: np.ndarray,
+    placement: Placement,
+    *,
+    tokens: Sequence[str],
+    durations: np.ndarray,
+    stretched: bool,
+    columns: dict[str, Any],
+    attrs: dict[str, Any],
+) -> xr.DataArray:
+    """Put coordinates on raw map values of shape (tokens, frequency, time)."""
+    relative = np.asarray(placement.time, dtype=float)
+    seconds = relative[None, :] * (np.asarray(durations)[:, None] if stretched else 1.0)
+    seconds = np.broadcast_to(seconds, (len(values), len(relative)))
+    coords: dict[str, Any] = {
+        "token": np.asarray(tokens, dtype=object),
+        "frequency": ("frequency", placement.frequency, {"units": "Hz", "long_name": "frequency"}),
+        "time": (
+            "time",
+            relative,
+            {"units": "1", "long_name": "share of the token"} if stretched else {"units": "s", "long_name": "time"},
+        ),
+        "seconds": (("token", "time"), seconds, {"units": "s", "long_name": "time from the token's start"}),
+        "duration": ("token", np.asarray(durations, dtype=float), {"units": "s"}),
+    }
+    coords |= {name: ("token", np.asarray(column)) for name, column in columns.items()}
+    return xr.DataArray(
+        values, dims=("token", "frequency", "time"), coords=coords, name="map", attrs={**placement.attrs(), **attrs}
+    )

@@ -1,0 +1,107 @@
+"""Maps on disk: one memory-mapped array, its coordinates beside it, so that any tokens are read without the rest."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from phonoscope.errors import AttributionError
+from phonoscope.files import write_json, write_with
+
+VALUES, COORDINATES, TOKENS = "values.npy", "coordinates.json", "tokens.parquet"
+
+
+def write_maps(folder: str | Path, batches: Iterable[xr.DataArray], count: int) -> Path:
+    """Write batches of maps as they come; memory does not grow with their number.
+
+    Parameters
+    ----------
+    folder
+        Where ``values.npy`` (token, frequency, time; float32), ``coordinates.json`` and ``tokens.parquet`` are written.
+        The coordinates come last: a folder without them was interrupted and is not read.
+    count
+        Number of tokens in all batches.
+    """
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / COORDINATES).unlink(missing_ok=True)
+    tables: list[pd.DataFrame] = []
+    first: xr.DataArray | None = None
+
+    def fill(path: Path) -> None:
+        nonlocal first
+        values: np.memmap | None = None
+        done = 0
+        for batch in batches:
+            if values is None:
+                shape = (count, batch.sizes["frequency"], batch.sizes["time"])
+                values = np.lib.format.open_memmap(path, mode="w+", dtype=np.float32, shape=shape)
+                first = batch
+            values[done : done + batch.sizes["token"]] = batch.values
+            done += batch.sizes["token"]
+            tables.append(_token_columns(batch))
+        if values is None or done != count:
+            raise AttributionError(f"{count} maps were announced, {done} came")
+        values.flush()
+
+    write_with(folder / VALUES, fill)
+    if first is None:
+        raise AttributionError("there is no map to write")
+    write_with(folder / TOKENS, lambda path: pd.concat(tables, ignore_index=True).to_parquet(path, index=False))
+    facts = {
+        "dims": list(first.dims),
+        "frequency": first["frequency"].values.tolist(),
+        "time": first["time"].values.tolist(),
+        "time_attrs": first["time"].attrs,
+        "attrs": first.attrs,
+    }
+    write_json(folder / COORDINATES, facts)
+    return folder
+
+
+def read_maps(folder: str | Path, tokens: Sequence[str] | slice | None = None) -> xr.DataArray:
+    """Read maps written by ``write_maps``: all (memory-mapped), a slice of positions, or the named tokens.
+
+    Raises
+    ------
+    AttributionError
+        If the folder is not a whole map store or a token is not in it.
+    """
+    folder = Path(folder)
+    try:
+        facts = json.loads((folder / COORDINATES).read_text(encoding="utf-8"))
+        values = np.load(folder / VALUES, mmap_mode="r")
+        table = pd.read_parquet(folder / TOKENS)
+    except (OSError, ValueError) as error:
+        raise AttributionError(f"{folder} holds no complete maps ({error}); make them again") from error
+    if tokens is not None:
+        if isinstance(tokens, slice):
+            chosen = np.arange(len(table))[tokens]
+        else:
+            chosen = pd.Index(table["token"]).get_indexer(pd.Index(list(tokens)))
+            if (chosen < 0).any():
+                absent = [t for t, i in zip(tokens, chosen, strict=True) if i < 0]
+                raise AttributionError(f"no maps of {', '.join(absent[:3])} in {folder}")
+        values, table = values[chosen], table.iloc[chosen]
+    time = np.asarray(facts["time"])
+    stretched = facts["time_attrs"].get("units") == "1"
+    durations = table["duration"].to_numpy()
+    seconds = time[None, :] * (durations[:, None] if stretched else np.ones((len(table), 1)))
+    coords: dict[str, Any] = {
+        "frequency": ("frequency", facts["frequency"], {"units": "Hz", "long_name": "frequency"}),
+        "time": ("time", time, facts["time_attrs"]),
+        "seconds": (("token", "time"), seconds, {"units": "s", "long_name": "time from the token's start"}),
+    }
+    coords |= {name: ("token", table[name].to_numpy()) for name in table.columns}
+    return xr.DataArray(values, dims=facts["dims"], coords=coords, name="map", attrs=facts["attrs"])
+
+
+def _token_columns(batch: xr.DataArray) -> pd.DataFrame:
+    names = [str(name) for name, coordinate in batch.coords.items() if coordinate.dims == ("token",)]
+    return pd.DataFrame({name: batch[name].values for name in names})

@@ -1,0 +1,92 @@
+"""What a map explains: a class, the predicted or true class of each token, or a contrast of two classes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from phonoscope.classifier import Classifier
+from phonoscope.errors import AttributionError
+
+
+@dataclass(frozen=True)
+class Contrast:
+    """Evidence for one class rather than another: logit of ``positive`` minus logit of ``negative``."""
+
+    positive: str
+    negative: str
+
+    def __str__(self) -> str:
+        return f"{self.positive} − {self.negative}"
+
+
+def contrast(positive: str, negative: str) -> Contrast:
+    """Explain why ``positive`` rather than ``negative``: the map of the difference of their logits."""
+    return Contrast(positive, negative)
+
+
+Target = str | Contrast | Sequence[str]
+
+
+@dataclass(frozen=True)
+class Targets:
+    """A target resolved for a list of tokens.
+
+    ``weights(logits, part)`` gives for each token the weights over the classes whose weighted sum of logits is
+    explained: one-hot for a class, +1 and −1 for a contrast.
+    """
+
+    names: list[str] | None
+    fixed: Tensor | None
+    labels: list[str]
+
+    def weights(self, logits: Tensor, part: slice) -> Tensor:
+        """Weights over the classes, shape (batch, classes), on the device of the logits."""
+        if self.fixed is None:
+            return torch.nn.functional.one_hot(logits.argmax(1), logits.shape[1]).to(logits)
+        return self.fixed[part].to(logits)
+
+    def named(self, logits: Tensor, part: slice) -> list[str]:
+        """Name of each token's target."""
+        if self.names is None:
+            return [self.labels[i] for i in logits.argmax(1).tolist()]
+        return self.names[part]
+
+
+def resolve_targets(classifier: Classifier, target: Target, count: int, true_labels: Sequence[str] | None) -> Targets:
+    """Resolve a target for ``count`` tokens.
+
+    Parameters
+    ----------
+    target
+        ``"predicted"``, ``"true"`` (needs ``true_labels``), a class by name or alias, a ``Contrast``, or one class a
+        token.
+
+    Raises
+    ------
+    AttributionError
+        If true labels are missing, or their number differs from that of the tokens.
+    ClassifierError
+        If the classifier does not have a class.
+    """
+    labels = classifier.labels
+    if isinstance(target, str) and target == "predicted":
+        return Targets(None, None, labels)
+    if isinstance(target, str) and target == "true":
+        if true_labels is None:
+            raise AttributionError("target 'true' needs the true class of each token: pass true_labels=")
+        target = list(true_labels)
+    if isinstance(target, Contrast):
+        row = torch.zeros(len(labels))
+        row[classifier.index_of(target.positive)] += 1
+        row[classifier.index_of(target.negative)] -= 1
+        return Targets([str(target)] * count, row.repeat(count, 1), labels)
+    names = [target] * count if isinstance(target, str) else list(target)
+    if len(names) != count:
+        raise AttributionError(f"{len(names)} targets were given for {count} tokens; give one a token")
+    index = torch.tensor([classifier.index_of(name) for name in names], dtype=torch.long)
+    fixed = torch.nn.functional.one_hot(index, len(labels)).float()
+    return Targets([labels[i] for i in index.tolist()], fixed, labels)
