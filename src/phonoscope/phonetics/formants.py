@@ -165,7 +165,7 @@ def token_formants(
     bandwidth = frequency.copy()
     durations = np.array([sound.size / sample_rate for sound in sounds])
     physical = np.minimum(2.0 * window_seconds, durations)
-    # One batch for each pair of ceiling and window length; only tokens shorter than the window have lengths of their own.
+    # One batch for each pair of ceiling and window length; only tokens shorter than the window have their own lengths.
     window_samples = np.floor(physical * 2 * ceilings + 1e-9).astype(int)
     for rate, length in sorted(set(zip((2 * ceilings).tolist(), window_samples.tolist(), strict=True))):
         members = np.flatnonzero((2 * ceilings == rate) & (window_samples == length))
@@ -270,7 +270,7 @@ def _fast_length(minimum: int) -> int:
 def _cut_resampled(
     sounds: Sequence[np.ndarray], sample_rate: float, centres: np.ndarray, new_rate: float, length: int
 ) -> np.ndarray:
-    """Pre-emphasised frames (token x position, length) at `new_rate`, centred exactly on `centres` (token, position) s."""
+    """Pre-emphasised frames (token x position, length) at `new_rate`, centred on `centres` (token, position) in s."""
     ratio = _ratio(new_rate, sample_rate)
     reach = (length + 2) / new_rate + 2 * _CUT_MARGIN_SECONDS
     n_in, n_out = -(-int(reach * sample_rate) // ratio.denominator) * np.array([ratio.denominator, ratio.numerator])
@@ -283,7 +283,8 @@ def _cut_resampled(
             low, high = max(0, start), min(sound.size, start + n_in)
             cuts[token, place, low - start : high - start] = sound[low:high]
     cuts = cuts.reshape(-1, n_in)
-    taper = 0.5 - 0.5 * np.cos(np.pi * (np.arange(n_taper := int(0.6 * _CUT_MARGIN_SECONDS * sample_rate)) + 0.5) / n_taper)
+    n_taper = int(0.6 * _CUT_MARGIN_SECONDS * sample_rate)
+    taper = 0.5 - 0.5 * np.cos(np.pi * (np.arange(n_taper) + 0.5) / n_taper)
     cuts[:, :n_taper] *= taper
     cuts[:, -n_taper:] *= taper[::-1]
 
@@ -298,7 +299,7 @@ def _cut_resampled(
 
 
 def _gaussian(n_window: int, length: int) -> np.ndarray:
-    """First `length` samples of the Gaussian window over `n_window` samples: e^-12 of its height at the edges, less that."""
+    """First `length` samples of the Gaussian window over `n_window` samples, lowered to reach 0 at the edges."""
     away = (np.arange(1, length + 1) - 0.5 * (n_window + 1)) / (n_window + 1)
     edge = np.exp(-12.0)
     return (np.exp(-48.0 * away**2) - edge) / (1 - edge)

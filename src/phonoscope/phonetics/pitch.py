@@ -1,4 +1,4 @@
-"""Fundamental frequency by the autocorrelation method of Boersma (1993), for recordings and for single frames of tokens."""
+"""Fundamental frequency by the autocorrelation method of Boersma (1993), of recordings and of lone frames of tokens."""
 
 from collections.abc import Sequence
 
@@ -64,7 +64,8 @@ def pitch(
     step = 0.75 / floor if time_step is None else time_step
     duration = samples.size / sample_rate
     n_window = _window_samples(floor, sample_rate)
-    n_frames = 1 + int(np.floor((duration - PERIODS_IN_WINDOW / floor) / step + 1e-9)) if samples.size >= n_window else 0
+    room = (duration - PERIODS_IN_WINDOW / floor) / step
+    n_frames = 1 + int(np.floor(room + 1e-9)) if samples.size >= n_window and room > -1e-9 else 0
     time = 0.5 * duration - 0.5 * (n_frames - 1) * step + step * np.arange(n_frames)
     attrs = {"units": "Hz", "method": "autocorrelation", "floor": floor, "ceiling": ceiling}
     coords = {"time": ("time", time, {"units": "s"})}
@@ -153,7 +154,7 @@ def _window_samples(floor: float, sample_rate: float) -> int:
 def _candidates(
     frames: np.ndarray, sample_rate: float, floor: float, ceiling: float, octave_cost: float = OCTAVE_COST
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Frequencies (Hz) and strengths of the best peaks of each frame, both (frame, N_CANDIDATES); -inf pads strength."""
+    """Frequencies (Hz) and strengths of the best peaks of each frame, both (frame, N_CANDIDATES), padded with -inf."""
     n = frames.shape[1]
     n_fft = next_fast_len(int(1.5 * n) + 1, real=True)
     window = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(1, n + 1) / (n + 1))

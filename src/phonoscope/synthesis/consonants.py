@@ -1,4 +1,4 @@
-"""Voiceless stops, fricatives and the affricate: noise shaped by spectra measured in read speech, with closure and burst."""
+"""Voiceless stops, fricatives and an affricate: noise shaped by spectra measured in read speech, closure and burst."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ _FREQUENCY_FACTOR = {"m": 0.88, "f": 1.0, "c": 1.08}
 LEVEL_SD_DB = 3.0
 TILT_SD_DB = 2.0  # at the ends of the spectrum, per token
 DURATION_SD = 0.22
-SHORTEST_SECONDS = 0.045
+SHORTEST_SECONDS = 0.055
 
 
 @dataclass(frozen=True)
@@ -31,30 +31,35 @@ class _Recipe:
     noise_db: tuple[float, ...]
     closure: float = 0.0  # fraction of the duration that is closed
     burst_seconds: float = 0.0
-    aspiration_db: float = 0.0  # level of what follows the burst
+    burst_db: float = 0.0  # of the burst's first moment above the spectrum, which is a mean over 4 ms
+    sustained: float = 1.0  # amplitude that the burst's spectrum falls to
+    aspiration_db: float = -np.inf  # level of the breath through the vocal tract that follows
     peak_hz: tuple[float, float] | None = None  # where a compact burst has its peak, drawn per token
     peak_db: float = 0.0
     attack_seconds: float = 0.02
     decay_seconds: float = 0.02
 
 
-# Median spectra of 507 tokens of one woman reading (public-domain recordings), smoothed; about 5 dB spread per band. The
-# bursts are the loudest 4 ms above 1.5 kHz; those of t and k vary most.
+# Median spectra of 507 tokens of one woman reading (public-domain recordings), smoothed; about 5 dB spread per band.
+# The bursts are the loudest 4 ms above 1.5 kHz; those of t and k vary most.
 _RECIPES = {
     "p": _Recipe(
         0.080,
         (-50, -45, -35, -34, -39, -39, -41, -43, -46, -46, -46, -50, -52, -52, -54, -59, -65, -70),
-        closure=0.58, burst_seconds=0.006, aspiration_db=-7, peak_hz=(500, 1300), peak_db=5, attack_seconds=0.001,
+        closure=0.58, burst_seconds=0.004, burst_db=6, sustained=0.15, aspiration_db=0, peak_hz=(500, 1300), peak_db=5,
+        attack_seconds=0.0005,
     ),
     "t": _Recipe(
         0.080,
         (-52, -46, -42, -42, -46, -44, -42, -42, -40, -36, -31, -31, -31, -32, -35, -39, -45, -52),
-        closure=0.47, burst_seconds=0.010, aspiration_db=-6, peak_hz=(3500, 5200), peak_db=5, attack_seconds=0.001,
+        closure=0.47, burst_seconds=0.012, burst_db=4, sustained=0.3, aspiration_db=1, peak_hz=(3500, 5200), peak_db=5,
+        attack_seconds=0.0005,
     ),
     "k": _Recipe(
         0.090,
         (-52, -48, -40, -39, -41, -41, -42, -47, -48, -46, -43, -50, -52, -50, -49, -53, -58, -64),
-        closure=0.55, burst_seconds=0.014, aspiration_db=-6, peak_hz=(1300, 2800), peak_db=12, attack_seconds=0.001,
+        closure=0.55, burst_seconds=0.010, burst_db=4, sustained=0.25, aspiration_db=1, peak_hz=(1300, 2800),
+        peak_db=12, attack_seconds=0.0005,
     ),
     "f": _Recipe(0.110, (-52, -49, -45, -46, -48, -47, -46, -47, -47, -46, -45, -46, -46, -45, -43, -44, -48, -53)),
     "s": _Recipe(0.115, (-54, -52, -49, -52, -57, -55, -54, -55, -53, -47, -39, -29, -24, -20, -22, -28, -35, -42)),
@@ -63,8 +68,8 @@ _RECIPES = {
     "tʃ": _Recipe(
         0.105,
         (-54, -50, -47, -48, -50, -42, -36, -33, -31, -26, -27, -30, -28, -33, -36, -43, -48, -55),
-        closure=0.33, burst_seconds=0.008, aspiration_db=-2, peak_hz=(3000, 4200), peak_db=5, attack_seconds=0.001,
-        decay_seconds=0.03,
+        closure=0.33, burst_seconds=0.008, burst_db=2, sustained=0.8, peak_hz=(3000, 4200), peak_db=5,
+        attack_seconds=0.001, decay_seconds=0.03,
     ),
 }  # fmt: skip
 # What is heard while the mouth is closed: voicing that dies away and the room, in the same units.
@@ -75,9 +80,7 @@ ARPABET = {"p": "P", "t": "T", "k": "K", "f": "F", "s": "S", "tʃ": "CH", "ʃ": 
 CONSONANTS = tuple(ARPABET)
 
 
-def draw_consonants(
-    talker: Talker, consonants: Sequence[str], repeats: int, rng: np.random.Generator
-) -> pd.DataFrame:
+def draw_consonants(talker: Talker, consonants: Sequence[str], repeats: int, rng: np.random.Generator) -> pd.DataFrame:
     """Plan `repeats` tokens of each consonant: `label` (IPA) and `duration` (s).
 
     Raises
@@ -105,10 +108,11 @@ def speak_consonants(
     # A habit of the talker: how far front or back, how strong each noise is.
     habit_hz = dict(zip(CONSONANTS, np.exp(0.05 * rng.standard_normal(len(CONSONANTS))), strict=True))
     habit_db = dict(zip(CONSONANTS, 2.0 * rng.standard_normal(len(CONSONANTS)), strict=True))
-    return [
-        _speak(_RECIPES[label], round(duration * sample_rate), factor * habit_hz[label], habit_db[label], sample_rate, rng)
-        for label, duration in zip(plan["label"], plan["duration"], strict=True)
-    ]
+    sounds = []
+    for label, duration in zip(plan["label"], plan["duration"], strict=True):
+        length, scale = round(duration * sample_rate), factor * habit_hz[label]
+        sounds.append(_speak(_RECIPES[label], length, scale, habit_db[label], sample_rate, rng))
+    return sounds
 
 
 def _speak(
@@ -131,20 +135,16 @@ def _speak(
     burst = _noise(opened, sample_rate, factor, curve + level_db, rng)
     burst *= envelope(opened, sample_rate, recipe.attack_seconds, recipe.decay_seconds)
     fading = np.exp(-np.arange(opened) / sample_rate / recipe.burst_seconds)
-    if recipe.aspiration_db > -3:  # an affricate goes on as it began
-        burst *= 10 ** (recipe.aspiration_db / 20) + fading * (1 - 10 ** (recipe.aspiration_db / 20))
-    else:
-        after = _noise(opened, sample_rate, 1.0, _wobbled(_ASPIRATION_DB, rng) + level_db, rng)
-        after = equalise(after, sample_rate, *_vowel_colour(factor, rng))
-        after *= envelope(opened, sample_rate, 0.006, recipe.decay_seconds) * 10 ** ((recipe.aspiration_db + 7) / 20)
-        burst = burst * (0.35 + 0.65 * fading) + after
+    burst *= recipe.sustained + fading * (10 ** (recipe.burst_db / 20) - recipe.sustained)
+    if np.isfinite(recipe.aspiration_db):
+        breath = _noise(opened, sample_rate, 1.0, _wobbled(_ASPIRATION_DB, rng) + level_db + recipe.aspiration_db, rng)
+        breath = equalise(breath, sample_rate, *_vowel_colour(factor, rng))
+        burst += breath * envelope(opened, sample_rate, 0.006, recipe.decay_seconds)
     closure[closed:] += burst
     return closure
 
 
-def _noise(
-    length: int, sample_rate: int, factor: float, curve_db: np.ndarray, rng: np.random.Generator
-) -> np.ndarray:
+def _noise(length: int, sample_rate: int, factor: float, curve_db: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     density = curve_db - 10 * np.log10(_MEASURED_BAND_HZ)
     return shaped_noise(length, sample_rate, _HERTZ * factor, density, rng)
 

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import soundfile
 
+from phonoscope.corpora.select import TEXT
 from phonoscope.corpora.textgrid import Interval, TextGrid, Tier, write_textgrid
 from phonoscope.errors import CorpusError
 from phonoscope.files import write_text, write_with
@@ -19,8 +20,9 @@ from phonoscope.synthesis.talkers import Talker, draw_talkers
 
 VOWELS = ("i", "æ", "ɝ", "ɑ", "u")
 CONSONANTS = consonant_room.CONSONANTS
-CORPUS_NAME = "synthetic"
-PRIMARY_STRESS = 1
+IN_MEMORY_NAME = "synthetic"
+PAUSE = "sil"
+STRESS = "1"  # primary, in ARPABET
 VOWEL_LEVEL = 0.06  # root mean square of an average vowel, full scale 1
 LEVEL_RANGE_DB = 4.0  # a token is up to this much louder or softer than it should be
 EQ_SD_DB = 1.5  # of each of the three ripples of a token's equaliser
@@ -97,7 +99,8 @@ def write_corpus(
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise CorpusError(f"{out} exists and is not an empty folder; expected a new one. Choose another or remove it.")
     existed = out.exists()
-    tables, speakers = [], []
+    tables: dict[str, pd.DataFrame] = {}
+    speakers = []
     try:
         for spoken in _speak(talkers, vowels, consonants, repeats, sample_rate, seed, room):
             talker = spoken.talker
@@ -106,13 +109,14 @@ def write_corpus(
             write_with(
                 out / recording, lambda path, data=samples: soundfile.write(path, data, sample_rate, subtype="PCM_16")
             )
-            table = _token_table(spoken, recording, starts, sample_rate)
+            table = _token_table(spoken, recording, starts, sample_rate, out.resolve().name)
             _write_alignment(out / talker.name / f"{talker.name}.TextGrid", table, samples.size / sample_rate)
-            tables.append(table)
+            tables[recording] = table
             speakers.append(f"{talker.name},{talker.sex}\n")
             if progress is not None:
                 progress(len(tables), talkers)
-        tokens = pd.concat(tables, ignore_index=True)
+        # In the order in which a reader lists the recordings.
+        tokens = pd.concat([tables[name] for name in sorted(tables)], ignore_index=True)
         write_text(out / "speakers.csv", "speaker,sex\n" + "".join(speakers))
         write_with(out / "truth.parquet", tokens[["token", *vowel_room.TRUTH]].to_parquet)
     except BaseException:
@@ -126,7 +130,7 @@ def write_corpus(
             "sample_rate": sample_rate, "seed": seed, "room": room,
         }
     }  # fmt: skip
-    tokens.attrs = {"roots": {CORPUS_NAME: str(out.resolve())}, "left_out": [], "settings": settings}
+    tokens.attrs = {"roots": {out.resolve().name: str(out.resolve())}, "left_out": [], "settings": settings}
     return tokens
 
 
@@ -155,7 +159,7 @@ def synthesise_tokens(
     for spoken in _speak(talkers, vowels, consonants, repeats, sample_rate, seed, room):
         samples, starts = _record(spoken, sample_rate, room)
         name = spoken.talker.name
-        tables.append(_token_table(spoken, f"{name}/{name}.wav", starts, sample_rate))
+        tables.append(_token_table(spoken, f"{name}/{name}.wav", starts, sample_rate, IN_MEMORY_NAME))
         ends = starts + np.array([sound.size for sound in spoken.sounds])
         sounds += [samples[start:end].astype(np.float32) for start, end in zip(starts, ends, strict=True)]
     return sounds, pd.concat(tables, ignore_index=True)
@@ -237,13 +241,12 @@ def _record(spoken: _Spoken, sample_rate: int, room: bool) -> tuple[np.ndarray, 
     return samples * min(1.0, 0.98 / max(peak, 1e-12)), starts
 
 
-def _token_table(spoken: _Spoken, recording: str, starts: np.ndarray, sample_rate: int) -> pd.DataFrame:
+def _token_table(spoken: _Spoken, recording: str, starts: np.ndarray, sample_rate: int, corpus: str) -> pd.DataFrame:
     plan, talker = spoken.plan, spoken.talker
     lengths = np.array([sound.size for sound in spoken.sounds])
-    is_vowel = plan["label"].isin(list(vowel_room.ARPABET))
-    names = {**vowel_room.ARPABET, **consonant_room.ARPABET}
-    word = plan["label"].map(lambda label: names[label].lower())
-    phone = plan["label"].map(names).where(~is_vowel, plan["label"].map(names) + str(PRIMARY_STRESS))
+    labels = [str(label) for label in plan["label"]]
+    is_vowel = np.array([label in vowel_room.ARPABET for label in labels])
+    names = vowel_room.ARPABET | consonant_room.ARPABET
     # Token k is interval 2k + 1 of the phones tier: a pause stands before each and after the last.
     base = recording.removesuffix(".wav")
     table = pd.DataFrame(
@@ -252,25 +255,26 @@ def _token_table(spoken: _Spoken, recording: str, starts: np.ndarray, sample_rat
             "recording": recording,
             "start": starts / sample_rate,
             "end": (starts + lengths) / sample_rate,
-            "phone": phone,
-            "label": plan["label"],
-            "stress": pd.array(np.where(is_vowel, PRIMARY_STRESS, 0), dtype="Int8"),
-            "word": word,
-            "previous": pd.NA,
-            "next": pd.NA,
+            "phone": [names[label] + STRESS * (label in vowel_room.ARPABET) for label in labels],
+            "label": labels,
+            "stress": pd.Series(int(STRESS), plan.index, dtype="Int8").where(is_vowel),
+            "word": [names[label].lower() for label in labels],
+            "previous": PAUSE,
+            "next": PAUSE,
             "speaker": talker.name,
             "sex": talker.sex,
-            "corpus": CORPUS_NAME,
-            "split": pd.NA,
+            "corpus": corpus,
+            "split": pd.Series(pd.NA, plan.index, dtype=TEXT),
         }
     )[_COLUMNS]
-    table.loc[~is_vowel, "stress"] = pd.NA
     return pd.concat([table, plan[vowel_room.TRUTH]], axis=1)
 
 
 def _write_alignment(path: Path, table: pd.DataFrame, duration: float) -> None:
-    def tier(name: str, column: str) -> Tier:
-        rows = zip(table["start"], table["end"], table[column], strict=True)
-        return Tier(name, tuple(Interval(float(start), float(end), str(label)) for start, end, label in rows))
-
-    write_textgrid(path, TextGrid(0.0, duration, (tier("words", "word"), tier("phones", "phone"))))
+    starts, ends = table["start"].tolist(), table["end"].tolist()
+    tiers = []
+    for name, column in (("words", "word"), ("phones", "phone")):
+        spoken = [Interval(*row) for row in zip(starts, ends, table[column], strict=True)]
+        pauses = [Interval(*row, PAUSE) for row in zip([0.0, *ends], [*starts, duration], strict=True)]
+        tiers.append(Tier(name, tuple(sorted(spoken + pauses))))
+    write_textgrid(path, TextGrid(0.0, duration, tuple(tiers)))

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 
 import numpy as np
 from scipy.fft import irfft, next_fast_len, rfft
-from scipy.signal import lfilter
 
 POSITIONS = (0.2, 0.5, 0.8)  # of the duration, where F0 and formants are given; constant outside, linear between
 JITTER = 0.005  # relative SD of the period from pulse to pulse
@@ -77,6 +76,8 @@ def glottal_source(
 
     Parameters as for `voice`; returns a list of arrays (sample,).
     """
+    from scipy.signal import lfilter  # its import takes longer than the rest of the program's start
+
     f0, durations = np.asarray(f0, dtype=np.float64), np.asarray(durations, dtype=np.float64)
     lengths = np.round(durations * sample_rate).astype(int)
     poles = np.exp(-2 * np.pi * np.array([GLOTTAL_POLE_HZ, GLOTTAL_POLE_HZ, tilt_hz]) / sample_rate)

@@ -11,13 +11,13 @@ from phonoscope.errors import CorpusError
 
 SEXES = ("m", "f", "c")
 
-# Spread between talkers of one group, as found in the measurements of Hillenbrand et al. (1995): standard deviation of a
-# talker's mean deviation, over 12 vowels and F1 to F3, of log frequency from the group's mean (one vocal-tract scale).
+# Spread between talkers of one group, as found in the measurements of Hillenbrand et al. (1995): standard deviation of
+# a talker's mean deviation, over 12 vowels and F1 to F3, of log frequency from the group's mean (a vocal-tract scale).
 SCALE_SD = {"m": 0.030, "f": 0.041, "c": 0.051}
 # Spread from token to token of one talker: F0 and duration, relative. The rest of the published spread is the talker's.
 F0_TOKEN_SD = 0.04
 DURATION_TOKEN_SD = 0.08
-# Correlation of a talker's F0 with the vocal-tract scale (0.26 to 0.39 in the three groups): short tracts go with high F0.
+# Correlation of a talker's F0 with the vocal-tract scale (0.26 to 0.39 in the groups): short tracts have high voices.
 F0_SCALE_CORRELATION = 0.3
 _Z_LIMIT = 2.5  # nobody further from the mean than this; costs 1 % of the standard deviation
 
@@ -88,17 +88,19 @@ def draw_talkers(n: int, seed: int = 0) -> list[Talker]:
 
 
 @cache
-def published_vowels() -> pd.DataFrame:
-    """Published means and standard deviations, indexed by (sex, vowel in IPA); durations in ms, the rest in Hz.
+def published_vowels() -> dict[tuple[str, str], dict[str, float]]:
+    """Published means and standard deviations by (sex, vowel in IPA); durations in ms, the rest in Hz.
 
     Returns
     -------
-    DataFrame
-        Columns ``duration_ms, f0, f1 … f4``, each with its ``_sd``, and the movement ``fK_20_ratio, fK_50_ratio,
-        fK_80_ratio`` of formants 1 to 3 relative to the steady state.
+    dict of dict
+        ``duration_ms, f0, f1 … f4``, each with its ``_sd``, and the movement ``fK_20_ratio, fK_50_ratio, fK_80_ratio``
+        of formants 1 to 3 relative to the steady state. Source: Hillenbrand et al. (1995).
     """
     with files("phonoscope.data").joinpath("hillenbrand1995.csv").open(encoding="utf-8") as file:
-        return pd.read_csv(file, comment="#").set_index(["sex", "vowel"])
+        table = pd.read_csv(file, comment="#")
+    figures = table.drop(columns=["sex", "vowel"]).to_dict("records")
+    return {key: row for key, row in zip(zip(table["sex"], table["vowel"], strict=True), figures, strict=True)}
 
 
 def spread_left(total: float, known: float) -> float:
@@ -113,5 +115,5 @@ def spread_left(total: float, known: float) -> float:
         If `known` alone exceeds `total`.
     """
     if known > total:
-        raise CorpusError(f"a spread of {known:.3f} cannot be part of a total of {total:.3f}; expected it to be smaller.")
+        raise CorpusError(f"a spread of {known:.3f} cannot be part of a total of {total:.3f}; expected a smaller one.")
     return float(np.sqrt((total**2 - known**2) / (1 + known**2)))

@@ -1,6 +1,6 @@
 """Vowel tokens of a talker: what is planted in each, and how it sounds."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -31,11 +31,12 @@ N_FORMANTS = BANDWIDTHS_HZ.size
 MEASURED_FORMANTS = 4
 F0_SLOPE_SD = 0.06  # of the logarithm of F0, from 20 to 80 % of the token; the mean falls
 F0_SLOPE_MEAN = -0.04
-SHORTEST_SECONDS = 0.05
+SHORTEST_SECONDS = 0.055
 # Formants closer than this share of the lower one do not occur; such draws are repeated.
 SMALLEST_GAP = 0.08
 PLACES = (20, 50, 80)
-TRUTH = [f"true_{measure}_{place}" for place in PLACES for measure in ("f0", *(f"{x}{k}" for x in "fb" for k in range(1, 5)))]
+_MEASURES = ("f0", "f1", "f2", "f3", "f4", "b1", "b2", "b3", "b4")
+TRUTH = [f"true_{measure}_{place}" for place in PLACES for measure in _MEASURES]
 
 
 def draw_vowels(
@@ -70,7 +71,7 @@ def draw_vowels(
         )
     blocks = []
     for vowel in vowels:
-        published = published_vowels().loc[(talker.sex, vowel)]
+        published = published_vowels()[talker.sex, vowel]
         mean_f0, f0_spread = published["f0"], published["f0_sd"] / published["f0"]
         f0 = mean_f0 * (1 + spread_left(f0_spread, F0_TOKEN_SD) * talker.f0_z)
         f0 = f0 * (1 + F0_TOKEN_SD * rng.standard_normal(repeats))
@@ -90,7 +91,7 @@ def draw_vowels(
     return pd.concat(blocks, ignore_index=True)
 
 
-def _draw_formants(talker: Talker, published: pd.Series, n: int, rng: np.random.Generator) -> np.ndarray:
+def _draw_formants(talker: Talker, published: Mapping[str, float], n: int, rng: np.random.Generator) -> np.ndarray:
     """F1 to F4 in Hz, array (token, position, formant)."""
     mean = np.array([published[f"f{k}"] for k in range(1, 5)])
     spread = [published[f"f{k}_sd"] / published[f"f{k}"] for k in range(1, 5)]
