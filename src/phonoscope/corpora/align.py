@@ -1,9 +1,9 @@
-"""Forced alignment of a whole corpus: one TextGrid a recording in a parallel tree, and a report of what failed and why."""
+"""Forced alignment of a corpus: one TextGrid a recording in a parallel tree, and a report of what failed and why."""
 
 import multiprocessing
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import asdict, dataclass, field
@@ -108,8 +108,8 @@ def align_corpus(
 
     The TextGrids have the tiers ``words`` and ``phones`` (ARPABET). The acoustic model and the dictionary of
     pocketsphinx know no stress, so ``AA`` stands for ``AA0``, ``AA1`` and ``AA2``. English only. Boundaries lie on a
-    10-ms grid, and no phone is shorter than 30 ms. Recordings are resampled to 16 kHz for the aligner; at 8 kHz it works
-    too, but what tells the fricatives apart is not in the recording.
+    10-ms grid, and no phone is shorter than 30 ms. Recordings are resampled to 16 kHz for the aligner; those of 8 kHz
+    work too, but what tells the fricatives apart is not in them.
 
     Parameters
     ----------
@@ -156,6 +156,10 @@ def align_corpus(
     earlier = _earlier_statuses(out) if resume else {}
     # In this process too: what is wrong with it or with the dictionary is then told before any worker starts.
     decoder = load_decoder(dictionary)
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise CorpusError(f"the TextGrids cannot be written to {out}: {error.strerror or error}") from error
     rows: list[_Row] = []
     done = _in_workers(tasks, dictionary, jobs) if jobs > 1 else (_align_file(decoder, task) for task in tasks)
     try:
@@ -353,7 +357,7 @@ def _work(task: _Task) -> _Row:
     return _align_file(_worker_decoder, task)
 
 
-def _in_workers(tasks: Sequence[_Task], dictionary: str | Path | None, jobs: int) -> Iterator[_Row]:
+def _in_workers(tasks: Sequence[_Task], dictionary: str | Path | None, jobs: int) -> Generator[_Row, None, None]:
     """Rows in the order of the tasks; closing the iterator drops what has not begun."""
     pool = ProcessPoolExecutor(jobs, multiprocessing.get_context("spawn"), _start_worker, (dictionary,))
     try:

@@ -57,7 +57,7 @@ def load_decoder(dictionary: str | Path | None = None) -> Any:
     Parameters
     ----------
     dictionary : path, optional
-        Pronouncing dictionary in CMUdict format; its words come before those of the dictionary that pocketsphinx brings.
+        Pronouncing dictionary in CMUdict format; its words replace those of the dictionary that pocketsphinx brings.
 
     Raises
     ------
@@ -100,9 +100,9 @@ def load_decoder(dictionary: str | Path | None = None) -> Any:
 def align_waveform(decoder: Any, waveform: np.ndarray, words: Sequence[str]) -> Alignment:
     """Align a recording with the words spoken in it.
 
-    Two passes: words, then phones within the words (context-dependent triphones). The feature extraction is reset before
-    each, so that a result does not depend on what was aligned before. Where the second pass fails, the phones are
-    aligned as if each were a word (status "fallback").
+    Two passes: words, then phones within the words (context-dependent triphones). The feature extraction is reset
+    before each, so that a result does not depend on what was aligned before. Where the second pass fails, the phones
+    are aligned as if each were a word (status "fallback").
 
     An aligner places any word on any noise. Two signs give that away and turn the result into "failed" or "silent":
     more than half of the phones at the shortest duration possible (30 ms), and a stretch called silence that is louder

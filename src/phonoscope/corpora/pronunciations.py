@@ -8,9 +8,10 @@ from phonoscope.corpora.textgrid import decode
 from phonoscope.errors import CorpusError
 
 # The phones of the acoustic model: ARPABET without stress, as in the CMU Pronouncing Dictionary.
-MODEL_PHONES = tuple(
-    "AA AE AH AO AW AY B CH D DH EH ER EY F G HH IH IY JH K L M N NG OW OY P R S SH T TH UH UW V W Y Z ZH".split()
-)
+MODEL_PHONES = (
+    "AA", "AE", "AH", "AO", "AW", "AY", "B", "CH", "D", "DH", "EH", "ER", "EY", "F", "G", "HH", "IH", "IY", "JH", "K",
+    "L", "M", "N", "NG", "OW", "OY", "P", "R", "S", "SH", "T", "TH", "UH", "UW", "V", "W", "Y", "Z", "ZH",
+)  # fmt: skip
 _VARIANT = re.compile(r"\((\d+)\)$")
 # What a word may begin or end with; apostrophes and full stops inside or at its ends are tried both ways.
 _EDGE = '"“”„‚‘«»()[]{}<>,;:!?…*_/\\–—-'
@@ -55,8 +56,10 @@ def _readings(piece: str, known: Callable[[str], bool]) -> list[str]:
     for candidate in (piece, piece.strip("."), piece.strip("'"), bare):
         if known(candidate):
             return [candidate]
-    if "-" in bare:
-        return [word for part in bare.split("-") for word in _readings(part, known)]
+    # "twenty-one", "i.e."; but a number in digits stays whole, so that it is named as it is written.
+    parts = re.split(r"[-.]", bare)
+    if len(parts) > 1 and not any(character.isdigit() for character in bare):
+        return [word for part in parts for word in _readings(part, known)]
     return [bare]
 
 
