@@ -58,6 +58,7 @@ def paired_shares(
 
     count = np.append(pairs.count, pairs.count.sum(axis=1, keepdims=True), axis=1)  # last column: all classes
     units_with = (count > 0).sum(axis=0)
+    other_formants, other_maps = total["other_formants"][0], total["other_maps"][0]
     rows = []
     for null in ("run", "class", "classes"):
         share, permuted = total[f"share_{null}"][0], total[f"permuted_{null}"][0]
@@ -78,7 +79,12 @@ def paired_shares(
             # contribution of each unit: what leaving it out changes, plus its part of the difference itself
             scores = (n_units - 1) * change + difference * count * n_units / np.maximum(count.sum(axis=0), 1)
             scores = _without_rounding(scores, share)
-            p = np.where(units_with >= MIN_UNITS, sign_flip_p(scores, n_permutations, seed), np.nan)
+            # R·Q/G leaves own pairs out of each mean, which biases it by this much: a smaller difference is none
+            with np.errstate(invalid="ignore", divide="ignore"):
+                heaviness = np.fmax(1.0, other_maps / other_maps[-1])
+            bias = permuted * heaviness / max(1.0, count[:, -1].sum() - 1)
+            p = np.where(np.abs(difference) <= bias, 1.0, sign_flip_p(scores, n_permutations, seed))
+            p = np.where((units_with >= MIN_UNITS) & np.isfinite(difference), p, np.nan)
         for c, label in enumerate([*classes, POOLED]):
             if null == "classes" and label != POOLED:
                 continue
@@ -91,7 +97,7 @@ def paired_shares(
                 "high": high[c],
                 "p": p[c],
             }
-            row |= {"other_formants": total["other_formants"][0][c], "other_maps": total["other_maps"][0][c]}
+            row |= {"other_formants": other_formants[c], "other_maps": other_maps[c]}
             rows.append(row)
     return rows
 

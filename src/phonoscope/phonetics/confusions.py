@@ -1,0 +1,199 @@
+"""Who is taken for whom: confusions, accuracy with cluster-bootstrap intervals, asymmetries, and what people confuse."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from importlib.resources import files
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from scipy.stats import binomtest
+
+from phonoscope.errors import PhonoscopeError
+from phonoscope.phonetics.bootstrap import holm, interval_of, resampling_unit, unit_sums, unit_weights
+from phonoscope.phonetics.profiles import as_labels
+
+
+def confusion_table(true: Sequence[Any], predicted: Sequence[Any], labels: Sequence[str] | None = None) -> pd.DataFrame:
+    """Count how often each class was taken for each.
+
+    Parameters
+    ----------
+    true, predicted : sequences of n_tokens
+        Tokens with NA in either take no part; ``attrs["left_out"]`` counts them.
+    labels : sequence of str, optional
+        Order of the classes, e.g. by place and height; alphabetical if not given.
+
+    Returns
+    -------
+    DataFrame
+        Tidy, every pair of classes: ``true, predicted, count, row_percent`` (of the tokens of the true class; NaN for
+        a class without tokens).
+
+    Raises
+    ------
+    PhonoscopeError
+        If the numbers differ, or a class occurs that is not in `labels`.
+    """
+    truth, guess, n_missing = _both(true, predicted)
+    classes = sorted({*truth, *guess}) if labels is None else list(labels)
+    if unknown := sorted({*truth, *guess} - set(classes)):
+        raise PhonoscopeError(f"classes {', '.join(unknown)} occur but are not among labels: {', '.join(classes)}.")
+    counts = _matrix(truth, guess, classes)
+    with np.errstate(invalid="ignore"):
+        percent = 100.0 * counts / counts.sum(axis=1, keepdims=True)
+    table = pd.DataFrame(
+        {
+            "true": np.repeat(classes, len(classes)),
+            "predicted": np.tile(classes, len(classes)),
+            "count": counts.ravel(),
+            "row_percent": percent.ravel(),
+        }
+    )
+    reason = "no true or no predicted class"
+    left_out = {"what": "token", "reason": reason, "count": n_missing, "examples": []}
+    table.attrs["left_out"] = [left_out] if n_missing else []
+    return table
+
+
+def accuracy_table(
+    true: Sequence[Any],
+    predicted: Sequence[Any],
+    clusters: pd.DataFrame | Sequence[Any] | None = None,
+    *,
+    n_bootstrap: int = 1000,
+    confidence: float = 0.95,
+    seed: int = 0,
+) -> pd.DataFrame:
+    """Accuracy, balanced accuracy and the hit rate of every class, with cluster-bootstrap (percentile) intervals.
+
+    Parameters
+    ----------
+    true, predicted : sequences of n_tokens
+        NA in either takes no part.
+    clusters : DataFrame or sequence of n_tokens, optional
+        Columns from the highest level down; see `phonoscope.phonetics.bootstrap.resampling_unit`.
+
+    Returns
+    -------
+    DataFrame
+        ``measure`` ("accuracy", "balanced accuracy", "hit rate"), ``label`` (NA but for hit rates), ``estimate, low,
+        high``, ``n`` tokens, ``n_units, unit``. If every token of every unit is right, the interval collapses to 1:
+        use `wilson_interval` on the number of units then.
+    """
+    truth, guess, _ = _both(true, predicted)
+    kept = as_labels(true, len(true)).notna().to_numpy() & as_labels(predicted, len(true)).notna().to_numpy()
+    if not kept.any():
+        raise PhonoscopeError("no token has both a true and a predicted class.")
+    unit = resampling_unit(clusters, len(true))
+    codes = np.unique(unit.codes[kept], return_inverse=True)[1]
+    n_units = int(codes.max()) + 1
+    classes = sorted(set(truth))
+    member = (truth[:, None] == np.array(classes)).astype(float)
+    hits = member * (truth == guess)[:, None]
+    members, hit = unit_sums(member, codes, n_units), unit_sums(hits, codes, n_units)
+    samples = unit_weights(n_units, n_bootstrap, seed) if n_units > 1 else np.empty((0, n_units))
+    observed, drawn = _rates(members, hit, np.ones((1, n_units)))[0], _rates(members, hit, samples)
+    low, high = interval_of(drawn, confidence=confidence) if n_units > 1 else np.full((2, len(observed)), np.nan)
+    table = pd.DataFrame(
+        {
+            "measure": ["accuracy", "balanced accuracy", *["hit rate"] * len(classes)],
+            "label": [pd.NA, pd.NA, *classes],
+            "estimate": observed,
+            "low": low,
+            "high": high,
+            "n": [len(truth), len(truth), *members.sum(axis=0).astype(int)],
+            "n_units": [n_units, n_units, *(members > 0).sum(axis=0)],
+            "unit": unit.level,
+        }
+    )
+    table.attrs["note"] = unit.note
+    return table
+
+
+def asymmetry_table(true: Sequence[Any], predicted: Sequence[Any]) -> pd.DataFrame:
+    """Is a taken for b more often than b for a? ``C − Cᵀ`` with an exact test for each pair of classes.
+
+    Given ``k = C[a, b] + C[b, a]`` confusions of a pair, ``C[a, b]`` is binomial if both directions are equally
+    likely *a token*, with probability ``n_a / (n_a + n_b)``: McNemar's exact test when the classes are of equal size,
+    and its counterpart for rates when they are not. Tokens count as independent: with few talkers or recordings the
+    p-values are too small.
+
+    Parameters
+    ----------
+    true, predicted : sequences of n_tokens
+        NA in either takes no part.
+
+    Returns
+    -------
+    DataFrame
+        One row a pair that was confused at all: ``label_a, label_b``; ``a_as_b, b_as_a`` counts; ``percent_a_as_b,
+        percent_b_as_a`` of the tokens of a and of b; ``difference`` of the counts, ``percent_difference``; ``p,
+        p_holm``. The class that is more often (by rate) taken for the other is ``label_a``.
+    """
+    truth, guess, _ = _both(true, predicted)
+    classes = sorted({*truth, *guess})
+    counts = _matrix(truth, guess, classes)
+    n = counts.sum(axis=1)
+    rows = []
+    for first in range(len(classes)):
+        for second in range(first + 1, len(classes)):
+            there, back = counts[first, second], counts[second, first]
+            if there + back == 0 or n[first] == 0 or n[second] == 0:
+                continue
+            a, b = (first, second) if there * n[second] >= back * n[first] else (second, first)
+            k, chance = int(there + back), float(n[a] / (n[a] + n[b]))
+            rows.append(
+                {
+                    "label_a": classes[a],
+                    "label_b": classes[b],
+                    "a_as_b": int(counts[a, b]),
+                    "b_as_a": int(counts[b, a]),
+                    "percent_a_as_b": 100.0 * counts[a, b] / n[a],
+                    "percent_b_as_a": 100.0 * counts[b, a] / n[b],
+                    "difference": int(counts[a, b] - counts[b, a]),
+                    "percent_difference": 100.0 * (counts[a, b] / n[a] - counts[b, a] / n[b]),
+                    "p": float(binomtest(int(counts[a, b]), k, chance).pvalue),
+                }
+            )
+    columns = ["label_a", "label_b", "a_as_b", "b_as_a", "percent_a_as_b", "percent_b_as_a", "difference"]
+    table = pd.DataFrame(rows, columns=[*columns, "percent_difference", "p"])
+    table["p_holm"] = holm(table["p"].to_numpy(dtype=float))
+    return table.sort_values("p", kind="stable", ignore_index=True)
+
+
+def human_confusions() -> pd.DataFrame:
+    """How 20 listeners heard the American English vowels of Hillenbrand et al. (1995): a reference beside a network's.
+
+    Returns
+    -------
+    DataFrame
+        ``true, predicted`` (IPA), ``percent`` of responses, ``source``: the identification rate of all twelve vowels
+        and the confusions whose two directions differ; pairs that are not listed are not known here, not zero.
+    """
+    with (files("phonoscope.data") / "human_confusions.csv").open(encoding="utf-8") as file:
+        return pd.read_csv(file)
+
+
+def _both(true: Sequence[Any], predicted: Sequence[Any]) -> tuple[np.ndarray, np.ndarray, int]:
+    truth, guess = as_labels(true, len(true)), as_labels(predicted, len(true))
+    kept = truth.notna() & guess.notna()
+    return truth[kept].to_numpy(dtype=str), guess[kept].to_numpy(dtype=str), int((~kept).sum())
+
+
+def _matrix(truth: np.ndarray, guess: np.ndarray, classes: Sequence[str]) -> np.ndarray:
+    place = {name: i for i, name in enumerate(classes)}
+    counts = np.zeros((len(classes), len(classes)), dtype=int)
+    np.add.at(counts, ([place[name] for name in truth], [place[name] for name in guess]), 1)
+    return counts
+
+
+def _rates(members: np.ndarray, hits: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """Accuracy, balanced accuracy and hit rates of each sample; balanced over the classes that were drawn."""
+    n, right = weights @ members, weights @ hits
+    with np.errstate(invalid="ignore", divide="ignore"):
+        rate = right / n
+        overall = right.sum(axis=1) / n.sum(axis=1)
+        balanced = np.where(n > 0, rate, 0.0).sum(axis=1) / (n > 0).sum(axis=1)
+    return np.column_stack([overall, balanced, rate])
