@@ -8,7 +8,6 @@ from pathlib import Path
 from phonoscope.audio import audio_info
 from phonoscope.corpora.formats import PHONE_SET_OF_FORMAT, read_alignment
 from phonoscope.corpora.recording import Recording
-from phonoscope.corpora.textgrid import Interval
 from phonoscope.corpora.tiers import choose_tiers
 from phonoscope.errors import AudioError, CorpusError, PhonoscopeError
 from phonoscope.left_out import LeftOut
@@ -22,7 +21,8 @@ class Collected:
     """All intervals of all phone tiers, one after the other.
 
     ``start``, ``end`` (s) and ``phone`` have one entry an interval. The other lists have one entry a phone tier:
-    ``first`` is the position of its first interval, ``number`` the number that this interval has in its recording.
+    ``first`` is the position of its first interval, ``number`` the number that this interval has in its recording,
+    ``words`` the starts, ends (s) and labels of the words. Arrays, because a million tuples would be slow to keep.
     """
 
     start: array = field(default_factory=lambda: array("d"))
@@ -34,7 +34,7 @@ class Collected:
     speaker: list[str | None] = field(default_factory=list)
     sex: list[str | None] = field(default_factory=list)
     duration: list[float] = field(default_factory=list)
-    words: list[tuple[Interval, ...]] = field(default_factory=list)
+    words: list[tuple[array, array, list[str]]] = field(default_factory=list)
     recordings: int = 0
     formats: set[str] = field(default_factory=set)
     tier_names: dict[str, int] = field(default_factory=dict)
@@ -121,7 +121,7 @@ def _add(
     check_audio: bool,
     shared: dict[str, str],
 ) -> None:
-    """Append the phone tiers of one recording; `shared` keeps one string object per phone."""
+    """Append the phone tiers of one recording; `shared` keeps one string object per label."""
     if recording.alignment is None:
         raise _UnusableError(NO_ALIGNMENT, CorpusError(f"{recording.audio} has no alignment"), name)
     duration = float("inf")
@@ -142,6 +142,10 @@ def _add(
         raise _UnusableError("no such tier in the alignment", error) from error
     for warning in (*recording.warnings, *grid.warnings, *warnings):
         collected.warn(f"{name}: {warning}")
+
+    def intern(labels: Iterable[str]) -> list[str]:
+        return [shared.setdefault(label, label) for label in labels]
+
     number = 0
     for speaker, phones, words in tiers:
         if not phones.intervals:
@@ -154,10 +158,13 @@ def _add(
         collected.speaker.append(speaker or recording.speaker)
         collected.sex.append(recording.sex)
         collected.duration.append(duration)
-        collected.words.append(words.intervals if words else ())
+        word_starts, word_ends, word_labels = (
+            zip(*words.intervals, strict=True) if words and words.intervals else ((), (), ())
+        )
+        collected.words.append((array("d", word_starts), array("d", word_ends), intern(word_labels)))
         collected.start.extend(starts)
         collected.end.extend(ends)
-        collected.phone.extend([shared.setdefault(label, label) for label in labels])
+        collected.phone.extend(intern(labels))
         tier_name = phones.name if speaker is None else "phones of several speakers"
         collected.tier_names[tier_name] = collected.tier_names.get(tier_name, 0) + 1
         number += len(labels)

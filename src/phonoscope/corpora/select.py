@@ -1,6 +1,8 @@
 """Which intervals become tokens: one rule after the other, each with a count of what it left out."""
 
+from bisect import bisect_right
 from collections.abc import Collection, Sequence
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -203,18 +205,16 @@ def _words_of(
 ) -> np.ndarray:
     """Word at the middle of each kept interval; NaN where there is none."""
     words = np.full(len(kept), np.nan, dtype=object)
-    middles = (starts[kept] + ends[kept]) / 2
+    middles = ((starts[kept] + ends[kept]) / 2).tolist()
     tiers = tier_of[kept]
-    edges = np.searchsorted(tiers, np.arange(len(collected.first) + 1))
-    for tier, intervals in enumerate(collected.words):
+    edges = np.searchsorted(tiers, np.arange(len(collected.first) + 1)).tolist()
+    silence = cache(is_silence)
+    for tier, (word_starts, word_ends, labels) in enumerate(collected.words):
         first, last = edges[tier], edges[tier + 1]
-        if first == last or not intervals:
-            continue
-        word_starts = np.array([interval.start for interval in intervals])
-        found = np.searchsorted(word_starts, middles[first:last], side="right") - 1
-        for position, index in enumerate(found.tolist(), int(first)):
-            if index >= 0 and middles[position] < intervals[index].end and not is_silence(intervals[index].label):
-                words[position] = intervals[index].label
+        for position in range(first, last):
+            index = bisect_right(word_starts, middles[position]) - 1
+            if index >= 0 and middles[position] < word_ends[index] and not silence(labels[index]):
+                words[position] = labels[index]
     return words
 
 
