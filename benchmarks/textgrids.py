@@ -75,9 +75,8 @@ def main() -> None:
                 print(f"run {repeat + 1}: {name:<12}{elapsed:6.2f} s ({cpu:.2f} s of CPU)", flush=True)
         print(f"{len(files)} TextGrids")
         for name in readers:
-            print(
-                f"{name:<12}{best[name]:6.2f} s ({best_cpu[name]:.2f} s of CPU)  {counts[name].total()} tokens  {dict(counts[name])}"
-            )
+            print(f"{name:<12}{best[name]:6.2f} s ({best_cpu[name]:.2f} s of CPU)", end="  ")
+            print(f"{counts[name].total()} tokens  {dict(counts[name])}")
         ratio = best["phonoscope"] / best["praatio"]
         ratio_cpu = best_cpu["phonoscope"] / best_cpu["praatio"]
         print(f"phonoscope / praatio: {ratio:.3f} (of CPU time: {ratio_cpu:.3f})")
