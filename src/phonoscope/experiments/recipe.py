@@ -1,0 +1,127 @@
+"""Recipes: an experiment as data, read from TOML; the package brings the paper's three."""
+
+from __future__ import annotations
+
+import tomllib
+from dataclasses import asdict, dataclass, field, fields, replace
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+from phonoscope.errors import ExperimentError
+from phonoscope.training.recipe import PRESETS, TrainingRecipe
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Everything that decides an experiment's result, apart from the corpus.
+
+    Parameters
+    ----------
+    name, title, question
+        What it is called, in one line, and what it asks.
+    paper
+        Section of the first paper whose claims it tests; empty for none.
+    tokens
+        Rules of the token table, as keywords of ``read_corpus``.
+    classes
+        Classes made of several phones, e.g. voiced and unvoiced; empty when each phone is its own class.
+    front_end
+        ``kind`` and settings of the front end; the sample rate comes from the recordings.
+    network
+        ``name`` and options of the network.
+    init
+        Initial weights of the network: ``random``, ``imagenet``, or a weights file.
+    training
+        Settings of the training.
+    split
+        ``by`` (auto, speaker, recording, token), ``folds`` (auto, 1 for a single split, a number, or each), and
+        ``shares`` of training, validation and test tokens for a single split.
+    explain
+        ``method`` and ``target`` of the maps.
+    synthetic
+        The corpus of synthetic talkers, as keywords of ``write_corpus``.
+    seed
+        Seed of everything.
+    """
+
+    name: str
+    title: str = ""
+    question: str = ""
+    paper: str = ""
+    tokens: dict[str, Any] = field(default_factory=dict)
+    classes: dict[str, list[str]] = field(default_factory=dict)
+    front_end: dict[str, Any] = field(default_factory=lambda: {"kind": "spectrogram"})
+    network: dict[str, Any] = field(default_factory=lambda: {"name": "compact"})
+    init: str = "random"
+    training: TrainingRecipe = field(default_factory=TrainingRecipe)
+    split: dict[str, Any] = field(default_factory=dict)
+    explain: dict[str, Any] = field(default_factory=lambda: {"method": "cam", "target": "true"})
+    synthetic: dict[str, Any] = field(default_factory=dict)
+    seed: int = 0
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the recipe as plain values."""
+        return asdict(self)
+
+    def with_preset(self, preset: str) -> Recipe:
+        """Return the recipe with a training preset; ``paper`` also takes the paper's picture and split."""
+        if preset not in PRESETS:
+            raise ExperimentError(f"preset {preset!r} is not known; choose one of {', '.join(PRESETS)}")
+        changed = replace(self, training=PRESETS[preset].changed(seed=self.seed))
+        if preset == "paper":
+            changed = replace(
+                changed,
+                front_end={**self.front_end, "rows": 224, "columns": 224},
+                split={"by": "token", "folds": 1, "shares": [0.65, 0.05, 0.30]},
+            )
+        return changed
+
+    def seeded(self, seed: int) -> Recipe:
+        """Return the recipe with another seed, in the training too."""
+        return replace(self, seed=seed, training=self.training.changed(seed=seed))
+
+
+def recipe_names() -> list[str]:
+    """Names of the recipes that come with phonoscope."""
+    folder = resources.files("phonoscope.experiments") / "recipes"
+    return sorted(item.name.removesuffix(".toml") for item in folder.iterdir() if item.name.endswith(".toml"))
+
+
+def load_recipe(name: str | Path) -> Recipe:
+    """Read a recipe: one of ``recipe_names()``, or a TOML file of the user's.
+
+    Raises
+    ------
+    ExperimentError
+        If there is no such recipe, or it holds an entry that is not known.
+    """
+    path = Path(name)
+    if path.suffix == ".toml":
+        if not path.is_file():
+            raise ExperimentError(f"there is no recipe file {path}")
+        text = path.read_text(encoding="utf-8")
+    elif str(name) in recipe_names():
+        text = (resources.files("phonoscope.experiments") / "recipes" / f"{name}.toml").read_text(encoding="utf-8")
+    else:
+        raise ExperimentError(f"recipe {str(name)!r} is not known; choose {', '.join(recipe_names())}, or a TOML file")
+    try:
+        values = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise ExperimentError(f"recipe {name} is not valid TOML: {error}") from error
+    return recipe_from(values)
+
+
+def recipe_from(values: dict[str, Any]) -> Recipe:
+    """Build a recipe from plain values; ExperimentError names entries that are not known."""
+    values = dict(values)
+    known = {f.name for f in fields(Recipe)}
+    unknown = sorted(set(values) - known)
+    if unknown:
+        raise ExperimentError(f"the recipe has unknown entries {', '.join(unknown)}; known are {', '.join(sorted(known))}")
+    if "name" not in values:
+        raise ExperimentError("the recipe has no name")
+    training = dict(values.pop("training", {}))
+    base = PRESETS["default"]
+    seed = int(values.get("seed", training.get("seed", base.seed)))
+    return Recipe(**values, training=base.changed(**{**training, "seed": seed}))
