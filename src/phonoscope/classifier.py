@@ -88,8 +88,12 @@ class Classifier(nn.Module):
 
     def inputs(self, waveforms: Tensor, lengths: Tensor | None = None) -> Tensor:
         """Standardised network input of zero-padded waveforms, on the classifier's device."""
-        spectrograms = self.front_end(waveforms.to(self.device), None if lengths is None else lengths.to(self.device))
-        return (spectrograms - self.input_mean) / self.input_sd
+        device = self.device
+        return self.standardise(self.front_end(waveforms.to(device), None if lengths is None else lengths.to(device)))
+
+    def standardise(self, outputs: Tensor) -> Tensor:
+        """Turn front-end outputs into network inputs."""
+        return (outputs - self.input_mean) / self.input_sd
 
     def forward(self, waveforms: Tensor, lengths: Tensor | None = None) -> Tensor:
         """Logits (batch, classes) of zero-padded waveforms (batch, samples) and their lengths (batch,)."""

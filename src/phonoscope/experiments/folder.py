@@ -52,7 +52,7 @@ class Run:
         self.folder = Path(folder)
         path = self.folder / RUN_NAME
         if not path.is_file():
-            raise ExperimentError(f"{self.folder} holds no finished run: there is no {RUN_NAME}. Make one: phonoscope run")
+            raise ExperimentError(f"{self.folder} holds no finished run: no {RUN_NAME}. Make one: phonoscope run")
         try:
             self.facts: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
         except ValueError as error:
@@ -111,7 +111,7 @@ class Run:
 
     @cached_property
     def examples(self) -> pd.DataFrame:
-        """Example tokens: ``token, class, predicted, correct, file, start, end, sample_rate``; times in s in the file."""
+        """Example tokens: ``token, class, predicted, correct, file, start, end, sample_rate`` (s in the file)."""
         return pd.read_csv(self.folder / "examples" / "examples.csv")
 
     def maps(self, method: str = "cam", tokens: Any = None) -> xr.DataArray:
@@ -142,7 +142,7 @@ def write_run(folder: Path, facts: dict[str, Any]) -> None:
 
 
 def provenance(tokens: pd.DataFrame, seed: int, device: str) -> dict[str, Any]:
-    """Versions, seed, device, machine, git revision and hash of the token list: what a reviewer needs to repeat a run."""
+    """Versions, seed, device, machine, git revision and hash of the token list, to repeat a run."""
     return {
         "phonoscope": __version__,
         "python": platform.python_version(),

@@ -118,7 +118,7 @@ def recipe_from(values: dict[str, Any]) -> Recipe:
     known = {f.name for f in fields(Recipe)}
     unknown = sorted(set(values) - known)
     if unknown:
-        raise ExperimentError(f"the recipe has unknown entries {', '.join(unknown)}; known are {', '.join(sorted(known))}")
+        raise ExperimentError(f"unknown entries in the recipe: {', '.join(unknown)}; known: {', '.join(sorted(known))}")
     if "name" not in values:
         raise ExperimentError("the recipe has no name")
     training = dict(values.pop("training", {}))

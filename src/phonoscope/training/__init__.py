@@ -1,5 +1,6 @@
 """Training: splits without leaks, recipes, the loop and its checkpoints."""
 
+from phonoscope.training.data import TokenInputs
 from phonoscope.training.loop import EpochReport, choose_device, train
 from phonoscope.training.recipe import PRESETS, TrainingRecipe
 from phonoscope.training.splits import Fold, folds, split_tokens, split_unit
@@ -8,6 +9,7 @@ __all__ = [
     "PRESETS",
     "EpochReport",
     "Fold",
+    "TokenInputs",
     "TrainingRecipe",
     "choose_device",
     "folds",

@@ -1,4 +1,4 @@
-"""Tokens as training data: waveforms in memory, network inputs cached when they fit, made batch by batch when not."""
+"""Tokens as training data: front-end outputs kept when they fit into memory, made batch by batch when not."""
 
 from __future__ import annotations
 
@@ -8,60 +8,58 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from phonoscope.classifier import Classifier
 from phonoscope.errors import ExperimentError
-from phonoscope.frontends import pad_waveforms
+from phonoscope.frontends import Spectrogram, Waveform, pad_waveforms
 
 _CACHE_BYTES = 1 << 30
+_CHUNK = 256
 
 
 class TokenInputs:
-    """Front-end outputs of tokens, standardised by the classifier's input mean and deviation when read.
+    """Front-end outputs of tokens, before standardisation.
 
-    Outputs are computed once and kept when they take less than ``cache_bytes`` (the front end has no weights), else
-    anew for each batch on the classifier's device.
+    They are computed once and kept when they take less than ``cache_bytes`` (a front end has no weights), else anew
+    for each batch, on ``device``.
     """
 
     def __init__(
-        self, classifier: Classifier, waveforms: Sequence[np.ndarray], *, cache_bytes: int = _CACHE_BYTES
+        self,
+        front_end: Spectrogram | Waveform,
+        waveforms: Sequence[np.ndarray],
+        *,
+        device: torch.device | str = "cpu",
+        cache_bytes: int = _CACHE_BYTES,
     ) -> None:
         if len(waveforms) == 0:
             raise ExperimentError("there is no token to train on")
-        self._classifier = classifier
+        self._front_end = front_end.to(device)
+        self._device = torch.device(device)
         self._waveforms = [np.asarray(w, dtype=np.float32) for w in waveforms]
-        size = int(np.prod(classifier.front_end.shape)) * 4
-        self.cached: Tensor | None = None
-        if size * len(self._waveforms) <= cache_bytes:
-            self.cached = torch.cat([self._outputs(part) for part in self._chunks()])
+        self._kept: Tensor | None = None
+        if int(np.prod(front_end.shape)) * 4 * len(self._waveforms) <= cache_bytes:
+            everything = np.arange(len(self))
+            chunks = [everything[start : start + _CHUNK] for start in range(0, len(self), _CHUNK)]
+            self._kept = torch.cat([self._outputs(chunk) for chunk in chunks])
 
     def __len__(self) -> int:
         return len(self._waveforms)
 
-    def _chunks(self, size: int = 256) -> list[np.ndarray]:
-        everything = np.arange(len(self))
-        return [everything[start : start + size] for start in range(0, len(self), size)]
-
     @torch.no_grad()
     def _outputs(self, index: np.ndarray) -> Tensor:
         padded, lengths = pad_waveforms([self._waveforms[i] for i in index])
-        device = self._classifier.device
-        return self._classifier.front_end(padded.to(device), lengths.to(device))
+        return self._front_end(padded.to(self._device), lengths.to(self._device))
 
-    def raw(self, index: np.ndarray) -> Tensor:
-        """Front-end outputs of the tokens at these positions, shape (len(index), *shape), on the device."""
-        if self.cached is not None:
-            return self.cached[torch.as_tensor(index)]
+    def __getitem__(self, index: np.ndarray) -> Tensor:
+        """Front-end outputs of the tokens at these positions, shape (len(index), *front_end.shape)."""
+        if self._kept is not None:
+            return self._kept[torch.as_tensor(index)]
         return self._outputs(index)
 
-    def batch(self, index: np.ndarray) -> Tensor:
-        """Network inputs of the tokens at these positions."""
-        return (self.raw(index) - self._classifier.input_mean) / self._classifier.input_sd
-
     def statistics(self, index: np.ndarray) -> tuple[float, float]:
-        """Mean and standard deviation of the front-end output over the tokens at these positions."""
+        """Mean and standard deviation of the outputs over the tokens at these positions."""
         count, total, squares = 0, 0.0, 0.0
-        for start in range(0, len(index), 256):
-            values = self.raw(index[start : start + 256]).double()
+        for start in range(0, len(index), _CHUNK):
+            values = self[index[start : start + _CHUNK]].double()
             count += values.numel()
             total += float(values.sum())
             squares += float(values.square().sum())

@@ -104,7 +104,7 @@ def train(
     if (counts == 0).any():
         empty = [classifier.labels[i] for i in np.flatnonzero(counts == 0)]
         raise ExperimentError(f"no training token of {', '.join(empty)}; leave the class out or use more data")
-    inputs = inputs or TokenInputs(classifier, waveforms)
+    inputs = inputs or TokenInputs(classifier.front_end, waveforms, device=target_device)
     classifier.input_mean, classifier.input_sd = inputs.statistics(train_index)
 
     torch.manual_seed(recipe.seed)
@@ -144,7 +144,7 @@ def train(
             mine = processes.share(batch)
             truth = all_targets[torch.as_tensor(mine, device=target_device)]
             with autocast():
-                logits = wrapped(inputs.batch(mine))
+                logits = wrapped(classifier.standardise(inputs[mine]))
             losses = F.cross_entropy(logits.float(), truth, weight=class_weights, reduction="sum")
             # The weighted mean over the whole batch, whatever the number of processes it is spread over.
             loss = losses * processes.count / class_weights[truth_all].sum()
@@ -159,7 +159,7 @@ def train(
             "epoch": epoch + 1,
             "train_loss": float(totals[0]) / len(train_index),
             "train_accuracy": float(totals[1]) / len(train_index),
-            **_validate(network, inputs, targets, validation_index, len(classifier.labels)),
+            **_validate(classifier, inputs, targets, validation_index),
         }
         if not math.isfinite(row["train_loss"]):
             raise ExperimentError(
@@ -225,17 +225,15 @@ def _copy_state(network: nn.Module) -> dict[str, Tensor]:
 
 
 @torch.no_grad()
-def _validate(
-    network: nn.Module, inputs: TokenInputs, targets: np.ndarray, index: np.ndarray, n_classes: int
-) -> dict[str, float]:
+def _validate(classifier: Classifier, inputs: TokenInputs, targets: np.ndarray, index: np.ndarray) -> dict[str, float]:
     if len(index) == 0:
         return {"validation_loss": math.nan, "validation_balanced_accuracy": math.nan}
-    loss = 0.0
+    loss, n_classes = 0.0, len(classifier.labels)
     hits, counts = np.zeros(n_classes), np.bincount(targets[index], minlength=n_classes)
-    with evaluation_mode(network):
+    with evaluation_mode(classifier):
         for start in range(0, len(index), 256):
             part = index[start : start + 256]
-            logits = network(inputs.batch(part)).float().cpu()
+            logits = classifier.network(classifier.standardise(inputs[part])).float().cpu()
             truth = torch.as_tensor(targets[part])
             loss += float(F.cross_entropy(logits, truth, reduction="sum"))
             np.add.at(hits, targets[part], (logits.argmax(1) == truth).numpy())

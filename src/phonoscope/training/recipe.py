@@ -40,7 +40,7 @@ class TrainingRecipe:
     optimizer: str = "adamw"
     learning_rate: float = 3e-3
     schedule: str = "one-cycle"
-    batch_size: int = 64
+    batch_size: int = 32
     epochs: int = 8
     min_steps: int = 300
     weight_decay: float = 0.01
