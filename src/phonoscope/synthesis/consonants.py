@@ -15,6 +15,7 @@ _HERTZ = np.array(
 )
 # Measured levels are of 43 Hz wide bands relative to the whole power of the same recording's vowels.
 _MEASURED_BAND_HZ = 22050 / 512
+_BURST_MEASURED_SECONDS = 0.004
 # Spectral peaks of men lie lower and of children higher than those of the woman that was measured.
 _FREQUENCY_FACTOR = {"m": 0.88, "f": 1.0, "c": 1.08}
 LEVEL_SD_DB = 3.0
@@ -31,7 +32,7 @@ class _Recipe:
     noise_db: tuple[float, ...]
     closure: float = 0.0  # fraction of the duration that is closed
     burst_seconds: float = 0.0
-    burst_db: float = 0.0  # of the burst's first moment above the spectrum, which is a mean over 4 ms
+    burst_db: float = 0.0  # energy of the transient, relative to 4 ms of the noise
     sustained: float = 1.0  # amplitude that the burst's spectrum falls to
     aspiration_db: float = -np.inf  # level of the breath through the vocal tract that follows
     peak_hz: tuple[float, float] | None = None  # where a compact burst has its peak, drawn per token
@@ -46,19 +47,19 @@ _RECIPES = {
     "p": _Recipe(
         0.080,
         (-50, -45, -35, -34, -39, -39, -41, -43, -46, -46, -46, -50, -52, -52, -54, -59, -65, -70),
-        closure=0.58, burst_seconds=0.004, burst_db=6, sustained=0.15, aspiration_db=0, peak_hz=(500, 1300), peak_db=5,
+        closure=0.58, burst_seconds=0.004, burst_db=4, sustained=0.15, aspiration_db=0, peak_hz=(500, 1300), peak_db=5,
         attack_seconds=0.0005,
     ),
     "t": _Recipe(
         0.080,
         (-52, -46, -42, -42, -46, -44, -42, -42, -40, -36, -31, -31, -31, -32, -35, -39, -45, -52),
-        closure=0.47, burst_seconds=0.012, burst_db=4, sustained=0.3, aspiration_db=1, peak_hz=(3500, 5200), peak_db=5,
+        closure=0.47, burst_seconds=0.012, burst_db=1, sustained=0.35, aspiration_db=1, peak_hz=(3500, 5200), peak_db=5,
         attack_seconds=0.0005,
     ),
     "k": _Recipe(
         0.090,
         (-52, -48, -40, -39, -41, -41, -42, -47, -48, -46, -43, -50, -52, -50, -49, -53, -58, -64),
-        closure=0.55, burst_seconds=0.010, burst_db=4, sustained=0.25, aspiration_db=1, peak_hz=(1300, 2800),
+        closure=0.55, burst_seconds=0.010, burst_db=2, sustained=0.25, aspiration_db=1, peak_hz=(1300, 2800),
         peak_db=12, attack_seconds=0.0005,
     ),
     "f": _Recipe(0.110, (-52, -49, -45, -46, -48, -47, -46, -47, -47, -46, -45, -46, -46, -45, -43, -44, -48, -53)),
@@ -68,7 +69,7 @@ _RECIPES = {
     "tʃ": _Recipe(
         0.105,
         (-54, -50, -47, -48, -50, -42, -36, -33, -31, -26, -27, -30, -28, -33, -36, -43, -48, -55),
-        closure=0.33, burst_seconds=0.008, burst_db=2, sustained=0.8, peak_hz=(3000, 4200), peak_db=5,
+        closure=0.33, burst_seconds=0.008, burst_db=0, sustained=0.8, peak_hz=(3000, 4200), peak_db=5,
         attack_seconds=0.001, decay_seconds=0.03,
     ),
 }  # fmt: skip
@@ -135,7 +136,12 @@ def _speak(
     burst = _noise(opened, sample_rate, factor, curve + level_db, rng)
     burst *= envelope(opened, sample_rate, recipe.attack_seconds, recipe.decay_seconds)
     fading = np.exp(-np.arange(opened) / sample_rate / recipe.burst_seconds)
-    burst *= recipe.sustained + fading * (10 ** (recipe.burst_db / 20) - recipe.sustained)
+    burst *= recipe.sustained + fading * (1 - recipe.sustained)
+    # The release itself is one transient with the burst's spectrum.
+    release = np.zeros(opened)
+    release[int(0.001 * sample_rate)] = np.sqrt(_BURST_MEASURED_SECONDS * sample_rate)
+    density_db = curve + level_db + recipe.burst_db - 10 * np.log10(_MEASURED_BAND_HZ)
+    burst += equalise(release, sample_rate, _HERTZ * factor, density_db + 10 * np.log10(sample_rate / 2))
     if np.isfinite(recipe.aspiration_db):
         breath = _noise(opened, sample_rate, 1.0, _wobbled(_ASPIRATION_DB, rng) + level_db + recipe.aspiration_db, rng)
         breath = equalise(breath, sample_rate, *_vowel_colour(factor, rng))

@@ -99,8 +99,10 @@ def published_vowels() -> dict[tuple[str, str], dict[str, float]]:
     """
     with files("phonoscope.data").joinpath("hillenbrand1995.csv").open(encoding="utf-8") as file:
         table = pd.read_csv(file, comment="#")
-    figures = table.drop(columns=["sex", "vowel"]).to_dict("records")
-    return {key: row for key, row in zip(zip(table["sex"], table["vowel"], strict=True), figures, strict=True)}
+    figures = table.drop(columns=["sex", "vowel"])
+    keys = zip(table["sex"], table["vowel"], strict=True)
+    rows = [dict(zip(figures.columns, map(float, row), strict=True)) for row in figures.to_numpy()]
+    return dict(zip(keys, rows, strict=True))
 
 
 def spread_left(total: float, known: float) -> float:
