@@ -15,7 +15,7 @@ from phonoscope.phonetics.pitch import token_pitch
 
 PRE_EMPHASIS_HZ = 50.0
 SAFETY_MARGIN_HZ = 50.0
-CEILING_HZ = {"m": 5000.0, "f": 5500.0, "c": 8000.0}
+CEILING_HZ = {"m": 5000.0, "f": 5500.0, "c": 6250.0}
 UNKNOWN_CEILING_HZ = 5500.0
 TABLE_FORMANTS = 4  # the formant table has F1 to F4
 WIDEST_HZ = 1500.0  # a pole wider than this follows the tilt of the spectrum: no resonance of a vocal tract is so wide
@@ -189,9 +189,11 @@ def token_formants(
 
 
 def ceiling_for(sex: str | None) -> float:
-    """Formant ceiling in Hz by sex: 5000 for "m", 5500 for "f", 8000 for "c" (young children), 5500 when unknown.
+    """Formant ceiling in Hz: 5000 for "m" (men), 5500 for "f" (women), 6250 for "c" (children), 5500 when unknown.
 
-    These are the values of Praat's manual. The last one is a compromise: it suits most women and many men.
+    Men and women as in Praat's manual. Its 8000 Hz are for young children; the ten- to twelve-year-olds of Hillenbrand
+    et al. (1995) have five formants below about 6250 Hz, and with 8000 the second is missed by 14 % instead of 1.3 %.
+    The value for unknown speakers suits most women and many men.
     """
     return CEILING_HZ.get(sex, UNKNOWN_CEILING_HZ) if isinstance(sex, str) else UNKNOWN_CEILING_HZ
 
