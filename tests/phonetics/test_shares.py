@@ -3,6 +3,7 @@
 import functools
 import itertools
 import json
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -19,7 +20,7 @@ from phonoscope.phonetics.shares import formant_bands, formant_shares, merged_ba
 MAX_HZ = 4000.0
 VOWELS = {"i": (343, 2323, 3001), "æ": (591, 1930, 2595), "ɝ": (475, 1379, 1711), "ɑ": (756, 1309, 2535)}
 VOWELS |= {"u": (380, 992, 2355)}
-QUICK = {"max_hz": MAX_HZ, "n_bootstrap": 50, "n_permutations": 200}
+QUICK: dict[str, Any] = {"max_hz": MAX_HZ, "n_bootstrap": 50, "n_permutations": 200}
 
 
 def make_talkers(rng, n_speakers, per_speaker):
@@ -205,7 +206,7 @@ def test_parts_of_a_signed_map(talkers):
     assert share["negative"] < 0.01
     assert share["absolute"] == pytest.approx(80 / (80 + 3 * 150), rel=0.15)
     with pytest.raises(PhonoscopeError, match="part is 'up'"):
-        token_shares(signed, table, max_hz=MAX_HZ, part="up")
+        token_shares(signed, table, max_hz=MAX_HZ, part="up")  # ty: ignore[invalid-argument-type]
 
 
 def test_what_is_missing_is_left_out_and_counted(talkers):
@@ -286,7 +287,7 @@ def test_few_clusters_are_not_tested_as_if_they_were_many(talkers):
 def test_formants_above_the_spectrum_leave_nothing_and_say_so(talkers):
     table, labels, _ = talkers
     maps = make_profiles(table, np.ones((200, 16)))
-    result = formant_shares(maps, table, labels=labels, **(QUICK | {"max_hz": 3400.0}))
+    result = formant_shares(maps, table, labels=labels, **(QUICK | dict[str, Any](max_hz=3400.0)))
     nothing = row_of(result, "i", "F4")
     assert nothing["n"] == 0
     assert np.isnan(nothing["share"])
@@ -305,7 +306,7 @@ def test_refusals_say_what_is_wrong(talkers):
     with pytest.raises(PhonoscopeError, match="no token ids"):
         formant_shares(maps.drop_vars("token"), table, labels=labels, **QUICK)
     with pytest.raises(PhonoscopeError, match="max_hz is 0"):
-        formant_shares(maps, table, labels=labels, **(QUICK | {"max_hz": 0.0}))
+        formant_shares(maps, table, labels=labels, **(QUICK | dict[str, Any](max_hz=0.0)))
 
 
 def test_order_of_tokens_and_seed_do_not_move_the_shares(talkers):
@@ -334,7 +335,7 @@ def false_alarms(n_speakers, per_speaker, speaker_part=0.0, class_part=0.0, slop
         values = smooth_noise(rng, n) + speaker_part * smooth_noise(rng, n_speakers)[speaker]
         values += class_part * smooth_noise(rng, 5)[codes] + slope * np.linspace(1.0, -1.0, 16)
         maps, bands = density(np.maximum(values, 0.0), centres, MAX_HZ), band_weights(centres, f2 - 50.0, f2 + 50.0)
-        kept = np.isfinite(maps).all(axis=1)
+        kept = np.asarray(np.isfinite(maps).all(axis=1))
         for row in paired_shares(maps, bands, labels, kept, unit, 299, 0, 0.95, run):
             counted.setdefault((row["null"], row["label"] == "all"), []).append(row["p"] <= 0.05)
     return {key: float(np.mean(hits)) for key, hits in counted.items()}

@@ -7,13 +7,15 @@ weights.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, TypeAlias
 
 import numpy as np
 import pandas as pd
 from scipy.special import ndtr, ndtri
 
 from phonoscope.errors import PhonoscopeError
+
+PerToken: TypeAlias = Sequence[Any] | np.ndarray | pd.Series  # one value a token
 
 MIN_UNITS = 6  # five units allow only 2**5 patterns of signs: no two-sided p below .05
 
@@ -37,9 +39,7 @@ class Interval(NamedTuple):
     unit: str
 
 
-def resampling_unit(
-    clusters: pd.DataFrame | Sequence[Any] | None, n_tokens: int, *, min_units: int = MIN_UNITS
-) -> Unit:
+def resampling_unit(clusters: pd.DataFrame | PerToken | None, n_tokens: int, *, min_units: int = MIN_UNITS) -> Unit:
     """Choose the level whose units are resampled: the highest one that has at least `min_units`.
 
     Levels with fewer units pass through to the next: a one-speaker corpus is resampled by recordings, and `note` says
@@ -85,7 +85,7 @@ def unit_sums(values: np.ndarray, codes: np.ndarray, n_units: int) -> np.ndarray
 
 
 def hierarchical_weights(
-    clusters: pd.DataFrame | Sequence[Any] | None, n_tokens: int, n_bootstrap: int, seed: int = 0
+    clusters: pd.DataFrame | PerToken | None, n_tokens: int, n_bootstrap: int, seed: int = 0
 ) -> np.ndarray:
     """Token weights when *every* level is resampled in turn: speakers, then recordings in them, then tokens in those.
 
@@ -117,7 +117,7 @@ def hierarchical_weights(
 def bootstrap_interval(
     statistic: Callable[[np.ndarray], np.ndarray],
     n_tokens: int,
-    clusters: pd.DataFrame | Sequence[Any] | None = None,
+    clusters: pd.DataFrame | PerToken | None = None,
     *,
     method: Literal["percentile", "bca"] = "percentile",
     stages: Literal["first", "all"] = "first",
@@ -255,7 +255,7 @@ def _bca_quantiles(samples: np.ndarray, point: float, jackknife: np.ndarray, tai
     return ndtr(bias + (bias + tails) / (1 - acceleration * (bias + tails)))
 
 
-def _levels(clusters: pd.DataFrame | Sequence[Any] | None, n_tokens: int) -> list[tuple[str, np.ndarray]]:
+def _levels(clusters: pd.DataFrame | PerToken | None, n_tokens: int) -> list[tuple[str, np.ndarray]]:
     """Levels from the highest down as (name, codes), each nested in the one above; the tokens come last."""
     tokens = ("token", np.arange(n_tokens))
     if clusters is None:

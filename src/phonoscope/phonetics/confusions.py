@@ -1,21 +1,20 @@
-"""Who is taken for whom: confusions, accuracy with cluster-bootstrap intervals, asymmetries, and what people confuse."""
+"""Who is taken for whom: confusions, accuracies with cluster intervals, asymmetries, and what people confuse."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from importlib.resources import files
-from typing import Any
 
 import numpy as np
 import pandas as pd
 from scipy.stats import binomtest
 
 from phonoscope.errors import PhonoscopeError
-from phonoscope.phonetics.bootstrap import holm, interval_of, resampling_unit, unit_sums, unit_weights
+from phonoscope.phonetics.bootstrap import PerToken, holm, interval_of, resampling_unit, unit_sums, unit_weights
 from phonoscope.phonetics.profiles import as_labels
 
 
-def confusion_table(true: Sequence[Any], predicted: Sequence[Any], labels: Sequence[str] | None = None) -> pd.DataFrame:
+def confusion_table(true: PerToken, predicted: PerToken, labels: Sequence[str] | None = None) -> pd.DataFrame:
     """Count how often each class was taken for each.
 
     Parameters
@@ -58,9 +57,9 @@ def confusion_table(true: Sequence[Any], predicted: Sequence[Any], labels: Seque
 
 
 def accuracy_table(
-    true: Sequence[Any],
-    predicted: Sequence[Any],
-    clusters: pd.DataFrame | Sequence[Any] | None = None,
+    true: PerToken,
+    predicted: PerToken,
+    clusters: pd.DataFrame | PerToken | None = None,
     *,
     n_bootstrap: int = 1000,
     confidence: float = 0.95,
@@ -112,7 +111,7 @@ def accuracy_table(
     return table
 
 
-def asymmetry_table(true: Sequence[Any], predicted: Sequence[Any]) -> pd.DataFrame:
+def asymmetry_table(true: PerToken, predicted: PerToken) -> pd.DataFrame:
     """Is a taken for b more often than b for a? ``C − Cᵀ`` with an exact test for each pair of classes.
 
     Given ``k = C[a, b] + C[b, a]`` confusions of a pair, ``C[a, b]`` is binomial if both directions are equally
@@ -176,7 +175,7 @@ def human_confusions() -> pd.DataFrame:
         return pd.read_csv(file)
 
 
-def _both(true: Sequence[Any], predicted: Sequence[Any]) -> tuple[np.ndarray, np.ndarray, int]:
+def _both(true: PerToken, predicted: PerToken) -> tuple[np.ndarray, np.ndarray, int]:
     truth, guess = as_labels(true, len(true)), as_labels(predicted, len(true))
     kept = truth.notna() & guess.notna()
     return truth[kept].to_numpy(dtype=str), guess[kept].to_numpy(dtype=str), int((~kept).sum())

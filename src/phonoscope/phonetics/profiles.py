@@ -6,16 +6,13 @@ integral.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
-
 import numpy as np
 import pandas as pd
 import xarray as xr
 
 from phonoscope.errors import PhonoscopeError
 from phonoscope.left_out import LeftOut
-from phonoscope.phonetics.bootstrap import interval_of, resampling_unit, unit_sums, unit_weights
+from phonoscope.phonetics.bootstrap import PerToken, interval_of, resampling_unit, unit_sums, unit_weights
 
 
 def profile(maps: xr.DataArray) -> xr.DataArray:
@@ -58,8 +55,8 @@ def energy_profile(spectrograms: xr.DataArray, floor_db: float | None = None) ->
 
 def class_profiles(
     profiles: xr.DataArray,
-    labels: Sequence[Any],
-    clusters: pd.DataFrame | Sequence[Any] | None = None,
+    labels: PerToken,
+    clusters: pd.DataFrame | PerToken | None = None,
     *,
     n_bootstrap: int = 1000,
     confidence: float = 0.95,
@@ -218,7 +215,7 @@ def cell_centres(profiles: xr.DataArray) -> np.ndarray:
     return centres
 
 
-def as_labels(labels: Sequence[Any], n_tokens: int) -> pd.Series:
+def as_labels(labels: PerToken, n_tokens: int) -> pd.Series:
     """Labels as a Series in the order of the tokens; raises PhonoscopeError if there is not one label a token."""
     series = pd.Series(list(labels), dtype="object").reset_index(drop=True)
     if len(series) != n_tokens:

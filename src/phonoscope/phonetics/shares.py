@@ -6,7 +6,7 @@ The share itself says little: maps and formants both sit at low frequencies. Wha
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Hashable, Mapping
 from typing import Any, Literal
 
 import numpy as np
@@ -15,7 +15,7 @@ import xarray as xr
 
 from phonoscope.errors import PhonoscopeError
 from phonoscope.left_out import LeftOut
-from phonoscope.phonetics.bootstrap import MIN_UNITS, Unit, holm, resampling_unit
+from phonoscope.phonetics.bootstrap import MIN_UNITS, PerToken, Unit, holm, resampling_unit
 from phonoscope.phonetics.pairing import MIN_CLASSES, POOLED, paired_shares
 from phonoscope.phonetics.profiles import as_labels, band_weights, cell_centres, density
 
@@ -70,8 +70,8 @@ def formant_shares(
     formants: pd.DataFrame,
     *,
     max_hz: float,
-    labels: Sequence[Any],
-    clusters: pd.DataFrame | Sequence[Any] | None = None,
+    labels: PerToken,
+    clusters: pd.DataFrame | PerToken | None = None,
     part: Part = "positive",
     min_bandwidth_hz: float = 50.0,
     energy: xr.DataArray | None = None,
@@ -111,6 +111,11 @@ def formant_shares(
     each other in any way, for instance through a component that all maps of a speaker share. Intervals of the ratio
     are BCa, resampling the same units. ``p_holm`` corrects over classes × formants within each null (pooled rows
     apart).
+
+    Measured on random maps (smoothed noise, low-frequency-heavy or not, 7 to 60 speakers with or without a component
+    of their own; 2500 runs a scene, F1 and F2, nominal 5 %): "run" 3.7–5.9 %, "classes" 4.8–5.5 %, "class" 3.9–5.8 %
+    pooled and 1.3–5.1 % in single classes (the least with twelve tokens a class). With random maps that are constant
+    per class: "run" 65–67 %, "classes" and "class" 5 %.
 
     Parameters
     ----------
