@@ -130,8 +130,10 @@ _TIER = re.compile(
     r'item \[\d+\]:\s*class = "(IntervalTier|TextTier)"\s*name = "((?:[^"]|"")*)"\s*xmin = \S+\s*xmax = \S+\s*'
     r"(?:intervals|points): size = (\d+)\s*"
 )
-_INTERVAL = re.compile(r'intervals \[\d+\]:\s*xmin = (\S+)\s*xmax = (\S+)\s*text = "([^"\n]*(?:""[^"\n]*)*)"\s*?\n')
-_POINT = re.compile(r'points \[\d+\]:\s*(?:number|time) = (\S+)\s*mark = "([^"\n]*(?:""[^"\n]*)*)"\s*?\n')
+_INTERVAL = re.compile(
+    r'intervals \[\d+\]:\s*xmin = ([-+.\deE]+)\s*xmax = ([-+.\deE]+)\s*text = "([^"\n]*(?:""[^"\n]*)*)"\s*?\n'
+)
+_POINT = re.compile(r'points \[\d+\]:\s*(?:number|time) = ([-+.\deE]+)\s*mark = "([^"\n]*(?:""[^"\n]*)*)"\s*?\n')
 # As Interval(*entry) and Point(*entry), but without a Python call per entry: half of the reading time.
 _new_interval = partial(tuple.__new__, Interval)
 _new_point = partial(tuple.__new__, Point)
@@ -142,7 +144,7 @@ def _read_regular(text: str) -> TextGrid | None:
     head = _HEAD.match(text)
     if head is None:
         return None
-    text = text if text.endswith("\n") else text + "\n"
+    text = text.rstrip() + "\n"
     position = head.end()
     tiers = []
     try:
@@ -157,7 +159,7 @@ def _read_regular(text: str) -> TextGrid | None:
             entries = pattern.findall(text, tier.end(), end)
             # Lines are counted too: whatever the pattern skipped would be a line too many.
             lines = (4 if pattern is _INTERVAL else 3) * len(entries)
-            if len(entries) != int(tier[3]) or text.count("\n", tier.end(), end) > lines + 2:
+            if len(entries) != int(tier[3]) or text.count("\n", tier.end(), end) != lines:
                 return None
             has_quotes = text.count('"', tier.end(), end) != 2 * len(entries)
             tiers.append(_regular_tier(tier[1], tier[2].replace('""', '"'), entries, has_quotes))
