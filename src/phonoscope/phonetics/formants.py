@@ -188,7 +188,7 @@ def token_formants(
     return pd.DataFrame({**columns, "ceiling": ceilings})
 
 
-def ceiling_for(sex: str | None) -> float:
+def ceiling_for(sex: str | float | None) -> float:
     """Formant ceiling in Hz: 5000 for "m" (men), 5500 for "f" (women), 6250 for "c" (children), 5500 when unknown.
 
     Men and women as in Praat's manual. Its 8000 Hz are for young children; the ten- to twelve-year-olds of Hillenbrand

@@ -64,9 +64,9 @@ def draw_vowels(
         If a vowel is not in the published table, or `repeats` is not positive.
     """
     unknown = [vowel for vowel in vowels if vowel not in ARPABET]
-    if unknown or repeats < 1:
+    if unknown or not len(vowels) or repeats < 1:
         raise CorpusError(
-            f"found vowels {', '.join(unknown) or 'all known'} and repeats={repeats}; expected vowels among "
+            f"found vowels {', '.join(unknown or vowels) or 'none'} and repeats={repeats}; expected vowels among "
             f"{' '.join(ARPABET)} and at least one repeat."
         )
     blocks = []
@@ -82,13 +82,13 @@ def draw_vowels(
         formants = _draw_formants(talker, published, repeats, rng)
         bandwidths = BANDWIDTHS_HZ[:MEASURED_FORMANTS] * BANDWIDTH_FACTOR[talker.sex]
         bandwidths = bandwidths * np.exp(BANDWIDTH_TOKEN_SD * rng.standard_normal((repeats, MEASURED_FORMANTS)))
-        block: dict[str, object] = {"label": vowel, "duration": np.maximum(duration, SHORTEST_SECONDS)}
+        block = {"label": np.repeat(vowel, repeats), "duration": np.maximum(duration, SHORTEST_SECONDS)}
         for index, place in enumerate(PLACES):
             block[f"true_f0_{place}"] = f0 * np.exp(slope * (index - 1) / 2)
             block |= {f"true_f{k + 1}_{place}": formants[:, index, k] for k in range(MEASURED_FORMANTS)}
             block |= {f"true_b{k + 1}_{place}": bandwidths[:, k] for k in range(MEASURED_FORMANTS)}
-        blocks.append(pd.DataFrame(block))
-    return pd.concat(blocks, ignore_index=True)
+        blocks.append(block)
+    return pd.DataFrame({name: np.concatenate([block[name] for block in blocks]) for name in blocks[0]})
 
 
 def _draw_formants(talker: Talker, published: Mapping[str, float], n: int, rng: np.random.Generator) -> np.ndarray:
