@@ -9,7 +9,7 @@ from phonoscope.audio import audio_info
 from phonoscope.corpora.formats import PHONE_SET_OF_FORMAT, read_alignment
 from phonoscope.corpora.recording import Recording
 from phonoscope.corpora.tiers import choose_tiers
-from phonoscope.errors import AudioError, CorpusError, PhonoscopeError
+from phonoscope.errors import AudioError, CorpusError, MissingExtraError, PhonoscopeError
 from phonoscope.left_out import LeftOut
 
 NO_ALIGNMENT = "no alignment (make one with: phonoscope align)"
@@ -136,6 +136,8 @@ def _add(
         grid = read_alignment(recording.alignment)
     except CorpusError as error:
         raise _UnusableError("alignment unreadable", error) from error
+    except MissingExtraError as error:
+        raise _UnusableError("alignment unreadable", error, f"{recording.alignment}: {error}") from error
     try:
         tiers, warnings = choose_tiers(grid, recording.alignment, phone_tier, word_tier)
     except CorpusError as error:

@@ -51,9 +51,11 @@ def read_tokens(path: str | Path) -> pd.DataFrame:
         if path.suffix == ".parquet":
             tokens = pd.read_parquet(path)
         else:
-            # Only an empty cell is missing: "nan" and "null" are words.
-            kinds = dict.fromkeys(_TEXT_COLUMNS, "object") | {"stress": "Int8"}
-            tokens = pd.read_csv(path, dtype=kinds, keep_default_na=False, na_values=[""], float_precision="round_trip")
+            # Only an empty cell is missing: "nan" and "null" are words. Times are read as text, because the reader of
+            # numbers is not exact to the last digit in every pandas.
+            kinds = dict.fromkeys((*_TEXT_COLUMNS, "start", "end"), "object") | {"stress": "Int8"}
+            tokens = pd.read_csv(path, dtype=kinds, keep_default_na=False, na_values=[""])
+            tokens = tokens.astype({name: float for name in ("start", "end") if name in tokens.columns})
             attributes = path.with_suffix(".json")
             tokens.attrs = json.loads(attributes.read_text(encoding="utf-8")) if attributes.is_file() else {}
     except (OSError, ValueError) as error:

@@ -209,8 +209,9 @@ def summary(tokens: pd.DataFrame) -> str:
     counts = tokens["label"].value_counts()
     labels = list(dict.fromkeys([*settings.get("labels", ()), *counts.index]))
     asked_by_name = settings.get("classes") != "all"
+    speakers = f"{tokens['speaker'].nunique() or 'unknown'} speakers"
     lines = [
-        f"{len(tokens)} tokens of {tokens['recording'].nunique()} recordings, {tokens['speaker'].nunique()} speakers"
+        f"{len(tokens)} tokens of {tokens['recording'].nunique()} recordings, {speakers}"
         + (f"; phone set {settings['phone_set']}" if "phone_set" in settings else "")
     ]
     durations = (tokens["end"] - tokens["start"]).groupby(tokens["label"]).median()

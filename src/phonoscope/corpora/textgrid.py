@@ -320,7 +320,7 @@ def _read_with_praat(path: Path) -> TextGrid:
     import tempfile
 
     try:
-        import parselmouth
+        import parselmouth  # ty: ignore[import-not-found]
     except ImportError as error:
         raise MissingExtraError("parselmouth (for binary and chronological TextGrids)", "praat") from error
     try:
