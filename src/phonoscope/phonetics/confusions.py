@@ -92,9 +92,10 @@ def accuracy_table(
     member = (truth[:, None] == np.array(classes)).astype(float)
     hits = member * (truth == guess)[:, None]
     members, hit = unit_sums(member, codes, n_units), unit_sums(hits, codes, n_units)
-    samples = unit_weights(n_units, n_bootstrap, seed) if n_units > 1 else np.empty((0, n_units))
+    samples = unit_weights(n_units, n_bootstrap, seed)
     observed, drawn = _rates(members, hit, np.ones((1, n_units)))[0], _rates(members, hit, samples)
-    low, high = interval_of(drawn, confidence=confidence) if n_units > 1 else np.full((2, len(observed)), np.nan)
+    units_with = np.array([n_units, n_units, *(members > 0).sum(axis=0)])
+    low, high = interval_of(drawn, n_units=units_with, confidence=confidence)
     table = pd.DataFrame(
         {
             "measure": ["accuracy", "balanced accuracy", *["hit rate"] * len(classes)],
@@ -103,7 +104,7 @@ def accuracy_table(
             "low": low,
             "high": high,
             "n": [len(truth), len(truth), *members.sum(axis=0).astype(int)],
-            "n_units": [n_units, n_units, *(members > 0).sum(axis=0)],
+            "n_units": units_with,
             "unit": unit.level,
         }
     )

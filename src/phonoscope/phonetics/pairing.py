@@ -70,7 +70,7 @@ def paired_shares(
         if samples:
             with np.errstate(invalid="ignore", divide="ignore"):
                 drawn = samples[f"share_{null}"] / samples[f"permuted_{null}"]
-            low, high = interval_of(drawn, ratio, left_ratio, confidence=confidence)
+            low, high = interval_of(drawn, ratio, left_ratio, n_units=units_with, confidence=confidence)
         if n_permutations and null == "classes":
             p[-1] = _class_exchange_p(total["classes"][0], n_permutations, seed)
         elif n_permutations and n_units > 1:

@@ -98,7 +98,8 @@ def class_profiles(
         if n_units > 1:
             sums, counts = unit_sums(values[chosen], codes, n_units), np.bincount(codes).astype(float)
             weights = unit_weights(n_units, n_bootstrap, seed)
-            low, high = interval_of(weights @ sums / (weights @ counts)[:, None], confidence=confidence)
+            drawn = weights @ sums / (weights @ counts)[:, None]
+            low, high = interval_of(drawn, n_units=n_units, confidence=confidence)
         columns = {"label": label, "frequency": frequency, "mean": mean, "low": low, "high": high}
         tables.append(pd.DataFrame(columns | {"n": int(chosen.sum()), "n_units": n_units, "unit": unit.level}))
     columns = ["label", "frequency", "mean", "low", "high", "n", "n_units", "unit"]
