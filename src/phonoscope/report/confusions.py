@@ -1,0 +1,153 @@
+"""Who was taken for whom, and how often the network is right beside what needs no network."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from phonoscope.report.style import ACCENT, COUNT_PALETTE, INK, MUTED, PAPER, POINTS, RULE, dress, new_figure, plain
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+
+def confusion_matrix(confusions: pd.DataFrame, labels: Sequence[str], values: str = "count") -> np.ndarray:
+    """Square matrix of one column of the confusion table: ndarray (true, predicted) in the order of `labels`."""
+    wide = confusions.pivot_table(index="true", columns="predicted", values=values, aggfunc="sum", dropna=False)
+    return wide.reindex(index=list(labels), columns=list(labels)).to_numpy(dtype=float)
+
+
+def draw_confusions(axes: Axes, confusions: pd.DataFrame, labels: Sequence[str]) -> None:
+    """Draw the confusion matrix: shade and second line are percent of the row, the first line is the count.
+
+    Parameters
+    ----------
+    confusions : DataFrame
+        ``true, predicted, count, row_percent``, tidy.
+    labels : sequence of str
+        Order of the classes, top to bottom and left to right.
+    """
+    import matplotlib
+
+    counts = np.nan_to_num(confusion_matrix(confusions, labels))
+    percent = confusion_matrix(confusions, labels, "row_percent")
+    edges = np.arange(len(labels) + 1)
+    shades = np.nan_to_num(percent)
+    axes.pcolormesh(edges, edges, shades, cmap=COUNT_PALETTE, vmin=0, vmax=100, edgecolors=RULE, linewidth=0.6)
+    palette = matplotlib.colormaps[COUNT_PALETTE]
+    for row in range(len(labels)):
+        for column in range(len(labels)):
+            dark = sum(palette(shades[row, column] / 100)[:3]) < 1.6
+            known = np.isfinite(percent[row, column])
+            shown = f"{counts[row, column]:.0f}\n{percent[row, column]:.1f} %" if known else "–"
+            colour = "white" if dark else "#202020"
+            size = POINTS - (0.5 if len(labels) <= 6 else 2.5)
+            axes.text(column + 0.5, row + 0.5, shown, ha="center", va="center", fontsize=size, color=colour)
+    axes.set_xlim(0, len(labels))
+    axes.set_ylim(len(labels), 0)
+    axes.set_xticks(edges[:-1] + 0.5, [plain(label) for label in labels])
+    axes.set_yticks(edges[:-1] + 0.5, [plain(label) for label in labels])
+    dress(axes, x="taken for", y="spoken")
+    axes.tick_params(length=0, labelsize=POINTS + 3)
+    for spine in axes.spines.values():
+        spine.set_visible(False)
+
+
+def confusion_figure(confusions: pd.DataFrame, labels: Sequence[str]) -> Figure:
+    """A confusion matrix of its own; parameters as in `draw_confusions`."""
+    side = min(6.5, 1.1 + 0.62 * len(labels))
+    figure = new_figure(side + 0.3, side)
+    draw_confusions(figure.subplots(), confusions, labels)
+    return figure
+
+
+def accuracy_rows(accuracy: pd.DataFrame, baselines: pd.DataFrame, labels: Sequence[str]) -> pd.DataFrame:
+    """What the accuracy figure shows, top to bottom: the network, the baselines, then the hit rate of every class.
+
+    Returns
+    -------
+    DataFrame
+        ``what, kind`` ("network", "baseline", "class"), ``estimate, low, high`` between 0 and 1, NaN where unknown.
+    """
+    numbers = ["estimate", "low", "high"]
+    parts = [
+        accuracy[accuracy["measure"] == measure].assign(what=f"network, {measure}", kind="network")
+        for measure in ("accuracy", "balanced accuracy")
+    ]
+    ordered = baselines.sort_values("accuracy", ascending=False)
+    parts.append(
+        ordered.assign(what=ordered["name"], kind="baseline", estimate=ordered["accuracy"], low=np.nan, high=np.nan)
+    )
+    hits = accuracy[accuracy["measure"] == "hit rate"]
+    parts += [hits[hits["label"] == label].assign(what=label, kind="class") for label in labels]
+    rows = pd.concat([part[["what", "kind", *numbers]] for part in parts if len(part)], ignore_index=True)
+    return rows.astype(dict.fromkeys(numbers, float))
+
+
+def draw_accuracy(axes: Axes, rows: pd.DataFrame) -> None:
+    """Draw dots with intervals in percent: filled for the network and its classes, hollow for the baselines."""
+    for place, row in enumerate(rows.to_dict("records")):
+        hollow = row["kind"] == "baseline"
+        colour = MUTED if hollow else ACCENT
+        if np.isfinite(row["low"]):
+            axes.plot([100 * row["low"], 100 * row["high"]], [place, place], color=colour, linewidth=1.6)
+        face = PAPER if hollow else colour
+        axes.plot(100 * row["estimate"], place, "o", markersize=5.5, color=colour, markerfacecolor=face)
+    kinds = rows["kind"].to_numpy()
+    for place in np.flatnonzero(kinds[1:] != kinds[:-1]):
+        axes.axhline(place + 0.5, color=RULE, linewidth=0.7)
+    axes.set_yticks(range(len(rows)), [plain(what) for what in rows["what"]])
+    axes.set_ylim(len(rows) - 0.5, -0.5)
+    axes.set_xlim(0, 102)
+    axes.grid(axis="x", color=RULE, linewidth=0.5)
+    axes.set_axisbelow(True)
+    dress(axes, x="tokens recognised (%)")
+    axes.tick_params(axis="y", length=0, labelcolor=INK, labelsize=POINTS)
+
+
+def accuracy_figure(rows: pd.DataFrame) -> Figure:
+    """Accuracy, baselines and hit rates in one figure; `rows` from `accuracy_rows`."""
+    figure = new_figure(4.4, 0.75 + 0.25 * max(len(rows), 2))
+    draw_accuracy(figure.subplots(), rows)
+    return figure
+
+
+def training_figure(training: pd.DataFrame) -> Figure:
+    """Training curves: loss (left) and accuracy (right) against epochs, one thin line a fold.
+
+    Parameters
+    ----------
+    training : DataFrame
+        ``epoch, train_loss, train_accuracy, validation_loss, validation_balanced_accuracy`` and, if there are several,
+        ``fold``; NaN where nothing was kept for validation.
+    """
+    figure = new_figure(6.4, 2.2)
+    folds = training.groupby("fold") if "fold" in training else [(0, training)]
+    for axes, pair, label in zip(
+        figure.subplots(1, 2),
+        (("train_loss", "validation_loss"), ("train_accuracy", "validation_balanced_accuracy")),
+        ("loss (cross-entropy)", "accuracy (%)"),
+        strict=True,
+    ):
+        scale = 100.0 if "accuracy" in label else 1.0
+        for position, (_, fold) in enumerate(folds):
+            for column, colour, name in zip(pair, (ACCENT, "#ee6677"), ("training", "validation"), strict=True):
+                if column in fold and fold[column].notna().any():
+                    axes.plot(
+                        fold["epoch"],
+                        scale * fold[column],
+                        "o-",
+                        markersize=2.2,
+                        color=colour,
+                        linewidth=1.1,
+                        alpha=0.85,
+                        label=name if position == 0 else None,
+                    )
+        dress(axes, x="epoch", y=label)
+        if axes.get_legend_handles_labels()[0]:
+            axes.legend(frameon=False, fontsize=POINTS - 1, labelcolor=INK)
+    return figure

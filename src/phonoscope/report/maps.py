@@ -1,0 +1,189 @@
+"""Class-mean maps beside the mean of what the network got: every cell at its true place, signed, in logits."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from phonoscope.errors import PhonoscopeError
+from phonoscope.report.bands import mark_formants
+from phonoscope.report.style import ACCENT, INK, INPUT_PALETTE, MUTED, POINTS, SIGNED_PALETTE, dress, new_figure
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+CONTOURS_BELOW_PEAK_DB = (-20.0, -10.0)
+
+
+def mean_array(means: pd.DataFrame, kind: str, subset: str, name: str) -> xr.DataArray:
+    """One mean of the table of class means as an array.
+
+    Parameters
+    ----------
+    means : DataFrame
+        ``kind, subset, class, frequency, time, mean, count``, tidy.
+    kind : {"map", "spectrogram"}
+    subset : {"all", "correct", "errors"}
+    name : str
+        Class.
+
+    Returns
+    -------
+    DataArray, dims (frequency, time), lowest frequency first; ``attrs["count"]`` tokens
+
+    Raises
+    ------
+    PhonoscopeError
+        If the table holds no such mean: a class without errors has no mean over errors.
+    """
+    chosen = means[(means["kind"] == kind) & (means["subset"] == subset) & (means["class"] == name)]
+    chosen = chosen[chosen["count"] > 0]
+    if chosen.empty:
+        raise PhonoscopeError(f"there is no mean {kind} of class {name!r} over {subset} tokens: no token is in it")
+    wide = chosen.pivot_table(index="frequency", columns="time", values="mean")
+    return xr.DataArray(
+        wide.to_numpy(),
+        dims=("frequency", "time"),
+        coords={"frequency": wide.index.to_numpy(dtype=float), "time": wide.columns.to_numpy(dtype=float)},
+        attrs={"count": int(chosen["count"].iloc[0])},
+    )
+
+
+def map_limit(means: pd.DataFrame) -> float:
+    """Largest absolute cell of the mean maps over all tokens, logits: one scale for all classes and subsets.
+
+    Means over few tokens (errors, mostly) may exceed it; they are drawn in the last colour of the scale.
+    """
+    maps = means[(means["kind"] == "map") & (means["subset"] == "all") & (means["count"] > 0)]
+    values = maps["mean"].abs()
+    limit = float(values.max()) if len(values) else 0.0
+    return limit if np.isfinite(limit) and limit > 0 else 1.0
+
+
+def cell_limits(values: xr.DataArray, max_hz: float, last_time: float = 1.0) -> tuple[np.ndarray, np.ndarray]:
+    """Edges of the cells of an array, half-way between their centres: frequency (Hz) and time.
+
+    The outermost cells reach to the borders of what the network was given, 0 to `max_hz` and 0 to `last_time`.
+    """
+    from phonoscope.axes import cell_edges
+
+    return (
+        cell_edges(values["frequency"].values, 0.0, max_hz),
+        cell_edges(values["time"].values, 0.0, last_time),
+    )
+
+
+def draw_map(axes: Axes, values: xr.DataArray, *, max_hz: float, limit: float, last_time: float = 1.0) -> None:
+    """Draw a signed map cell by cell in a palette centred at 0: red speaks for the class, blue against it.
+
+    Parameters
+    ----------
+    values : DataArray, dims (frequency, time), logits
+    max_hz, last_time : float
+        Upper borders of the network's input.
+    limit : float
+        Value of the palette's ends.
+    """
+    frequency_edges, time_edges = cell_limits(values, max_hz, last_time)
+    axes.pcolormesh(
+        time_edges,
+        frequency_edges,
+        values.transpose("frequency", "time").values,
+        cmap=SIGNED_PALETTE,
+        vmin=-limit,
+        vmax=limit,
+        shading="flat",
+        rasterized=True,
+    )
+    axes.set_xlim(0, last_time)
+    axes.set_ylim(0, max_hz)
+
+
+def draw_contours(axes: Axes, spectrogram: xr.DataArray) -> None:
+    """Lay the mean spectrogram over a map as contour lines, 10 and 20 dB below its peak."""
+    level = spectrogram.transpose("frequency", "time")
+    values = level.values - level.values.max()
+    lines = [db for db in CONTOURS_BELOW_PEAK_DB if values.min() < db]
+    if lines and min(values.shape) > 1:
+        axes.contour(
+            level["time"].values,
+            level["frequency"].values,
+            values,
+            levels=lines,
+            colors="#1b2126",
+            linewidths=[0.5, 0.9][-len(lines) :],
+            linestyles="solid",
+            alpha=0.75,
+        )
+
+
+def class_map_figure(
+    mean_map: xr.DataArray,
+    spectrogram: xr.DataArray,
+    bands: pd.DataFrame,
+    *,
+    max_hz: float,
+    limit: float,
+    title: str,
+    last_time: float = 1.0,
+    time_label: str = "Share of the token",
+) -> Figure:
+    """The mean of what the network got, the formants of the class, and the class-mean map under contours of the former.
+
+    Parameters
+    ----------
+    mean_map : DataArray, dims (frequency, time), logits
+    spectrogram : DataArray, dims (frequency, time), dB
+    bands : DataFrame
+        Formants of the class, from `class_formants`; may be empty.
+    max_hz, last_time : float
+        Upper borders of the network's input, Hz and share of the token (or s).
+    limit : float
+        Logits at the palette's ends, the same for all figures that are compared.
+    """
+    figure = new_figure(3.9, 2.75)
+    left, strip, right = figure.subplots(1, 3, width_ratios=[5, 1.35, 5])
+    frequency_edges, time_edges = cell_limits(spectrogram, max_hz, last_time)
+    left.pcolormesh(
+        time_edges,
+        frequency_edges,
+        spectrogram.transpose("frequency", "time").values,
+        cmap=INPUT_PALETTE,
+        shading="flat",
+        rasterized=True,
+    )
+    left.set_xlim(0, last_time)
+    left.set_ylim(0, max_hz)
+    dress(left, title=title, y="Frequency (Hz)")
+    mark_formants(strip, bands, max_hz)
+    draw_map(right, mean_map, max_hz=max_hz, limit=limit, last_time=last_time)
+    draw_contours(right, spectrogram)
+    dress(right, title=f"map, n = {mean_map.attrs['count']}" if "count" in mean_map.attrs else "map")
+    right.tick_params(labelleft=False)
+    for axes, colour in ((left, ACCENT), (right, MUTED)):
+        axes.set_xticks([0, last_time / 2, last_time])
+        for spine in axes.spines.values():
+            spine.set_visible(True)
+            spine.set_color(colour)
+    right.title.set_fontsize(POINTS)
+    figure.supxlabel(time_label, fontsize=POINTS, color=INK)
+    return figure
+
+
+def colour_bar_figure(limit: float, unit: str) -> Figure:
+    """The scale of the maps: a colour bar from -limit to limit with its unit."""
+    import matplotlib
+    from matplotlib.colors import Normalize
+
+    figure = new_figure(4.2, 0.62)
+    axes = figure.subplots()
+    mappable = matplotlib.cm.ScalarMappable(Normalize(-limit, limit), matplotlib.colormaps[SIGNED_PALETTE])
+    bar = figure.colorbar(mappable, cax=axes, orientation="horizontal")
+    bar.set_label(f"against the class  ◂  {unit} per cell  ▸  for the class", fontsize=POINTS, color=INK)
+    bar.ax.tick_params(colors=MUTED, labelcolor=INK, labelsize=POINTS - 1, width=0.7, length=3)
+    bar.outline.set_visible(False)
+    return figure

@@ -1,0 +1,89 @@
+"""Share of the maps inside the formants over the share that chance gives, with intervals, on a logarithmic axis."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from phonoscope.report.style import ACCENT, FAINT, INK, MUTED, PAPER, POINTS, RULE, dress, new_figure
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+# The chance levels, in the order in which they are drawn at each formant.
+NULLS = ("run", "class", "classes")
+_TICKS = (0.1, 0.2, 0.3, 0.5, 0.7, 1.0, 1.5, 2.0, 3.0, 5.0, 10.0, 20.0)
+_WIDEST = (0.1, 20.0)
+
+
+def ratio_limits(shares: pd.DataFrame) -> tuple[float, float]:
+    """Limits of the ratio's axis: all ratios and intervals and 1 inside, the same factor up and down at most 20."""
+    columns = [c for c in ("ratio", "low", "high", "energy_ratio") if c in shares]
+    values = shares[columns].to_numpy(dtype=float)
+    values = values[np.isfinite(values) & (values > 0)]
+    low = min(0.8, float(values.min(initial=1.0)) / 1.08)
+    high = max(1.25, float(values.max(initial=1.0)) * 1.08)
+    return max(low, _WIDEST[0]), min(high, _WIDEST[1])
+
+
+def draw_ratios(axes: Axes, shares: pd.DataFrame, *, limits: tuple[float, float] | None = None) -> None:
+    """Draw share / chance of one class for every formant set: 1 is chance, right of it is more than chance.
+
+    Filled dots compare with the whole run, hollow ones with other tokens of the same class, diamonds with whole
+    classes exchanged; the grey mark is what the plain energy scores against the whole run.
+
+    Parameters
+    ----------
+    shares : DataFrame
+        Rows of one label from `formant_shares`; rows without a ratio (nothing to measure) leave a gap.
+    """
+    formants = list(dict.fromkeys(shares["formant"]))
+    low, high = ratio_limits(shares) if limits is None else limits
+    axes.axvline(1.0, color=MUTED, linewidth=1.0)
+    offsets = dict(zip(NULLS, (-0.2, 0.05, 0.3), strict=True))
+    for row in shares.to_dict("records"):
+        if row["null"] not in offsets:
+            continue
+        place = formants.index(row["formant"]) + offsets[row["null"]]
+        energy = row.get("energy_ratio", np.nan)
+        if row["null"] == "run" and np.isfinite(energy) and energy > 0:
+            axes.plot(energy, place, "|", color=FAINT, markersize=11, markeredgewidth=2.6, zorder=1)
+        if not np.isfinite(row["ratio"]) or row["ratio"] <= 0:
+            continue
+        face = {"run": ACCENT, "class": PAPER, "classes": PAPER}[row["null"]]
+        if np.isfinite(row["low"]) and np.isfinite(row["high"]):
+            axes.plot([max(row["low"], low), min(row["high"], high)], [place, place], color=ACCENT, linewidth=1.5)
+        axes.plot(
+            float(np.clip(row["ratio"], low, high)),
+            place,
+            marker="D" if row["null"] == "classes" else "o",
+            markersize=4.6,
+            color=ACCENT,
+            markerfacecolor=face,
+            linestyle="none",
+        )
+    axes.set_xscale("log")
+    axes.set_xlim(low, high)
+    ticks = [tick for tick in _TICKS if low <= tick <= high]
+    # a short axis takes every mark; on a long one the odd ones would run into each other
+    if len(ticks) > 6:
+        ticks = [tick for tick in ticks if tick in (0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 20.0)]
+    axes.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
+    axes.set_xticks([], minor=True)
+    axes.set_yticks(range(len(formants)), formants)
+    axes.set_ylim(len(formants) - 0.4, -0.6)
+    axes.grid(axis="x", color=RULE, linewidth=0.5)
+    axes.set_axisbelow(True)
+
+
+def ratio_figure(shares: pd.DataFrame, *, title: str, limits: tuple[float, float] | None = None) -> Figure:
+    """Ratios of one class in a figure of their own; parameters as in `draw_ratios`."""
+    figure = new_figure(3.1, 2.4)
+    axes = figure.subplots()
+    draw_ratios(axes, shares, limits=limits)
+    dress(axes, title=title, x="share / chance (1 = chance)")
+    axes.tick_params(axis="y", length=0, labelsize=POINTS, labelcolor=INK)
+    return figure

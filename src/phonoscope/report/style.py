@@ -1,0 +1,125 @@
+"""The look of every figure: inks, palettes, and SVG that follows a page's light or dark theme.
+
+Figures are plain `matplotlib.figure.Figure` objects; nothing here touches pyplot.
+"""
+
+from __future__ import annotations
+
+import io
+import re
+from typing import TYPE_CHECKING
+
+from phonoscope.errors import PhonoscopeError
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+# Inks that a page may recolour: in the SVG each becomes a CSS variable that falls back to the value given here.
+INK, MUTED, RULE, FAINT, PAPER = "#1b2126", "#59636b", "#d3d8dc", "#a3abb2", "#fefefd"
+_VARIABLES = {INK: "--ink", MUTED: "--muted", RULE: "--rule", FAINT: "--faint", PAPER: "--paper"}
+
+# Tol (2021), "bright": distinct under the common forms of colour blindness, on light and on dark paper.
+CLASS_COLOURS = ("#4477aa", "#ee6677", "#228833", "#ccbb44", "#66ccee", "#aa3377")
+FORMANT_COLOUR = "#d1495b"
+ACCENT = "#2f6f8f"
+
+DISPLAY_PALETTE = "gray_r"  # what a phonetician looks at: white is low, black is high
+INPUT_PALETTE = "bone_r"  # what the network got: same order, a colder tint
+SIGNED_PALETTE = "RdBu_r"  # red speaks for the class, blue against it, white is nothing
+COUNT_PALETTE = "Blues"
+
+POINTS = 8.0  # size of ordinary text in figures, as drawn at 96 dots an inch
+
+
+def new_figure(width: float, height: float) -> Figure:
+    """Return an empty figure on transparent paper; width and height in inches."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(width, height), layout="constrained")
+    figure.patch.set_alpha(0.0)
+    return figure
+
+
+def dress(axes: Axes, *, title: str = "", x: str = "", y: str = "", title_colour: str = INK) -> None:
+    """Give axes the house style: thin lines, small type, and labels that say quantity and unit."""
+    axes.set_facecolor("none")
+    for name, spine in axes.spines.items():
+        spine.set_color(MUTED)
+        spine.set_linewidth(0.7)
+        spine.set_visible(name in ("left", "bottom"))
+    axes.tick_params(colors=MUTED, labelcolor=INK, labelsize=POINTS - 1, width=0.7, length=3)
+    if title:
+        axes.set_title(plain(title), fontsize=POINTS + 1, color=title_colour, loc="left", pad=5)
+    if x:
+        axes.set_xlabel(plain(x), fontsize=POINTS, color=INK)
+    if y:
+        axes.set_ylabel(plain(y), fontsize=POINTS, color=INK)
+
+
+def plain(text: object) -> str:
+    """Text that matplotlib shows as it is: a dollar sign in a label starts no formula."""
+    return str(text).replace("$", r"\$")
+
+
+def class_colour(position: int) -> str:
+    """Colour of the class at this position in the run's order."""
+    return CLASS_COLOURS[position % len(CLASS_COLOURS)]
+
+
+def to_svg(figure: Figure, name: str, *, dots_per_inch: int = 160) -> str:
+    """Turn a figure into an SVG document.
+
+    Letters are drawn as outlines, so that IPA looks the same wherever the file is opened. The same figure and name give
+    the same bytes. Identifiers carry `name`, so that several figures can stand in one page.
+
+    Parameters
+    ----------
+    figure : Figure
+    name : str
+        Letters, digits and ``_-``: unique among the figures of a page.
+    dots_per_inch : int
+        Resolution of the parts that are pixels (spectrograms, maps).
+
+    Raises
+    ------
+    PhonoscopeError
+        If the name has other characters, which would break references inside the SVG.
+    """
+    import matplotlib
+
+    if not re.fullmatch(r"[A-Za-z0-9_-]+", name):
+        raise PhonoscopeError(
+            f"a figure is called {name!r}; expected letters without accents, digits, '_' and '-' only"
+        )
+    buffer = io.StringIO()
+    with matplotlib.rc_context({"svg.fonttype": "path", "svg.hashsalt": name}):
+        figure.savefig(buffer, format="svg", dpi=dots_per_inch, metadata={"Date": None, "Creator": "phonoscope"})
+    document = re.sub(r"<!--.*?-->", "", buffer.getvalue(), flags=re.DOTALL)
+    document = re.sub(r'\bid="', f'id="{name}-', document)
+    document = re.sub(r'((?:xlink:)?href)="#', rf'\1="#{name}-', document)
+    document = document.replace("url(#", f"url(#{name}-")
+    for colour, variable in _VARIABLES.items():
+        document = re.sub(rf"(fill|stroke): {colour}", rf"\1: var({variable}, {colour})", document)
+    return document
+
+
+def inline_svg(document: str, alt: str) -> str:
+    """Strip an SVG document to the element that HTML embeds: it shrinks with the page and is described by `alt`.
+
+    The result is markup: `alt` is escaped here.
+    """
+    from markupsafe import escape
+
+    element = document[document.index("<svg") :]
+    element = re.sub(r"<metadata>.*?</metadata>", "", element, flags=re.DOTALL)
+    opening = re.match(r"<svg[^>]*>", element)
+    viewed = re.search(r'viewBox="([^"]+)"', element)
+    if opening is None or viewed is None:
+        raise PhonoscopeError("this is no SVG drawn by phonoscope: it has no viewBox")
+    width = float(viewed.group(1).split()[2]) * 96 / 72
+    attributes = (
+        f'viewBox="{viewed.group(1)}" role="img" aria-label="{escape(alt)}" '
+        f'style="width:100%;max-width:{width:.0f}px" xmlns:xlink="http://www.w3.org/1999/xlink"'
+    )
+    return f"<svg {attributes}>{element[opening.end() :]}".strip()

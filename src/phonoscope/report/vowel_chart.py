@@ -1,0 +1,141 @@
+"""The vowel chart: measured F2 against F1, both axes reversed, as phoneticians draw it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from phonoscope.report.style import INK, MUTED, PAPER, POINTS, dress, new_figure, plain
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+FEWEST_FOR_ELLIPSE = 3
+_DOTS_SHOWN = 150  # a class; more only darkens the cloud and swells the file
+_AIR = 0.06
+
+
+def chart_limits(formants: pd.DataFrame) -> tuple[tuple[float, float], tuple[float, float]]:
+    """Limits of F2 and F1 in Hz, highest first since both axes are reversed.
+
+    All but the most extreme 1 % of the measurements lie inside: a slip of the tracker must not squeeze the vowels.
+    """
+    limits = []
+    for column in ("f2_50", "f1_50"):
+        values = formants[column].to_numpy(dtype=float, na_value=np.nan)
+        values = values[np.isfinite(values)]
+        low, high = np.percentile(values, [0.5, 99.5]) if len(values) else (0.0, 1.0)
+        air = _AIR * (high - low) or 50.0
+        limits.append((float(high + air), float(max(low - air, 0.0))))
+    return limits[0], limits[1]
+
+
+def sd_ellipse(x: np.ndarray, y: np.ndarray, points: int = 73) -> np.ndarray:
+    """Ellipse one standard deviation around the mean: ndarray (points, 2), closed, in the units of x and y.
+
+    Its points ``p`` have Mahalanobis distance 1: ``(p - m)ᵀ C⁻¹ (p - m) = 1`` with the covariance ``C`` (n - 1).
+    """
+    values, vectors = np.linalg.eigh(np.cov(x, y))
+    angle = np.linspace(0, 2 * np.pi, points)
+    circle = np.stack([np.cos(angle), np.sin(angle)])
+    shape = vectors @ (np.sqrt(np.maximum(values, 0.0))[:, None] * circle)
+    return shape.T + np.array([np.mean(x), np.mean(y)])
+
+
+def draw_vowel_chart(
+    axes: Axes,
+    formants: pd.DataFrame,
+    labels: pd.Series,
+    colours: Mapping[str, str],
+    *,
+    limits: tuple[tuple[float, float], tuple[float, float]] | None = None,
+    title: str = "",
+) -> None:
+    """Draw tokens, 1-SD ellipses, the vowel's letter at its mean, and an arrow from 20 % to 80 % of the vowel.
+
+    Parameters
+    ----------
+    formants : DataFrame
+        ``f1_50, f2_50`` and, for the arrows, ``f1_20, f2_20, f1_80, f2_80``, Hz; NaN where missing.
+    labels : Series
+        Vowel of each row, same order.
+    colours : mapping
+        Colour of each vowel; vowels without one take no part.
+    limits : ((F2 high, low), (F1 high, low)), optional
+        Hz; the same for charts that are compared.
+    """
+    names = labels.to_numpy(dtype=object)
+    for name, colour in colours.items():
+        members = formants[names == name]
+        x, y = (members[c].to_numpy(dtype=float, na_value=np.nan) for c in ("f2_50", "f1_50"))
+        there = np.isfinite(x) & np.isfinite(y)
+        if not there.any():
+            continue
+        x, y = x[there], y[there]
+        spaced = np.unique(np.linspace(0, len(x) - 1, min(len(x), _DOTS_SHOWN)).round().astype(int))
+        axes.plot(x[spaced], y[spaced], ".", color=colour, markersize=2.5, alpha=0.35, linewidth=0)
+        if len(x) >= FEWEST_FOR_ELLIPSE:
+            axes.plot(*sd_ellipse(x, y).T, color=colour, linewidth=1.3)
+        track = _mean_track(members)
+        if track is not None:
+            axes.annotate(
+                "",
+                xy=track[1],
+                xytext=track[0],
+                arrowprops={"arrowstyle": "-|>", "color": colour, "linewidth": 1.3, "shrinkA": 0, "shrinkB": 0},
+            )
+        axes.text(
+            float(x.mean()),
+            float(y.mean()),
+            plain(name),
+            fontsize=POINTS + 6,
+            color=INK,
+            ha="center",
+            va="center",
+            bbox={"boxstyle": "round,pad=0.08", "facecolor": PAPER, "edgecolor": "none", "alpha": 0.7},
+        )
+    f2, f1 = chart_limits(formants) if limits is None else limits
+    axes.set_xlim(*f2)
+    axes.set_ylim(*f1)
+    dress(axes, x="F2 (Hz)", y="F1 (Hz)")
+    axes.xaxis.set_label_position("top")
+    axes.xaxis.tick_top()
+    axes.yaxis.set_label_position("right")
+    axes.yaxis.tick_right()
+    for side in ("top", "right"):
+        axes.spines[side].set_visible(True)
+    for side in ("bottom", "left"):
+        axes.spines[side].set_visible(False)
+    if title:
+        axes.text(0.01, 0.01, plain(title), transform=axes.transAxes, fontsize=POINTS, color=MUTED, ha="left")
+
+
+def vowel_chart_figure(
+    formants: pd.DataFrame,
+    labels: pd.Series,
+    colours: Mapping[str, str],
+    *,
+    limits: tuple[tuple[float, float], tuple[float, float]] | None = None,
+    title: str = "",
+) -> Figure:
+    """A vowel chart of its own; parameters as in `draw_vowel_chart`."""
+    figure = new_figure(3.7, 3.3)
+    draw_vowel_chart(figure.subplots(), formants, labels, colours, limits=limits, title=title)
+    return figure
+
+
+def _mean_track(members: pd.DataFrame) -> tuple[tuple[float, float], tuple[float, float]] | None:
+    """Mean (F2, F1) at 20 % and at 80 % over tokens where all four were measured."""
+    columns = ["f2_20", "f1_20", "f2_80", "f1_80"]
+    if not set(columns) <= set(members):
+        return None
+    values = members[columns].to_numpy(dtype=float, na_value=np.nan)
+    values = values[np.isfinite(values).all(axis=1)]
+    if not len(values):
+        return None
+    at = values.mean(axis=0)
+    return (float(at[0]), float(at[1])), (float(at[2]), float(at[3]))
