@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import binomtest
 
@@ -30,6 +30,7 @@ def _renamed(table):
 
 
 @given(pairs_of_labels)
+@settings(max_examples=40, deadline=None)
 def test_every_token_is_counted_once(pairs):
     true, predicted = zip(*pairs, strict=True)
     table = confusion_table(true, predicted)
@@ -98,6 +99,7 @@ def test_asymmetry_of_unequal_classes_compares_rates_not_counts():
 
 
 @given(pairs_of_labels)
+@settings(max_examples=40, deadline=None)
 def test_asymmetry_does_not_depend_on_names_of_classes(pairs):
     true, predicted = zip(*pairs, strict=True)
     swap = {"i": "z", "u": "y", "ɑ": "x"}
@@ -119,7 +121,7 @@ def test_equal_rates_are_called_asymmetric_at_most_at_the_nominal_rate():
     true = np.array(["a"] * 120 + ["b"] * 60)
     other = np.where(true == "a", "b", "a")
     p = []
-    for _ in range(400):
+    for _ in range(200):
         table = asymmetry_table(true, np.where(rng.random(180) < 0.2, other, true))
         p.append(table["p"].iloc[0])
     assert 0.005 < np.mean(np.array(p) <= 0.05) <= 0.08  # exact and discrete: below .05 rather than at it

@@ -370,7 +370,7 @@ def test_random_maps_constant_per_class_are_one_draw_per_class():
 
 def test_ratio_intervals_cover_one_on_random_maps():
     covered = []
-    for run in range(60):
+    for run in range(40):
         rng = np.random.default_rng(run)
         table, labels, speaker = make_talkers(rng, 20, 5)
         values = smooth_noise(rng, 100) + smooth_noise(rng, 20)[speaker]

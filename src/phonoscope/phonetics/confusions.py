@@ -7,7 +7,6 @@ from importlib.resources import files
 
 import numpy as np
 import pandas as pd
-from scipy.stats import binomtest
 
 from phonoscope.errors import PhonoscopeError
 from phonoscope.phonetics.bootstrap import PerToken, holm, interval_of, resampling_unit, unit_sums, unit_weights
@@ -132,6 +131,8 @@ def asymmetry_table(true: PerToken, predicted: PerToken) -> pd.DataFrame:
         percent_b_as_a`` of the tokens of a and of b; ``difference`` of the counts, ``percent_difference``; ``p,
         p_holm``. The class that is more often (by rate) taken for the other is ``label_a``.
     """
+    from scipy.stats import binomtest
+
     truth, guess, _ = _both(true, predicted)
     classes = sorted({*truth, *guess})
     counts = _matrix(truth, guess, classes)
