@@ -114,9 +114,9 @@ def formant_shares(
     classes and rows of joint formants are families of their own.
 
     Measured on random maps (smoothed noise, low-frequency-heavy or not, 7 to 60 speakers with or without a component
-    of their own; 2500 runs a scene, F1 and F2, nominal 5 %): "run" 3.7–5.9 %, "classes" 4.8–5.5 %, "class" 3.9–5.8 %
-    pooled and 1.3–5.1 % in single classes (the least with twelve tokens a class). With random maps that are constant
-    per class: "run" 65–67 %, "classes" and "class" 5 %.
+    of their own; 2500 runs a scene, F1 and F2, nominal 5 %): "run" 3.7–6.1 %, "classes" 4.8–5.5 %, "class" 4.1–5.6 %
+    pooled and 1.2–5.1 % in single classes (the least with twelve tokens a class). With random maps that are constant
+    per class: "run" 64–67 %, "classes" and "class" 5 %.
 
     Parameters
     ----------
