@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 import xarray as xr
+from numpy.typing import ArrayLike
 
 SUBSETS = ("all", "correct", "errors")
 
@@ -56,7 +57,7 @@ class ClassMeans:
         self._means = {(subset, label): StreamingMean() for subset in SUBSETS for label in self.labels}
         self._template: xr.DataArray | None = None
 
-    def update(self, maps: xr.DataArray, true_labels: Sequence[str], predicted: Sequence[str]) -> None:
+    def update(self, maps: xr.DataArray, true_labels: ArrayLike, predicted: ArrayLike) -> None:
         """Add a batch of maps (token, frequency, time) with the true and the predicted class of each token."""
         true = np.asarray(true_labels, dtype=object)
         right = true == np.asarray(predicted, dtype=object)

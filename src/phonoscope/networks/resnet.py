@@ -95,6 +95,7 @@ class ResNet(nn.Module):
         super().__init__()
         if depth not in _DEPTHS:
             raise ClassifierError(f"there is no ResNet of depth {depth} here; choose one of {sorted(_DEPTHS)}")
+        self.depth = depth
         block, counts = _DEPTHS[depth]
         self.conv1 = nn.Conv2d(in_channels, 64, 7, 2, 3, bias=False)
         self.bn1 = nn.BatchNorm2d(64)

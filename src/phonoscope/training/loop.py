@@ -20,6 +20,7 @@ from phonoscope.classifier import Classifier
 from phonoscope.errors import ExperimentError
 from phonoscope.files import write_text
 from phonoscope.modules import evaluation_mode
+from phonoscope.training.augment import augment
 from phonoscope.training.checkpoint import find_checkpoint, load_checkpoint, save_checkpoint
 from phonoscope.training.data import TokenInputs
 from phonoscope.training.processes import Processes
@@ -132,7 +133,7 @@ def train(
 
     for epoch in range(first_epoch, epochs):
         epoch_start = time.monotonic()
-        torch.manual_seed(recipe.seed * 100_003 + epoch)
+        torch.manual_seed(recipe.seed * 100_003 + epoch + 7919 * processes.rank)
         order = np.random.default_rng([recipe.seed, epoch]).permutation(train_index)
         loss_sum, hits = torch.zeros((), device=target_device), torch.zeros((), device=target_device)
         wrapped.train()
@@ -143,8 +144,10 @@ def train(
             truth_all = all_targets[torch.as_tensor(batch, device=target_device)]
             mine = processes.share(batch)
             truth = all_targets[torch.as_tensor(mine, device=target_device)]
+            batch_inputs = classifier.standardise(inputs[mine])
+            batch_inputs = augment(batch_inputs, noise=recipe.noise, time_jitter=recipe.time_jitter)
             with autocast():
-                logits = wrapped(classifier.standardise(inputs[mine]))
+                logits = wrapped(batch_inputs)
             losses = F.cross_entropy(logits.float(), truth, weight=class_weights, reduction="sum")
             # The weighted mean over the whole batch, whatever the number of processes it is spread over.
             loss = losses * processes.count / class_weights[truth_all].sum()

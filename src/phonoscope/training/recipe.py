@@ -30,6 +30,10 @@ class TrainingRecipe:
         Decoupled (AdamW) or L2 (Adam).
     balanced
         Weight the loss so that every class counts the same.
+    noise
+        Gaussian noise added to the standardised network input in training, in its standard deviations.
+    time_jitter
+        Largest random shift in time in training, as a share of the time axis. Frequency is never moved.
     choose
         ``best``: keep the epoch with the best balanced accuracy on the validation tokens (the latest of equals);
         ``last``: keep the last epoch.
@@ -45,6 +49,8 @@ class TrainingRecipe:
     min_steps: int = 300
     weight_decay: float = 0.01
     balanced: bool = True
+    noise: float = 0.5
+    time_jitter: float = 0.07
     choose: str = "best"
     seed: int = 0
 
@@ -57,6 +63,8 @@ class TrainingRecipe:
         for name, allowed in choices.items():
             if getattr(self, name) not in allowed:
                 raise ExperimentError(f"{name} is {getattr(self, name)!r}; choose one of {', '.join(allowed)}")
+        if self.noise < 0 or not 0 <= self.time_jitter <= 0.2:
+            raise ExperimentError("noise must not be negative, and time_jitter lies between 0 and 0.2")
         if self.batch_size < 1 or self.epochs < 1 or self.learning_rate <= 0:
             raise ExperimentError("batch_size, epochs and learning_rate must be positive")
 
@@ -87,5 +95,7 @@ PRESETS: dict[str, TrainingRecipe] = {
         min_steps=0,
         weight_decay=0.0,
         balanced=False,
+        noise=0.0,
+        time_jitter=0.0,
     ),
 }

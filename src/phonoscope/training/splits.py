@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -43,7 +43,7 @@ def split_tokens(
     tokens: pd.DataFrame,
     *,
     by: str = "auto",
-    shares: tuple[float, float, float] = (0.7, 0.1, 0.2),
+    shares: Sequence[float] = (0.7, 0.1, 0.2),
     seed: int = 0,
 ) -> pd.Series:
     """Assign each token to ``train``, ``validation`` or ``test``.

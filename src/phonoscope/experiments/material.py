@@ -1,0 +1,171 @@
+"""The material of a run: tokens of a corpus or of synthetic talkers, their waveforms and their formants."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from phonoscope.audio import audio_info, cut
+from phonoscope.corpora import read_corpus
+from phonoscope.errors import ExperimentError
+from phonoscope.experiments.recipe import Recipe
+from phonoscope.left_out import LeftOut
+from phonoscope.phones import vowels
+from phonoscope.phonetics.formants import ceiling_for, token_formants
+from phonoscope.synthesis.corpus import write_corpus
+
+Say = Callable[[str], None]
+
+CONTEXT_SECONDS = 0.05
+FEWEST_TOKENS = 8
+# A formant about every 1100 Hz of an adult's vocal tract: five below 5500 Hz, four below 4000 Hz.
+_HZ_PER_FORMANT = 1100.0
+
+
+@dataclass
+class Material:
+    """Tokens with the experiment's ``class``, and their waveforms with ``context`` samples on either side."""
+
+    tokens: pd.DataFrame
+    with_context: list[np.ndarray]
+    context: int
+    sample_rate: int
+
+    @property
+    def waveforms(self) -> list[np.ndarray]:
+        """Waveforms of the tokens alone: what the network gets."""
+        return [w[self.context : len(w) - self.context] for w in self.with_context]
+
+
+def gather(
+    recipe: Recipe,
+    *,
+    folder: Path,
+    corpus: str | Path | None,
+    alignments: str | Path | None,
+    corpus_options: dict[str, Any],
+    sample_rate: int | None,
+    labels: list[str] | None,
+    strict: bool,
+    say: Say,
+) -> Material:
+    """Read or synthesise the corpus, apply the recipe's rules and cut the tokens.
+
+    Parameters
+    ----------
+    corpus
+        Root of a corpus, or None for synthetic talkers, which are written to ``folder/corpus``.
+    sample_rate
+        Rate to resample to; the recordings' own when None.
+    labels
+        Classes of a classifier trained elsewhere: other classes are left out.
+
+    Raises
+    ------
+    ExperimentError
+        If fewer than two classes have enough tokens.
+    """
+    rules: dict[str, Any] = {**recipe.tokens, "seed": recipe.seed, **corpus_options}
+    if corpus is None:
+        root = folder / "corpus"
+        if not (root / "truth.parquet").is_file():
+            say(f"synthesising {recipe.synthetic.get('talkers', 60)} talkers")
+            settings: dict[str, Any] = {**recipe.synthetic, "seed": recipe.seed}
+            write_corpus(root, **settings)
+        tokens = read_corpus(root, strict=strict, **{**rules, "speakers": root / "speakers.csv"})  # ty: ignore[invalid-argument-type]
+        attrs = tokens.attrs
+        tokens = tokens.merge(pd.read_parquet(root / "truth.parquet"), on="token", how="left")
+        tokens.attrs = attrs
+    else:
+        say(f"reading {corpus}")
+        tokens = read_corpus(corpus, alignments=alignments, strict=strict, **rules)
+    tokens = _with_classes(tokens, recipe.classes, labels)
+    with_context, tokens = cut(tokens, sample_rate, context_seconds=CONTEXT_SECONDS, strict=strict)
+    if not with_context:
+        raise ExperimentError("no token could be cut from the recordings; see the report of what was left out")
+    rate = sample_rate or _rate_of(tokens)
+    return Material(tokens, with_context, round(CONTEXT_SECONDS * rate), rate)
+
+
+def _rate_of(tokens: pd.DataFrame) -> int:
+    """Sample rate of the first recording: `cut` made sure that all are the same."""
+    first = tokens.iloc[0]
+    return audio_info(Path(tokens.attrs["roots"][first["corpus"]]) / first["recording"]).sample_rate
+
+
+def _with_classes(tokens: pd.DataFrame, classes: dict[str, list[str]], labels: list[str] | None) -> pd.DataFrame:
+    """Add the column ``class`` and leave out classes that are empty or too small, each with its count."""
+    attrs = dict(tokens.attrs)
+    left_out = LeftOut(attrs.get("left_out", ()))
+    if classes:
+        of_phone = {phone: name for name, phones in classes.items() for phone in phones}
+        named = tokens["label"].map(of_phone)
+        expected = list(classes)
+    else:
+        named = tokens["label"]
+        expected = list(attrs.get("settings", {}).get("labels", ()))
+    tokens = tokens.assign(**{"class": named.astype(object)})
+    counts = tokens["class"].value_counts()
+    for name in expected:
+        if name not in counts:
+            left_out.add("class", f"no token of class {name}", 1, [name])
+    keep = tokens["class"].notna()
+    for name, count in counts.items():
+        reason = None
+        if labels is not None and name not in labels:
+            reason = f"class {name} is not among the classifier's"
+        elif count < FEWEST_TOKENS:
+            reason = f"class {name} has fewer than {FEWEST_TOKENS} tokens"
+        if reason is not None:
+            gone = tokens["class"] == name
+            left_out.add("token", reason, int(count), tokens.loc[gone, "token"].head(5))
+            keep &= ~gone
+    tokens = tokens[keep].reset_index(drop=True)
+    if tokens["class"].nunique() < 2:
+        found = ", ".join(f"{name} {count}" for name, count in counts.items()) or "none"
+        raise ExperimentError(
+            f"fewer than two classes have {FEWEST_TOKENS} tokens or more (found: {found}). Use more data, other "
+            "--classes, or a lower --min-duration"
+        )
+    tokens.attrs = {**attrs, "left_out": left_out.entries()}
+    return tokens
+
+
+def measure_formants(material: Material) -> pd.DataFrame:
+    """Measure formants and F0 of the vowel tokens, with the ceiling of each talker's sex.
+
+    Returns
+    -------
+    DataFrame
+        The formant table with ``token``; no rows when there is no vowel. Recordings whose sample rate is below twice
+        the ceiling are analysed up to half their rate, with as many formants as fit there.
+    """
+    of_vowels = material.tokens["label"].isin(vowels()).to_numpy()
+    chosen = np.flatnonzero(of_vowels)
+    if len(chosen) == 0:
+        return pd.DataFrame(columns=["token"])
+    sexes = material.tokens["sex"].iloc[chosen]
+    wanted = np.array([ceiling_for(None if pd.isna(sex) else str(sex)) for sex in sexes])
+    ceilings = np.minimum(wanted, material.sample_rate / 2)
+    tables = []
+    for full in (True, False):
+        part = chosen[(ceilings == wanted) == full]
+        if len(part) == 0:
+            continue
+        limits = ceilings[(ceilings == wanted) == full]
+        count = 5 if full else max(2, round(material.sample_rate / 2 / _HZ_PER_FORMANT))
+        table = token_formants(
+            [material.with_context[i] for i in part],
+            material.sample_rate,
+            ceiling=limits,
+            context=material.context / material.sample_rate,
+            n_formants=count,
+        )
+        tables.append(table.assign(token=material.tokens["token"].iloc[part].to_numpy(), order=part))
+    table = pd.concat(tables, ignore_index=True).sort_values("order", ignore_index=True).drop(columns="order")
+    return table[["token", *[name for name in table.columns if name != "token"]]]
