@@ -20,6 +20,7 @@ from phonoscope.files import write_json, write_text
 from phonoscope.frontends import build_front_end
 from phonoscope.networks.resnet import ResNet, load_imagenet
 from phonoscope.training import EpochReport, Fold, TokenInputs, choose_device, folds, split_tokens, split_unit, train
+from phonoscope.training.processes import is_first_process
 
 Say = Callable[[str], None]
 
@@ -110,6 +111,7 @@ def fit(
         facts = {"recipe": recipe.to_dict(), "tokens": len(targets), "train": fold.train.tolist()}
         if resume and done.is_file() and json.loads(done.read_text(encoding="utf-8")) == json.loads(json.dumps(facts)):
             classifier = Classifier.from_pretrained(place / "classifier", trust_imports=True, device=str(target_device))
+            epochs = pd.read_csv(place / "training.csv")
         else:
             done.unlink(missing_ok=True)
             classifier = new_classifier(recipe, labels, material.sample_rate)
@@ -117,7 +119,7 @@ def fit(
                 f"fold {fold.index + 1} of {len(plan)}: {len(fold.train)} tokens to train, {len(fold.validation)} to "
                 f"choose the epoch, {len(fold.test)} to test"
             )
-            train(
+            epochs = train(
                 classifier,
                 waveforms,
                 targets,
@@ -131,13 +133,15 @@ def fit(
                 inputs=inputs,
             )
             classifier.notes = {"experiment": recipe.name, "fold": fold.index, "seed": recipe.seed}
-            classifier.save_pretrained(place / "classifier")
-            write_json(done, facts)
-        metrics.append(pd.read_csv(place / "training.csv").assign(fold=fold.index))
+            if is_first_process():
+                classifier.save_pretrained(place / "classifier")
+                write_json(done, facts)
+        metrics.append(epochs.assign(fold=fold.index))
         logits = classifier.logits([waveforms[i] for i in fold.test])
         fitted.append(Fitted(fold.index, classifier.eval(), fold.test, logits))
-    fitted[0].classifier.save_pretrained(folder / "classifier")
-    write_text(folder / "training.csv", pd.concat(metrics).to_csv(index=False))
+    if is_first_process():
+        fitted[0].classifier.save_pretrained(folder / "classifier")
+        write_text(folder / "training.csv", pd.concat(metrics).to_csv(index=False))
     return fitted
 
 
@@ -156,6 +160,18 @@ def predictions(fitted: Sequence[Fitted], tokens: pd.DataFrame) -> pd.DataFrame:
         table.insert(1, "class", tokens["class"].to_numpy()[one.test])
         tables.append(table.assign(fold=one.fold))
     return pd.concat(tables, ignore_index=True)
+
+
+def with_parts(tokens: pd.DataFrame, plan: Sequence[Fold], predictions: pd.DataFrame) -> pd.DataFrame:
+    """Add ``split`` (the part in a single split; in folds every token is tested) and ``fold`` (that tested it)."""
+    attrs = tokens.attrs
+    split = np.full(len(tokens), "test", dtype=object)
+    if len(plan) == 1:
+        split[plan[0].train], split[plan[0].validation] = "train", "validation"
+    tested = predictions.set_index("token")["fold"]
+    tokens = tokens.assign(split=split, fold=tokens["token"].map(tested).astype("Int64"))
+    tokens.attrs = attrs
+    return tokens
 
 
 def class_order(classes: pd.Series) -> list[str]:

@@ -84,7 +84,25 @@ def gather(
     else:
         say(f"reading {corpus}")
         tokens = read_corpus(corpus, alignments=alignments, strict=strict, **rules)
-    tokens = _with_classes(tokens, recipe.classes, labels)
+    return material_of(tokens, recipe.classes, sample_rate=sample_rate, labels=labels, strict=strict)
+
+
+def material_of(
+    tokens: pd.DataFrame,
+    classes: dict[str, list[str]],
+    *,
+    sample_rate: int | None = None,
+    labels: list[str] | None = None,
+    strict: bool = False,
+) -> Material:
+    """Name the experiment's classes in a token table and cut its tokens, each rule's effect counted.
+
+    Raises
+    ------
+    ExperimentError
+        If no token can be cut, or fewer than two classes have enough tokens.
+    """
+    tokens = _with_classes(tokens, classes, labels)
     with_context, tokens = cut(tokens, sample_rate, context_seconds=CONTEXT_SECONDS, strict=strict)
     if not with_context:
         raise ExperimentError("no token could be cut from the recordings; see the report of what was left out")

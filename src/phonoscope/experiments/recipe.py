@@ -77,6 +77,35 @@ class Recipe:
             )
         return changed
 
+    def changed(
+        self,
+        *,
+        network: str | None = None,
+        init: str | None = None,
+        epochs: int | None = None,
+        split_by: str | None = None,
+        folds: str | None = None,
+        sample_rate: int | None = None,
+    ) -> Recipe:
+        """Return the recipe with what is given here changed; None leaves the recipe's own value."""
+        recipe = self
+        if network is not None:
+            recipe = replace(recipe, network={"name": network})
+        if init is not None:
+            recipe = replace(recipe, init=init)
+        if epochs is not None:
+            recipe = replace(recipe, training=recipe.training.changed(epochs=epochs, min_steps=0))
+        if split_by is not None:
+            recipe = replace(recipe, split={**recipe.split, "by": split_by})
+        if folds is not None:
+            number = folds if folds in ("auto", "each") else int(folds) if folds.isdigit() else 0
+            if number == 0:
+                raise ExperimentError(f"folds is {folds!r}; give auto, each, or a number from 1")
+            recipe = replace(recipe, split={**recipe.split, "folds": number})
+        if sample_rate is not None:
+            recipe = replace(recipe, front_end={**recipe.front_end, "sample_rate": sample_rate})
+        return recipe
+
     def seeded(self, seed: int) -> Recipe:
         """Return the recipe with another seed, in the training too."""
         return replace(self, seed=seed, training=self.training.changed(seed=seed))

@@ -96,7 +96,7 @@ def run_experiment(
         fitted = fitting.fit(recipe, material, plan, out, device=device, resume=resume, say=say)
     predictions = fitting.predictions(fitted, material.tokens)
     write_with(out / "predictions.parquet", lambda path: predictions.to_parquet(path, index=False))
-    material.tokens = _with_parts(material.tokens, plan, predictions)
+    material.tokens = fitting.with_parts(material.tokens, plan, predictions)
     write_tokens(out / "tokens.parquet", material.tokens)
 
     say(f"explaining {len(predictions)} tokens by {recipe.explain.get('method', 'cam')}")
@@ -110,6 +110,13 @@ def run_experiment(
     write_run(out, facts)
     say(_result_line(facts["results"]))
     return Run(out)
+
+
+def finish_results(run: Run, report: Path) -> dict[str, Any]:
+    """Note where the report of a run lies, in ``run.json`` too, and return the run's results."""
+    run.facts["results"]["report"] = report.as_posix()
+    write_run(run.folder, run.facts)
+    return run.results
 
 
 def _claim_folder(out: Path, recipe: Recipe, resume: bool) -> None:
@@ -128,18 +135,6 @@ def _claim_folder(out: Path, recipe: Recipe, resume: bool) -> None:
 
 def _counts_line(classes: pd.Series) -> str:
     return ", ".join(f"{name} {count}" for name, count in classes.value_counts().items())
-
-
-def _with_parts(tokens: pd.DataFrame, plan: list[fitting.Fold], predictions: pd.DataFrame) -> pd.DataFrame:
-    """Add ``split`` (the part of the first fold, or test) and ``fold`` (in which the token was tested)."""
-    attrs = tokens.attrs
-    split = np.full(len(tokens), "test", dtype=object)
-    if len(plan) == 1:
-        split[plan[0].train], split[plan[0].validation] = "train", "validation"
-    tested = predictions.set_index("token")["fold"]
-    tokens = tokens.assign(split=split, fold=tokens["token"].map(tested).astype("Int64"))
-    tokens.attrs = attrs
-    return tokens
 
 
 def _tables(

@@ -70,6 +70,11 @@ class Processes:
             gc.collect()
 
 
+def is_first_process() -> bool:
+    """Whether this process is the one that writes files and prints, under torchrun or alone."""
+    return os.environ.get("RANK", "0") == "0"
+
+
 def leave_processes() -> None:
     """Close the group at the end of the program, if this process is in one."""
     if distributed.is_available() and distributed.is_initialized():

@@ -1,0 +1,137 @@
+"""Parts of a run on their own: training one classifier from a token table, explaining the tokens of a run again."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from phonoscope.attribution import explain_batches, write_maps
+from phonoscope.attribution.targets import Target
+from phonoscope.audio import cut
+from phonoscope.classifier import Classifier
+from phonoscope.corpora import read_tokens, write_tokens
+from phonoscope.errors import ExperimentError
+from phonoscope.experiments import fit as fitting
+from phonoscope.experiments.folder import Run
+from phonoscope.experiments.material import material_of
+from phonoscope.experiments.recipe import Recipe
+from phonoscope.files import write_json, write_with
+from phonoscope.phonetics.confusions import accuracy_table
+from phonoscope.training.processes import is_first_process
+
+Say = Callable[[str], None]
+
+
+def train_classifier(
+    recipe: Recipe, tokens: pd.DataFrame, out: str | Path, *, device: str = "auto", resume: bool = False, say: Say
+) -> dict[str, Any]:
+    """Train one classifier on a token table with a split by speaker or recording, and test it.
+
+    Under ``torchrun`` all processes train together; the first one writes.
+
+    Returns
+    -------
+    dict
+        ``classifier`` (folder), ``accuracy``, ``balanced_accuracy``, their intervals and ``n_test``.
+
+    Raises
+    ------
+    ExperimentError
+        If the folder holds something else, or the tokens do not make a classification task.
+    """
+    out = Path(out)
+    if not resume and out.exists() and any(out.iterdir()) and is_first_process():
+        raise ExperimentError(f"{out} is not empty. Choose a new folder, or go on with its training: --resume")
+    material = material_of(tokens, recipe.classes, sample_rate=recipe.front_end.get("sample_rate"))
+    plan, unit = fitting.plan_folds(replace(recipe, split={**recipe.split, "folds": 1}), material.tokens)
+    say(f"{len(material.tokens)} tokens, split by {unit}")
+    fitted = fitting.fit(recipe, material, plan, out, device=device, resume=resume, say=say)
+    table = fitting.predictions(fitted, material.tokens)
+    clusters = table.merge(material.tokens[["token", "speaker", "recording"]], on="token")[["speaker", "recording"]]
+    accuracy = accuracy_table(table["class"], table["predicted"], clusters, seed=recipe.seed).set_index("measure")
+    result: dict[str, Any] = {"classifier": (out / "classifier").as_posix(), "n_test": len(table)}
+    for name in ("accuracy", "balanced accuracy"):
+        row = accuracy.loc[name]
+        result[name.replace(" ", "_")] = float(row["estimate"])
+        result[name.replace(" ", "_") + "_interval"] = [float(row["low"]), float(row["high"])]
+    if is_first_process():
+        write_with(out / "predictions.parquet", lambda path: table.to_parquet(path, index=False))
+        write_tokens(out / "tokens.parquet", fitting.with_parts(material.tokens, plan, table))
+        write_json(out / "result.json", result)
+    return result
+
+
+def explain_run(
+    source: str | Path, out: str | Path, *, method: str, target: Target, trust_imports: bool
+) -> xr.DataArray:
+    """Make maps of the tested tokens of a run, each by the classifier that never met it, and store them.
+
+    Returns
+    -------
+    DataArray
+        The first batch of maps, without tokens: its attributes say how fine the maps are.
+    """
+    run = Run(source)
+    tokens = run.tokens[run.tokens["fold"].notna()]
+    tokens.attrs = run.tokens.attrs
+    waveforms, tokens = cut(tokens, run.facts["sample_rate"])
+    by_fold = [(int(fold), np.flatnonzero(tokens["fold"] == fold)) for fold in sorted(tokens["fold"].unique())]
+    folders = {fold: run.folder / "folds" / str(fold) / "classifier" for fold, _ in by_fold}
+
+    def batches() -> Iterator[xr.DataArray]:
+        for fold, index in by_fold:
+            folder = folders[fold] if folders[fold].is_dir() else run.folder / "classifier"
+            classifier = Classifier.from_pretrained(folder, trust_imports=trust_imports)
+            yield from _explained(classifier, waveforms, tokens, index, method, target)
+
+    return _stored(out, batches(), len(tokens))
+
+
+def explain_tokens(
+    source: str | Path, table: str | Path, out: str | Path, *, method: str, target: Target, trust_imports: bool
+) -> xr.DataArray:
+    """Make maps of the tokens of a token table by a saved classifier, and store them; see ``explain_run``."""
+    classifier = Classifier.from_pretrained(source, trust_imports=trust_imports)
+    waveforms, tokens = cut(read_tokens(table), classifier.sample_rate)
+    if "class" not in tokens:
+        tokens["class"] = tokens["label"]
+    return _stored(out, _explained(classifier, waveforms, tokens, np.arange(len(tokens)), method, target), len(tokens))
+
+
+def _explained(
+    classifier: Classifier,
+    waveforms: list[np.ndarray],
+    tokens: pd.DataFrame,
+    index: np.ndarray,
+    method: str,
+    target: Target,
+) -> Iterator[xr.DataArray]:
+    return explain_batches(
+        classifier,
+        [waveforms[i] for i in index],
+        target,
+        method,
+        true_labels=[str(c) for c in tokens["class"].iloc[index]],
+        tokens=[str(t) for t in tokens["token"].iloc[index]],
+    )
+
+
+def _stored(out: str | Path, batches: Iterator[xr.DataArray], count: int) -> xr.DataArray:
+    if count == 0:
+        raise ExperimentError("there is no token to explain")
+    heads: list[xr.DataArray] = []
+
+    def watched() -> Iterator[xr.DataArray]:
+        for batch in batches:
+            if not heads:
+                heads.append(batch.isel(token=slice(0, 0)))
+            yield batch
+
+    write_maps(out, watched(), count)
+    return heads[0]
