@@ -57,9 +57,9 @@ def train_classifier(
     accuracy = accuracy_table(table["class"], table["predicted"], clusters, seed=recipe.seed).set_index("measure")
     result: dict[str, Any] = {"classifier": (out / "classifier").as_posix(), "n_test": len(table)}
     for name in ("accuracy", "balanced accuracy"):
-        row = accuracy.loc[name]
-        result[name.replace(" ", "_")] = float(row["estimate"])
-        result[name.replace(" ", "_") + "_interval"] = [float(row["low"]), float(row["high"])]
+        row = accuracy.loc[name].to_dict()
+        result[name.replace(" ", "_")] = row["estimate"]
+        result[name.replace(" ", "_") + "_interval"] = [row["low"], row["high"]]
     if is_first_process():
         write_with(out / "predictions.parquet", lambda path: table.to_parquet(path, index=False))
         write_tokens(out / "tokens.parquet", fitting.with_parts(material.tokens, plan, table))
