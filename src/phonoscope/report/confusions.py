@@ -43,8 +43,10 @@ def draw_confusions(axes: Axes, confusions: pd.DataFrame, labels: Sequence[str])
         for column in range(len(labels)):
             dark = sum(palette(shades[row, column] / 100)[:3]) < 1.6
             known = np.isfinite(percent[row, column])
-            shown = f"{counts[row, column]:.0f}\n{percent[row, column]:.1f} %" if known else "–"
-            colour = "white" if dark else "#202020"
+            count = counts[row, column]
+            # empty cells stay quiet, so that the errors are what is seen
+            shown = (f"{count:.0f}\n{percent[row, column]:.1f} %" if count else "0") if known else "–"
+            colour = "white" if dark else "#202020" if count else "#8a949c"
             size = POINTS - (0.5 if len(labels) <= 6 else 2.5)
             axes.text(column + 0.5, row + 0.5, shown, ha="center", va="center", fontsize=size, color=colour)
     axes.set_xlim(0, len(labels))

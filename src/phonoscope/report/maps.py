@@ -10,13 +10,24 @@ import xarray as xr
 
 from phonoscope.errors import PhonoscopeError
 from phonoscope.report.bands import mark_formants
-from phonoscope.report.style import ACCENT, INK, INPUT_PALETTE, MUTED, POINTS, SIGNED_PALETTE, dress, new_figure
+from phonoscope.report.style import (
+    ACCENT,
+    INK,
+    INPUT_PALETTE,
+    MUTED,
+    OVER_MAPS,
+    POINTS,
+    SIGNED_PALETTE,
+    dress,
+    new_figure,
+)
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 CONTOURS_BELOW_PEAK_DB = (-20.0, -10.0)
+FEWEST_FOR_CONTOURS = 5  # the mean of fewer spectrograms is so rough that its contours are scribbles
 
 
 def mean_array(means: pd.DataFrame, kind: str, subset: str, name: str) -> xr.DataArray:
@@ -114,7 +125,7 @@ def draw_contours(axes: Axes, spectrogram: xr.DataArray) -> None:
             level["frequency"].values,
             values,
             levels=lines,
-            colors="#1b2126",
+            colors=OVER_MAPS,
             linewidths=[0.5, 0.9][-len(lines) :],
             linestyles="solid",
             alpha=0.75,
@@ -161,7 +172,8 @@ def class_map_figure(
     dress(left, title=title, y="Frequency (Hz)")
     mark_formants(strip, bands, max_hz)
     draw_map(right, mean_map, max_hz=max_hz, limit=limit, last_time=last_time)
-    draw_contours(right, spectrogram)
+    if spectrogram.attrs.get("count", FEWEST_FOR_CONTOURS) >= FEWEST_FOR_CONTOURS:
+        draw_contours(right, spectrogram)
     dress(right, title=f"map, n = {mean_map.attrs['count']}" if "count" in mean_map.attrs else "map")
     right.tick_params(labelleft=False)
     for axes, colour in ((left, ACCENT), (right, MUTED)):

@@ -9,7 +9,7 @@ import pandas as pd
 
 from phonoscope.errors import PhonoscopeError
 from phonoscope.report.bands import mark_formants
-from phonoscope.report.style import FAINT, INK, MUTED, RULE, dress, new_figure
+from phonoscope.report.style import ACCENT, FAINT, FORMANT_COLOUR, INK, MUTED, RULE, dress, legend_figure, new_figure
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -97,6 +97,21 @@ def profile_limits(profiles: pd.DataFrame) -> tuple[float, float]:
     return low - air, high + air
 
 
+def profile_legend() -> Figure:
+    """Legend of `profile_figure`."""
+    from matplotlib.lines import Line2D
+    from matplotlib.patches import Patch
+
+    return legend_figure(
+        [
+            Line2D([], [], color=ACCENT, marker="o", markersize=3, linewidth=1.6, label="mean of the class, 95 %"),
+            Line2D([], [], color=MUTED, linestyle=(0, (4, 2)), linewidth=1.1, label="mean of all classes"),
+            Patch(color=FAINT, alpha=0.35, linewidth=0, label="energy (its shape)"),
+            Patch(color=FORMANT_COLOUR, alpha=0.85, linewidth=0, label="formants"),
+        ]
+    )
+
+
 def profile_figure(
     profile: pd.DataFrame,
     bands: pd.DataFrame,
@@ -115,5 +130,5 @@ def profile_figure(
     strip.set_title(title, fontsize=9, color=INK, loc="left")
     mark_formants(strip, bands, max_hz, along="x")
     draw_profile(axes, profile, max_hz=max_hz, colour=colour, chance=chance, energy=energy, limits=limits)
-    dress(axes, x="Frequency (Hz)", y=f"Importance ({unit})")
+    dress(axes, x="Frequency (Hz)", y=f"Importance ({unit}, summed over time)")
     return figure

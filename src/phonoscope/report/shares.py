@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from phonoscope.report.style import ACCENT, FAINT, INK, MUTED, PAPER, POINTS, RULE, dress, new_figure
+from phonoscope.report.style import ACCENT, FAINT, INK, MUTED, PAPER, POINTS, RULE, dress, legend_figure, new_figure
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -55,7 +55,11 @@ def draw_ratios(axes: Axes, shares: pd.DataFrame, *, limits: tuple[float, float]
             continue
         face = {"run": ACCENT, "class": PAPER, "classes": PAPER}[row["null"]]
         if np.isfinite(row["low"]) and np.isfinite(row["high"]):
-            axes.plot([max(row["low"], low), min(row["high"], high)], [place, place], color=ACCENT, linewidth=1.5)
+            reach = np.clip([row["low"], row["high"]], low, high)
+            axes.plot(reach, [place, place], color=ACCENT, linewidth=1.5)
+            for limit, marker, beyond in ((low, "<", row["low"] < low), (high, ">", row["high"] > high)):
+                if beyond:  # the interval goes on outside the axis
+                    axes.plot(limit, place, marker, color=ACCENT, markersize=5, clip_on=False)
         axes.plot(
             float(np.clip(row["ratio"], low, high)),
             place,
@@ -77,6 +81,33 @@ def draw_ratios(axes: Axes, shares: pd.DataFrame, *, limits: tuple[float, float]
     axes.set_ylim(len(formants) - 0.4, -0.6)
     axes.grid(axis="x", color=RULE, linewidth=0.5)
     axes.set_axisbelow(True)
+
+
+def ratio_legend() -> Figure:
+    """Legend of `draw_ratios`."""
+    from matplotlib.lines import Line2D
+
+    def mark(label: str, marker: str, face: str, colour: str = ACCENT, size: float = 5.0) -> Line2D:
+        return Line2D(
+            [],
+            [],
+            marker=marker,
+            color=colour,
+            label=label,
+            markerfacecolor=face,
+            markeredgewidth=2.6 if marker == "|" else 1.0,
+            linestyle="none",
+            markersize=size,
+        )
+
+    return legend_figure(
+        [
+            mark("chance: whole run", "o", ACCENT),
+            mark("chance: same class", "o", PAPER),
+            mark("chance: classes exchanged", "D", PAPER),
+            mark("plain energy, whole run", "|", FAINT, FAINT, 10.0),
+        ]
+    )
 
 
 def ratio_figure(shares: pd.DataFrame, *, title: str, limits: tuple[float, float] | None = None) -> Figure:

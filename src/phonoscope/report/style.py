@@ -7,22 +7,31 @@ from __future__ import annotations
 
 import io
 import re
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from phonoscope.errors import PhonoscopeError
 
 if TYPE_CHECKING:
+    from matplotlib.artist import Artist
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 # Inks that a page may recolour: in the SVG each becomes a CSS variable that falls back to the value given here.
-INK, MUTED, RULE, FAINT, PAPER = "#1b2126", "#59636b", "#d3d8dc", "#a3abb2", "#fefefd"
-_VARIABLES = {INK: "--ink", MUTED: "--muted", RULE: "--rule", FAINT: "--faint", PAPER: "--paper"}
+INK, MUTED, RULE, FAINT, PAPER, ACCENT = "#1b2126", "#59636b", "#d3d8dc", "#a3abb2", "#fefefd", "#2f6f8f"
+_VARIABLES = {
+    INK: "--ink",
+    MUTED: "--muted",
+    RULE: "--rule",
+    FAINT: "--faint",
+    PAPER: "--paper",
+    ACCENT: "--mark",
+}
 
 # Tol (2021), "bright": distinct under the common forms of colour blindness, on light and on dark paper.
 CLASS_COLOURS = ("#4477aa", "#ee6677", "#228833", "#ccbb44", "#66ccee", "#aa3377")
 FORMANT_COLOUR = "#d1495b"
-ACCENT = "#2f6f8f"
+OVER_MAPS = "#20282e"  # lines over pictures, which are light on every paper
 
 DISPLAY_PALETTE = "gray_r"  # what a phonetician looks at: white is low, black is high
 INPUT_PALETTE = "bone_r"  # what the network got: same order, a colder tint
@@ -65,6 +74,25 @@ def plain(text: object) -> str:
 def class_colour(position: int) -> str:
     """Colour of the class at this position in the run's order."""
     return CLASS_COLOURS[position % len(CLASS_COLOURS)]
+
+
+def legend_figure(handles: Sequence[Artist], *, columns: int = 4) -> Figure:
+    """Return a figure that holds nothing but a legend of the labelled artists given."""
+    rows = -(-len(handles) // columns)
+    figure = new_figure(1.75 * min(columns, len(handles)), 0.24 * rows + 0.06)
+    legend = figure.legend(
+        handles=handles,
+        loc="center left",
+        ncols=columns,
+        frameon=False,
+        fontsize=POINTS,
+        labelcolor=INK,
+        borderpad=0,
+        handlelength=1.8,
+        columnspacing=1.6,
+    )
+    legend.set_in_layout(False)
+    return figure
 
 
 def to_svg(figure: Figure, name: str, *, dots_per_inch: int = 160) -> str:

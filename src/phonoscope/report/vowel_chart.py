@@ -77,7 +77,7 @@ def draw_vowel_chart(
             continue
         x, y = x[there], y[there]
         spaced = np.unique(np.linspace(0, len(x) - 1, min(len(x), _DOTS_SHOWN)).round().astype(int))
-        axes.plot(x[spaced], y[spaced], ".", color=colour, markersize=2.5, alpha=0.35, linewidth=0)
+        axes.plot(x[spaced], y[spaced], ".", color=colour, markersize=2.5, alpha=0.4, linewidth=0, rasterized=True)
         if len(x) >= FEWEST_FOR_ELLIPSE:
             axes.plot(*sd_ellipse(x, y).T, color=colour, linewidth=1.3)
         track = _mean_track(members)

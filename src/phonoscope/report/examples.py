@@ -1,0 +1,130 @@
+"""Example tokens for eyes and ears: a wide-band spectrogram, the network's own input, and the sound."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from phonoscope.audio import read_audio
+from phonoscope.errors import PhonoscopeError
+from phonoscope.report.content import Content
+from phonoscope.report.plates import Panel, Plate, panel_name
+from phonoscope.report.spectrograms import example_figure
+from phonoscope.report.style import to_svg
+
+MAX_SOUND_BYTES = 120_000  # longer sounds stay in the run folder: the page must stay small
+
+
+def chosen_examples(examples: pd.DataFrame, labels: list[str]) -> pd.DataFrame:
+    """Return the first recognised token of each class, then the first error of each class, in the classes' order."""
+    right = examples["correct"].astype(bool)
+    parts = [examples[kind & (examples["class"] == label)].head(1) for kind in (right, ~right) for label in labels]
+    return pd.concat(parts, ignore_index=True)
+
+
+def example_plate(content: Content) -> Plate | None:
+    """Pictures and sounds of the example tokens; None when the run kept none."""
+    if content.examples.empty:
+        return None
+    table = chosen_examples(content.examples, content.labels)
+    front_end, unseen = _front_end(content)
+    formants = content.formants.set_index("token") if "token" in content.formants else pd.DataFrame()
+    panels, lost = [], []
+    for position, row in enumerate(table.to_dict("records")):
+        path = _sound_path(content, str(row["file"]))
+        try:
+            waveform, rate = read_audio(path)
+            seen = None if front_end is None else network_input(front_end, waveform, rate, row["start"], row["end"])
+            figure = example_figure(
+                waveform,
+                rate,
+                (float(row["start"]), float(row["end"])),
+                max_hz=content.max_hz,
+                title=_title(content, row),
+                formants=formants.loc[row["token"]].to_dict() if row["token"] in formants.index else None,
+                seen=seen,
+                time_label=content.time_label,
+            )
+        except PhonoscopeError as error:
+            lost.append(str(error))
+            continue
+        name = panel_name("example", position, str(row["class"]))
+        length = 1000 * (row["end"] - row["start"])
+        alt = f"Wide-band spectrogram of {_title(content, row)}, {length:.0f} ms, token {row['token']}."
+        sound = path.read_bytes()
+        embedded = "data:audio/wav;base64," + base64.b64encode(sound).decode("ascii")
+        audio = embedded if len(sound) <= MAX_SOUND_BYTES else ""
+        panels.append(Panel(name, to_svg(figure, name), alt, note=f"{row['token']}, {length:.0f} ms", audio=audio))
+    missing = " ".join(filter(None, [unseen, *(f"An example is missing: {reason}." for reason in lost)]))
+    return Plate(
+        "examples",
+        "Tokens to see and to hear",
+        "Left: wide-band spectrogram (Gaussian window 5 ms, 70 dB, +6 dB an octave) with some context, dashed lines "
+        "at the token’s limits, and dots at the formants measured at 20, 50 and 80 %. Right, in a blue frame: what "
+        "the network was given of the same token, cell by cell. Recognised tokens come first, errors after them.",
+        "The left picture is for people: formants are the dark bars. The network never saw it. What it got, on the "
+        "right, has no context and its own, coarser cells; where time is a share of the token, long and short tokens "
+        "are stretched to the same width. The sound is the left picture’s.",
+        panels,
+        table,
+        missing=missing,
+        width="medium",
+    )
+
+
+def network_input(
+    front_end: Any, waveform: np.ndarray, sample_rate: int, start: float, end: float
+) -> tuple[np.ndarray, np.ndarray, np.ndarray] | None:
+    """Return what a front end makes of a token, and the edges of its cells; None when its input is no picture.
+
+    Parameters
+    ----------
+    front_end
+        Front end of a classifier (`phonoscope.frontends`).
+    waveform : ndarray (sample,)
+        The token with its context; `start` and `end` (s) say where the token lies.
+
+    Returns
+    -------
+    values, frequency edges, time edges
+        (row, column) dB; (row + 1,) Hz; (column + 1,) share of the token, or s.
+    """
+    import torch
+
+    from phonoscope.frontends import pad_waveforms
+
+    if front_end.frequency_axis is None:
+        return None
+    token = waveform[round(start * sample_rate) : round(end * sample_rate)]
+    with torch.no_grad():
+        values = front_end(*pad_waveforms([token]))[0, 0].numpy()
+    last = front_end.time_axis.seconds or 1.0
+    return values, front_end.frequency_axis.edges, np.linspace(0.0, last, values.shape[1] + 1)
+
+
+def _front_end(content: Content) -> tuple[Any, str]:
+    """Front end of the run's classifier, or None and the reason."""
+    from phonoscope.frontends import build_front_end
+
+    settings: Mapping[str, Any] | None = content.facts.get("front_end")
+    if settings is None:
+        return None, "What the network got is not shown: the run does not say how its front end was set."
+    try:
+        return build_front_end(**settings), ""
+    except PhonoscopeError as error:
+        return None, f"What the network got is not shown: {error}."
+
+
+def _sound_path(content: Content, file: str) -> Path:
+    inside = content.run.folder / "examples" / file
+    return inside if inside.is_file() else content.run.folder / file
+
+
+def _title(content: Content, row: Mapping[Any, Any]) -> str:
+    own = content.name(row["class"])
+    return own if bool(row["correct"]) else f"{own} taken for {content.name(row['predicted'])}"
