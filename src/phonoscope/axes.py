@@ -50,7 +50,7 @@ class FrequencyAxis:
     def __post_init__(self) -> None:
         if self.scale not in _SCALES:
             raise ClassifierError(f"frequency scale {self.scale!r} is not known; choose one of {', '.join(SCALES)}")
-        if self.rows < 1 or self.max_hz <= 0:
+        if self.rows < 1 or not self.max_hz > 0:
             raise ClassifierError(f"a frequency axis needs rows >= 1 and max_hz > 0, got {self.rows} and {self.max_hz}")
 
     def at(self, position: np.ndarray | float) -> np.ndarray:
@@ -82,11 +82,19 @@ class TimeAxis:
     columns
         Number of columns.
     seconds
-        Length of the axis in s; ``None`` for a stretched axis, on which positions are shares of the token (0 to 1).
+        Length of the axis in s, around the token's middle; ``None`` for a stretched axis, on which positions are
+        shares of the token (0 to 1).
+    edge_seconds
+        On a stretched axis the centres of the first and last column stand this far inside the token (half a window).
     """
 
     columns: int
     seconds: float | None = None
+    edge_seconds: float = 0.0
+
+    def __post_init__(self) -> None:
+        if self.columns < 1 or (self.seconds is not None and not self.seconds > 0):
+            raise ClassifierError(f"a time axis needs columns >= 1 and seconds > 0, got {self.columns}, {self.seconds}")
 
     @property
     def stretched(self) -> bool:
@@ -97,6 +105,23 @@ class TimeAxis:
         """Share of the token (stretched) or seconds (fixed) at a fractional column position, clipped to the axis."""
         share = np.clip((np.asarray(position, dtype=float) + 0.5) / self.columns, 0.0, 1.0)
         return share if self.seconds is None else share * self.seconds
+
+    def in_token(self, time: np.ndarray, durations: np.ndarray) -> np.ndarray:
+        """Seconds from the start of each token, shape (tokens, positions), of positions given as by ``at``.
+
+        Parameters
+        ----------
+        time
+            Shares of the token or seconds on the axis, shape (positions,).
+        durations
+            Durations of the tokens in s, shape (tokens,).
+        """
+        time, durations = np.asarray(time, dtype=float)[None, :], np.asarray(durations, dtype=float)[:, None]
+        if self.seconds is not None:
+            return time + (durations - self.seconds) / 2
+        edge = np.minimum(self.edge_seconds, durations / 2)
+        steps = (time * self.columns - 0.5) / (self.columns - 1) if self.columns > 1 else np.full_like(time, 0.5)
+        return edge + steps * (durations - 2 * edge)
 
     @property
     def centres(self) -> np.ndarray:
@@ -146,6 +171,31 @@ _WINDOWED = {
     "avg_pool3d": (1, 2, 3, None),
 }
 _WINDOW_NAMES = ("kernel_size", "stride", "padding", "dilation")
+# Functions that may keep the shape of a grid although they move its cells or mix them with all others.
+_SCRAMBLING = frozenset(
+    (
+        *(
+            "T",
+            "mT",
+            "H",
+            "mH",
+            "transpose",
+            "transpose_",
+            "permute",
+            "swapaxes",
+            "swapdims",
+            "movedim",
+            "moveaxis",
+            "t",
+            "rot90",
+        ),
+        *("flip", "fliplr", "flipud", "roll", "sort", "argsort", "gather", "index_select", "take_along_dim"),
+        *("linear", "bilinear", "matmul", "__matmul__", "__rmatmul__", "mm", "bmm", "baddbmm", "einsum", "tensordot"),
+        *("cumsum", "cumprod", "logcumsumexp", "cummax", "cummin", "lstm", "gru", "rnn_tanh", "rnn_relu"),
+        *("scaled_dot_product_attention", "multi_head_attention_forward", "grid_sample", "fold", "pixel_shuffle"),
+        *("conv_transpose1d", "conv_transpose2d", "conv_transpose3d", "lp_pool1d", "lp_pool2d", "lp_pool3d"),
+    )
+)
 
 
 class _CellTracker(TorchFunctionMode):
@@ -155,6 +205,7 @@ class _CellTracker(TorchFunctionMode):
         super().__init__()
         sizes = inputs.shape[2:]
         self._cells: dict[int, tuple[Cells, ...]] = {id(inputs): tuple(Cells(0, 0, 1, n) for n in sizes)}
+        self._lost: set[int] = set()  # made from the input, but nobody knows from which part of it
         self._alive = [inputs]  # ids are only unique among tensors that live
 
     def of(self, tensor: Tensor) -> tuple[Cells, ...] | None:
@@ -163,26 +214,35 @@ class _CellTracker(TorchFunctionMode):
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
         result = func(*args, **kwargs)
-        output = result[0] if isinstance(result, tuple) and result and isinstance(result[0], Tensor) else result
-        if isinstance(output, Tensor):
-            cells = self._follow(getattr(func, "__name__", ""), args, kwargs, output)
+        operands = [a for a in _flat([*args, *kwargs.values()]) if isinstance(a, Tensor)]
+        known = [c for a in operands if (c := self.of(a)) is not None]
+        lost = [a for a in operands if id(a) in self._lost]
+        for output in _flat([result]):
+            if not isinstance(output, Tensor):
+                continue
+            cells = None
+            # One value for the whole grid (a gate, a mean) does not say where a cell looks; a lost grid might.
+            if known and all(a.shape[2:].numel() == 1 for a in lost):
+                cells = self._follow(_name_of(func), args, kwargs, known, output)
             self._alive.append(output)
-            if cells is None:
-                self._cells.pop(id(output), None)
-            else:
+            self._cells.pop(id(output), None)
+            self._lost.discard(id(output))
+            if cells is not None:
                 self._cells[id(output)] = cells
+            elif known or lost:
+                self._lost.add(id(output))
         return result
 
-    def _follow(self, name: str, args: Any, kwargs: Any, output: Tensor) -> tuple[Cells, ...] | None:
-        flat = [a for item in args for a in (item if isinstance(item, (tuple, list)) else (item,))]
-        known = [c for a in (*flat, *kwargs.values()) if isinstance(a, Tensor) and (c := self.of(a)) is not None]
-        if not known:
+    def _follow(
+        self, name: str, args: Any, kwargs: Any, known: list[tuple[Cells, ...]], output: Tensor
+    ) -> tuple[Cells, ...] | None:
+        if name in _SCRAMBLING:
             return None
-        if name.removesuffix("_with_indices") in _WINDOWED or name == "fn":
+        if name.removesuffix("_with_indices") in _WINDOWED:
             return self._slide(name.removesuffix("_with_indices"), args, kwargs, known[0], output)
         if name == "pad" and output.dim() == len(known[0]) + 2:
             amounts = list(args[1] if len(args) > 1 else kwargs["pad"])
-            before = [*amounts[0::2][::-1]]
+            before = [*amounts[0::2][::-1]][-len(known[0]) :]  # channels may be padded too
             before = [0] * (len(known[0]) - len(before)) + before
             shifted = [
                 replace(c, first=c.first - b * c.step, last=c.last - b * c.step)
@@ -194,7 +254,7 @@ class _CellTracker(TorchFunctionMode):
     @staticmethod
     def _slide(name: str, args: Any, kwargs: Any, cells: tuple[Cells, ...], output: Tensor) -> tuple[Cells, ...] | None:
         dims = len(cells)
-        places = _WINDOWED.get(name, (1, 2, 3, 4))
+        places = _WINDOWED[name]
 
         def argument(which: int, default: Any) -> Any:
             place = places[which]
@@ -225,6 +285,17 @@ class _CellTracker(TorchFunctionMode):
             for c, k, s, p, d in zip(cells, kernel, stride, padding, dilation, strict=True)
         ]
         return _with_counts(moved, output)
+
+
+def _name_of(function: Any) -> str:
+    """Name of a torch function; of a property, such as ``mT``, the property's own."""
+    name = getattr(function, "__name__", "")
+    return getattr(function.__self__, "__name__", name) if name == "__get__" else name
+
+
+def _flat(values: Sequence[Any]) -> list[Any]:
+    """Take one level of tuples and lists apart."""
+    return [item for value in values for item in (value if isinstance(value, (tuple, list)) else (value,))]
 
 
 def _per_dimension(value: Any, dims: int) -> list[int]:
@@ -279,7 +350,7 @@ def receptive_field(network: nn.Module, layer: str, inputs: Tensor) -> tuple[Cel
     """
     module = named_layer(network, layer)
     found: list[tuple[Cells, ...] | None] = []
-    inputs = inputs[:1].detach()
+    inputs = inputs[:1].detach().clone()  # the network may work in place
     tracker = _CellTracker(inputs)
     handle = module.register_forward_hook(
         lambda _module, _args, output: found.append(tracker.of(output) if isinstance(output, Tensor) else None)
@@ -301,7 +372,8 @@ def receptive_field(network: nn.Module, layer: str, inputs: Tensor) -> tuple[Cel
 class EffectiveField:
     """Where a layer's cells really look on given inputs: gradient energy over one input dimension.
 
-    ``centres`` and ``widths`` (two standard deviations), shape (cells,), are in input positions.
+    ``centres`` and ``widths`` (two standard deviations), shape (cells,), are in input positions; NaN for a cell that
+    does not depend on these inputs.
     """
 
     centres: np.ndarray
@@ -309,8 +381,9 @@ class EffectiveField:
 
     @property
     def width(self) -> float:
-        """Median width over the cells, input positions."""
-        return float(np.median(self.widths))
+        """Median width over the cells, input positions; NaN when no cell depends on the inputs."""
+        known = self.widths[np.isfinite(self.widths)]
+        return float(np.median(known)) if len(known) else math.nan
 
 
 def effective_field(
@@ -338,7 +411,7 @@ def effective_field(
     handle = module.register_forward_hook(lambda _module, _args, output: taken.append(output.clone()))
     try:
         with evaluation_mode(network), torch.enable_grad():
-            network(inputs)
+            network(inputs.clone())  # the network may work in place
             output = taken[-1]
             weights = torch.randn(output.shape[:2], generator=generator).to(output)
             combined = torch.einsum("bc...,bc->b...", output, weights)
@@ -352,7 +425,8 @@ def effective_field(
     finally:
         handle.remove()
     energy = torch.stack(energies).double().cpu().numpy()
-    energy /= np.maximum(energy.sum(axis=1, keepdims=True), np.finfo(float).tiny)
+    totals = energy.sum(axis=1, keepdims=True)
+    energy = np.divide(energy, totals, out=np.full_like(energy, np.nan), where=totals > 0)
     positions = np.arange(energy.shape[1])
     centres = energy @ positions
     variance = np.maximum(energy @ positions**2 - centres**2, 0.0)

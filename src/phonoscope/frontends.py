@@ -17,6 +17,10 @@ from torch import Tensor, nn
 from phonoscope.axes import FrequencyAxis, TimeAxis
 from phonoscope.errors import ClassifierError
 
+# Power re full scale below which a token counts as silence: far below any recording (24 bit: 1e-15), and far enough
+# above the smallest float that gradients stay finite.
+_LEAST_POWER = 1e-20
+
 
 def pad_waveforms(waveforms: Sequence[np.ndarray | Tensor]) -> tuple[Tensor, Tensor]:
     """Stack 1-D waveforms of different length.
@@ -104,6 +108,11 @@ class Spectrogram(nn.Module):
         reference: str = "token",
     ) -> None:
         super().__init__()
+        if sample_rate <= 0 or window_seconds <= 0 or range_db <= 0:
+            raise ClassifierError(
+                f"sample_rate, window_seconds and range_db must be positive, got {sample_rate}, {window_seconds} and "
+                f"{range_db}"
+            )
         max_hz = sample_rate / 2 if max_hz is None else float(max_hz)
         if max_hz > sample_rate / 2:
             raise ClassifierError(
@@ -120,8 +129,10 @@ class Spectrogram(nn.Module):
         self.preemphasis_hz = float(preemphasis_hz)
         self.reference = reference
         self.frequency_axis = FrequencyAxis(rows, max_hz, scale)
-        self.time_axis = TimeAxis(columns, None if time == "stretch" else float(seconds))
         self.window_samples = max(2, round(window_seconds * sample_rate))
+        half_window = self.window_samples / 2 / sample_rate
+        stretched = time == "stretch"
+        self.time_axis = TimeAxis(columns, None if stretched else float(seconds), half_window if stretched else 0.0)
         self._points = self._points_per_row()
         self.register_buffer("basis", self._basis(), persistent=False)
         self.register_buffer("gain", self._gain(), persistent=False)
@@ -181,6 +192,8 @@ class Spectrogram(nn.Module):
         if self.time_axis.seconds is not None:
             offsets = (torch.arange(columns, device=length.device) + 0.5) / columns - 0.5
             return (length - 1) / 2 + offsets * self.time_axis.seconds * self.sample_rate
+        if columns == 1:
+            return (length - 1) / 2
         half = torch.minimum(torch.full_like(length, self.window_samples / 2), length / 2)
         steps = torch.linspace(0, 1, columns, device=length.device)
         return half + steps * (length - 2 * half) - 0.5
@@ -215,8 +228,7 @@ class Spectrogram(nn.Module):
         power = power.transpose(1, 2)
         floor = 10 ** (-self.range_db / 10)
         if self.reference == "token":
-            tiny = torch.finfo(torch.float32).tiny
-            power = power / power.amax(dim=(1, 2), keepdim=True).clamp_min(tiny)
+            power = power / power.amax(dim=(1, 2), keepdim=True).clamp_min(_LEAST_POWER)
         return (10 * torch.log10(power + floor)).unsqueeze(1)
 
     def extra_repr(self) -> str:
@@ -274,8 +286,8 @@ class Waveform(nn.Module):
         if self.standardise:
             count = inside.sum(1, keepdim=True).clamp_min(1)
             centred = (centred - centred.sum(1, keepdim=True) / count) * inside
-            deviation = (centred.square().sum(1, keepdim=True) / count).sqrt()
-            centred = centred / deviation.clamp_min(torch.finfo(torch.float32).eps)
+            variance = centred.square().sum(1, keepdim=True) / count
+            centred = centred / variance.clamp_min(_LEAST_POWER).sqrt()
         return centred.unsqueeze(1)
 
 

@@ -62,9 +62,10 @@ def find_pooled_head(network: nn.Module, inputs: Tensor) -> PooledHead:
     AttributionError
         If the network does not end in global average pooling and one linear layer.
     """
-    inputs = inputs[:2]
-    grids: list[tuple[str, Tensor]] = []
-    linears: list[tuple[str, Tensor, Tensor]] = []
+    inputs = inputs[:2].clone()  # the network may work in place
+    # What counts is a module's last call: a re-used one is tapped there.
+    outputs: dict[str, Tensor] = {}
+    linears: dict[str, tuple[Tensor, Tensor]] = {}
     handles = []
     for name, module in network.named_modules():
         if not name:
@@ -73,10 +74,9 @@ def find_pooled_head(network: nn.Module, inputs: Tensor) -> PooledHead:
         def watch(module: nn.Module, args: tuple[object, ...], output: object, name: str = name) -> None:
             if not isinstance(output, Tensor):
                 return
-            if isinstance(module, nn.Linear) and isinstance(args[0], Tensor) and output.dim() == 2:
-                linears.append((name, args[0].clone(), output.clone()))
-            elif output.dim() >= 3:
-                grids.append((name, output.clone()))
+            outputs[name] = output.clone()
+            if isinstance(module, nn.Linear) and args and isinstance(args[0], Tensor) and output.dim() == 2:
+                linears[name] = args[0].clone(), outputs[name]
 
         handles.append(module.register_forward_hook(watch))
     try:
@@ -86,14 +86,16 @@ def find_pooled_head(network: nn.Module, inputs: Tensor) -> PooledHead:
         for handle in handles:
             handle.remove()
     heads = [
-        (name, pooled) for name, pooled, output in linears if output.shape == logits.shape and _same(output, logits)
+        (name, pooled)
+        for name, (pooled, output) in linears.items()
+        if isinstance(logits, Tensor) and _same(output, logits)
     ]
     if heads:
         linear, pooled = heads[-1]
         fits = [
             (output[0, 0].numel(), -name.count("."), name)
-            for name, output in grids
-            if output.shape[:2] == pooled.shape and _same(output.flatten(2).mean(2), pooled)
+            for name, output in outputs.items()
+            if output.dim() >= 3 and output.shape[:2] == pooled.shape and _same(output.flatten(2).mean(2), pooled)
         ]
         if fits:
             # The finest grid; of modules with the same output (a stage, its last block, its last ReLU) the outermost.
@@ -105,4 +107,5 @@ def find_pooled_head(network: nn.Module, inputs: Tensor) -> PooledHead:
 
 
 def _same(a: Tensor, b: Tensor) -> bool:
-    return a.shape == b.shape and bool(torch.allclose(a, b, rtol=1e-4, atol=1e-5))
+    """Whether two tensors are equal up to rounding, measured against the largest value."""
+    return a.shape == b.shape and bool(torch.allclose(a, b, rtol=1e-4, atol=1e-5 * float(b.abs().max())))

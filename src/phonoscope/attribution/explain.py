@@ -16,11 +16,15 @@ from phonoscope.attribution.taps import tapped
 from phonoscope.attribution.targets import Target, Targets, resolve_targets
 from phonoscope.classifier import Classifier
 from phonoscope.errors import AttributionError
+from phonoscope.frontends import pad_waveforms
 from phonoscope.modules import evaluation_mode
 
 # Given network inputs and a function from logits to target weights: raw maps (batch, *spatial), logits (batch,
 # classes) and what completeness leaves over (batch,), i.e. logit of the target minus what the map sums to.
 MapFunction = Callable[[Tensor, Callable[[Tensor], Tensor]], tuple[Tensor, Tensor, Tensor]]
+
+
+PREPARED_ON_TOKENS = 8
 
 
 @dataclass(frozen=True)
@@ -88,15 +92,17 @@ def explain_batches(
         raise AttributionError(f"method {method!r} is not known; choose one of {', '.join(METHODS)}")
     if len(waveforms) == 0:
         raise AttributionError("there is no token to explain")
+    if batch_size < 1:
+        raise AttributionError(f"batch_size is {batch_size}; it must be at least 1")
     names = [str(i) for i in range(len(waveforms))] if tokens is None else [str(t) for t in tokens]
     if len(names) != len(waveforms):
         raise AttributionError(f"{len(names)} token names were given for {len(waveforms)} waveforms")
     targets = resolve_targets(classifier, target, len(waveforms), true_labels)
     with evaluation_mode(classifier):
-        prepared = None
+        # The same first tokens whatever the size of a batch: the resolution is measured on them.
+        first = classifier.inputs(*pad_waveforms(waveforms[:PREPARED_ON_TOKENS]))
+        prepared = METHODS[method].prepare(classifier, first, layer)
         for part, inputs in classifier.batches(waveforms, batch_size):
-            if prepared is None:
-                prepared = METHODS[method].prepare(classifier, inputs, layer)
             yield _explain_batch(classifier, prepared, method, waveforms, part, inputs, targets, names)
 
 
@@ -123,7 +129,7 @@ def _explain_batch(
         prepared.placement,
         tokens=names[part],
         durations=durations,
-        stretched=classifier.front_end.time_axis.stretched,
+        time_axis=classifier.front_end.time_axis,
         columns={
             "target": np.asarray(targets.named(logits, part), dtype=object),
             "predicted": np.asarray(classifier.labels, dtype=object)[logits.argmax(1).cpu().numpy()],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -10,11 +11,9 @@ import numpy as np
 import xarray as xr
 from torch import Tensor
 
-from phonoscope.axes import effective_field, hz_per_position, receptive_field
+from phonoscope.axes import Cells, TimeAxis, axis_config, effective_field, hz_per_position, receptive_field
 from phonoscope.classifier import Classifier
 from phonoscope.errors import AttributionError
-
-_FIELD_TOKENS = 8
 
 
 @dataclass(frozen=True)
@@ -54,7 +53,7 @@ def place(classifier: Classifier, layer: str, inputs: Tensor) -> Placement:
     Parameters
     ----------
     inputs
-        Network inputs of some real tokens, shape (batch, 1, rows, columns); the effective width is measured on them.
+        Network inputs of a few real tokens, shape (batch, 1, rows, columns); the effective width is measured on them.
 
     Raises
     ------
@@ -65,8 +64,7 @@ def place(classifier: Classifier, layer: str, inputs: Tensor) -> Placement:
     if axis is None:
         raise AttributionError("this classifier takes waveforms: a layer of it has no frequency axis to place a map on")
     rows, columns = receptive_field(classifier.network, layer, inputs)
-    some = inputs[:_FIELD_TOKENS]
-    widths = [effective_field(classifier.network, layer, some, dimension=d).width for d in (0, 1)]
+    widths = [effective_field(classifier.network, layer, inputs, dimension=d).width for d in (0, 1)]
     hz, share = hz_per_position(axis), (time_axis.seconds or 1.0) / time_axis.columns
     return Placement(
         layer=layer,
@@ -74,11 +72,16 @@ def place(classifier: Classifier, layer: str, inputs: Tensor) -> Placement:
         time=_strictly_rising(time_axis.at(columns.centres)),
         cell_hz=rows.step * hz,
         field_hz=rows.extent * hz,
-        resolution_hz=max(widths[0], rows.step) * hz,
+        resolution_hz=_resolution(widths[0], rows) * hz,
         cell_time=columns.step * share,
         field_time=columns.extent * share,
-        resolution_time=max(widths[1], columns.step) * share,
+        resolution_time=_resolution(widths[1], columns) * share,
     )
+
+
+def _resolution(width: float, cells: Cells) -> float:
+    """Effective width, not finer than the spacing; all that a cell could see where nothing could be measured."""
+    return max(cells.extent if math.isnan(width) else width, cells.step)
 
 
 def _strictly_rising(centres: np.ndarray) -> np.ndarray:
@@ -103,26 +106,29 @@ def label_maps(
     *,
     tokens: Sequence[str],
     durations: np.ndarray,
-    stretched: bool,
+    time_axis: TimeAxis,
     columns: dict[str, Any],
     attrs: dict[str, Any],
 ) -> xr.DataArray:
     """Put coordinates on raw map values of shape (tokens, frequency, time)."""
     relative = np.asarray(placement.time, dtype=float)
-    seconds = relative[None, :] * (np.asarray(durations)[:, None] if stretched else 1.0)
-    seconds = np.broadcast_to(seconds, (len(values), len(relative)))
-    coords: dict[str, Any] = {
-        "token": np.asarray(tokens, dtype=object),
-        "frequency": ("frequency", placement.frequency, {"units": "Hz", "long_name": "frequency"}),
-        "time": (
-            "time",
-            relative,
-            {"units": "1", "long_name": "share of the token"} if stretched else {"units": "s", "long_name": "time"},
-        ),
-        "seconds": (("token", "time"), seconds, {"units": "s", "long_name": "time from the token's start"}),
-        "duration": ("token", np.asarray(durations, dtype=float), {"units": "s"}),
-    }
+    coords = map_coordinates(placement.frequency, relative, np.asarray(durations, dtype=float), time_axis)
+    coords |= {"token": ("token", np.asarray(tokens, dtype=object))}
     coords |= {name: ("token", np.asarray(column)) for name, column in columns.items()}
-    return xr.DataArray(
-        values, dims=("token", "frequency", "time"), coords=coords, name="map", attrs={**placement.attrs(), **attrs}
-    )
+    facts = {**placement.attrs(), "time_axis": axis_config(time_axis), **attrs}
+    return xr.DataArray(values, dims=("token", "frequency", "time"), coords=coords, name="map", attrs=facts)
+
+
+def map_coordinates(
+    frequency: np.ndarray, time: np.ndarray, durations: np.ndarray, time_axis: TimeAxis
+) -> dict[str, Any]:
+    """Coordinates that all maps have: Hz, relative time or s, s from the start of each token, and its duration."""
+    relative = {"units": "1", "long_name": "share of the token"}
+    absolute = {"units": "s", "long_name": "time"}
+    seconds = time_axis.in_token(time, durations)
+    return {
+        "frequency": ("frequency", frequency, {"units": "Hz", "long_name": "frequency"}),
+        "time": ("time", time, relative if time_axis.stretched else absolute),
+        "seconds": (("token", "time"), seconds, {"units": "s", "long_name": "time from the token's start"}),
+        "duration": ("token", durations, {"units": "s"}),
+    }

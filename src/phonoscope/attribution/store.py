@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any
-
 import numpy as np
 import pandas as pd
 import xarray as xr
 
+from phonoscope.attribution.maps import map_coordinates
+from phonoscope.axes import TimeAxis
 from phonoscope.errors import AttributionError
 from phonoscope.files import write_json, write_with
 
@@ -43,6 +43,8 @@ def write_maps(folder: str | Path, batches: Iterable[xr.DataArray], count: int) 
                 shape = (count, batch.sizes["frequency"], batch.sizes["time"])
                 values = np.lib.format.open_memmap(path, mode="w+", dtype=np.float32, shape=shape)
                 first = batch
+            if done + batch.sizes["token"] > count:
+                raise AttributionError(f"{count} maps were announced, more came")
             values[done : done + batch.sizes["token"]] = batch.values
             done += batch.sizes["token"]
             tables.append(_token_columns(batch))
@@ -58,7 +60,6 @@ def write_maps(folder: str | Path, batches: Iterable[xr.DataArray], count: int) 
         "dims": list(first.dims),
         "frequency": first["frequency"].values.tolist(),
         "time": first["time"].values.tolist(),
-        "time_attrs": first["time"].attrs,
         "attrs": first.attrs,
     }
     write_json(folder / COORDINATES, facts)
@@ -78,7 +79,7 @@ def read_maps(folder: str | Path, tokens: Sequence[str] | slice | None = None) -
         facts = json.loads((folder / COORDINATES).read_text(encoding="utf-8"))
         values = np.load(folder / VALUES, mmap_mode="r")
         table = pd.read_parquet(folder / TOKENS)
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, KeyError) as error:
         raise AttributionError(f"{folder} holds no complete maps ({error}); make them again") from error
     if tokens is not None:
         if isinstance(tokens, slice):
@@ -89,16 +90,10 @@ def read_maps(folder: str | Path, tokens: Sequence[str] | slice | None = None) -
                 absent = [t for t, i in zip(tokens, chosen, strict=True) if i < 0]
                 raise AttributionError(f"no maps of {', '.join(absent[:3])} in {folder}")
         values, table = values[chosen], table.iloc[chosen]
-    time = np.asarray(facts["time"])
-    stretched = facts["time_attrs"].get("units") == "1"
-    durations = table["duration"].to_numpy()
-    seconds = time[None, :] * (durations[:, None] if stretched else np.ones((len(table), 1)))
-    coords: dict[str, Any] = {
-        "frequency": ("frequency", facts["frequency"], {"units": "Hz", "long_name": "frequency"}),
-        "time": ("time", time, facts["time_attrs"]),
-        "seconds": (("token", "time"), seconds, {"units": "s", "long_name": "time from the token's start"}),
-    }
-    coords |= {name: ("token", table[name].to_numpy()) for name in table.columns}
+    frequency, time = np.asarray(facts["frequency"]), np.asarray(facts["time"])
+    axis = TimeAxis(**facts["attrs"]["time_axis"])
+    coords = map_coordinates(frequency, time, table["duration"].to_numpy(), axis)
+    coords |= {name: ("token", table[name].to_numpy()) for name in table.columns if name != "duration"}
     return xr.DataArray(values, dims=facts["dims"], coords=coords, name="map", attrs=facts["attrs"])
 
 

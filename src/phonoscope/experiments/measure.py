@@ -105,7 +105,7 @@ def network_pictures(classifier: Any, waveforms: Sequence[np.ndarray], maps: xr.
         input_placement(classifier),
         tokens=[str(t) for t in maps["token"].values],
         durations=maps["duration"].values,
-        stretched=classifier.front_end.time_axis.stretched,
+        time_axis=classifier.front_end.time_axis,
         columns={},
         attrs={"units": "dB", "floor_db": -float(classifier.front_end.config()["range_db"])},
     )
