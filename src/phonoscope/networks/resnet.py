@@ -153,7 +153,9 @@ def load_torchvision(network: ResNet, state: Mapping[str, Tensor]) -> list[str]:
         if name in state and state[name].shape != own[name].shape:
             del state[name]
             notes.append(f"{name} (other number of classes, initialised anew)")
-    missing = [name for name in own if name not in state and not name.startswith("fc.")]
+    # Batch counters are not weights, and old or converted files come without them.
+    needed = [name for name in own if not name.startswith("fc.") and not name.endswith("num_batches_tracked")]
+    missing = [name for name in needed if name not in state]
     unknown = [name for name in state if name not in own]
     wrong = [n for n in state if n in own and state[n].shape != own[n].shape]
     if missing or unknown or wrong:
@@ -173,15 +175,19 @@ def read_state(path: str | Path) -> dict[str, Tensor]:
     path = Path(path)
     if not path.is_file():
         raise ClassifierError(f"no weights file at {path}")
-    if path.suffix == ".safetensors":
-        from safetensors.torch import load_file
-
-        return load_file(path)
     try:
+        if path.suffix == ".safetensors":
+            from safetensors.torch import load_file
+
+            return load_file(path)
         state = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:
-        raise ClassifierError(f"{path} cannot be read as plain weights ({error}); save its state_dict") from error
-    return state.get("state_dict", state)
+        first_line = str(error).partition("\n")[0]
+        raise ClassifierError(f"{path} cannot be read as plain weights ({first_line}); save its state_dict") from error
+    state = state.get("state_dict", state) if isinstance(state, Mapping) else None
+    if state is None or not all(isinstance(value, Tensor) for value in state.values()):
+        raise ClassifierError(f"{path} holds no state_dict, i.e. names and tensors; save the network's state_dict()")
+    return dict(state)
 
 
 def load_imagenet(network: ResNet, depth: int, source: str | Path | None = None) -> list[str]:

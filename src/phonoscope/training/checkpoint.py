@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
@@ -21,7 +22,7 @@ def save_checkpoint(
     scheduler: torch.optim.lr_scheduler.LRScheduler,
     rows: list[dict[str, float]],
     best: tuple[float, dict[str, Tensor]],
-    recipe: dict[str, Any],
+    settings: dict[str, Any],
 ) -> None:
     """Write everything that going on needs; the old checkpoint stays until the new one is whole."""
     tensors = {f"network.{k}": v for k, v in network.state_dict().items()}
@@ -33,7 +34,7 @@ def save_checkpoint(
     shutil.rmtree(fresh, ignore_errors=True)
     fresh.mkdir(parents=True)
     save_file({k: v.detach().cpu().contiguous().clone() for k, v in tensors.items()}, fresh / "tensors.safetensors")
-    facts = {"rows": rows, "best_score": best[0], "recipe": recipe, "scheduler_step": scheduler.last_epoch}
+    facts = {"rows": rows, "best_score": best[0], "settings": settings, "scheduler_step": scheduler.last_epoch}
     (fresh / "state.json").write_text(json.dumps(facts), encoding="utf-8")
     old = folder.with_name(folder.name + ".old")
     shutil.rmtree(old, ignore_errors=True)
@@ -56,23 +57,29 @@ def load_checkpoint(
     network: nn.Module,
     optimizer: torch.optim.Optimizer,
     scheduler: torch.optim.lr_scheduler.LRScheduler,
-    recipe: dict[str, Any],
+    settings: dict[str, Any],
 ) -> tuple[list[dict[str, float]], tuple[float, dict[str, Tensor]]]:
     """Restore network, optimiser and schedule; returns the epochs so far and the best weights with their score.
 
     Raises
     ------
     ExperimentError
-        If the checkpoint was made with other settings: going on would give a result that no recipe describes.
+        If the checkpoint was made with other settings or tokens (going on would give a result that no recipe
+        describes), or is damaged.
     """
-    facts = json.loads((folder / "state.json").read_text(encoding="utf-8"))
-    if facts["recipe"] != recipe:
-        changed = sorted(k for k in recipe if facts["recipe"].get(k) != recipe[k])
+    try:
+        facts = json.loads((folder / "state.json").read_text(encoding="utf-8"))
+        tensors = load_file(folder / "tensors.safetensors")
+        before = facts["settings"]
+    except (OSError, ValueError, KeyError, SafetensorError) as error:
+        raise ExperimentError(f"the checkpoint in {folder} is damaged ({error}); train without --resume") from error
+    settings = json.loads(json.dumps(settings))
+    changed = sorted(k for k in {*settings, *before} if before.get(k) != settings.get(k))
+    if changed:
         raise ExperimentError(
             f"the checkpoint in {folder} was made with other settings ({', '.join(changed)}). "
             "Use the same settings, or another output folder"
         )
-    tensors = load_file(folder / "tensors.safetensors")
     parts: dict[str, dict[str, Tensor]] = {"network": {}, "best": {}, "optimizer": {}}
     for name, value in tensors.items():
         part, _, rest = name.partition(".")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
 import time
 from collections.abc import Callable, Sequence
@@ -50,10 +51,16 @@ class EpochReport:
 
 
 def choose_device(device: str = "auto") -> torch.device:
-    """Turn ``auto`` into the GPU when there is one, else the CPU; other names are passed on."""
+    """Turn ``auto`` into the GPU when there is one, else the CPU; ExperimentError for a device that is not there."""
     if device == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    return torch.device(device)
+    try:
+        chosen = torch.device(device)
+        torch.empty(0, device=chosen)
+    except (RuntimeError, AssertionError, ValueError) as error:
+        first_line = str(error).partition("\n")[0]
+        raise ExperimentError(f"device {device!r} cannot be used ({first_line}); choose cpu, or auto") from error
+    return chosen
 
 
 def train(
@@ -95,7 +102,8 @@ def train(
     Raises
     ------
     ExperimentError
-        If a label is not among the classifier's, a class has no training token, or the loss is not finite.
+        If a label is not among the classifier's, a class has no training token, the batches are too small for the
+        number of processes, the checkpoint is of another training, or the loss is not finite.
     """
     processes = Processes.start()
     target_device = processes.device(choose_device(device))
@@ -105,6 +113,11 @@ def train(
     if (counts == 0).any():
         empty = [classifier.labels[i] for i in np.flatnonzero(counts == 0)]
         raise ExperimentError(f"no training token of {', '.join(empty)}; leave the class out or use more data")
+    if min(recipe.batch_size, len(train_index)) < 2 * processes.count:
+        raise ExperimentError(
+            f"{processes.count} processes need at least {2 * processes.count} tokens a batch; got a batch_size of "
+            f"{recipe.batch_size} and {len(train_index)} training tokens"
+        )
     inputs = inputs or TokenInputs(classifier.front_end, waveforms, device=target_device)
     classifier.input_mean, classifier.input_sd = inputs.statistics(train_index)
 
@@ -121,11 +134,12 @@ def train(
         class_weights = torch.as_tensor(counts.sum() / (len(counts) * counts), dtype=torch.float32)
     class_weights = class_weights.to(target_device)
 
+    settings = {**recipe.to_dict(), **_identity(classifier, waveforms, targets, train_index, validation_index)}
     rows: list[dict[str, float]] = []
     best: tuple[float, dict[str, Tensor]] = (-math.inf, _copy_state(network))
     checkpoint = None if folder is None else Path(folder) / "checkpoint"
     if resume and checkpoint is not None and (found := find_checkpoint(checkpoint)) is not None:
-        rows, best = load_checkpoint(found, network, optimizer, scheduler, recipe.to_dict())
+        rows, best = load_checkpoint(found, network, optimizer, scheduler, settings)
     wrapped = processes.wrap(network)
     autocast = _autocast(target_device)
     all_targets = torch.as_tensor(targets, device=target_device)
@@ -136,6 +150,7 @@ def train(
         torch.manual_seed(recipe.seed * 100_003 + epoch + 7919 * processes.rank)
         order = np.random.default_rng([recipe.seed, epoch]).permutation(train_index)
         loss_sum, hits = torch.zeros((), device=target_device), torch.zeros((), device=target_device)
+        seen = 0
         wrapped.train()
         for step in range(steps_per_epoch):
             batch = order[step * recipe.batch_size : (step + 1) * recipe.batch_size]
@@ -155,13 +170,14 @@ def train(
             loss.backward()
             optimizer.step()
             scheduler.step()
-            loss_sum += losses.detach() / class_weights[truth].sum() * len(mine)
+            loss_sum += losses.detach() / class_weights[truth_all].sum() * len(batch)
+            seen += len(batch)
             hits += (logits.detach().argmax(1) == truth).sum()
         totals = processes.total(torch.stack([loss_sum, hits]))
         row = {
             "epoch": epoch + 1,
-            "train_loss": float(totals[0]) / len(train_index),
-            "train_accuracy": float(totals[1]) / len(train_index),
+            "train_loss": float(totals[0]) / seen,
+            "train_accuracy": float(totals[1]) / seen,
             **_validate(classifier, inputs, targets, validation_index),
         }
         if not math.isfinite(row["train_loss"]):
@@ -174,7 +190,7 @@ def train(
         if recipe.choose == "last" or math.isnan(score) or score >= best[0]:
             best = (score if not math.isnan(score) else -math.inf, _copy_state(network))
         if checkpoint is not None and processes.is_first:
-            save_checkpoint(checkpoint, network, optimizer, scheduler, rows, best, recipe.to_dict())
+            save_checkpoint(checkpoint, network, optimizer, scheduler, rows, best, settings)
             write_text(checkpoint.parent / "training.csv", pd.DataFrame(rows).to_csv(index=False))
         if progress is not None and processes.is_first:
             pace = (time.monotonic() - started) / (epoch + 1 - first_epoch)
@@ -184,6 +200,23 @@ def train(
     del wrapped
     processes.finish()
     return pd.DataFrame(rows)
+
+
+def _identity(
+    classifier: Classifier, waveforms: Sequence[np.ndarray], targets: np.ndarray, *parts: np.ndarray
+) -> dict[str, Any]:
+    """What a checkpoint belongs to beside the recipe: front end, network, classes, and a hash of the tokens used."""
+    digest = hashlib.sha256()
+    for values in (targets, *parts):
+        digest.update(np.asarray(values, dtype=np.int64).tobytes() + b"|")
+    for waveform in waveforms:
+        digest.update(np.asarray(waveform, dtype=np.float32).tobytes() + b"|")
+    return {
+        "front_end": {"kind": classifier.front_end.kind, **classifier.front_end.config()},
+        "network": {name: list(value.shape) for name, value in classifier.network.state_dict().items()},
+        "classes": classifier.labels,
+        "tokens": digest.hexdigest(),
+    }
 
 
 def _targets(classifier: Classifier, labels: Sequence[str]) -> np.ndarray:

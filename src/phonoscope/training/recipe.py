@@ -21,7 +21,7 @@ class TrainingRecipe:
     schedule
         ``one-cycle`` (warm-up over the first tenth of the steps, then annealing) or ``constant``.
     batch_size
-        Tokens a step, over all processes together.
+        Tokens a step, over all processes together; at least two for each.
     epochs
         Passes over the training tokens.
     min_steps
@@ -65,8 +65,8 @@ class TrainingRecipe:
                 raise ExperimentError(f"{name} is {getattr(self, name)!r}; choose one of {', '.join(allowed)}")
         if self.noise < 0 or not 0 <= self.time_jitter <= 0.2:
             raise ExperimentError("noise must not be negative, and time_jitter lies between 0 and 0.2")
-        if self.batch_size < 1 or self.epochs < 1 or self.learning_rate <= 0:
-            raise ExperimentError("batch_size, epochs and learning_rate must be positive")
+        if self.batch_size < 2 or self.epochs < 1 or not self.learning_rate > 0:
+            raise ExperimentError("batch_size must be at least 2, epochs at least 1, and learning_rate positive")
 
     def changed(self, **values: Any) -> TrainingRecipe:
         """Return a copy with some settings changed; ExperimentError when a name is not known."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -62,6 +63,8 @@ def split_tokens(
         Named ``split``, indexed as ``tokens``.
     """
     unit = split_unit(tokens, by)
+    if len(shares) != len(PARTS) or min(shares) < 0 or shares[0] <= 0:
+        raise ExperimentError(f"shares are {list(shares)}; give those of {', '.join(PARTS)}, e.g. 0.7, 0.1 and 0.2")
     parts = deal(tokens, unit, np.asarray(shares, dtype=float), np.random.default_rng(seed))
     return pd.Series(np.asarray(PARTS, dtype=object)[parts], index=tokens.index, name="split")
 
@@ -92,12 +95,16 @@ def folds(
     random = np.random.default_rng(seed)
     groups = pd.factorize(tokens[unit], sort=True)[0]
     n_groups = int(groups.max()) + 1
+    total = n_groups if count == "each" else int(count)
+    # Each fold needs one unit to test, and two others: to train, and to choose the epoch.
+    if total < 2 or total > n_groups or n_groups - math.ceil(n_groups / total) < 2:
+        raise ExperimentError(
+            f"{total} folds cannot be made of {n_groups} {unit}s: each needs one to test and two others. Use more "
+            "data, or split by token"
+        )
     if count == "each":
-        part, total = groups, n_groups
+        part = groups
     else:
-        total = int(count)
-        if not 2 <= total <= n_groups:
-            raise ExperimentError(f"{total} folds need 2 to {n_groups} folds: there are {n_groups} {unit}s")
         part = deal(tokens, unit, np.full(total, 1 / total), random)
     for index in range(total):
         rest = np.flatnonzero(part != index)
@@ -119,15 +126,19 @@ def deal(tokens: pd.DataFrame, unit: str, shares: np.ndarray, random: np.random.
     # Large units first (after a shuffle), so that small ones can even out what is left.
     order = random.permutation(n_groups)
     order = order[np.argsort(-table[order].sum(axis=1), kind="stable")] if unit != "token" else order
-    for group in order:
+    empty = {part for part in range(len(shares)) if shares[part] > 0}
+    if n_groups < len(empty):
+        raise ExperimentError(
+            f"{n_groups} {unit}s cannot be dealt to {len(empty)} parts. Use more data, fewer folds, or split by token"
+        )
+    for done, group in enumerate(order):
         after = filled + table[group]
         cost = [_misfit(filled, after, shares, part) for part in range(len(shares))]
+        if n_groups - done <= len(empty):  # the last ones go to parts that have none
+            cost = [value if part in empty else math.inf for part, value in enumerate(cost)]
         part_of[group] = int(np.argmin(cost))
         filled[part_of[group]] += table[group]
-    if n_groups < len(shares) or any(not (part_of == p).any() for p in range(len(shares)) if shares[p] > 0):
-        raise ExperimentError(
-            f"{n_groups} {unit}s cannot be dealt to {len(shares)} parts. Use more data, fewer folds, or split by token"
-        )
+        empty.discard(int(part_of[group]))
     return part_of[groups]
 
 
