@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -66,6 +67,12 @@ class Content:
     training: pd.DataFrame
     bands: pd.DataFrame
     absent: dict[str, str] = field(default_factory=dict)
+
+    def ordered(self, labels: Iterable[Any]) -> list[Any]:
+        """Each label once: classes in the classifier's order, then phones in the phone table's, then the rest."""
+        present = dict.fromkeys(labels)
+        known = dict.fromkeys([*self.labels, *_aliases()])
+        return [*(label for label in known if label in present), *(label for label in present if label not in known)]
 
     def name(self, label: Any) -> str:
         """A class as it is written in running text: IPA between slashes, other names as they are."""

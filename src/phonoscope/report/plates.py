@@ -112,7 +112,7 @@ def vowel_plate(content: Content) -> Plate | None:
     table = table[table[["f1_50", "f2_50"]].notna().all(axis=1)].reset_index(drop=True)
     if table.empty:
         return None
-    present = list(dict.fromkeys([v for v in content.labels if v in set(table["label"])] + sorted(set(table["label"]))))
+    present = content.ordered(table["label"])
     colours = {label: class_colour(i) for i, label in enumerate(present)}
     limits = vowel_chart.chart_limits(table)
     words = {"m": "men", "f": "women", "c": "children"}

@@ -130,5 +130,5 @@ def profile_figure(
     strip.set_title(title, fontsize=9, color=INK, loc="left")
     mark_formants(strip, bands, max_hz, along="x")
     draw_profile(axes, profile, max_hz=max_hz, colour=colour, chance=chance, energy=energy, limits=limits)
-    dress(axes, x="Frequency (Hz)", y=f"Importance ({unit}, summed over time)")
+    dress(axes, x="Frequency (Hz)", y=f"Importance (summed {unit})")
     return figure

@@ -112,7 +112,7 @@ def ratio_legend() -> Figure:
 
 def ratio_figure(shares: pd.DataFrame, *, title: str, limits: tuple[float, float] | None = None) -> Figure:
     """Ratios of one class in a figure of their own; parameters as in `draw_ratios`."""
-    figure = new_figure(3.1, 2.4)
+    figure = new_figure(3.1, 2.7)
     axes = figure.subplots()
     draw_ratios(axes, shares, limits=limits)
     dress(axes, title=title, x="share / chance (1 = chance)")

@@ -76,10 +76,10 @@ def class_colour(position: int) -> str:
     return CLASS_COLOURS[position % len(CLASS_COLOURS)]
 
 
-def legend_figure(handles: Sequence[Artist], *, columns: int = 4) -> Figure:
+def legend_figure(handles: Sequence[Artist], *, columns: int = 2) -> Figure:
     """Return a figure that holds nothing but a legend of the labelled artists given."""
     rows = -(-len(handles) // columns)
-    figure = new_figure(1.75 * min(columns, len(handles)), 0.24 * rows + 0.06)
+    figure = new_figure(2.0 * min(columns, len(handles)), 0.24 * rows + 0.06)
     legend = figure.legend(
         handles=handles,
         loc="center left",

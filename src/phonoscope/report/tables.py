@@ -76,8 +76,8 @@ def _counts_table(content: Content, counts: pd.DataFrame) -> HtmlTable:
         by.append("label")
     parts = [part for part in PARTS if "split" in counts and (counts["split"] == part).any()]
     rows = []
-    place = {label: position for position, label in enumerate(content.labels)}
-    ordered = counts.sort_values("class", key=lambda names: names.map(place), kind="stable")
+    place = {name: position for position, name in enumerate(content.ordered(counts[by].to_numpy().ravel()))}
+    ordered = counts.sort_values(by, key=lambda names: names.map(place), kind="stable")
     for names, group in ordered.groupby(by, sort=False):
         row: dict[str, Any] = dict(zip(by, names, strict=True))
         row |= {part: int(group.loc[group["split"] == part, "count"].sum()) for part in parts}

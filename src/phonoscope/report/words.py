@@ -182,7 +182,7 @@ def _certainty(overall: dict[str, Any]) -> str:
     """The interval in brackets; without a single error, the lower bound that the number of units still allows."""
     if overall["estimate"] == 1.0:
         bound, _ = wilson_interval(int(overall["n_units"]), int(overall["n_units"]))
-        return f"(no error; {overall['n_units']:.0f} {overall['unit']}s allow at least {percent(bound)})"
+        return f"(no error; at least {percent(bound)}, judging by {overall['n_units']:.0f} {overall['unit']}s)"
     return interval(overall["low"], overall["high"])
 
 
