@@ -159,7 +159,8 @@ class Classifier(nn.Module):
 
         folder = Path(folder)
         folder.mkdir(parents=True, exist_ok=True)
-        state = {k: v.detach().cpu().contiguous() for k, v in self.network.state_dict().items()}
+        # Copies: tied weights share memory, which the format refuses.
+        state = {k: v.detach().cpu().contiguous().clone() for k, v in self.network.state_dict().items()}
         write_bytes(folder / WEIGHTS_NAME, save(state))
         write_json(folder / CONFIG_NAME, self.config())
         return folder
@@ -173,7 +174,8 @@ class Classifier(nn.Module):
         Parameters
         ----------
         source
-            A folder; or ``owner/name`` on the hub when there is no such folder (needs the extra ``hf``).
+            A folder; or ``owner/name`` on the hub when there is neither such a folder nor a folder ``owner`` (needs
+            the extra ``hf``).
         network
             A module to load the weights into, for networks that are not in phonoscope.
         trust_imports
@@ -190,12 +192,14 @@ class Classifier(nn.Module):
         try:
             config = json.loads((folder / CONFIG_NAME).read_text(encoding="utf-8"))
             settings = dict(config["front_end"])
-            labels, spec = config["labels"], config["network"]
-        except (OSError, ValueError, KeyError) as error:
+            front_end = build_front_end(settings.pop("kind"), **settings)
+            labels, spec = list(config["labels"]), config["network"]
+            name, options = spec["name"], dict(spec["options"])
+            mean, sd = float(config["input_mean"]), float(config["input_sd"])
+        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
             raise ClassifierError(
                 f"{folder} is not a saved classifier: {CONFIG_NAME} is missing or incomplete ({error})"
             ) from error
-        name = spec["name"]
         if network is None:
             if name is None:
                 raise ClassifierError(f"{folder} does not say how to build its network; pass it as network=")
@@ -204,7 +208,7 @@ class Classifier(nn.Module):
                     f"{folder} asks to import its network from {name!r}, which runs code of that module. If you trust "
                     "it, pass trust_imports=True (--trust-imports on the command line)"
                 )
-            network = build_network(name, len(labels), **spec["options"])
+            network = build_network(name, len(labels), **options)
         weights = folder / WEIGHTS_NAME
         try:
             state = load_file(weights)
@@ -215,13 +219,13 @@ class Classifier(nn.Module):
         except RuntimeError as error:
             raise ClassifierError(f"the weights in {folder} do not fit the network {name!r}: {error}") from error
         classifier = cls(
-            build_front_end(settings.pop("kind"), **settings),
+            front_end,
             network,
             labels,
             network_name=name,
-            network_options=spec["options"],
-            input_mean=config["input_mean"],
-            input_sd=config["input_sd"],
+            network_options=options,
+            input_mean=mean,
+            input_sd=sd,
             notes=config.get("notes"),
         )
         return classifier.to(device).eval()
@@ -241,7 +245,8 @@ def _local_folder(source: str | Path) -> Path:
     folder = Path(source)
     if folder.is_dir():
         return folder
-    if str(source).count("/") != 1 or str(source).startswith((".", "/")):
+    # A path whose parent exists is a mistyped one: nobody asked to look it up on the network.
+    if str(source).count("/") != 1 or str(source).startswith((".", "/", "~")) or folder.parent.is_dir():
         raise ClassifierError(f"there is no folder {source}; give the folder that holds {CONFIG_NAME}")
     try:
         from huggingface_hub import snapshot_download

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 import time
@@ -14,6 +13,8 @@ import typer
 
 from phonoscope import __version__
 from phonoscope.errors import PhonoscopeError
+
+_INTERRUPTED = 130  # exit status after Ctrl-C, as shells expect it
 
 app = typer.Typer(
     name="phonoscope",
@@ -382,16 +383,23 @@ def _counter(what: str) -> Callable[[int, int], None]:
 
 
 def _print_json(value: dict[str, Any]) -> None:
-    typer.echo(json.dumps(value, ensure_ascii=False))
+    from phonoscope.files import to_json
+
+    typer.echo(to_json(value))
 
 
 def main() -> None:
-    """Run the command line; errors that phonoscope raises on purpose are one line on stderr and exit status 1."""
+    """Run the command line; errors that phonoscope raises on purpose are one line on stderr and exit status 1.
+
+    So are those of the file system: a full disk, a folder that may not be written.
+    """
     try:
         app()
-    except PhonoscopeError as error:
+    except (PhonoscopeError, OSError) as error:
         typer.echo(f"phonoscope: {error}", err=True)
         sys.exit(1)
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, SystemExit) as end:
+        if isinstance(end, SystemExit) and end.code != _INTERRUPTED:
+            raise
         typer.echo("\nphonoscope: interrupted; what was finished is kept, --resume goes on", err=True)
-        sys.exit(130)
+        sys.exit(_INTERRUPTED)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import os
 import tempfile
 from collections.abc import Callable
@@ -42,8 +43,16 @@ def write_text(path: str | Path, text: str) -> Path:
 
 
 def write_json(path: str | Path, value: Any) -> Path:
-    """Write JSON atomically, human-readable, UTF-8."""
-    return write_text(path, json.dumps(value, indent=2, ensure_ascii=False, default=_plain) + "\n")
+    """Write JSON atomically, human-readable, UTF-8; see ``to_json``."""
+    return write_text(path, to_json(value, indent=2) + "\n")
+
+
+def to_json(value: Any, indent: int | None = None) -> str:
+    """Turn a value into JSON that any program reads: JSON has no NaN and no infinity, they become null.
+
+    NumPy scalars and arrays become numbers and lists, paths become text.
+    """
+    return json.dumps(_plain(value), indent=indent, ensure_ascii=False, allow_nan=False)
 
 
 def sha256(path: str | Path) -> str:
@@ -56,9 +65,13 @@ def sha256(path: str | Path) -> str:
 
 
 def _plain(value: Any) -> Any:
-    """Turn NumPy scalars and arrays and paths into what JSON knows."""
+    """Turn NumPy scalars and arrays, paths and numbers that are not finite into what JSON knows."""
+    if isinstance(value, dict):
+        return {key: _plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(item) for item in value]
     if hasattr(value, "tolist"):
-        return value.tolist()
+        return _plain(value.tolist())
     if isinstance(value, Path):
         return value.as_posix()
-    raise TypeError(f"{type(value).__name__} cannot be written as JSON")
+    return None if isinstance(value, float) and not math.isfinite(value) else value

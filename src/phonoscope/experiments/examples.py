@@ -14,7 +14,7 @@ PER_CLASS = 3
 
 
 def write_examples(folder: Path, material: Material, predictions: pd.DataFrame) -> pd.DataFrame:
-    """Write up to three tokens a class (one error if there is one, then the most typical ones) as 16-bit WAV.
+    """Write up to three tokens a class (one error if there is one, then the most typical ones) as float WAV.
 
     The most typical correct token is the one of median duration: the shortest and longest are often misaligned.
     """

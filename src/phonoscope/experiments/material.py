@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -76,7 +77,11 @@ def gather(
         if not (root / "truth.parquet").is_file():
             say(f"synthesising {recipe.synthetic.get('talkers', 60)} talkers")
             settings: dict[str, Any] = {**recipe.synthetic, "seed": recipe.seed}
-            write_corpus(root, **settings)
+            # Under another name first: a run that is killed here begins it anew.
+            begun = folder / "corpus.begun"
+            shutil.rmtree(begun, ignore_errors=True)
+            write_corpus(begun, **settings)
+            begun.rename(root)
         tokens = read_corpus(root, strict=strict, **{**rules, "speakers": root / "speakers.csv"})  # ty: ignore[invalid-argument-type]
         attrs = tokens.attrs
         tokens = tokens.merge(pd.read_parquet(root / "truth.parquet"), on="token", how="left")
@@ -100,12 +105,13 @@ def material_of(
     Raises
     ------
     ExperimentError
-        If no token can be cut, or fewer than two classes have enough tokens.
+        If fewer than two classes have enough tokens that can be cut.
     """
-    tokens = _with_classes(tokens, classes, labels)
+    tokens, expected = _with_classes(tokens, classes, labels)
     with_context, tokens = cut(tokens, sample_rate, context_seconds=CONTEXT_SECONDS, strict=strict)
-    if not with_context:
-        raise ExperimentError("no token could be cut from the recordings; see the report of what was left out")
+    # Counted after the cut: a class may have lost its tokens to damaged recordings.
+    enough, tokens = _large_classes(tokens, expected)
+    with_context = [with_context[i] for i in enough]
     rate = sample_rate or _rate_of(tokens)
     return Material(tokens, with_context, round(CONTEXT_SECONDS * rate), rate)
 
@@ -116,8 +122,10 @@ def _rate_of(tokens: pd.DataFrame) -> int:
     return audio_info(Path(tokens.attrs["roots"][first["corpus"]]) / first["recording"]).sample_rate
 
 
-def _with_classes(tokens: pd.DataFrame, classes: dict[str, list[str]], labels: list[str] | None) -> pd.DataFrame:
-    """Add the column ``class`` and leave out classes that are empty or too small, each with its count."""
+def _with_classes(
+    tokens: pd.DataFrame, classes: dict[str, list[str]], labels: list[str] | None
+) -> tuple[pd.DataFrame, list[str]]:
+    """Add the column ``class``, leave out tokens without one or of none of ``labels``; returns the classes expected."""
     attrs = dict(tokens.attrs)
     left_out = LeftOut(attrs.get("left_out", ()))
     if classes:
@@ -128,19 +136,34 @@ def _with_classes(tokens: pd.DataFrame, classes: dict[str, list[str]], labels: l
         named = tokens["label"]
         expected = list(attrs.get("settings", {}).get("labels", ()))
     tokens = tokens.assign(**{"class": named.astype(object)})
+    keep = tokens["class"].notna()
+    left_out.add("token", "in no class of the experiment", int((~keep).sum()), tokens.loc[~keep, "token"].head(5))
+    if labels is not None:
+        for name in tokens["class"].dropna().unique():
+            if name not in labels:
+                gone = tokens["class"] == name
+                reason = f"class {name} is not among the classifier's"
+                left_out.add("token", reason, int(gone.sum()), tokens.loc[gone, "token"].head(5))
+                keep &= ~gone
+        expected = [name for name in expected if name in labels]
+    tokens = tokens[keep].reset_index(drop=True)
+    tokens.attrs = {**attrs, "left_out": left_out.entries()}
+    return tokens, expected
+
+
+def _large_classes(tokens: pd.DataFrame, expected: list[str]) -> tuple[np.ndarray, pd.DataFrame]:
+    """Leave out classes that are empty or too small, each with its count; returns the positions kept too."""
+    attrs = dict(tokens.attrs)
+    left_out = LeftOut(attrs.get("left_out", ()))
     counts = tokens["class"].value_counts()
     for name in expected:
         if name not in counts:
             left_out.add("class", f"no token of class {name}", 1, [name])
-    keep = tokens["class"].notna()
+    keep = np.ones(len(tokens), dtype=bool)
     for name, count in counts.items():
-        reason = None
-        if labels is not None and name not in labels:
-            reason = f"class {name} is not among the classifier's"
-        elif count < FEWEST_TOKENS:
+        if count < FEWEST_TOKENS:
+            gone = (tokens["class"] == name).to_numpy()
             reason = f"class {name} has fewer than {FEWEST_TOKENS} tokens"
-        if reason is not None:
-            gone = tokens["class"] == name
             left_out.add("token", reason, int(count), tokens.loc[gone, "token"].head(5))
             keep &= ~gone
     tokens = tokens[keep].reset_index(drop=True)
@@ -151,7 +174,7 @@ def _with_classes(tokens: pd.DataFrame, classes: dict[str, list[str]], labels: l
             "--classes, or a lower --min-duration"
         )
     tokens.attrs = {**attrs, "left_out": left_out.entries()}
-    return tokens
+    return np.flatnonzero(keep), tokens
 
 
 def measure_formants(material: Material) -> pd.DataFrame:

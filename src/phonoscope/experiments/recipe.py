@@ -5,6 +5,7 @@ from __future__ import annotations
 import tomllib
 from dataclasses import asdict, dataclass, field, fields, replace
 from importlib import resources
+from inspect import signature
 from pathlib import Path
 from typing import Any
 
@@ -129,7 +130,10 @@ def load_recipe(name: str | Path) -> Recipe:
     if path.suffix == ".toml":
         if not path.is_file():
             raise ExperimentError(f"there is no recipe file {path}")
-        text = path.read_text(encoding="utf-8")
+        try:
+            text = path.read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            raise ExperimentError(f"the recipe {path} cannot be read as UTF-8 text ({error})") from error
     elif str(name) in recipe_names():
         text = (resources.files("phonoscope.experiments") / "recipes" / f"{name}.toml").read_text(encoding="utf-8")
     else:
@@ -150,7 +154,61 @@ def recipe_from(values: dict[str, Any]) -> Recipe:
         raise ExperimentError(f"unknown entries in the recipe: {', '.join(unknown)}; known: {', '.join(sorted(known))}")
     if "name" not in values:
         raise ExperimentError("the recipe has no name")
+    _check_sections(values)
     training = dict(values.pop("training", {}))
     base = PRESETS["default"]
-    seed = int(values.get("seed", training.get("seed", base.seed)))
-    return Recipe(**values, training=base.changed(**{**training, "seed": seed}))
+    values["seed"] = values.get("seed", training.get("seed", base.seed))
+    try:
+        return Recipe(**values, training=base.changed(**{**training, "seed": values["seed"]}))
+    except TypeError as error:
+        raise ExperimentError(f"the recipe's [training] holds a value of the wrong kind: {error}") from error
+
+
+def _check_sections(values: dict[str, Any]) -> None:
+    """Refuse what no part of the experiment would understand, before anything is read or trained."""
+    for name in ("name", "title", "question", "paper", "init"):
+        if not isinstance(values.get(name, ""), str):
+            raise ExperimentError(f"{name} in the recipe is {values[name]!r}; expected text")
+    seed = values.get("seed", 0)
+    if not isinstance(seed, int) or seed < 0:
+        raise ExperimentError(f"seed in the recipe is {seed!r}; expected a whole number from 0")
+    for section in ("tokens", "classes", "front_end", "network", "training", "split", "explain", "synthetic"):
+        if not isinstance(values.get(section, {}), dict):
+            raise ExperimentError(f"{section} in the recipe is {values[section]!r}; expected a table: [{section}]")
+    for section, known in _known_entries(values.get("front_end", {})).items():
+        unknown = sorted(set(values.get(section, {})) - set(known))
+        if unknown:
+            raise ExperimentError(
+                f"unknown entries in the recipe's [{section}]: {', '.join(unknown)}; known: {', '.join(sorted(known))}"
+            )
+    if "network" in values and not isinstance(values["network"].get("name"), str):
+        raise ExperimentError("the recipe's [network] has no name")
+    for name, phones in values.get("classes", {}).items():
+        if not isinstance(phones, list) or not all(isinstance(phone, str) for phone in phones):
+            raise ExperimentError(f"class {name} in the recipe is {phones!r}; expected a list of phones")
+    split = values.get("split", {})
+    count = split.get("folds", "auto")
+    if count not in ("auto", "each") and not (isinstance(count, int) and count >= 1):
+        raise ExperimentError(f"folds in the recipe is {count!r}; give auto, each, or a number from 1")
+
+
+def _known_entries(front_end: dict[str, Any]) -> dict[str, list[str]]:
+    """Entries that each section may hold: the keywords of the functions that it is passed to."""
+    from phonoscope.corpora import read_corpus
+    from phonoscope.frontends import FRONT_ENDS
+    from phonoscope.synthesis.corpus import write_corpus
+
+    kind = front_end.get("kind", "spectrogram")
+    if kind not in FRONT_ENDS:
+        raise ExperimentError(f"front end {kind!r} is not known; choose one of {', '.join(FRONT_ENDS)}")
+
+    def keywords(function: Any, *given: str) -> list[str]:
+        return [name for name in signature(function).parameters if name not in given]
+
+    return {
+        "tokens": keywords(read_corpus, "root", "alignments", "seed", "strict", "progress"),
+        "synthetic": keywords(write_corpus, "out", "seed", "progress"),
+        "front_end": ["kind", *keywords(FRONT_ENDS[kind])],
+        "split": ["by", "folds", "shares"],
+        "explain": ["method", "target"],
+    }

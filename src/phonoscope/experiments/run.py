@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +14,7 @@ import pandas as pd
 
 from phonoscope.classifier import Classifier
 from phonoscope.corpora import write_tokens
-from phonoscope.errors import ExperimentError
+from phonoscope.errors import ExperimentError, PhonoscopeError
 from phonoscope.experiments import fit as fitting
 from phonoscope.experiments.claims import Context, claims_table
 from phonoscope.experiments.examples import write_examples
@@ -68,21 +70,28 @@ def run_experiment(
         If the folder is in use, or tokens, classes or settings do not make an experiment.
     """
     out = Path(out)
-    _claim_folder(out, recipe, resume)
+    choose_device(device)
     ready = None
     if classifier is not None:
         ready = Classifier.from_pretrained(classifier, trust_imports=trust_imports)
-    material = gather(
-        recipe,
-        folder=out,
-        corpus=corpus,
-        alignments=alignments,
-        corpus_options=corpus_options or {},
-        sample_rate=recipe.front_end.get("sample_rate") if ready is None else ready.sample_rate,
-        labels=None if ready is None else ready.labels,
-        strict=strict,
-        say=say,
-    )
+    with _claimed_folder(out, recipe, resume):
+        material = gather(
+            recipe,
+            folder=out,
+            corpus=corpus,
+            alignments=alignments,
+            corpus_options=corpus_options or {},
+            sample_rate=recipe.front_end.get("sample_rate") if ready is None else ready.sample_rate,
+            labels=None if ready is None else ready.labels,
+            strict=strict,
+            say=say,
+        )
+        if ready is None:
+            plan, unit = fitting.plan_folds(recipe, material.tokens)
+            # Settings that do not fit the recordings are found before anything is measured.
+            fitting.new_classifier(recipe, fitting.class_order(material.tokens["class"]), material.sample_rate)
+    for line in _left_out_lines(material.tokens):
+        say(line)
     say(f"{len(material.tokens)} tokens: {_counts_line(material.tokens['class'])}")
     formants = measure_formants(material)
     write_with(out / "formants.parquet", lambda path: formants.to_parquet(path, index=False))
@@ -92,7 +101,6 @@ def run_experiment(
         fitted = fitting.apply_classifier(classifier, material, device=device, trust_imports=trust_imports)
         fitted[0].classifier.save_pretrained(out / "classifier")
     else:
-        plan, unit = fitting.plan_folds(recipe, material.tokens)
         fitted = fitting.fit(recipe, material, plan, out, device=device, resume=resume, say=say)
     predictions = fitting.predictions(fitted, material.tokens)
     write_with(out / "predictions.parquet", lambda path: predictions.to_parquet(path, index=False))
@@ -119,18 +127,39 @@ def finish_results(run: Run, report: Path) -> dict[str, Any]:
     return run.results
 
 
-def _claim_folder(out: Path, recipe: Recipe, resume: bool) -> None:
-    """Refuse a folder that holds something else, so that no run is mixed with another."""
+@contextmanager
+def _claimed_folder(out: Path, recipe: Recipe, resume: bool) -> Iterator[None]:
+    """Refuse a folder that holds something else; give a new one back when it turns out that nothing can be run."""
     written = out / "recipe.toml"
     text = to_toml(recipe.to_dict())
-    if out.exists() and any(out.iterdir()):
-        if not resume:
-            raise ExperimentError(
-                f"{out} is not empty. Choose a new folder, or go on with an interrupted run: --resume"
-            )
-        if written.is_file() and written.read_text(encoding="utf-8") != text:
-            raise ExperimentError(f"{out} was begun with another recipe or other settings; choose a new folder")
+    if out.exists() and not out.is_dir():
+        raise ExperimentError(f"{out} is a file; choose a new folder for the run")
+    existed = out.exists()
+    begun = existed and any(out.iterdir())
+    if begun and not resume:
+        raise ExperimentError(f"{out} is not empty. Choose a new folder, or go on with an interrupted run: --resume")
+    if begun and not written.is_file():
+        raise ExperimentError(f"{out} holds something else than an interrupted run; choose a new folder")
+    if begun and written.read_text(encoding="utf-8") != text:
+        raise ExperimentError(f"{out} was begun with another recipe or other settings; choose a new folder")
     write_text(written, text)
+    try:
+        yield
+    except PhonoscopeError:
+        if not begun:
+            for item in out.iterdir():
+                shutil.rmtree(item) if item.is_dir() else item.unlink()
+            if not existed:
+                out.rmdir()
+        raise
+
+
+def _left_out_lines(tokens: pd.DataFrame) -> list[str]:
+    """What was left out of the run, each reason with its count and examples."""
+    entries = tokens.attrs.get("left_out", [])
+    return [
+        f"left out: {e['count']} × {e['what']}: {e['reason']}; e.g. {', '.join(e['examples'][:3])}" for e in entries
+    ]
 
 
 def _counts_line(classes: pd.Series) -> str:

@@ -46,8 +46,13 @@ def train_classifier(
         If the folder holds something else, or the tokens do not make a classification task.
     """
     out = Path(out)
-    if not resume and out.exists() and any(out.iterdir()) and is_first_process():
-        raise ExperimentError(f"{out} is not empty. Choose a new folder, or go on with its training: --resume")
+    if is_first_process() and out.exists():
+        if not out.is_dir():
+            raise ExperimentError(f"{out} is a file; choose a new folder for the classifier")
+        if any(out.iterdir()) and not resume:
+            raise ExperimentError(f"{out} is not empty. Choose a new folder, or go on with its training: --resume")
+        if any(out.iterdir()) and not (out / "folds").is_dir():
+            raise ExperimentError(f"{out} holds something else than an interrupted training; choose a new folder")
     material = material_of(tokens, recipe.classes, sample_rate=recipe.front_end.get("sample_rate"))
     plan, unit = fitting.plan_folds(replace(recipe, split={**recipe.split, "folds": 1}), material.tokens)
     say(f"{len(material.tokens)} tokens, split by {unit}")

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from phonoscope.errors import ExperimentError
+
 
 def to_toml(values: dict[str, Any]) -> str:
     """Write nested dicts of strings, numbers, booleans and lists as TOML; None is left out, as TOML has none."""
@@ -22,14 +24,23 @@ def _table(values: dict[str, Any], path: tuple[str, ...]) -> list[str]:
 
 def _key(key: str) -> str:
     plain = key.replace("_", "").replace("-", "")
-    return key if plain.isascii() and plain.isalnum() else json.dumps(key, ensure_ascii=False)
+    return key if plain.isascii() and plain.isalnum() else _quoted(key)
+
+
+def _quoted(text: str) -> str:
+    """Quote as JSON does; TOML wants the delete character escaped too."""
+    return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")
 
 
 def _value(value: Any) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, str):
-        return json.dumps(value, ensure_ascii=False)
+        return _quoted(value)
     if isinstance(value, (list, tuple)):
         return "[" + ", ".join(_value(item) for item in value) + "]"
-    return repr(value)
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{_key(k)} = {_value(v)}" for k, v in value.items() if v is not None) + "}"
+    if isinstance(value, (int, float)):
+        return repr(int(value) if isinstance(value, int) else float(value))
+    raise ExperimentError(f"{value!r} cannot be written in a recipe; use text, numbers, lists and tables")

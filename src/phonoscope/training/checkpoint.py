@@ -92,7 +92,7 @@ def load_checkpoint(
         state["state"].setdefault(int(index), {})[key] = value
     optimizer.load_state_dict(state)
     scheduler.last_epoch = facts["scheduler_step"]
-    lambdas = scheduler.lr_lambdas  # ty: ignore[unresolved-attribute]
+    lambdas = scheduler.lr_lambdas  # ty: ignore[missing-attribute]
     for group, base, factor in zip(optimizer.param_groups, scheduler.base_lrs, lambdas, strict=True):
         group["lr"] = base * factor(scheduler.last_epoch)
     return facts["rows"], (facts["best_score"], parts["best"])

@@ -194,7 +194,7 @@ def train(
             write_text(checkpoint.parent / "training.csv", pd.DataFrame(rows).to_csv(index=False))
         if progress is not None and processes.is_first:
             pace = (time.monotonic() - started) / (epoch + 1 - first_epoch)
-            progress(EpochReport(epochs=epochs, seconds_left=pace * (epochs - epoch - 1), **row))  # ty: ignore[invalid-argument-type]
+            progress(EpochReport(epochs=epochs, seconds_left=pace * (epochs - epoch - 1), **row))
     network.load_state_dict(best[1])
     network.eval()
     del wrapped
