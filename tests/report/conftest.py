@@ -35,7 +35,7 @@ FakeRun = Callable[..., Path]
 VOICING = {"voiced": ["i", "u"], "unvoiced": ["s"]}
 EVIL = "<script>alert('x')</script>"
 REPORTED = {
-    "vowels": {},
+    "vowels": {"labels": ("i", "æ", "u")},
     "voicing": {"labels": (), "classes": VOICING, "wrong": 0},
     "bare": {"labels": ("i", EVIL, "$\\frac{ & a"), "with_formants": False},
     "untested": {"labels": ("i", "u"), "untested": "u", "paper": False},

@@ -17,8 +17,9 @@ if TYPE_CHECKING:
 
 def confusion_matrix(confusions: pd.DataFrame, labels: Sequence[str], values: str = "count") -> np.ndarray:
     """Square matrix of one column of the confusion table: ndarray (true, predicted) in the order of `labels`."""
-    wide = confusions.pivot_table(index="true", columns="predicted", values=values, aggfunc="sum", dropna=False)
-    return wide.reindex(index=list(labels), columns=list(labels)).to_numpy(dtype=float)
+    pairs = pd.MultiIndex.from_product([labels, labels])
+    column = confusions.set_index(["true", "predicted"])[values].reindex(pairs)
+    return column.to_numpy(dtype=float).reshape(len(labels), len(labels))
 
 
 def draw_confusions(axes: Axes, confusions: pd.DataFrame, labels: Sequence[str]) -> None:

@@ -115,14 +115,19 @@ def to_svg(figure: Figure, name: str, *, dots_per_inch: int = 160) -> str:
         If the name has other characters, which would break references inside the SVG.
     """
     import matplotlib
+    from matplotlib.backends.backend_svg import FigureCanvasSVG
 
     if not re.fullmatch(r"[A-Za-z0-9_-]+", name):
         raise PhonoscopeError(
             f"a figure is called {name!r}; expected letters without accents, digits, '_' and '-' only"
         )
     buffer = io.StringIO()
+    dpi = figure.dpi
+    figure.set_dpi(dots_per_inch)
     with matplotlib.rc_context({"svg.fonttype": "path", "svg.hashsalt": name}):
-        figure.savefig(buffer, format="svg", dpi=dots_per_inch, metadata={"Date": None, "Creator": "phonoscope"})
+        # `Figure.savefig` would draw everything twice
+        FigureCanvasSVG(figure).print_svg(buffer, metadata={"Date": None, "Creator": "phonoscope"})
+    figure.set_dpi(dpi)
     document = re.sub(r"<!--.*?-->", "", buffer.getvalue(), flags=re.DOTALL)
     document = re.sub(r'\bid="', f'id="{name}-', document)
     document = re.sub(r'((?:xlink:)?href)="#', rf'\1="#{name}-', document)
