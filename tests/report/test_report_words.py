@@ -11,7 +11,7 @@ import pytest
 from phonoscope.phonetics.bootstrap import wilson_interval
 from phonoscope.report import words
 from phonoscope.report.content import Content, file_slug, read_content
-from phonoscope.report.tables import as_html_table, corpus_tables, share_tables
+from phonoscope.report.tables import as_html_table, corpus_tables, footnoted, share_tables
 
 
 @pytest.fixture
@@ -123,6 +123,14 @@ def test_share_tables_hold_every_null_and_the_whole_data(content):
     nulls = {row[tables[0].headings.index("chance from")] for row in tables[0].rows}
     assert nulls == {"whole run", "same class", "classes exchanged"}
     assert list(tables[1].data.columns) == list(content.tables["shares"].columns)
+
+
+def test_reservations_are_written_once_below_the_table():
+    verdicts, notes = footnoted(["above chance; too fine", "not above chance", "below chance; few; too fine"])
+    assert verdicts == ["above chance ᵃ", "not above chance", "below chance ᵇᵃ"]
+    assert notes == ["ᵃ too fine", "ᵇ few"]
+    many = footnoted([f"v; {i}" for i in range(20)])[1]
+    assert len({note.split()[0] for note in many}) == 20
 
 
 def test_columns_are_numbers_short_or_long_and_missing_is_a_dash():

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pandas as pd
@@ -30,6 +30,7 @@ class HtmlTable:
     rows: list[list[str]]
     kinds: list[str]
     data: pd.DataFrame
+    notes: list[str] = field(default_factory=list)
 
 
 def as_html_table(key: str, title: str, table: pd.DataFrame, columns: Mapping[str, tuple[str, Format]]) -> HtmlTable:
@@ -166,8 +167,28 @@ def share_tables(content: Content) -> list[HtmlTable]:
         if len(rows):
             name = "All classes" if label == "all" else content.name(label)
             one = as_html_table(f"shares-{position}", name, rows, columns)
-            tables.append(replace(one, data=table.loc[rows.index]))
+            at = one.headings.index("verdict")
+            verdicts, notes = footnoted([row[at] for row in one.rows])
+            lines = [[*row[:at], verdict, *row[at + 1 :]] for row, verdict in zip(one.rows, verdicts, strict=True)]
+            tables.append(replace(one, rows=lines, data=table.loc[rows.index], notes=notes))
     return tables
+
+
+def footnoted(verdicts: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Move the reservations of verdicts ("verdict; reservation; reservation") into footnotes, each written once.
+
+    Returns
+    -------
+    verdicts, notes
+        Verdicts with the signs of their footnotes, and the footnotes with theirs.
+    """
+    reservations = list(dict.fromkeys(part for verdict in verdicts for part in verdict.split("; ")[1:]))
+    signs = {text: _sign(position) for position, text in enumerate(reservations)}
+    marked = []
+    for verdict in verdicts:
+        first, *rest = verdict.split("; ")
+        marked.append(" ".join([first, "".join(signs[part] for part in rest)]).strip())
+    return marked, [f"{sign} {text}" for text, sign in signs.items()]
 
 
 def claims_table(content: Content) -> HtmlTable | None:
@@ -190,6 +211,13 @@ def _ratio(row: Mapping[Any, Any]) -> str:
         return "–"
     within = "" if _missing(row["low"]) else f" ({row['low']:.2f}–{row['high']:.2f})"
     return f"{row['ratio']:.2f}{within}"
+
+
+def _sign(position: int) -> str:
+    """Superscript letter of a footnote; two letters when one is not enough."""
+    letters = "ᵃᵇᶜᵈᵉᶠᵍʰ"
+    more, last = divmod(position, len(letters))
+    return letters[last] * (more + 1)
 
 
 def _whole(value: Any) -> str:

@@ -167,7 +167,7 @@ def _maps_and_formants(content: Content) -> list[str]:
     if within is not None and _known(within["ratio"]):
         said.append(
             "Among tokens of the same class, where a fixed picture of each class gains nothing, the verdict is: "
-            f"{within['verdict']}."
+            f"{within['verdict'].split('; ')[0]}."  # its reservations are those just said
         )
     return said or ["Whether the maps sit on formants cannot be told: no chance level could be formed."]
 
