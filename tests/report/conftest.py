@@ -55,6 +55,14 @@ def fake_run(tmp_path: Path) -> FakeRun:
 
 
 @pytest.fixture(scope="session")
+def two_vowels(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Folder of a run of /i/ and /u/ that tests read and never change."""
+    folder = tmp_path_factory.mktemp("runs") / "two_vowels"
+    write_fake_run(folder, labels=("i", "u"))
+    return folder
+
+
+@pytest.fixture(scope="session")
 def report_of(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
     """Report of one of the runs in ``REPORTED``, drawn once for all tests; the run lies in its folder."""
     from phonoscope.report import write_report

@@ -15,8 +15,8 @@ from phonoscope.report.tables import as_html_table, corpus_tables, footnoted, sh
 
 
 @pytest.fixture
-def content(fake_run) -> Content:
-    return read_content(fake_run(labels=("i", "u")))
+def content(two_vowels) -> Content:
+    return read_content(two_vowels)
 
 
 def change(content: Content, table: str, **columns) -> None:
