@@ -67,7 +67,12 @@ def build_network(name: str, n_classes: int, **options: Any) -> nn.Module:
         factory = getattr(import_module(module_name), attribute)
     except (ImportError, AttributeError) as error:
         raise ClassifierError(f"network {name!r} cannot be imported: {error}") from error
-    network = factory(n_classes=n_classes, **options)
+    try:
+        network = factory(n_classes=n_classes, **options)
+    except TypeError as error:
+        raise ClassifierError(
+            f"{name} cannot be called with n_classes and the options {sorted(options)}: {error}"
+        ) from error
     if not isinstance(network, nn.Module):
         raise ClassifierError(f"{name} returned {type(network).__name__}, not a torch.nn.Module")
     return network

@@ -5,6 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from phonoscope.errors import ClassifierError
+
 # One convolution a line: channels, (rows, columns) of the kernel, (rows, columns) of the stride.
 _STANDARD = (
     (24, (5, 5), (2, 2)),
@@ -46,6 +48,8 @@ class Compact(nn.Module):
         self, n_classes: int, in_channels: int = 1, *, frequency_coordinate: bool = True, plan: str = "standard"
     ) -> None:
         super().__init__()
+        if plan not in _PLANS:
+            raise ClassifierError(f"plan {plan!r} is not known; choose one of {', '.join(_PLANS)}")
         self.frequency_coordinate = frequency_coordinate
         layers: list[nn.Module] = []
         channels = in_channels + int(frequency_coordinate)
