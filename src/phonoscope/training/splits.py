@@ -123,9 +123,11 @@ def deal(tokens: pd.DataFrame, unit: str, shares: np.ndarray, random: np.random.
     table /= table.sum(axis=0)
     filled = np.zeros((len(shares), len(names)))
     part_of = np.empty(n_groups, dtype=int)
-    # Large units first (after a shuffle), so that small ones can even out what is left.
+    # Large units first, so that small ones can even out what is left; by powers of two, so that the shuffle decides
+    # among units of like size: sorted exactly, every seed would give the same parts.
     order = random.permutation(n_groups)
-    order = order[np.argsort(-table[order].sum(axis=1), kind="stable")] if unit != "token" else order
+    size = np.floor(np.log2(table[order].sum(axis=1)))
+    order = order[np.argsort(-size, kind="stable")] if unit != "token" else order
     empty = {part for part in range(len(shares)) if shares[part] > 0}
     if n_groups < len(empty):
         raise ExperimentError(
