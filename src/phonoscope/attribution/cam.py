@@ -85,11 +85,9 @@ def find_pooled_head(network: nn.Module, inputs: Tensor) -> PooledHead:
     finally:
         for handle in handles:
             handle.remove()
-    heads = [
-        (name, pooled)
-        for name, (pooled, output) in linears.items()
-        if isinstance(logits, Tensor) and _same(output, logits)
-    ]
+    if not isinstance(logits, Tensor) or not bool(torch.isfinite(logits).all()):
+        raise AttributionError("the network's output is not a tensor of finite logits; is it trained and loaded right?")
+    heads = [(name, pooled) for name, (pooled, output) in linears.items() if _same(output, logits)]
     if heads:
         linear, pooled = heads[-1]
         fits = [

@@ -115,7 +115,9 @@ def label_maps(
     coords = map_coordinates(placement.frequency, relative, np.asarray(durations, dtype=float), time_axis)
     coords |= {"token": ("token", np.asarray(tokens, dtype=object))}
     coords |= {name: ("token", np.asarray(column)) for name, column in columns.items()}
-    facts = {**placement.attrs(), "time_axis": axis_config(time_axis), **attrs}
+    # Single values only, so that maps can be saved as netCDF too.
+    axis = {f"time_{name}": value for name, value in axis_config(time_axis).items() if value is not None}
+    facts = {**placement.attrs(), **axis, **attrs}
     return xr.DataArray(values, dims=("token", "frequency", "time"), coords=coords, name="map", attrs=facts)
 
 

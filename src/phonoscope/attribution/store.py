@@ -92,10 +92,11 @@ def read_maps(folder: str | Path, tokens: Sequence[str] | slice | None = None) -
                 raise AttributionError(f"no maps of {', '.join(absent[:3])} in {folder}")
         values, table = values[chosen], table.iloc[chosen]
     frequency, time = np.asarray(facts["frequency"]), np.asarray(facts["time"])
-    axis = TimeAxis(**facts["attrs"]["time_axis"])
+    attrs = facts["attrs"]
+    axis = TimeAxis(attrs["time_columns"], attrs.get("time_seconds"), attrs["time_edge_seconds"])
     coords = map_coordinates(frequency, time, table["duration"].to_numpy(), axis)
     coords |= {name: ("token", table[name].to_numpy()) for name in table.columns if name != "duration"}
-    return xr.DataArray(values, dims=facts["dims"], coords=coords, name="map", attrs=facts["attrs"])
+    return xr.DataArray(values, dims=facts["dims"], coords=coords, name="map", attrs=attrs)
 
 
 def _token_columns(batch: xr.DataArray) -> pd.DataFrame:
