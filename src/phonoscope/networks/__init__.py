@@ -30,12 +30,35 @@ def _resnet(depth: int) -> Callable[..., nn.Module]:
     return build
 
 
+def _raw_waveform(front_end: str) -> Callable[..., nn.Module]:
+    def build(n_classes: int, **options: Any) -> nn.Module:
+        from phonoscope.networks.raw_waveform import RawWaveform
+
+        return RawWaveform(front_end, n_classes, **options)
+
+    return build
+
+
+def _tssdnet(kind: str) -> Callable[..., nn.Module]:
+    def build(n_classes: int, **options: Any) -> nn.Module:
+        from phonoscope.networks.tssdnet import TSSDNet
+
+        return TSSDNet(kind, n_classes, **options)
+
+    return build
+
+
 NETWORKS: dict[str, Callable[..., nn.Module]] = {
     "compact": _compact,
     "compact-local": _local,
     "resnet18": _resnet(18),
     "resnet50": _resnet(50),
     "resnet101": _resnet(101),
+    "segmental": _raw_waveform("segmental"),
+    "sub-segmental": _raw_waveform("sub-segmental"),
+    "multi-resolution": _raw_waveform("multi-resolution"),
+    "res_tssdnet": _tssdnet("res"),
+    "inc_tssdnet": _tssdnet("inc"),
 }
 
 
@@ -46,7 +69,7 @@ def build_network(name: str, n_classes: int, **options: Any) -> nn.Module:
     ----------
     name
         A registered name, or ``package.module:callable``: the callable gets ``n_classes`` and the options and returns
-        a module from (batch, 1, rows, columns) to logits (batch, n_classes).
+        a module from (batch, 1, rows, columns), or (batch, 1, samples), to logits (batch, n_classes).
 
     Raises
     ------

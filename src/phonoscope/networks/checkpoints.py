@@ -1,0 +1,101 @@
+"""Reading weights from checkpoint files of other people's training, never the code that may lie beside them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from phonoscope.errors import ClassifierError
+
+# Where training scripts put the weights among epoch, loss and optimiser state.
+_KEYS = ("model_state_dict", "state_dict", "model", "network", "net", "weights")
+_PREFIXES = ("module.", "_orig_mod.")  # added by data-parallel and compiled modules
+
+
+def read_checkpoint(path: str | Path) -> dict[str, Tensor]:
+    """Read the weights of a checkpoint: a ``.safetensors`` file, a PyTorch file, or a folder with model.safetensors.
+
+    PyTorch files are loaded as weights only: a pickled optimiser or network beside the weights is never executed; if
+    it is more than plain values, the file is refused.
+
+    Returns
+    -------
+    dict of str to Tensor
+        Names as in ``network.state_dict()``, without the prefixes that parallel or compiled training adds.
+
+    Raises
+    ------
+    ClassifierError
+        If there is no such file, it holds code, or no mapping of names to tensors is found in it.
+    """
+    path = Path(path)
+    if path.is_dir():
+        path = path / "model.safetensors"
+    if not path.is_file():
+        raise ClassifierError(f"no checkpoint at {path}; give a .pth, .pt or .safetensors file")
+    if path.suffix == ".safetensors":
+        from safetensors.torch import load_file
+
+        try:
+            return load_file(path)
+        except Exception as error:
+            raise ClassifierError(f"{path} is not a safetensors file: {error}") from error
+    try:
+        content = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:
+        first_line = str(error).partition("\n")[0]
+        raise ClassifierError(
+            f"{path} cannot be read as plain weights ({first_line}). Files that hold pickled objects are not opened: "
+            "save the network's state_dict() where the file was made"
+        ) from error
+    state = _find_state(content)
+    if state is None:
+        found = ", ".join(map(str, content)) if isinstance(content, Mapping) else type(content).__name__
+        raise ClassifierError(
+            f"{path} holds no names with tensors (it has: {found}); expected a state_dict, alone or under one of "
+            f"{', '.join(_KEYS)}"
+        )
+    for prefix in _PREFIXES:
+        if all(name.startswith(prefix) for name in state):
+            state = {name.removeprefix(prefix): value for name, value in state.items()}
+    return state
+
+
+def _find_state(content: Any) -> dict[str, Tensor] | None:
+    if not isinstance(content, Mapping) or not content:
+        return None
+    if all(isinstance(value, Tensor) for value in content.values()):
+        return dict(content)
+    for key in _KEYS:
+        inner = _find_state(content.get(key))
+        if inner is not None:
+            return inner
+    return None
+
+
+def load_network(name: str, checkpoint: str | Path, **options: Any) -> nn.Module:
+    """Build a network by its name in ``NETWORKS`` and load a checkpoint into it, in evaluation mode.
+
+    The number of classes is read from the last weight matrix of the checkpoint.
+
+    Raises
+    ------
+    ClassifierError
+        If the checkpoint cannot be read or is one of another network.
+    """
+    from phonoscope.networks import build_network
+
+    state = read_checkpoint(checkpoint)
+    matrices = [value for value in state.values() if value.dim() == 2]
+    if not matrices:
+        raise ClassifierError(f"{checkpoint} holds no dense layer, so the number of classes is not known")
+    network = build_network(name, len(matrices[-1]), **options)
+    try:
+        network.load_state_dict(state)
+    except RuntimeError as error:
+        raise ClassifierError(f"the weights in {checkpoint} are not those of a network {name!r}: {error}") from error
+    return network.eval()
