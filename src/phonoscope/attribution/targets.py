@@ -81,9 +81,11 @@ def resolve_targets(classifier: Classifier, target: Target, count: int, true_lab
         target = list(true_labels)
     if isinstance(target, Contrast):
         row = torch.zeros(len(labels))
-        row[classifier.index_of(target.positive)] += 1
-        row[classifier.index_of(target.negative)] -= 1
-        return Targets([str(target)] * count, row.repeat(count, 1), labels)
+        positive, negative = classifier.index_of(target.positive), classifier.index_of(target.negative)
+        row[positive] += 1
+        row[negative] -= 1
+        named = contrast(labels[positive], labels[negative])
+        return Targets([str(named)] * count, row.repeat(count, 1), labels)
     names = [target] * count if isinstance(target, str) else list(target)
     if len(names) != count:
         raise AttributionError(f"{len(names)} targets were given for {count} tokens; give one a token")

@@ -220,6 +220,8 @@ def sign_flip_p(scores: np.ndarray, n_permutations: int = 1000, seed: int = 0) -
     """
     scores = np.asarray(scores, dtype=float)
     n_units = len(scores)
+    finite = np.isfinite(scores).all(axis=0)
+    scores = np.where(finite, scores, 0.0)
     observed = np.abs(scores.sum(axis=0))
     exact = n_units <= 12 or 2**n_units <= n_permutations
     n_flips = 2**n_units if exact else n_permutations
@@ -234,7 +236,7 @@ def sign_flip_p(scores: np.ndarray, n_permutations: int = 1000, seed: int = 0) -
         # sums that are equal in exact arithmetic must count as ties: allow for rounding
         reached += (np.abs((1.0 - 2.0 * flipped) @ scores) >= observed * (1 - 1e-10)).sum(axis=0)
     p = reached / n_flips if exact else (reached + 1) / (n_flips + 1)
-    return np.where(np.isfinite(observed), p, np.nan)
+    return np.where(finite, p, np.nan)
 
 
 def holm(p: Sequence[float] | np.ndarray) -> np.ndarray:
@@ -270,7 +272,7 @@ def _bca_quantiles(samples: np.ndarray, point: float, jackknife: np.ndarray, tai
     n = len(samples)
     below = np.clip(((samples < point).sum() + 0.5 * (samples == point).sum()) / n, 1 / (n + 1), n / (n + 1))
     bias = ndtri(below)
-    centred = jackknife.mean() - jackknife
+    centred = jackknife.mean() - jackknife if len(jackknife) else np.zeros(1)  # none: no skewness is known
     spread = (centred**2).sum() ** 1.5
     acceleration = (centred**3).sum() / (6 * spread) if spread > 0 else 0.0
     return ndtr(bias + (bias + tails) / (1 - acceleration * (bias + tails)))

@@ -196,6 +196,9 @@ def train(
             pace = (time.monotonic() - started) / (epoch + 1 - first_epoch)
             progress(EpochReport(epochs=epochs, seconds_left=pace * (epochs - epoch - 1), **row))
     network.load_state_dict(best[1])
+    # As a saved classifier is loaded: another memory layout would round differently.
+    if any(p.dim() == 4 for p in network.parameters()):
+        network.to(memory_format=torch.contiguous_format)  # ty: ignore[no-matching-overload]
     network.eval()
     del wrapped
     processes.finish()
