@@ -1,0 +1,306 @@
+"""Following a forward pass to every weight: what sees the input, what runs in parallel, what bypasses."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
+
+from phonoscope.errors import ClassifierError
+from phonoscope.modules import evaluation_mode
+
+_CONVOLUTIONS = {f"conv{d}d": False for d in (1, 2, 3)} | {f"conv_transpose{d}d": True for d in (1, 2, 3)}
+_RECURRENT = ("lstm", "gru", "rnn_tanh", "rnn_relu", "lstm_cell", "gru_cell", "rnn_tanh_cell", "rnn_relu_cell")
+_PRODUCTS = ("matmul", "__matmul__", "__rmatmul__", "mm", "bmm", "baddbmm", "addmm", "einsum", "tensordot", "bilinear")
+_SUMS = ("add", "add_", "__add__", "__radd__", "__iadd__")
+_CONCATENATIONS = ("cat", "concat", "concatenate", "hstack")
+_PROBE_SAMPLES = (16_000, 3_200, 96_000, 64_600, 32_000, 48_000, 8_000)
+_PROBE_SEED = 0
+
+
+@dataclass(frozen=True)
+class InputGrid:
+    """Where a tensor that is still the waveform lies on it: position ``i`` is input sample ``first + i * step``."""
+
+    first: int
+    step: int
+    count: int
+    input_samples: int
+
+
+@dataclass(frozen=True, eq=False)
+class Use:
+    """One use of a weight in a forward pass.
+
+    ``before`` are the uses (by position) whose outputs this one reads without another weight between; ``kind`` is
+    ``convolution``, ``transposed convolution``, ``linear``, ``recurrent`` or ``product``.
+    """
+
+    name: str
+    kind: str
+    weight: Tensor | None = None
+    stride: tuple[int, ...] = ()
+    padding: tuple[int, ...] = ()
+    dilation: tuple[int, ...] = ()
+    groups: int = 1
+    sees_input: bool = False
+    before: frozenset[int] = frozenset()
+    grid: InputGrid | None = None
+
+
+@dataclass(frozen=True)
+class Trace:
+    """What a forward pass did.
+
+    Attributes
+    ----------
+    uses
+        Every use of a weight, in the order of execution.
+    parallel
+        Positions of convolutions that read the same features and whose outputs are concatenated.
+    residual
+        Positions of weights whose output is added to a path around them.
+    transforms
+        Names of Fourier transforms that the input itself went through.
+    """
+
+    uses: list[Use] = field(default_factory=list)
+    parallel: list[tuple[int, ...]] = field(default_factory=list)
+    residual: set[int] = field(default_factory=set)
+    transforms: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class _Origin:
+    """What a tensor was made from: the input alone (``is_input``), the last weights on its way, all weights."""
+
+    is_input: bool
+    last: frozenset[int] = frozenset()
+    all: frozenset[int] = frozenset()
+
+
+class _Tracer(TorchFunctionMode):
+    """Carries an ``_Origin`` along every torch function of a forward pass."""
+
+    def __init__(self, inputs: Tensor, current: Callable[[], str], result: Trace) -> None:
+        super().__init__()
+        self._inputs = inputs
+        self._current = current
+        self._trace = result
+        self._origins: dict[int, _Origin] = {id(inputs): _Origin(is_input=True)}
+        self._alive: list[Any] = [inputs]  # ids are only unique among tensors that live
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        kwargs = kwargs or {}
+        name = _name_of(func)
+        operands = [a for a in _flat([*args, *kwargs.values()]) if isinstance(a, Tensor)]
+        known = [(a, o) for a in operands if (o := self._origins.get(id(a))) is not None]
+        made = self._follow(name, args, kwargs, operands, known) if known else None
+        result = func(*args, **kwargs)
+        changed = [args[0]] if name == "__setitem__" else _flat([result])
+        for output in changed:
+            if isinstance(output, Tensor):
+                self._alive.append(output)
+                self._origins.pop(id(output), None)
+                if made is not None:
+                    self._origins[id(output)] = made
+        return result
+
+    def _follow(
+        self, name: str, args: Any, kwargs: Any, operands: list[Tensor], known: list[tuple[Tensor, _Origin]]
+    ) -> _Origin:
+        origins = [origin for _, origin in known]
+        merged = _Origin(
+            is_input=all(o.is_input for o in origins),
+            last=frozenset().union(*(o.last for o in origins)),
+            all=frozenset().union(*(o.all for o in origins)),
+        )
+        # A weight that was computed from the features (attention, hypernetworks) is not a weight of the network.
+        learned = name in _CONVOLUTIONS or name == "linear" or name in _RECURRENT
+        if learned or (name in _PRODUCTS and len(operands) > len(known)):
+            return self._use(name, args, kwargs, merged)
+        if name.startswith(("fft_", "stft", "istft")) and merged.is_input:
+            self._trace.transforms.append(name.removeprefix("fft_"))
+            return _Origin(is_input=False, last=merged.last, all=merged.all)
+        if name == "multi_head_attention_forward":  # one function, whose last weight is the output projection
+            self._trace.uses.append(Use(f"{self._current()}.out_proj", "linear", before=merged.last))
+            index = len(self._trace.uses) - 1
+            return _Origin(is_input=False, last=frozenset([index]), all=merged.all | {index})
+        if name in _PRODUCTS:
+            return _Origin(is_input=False, last=merged.last, all=merged.all)
+        if name in _SUMS and len(known) == 2 and known[0][0].shape == known[1][0].shape:
+            (_, one), (_, other) = known
+            if one.last != other.last:
+                self._trace.residual.update((one.last - other.all) | (other.last - one.all))
+        if name in _CONCATENATIONS and len(known) > 1:
+            self._join(origins)
+        return merged
+
+    def _use(self, name: str, args: Any, kwargs: Any, merged: _Origin) -> _Origin:
+        index = len(self._trace.uses)
+        common: dict[str, Any] = {"name": self._current(), "sees_input": merged.is_input, "before": merged.last}
+        if name in _CONVOLUTIONS:
+            use = self._convolution(name, args, kwargs, common)
+        elif name == "linear":
+            weight = args[1] if len(args) > 1 else kwargs["weight"]
+            use = Use(kind="linear", weight=weight.detach(), **common)
+        else:
+            use = Use(kind="recurrent" if name in _RECURRENT else "product", **common)
+        self._trace.uses.append(use)
+        return _Origin(is_input=False, last=frozenset([index]), all=merged.all | {index})
+
+    def _convolution(self, name: str, args: Any, kwargs: Any, common: dict[str, Any]) -> Use:
+        transposed = _CONVOLUTIONS[name]
+        names = ["input", "weight", "bias", "stride", "padding", "dilation", "groups"]
+        if transposed:
+            names[5:] = ["output_padding", "groups", "dilation"]
+        given = dict(zip(names, args, strict=False)) | kwargs
+        weight, dims = given["weight"], int(name[-2])
+        dilation = _per_dimension(given.get("dilation", 1), dims)
+        padding = given.get("padding", 0)
+        if padding == "same":
+            padding = [(d * (k - 1)) // 2 for k, d in zip(weight.shape[2:], dilation, strict=True)]
+        grid = _place_on_input(given["input"], self._inputs) if common["sees_input"] else None
+        return Use(
+            kind="transposed convolution" if transposed else "convolution",
+            weight=weight.detach(),
+            stride=_per_dimension(given.get("stride", 1), dims),
+            padding=_per_dimension(0 if padding == "valid" else padding, dims),
+            dilation=dilation,
+            groups=given.get("groups", 1),
+            grid=grid,
+            **common,
+        )
+
+    def _join(self, origins: Sequence[_Origin]) -> None:
+        members = [next(iter(o.last)) if len(o.last) == 1 else None for o in origins]
+        if None in members or len(set(members)) < len(members):
+            return
+        uses = [self._trace.uses[m] for m in members if m is not None]
+        alike = {(u.kind, u.before, u.sees_input, u.groups, _channels(u)) for u in uses}
+        if len(alike) == 1 and uses[0].kind == "convolution":
+            self._trace.parallel.append(tuple(m for m in members if m is not None))
+
+
+def _channels(use: Use) -> tuple[int, int]:
+    return (0, 0) if use.weight is None else (use.weight.shape[1], use.weight.dim())
+
+
+def _place_on_input(tensor: Tensor, inputs: Tensor) -> InputGrid | None:
+    """Find which input sample each position of ``tensor`` stands for, by the largest entry of its gradient.
+
+    Padding, cutting and decimation before the first layer are seen in this way whatever function made them.
+    """
+    count = tensor.shape[-1]
+    if not tensor.requires_grad or count < 4:
+        return None
+    seen = []
+    for position in (count // 2, count // 2 + 1):
+        value = tensor.real if tensor.is_complex() else tensor
+        (gradient,) = torch.autograd.grad(value[..., position].sum(), inputs, retain_graph=True, allow_unused=True)
+        if gradient is None:
+            return None
+        seen.append(int(gradient.abs().reshape(-1, gradient.shape[-1]).sum(0).argmax()))
+    step = seen[1] - seen[0]
+    if step < 1:
+        return None
+    return InputGrid(seen[0] - (count // 2) * step, step, count, inputs.shape[-1])
+
+
+def _name_of(function: Any) -> str:
+    """Name of a torch function; of a property, such as ``mT``, the property's own."""
+    name = getattr(function, "__name__", "")
+    return getattr(function.__self__, "__name__", name) if name == "__get__" else name
+
+
+def _flat(values: Sequence[Any]) -> list[Any]:
+    """Take tuples and lists apart, at any depth."""
+    flat = []
+    for value in values:
+        flat += _flat(value) if isinstance(value, (tuple, list)) else [value]
+    return flat
+
+
+def _per_dimension(value: Any, dims: int) -> tuple[int, ...]:
+    values = tuple(value) if isinstance(value, (tuple, list, torch.Size)) else (value,)
+    return tuple(int(v) for v in (values * dims if len(values) == 1 else values))
+
+
+@contextmanager
+def _module_names(network: nn.Module) -> Generator[Callable[[], str], None, None]:
+    """Tell, while the network runs, the name of the innermost module that is running."""
+    running: list[str] = [""]
+    handles = []
+
+    def enter(name: str) -> Callable[..., None]:
+        return lambda *_: running.append(name)
+
+    def leave(*_: Any) -> None:
+        running.pop()
+
+    try:
+        for name, module in network.named_modules():
+            handles.append(module.register_forward_pre_hook(enter(name)))
+            handles.append(module.register_forward_hook(leave))
+        yield lambda: running[-1]
+    finally:
+        for handle in handles:
+            handle.remove()
+
+
+def trace(network: nn.Module, example: Tensor) -> Trace:
+    """Run the network once on ``example`` and note every use of a weight.
+
+    Parameters
+    ----------
+    network
+        Any module; it is run in evaluation mode and left as it was (modes, gradients, random state).
+    example
+        One input of the network.
+
+    Returns
+    -------
+    Trace
+    """
+    result = Trace()
+    inputs = example.detach().clone().requires_grad_(True)
+    with (
+        torch.random.fork_rng(),
+        evaluation_mode(network),
+        torch.enable_grad(),
+        _module_names(network) as current,
+        _Tracer(inputs, current, result),
+    ):
+        network(inputs)
+    return result
+
+
+def trace_any(network: nn.Module, shapes: Sequence[tuple[int, ...]] | None = None) -> Trace:
+    """Trace with the first probe that the network accepts: noise of the usual shapes and lengths of a waveform.
+
+    Raises
+    ------
+    ClassifierError
+        If it accepts none of them.
+    """
+    waveforms = [shape for n in _PROBE_SAMPLES for shape in ((1, 1, n), (1, n))]
+    parameter = next(network.parameters(), torch.zeros(1))
+    generator = torch.Generator().manual_seed(_PROBE_SEED)
+    first_problem = ""
+    for shape in shapes or waveforms:
+        probe = torch.randn(shape, generator=generator).to(parameter.device)
+        if parameter.is_floating_point():
+            probe = probe.to(parameter.dtype)
+        try:
+            return trace(network, probe)
+        except Exception as error:  # what a foreign network raises on an input it does not take is its own affair
+            first_problem = first_problem or f"{type(error).__name__}: {error}"
+    raise ClassifierError(
+        f"the network takes no waveform of {', '.join(map(str, _PROBE_SAMPLES))} samples, neither as (batch, 1, "
+        f"samples) nor as (batch, samples) ({first_problem[:200]}). Pass one input that it takes as example="
+    )
