@@ -1,0 +1,232 @@
+"""Cumulative response spectra (CRS, eq. 2) of many waveforms, one after the other, without holding what is averaged.
+
+Memory is that of one block of frames, however many waveforms there are and however small the hop is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any, Literal, get_args
+
+import numpy as np
+import xarray as xr
+
+from phonoscope.errors import PhonoscopeError
+from phonoscope.filters.bank import FilterBank, bank_of
+from phonoscope.filters.response import Transform, checked, magnitude_blocks, response_attrs, transform_of
+from phonoscope.filters.scaling import Scaling
+from phonoscope.left_out import LeftOut
+
+if TYPE_CHECKING:
+    from torch import nn
+
+Mean = Literal["amplitude", "decibel", "power"]
+
+FLOOR_DB = -120.0  # of dB means, re a frame that the filters pass entirely
+_FRAMES_AT_ONCE = 4096
+_UNITS = {"amplitude": "amplitude × gain²", "decibel": "dB re amplitude × gain² of 1", "power": "amplitude × gain²"}
+_METHODS = {
+    "amplitude": "CRS: mean of STRS over time (Gupta & Abrol, eq. 2)",
+    "decibel": "mean of the level of STRS over time",
+    "power": "root of the mean power of STRS over time",
+}
+
+
+def cumulative_response(
+    network: nn.Module | FilterBank,
+    waveforms: Iterable[np.ndarray],
+    sample_rate: float,
+    *,
+    layer: str | None = None,
+    n_fft: int | None = None,
+    scaling: Scaling = "none",
+    mean: Mean = "amplitude",
+    tokens: Sequence[str] | None = None,
+    strict: bool = False,
+    progress: Callable[[int], object] | None = None,
+) -> xr.DataArray:
+    """Cumulative response spectrum of each waveform: ``CRS(i) = mean_j STRS(i, j)`` (Gupta & Abrol, eq. 2).
+
+    Parameters
+    ----------
+    network, sample_rate, layer, n_fft, scaling
+        As of `response_spectrum`.
+    waveforms : iterable of ndarray (sample,)
+        May be a generator and may differ in length: each is dropped when its spectrum is done.
+    mean : {"amplitude", "decibel", "power"}
+        ``amplitude`` is eq. 2. ``decibel`` averages levels, as the published code's plots do; it stresses quiet frames
+        (levels are cut 120 dB below what a frame of the waveform's largest sample could give). ``power`` is √mean STRS²
+        and never below eq. 2.
+    tokens : sequence of str, optional
+        Names of the waveforms; their numbers when not given.
+    strict : bool
+        Stop at the first waveform that cannot be used, instead of leaving it out.
+    progress : callable, optional
+        Told the number of waveforms done.
+
+    Returns
+    -------
+    DataArray, dims (token, frequency), float64
+        ``attrs["left_out"]`` lists waveforms that could not be used and why.
+
+    Raises
+    ------
+    PhonoscopeError
+        If no waveform can be used; with `strict`, at the first that cannot.
+    """
+    bank = bank_of(network, sample_rate, layer)
+    transform = transform_of(bank, n_fft)
+    left_out = LeftOut()
+    done = list(_rows(bank, transform, waveforms, scaling, mean, tokens, strict, left_out, progress))
+    if not done:
+        raise PhonoscopeError(f"none of the waveforms can be used: {_reasons(left_out)}")
+    names, rows = zip(*((name, row) for _, name, row in done), strict=True)
+    return xr.DataArray(
+        np.stack(rows),
+        dims=("token", "frequency"),
+        coords={"token": list(names), "frequency": ("frequency", transform.frequency, {"units": "Hz"})},
+        attrs=_attrs(bank, transform, scaling, mean, left_out),
+        name="response",
+    )
+
+
+def mean_response(
+    network: nn.Module | FilterBank,
+    waveforms: Iterable[np.ndarray],
+    sample_rate: float,
+    *,
+    groups: Sequence[Hashable] | None = None,
+    layer: str | None = None,
+    n_fft: int | None = None,
+    scaling: Scaling = "none",
+    mean: Mean = "amplitude",
+    strict: bool = False,
+    progress: Callable[[int], object] | None = None,
+) -> xr.DataArray:
+    """Mean cumulative response of a corpus, or of each group in it (class, speaker), in memory that does not grow.
+
+    Parameters
+    ----------
+    groups : sequence, optional
+        Group of each waveform; all are one group, ``all``, when not given. Others as of `cumulative_response`.
+
+    Returns
+    -------
+    DataArray, dims (group, frequency), float64
+        Every waveform weighs the same. The coordinate ``count`` says how many are in a group, the coordinate
+        ``deviation`` (group, frequency) how much they differ (standard deviation, NaN for one waveform).
+    """
+    bank = bank_of(network, sample_rate, layer)
+    transform = transform_of(bank, n_fft)
+    left_out = LeftOut()
+    running: dict[Hashable, tuple[int, np.ndarray, np.ndarray]] = {}
+    for index, _, row in _rows(bank, transform, waveforms, scaling, mean, None, strict, left_out, progress):
+        group = "all" if groups is None else groups[index]
+        count, centre, squares = running.get(group, (0, np.zeros_like(row), np.zeros_like(row)))
+        change = row - centre  # Welford (1962): exact however many follow
+        centre = centre + change / (count + 1)
+        running[group] = (count + 1, centre, squares + change * (row - centre))
+    if not running:
+        raise PhonoscopeError(f"none of the waveforms can be used: {_reasons(left_out)}")
+    counts = np.array([count for count, _, _ in running.values()])
+    squares = np.stack([squares for _, _, squares in running.values()])
+    spread = np.full(squares.shape, np.nan)
+    several = counts > 1
+    spread[several] = np.sqrt(squares[several] / (counts[several, None] - 1))
+    return xr.DataArray(
+        np.stack([centre for _, centre, _ in running.values()]),
+        dims=("group", "frequency"),
+        coords={
+            "group": list(running),
+            "frequency": ("frequency", transform.frequency, {"units": "Hz"}),
+            "count": ("group", counts),
+            "deviation": (("group", "frequency"), spread),
+        },
+        attrs=_attrs(bank, transform, scaling, mean, left_out),
+        name="response",
+    )
+
+
+def _rows(
+    bank: FilterBank,
+    transform: Transform,
+    waveforms: Iterable[np.ndarray],
+    scaling: Scaling,
+    mean: Mean,
+    tokens: Sequence[str] | None,
+    strict: bool,
+    left_out: LeftOut,
+    progress: Callable[[int], object] | None,
+) -> Iterator[tuple[int, Any, np.ndarray]]:
+    """Yield (number, name, mean spectrum) of every waveform that can be used."""
+    if mean not in get_args(Mean):
+        raise PhonoscopeError(f"mean {mean!r} is not known; choose one of {', '.join(get_args(Mean))}")
+    for index, waveform in enumerate(waveforms):
+        name = index if tokens is None else tokens[index]
+        try:
+            wave = checked(waveform, scaling, transform.spectra.dtype)
+            if wave.ndim != 1:
+                raise PhonoscopeError(f"expected one waveform (sample,), found an array of shape {wave.shape}")
+            row = _mean_spectrum(bank, transform, wave, mean)
+        except PhonoscopeError as error:
+            if strict:
+                raise PhonoscopeError(f"waveform {name}: {error}") from error
+            left_out.add("token", str(error), examples=[str(name)])
+            continue
+        yield index, name, row
+        if progress is not None:
+            progress(index + 1)
+
+
+def _mean_spectrum(bank: FilterBank, transform: Transform, wave: np.ndarray, mean: Mean) -> np.ndarray:
+    frames = bank.frames(wave)
+    if mean == "power":
+        return _root_mean_power(transform, frames)
+    total = np.zeros(len(transform.frequency))
+    if mean == "decibel":
+        floor = _largest_possible(transform, frames.shape[1], wave) * 10 ** (FLOOR_DB / 20)
+        if floor == 0:
+            raise PhonoscopeError("digital silence, or dead filters: there is no level to average")
+        for _, magnitudes in magnitude_blocks(transform, frames):
+            total += 20 * np.log10(np.maximum(magnitudes, floor)).sum(axis=1, dtype=np.float64)
+    else:
+        for _, magnitudes in magnitude_blocks(transform, frames):
+            total += magnitudes.sum(axis=1, dtype=np.float64)
+    return total / len(frames)
+
+
+def _root_mean_power(transform: Transform, frames: np.ndarray) -> np.ndarray:
+    """√mean_j STRS² from the covariance of the responses: no spectrum of a frame is made."""
+    size = (transform.spectra if transform.responses is None else transform.responses.T).shape[1]
+    covariance = np.zeros((size, size))
+    for first in range(0, len(frames), _FRAMES_AT_ONCE):
+        block = frames[first : first + _FRAMES_AT_ONCE].T
+        passed = block if transform.responses is None else transform.responses @ block
+        covariance += passed @ passed.T
+    spectra = transform.spectra.astype(np.float64)
+    power = ((spectra @ (covariance / len(frames))) * spectra).sum(axis=1)
+    bins = len(transform.frequency)
+    return np.sqrt(np.maximum(power[:bins] + power[bins:], 0.0))
+
+
+def _largest_possible(transform: Transform, width: int, wave: np.ndarray) -> float:
+    """Bound of STRS over all frequencies and frames of a waveform, by Cauchy–Schwarz."""
+    gain = transform.spectra.astype(np.float64)
+    if transform.responses is not None:
+        gain = gain @ transform.responses
+    power = np.square(gain).sum(axis=1)
+    bins = len(transform.frequency)
+    return float(np.sqrt((power[:bins] + power[bins:]).max() * width) * np.abs(wave).max(initial=0.0))
+
+
+def _attrs(bank: FilterBank, transform: Transform, scaling: Scaling, mean: Mean, left_out: LeftOut) -> dict[str, Any]:
+    return response_attrs(bank, transform, scaling) | {
+        "units": _UNITS[mean],
+        "mean": mean,
+        "method": _METHODS[mean],
+        "left_out": left_out.entries(),
+    }
+
+
+def _reasons(left_out: LeftOut) -> str:
+    return "; ".join(f"{entry['reason']} ({entry['count']})" for entry in left_out.entries()) or "there is none"
