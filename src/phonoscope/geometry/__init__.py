@@ -1,0 +1,33 @@
+"""Geometry: the weights of a layer as a dictionary of filters, measured against random weights of the same shape."""
+
+import sys
+from types import ModuleType
+from typing import Any
+
+from phonoscope.geometry.measures import dictionary_measures, marchenko_pastur_edges, welch_bound
+from phonoscope.geometry.table import compare_geometry, geometry, records
+from phonoscope.geometry.words import describe
+
+__all__ = [
+    "compare_geometry",
+    "describe",
+    "dictionary_measures",
+    "geometry",
+    "marchenko_pastur_edges",
+    "records",
+    "welch_bound",
+]
+
+
+class _Room(ModuleType):
+    """The room bears the name of its one public function: ``phonoscope.geometry(network)`` calls it.
+
+    Importing a submodule binds it in its package, so that ``ps.geometry`` would be the function or the module
+    depending on what was imported before; as a callable module it is both.
+    """
+
+    def __call__(self, *args: Any, **options: Any) -> Any:
+        return geometry(*args, **options)
+
+
+sys.modules[__name__].__class__ = _Room
