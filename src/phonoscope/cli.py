@@ -213,6 +213,48 @@ def explain(
 
 
 @app.command()
+def geometry(
+    checkpoints: Annotated[
+        list[Path], typer.Argument(help="Weights file, or folder of a classifier; several to compare.")
+    ],
+    network: Annotated[
+        str | None, typer.Option(help="Network of the weights: inc_tssdnet, sub-segmental … Without it, plain weights.")
+    ] = None,
+    layers: Annotated[
+        str | None, typer.Option(help="Layers, separated by commas, or all; else those that the network declares.")
+    ] = None,
+    alignment: Annotated[str, typer.Option(help="Branches of a block: left (as in the paper) or centre.")] = "left",
+    null_draws: Annotated[int, typer.Option(help="Draws of random weights to compare with; 0 for none.")] = 20,
+    out: Annotated[Path | None, typer.Option(help="Table to write: .csv or .parquet.")] = None,
+    figure: Annotated[Path | None, typer.Option(help="Figure to write (.png, .pdf, .svg): layer after layer.")] = None,
+    seed: Seed = 0,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one list of rows, and nothing else.")] = False,
+) -> None:
+    """Measure the weights of every layer as a dictionary, beside random weights: learned, or just wide?
+
+    Example: phonoscope geometry inc_tssdnet.pth --network inc_tssdnet
+    """
+    from phonoscope.geometry import describe, measure_checkpoints, records, write_table
+
+    options: dict[str, Any] = {"network": network, "alignment": alignment, "null_draws": null_draws, "seed": seed}
+    if layers is not None:
+        options["layers"] = "all" if layers == "all" else [name.strip() for name in layers.split(",")]
+    table = measure_checkpoints(checkpoints, **options)
+    written = [] if out is None else [write_table(out, table)]
+    if figure is not None:
+        from phonoscope.files import write_with
+        from phonoscope.report.geometry import layer_figure
+
+        drawn = layer_figure(table)
+        written.append(write_with(figure, lambda part: drawn.savefig(part, dpi=160, facecolor="white")))
+    if as_json:
+        _print_json(records(table))
+        return
+    typer.echo(describe(table) + "\n")
+    typer.echo("\n".join([*(f"read  {path}" for path in checkpoints), *(f"wrote {path}" for path in written)]))
+
+
+@app.command()
 def run(
     recipe: Annotated[str, typer.Argument(help="vowels, vowels-4k, voicing, or a TOML file.")],
     out: Annotated[Path, typer.Option(help="Run folder: everything needed to repeat and to report.")],
@@ -382,7 +424,7 @@ def _counter(what: str) -> Callable[[int, int], None]:
     return progress
 
 
-def _print_json(value: dict[str, Any]) -> None:
+def _print_json(value: dict[str, Any] | list[dict[str, Any]]) -> None:
     from phonoscope.files import to_json
 
     typer.echo(to_json(value))

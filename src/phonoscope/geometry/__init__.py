@@ -4,8 +4,9 @@ import sys
 from types import ModuleType
 from typing import Any
 
+from phonoscope.geometry.files import measure_checkpoints, records, write_table
 from phonoscope.geometry.measures import dictionary_measures, marchenko_pastur_edges, welch_bound
-from phonoscope.geometry.table import compare_geometry, geometry, records
+from phonoscope.geometry.table import compare_geometry, geometry
 from phonoscope.geometry.words import describe
 
 __all__ = [
@@ -14,8 +15,10 @@ __all__ = [
     "dictionary_measures",
     "geometry",
     "marchenko_pastur_edges",
+    "measure_checkpoints",
     "records",
     "welch_bound",
+    "write_table",
 ]
 
 

@@ -13,8 +13,8 @@ from phonoscope.geometry.measures import unit_columns
 
 _MOST_VERTICES = 2_000_000
 _BATCH_SUBSETS = 1_000
-_MOST_LINEAR_PROGRAMMES = 4_000  # N * K up to which the upper bound is polished by linear programmes
-_STARTS = 12
+# The upper bound is polished by linear programmes from so many starts, up to so large an N * K.
+_STARTS_BY_SIZE = ((3_000, 12), (10_000, 3))
 _WEIGHT_STEP = 0.5
 _FEASIBLE = 1 + 1e-9
 _SEED = 0
@@ -69,8 +69,9 @@ def _block_gap(unit: np.ndarray) -> Gap:
     if real and math.comb(filters, dimensions) * 2 ** (dimensions - 1) <= _MOST_VERTICES:
         return _by_vertices(unit)
     low, high, found = _by_weights(unit)
-    if real and dimensions * filters <= _MOST_LINEAR_PROGRAMMES:
-        high, found = _by_linear_programmes(unit, high, found)
+    starts = next((count for size, count in _STARTS_BY_SIZE if dimensions * filters <= size), 0)
+    if real and starts:
+        high, found = _by_linear_programmes(unit, high, found, starts)
     return Gap(min(low, high), high, exact=False, direction=found)
 
 
@@ -114,13 +115,13 @@ def _by_weights(unit: np.ndarray) -> tuple[float, float, np.ndarray]:
     return low, high, found
 
 
-def _by_linear_programmes(unit: np.ndarray, high: float, found: np.ndarray) -> tuple[float, np.ndarray]:
+def _by_linear_programmes(unit: np.ndarray, high: float, found: np.ndarray, count: int) -> tuple[float, np.ndarray]:
     """Climb from several directions to a vertex: x ← the farthest point of {|Dᵀx| ≤ 1} in the direction of x."""
     from scipy.optimize import linprog
 
     sides = np.vstack([unit.T, -unit.T])
     generator = np.random.default_rng(_SEED)
-    starts = [found, *generator.standard_normal((_STARTS - 1, unit.shape[0]))]
+    starts = [found, *generator.standard_normal((count - 1, unit.shape[0]))]
     for start in starts:
         x, length = start, 0.0
         while True:

@@ -149,20 +149,6 @@ def compare_geometry(checkpoints: Mapping[str, Source], **options: Any) -> pd.Da
     return whole
 
 
-def records(table: pd.DataFrame) -> list[dict[str, Any]]:
-    """Rows of a table of ``geometry`` as plain values: numbers, text, lists, None where missing."""
-    rows = []
-    for row in table.to_dict("records"):
-        plain = {}
-        for key, value in row.items():
-            if isinstance(value, (tuple, list)):
-                plain[str(key)] = list(value)
-            else:
-                plain[str(key)] = None if pd.isna(value) else value
-        rows.append(plain)
-    return rows
-
-
 def _layers(
     source: Source,
     network: str | nn.Module | None,

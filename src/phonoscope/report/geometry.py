@@ -1,0 +1,94 @@
+"""Coherence and frame bound of the layers of a network, one after the other, with the band of random weights."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from phonoscope.errors import PhonoscopeError
+from phonoscope.report.style import FAINT, INK, POINTS, class_colour, dress, new_figure
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+_PANELS = (("mu", "μ"), ("mu_avg", "μ_avg"), ("B", "B"))
+_BAND_SD = 2.0
+_INCHES_A_LAYER, _LEAST_INCHES, _MOST_INCHES = 0.28, 4.5, 14.0
+
+
+def layer_figure(table: pd.DataFrame) -> Figure:
+    """Draw μ, μ_avg and B of every layer in network order, as Fig. 5 of the second paper does.
+
+    Layers whose output is added to a path around them are marked with a circle; the grey band is two standard
+    deviations around the mean of random weights of the same shape. Several checkpoints are drawn as several lines.
+
+    Parameters
+    ----------
+    table : DataFrame
+        From `phonoscope.geometry` or `compare_geometry`.
+
+    Raises
+    ------
+    PhonoscopeError
+        If the table has no rows.
+    """
+    if table.empty:
+        raise PhonoscopeError("there is no layer to draw")
+    groups = list(table.groupby("checkpoint", sort=False)) if "checkpoint" in table else [("", table)]
+    layers = list(dict.fromkeys(table["layer"]))
+    width = min(max(_INCHES_A_LAYER * len(layers) + 1.2, _LEAST_INCHES), _MOST_INCHES)
+    figure = new_figure(width, 5.6)
+    panels = figure.subplots(len(_PANELS), 1, sharex=True)
+    place = {layer: i for i, layer in enumerate(layers)}
+    for axes, (measure, sign) in zip(panels, _PANELS, strict=True):
+        dress(axes, y=sign)
+        if f"{measure}_null" in table:
+            _draw_null(axes, groups[0][1], measure, place)
+        for number, (name, rows) in enumerate(groups):
+            _draw_line(axes, rows, measure, place, class_colour(number), str(name))
+    panels[-1].set_xticks(range(len(layers)), layers, rotation=90, fontsize=POINTS - 1)
+    handles, labels = panels[0].get_legend_handles_labels()
+    seen = dict(zip(labels, handles, strict=True))
+    if seen:
+        figure.legend(
+            seen.values(),
+            seen.keys(),
+            loc="outside upper left",
+            ncols=min(len(seen), 4),
+            frameon=False,
+            fontsize=POINTS,
+            labelcolor=INK,
+        )
+    return figure
+
+
+def _draw_null(axes: Axes, rows: pd.DataFrame, measure: str, place: dict[str, int]) -> None:
+    x = np.array([place[layer] for layer in rows["layer"]])
+    mean, sd = rows[f"{measure}_null"].to_numpy(float), rows[f"{measure}_null_sd"].to_numpy(float)
+    if len(x) == 1:  # a band of one point has no width
+        axes.errorbar(x, mean, _BAND_SD * sd, color=FAINT, fmt="_", capsize=4, label="random weights")
+        return
+    axes.fill_between(
+        x, mean - _BAND_SD * sd, mean + _BAND_SD * sd, color=FAINT, alpha=0.5, linewidth=0, label="random weights"
+    )
+
+
+def _draw_line(axes: Axes, rows: pd.DataFrame, measure: str, place: dict[str, int], colour: str, name: str) -> None:
+    x = np.array([place[layer] for layer in rows["layer"]])
+    values = rows[measure].to_numpy(float)
+    axes.plot(x, values, color=colour, linewidth=1.0, marker=".", markersize=4, label=name or "the network")
+    circled = rows["residual"].fillna(False).to_numpy(bool)
+    if circled.any():
+        axes.plot(
+            x[circled],
+            values[circled],
+            linestyle="none",
+            marker="o",
+            markersize=8,
+            markerfacecolor="none",
+            color=colour,
+            label="added to a path around it",
+        )
