@@ -433,3 +433,34 @@ def test_what_is_said_about_maps_are_single_values_that_any_format_keeps():
         maps = explain(classifier, waves(2))
         assert all(isinstance(value, (str, int, float)) for value in maps.attrs.values())
         assert np.isfinite([v for v in maps.attrs.values() if not isinstance(v, str)]).all()
+
+
+class ActsInPlace(nn.Module):
+    """The activation overwrites what the convolution put out: only the activation's own output is averaged."""
+
+    def __init__(self):
+        super().__init__()
+        self.z = nn.Conv2d(1, 4, 5, 4)
+        self.a = nn.ReLU(inplace=True)
+        self.fc = nn.Linear(4, 3)
+
+    def forward(self, x):
+        return self.fc(self.a(self.z(x)).mean((2, 3)))
+
+
+class Overwritten(Headless):
+    """The features are overwritten once they have been averaged."""
+
+    def forward(self, x):
+        features = self.conv(x)
+        pooled = features.mean((2, 3))
+        features.zero_()
+        return self.fc(pooled)
+
+
+def test_what_happens_in_place_after_a_layer_does_not_change_its_map():
+    classifier = build(ActsInPlace)
+    assert find_pooled_head(classifier.network.eval(), classifier.inputs(torch.randn(2, 800))).layer == "a"
+    plain, overwritten = explain(build(Headless), waves()), explain(build(Overwritten), waves())
+    assert overwritten.values == pytest.approx(plain.values)
+    assert overwritten.attrs == plain.attrs

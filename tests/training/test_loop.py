@@ -287,3 +287,20 @@ def test_the_checkpoint_says_what_it_belongs_to(tmp_path):
     assert facts["settings"]["classes"] == ["low", "high"]
     assert facts["settings"]["front_end"]["rows"] == 16
     assert len(facts["rows"]) == 1
+
+
+def test_each_epoch_has_its_own_noise_and_order(monkeypatch):
+    from phonoscope.training import loop
+
+    drawn, batches = [], []
+
+    def watched(inputs, **settings):
+        batches.append(inputs)
+        drawn.append(float(torch.rand(1)))
+        return inputs
+
+    monkeypatch.setattr(loop, "augment", watched)
+    fit()
+    assert len(set(drawn)) == len(drawn) == 12
+    assert not torch.equal(batches[0], batches[3])
+    assert torch.cat(batches[:3]).sum() == pytest.approx(float(torch.cat(batches[3:6]).sum()), abs=0.1)
