@@ -1,4 +1,4 @@
-"""What the first layer of a raw-waveform network hears: response spectra, an atlas of its filters, Wigner–Ville contours.
+"""What the first layer of a raw-waveform network hears: response spectra, an atlas of filters, Wigner–Ville contours.
 
 Nothing here knows of corpora: waveforms go in, labelled arrays in Hz and s come out.
 """

@@ -13,7 +13,8 @@ from phonoscope.errors import PhonoscopeError
 from phonoscope.filters.bank import FilterBank
 
 MIN_POINTS = 4096
-TONAL, TRANSIENT = 0.15, -0.15  # tonality above or below: of random filters of 30 to 500 taps, 1 in 1000 or fewer
+CLEAR_TONALITY = 0.15  # of random filters of 30 to 500 taps, 1 in 500 or fewer lie above it or below its negative
+SHORT_TAPS = 30  # shorter random filters scatter more: the limit grows as 1 / taps
 _HALF_POWER = 0.5
 
 
@@ -51,17 +52,18 @@ def filter_atlas(bank: FilterBank, n_fft: int | None = None) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        ``rank`` (0 is the lowest centre), ``filter`` (position in the bank), ``branch``, ``taps``, ``norm`` (root of the
-        energy), ``peak_hz`` and ``peak_db`` (largest gain, 20 log10), ``centre_hz`` (mean of P), ``spread_hz`` (standard
-        deviation of P), ``bandwidth_hz`` (between the half-power points around the peak), ``q`` (peak / bandwidth),
-        ``erb_hz`` (∫P / max P), ``delay_seconds`` (centroid of e, from the frame's middle), ``group_delay_seconds`` (at the
-        peak, from the frame's middle; positive: the sound that is matched comes later), ``duration_seconds`` (twice the
-        standard deviation of e), ``time_bandwidth`` (4π σ_t σ_f; 1 for a Gabor atom, the least there is, of filters away
-        from 0 Hz), ``tonality`` (-1 a click, 0 noise, 1 a sinusoid) and ``character`` (tonal, transient or mixed).
-        All zeros give NaN and the character ``dead``.
+        ``rank`` (0 is the lowest centre), ``filter`` (position in the bank), ``branch``, ``taps``, ``norm`` (root of
+        the energy), ``peak_hz`` and ``peak_db`` (largest gain, 20 log10), ``centre_hz`` (mean of P), ``spread_hz``
+        (standard deviation of P), ``bandwidth_hz`` (between the half-power points around the peak), ``q`` (peak /
+        bandwidth), ``erb_hz`` (∫P / max P), ``delay_seconds`` (centroid of e, from the frame's middle),
+        ``group_delay_seconds`` (at the peak, from the frame's middle; positive: the sound that is matched comes later),
+        ``duration_seconds`` (twice the standard deviation of e), ``time_bandwidth`` (4π σ_t σ_f; 1 for a Gabor atom,
+        the least there is, of filters away from 0 Hz), ``tonality`` (-1 a click, 0 noise, 1 a sinusoid) and
+        ``character`` (tonal, transient or mixed). All zeros give NaN and the character ``dead``.
 
         Tonality is the normalised entropy of e over the filter's own taps minus that of P up to half the sample rate:
-        a sinusoid is spread over time and collected in frequency, a click the other way round.
+        a sinusoid is spread over time and collected in frequency, a click the other way round. Beyond ±0.15 (more for
+        fewer than 30 taps) it is called tonal or transient: random weights hardly ever are.
     """
     gain = frequency_response(bank, n_fft)
     frequency, step = gain["frequency"].values, float(gain["frequency"][1])
@@ -85,7 +87,8 @@ def filter_atlas(bank: FilterBank, n_fft: int | None = None) -> pd.DataFrame:
             row |= {"erb_hz": np.trapezoid(power, frequency) / power[top], "delay_seconds": delay}
             row |= {"group_delay_seconds": slopes[number, top], "duration_seconds": 2 * deviation}
             row |= {"time_bandwidth": 4 * np.pi * deviation * spread, "tonality": tonality}
-            character = "tonal" if tonality > TONAL else "transient" if tonality < TRANSIENT else "mixed"
+            limit = CLEAR_TONALITY * max(1.0, SHORT_TAPS / len(taps))
+            character = "tonal" if tonality > limit else "transient" if tonality < -limit else "mixed"
         else:
             character = "dead"
         rows.append(row | {"character": character})
@@ -180,7 +183,7 @@ def _half_power(power: np.ndarray, top: int) -> tuple[float, float]:
 
 
 def _own_bins(power: np.ndarray, taps: int, dilation: int) -> np.ndarray:
-    """Mean power in as many equal bands as the filter has independent frequencies; images of dilated taps count once."""
+    """Mean power in as many equal bands as the filter has independent frequencies, without images of dilated taps."""
     bands = max(2, taps // 2 + 1)
     part = power[: max(bands, len(power) // dilation)]
     return np.array([band.mean() for band in np.array_split(part, bands)])

@@ -59,7 +59,7 @@ class Branch:
             weights = weights[:, None, :]
         if weights.ndim != 3 or weights.shape[1] != 1 or not weights.size:
             raise PhonoscopeError(
-                f"filters of {self.name or 'a branch'} have shape {np.shape(self.weights)}; expected (filters, 1, taps): "
+                f"filters of {self.name or 'one'} have shape {np.shape(self.weights)}; expected (filters, 1, taps), "
                 "a layer that sees one channel of sound. Average the channels of the recording and of the weights first"
             )
         if weights.dtype not in _PRECISIONS:
@@ -127,7 +127,9 @@ class FilterBank:
             raise PhonoscopeError(f"a bank needs a branch and a sample rate > 0, got {self.sample_rate} Hz")
         modes = {branch.padding_mode for branch in self.branches}
         if len(modes) > 1:
-            raise PhonoscopeError(f"branches are padded in different ways ({', '.join(sorted(modes))}): analyse each alone")
+            raise PhonoscopeError(
+                f"branches are padded in different ways ({', '.join(sorted(modes))}): analyse each alone"
+            )
 
     @property
     def width(self) -> int:
@@ -203,14 +205,11 @@ class FilterBank:
 
     def frames(self, waveform: np.ndarray) -> np.ndarray:
         """Frames x_j of a waveform, a view (frame, width): what D* is multiplied with."""
-        waveform = np.asarray(waveform)
-        count = self.n_frames(len(waveform))
-        before = max(0, -self.frame_start)
-        last = self.frame_start + (count - 1) * self.hop + self.width
-        mode = _NUMPY_PADDING[self.reference.padding_mode]
-        extended = np.pad(waveform, (before, max(0, last - len(waveform))), mode=mode)  # ty: ignore[no-matching-overload]
-        first = self.frame_start + before
-        return np.lib.stride_tricks.sliding_window_view(extended[first:], self.width)[:: self.hop][:count]
+        waveform = np.asarray(waveform) count = self.n_frames(len(waveform)) before = max(0, -self.frame_start) last =
+        self.frame_start + (count - 1) * self.hop + self.width mode = _NUMPY_PADDING[self.reference.padding_mode]
+        extended = np.pad(waveform, (before, max(0, last - len(waveform))), mode=mode)  # ty:
+        ignore[no-matching-overload] first = self.frame_start + before return
+        np.lib.stride_tricks.sliding_window_view(extended[first:], self.width)[:: self.hop][:count]
 
 
 def bank_of(network: nn.Module | FilterBank, sample_rate: float, layer: str | None = None) -> FilterBank:
@@ -246,7 +245,9 @@ def as_published(bank: FilterBank, hop: int = PUBLISHED_HOP) -> FilterBank:
     apart, and frames stand at positions that the network may not compute.
     """
     branches = [
-        replace(branch, stride=hop, padding=(0, bank.width - 1 if branch.width == bank.width else 0), padding_mode="zeros")
+        replace(
+            branch, stride=hop, padding=(0, bank.width - 1 if branch.width == bank.width else 0), padding_mode="zeros"
+        )
         for branch in bank.branches
     ]
     return replace(bank, branches=branches, alignment="left")

@@ -191,18 +191,19 @@ def _mean_spectrum(bank: FilterBank, transform: Transform, wave: np.ndarray, mea
             total += 20 * np.log10(np.maximum(magnitudes, floor)).sum(axis=1, dtype=np.float64)
     else:
         for _, magnitudes in magnitude_blocks(transform, frames):
-            total += magnitudes.sum(axis=1, dtype=np.float64)
+            total += magnitudes @ np.ones(magnitudes.shape[1], dtype=magnitudes.dtype)  # faster than sum(axis=1)
     return total / len(frames)
 
 
 def _root_mean_power(transform: Transform, frames: np.ndarray) -> np.ndarray:
     """√mean_j STRS² from the covariance of the responses: no spectrum of a frame is made."""
-    size = (transform.spectra if transform.responses is None else transform.responses.T).shape[1]
+    size = (transform.spectra if transform.responses is None else transform.responses).shape[1]
     covariance = np.zeros((size, size))
     for first in range(0, len(frames), _FRAMES_AT_ONCE):
-        block = frames[first : first + _FRAMES_AT_ONCE].T
-        passed = block if transform.responses is None else transform.responses @ block
-        covariance += passed @ passed.T
+        passed = np.ascontiguousarray(frames[first : first + _FRAMES_AT_ONCE])
+        if transform.responses is not None:
+            passed = passed @ transform.responses
+        covariance += passed.T @ passed
     spectra = transform.spectra.astype(np.float64)
     power = ((spectra @ (covariance / len(frames))) * spectra).sum(axis=1)
     bins = len(transform.frequency)
@@ -213,7 +214,7 @@ def _largest_possible(transform: Transform, width: int, wave: np.ndarray) -> flo
     """Bound of STRS over all frequencies and frames of a waveform, by Cauchy–Schwarz."""
     gain = transform.spectra.astype(np.float64)
     if transform.responses is not None:
-        gain = gain @ transform.responses
+        gain = gain @ transform.responses.T
     power = np.square(gain).sum(axis=1)
     bins = len(transform.frequency)
     return float(np.sqrt((power[:bins] + power[bins:]).max() * width) * np.abs(wave).max(initial=0.0))

@@ -28,8 +28,8 @@ _TINY = np.finfo(float).tiny
 def random_bank(bank: FilterBank, seed: int = 0) -> FilterBank:
     """Return a bank of the same shape with fresh weights, as PyTorch initialises a convolution.
 
-    Uniform between ±1/√taps in each branch (He et al. 2015 with a = √5, the default of ``Conv1d``); complex weights have
-    independent parts. For networks initialised otherwise, take `bank_of` each freshly built network instead.
+    Uniform between ±1/√taps in each branch (He et al. 2015 with a = √5, the default of ``Conv1d``); complex weights
+    have independent parts. For networks initialised otherwise, take `bank_of` each freshly built network instead.
     """
     rng = np.random.default_rng(seed)
     return replace(bank, branches=[replace(branch, weights=_fresh(branch, rng)) for branch in bank.branches])
@@ -102,9 +102,7 @@ def null_responses(
     curves = []
     for number in range(seed, seed + n_seeds):
         curves.append(
-            cumulative_response(
-                make(number), waveforms, bank.sample_rate, n_fft=n_fft, scaling=scaling, tokens=tokens
-            )
+            cumulative_response(make(number), waveforms, bank.sample_rate, n_fft=n_fft, scaling=scaling, tokens=tokens)
         )
         if progress is not None:
             progress(len(curves))
@@ -203,8 +201,8 @@ def null_test(
     """Test, for a whole curve at once, whether a learned response differs from that of random weights.
 
     The statistic is the largest |z| over frequency. Each seed is measured against the others in the same way, so
-    looking at many frequencies costs nothing (max-statistic; Westfall & Young 1993). The smallest possible p is 1/(seeds
-    + 1): 20 seeds give 0.048.
+    looking at many frequencies costs nothing (max-statistic; Westfall & Young 1993). The smallest possible p is
+    1/(seeds + 1): 20 seeds give 0.048.
 
     Returns
     -------

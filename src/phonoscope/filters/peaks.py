@@ -45,8 +45,8 @@ def spectral_peaks(
     Returns
     -------
     DataFrame
-        ``frequency`` (Hz), ``level`` (dB re the curve's maximum), ``prominence`` (dB), ``low, high`` (Hz, percentiles over
-        the bootstrap), ``found`` (share of bootstrap samples with the peak), ``in_null`` (share of seeds with it).
+        ``frequency`` (Hz), ``level`` (dB re the curve's maximum), ``prominence`` (dB), ``low, high`` (Hz, percentiles
+        over the bootstrap), ``found`` (share of bootstrap samples with the peak), ``in_null`` (share of seeds with it).
     """
     values = curves.transpose("token", "frequency").values if "token" in curves.dims else curves.values[None]
     frequency = curves["frequency"].values
@@ -110,7 +110,7 @@ def band_shares(curves: xr.DataArray, bands: Mapping[str, tuple[float, float]]) 
     for name, (low, high) in bands.items():
         if not frequency[0] <= low < high <= frequency[-1]:
             raise PhonoscopeError(
-                f"band {name} ({low:g}–{high:g} Hz) must lie within {frequency[0]:g}–{frequency[-1]:g} Hz and not be empty"
+                f"band {name} ({low:g}–{high:g} Hz) must lie within {frequency[0]:g}–{frequency[-1]:g} Hz"
             )
         inside = _integral(stacked, total, frequency, high) - _integral(stacked, total, frequency, low)
         share = np.divide(inside, total[:, -1], out=np.full(len(inside), np.nan), where=total[:, -1] > 0)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -27,8 +28,8 @@ _FRAMES_AT_ONCE = 320  # their spectra (1.3 MB) stay in the processor's cache un
 class Transform:
     """Real matrices that take frames to the real parts, then the imaginary parts, of Σ_k F_k R_k.
 
-    ``spectra @ (responses @ frames)``; `responses` is None where `spectra` takes frames directly, which is cheaper for
-    frames shorter than the number of filters.
+    ``spectra @ (frames @ responses).T``; `responses` is None where `spectra` takes frames directly, which is cheaper
+    for frames shorter than the number of filters.
     """
 
     spectra: np.ndarray
@@ -36,6 +37,7 @@ class Transform:
     frequency: np.ndarray
 
 
+@lru_cache(maxsize=4)
 def transform_of(bank: FilterBank, n_fft: int | None = None) -> Transform:
     """Matrices of a bank for eq. 1.
 
@@ -55,41 +57,47 @@ def transform_of(bank: FilterBank, n_fft: int | None = None) -> Transform:
         raise PhonoscopeError(f"n_fft is {n_fft}; expected at least 2 points")
     atoms = bank.dictionary.astype(np.result_type(bank.dictionary.dtype, np.float64))
     bins = n_fft // 2 + 1
-    phase = (np.arange(bins)[:, None] * np.arange(bank.width)) % n_fft  # in integers: exact for any width
-    kernel = np.exp(-2j * np.pi * phase / n_fft)
-    filters = kernel @ atoms
-    responses, spectra = atoms.T, np.vstack([filters.real, filters.imag])
+    folds = -(-bank.width // n_fft)
+    # taps n and n + n_fft have the same phase at every frequency of this DFT
+    folded = np.pad(atoms, ((0, folds * n_fft - bank.width), (0, 0))).reshape(folds, n_fft, -1).sum(axis=0)
+    transform = np.fft.fft if np.iscomplexobj(atoms) else np.fft.rfft
+    filters = transform(folded.T, axis=1)[:, :bins].T
+    responses, spectra = atoms, np.vstack([filters.real, filters.imag])
     if np.iscomplexobj(atoms):
-        responses = np.vstack([atoms.real.T, -atoms.imag.T])
+        responses = np.hstack([atoms.real, -atoms.imag])
         spectra = np.block([[filters.real, -filters.imag], [filters.imag, filters.real]])
     kind = bank.dictionary.real.dtype
     frequency = np.arange(bins) * bank.sample_rate / n_fft
-    if bank.width <= len(responses):
-        return Transform((spectra @ responses).astype(kind), None, frequency)
+    if bank.width <= responses.shape[1]:
+        return Transform((spectra @ responses.T).astype(kind), None, frequency)
     return Transform(np.ascontiguousarray(spectra, dtype=kind), np.ascontiguousarray(responses, dtype=kind), frequency)
 
 
-def magnitude_blocks(transform: Transform, frames: np.ndarray) -> Iterator[tuple[int, np.ndarray]]:
+def magnitude_blocks(
+    transform: Transform, frames: np.ndarray, out: np.ndarray | None = None
+) -> Iterator[tuple[int, np.ndarray]]:
     """Yield (first frame, magnitudes (frequency, frames of the block)) of eq. 1; the array is used again by the next.
 
     Parameters
     ----------
     frames : ndarray (frame, width)
         From `FilterBank.frames`.
+    out : ndarray (frequency, frame), optional
+        Filled with all magnitudes; what is yielded are parts of it.
     """
     rows, bins = len(transform.spectra), len(transform.frequency)
     work = np.empty((rows, min(len(frames), _FRAMES_AT_ONCE)), dtype=transform.spectra.dtype)
     for first in range(0, len(frames), _FRAMES_AT_ONCE):
-        block = frames[first : first + _FRAMES_AT_ONCE].T
+        # frames overlap in memory: a contiguous copy is what the matrix product can read fast
+        block = np.ascontiguousarray(frames[first : first + _FRAMES_AT_ONCE])
         if transform.responses is not None:
-            block = transform.responses @ block
-        spectrum = np.matmul(transform.spectra, block, out=work) if block.shape[1] == work.shape[1] else (
-            transform.spectra @ block
-        )
+            block = block @ transform.responses
+        whole = len(block) == work.shape[1]
+        spectrum = np.matmul(transform.spectra, block.T, out=work if whole else None)
         np.square(spectrum, out=spectrum)
         power = spectrum[:bins]
         power += spectrum[bins:]
-        yield first, np.sqrt(power, out=power)
+        yield first, np.sqrt(power, out=power if out is None else out[:, first : first + len(block)])
 
 
 def response_spectrum(
@@ -138,8 +146,8 @@ def response_spectrum(
     batch = waves if waves.ndim == 2 else waves[None]
     values = np.empty((len(batch), len(transform.frequency), bank.n_frames(batch.shape[1])), dtype=kind)
     for token, wave in enumerate(batch):
-        for first, magnitudes in magnitude_blocks(transform, bank.frames(wave)):
-            values[token, :, first : first + magnitudes.shape[1]] = magnitudes
+        for _ in magnitude_blocks(transform, bank.frames(wave), out=values[token]):
+            pass  # each block is written where it belongs
     dims = ("token", "frequency", "time")
     return xr.DataArray(
         values if waves.ndim == 2 else values[0],

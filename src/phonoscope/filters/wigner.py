@@ -32,9 +32,10 @@ def wigner_ville(
 ) -> xr.DataArray:
     """(Pseudo-)Wigner–Ville distribution of real or complex filters.
 
-    ``W(n, f) = Σ_m h(m) z[n + m] z*[n − m] exp(−4πi f m / fs)`` with z the analytic signal. Without windows, the sum over
-    frequency is ``n_frequencies · |z[n]|²`` and, over all times (`margin`), half of |Z(f)|², exactly (Claasen &
-    Mecklenbräuker 1980).
+    ``W(n, f) = Σ_m h(m) z[n + m] z*[n − m] exp(−4πi f m / fs)`` with z the analytic signal. Without windows, the sum
+    over frequency is ``n_frequencies · |z[n]|²`` (if there are as many frequencies as lags) and, over all times
+    (`margin`), ``(|Z(f)|² + |Z(f + fs/2)|²) / 2``, both exactly; the second term is what little an analytic signal of
+    finite length has below 0 Hz (Claasen & Mecklenbräuker 1980).
 
     Parameters
     ----------
@@ -100,10 +101,10 @@ def contours(
     -------
     DataFrame
         ``filter``; ``area`` (s·Hz, no dimension: ln(1/level)/2 for a Gabor atom, the most compact there is);
-        ``components`` (connected parts); ``peak_hz, peak_seconds``; ``time, frequency`` (centroid of the energy, from |z|²
-        and |Z|²), ``time_spread, frequency_spread`` (their standard deviations), ``negative`` (negative part of the
-        distribution over the positive), ``power_at_peak_db`` (power response at the peak's frequency re its maximum) and
-        ``cross_term`` (that is below -10 dB: the contour marks a frequency that the filter does not pass).
+        ``components`` (connected parts); ``peak_hz, peak_seconds``; ``time, frequency`` (centroid of the energy, from
+        |z|² and |Z|²), ``time_spread, frequency_spread`` (their standard deviations), ``negative`` (negative part of
+        the distribution over the positive), ``power_at_peak_db`` (power response at the peak's frequency re its
+        maximum) and ``cross_term`` (that is below -10 dB: the contour marks a frequency that the filter does not pass).
         Times are s from the frame's middle. NaN for dead filters.
     """
     return _measure(bank, level, n_frequencies, lag_seconds, smooth_seconds)[0]
@@ -124,9 +125,9 @@ def wigner_plane(
     Returns
     -------
     Dataset
-        ``total`` (frequency, time): sum of the distributions, the grey of the figure; ``count`` (frequency, time): how many
-        filters have the point inside their contour; ``peak`` (filter): each maximum; coordinates in Hz and in s from the
-        frame's middle. ``attrs["level"]`` is the share of the maximum.
+        ``total`` (frequency, time): sum of the distributions, the grey of the figure; ``count`` (frequency, time): how
+        many filters have the point inside their contour; coordinates in Hz and in s from the frame's middle.
+        ``attrs["level"]`` is the share of the maximum.
     """
     _, total, count = _measure(bank, level, n_frequencies, lag_seconds, smooth_seconds)
     times = (np.arange(bank.width) - (bank.width - 1) / 2) / bank.sample_rate
@@ -144,9 +145,9 @@ def coverage(plane: xr.Dataset) -> dict[str, float]:
     Returns
     -------
     dict
-        ``covered``: share of the plane (frame × 0 to half the sample rate) inside at least one contour; ``overlap``: mean
-        number of contours where there is one; ``covered_below_1khz``, ``covered_1_to_4khz``, ``covered_above_4khz``: shares
-        of these parts (NaN where the sample rate ends below).
+        ``covered``: share of the plane (frame × 0 to half the sample rate) inside at least one contour; ``overlap``:
+        mean number of contours where there is one; ``covered_below_1khz``, ``covered_1_to_4khz``,
+        ``covered_above_4khz``: shares of these parts (NaN where the sample rate ends below).
     """
     count, frequency = plane["count"].values, plane["frequency"].values
     inside = count > 0
@@ -181,8 +182,9 @@ def _measure(
         if plane.max() > 0:
             inside = plane >= level * plane.max()
             count += inside
-            found.append({"filter": number, **_contour(plane, inside, level, rate), **_spread(rows[number], rate)})
-            found[-1] |= _power_at(rows[number], found[-1]["peak_hz"], rate)
+            shape = _contour(plane, inside, level, rate)
+            under = _power_at(rows[number], shape["peak_hz"], rate)
+            found.append({"filter": number, **shape, **_spread(rows[number], rate), **under})
         else:
             found.append({"filter": number})
     return pd.DataFrame(found, columns=_COLUMNS), total, count

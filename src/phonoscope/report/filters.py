@@ -1,0 +1,325 @@
+"""Figures of what a first layer hears: response spectra over time, class curves beside their null, filters."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from phonoscope.errors import PhonoscopeError
+from phonoscope.files import write_with
+from phonoscope.filters.atlas import filter_atlas, frequency_response, spacing
+from phonoscope.filters.bank import FilterBank
+from phonoscope.filters.response import to_decibel
+from phonoscope.filters.wigner import LEVEL, wigner_ville
+from phonoscope.report.style import (
+    ACCENT,
+    DISPLAY_PALETTE,
+    FAINT,
+    INK,
+    MUTED,
+    POINTS,
+    RULE,
+    SIGNED_PALETTE,
+    class_colour,
+    dress,
+    new_figure,
+)
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+RANGE_DB = 60.0
+SURFACE_PALETTE = "magma"
+SURFACE_CELLS = 110  # a surface of more cells along an axis takes long to draw and shows no more
+GIF_FRAMES = 48
+GIF_FRAMES_PER_SECOND = 12
+_SCALE_LINES = {"linear": (0, (1, 1.5)), "mel": (0, (4, 2)), "erb": "solid"}
+_CONTOUR_COLOURS = "turbo"
+
+
+def strs_figure(
+    strs: xr.DataArray,
+    waveform: np.ndarray,
+    *,
+    max_hz: float | None = None,
+    decibel: bool = True,
+    range_db: float = RANGE_DB,
+    title: str = "",
+) -> Figure:
+    """Waveform, its short-time response spectrum below on the same time axis, its mean over time (CRS) beside.
+
+    Parameters
+    ----------
+    strs : DataArray, dims (frequency, time)
+        From `response_spectrum`.
+    waveform : ndarray (sample,)
+        The sound it was made from.
+    max_hz : float, optional
+        Upper border of the picture.
+    decibel : bool
+        Level, `range_db` deep; else amplitude as it is.
+    """
+    rate = strs.attrs["sample_rate"]
+    limit = float(strs["frequency"][-1]) if max_hz is None else max_hz
+    figure = new_figure(6.0, 3.6)
+    grid = figure.subplots(2, 2, sharex="col", height_ratios=[1, 3.2], width_ratios=[5, 1])
+    (above, corner), (picture, side) = grid
+    corner.set_visible(False)
+    time = np.arange(len(waveform)) / rate
+    above.plot(time, waveform, color=INK, linewidth=0.4, rasterized=True)
+    dress(above, title=title, y="Amplitude")
+    values, label = _drawn(strs, decibel, range_db)
+    shown = values.sel(frequency=slice(0, limit))
+    mesh = picture.pcolormesh(
+        shown["time"].values,
+        shown["frequency"].values,
+        shown.transpose("frequency", "time").values,
+        cmap=DISPLAY_PALETTE,
+        vmin=-range_db if decibel else 0.0,
+        shading="nearest",
+        rasterized=True,
+    )
+    picture.set_xlim(0, max(time[-1], float(strs["time"][-1])))
+    picture.set_ylim(0, limit)
+    dress(picture, x="Time (s)", y="Frequency (Hz)")
+    curve = strs.mean("time").sel(frequency=slice(0, limit))
+    side.plot(curve.values, curve["frequency"].values, color=ACCENT, linewidth=1.0)
+    side.set_ylim(0, limit)
+    side.set_xlim(left=0)
+    side.tick_params(labelleft=False)
+    dress(side, x="CRS")
+    bar = figure.colorbar(mesh, ax=side, fraction=0.4, pad=0.08)
+    bar.set_label(label, fontsize=POINTS, color=INK)
+    bar.ax.tick_params(labelsize=POINTS - 1, colors=MUTED, labelcolor=INK)
+    bar.outline.set_visible(False)
+    return figure
+
+
+def strs_surface(
+    strs: xr.DataArray,
+    *,
+    max_hz: float | None = None,
+    decibel: bool = False,
+    range_db: float = RANGE_DB,
+    title: str = "",
+) -> Figure:
+    """Short-time response spectrum as a surface over time and frequency, as the paper's Fig. 1.
+
+    Cells are averaged in blocks, so that at most 110 stand along an axis. Parameters as of `strs_figure`.
+    """
+    limit = float(strs["frequency"][-1]) if max_hz is None else max_hz
+    values, label = _drawn(strs.sel(frequency=slice(0, limit)), decibel, range_db)
+    blocks = {dim: max(1, -(-values.sizes[dim] // SURFACE_CELLS)) for dim in ("frequency", "time")}
+    coarse = values.coarsen(blocks, boundary="trim").mean()
+    time, frequency = np.meshgrid(coarse["time"].values, coarse["frequency"].values / 1000)
+    figure = new_figure(5.2, 4.2)
+    figure.set_layout_engine("none")  # a turning surface must not be laid out anew for every frame
+    axes = figure.add_axes((0.0, 0.02, 0.95, 0.95), projection="3d")
+    surface = coarse.transpose("frequency", "time").values
+    axes.plot_surface(  # ty: ignore[missing-attribute]
+        time, frequency, surface, cmap=SURFACE_PALETTE, rcount=SURFACE_CELLS, ccount=SURFACE_CELLS, linewidth=0
+    )
+    axes.set_xlabel("Time (s)", fontsize=POINTS, color=INK)
+    axes.set_ylabel("Frequency (kHz)", fontsize=POINTS, color=INK)
+    axes.set_zlabel(label, fontsize=POINTS, color=INK)  # ty: ignore[missing-attribute]
+    axes.tick_params(labelsize=POINTS - 1, colors=MUTED, labelcolor=INK)
+    axes.set_title(title, fontsize=POINTS + 1, color=INK)
+    axes.view_init(elev=32, azim=-60)  # ty: ignore[missing-attribute]
+    return figure
+
+
+def write_rotation(
+    strs: xr.DataArray,
+    path: str | Path,
+    *,
+    frames: int = GIF_FRAMES,
+    max_hz: float | None = None,
+    decibel: bool = False,
+    title: str = "",
+    dots_per_inch: int = 80,
+) -> Path:
+    """Write the surface turning once around as an animated GIF, on white paper, whole or not at all.
+
+    Raises
+    ------
+    PhonoscopeError
+        If the path does not end in .gif or there are fewer than two frames.
+    """
+    from matplotlib.animation import PillowWriter
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+
+    if Path(path).suffix.lower() != ".gif" or frames < 2:
+        raise PhonoscopeError(f"{path} with {frames} frames: expected a name that ends in .gif and at least 2 frames")
+    figure = strs_surface(strs, max_hz=max_hz, decibel=decibel, title=title)
+    figure.patch.set(alpha=1.0, facecolor="white")
+    FigureCanvasAgg(figure)
+    axes = figure.axes[0]
+
+    def write(temporary: Path) -> None:
+        writer = PillowWriter(fps=GIF_FRAMES_PER_SECOND)
+        with writer.saving(figure, temporary, dots_per_inch):
+            for frame in range(frames):
+                axes.view_init(elev=32, azim=-60 + 360 * frame / frames)  # ty: ignore[missing-attribute]
+                writer.grab_frame()
+
+    return write_with(path, write)
+
+
+def crs_figure(table: pd.DataFrame, *, max_hz: float | None = None, columns: int = 3, lowest_hz: float = 0.0) -> Figure:
+    """Panel of each class: learned response with its band, null band, plain spectrum; the difference below.
+
+    Parameters
+    ----------
+    table : DataFrame
+        From `learned_minus_null`.
+    max_hz, lowest_hz : float, optional
+        Borders of the frequency axis.
+    columns : int
+        Panels in a row.
+    """
+    labels = list(dict.fromkeys(table["label"]))
+    limit = float(table["frequency"].max()) if max_hz is None else max_hz
+    table = table[(table["frequency"] >= lowest_hz) & (table["frequency"] <= limit)]
+    across = min(columns, len(labels))
+    down = -(-len(labels) // across)
+    figure = new_figure(0.4 + 2.5 * across, 0.7 + 2.5 * down)
+    grid = figure.subplots(2 * down, across, squeeze=False, sharex=True, height_ratios=[2, 1] * down)
+    shape_limits = _limits(table[["learned", "null_low", "null_high", "spectrum"]])
+    change_limits = _limits(table[["difference", "low", "high"]])
+    for position in range(down * across):
+        upper, lower = grid[2 * (position // across) : 2 * (position // across) + 2, position % across]
+        if position >= len(labels):
+            upper.set_visible(False)
+            lower.set_visible(False)
+            continue
+        rows = table[table["label"] == labels[position]]
+        _draw_curves(upper, lower, rows, class_colour(position))
+        first = position % across == 0
+        dress(upper, title=f"{labels[position]}, n = {int(rows['n'].iloc[0])}", y="CRS (dB re mean)" if first else "")
+        dress(lower, x="Frequency (Hz)" if position + across >= len(labels) else "", y="− null (dB)" if first else "")
+        upper.set_ylim(*shape_limits)
+        lower.set_ylim(*change_limits)
+        upper.set_xlim(lowest_hz, limit)
+    handles, names = grid[0, 0].get_legend_handles_labels()
+    figure.legend(handles, names, loc="outside lower center", ncols=4, frameon=False, fontsize=POINTS, labelcolor=INK)
+    return figure
+
+
+def atlas_figure(bank: FilterBank, *, range_db: float = 40.0, max_hz: float | None = None) -> Figure:
+    """Impulse and frequency responses of all filters, ordered by centre, and their peaks beside mel and ERB spacing."""
+    atlas = filter_atlas(bank)
+    limit = bank.sample_rate / 2 if max_hz is None else max_hz
+    gain = frequency_response(bank)
+    order = atlas["filter"].to_numpy()
+    atoms = bank.dictionary.real.T[order]
+    peak = np.abs(atoms).max(axis=1, keepdims=True)
+    atoms = np.divide(atoms, peak, out=np.zeros_like(atoms), where=peak > 0)
+    half = bank.width / 2 / bank.sample_rate * 1000
+    level = np.abs(gain.values[order])
+    top = level.max(axis=1, keepdims=True)
+    level = 20 * np.log10(np.maximum(np.divide(level, top, out=np.zeros_like(level), where=top > 0), 1e-6))
+    figure = new_figure(7.4, 3.2)
+    left, middle, right = figure.subplots(1, 3, width_ratios=[3, 3, 2.4])
+    count = len(order)
+    left.imshow(
+        atoms, cmap=SIGNED_PALETTE, vmin=-1, vmax=1, aspect="auto", origin="lower", extent=(-half, half, 0, count),
+        interpolation="nearest",
+    )  # fmt: skip
+    dress(left, title="impulse response", x="Time from the frame's middle (ms)", y="Filter, by centre frequency")
+    middle.imshow(
+        level, cmap=DISPLAY_PALETTE, vmin=-range_db, vmax=0, aspect="auto", origin="lower",
+        extent=(0, bank.sample_rate / 2, 0, count), interpolation="nearest",
+    )  # fmt: skip
+    middle.set_xlim(0, limit)
+    dress(middle, title=f"frequency response ({range_db:g} dB)", x="Frequency (Hz)")
+    places, distances = spacing(atlas)
+    right.plot(places["hz"], places["rank"], ".", color=ACCENT, markersize=4, label="peaks")
+    for scale, line in _SCALE_LINES.items():
+        deviation = distances.set_index("scale")["deviation"][scale]
+        name = f"{scale if scale != 'erb' else 'ERB'} ({deviation:.1%} off)"
+        right.plot(places[scale], places["rank"], color=MUTED, linestyle=line, linewidth=1.0, label=name)
+    right.set_xlim(0, limit)
+    dress(right, title="spacing", x="Frequency (Hz)", y="Filter, by peak")
+    right.legend(frameon=False, fontsize=POINTS - 1, labelcolor=INK, loc="upper left")
+    return figure
+
+
+def wigner_figure(
+    bank: FilterBank,
+    *,
+    level: float = LEVEL,
+    max_hz: float | None = None,
+    lag_seconds: float | None = None,
+    smooth_seconds: float | None = None,
+    title: str = "",
+) -> Figure:
+    """Wigner–Ville contours of all filters in one plane over their total energy in grey, as the paper's Fig. 4.
+
+    Colours go from the lowest centre frequency to the highest; parameters as of `phonoscope.filters.wigner.contours`.
+    """
+    import matplotlib
+
+    rows = bank.dictionary.T
+    planes = wigner_ville(rows, bank.sample_rate, lag_seconds=lag_seconds, smooth_seconds=smooth_seconds)
+    limit = bank.sample_rate / 2 if max_hz is None else max_hz
+    time, frequency = planes["time"].values * 1000, planes["frequency"].values
+    total = np.maximum(planes.values.sum(axis=0, dtype=np.float64), 0)
+    figure = new_figure(4.6, 3.6)
+    axes = figure.subplots()
+    mesh = axes.pcolormesh(
+        time, frequency, total / max(total.max(), np.finfo(float).tiny), cmap=DISPLAY_PALETTE, vmin=0, vmax=1,
+        shading="nearest", rasterized=True, alpha=0.8,
+    )  # fmt: skip
+    order = filter_atlas(bank)["filter"].to_numpy()
+    colours = matplotlib.colormaps[_CONTOUR_COLOURS](np.linspace(0.05, 0.95, len(order)))
+    for colour, number in zip(colours, order, strict=True):
+        plane = planes.values[number]
+        if plane.max() > 0:
+            axes.contour(time, frequency, plane, levels=[level * plane.max()], colors=[colour], linewidths=0.8)
+    axes.set_ylim(0, limit)
+    dress(axes, title=title, x="Time from the frame's middle (ms)", y="Frequency (Hz)")
+    bar = figure.colorbar(mesh, ax=axes)
+    bar.set_label("total energy (share of its maximum)", fontsize=POINTS, color=INK)
+    bar.ax.tick_params(labelsize=POINTS - 1, colors=MUTED, labelcolor=INK)
+    bar.outline.set_visible(False)
+    return figure
+
+
+def _drawn(strs: xr.DataArray, decibel: bool, range_db: float) -> tuple[xr.DataArray, str]:
+    if set(strs.dims) != {"frequency", "time"}:
+        raise PhonoscopeError(f"expected one response spectrum (frequency, time), found dims {tuple(strs.dims)}")
+    if decibel:
+        return to_decibel(strs, range_db=range_db), "dB re the largest value"
+    return strs, "STRS (amplitude × gain²)"
+
+
+def _draw_curves(upper: Axes, lower: Axes, rows: pd.DataFrame, colour: str) -> None:
+    frequency = rows["frequency"]
+    upper.fill_between(frequency, rows["null_low"], rows["null_high"], color=FAINT, alpha=0.45, linewidth=0,
+                       label="random weights")  # fmt: skip
+    if rows["spectrum"].notna().any():
+        line = (0, (4, 2))
+        upper.plot(frequency, rows["spectrum"], color=MUTED, linewidth=0.9, linestyle=line, label="plain spectrum")
+    if rows["learned_low"].notna().any():
+        upper.fill_between(frequency, rows["learned_low"], rows["learned_high"], color=colour, alpha=0.3, linewidth=0)
+    upper.plot(frequency, rows["learned"], color=colour, linewidth=1.3, label="learned")
+    lower.axhline(0, color=RULE, linewidth=0.8)
+    lower.fill_between(frequency, rows["null_low"] - rows["null"], rows["null_high"] - rows["null"], color=FAINT,
+                       alpha=0.45, linewidth=0)  # fmt: skip
+    if rows["low"].notna().any():
+        lower.fill_between(frequency, rows["low"], rows["high"], color=colour, alpha=0.3, linewidth=0)
+    lower.plot(frequency, rows["difference"], color=colour, linewidth=1.2)
+
+
+def _limits(values: pd.DataFrame) -> tuple[float, float]:
+    """Limits that hold the curves, 99.5 % of them: a bin at 0 Hz must not squeeze the rest."""
+    finite = values.to_numpy(dtype=float).ravel()
+    finite = finite[np.isfinite(finite)]
+    low, high = np.quantile(finite, [0.005, 1.0]) if finite.size else (-1.0, 1.0)
+    air = 0.06 * (high - low) or 1.0
+    return float(low - air), float(high + air)
