@@ -40,8 +40,7 @@ def frequency_response(bank: FilterBank, n_fft: int | None = None) -> xr.DataArr
 def filter_atlas(bank: FilterBank, n_fft: int | None = None) -> pd.DataFrame:
     """Measure every filter of a bank; rows are ordered by centre frequency.
 
-    With P(f) the power response from 0 to half the sample rate and e(t) the squared filter (of complex filters, the
-    squared modulus):
+    P is the power response from 0 to half the sample rate, e the squared modulus of the filter over time.
 
     Parameters
     ----------

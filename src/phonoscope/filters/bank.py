@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
@@ -205,11 +205,14 @@ class FilterBank:
 
     def frames(self, waveform: np.ndarray) -> np.ndarray:
         """Frames x_j of a waveform, a view (frame, width): what D* is multiplied with."""
-        waveform = np.asarray(waveform) count = self.n_frames(len(waveform)) before = max(0, -self.frame_start) last =
-        self.frame_start + (count - 1) * self.hop + self.width mode = _NUMPY_PADDING[self.reference.padding_mode]
-        extended = np.pad(waveform, (before, max(0, last - len(waveform))), mode=mode)  # ty:
-        ignore[no-matching-overload] first = self.frame_start + before return
-        np.lib.stride_tricks.sliding_window_view(extended[first:], self.width)[:: self.hop][:count]
+        waveform = np.asarray(waveform)
+        count = self.n_frames(len(waveform))
+        before = max(0, -self.frame_start)
+        last = self.frame_start + (count - 1) * self.hop + self.width
+        mode: Any = _NUMPY_PADDING[self.reference.padding_mode]
+        extended = np.pad(waveform, (before, max(0, last - len(waveform))), mode=mode)
+        first = self.frame_start + before
+        return np.lib.stride_tricks.sliding_window_view(extended[first:], self.width)[:: self.hop][:count]
 
 
 def bank_of(network: nn.Module | FilterBank, sample_rate: float, layer: str | None = None) -> FilterBank:
