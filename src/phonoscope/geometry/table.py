@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -158,12 +159,10 @@ def _layers(
     """Find all layers of a source, parameters left out, notes, and the feature layers that the network declares."""
     from torch import nn
 
-    from phonoscope.networks.checkpoints import load_network, read_checkpoint
+    from phonoscope.networks.checkpoints import fill, network_with, read_checkpoint
     from phonoscope.networks.trace import trace, trace_any
 
-    if isinstance(source, (str, Path)) and isinstance(network, str):
-        source = load_network(network, source)
-    elif isinstance(source, (str, Path)):
+    if isinstance(source, (str, Path)):
         folder = Path(source)
         if network is None and (folder / "config.json").is_file():
             from phonoscope.classifier import Classifier
@@ -171,16 +170,23 @@ def _layers(
             source = Classifier.from_pretrained(folder)
         else:
             source = read_checkpoint(source)
-    if isinstance(source, Mapping) and network is not None:
-        source = _loaded(source, network)
+    if isinstance(source, Mapping) and isinstance(network, str):
+        source = network_with(network, source)
+    elif isinstance(source, Mapping) and isinstance(network, nn.Module):
+        filled = copy.deepcopy(network)  # the caller's module keeps its own weights
+        fill(filled, source, type(filled).__name__)
+        source = filled
     if isinstance(source, Mapping):
         found, left_out = layers_of_state(source, blocks)
         note = "weights without their network: dilations, groups, blocks and residual connections are not known"
         return found, left_out, [note], None
-    module = source
-    if hasattr(module, "front_end") and isinstance(getattr(module, "network", None), nn.Module):
-        module = module.network  # a classifier: the front end has no weights of its own
-    assert isinstance(module, nn.Module)
+    if not isinstance(source, nn.Module):
+        raise ClassifierError(
+            f"cannot measure a {type(source).__name__}; give a network, its state_dict, or a checkpoint file"
+        )
+    # In a classifier the network alone has weights.
+    inner = getattr(source, "network", None) if hasattr(source, "front_end") else None
+    module = inner if isinstance(inner, nn.Module) else source
     notes: list[str] = []
     try:
         followed = trace(module, example) if example is not None else _follow(module, trace_any)
@@ -198,25 +204,6 @@ def _follow(module: nn.Module, trace_any: Any) -> Any:
         return trace_any(module)
     except ClassifierError:
         return trace_any(module, _PICTURES)
-
-
-def _loaded(state: Mapping[str, Tensor], network: str | nn.Module) -> nn.Module:
-    import copy
-
-    from torch import nn
-
-    from phonoscope.networks import build_network
-
-    if isinstance(network, nn.Module):
-        module = copy.deepcopy(network)  # the caller's module keeps its weights
-    else:
-        matrices = [value for value in state.values() if value.dim() == 2]
-        module = build_network(network, len(matrices[-1]) if matrices else 2)
-    try:
-        module.load_state_dict(state)
-    except RuntimeError as error:
-        raise ClassifierError(f"these weights are not those of the network given: {error}") from error
-    return module
 
 
 def _select(layers: list[Layer], wanted: Sequence[str] | str | None) -> list[Layer]:

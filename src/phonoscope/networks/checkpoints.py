@@ -80,22 +80,43 @@ def _find_state(content: Any) -> dict[str, Tensor] | None:
 def load_network(name: str, checkpoint: str | Path, **options: Any) -> nn.Module:
     """Build a network by its name in ``NETWORKS`` and load a checkpoint into it, in evaluation mode.
 
-    The number of classes is read from the last weight matrix of the checkpoint.
-
     Raises
     ------
     ClassifierError
         If the checkpoint cannot be read or is one of another network.
     """
+    return network_with(name, read_checkpoint(checkpoint), **options)
+
+
+def network_with(name: str, state: Mapping[str, Tensor], **options: Any) -> nn.Module:
+    """Build a network by its name with these weights; the number of classes is that of the last weight matrix.
+
+    Raises
+    ------
+    ClassifierError
+        If the weights are those of another network.
+    """
     from phonoscope.networks import build_network
 
-    state = read_checkpoint(checkpoint)
     matrices = [value for value in state.values() if value.dim() == 2]
     if not matrices:
-        raise ClassifierError(f"{checkpoint} holds no dense layer, so the number of classes is not known")
+        raise ClassifierError("these weights hold no dense layer, so the number of classes is not known")
     network = build_network(name, len(matrices[-1]), **options)
-    try:
-        network.load_state_dict(state)
-    except RuntimeError as error:
-        raise ClassifierError(f"the weights in {checkpoint} are not those of a network {name!r}: {error}") from error
+    fill(network, state, repr(name))
     return network.eval()
+
+
+def fill(network: nn.Module, state: Mapping[str, Tensor], name: str) -> None:
+    """Load weights into a network; ClassifierError names a few of those that do not fit."""
+    own = network.state_dict()
+    missing = [key for key in own if key not in state and not key.endswith("num_batches_tracked")]
+    unknown = [key for key in state if key not in own]
+    other = [key for key in own if key in state and own[key].shape != state[key].shape]
+    if missing or unknown or other:
+        problems = [
+            f"{what} {', '.join(keys[:3])}{' …' if len(keys) > 3 else ''}"
+            for what, keys in (("it lacks", missing), ("it has besides", unknown), ("of another shape are", other))
+            if keys
+        ]
+        raise ClassifierError(f"these weights are not those of the network {name}: {'; '.join(problems)}")
+    network.load_state_dict(dict(state), strict=False)

@@ -266,17 +266,29 @@ def trace(network: nn.Module, example: Tensor) -> Trace:
     Returns
     -------
     Trace
+
+    Raises
+    ------
+    ClassifierError
+        If the network does not take the example.
     """
     result = Trace()
     inputs = example.detach().clone().requires_grad_(True)
-    with (
-        torch.random.fork_rng(),
-        evaluation_mode(network),
-        torch.enable_grad(),
-        _module_names(network) as current,
-        _Tracer(inputs, current, result),
-    ):
-        network(inputs)
+    try:
+        with (
+            torch.random.fork_rng(),
+            evaluation_mode(network),
+            torch.enable_grad(),
+            _module_names(network) as current,
+            _Tracer(inputs, current, result),
+        ):
+            network(inputs)
+    except ClassifierError:
+        raise
+    except Exception as error:  # what a foreign network raises on an input it does not take is its own affair
+        raise ClassifierError(
+            f"the network does not take an input of shape {tuple(example.shape)}: {type(error).__name__}: {error}"
+        ) from error
     return result
 
 
@@ -298,8 +310,8 @@ def trace_any(network: nn.Module, shapes: Sequence[tuple[int, ...]] | None = Non
             probe = probe.to(parameter.dtype)
         try:
             return trace(network, probe)
-        except Exception as error:  # what a foreign network raises on an input it does not take is its own affair
-            first_problem = first_problem or f"{type(error).__name__}: {error}"
+        except ClassifierError as error:
+            first_problem = first_problem or str(error)
     raise ClassifierError(
         f"the network takes no waveform of {', '.join(map(str, _PROBE_SAMPLES))} samples, neither as (batch, 1, "
         f"samples) nor as (batch, samples) ({first_problem[:200]}). Pass one input that it takes as example="
