@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import torch
 from torch import nn
 
 from phonoscope.errors import AttributionError
@@ -20,6 +21,22 @@ def evaluation_mode(module: nn.Module) -> Iterator[None]:
     finally:
         for m, mode in modes.items():
             m.training = mode
+
+
+@contextmanager
+def one_thread_if_small(module: nn.Module, *, weights: int = 1_000_000) -> Iterator[None]:
+    """Let a network of fewer weights compute with one CPU thread.
+
+    Its operations are too short to be shared out: on a busy machine threads that wait for each other cost more than
+    they bring. One thread also gives the same sums on every machine, so the same seed gives the same weights.
+    """
+    threads = torch.get_num_threads()
+    if sum(parameter.numel() for parameter in module.parameters()) < weights:
+        torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
 
 
 def named_layer(network: nn.Module, layer: str) -> nn.Module:

@@ -51,13 +51,15 @@ class Alignment:
         return TextGrid(0.0, duration, tiers)
 
 
-def load_decoder(dictionary: str | Path | None = None) -> Any:
+def load_decoder(dictionary: str | Path | None = None, *, alternatives: bool = True) -> Any:
     """Load pocketsphinx with its American English model, set up for alignment.
 
     Parameters
     ----------
     dictionary : path, optional
         Pronouncing dictionary in CMUdict format; its words replace those of the dictionary that pocketsphinx brings.
+    alternatives : bool
+        Choose among the pronunciations of a word by the sound, else take the first one.
 
     Raises
     ------
@@ -72,9 +74,10 @@ def load_decoder(dictionary: str | Path | None = None) -> Any:
         raise MissingExtraError("pocketsphinx", "align") from error
     # Why these settings. bestpath searches the word lattice anew and, given a text, drops words from it: with it 7 % of
     # one-word recordings came back as mere silence, without it none. The beams are wider than for recognition because
-    # the right words are known. Alternative pronunciations ("the" as DH AH or DH IY) fit running speech better.
+    # the right words are known. Alternative pronunciations ("the" as DH AH or DH IY) fit running speech better; in lists
+    # of single words they only make one vowel of a word into two ("zero" with IY or IH).
     settings: dict[str, Any] = {
-        "lm": None, "loglevel": "FATAL", "samprate": SAMPLE_RATE_HZ, "bestpath": False, "fsgusealtpron": True,
+        "lm": None, "loglevel": "FATAL", "samprate": SAMPLE_RATE_HZ, "bestpath": False, "fsgusealtpron": alternatives,
         "beam": 1e-100, "wbeam": 1e-80, "pbeam": 1e-100,
     }  # fmt: skip
     if dictionary is None:

@@ -20,7 +20,7 @@ from torch.nn import functional as F
 from phonoscope.classifier import Classifier
 from phonoscope.errors import ExperimentError
 from phonoscope.files import write_text
-from phonoscope.modules import evaluation_mode
+from phonoscope.modules import evaluation_mode, one_thread_if_small
 from phonoscope.training.augment import augment
 from phonoscope.training.checkpoint import find_checkpoint, load_checkpoint, save_checkpoint
 from phonoscope.training.data import TokenInputs
@@ -106,103 +106,199 @@ def train(
         number of processes, the checkpoint is of another training, or the loss is not finite.
     """
     processes = Processes.start()
-    target_device = processes.device(choose_device(device))
-    classifier.to(target_device)
-    targets = _targets(classifier, labels)
-    counts = np.bincount(targets[train_index], minlength=len(classifier.labels))
-    if (counts == 0).any():
-        empty = [classifier.labels[i] for i in np.flatnonzero(counts == 0)]
-        raise ExperimentError(f"no training token of {', '.join(empty)}; leave the class out or use more data")
-    if min(recipe.batch_size, len(train_index)) < 2 * processes.count:
-        raise ExperimentError(
-            f"{processes.count} processes need at least {2 * processes.count} tokens a batch; got a batch_size of "
-            f"{recipe.batch_size} and {len(train_index)} training tokens"
+    with one_thread_if_small(classifier.network):
+        training = _Training.prepare(
+            classifier, waveforms, labels, train_index, validation_index, recipe, processes, device, inputs
         )
-    inputs = inputs or TokenInputs(classifier.front_end, waveforms, device=target_device)
-    classifier.input_mean, classifier.input_sd = inputs.statistics(train_index)
-
-    torch.manual_seed(recipe.seed)
-    network = classifier.network
-    if any(p.dim() == 4 for p in network.parameters()):
-        network.to(memory_format=torch.channels_last)  # ty: ignore[no-matching-overload]
-    steps_per_epoch = math.ceil(len(train_index) / recipe.batch_size)
-    epochs = max(recipe.epochs, math.ceil(recipe.min_steps / steps_per_epoch))
-    optimizer = _optimizer(network, recipe)
-    scheduler = _scheduler(optimizer, recipe, epochs * steps_per_epoch)
-    class_weights = torch.ones(len(counts))
-    if recipe.balanced:
-        class_weights = torch.as_tensor(counts.sum() / (len(counts) * counts), dtype=torch.float32)
-    class_weights = class_weights.to(target_device)
-
-    settings = {**recipe.to_dict(), **_identity(classifier, waveforms, targets, train_index, validation_index)}
-    rows: list[dict[str, float]] = []
-    best: tuple[float, dict[str, Tensor]] = (-math.inf, _copy_state(network))
-    checkpoint = None if folder is None else Path(folder) / "checkpoint"
-    if resume and checkpoint is not None and (found := find_checkpoint(checkpoint)) is not None:
-        rows, best = load_checkpoint(found, network, optimizer, scheduler, settings)
-    wrapped = processes.wrap(network)
-    autocast = _autocast(target_device)
-    all_targets = torch.as_tensor(targets, device=target_device)
-    started, first_epoch = time.monotonic(), len(rows)
-
-    for epoch in range(first_epoch, epochs):
-        epoch_start = time.monotonic()
-        torch.manual_seed(recipe.seed * 100_003 + epoch + 7919 * processes.rank)
-        order = np.random.default_rng([recipe.seed, epoch]).permutation(train_index)
-        loss_sum, hits = torch.zeros((), device=target_device), torch.zeros((), device=target_device)
-        seen = 0
-        wrapped.train()
-        for step in range(steps_per_epoch):
-            batch = order[step * recipe.batch_size : (step + 1) * recipe.batch_size]
-            if len(batch) < 2 * processes.count:
-                continue  # batch normalisation needs two tokens a process
-            truth_all = all_targets[torch.as_tensor(batch, device=target_device)]
-            mine = processes.share(batch)
-            truth = all_targets[torch.as_tensor(mine, device=target_device)]
-            batch_inputs = classifier.standardise(inputs[mine])
-            batch_inputs = augment(batch_inputs, noise=recipe.noise, time_jitter=recipe.time_jitter)
-            with autocast():
-                logits = wrapped(batch_inputs)
-            losses = F.cross_entropy(logits.float(), truth, weight=class_weights, reduction="sum")
-            # The weighted mean over the whole batch, whatever the number of processes it is spread over.
-            loss = losses * processes.count / class_weights[truth_all].sum()
-            optimizer.zero_grad(set_to_none=True)
-            loss.backward()
-            optimizer.step()
-            scheduler.step()
-            loss_sum += losses.detach() / class_weights[truth_all].sum() * len(batch)
-            seen += len(batch)
-            hits += (logits.detach().argmax(1) == truth).sum()
-        totals = processes.total(torch.stack([loss_sum, hits]))
-        row = {
-            "epoch": epoch + 1,
-            "train_loss": float(totals[0]) / seen,
-            "train_accuracy": float(totals[1]) / seen,
-            **_validate(classifier, inputs, targets, validation_index),
-        }
-        if not math.isfinite(row["train_loss"]):
-            raise ExperimentError(
-                f"the loss is not finite after epoch {epoch + 1}; lower the learning rate ({recipe.learning_rate:g})"
+        checkpoint = None if folder is None else Path(folder) / "checkpoint"
+        if resume and checkpoint is not None and (found := find_checkpoint(checkpoint)) is not None:
+            training.rows, training.best = load_checkpoint(
+                found, classifier.network, training.optimizer, training.scheduler, training.settings
             )
-        row["seconds"] = time.monotonic() - epoch_start
-        rows.append(row)
-        score = row["validation_balanced_accuracy"]
-        if recipe.choose == "last" or math.isnan(score) or score >= best[0]:
-            best = (score if not math.isnan(score) else -math.inf, _copy_state(network))
-        if checkpoint is not None and processes.is_first:
-            save_checkpoint(checkpoint, network, optimizer, scheduler, rows, best, settings)
-            write_text(checkpoint.parent / "training.csv", pd.DataFrame(rows).to_csv(index=False))
-        if progress is not None and processes.is_first:
-            pace = (time.monotonic() - started) / (epoch + 1 - first_epoch)
-            progress(EpochReport(epochs=epochs, seconds_left=pace * (epochs - epoch - 1), **row))
-    network.load_state_dict(best[1])
-    # As a saved classifier is loaded: another memory layout would round differently.
-    if any(p.dim() == 4 for p in network.parameters()):
-        network.to(memory_format=torch.contiguous_format)  # ty: ignore[no-matching-overload]
-    network.eval()
+        wrapped = processes.wrap(classifier.network)
+        started, first_epoch = time.monotonic(), len(training.rows)
+        for epoch in range(first_epoch, training.epochs):
+            epoch_start = time.monotonic()
+            row = {"epoch": epoch + 1, **training.pass_over(wrapped, epoch), **training.validate()}
+            if not math.isfinite(row["train_loss"]):
+                raise ExperimentError(
+                    f"the loss is not finite after epoch {epoch + 1}; lower the learning rate "
+                    f"({recipe.learning_rate:g})"
+                )
+            training.rows.append({**row, "seconds": time.monotonic() - epoch_start})
+            training.keep_if_chosen(row["validation_balanced_accuracy"])
+            if checkpoint is not None and processes.is_first:
+                training.save(checkpoint)
+            if progress is not None and processes.is_first:
+                pace = (time.monotonic() - started) / (epoch + 1 - first_epoch)
+                left = pace * (training.epochs - epoch - 1)
+                progress(EpochReport(epochs=training.epochs, seconds_left=left, **training.rows[-1]))  # ty: ignore[invalid-argument-type]
+        training.finish()
     del wrapped
     processes.finish()
-    return pd.DataFrame(rows)
+    return pd.DataFrame(training.rows)
+
+
+@dataclass
+class _Training:
+    """Everything one training needs from epoch to epoch."""
+
+    classifier: Classifier
+    inputs: TokenInputs
+    targets: np.ndarray
+    train_index: np.ndarray
+    validation_index: np.ndarray
+    recipe: TrainingRecipe
+    processes: Processes
+    device: torch.device
+    epochs: int
+    optimizer: torch.optim.Optimizer
+    scheduler: torch.optim.lr_scheduler.LRScheduler
+    class_weights: Tensor
+    settings: dict[str, Any]
+    best: tuple[float, dict[str, Tensor]]
+    rows: list[dict[str, float]]
+
+    @classmethod
+    def prepare(
+        cls,
+        classifier: Classifier,
+        waveforms: Sequence[np.ndarray],
+        labels: Sequence[str],
+        train_index: np.ndarray,
+        validation_index: np.ndarray,
+        recipe: TrainingRecipe,
+        processes: Processes,
+        device: str,
+        inputs: TokenInputs | None,
+    ) -> _Training:
+        target_device = processes.device(choose_device(device))
+        classifier.to(target_device)
+        targets = _targets(classifier, labels)
+        counts = np.bincount(targets[train_index], minlength=len(classifier.labels))
+        if (counts == 0).any():
+            empty = [classifier.labels[i] for i in np.flatnonzero(counts == 0)]
+            raise ExperimentError(f"no training token of {', '.join(empty)}; leave the class out or use more data")
+        if min(recipe.batch_size, len(train_index)) < 2 * processes.count:
+            raise ExperimentError(
+                f"{processes.count} processes need at least {2 * processes.count} tokens a batch; got a batch_size of "
+                f"{recipe.batch_size} and {len(train_index)} training tokens"
+            )
+        inputs = inputs or TokenInputs(classifier.front_end, waveforms, device=target_device)
+        classifier.input_mean, classifier.input_sd = inputs.statistics(train_index)
+        torch.manual_seed(recipe.seed)
+        network = classifier.network
+        if _has_images(network):
+            network.to(memory_format=torch.channels_last)  # ty: ignore[no-matching-overload]
+        steps = math.ceil(len(train_index) / recipe.batch_size)
+        epochs = max(recipe.epochs, math.ceil(recipe.min_steps / steps))
+        class_weights = torch.ones(len(counts))
+        if recipe.balanced:
+            class_weights = torch.as_tensor(counts.sum() / (len(counts) * counts), dtype=torch.float32)
+        optimizer = _optimizer(network, recipe)
+        return cls(
+            classifier=classifier,
+            inputs=inputs,
+            targets=targets,
+            train_index=train_index,
+            validation_index=validation_index,
+            recipe=recipe,
+            processes=processes,
+            device=target_device,
+            epochs=epochs,
+            optimizer=optimizer,
+            scheduler=_scheduler(optimizer, recipe, epochs * steps),
+            class_weights=class_weights.to(target_device),
+            settings={**recipe.to_dict(), **_identity(classifier, waveforms, targets, train_index, validation_index)},
+            best=(-math.inf, _copy_state(network)),
+            rows=[],
+        )
+
+    def pass_over(self, wrapped: nn.Module, epoch: int) -> dict[str, float]:
+        """Train on all training tokens once, in the order of this epoch; mean loss and accuracy on the way."""
+        recipe, processes = self.recipe, self.processes
+        torch.manual_seed(recipe.seed * 100_003 + epoch + 7919 * processes.rank)
+        order = np.random.default_rng([recipe.seed, epoch]).permutation(self.train_index)
+        truth_of = torch.as_tensor(self.targets, device=self.device)
+        autocast = _autocast(self.device)
+        loss_sum, hits = torch.zeros((), device=self.device), torch.zeros((), device=self.device)
+        seen = 0
+        wrapped.train()
+        for start in range(0, len(order), recipe.batch_size):
+            batch = order[start : start + recipe.batch_size]
+            if len(batch) < 2 * processes.count:
+                continue  # batch normalisation needs two tokens a process
+            mine = processes.share(batch)
+            truth = truth_of[torch.as_tensor(mine, device=self.device)]
+            weight_sum = self.class_weights[truth_of[torch.as_tensor(batch, device=self.device)]].sum()
+            inputs = self.classifier.standardise(self.inputs[mine])
+            inputs = augment(inputs, noise=recipe.noise, time_jitter=recipe.time_jitter)
+            with autocast():
+                logits = wrapped(inputs)
+            losses = F.cross_entropy(logits.float(), truth, weight=self.class_weights, reduction="sum")
+            self.optimizer.zero_grad(set_to_none=True)
+            # The weighted mean over the whole batch, whatever the number of processes it is spread over.
+            (losses * processes.count / weight_sum).backward()
+            self.optimizer.step()
+            self.scheduler.step()
+            loss_sum += losses.detach() / weight_sum * len(batch)
+            hits += (logits.detach().argmax(1) == truth).sum()
+            seen += len(batch)
+        totals = processes.total(torch.stack([loss_sum, hits]))
+        return {"train_loss": float(totals[0]) / seen, "train_accuracy": float(totals[1]) / seen}
+
+    @torch.no_grad()
+    def validate(self) -> dict[str, float]:
+        """Loss and balanced accuracy on the validation tokens; NaN when there are none."""
+        index, n_classes = self.validation_index, len(self.classifier.labels)
+        if len(index) == 0:
+            return {"validation_loss": math.nan, "validation_balanced_accuracy": math.nan}
+        loss, hits, counts = 0.0, np.zeros(n_classes), np.bincount(self.targets[index], minlength=n_classes)
+        with evaluation_mode(self.classifier):
+            for start in range(0, len(index), 256):
+                part = index[start : start + 256]
+                logits = self.classifier.network(self.classifier.standardise(self.inputs[part])).float().cpu()
+                truth = torch.as_tensor(self.targets[part])
+                loss += float(F.cross_entropy(logits, truth, reduction="sum"))
+                np.add.at(hits, self.targets[part], (logits.argmax(1) == truth).numpy())
+        present = counts > 0
+        return {
+            "validation_loss": loss / len(index),
+            "validation_balanced_accuracy": float((hits[present] / counts[present]).mean()),
+        }
+
+    def keep_if_chosen(self, score: float) -> None:
+        """Keep these weights if the recipe chooses this epoch over the ones before."""
+        top = self.best[0]
+        if (
+            self.recipe.choose == "last"
+            or math.isnan(score)
+            or score >= top - _standard_error(top, len(self.validation_index))
+        ):
+            self.best = (top if math.isnan(score) else max(score, top), _copy_state(self.classifier.network))
+
+    def save(self, checkpoint: Path) -> None:
+        """Write the checkpoint, and the metrics so far as CSV beside it."""
+        network = self.classifier.network
+        save_checkpoint(checkpoint, network, self.optimizer, self.scheduler, self.rows, self.best, self.settings)
+        write_text(checkpoint.parent / "training.csv", pd.DataFrame(self.rows).to_csv(index=False))
+
+    def finish(self) -> None:
+        """Leave the classifier with the chosen weights, laid out in memory as a saved one is when it is loaded."""
+        network = self.classifier.network
+        network.load_state_dict(self.best[1])
+        if _has_images(network):
+            network.to(memory_format=torch.contiguous_format)  # ty: ignore[no-matching-overload]
+        network.eval()
+
+
+def _has_images(network: nn.Module) -> bool:
+    return any(parameter.dim() == 4 for parameter in network.parameters())
+
+
+def _standard_error(score: float, count: int) -> float:
+    """Standard error of a share between 0 and 1 measured on so many tokens."""
+    return math.sqrt(score * (1 - score) / count) if 0 <= score <= 1 and count else 0.0
 
 
 def _identity(
@@ -261,23 +357,3 @@ def _autocast(device: torch.device) -> Callable[[], Any]:
 
 def _copy_state(network: nn.Module) -> dict[str, Tensor]:
     return {name: value.detach().clone() for name, value in network.state_dict().items()}
-
-
-@torch.no_grad()
-def _validate(classifier: Classifier, inputs: TokenInputs, targets: np.ndarray, index: np.ndarray) -> dict[str, float]:
-    if len(index) == 0:
-        return {"validation_loss": math.nan, "validation_balanced_accuracy": math.nan}
-    loss, n_classes = 0.0, len(classifier.labels)
-    hits, counts = np.zeros(n_classes), np.bincount(targets[index], minlength=n_classes)
-    with evaluation_mode(classifier):
-        for start in range(0, len(index), 256):
-            part = index[start : start + 256]
-            logits = classifier.network(classifier.standardise(inputs[part])).float().cpu()
-            truth = torch.as_tensor(targets[part])
-            loss += float(F.cross_entropy(logits, truth, reduction="sum"))
-            np.add.at(hits, targets[part], (logits.argmax(1) == truth).numpy())
-    present = counts > 0
-    return {
-        "validation_loss": loss / len(index),
-        "validation_balanced_accuracy": float((hits[present] / counts[present]).mean()),
-    }

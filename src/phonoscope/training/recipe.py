@@ -35,7 +35,8 @@ class TrainingRecipe:
     time_jitter
         Largest random shift in time in training, as a share of the time axis. Frequency is never moved.
     choose
-        ``best``: keep the epoch with the best balanced accuracy on the validation tokens (the latest of equals);
+        ``best``: keep the latest epoch whose balanced accuracy on the validation tokens is within one standard error
+        of the best one (Breiman et al. 1984): on few tokens, an early epoch is easily the best by luck;
         ``last``: keep the last epoch.
     seed
         Seed of initialisation, order and everything else.
