@@ -108,7 +108,8 @@ def align_corpus(
 
     The TextGrids have the tiers ``words`` and ``phones`` (ARPABET). The acoustic model and the dictionary of
     pocketsphinx know no stress, so ``AA`` stands for ``AA0``, ``AA1`` and ``AA2``. English only. Boundaries lie on a
-    10-ms grid, and no phone is shorter than 30 ms. Recordings are resampled to 16 kHz for the aligner; those of 8 kHz
+    10-ms grid, and no phone is shorter than 30 ms. Where all transcripts are single words, each word is taken in its
+    first pronunciation; in sentences the sound chooses among the dictionary's. Recordings are resampled to 16 kHz for the aligner; those of 8 kHz
     work too, but what tells the fricatives apart is not in them.
 
     Parameters
@@ -155,13 +156,17 @@ def align_corpus(
     tasks = _tasks(root, out, recordings, texts, resume)
     earlier = _earlier_statuses(out) if resume else {}
     # In this process too: what is wrong with it or with the dictionary is then told before any worker starts.
-    decoder = load_decoder(dictionary)
+    alternatives = any(len((task.text or "").split()) > 1 for task in tasks)
+    decoder = load_decoder(dictionary, alternatives=alternatives)
     try:
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise CorpusError(f"the TextGrids cannot be written to {out}: {error.strerror or error}") from error
     rows: list[_Row] = []
-    done = _in_workers(tasks, dictionary, jobs) if jobs > 1 else (_align_file(decoder, task) for task in tasks)
+    if jobs > 1:
+        done = _in_workers(tasks, dictionary, alternatives, jobs)
+    else:
+        done = (_align_file(decoder, task) for task in tasks)
     try:
         for row in done:
             if row.reason.startswith(KEPT):
@@ -348,18 +353,20 @@ def _letters(text: str) -> str:
 _worker_decoder: Any = None
 
 
-def _start_worker(dictionary: str | Path | None) -> None:
+def _start_worker(dictionary: str | Path | None, alternatives: bool) -> None:
     global _worker_decoder
-    _worker_decoder = load_decoder(dictionary)
+    _worker_decoder = load_decoder(dictionary, alternatives=alternatives)
 
 
 def _work(task: _Task) -> _Row:
     return _align_file(_worker_decoder, task)
 
 
-def _in_workers(tasks: Sequence[_Task], dictionary: str | Path | None, jobs: int) -> Generator[_Row, None, None]:
+def _in_workers(
+    tasks: Sequence[_Task], dictionary: str | Path | None, alternatives: bool, jobs: int
+) -> Generator[_Row, None, None]:
     """Rows in the order of the tasks; closing the iterator drops what has not begun."""
-    pool = ProcessPoolExecutor(jobs, multiprocessing.get_context("spawn"), _start_worker, (dictionary,))
+    pool = ProcessPoolExecutor(jobs, multiprocessing.get_context("spawn"), _start_worker, (dictionary, alternatives))
     try:
         yield from pool.map(_work, tasks, chunksize=max(1, min(16, len(tasks) // (4 * jobs))))
     finally:

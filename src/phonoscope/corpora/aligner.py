@@ -74,8 +74,8 @@ def load_decoder(dictionary: str | Path | None = None, *, alternatives: bool = T
         raise MissingExtraError("pocketsphinx", "align") from error
     # Why these settings. bestpath searches the word lattice anew and, given a text, drops words from it: with it 7 % of
     # one-word recordings came back as mere silence, without it none. The beams are wider than for recognition because
-    # the right words are known. Alternative pronunciations ("the" as DH AH or DH IY) fit running speech better; in lists
-    # of single words they only make one vowel of a word into two ("zero" with IY or IH).
+    # the right words are known. Alternative pronunciations ("the" as DH AH or DH IY) fit running speech better; among
+    # single words they only turn the vowel of one word into two ("zero" with IY or IH).
     settings: dict[str, Any] = {
         "lm": None, "loglevel": "FATAL", "samprate": SAMPLE_RATE_HZ, "bestpath": False, "fsgusealtpron": alternatives,
         "beam": 1e-100, "wbeam": 1e-80, "pbeam": 1e-100,

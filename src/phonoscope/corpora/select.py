@@ -35,8 +35,9 @@ def class_labels(classes: str | Sequence[str], own: Collection[str] = ()) -> tup
     Parameters
     ----------
     classes : str or sequence of str
-        "paper" (13 phones), "vowels" or "voiceless" (those of the paper), "all", "vowels:4" (the four best-filled
-        vowels of any kind), or labels: IPA or ASCII aliases, as a list or with commas in between.
+        "paper" (13 phones), "vowels" or "voiceless" (those of the paper), "any-vowel", "all", "vowels:4" (the four
+        best-filled vowels of any kind), or labels: IPA or ASCII aliases. Groups and labels may be listed, as a list
+        or with commas in between: "any-vowel,voiceless".
     own : collection of str
         Further classes, of the user's mapping.
 
@@ -56,6 +57,7 @@ def class_labels(classes: str | Sequence[str], own: Collection[str] = ()) -> tup
         "paper": [*paper_vowels(), *paper_voiceless()],
         "vowels": paper_vowels(),
         "voiceless": paper_voiceless(),
+        "any-vowel": vowels(),
         "all": [*(phone.label for phone in phones()), *own],
     }
     if isinstance(classes, str):
@@ -67,7 +69,8 @@ def class_labels(classes: str | Sequence[str], own: Collection[str] = ()) -> tup
                 raise CorpusError(f"classes {classes!r}: a number must follow 'vowels:', as in vowels:4")
             return vowels(), int(count)
         classes = classes.split(",")
-    names = [name.strip() for name in classes if name.strip()]
+    wanted = [name.strip() for name in classes if name.strip()]
+    names = [label for name in wanted for label in (named[name] if name in named else [name])]
     if not names:
         raise CorpusError(f"no class is asked for; use {', '.join(named)}, vowels:4 or labels such as i,ae,er")
     return list(dict.fromkeys(name if name in own else resolve_label(name) for name in names)), None

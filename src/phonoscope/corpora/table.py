@@ -209,9 +209,11 @@ def summary(tokens: pd.DataFrame) -> str:
     counts = tokens["label"].value_counts()
     labels = list(dict.fromkeys([*settings.get("labels", ()), *counts.index]))
     asked_by_name = settings.get("classes") != "all"
-    speakers = f"{tokens['speaker'].nunique() or 'unknown'} speakers"
+    n_recordings, n_speakers = tokens["recording"].nunique(), tokens["speaker"].nunique()
+    recordings = f"{n_recordings} recording{'s' if n_recordings != 1 else ''}"
+    speakers = f"{n_speakers or 'unknown'} speaker{'s' if n_speakers != 1 else ''}"
     lines = [
-        f"{len(tokens)} tokens of {tokens['recording'].nunique()} recordings, {speakers}"
+        f"{len(tokens)} tokens of {recordings}, {speakers}"
         + (f"; phone set {settings['phone_set']}" if "phone_set" in settings else "")
     ]
     durations = (tokens["end"] - tokens["start"]).groupby(tokens["label"]).median()

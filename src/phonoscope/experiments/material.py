@@ -13,6 +13,7 @@ import pandas as pd
 
 from phonoscope.audio import audio_info, cut
 from phonoscope.corpora import read_corpus
+from phonoscope.corpora.select import class_labels
 from phonoscope.errors import ExperimentError
 from phonoscope.experiments.recipe import Recipe
 from phonoscope.left_out import LeftOut
@@ -129,7 +130,7 @@ def _with_classes(
     attrs = dict(tokens.attrs)
     left_out = LeftOut(attrs.get("left_out", ()))
     if classes:
-        of_phone = {phone: name for name, phones in classes.items() for phone in phones}
+        of_phone = {phone: name for name, phones in classes.items() for phone in class_labels(phones)[0]}
         named = tokens["label"].map(of_phone)
         expected = list(classes)
     else:

@@ -26,7 +26,8 @@ class Recipe:
     tokens
         Rules of the token table, as keywords of ``read_corpus``.
     classes
-        Classes made of several phones, e.g. voiced and unvoiced; empty when each phone is its own class.
+        Classes made of several phones or groups of phones (any-vowel, voiceless …), e.g. voiced and unvoiced; empty
+        when each phone is its own class.
     front_end
         ``kind`` and settings of the front end; the sample rate comes from the recordings.
     network

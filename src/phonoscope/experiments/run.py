@@ -236,7 +236,9 @@ def _baselines_table(material: Material, formants: pd.DataFrame, plan: list[fitt
         if len(formants) and set(formants["token"]) >= set(material.tokens["token"]):
             rows.append(formant_lda(aligned, classes, **parts))
         if material.tokens["class"].nunique() == 2:
-            rows.append(low_band_energy(material.waveforms, material.sample_rate, classes, **parts))
+            for measure in ("power", "energy"):
+                level = low_band_energy(material.waveforms, material.sample_rate, classes, measure=measure, **parts)
+                rows.append(level)
     return pd.DataFrame(
         [
             {
