@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import combinations, islice
+from itertools import combinations, islice, product
 
 import numpy as np
 
@@ -78,8 +78,8 @@ def _block_gap(unit: np.ndarray) -> Gap:
 def _by_vertices(unit: np.ndarray) -> Gap:
     """Longest vertex of {x : |Dᵀx| ≤ 1}: N filters meet their bound there, with either sign."""
     dimensions, filters = unit.shape
-    signs = np.array(np.meshgrid(*[[1.0, -1.0]] * (dimensions - 1), indexing="ij")).reshape(dimensions - 1, -1)
-    signs = np.vstack([np.ones((1, signs.shape[1])), signs])
+    # The first sign is fixed: x and -x are the same direction.
+    signs = np.array(list(product([1.0], *[(1.0, -1.0)] * (dimensions - 1)))).T
     subsets = combinations(range(filters), dimensions)
     longest, found = 0.0, unit[:, 0]
     while batch := list(islice(subsets, _BATCH_SUBSETS)):

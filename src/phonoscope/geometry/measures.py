@@ -109,7 +109,7 @@ def measures_of(spectra: Sequence[Spectrum], *, precision: float = float(np.finf
     least = largest * max((size * precision) ** 2, size * float(np.finfo(np.float64).eps))
     nonzero = eigenvalues[eigenvalues > least]
     rank, smallest = len(nonzero), float(nonzero.min())
-    full = rank == len(eigenvalues)
+    full = rank == min(dimensions, filters)
     result |= {
         "rank": rank,
         "A": smallest if rank == dimensions else 0.0,
