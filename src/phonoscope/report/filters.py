@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 RANGE_DB = 60.0
-SURFACE_PALETTE = "magma"
+SURFACE_PALETTE = "viridis"
 SURFACE_CELLS = 110  # a surface of more cells along an axis takes long to draw and shows no more
 GIF_FRAMES = 48
 GIF_FRAMES_PER_SECOND = 12
@@ -245,7 +245,7 @@ def atlas_figure(bank: FilterBank, *, range_db: float = 40.0, max_hz: float | No
         right.plot(places[scale], places["rank"], color=MUTED, linestyle=line, linewidth=1.0, label=name)
     right.set_xlim(0, limit)
     dress(right, title="spacing", x="Frequency (Hz)", y="Filter, by peak")
-    right.legend(frameon=False, fontsize=POINTS - 1, labelcolor=INK, loc="upper left")
+    right.legend(frameon=False, fontsize=POINTS - 1, labelcolor=INK, loc="lower right")
     return figure
 
 
