@@ -26,7 +26,7 @@ def test_five_vowels_of_ljspeech(shared_data, phonoscope, tmp_path):
     assert table.loc["i", "f1_50"] < 500 < 600 < table.loc["ɑ", "f1_50"]
     assert table.loc["i", "f2_50"] > 2000 > 1700 > table.loc["ɑ", "f2_50"]
     maps = run.maps()
-    assert maps["frequency"].values == pytest.approx(62.5 + 500 * np.arange(8))
+    assert maps["frequency"].values == pytest.approx(31.25 + 250 * np.arange(16))
     assert np.abs(maps["incompleteness"].values).max() < 1e-4
     assert answer.json["shares"]["i"]["F2"]["n"] > 0
     assert all(isinstance(part["share"], float) for part in answer.json["shares"]["all"].values())

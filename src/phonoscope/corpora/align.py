@@ -109,8 +109,8 @@ def align_corpus(
     The TextGrids have the tiers ``words`` and ``phones`` (ARPABET). The acoustic model and the dictionary of
     pocketsphinx know no stress, so ``AA`` stands for ``AA0``, ``AA1`` and ``AA2``. English only. Boundaries lie on a
     10-ms grid, and no phone is shorter than 30 ms. Where all transcripts are single words, each word is taken in its
-    first pronunciation; in sentences the sound chooses among the dictionary's. Recordings are resampled to 16 kHz for the aligner; those of 8 kHz
-    work too, but what tells the fricatives apart is not in them.
+    first pronunciation; in sentences the sound chooses among the dictionary's. Recordings are resampled to 16 kHz for
+    the aligner; those of 8 kHz work too, but what tells the fricatives apart is not in them.
 
     Parameters
     ----------

@@ -70,7 +70,7 @@ def class_labels(classes: str | Sequence[str], own: Collection[str] = ()) -> tup
             return vowels(), int(count)
         classes = classes.split(",")
     wanted = [name.strip() for name in classes if name.strip()]
-    names = [label for name in wanted for label in (named[name] if name in named else [name])]
+    names = [label for name in wanted for label in named.get(name, [name])]
     if not names:
         raise CorpusError(f"no class is asked for; use {', '.join(named)}, vowels:4 or labels such as i,ae,er")
     return list(dict.fromkeys(name if name in own else resolve_label(name) for name in names)), None

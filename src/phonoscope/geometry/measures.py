@@ -17,6 +17,9 @@ import numpy as np
 COMPARED = ("A", "A_nonzero", "B", "beta_min", "beta_avg", "beta_mse", "mu", "mu_avg", "mu_mse")
 
 
+_ROUNDINGS = 10.0  # roundings of the weights that a singular value must exceed to count
+
+
 @dataclass(frozen=True, eq=False)
 class Spectrum:
     """What the measures need of one dictionary: the Gram matrix of its unit filters and the eigenvalues of D Dᵀ.
@@ -61,7 +64,8 @@ def dictionary_measures(
         Shape (N, K): K filters in N dimensions; or several of these for filters that live in separate dimensions
         (the groups of a convolution): together they are one block-diagonal dictionary.
     precision
-        Relative precision of the weights; singular values below ``max(N, K) * precision`` of the largest are zero.
+        Relative precision of the weights; singular values below ten times this share of the largest are zero (rounded
+        weights move them by less), as are those that a Gram matrix in float64 cannot tell from zero.
 
     Returns
     -------
@@ -106,7 +110,7 @@ def measures_of(spectra: Sequence[Spectrum], *, precision: float = float(np.finf
     largest = float(eigenvalues.max())
     size = max(dimensions, filters)
     # Eigenvalues are squared singular values, and come out of a Gram matrix with the rounding of float64.
-    least = largest * max((size * precision) ** 2, size * float(np.finfo(np.float64).eps))
+    least = largest * max((_ROUNDINGS * precision) ** 2, size * float(np.finfo(np.float64).eps))
     nonzero = eigenvalues[eigenvalues > least]
     rank, smallest = len(nonzero), float(nonzero.min())
     full = rank == min(dimensions, filters)
