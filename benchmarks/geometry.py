@@ -19,7 +19,7 @@ SECONDS_BEFORE_ONE_ROUND_IS_ENOUGH = 2.0
 def port(dictionary: np.ndarray) -> dict[str, float]:
     """Eigenvalues of D Dᵀ by the general solver, then coherence, angles and babel function filter by filter."""
     unit = dictionary / np.linalg.norm(dictionary, axis=0)
-    eigenvalues = np.sort(np.linalg.eig(unit @ unit.T)[0].real)
+    eigenvalues = np.sort(np.linalg.eigvals(unit @ unit.T).real)
     gram = np.abs(unit.T @ unit)
     count = gram.shape[0]
     nearest, babel = np.zeros(count), np.zeros(count - 1)

@@ -20,6 +20,7 @@ from phonoscope.geometry.layers import Kernel, assemble
 from phonoscope.geometry.measures import spectrum_of
 from phonoscope.geometry.null import _wishart, null_law
 from phonoscope.networks import build_network
+from phonoscope.networks.checkpoints import load_network
 from phonoscope.report.geometry import layer_figure
 
 QUICK = {"null_draws": 0, "gap": False}
@@ -59,8 +60,7 @@ def test_centred_blocks_and_float64_weights(shared_data: Path) -> None:
     centred = geometry(path, network="inc_tssdnet", alignment="centre", **QUICK)
     np.testing.assert_allclose(centred["B"].iloc[1:], [2.7747, 3.8500, 7.4757, 10.1850], atol=5e-5)
     assert centred["alignment"].fillna("none").tolist() == ["none", *["centre"] * 4]
-    network = build_network("inc_tssdnet", 2)
-    network.load_state_dict(torch.load(path, weights_only=True)["model_state_dict"])
+    network = load_network("inc_tssdnet", path)
     single, double = geometry(network, **QUICK), geometry(network.double(), **QUICK)
     for measure in ("A", "A_nonzero", "B", "rank"):
         np.testing.assert_allclose(single[measure], double[measure], rtol=1e-9)  # A does not depend on rounding
