@@ -93,7 +93,7 @@ def test_any_parseval_frame_gives_the_fourier_magnitude(width: int, more: int, s
 
 def test_fourier_bases_of_several_widths_share_their_centre() -> None:
     widths, wave = (10, 30, 50), noise(400)
-    branches = [Branch(real_fourier_basis(w).T, 5, padding=((w - 10) // 2,) * 2) for w in widths]
+    branches = [Branch(real_fourier_basis(w).T, 5, padding=((w - 10) // 2, (w - 10) // 2)) for w in widths]
     staircase = sum((np.abs(np.arange(50) - 24.5) < w / 2).astype(float) for w in widths)
     found = response_spectrum(FilterBank(branches, RATE), wave, RATE, n_fft=128)
     expected = stft(np.pad(wave, 20), 50, 5, 128, staircase)
@@ -226,9 +226,9 @@ def test_means_over_time_are_what_their_names_say(bank: FilterBank) -> None:
     for row, strs in zip(amplitude, full, strict=True):
         assert_allclose(row.values, strs.mean("time").values, rtol=1e-10)
     decibel = cumulative_response(bank, waves, RATE, n_fft=64, mean="decibel")
-    assert_allclose(decibel.values[0], (20 * np.log10(full[0])).mean("time").values, rtol=1e-6, atol=1e-6)
+    assert_allclose(decibel.values[0], (20 * np.log10(full[0].values)).mean(axis=1), rtol=1e-6, atol=1e-6)
     power = cumulative_response(bank, waves, RATE, n_fft=64, mean="power")
-    assert_allclose(power.values[1], np.sqrt((full[1] ** 2).mean("time")).values, rtol=1e-9)
+    assert_allclose(power.values[1], np.sqrt((full[1].values ** 2).mean(axis=1)), rtol=1e-9)
     assert (power.values >= amplitude.values).all()
     assert (10 ** (decibel.values / 20) <= amplitude.values * (1 + 1e-9)).all()  # geometric below arithmetic mean
     assert len({amplitude.attrs["method"], decibel.attrs["method"], power.attrs["method"]}) == 3
@@ -241,7 +241,7 @@ def test_unusable_waveforms_are_named_and_the_others_kept(bank: FilterBank) -> N
     left_out = found.attrs["left_out"]
     assert [entry["examples"] for entry in left_out] == [["b"], ["c"]]
     assert "not finite" in left_out[0]["reason"]
-    with pytest.raises(PhonoscopeError, match="waveform b: .*not finite"):
+    with pytest.raises(PhonoscopeError, match=r"waveform b: .*not finite"):
         cumulative_response(bank, waves, RATE, tokens=["a", "b", "c", "d"], strict=True)
     with pytest.raises(PhonoscopeError, match="constant"):
         cumulative_response(bank, [np.zeros(300)], RATE, scaling="minmax")
@@ -319,7 +319,7 @@ def test_levels_are_relative_to_the_largest() -> None:
 
 @pytest.mark.parametrize("wave", [np.zeros((2, 2, 50)), np.zeros(50, dtype=complex), np.array([np.nan] * 50)])
 def test_waveforms_that_are_none_are_refused(bank: FilterBank, wave: np.ndarray) -> None:
-    with pytest.raises(PhonoscopeError, match="expected real samples|not finite"):
+    with pytest.raises(PhonoscopeError, match=r"expected real samples|not finite"):
         response_spectrum(bank, wave, RATE)
 
 

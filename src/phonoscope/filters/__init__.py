@@ -6,7 +6,14 @@ Nothing here knows of corpora: waveforms go in, labelled arrays in Hz and s come
 from phonoscope.filters.atlas import filter_atlas, spacing
 from phonoscope.filters.bank import Branch, FilterBank, as_published, bank_of
 from phonoscope.filters.crs import cumulative_response, mean_response
-from phonoscope.filters.nulls import learned_minus_null, null_responses, null_test, random_bank, spectrum_bank
+from phonoscope.filters.nulls import (
+    band_test,
+    learned_minus_null,
+    null_responses,
+    null_test,
+    random_bank,
+    spectrum_bank,
+)
 from phonoscope.filters.peaks import band_shares, spectral_peaks
 from phonoscope.filters.response import response_spectrum, to_decibel
 from phonoscope.filters.scaling import scaling_effect
@@ -17,6 +24,7 @@ __all__ = [
     "FilterBank",
     "as_published",
     "band_shares",
+    "band_test",
     "bank_of",
     "contours",
     "coverage",

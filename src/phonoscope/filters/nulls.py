@@ -6,7 +6,7 @@ difference from them says anything about learning.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -17,6 +17,7 @@ import xarray as xr
 from phonoscope.errors import PhonoscopeError
 from phonoscope.filters.bank import Branch, FilterBank
 from phonoscope.filters.crs import cumulative_response
+from phonoscope.filters.peaks import band_shares
 from phonoscope.filters.scaling import Scaling
 
 N_SEEDS = 20
@@ -152,23 +153,17 @@ def learned_minus_null(
         If the arrays are not of the same tokens and frequencies, or there are fewer than three seeds.
     """
     learned, nulls = learned.transpose("token", "frequency"), nulls.transpose("seed", "token", "frequency")
-    for name, other in (("nulls", nulls), ("spectrum", spectrum)):
-        if other is not None and list(other["token"].values) != list(learned["token"].values):
-            raise PhonoscopeError(f"{name} and learned hold different tokens: compute them for the same waveforms")
-    if not np.array_equal(nulls["frequency"].values, learned["frequency"].values):
-        raise PhonoscopeError("nulls and learned have different frequencies: give both the same n_fft")
-    if nulls.sizes["seed"] < MIN_SEEDS:
-        raise PhonoscopeError(f"a null needs at least {MIN_SEEDS} seeds, found {nulls.sizes['seed']}")
+    _same(learned, nulls)
+    if spectrum is not None and list(spectrum["token"].values) != list(learned["token"].values):
+        raise PhonoscopeError("spectrum and learned hold different tokens: compute them for the same waveforms")
     frequency = learned["frequency"].values
-    names = pd.Series(["all"] * learned.sizes["token"] if labels is None else list(labels), dtype="object")
-    if len(names) != learned.sizes["token"]:
-        raise PhonoscopeError(f"there are {len(names)} labels for {learned.sizes['token']} tokens")
+    names = _names(labels, learned.sizes["token"])
     tails = [(1 - confidence) / 2, (1 + confidence) / 2]
     tables = []
     for label in sorted(names.dropna().unique(), key=str):
         chosen = np.flatnonzero((names == label).to_numpy(dtype=bool))
         drawn = None if weights is None else weights[:, chosen]
-        curve, samples = _shape(learned.values[:, :], chosen, drawn)
+        curve, samples = _shape(learned.values, chosen, drawn)
         seeds = [_shape(values, chosen, drawn) for values in nulls.values]
         null = np.stack([one for one, _ in seeds])
         difference = curve - null.mean(axis=0)
@@ -188,8 +183,6 @@ def learned_minus_null(
         columns |= {"difference": difference, "low": bands["low"], "high": bands["high"]}
         columns |= {"z": _z(curve, null), "n": len(chosen)}
         tables.append(pd.DataFrame(columns))
-    if not tables:
-        raise PhonoscopeError("no token has a label")
     table = pd.concat(tables, ignore_index=True)
     table.attrs = {"units": "dB", "n_seeds": nulls.sizes["seed"], "confidence": confidence}
     return table
@@ -210,8 +203,8 @@ def null_test(
         ``label, max_z, at_hz, critical_z`` (|z| that 95 % of the seeds stay below), ``p, n_seeds``, and
         ``r_learned_null``: correlation of the two shapes in dB, which is high even when something was learned.
     """
-    table = learned_minus_null(learned, nulls, labels=labels)
-    names = pd.Series(["all"] * learned.sizes["token"] if labels is None else list(labels), dtype="object")
+    names = _names(labels, learned.sizes["token"])
+    table = learned_minus_null(learned, nulls, labels=names)
     values = nulls.transpose("seed", "token", "frequency").values
     rows = []
     for label, group in table.groupby("label", sort=False):
@@ -232,6 +225,70 @@ def null_test(
             }
         )
     return pd.DataFrame(rows)
+
+
+def band_test(
+    learned: xr.DataArray,
+    nulls: xr.DataArray,
+    bands: Mapping[str, tuple[float, float]],
+    *,
+    labels: Iterable[Any] | None = None,
+    confidence: float = 0.95,
+) -> pd.DataFrame:
+    """Say whether a class's response puts more into a band than random weights do on the same sounds.
+
+    Bands are named before looking, so each is one question: this test finds what `null_test`, which looks at every
+    frequency, cannot.
+
+    Parameters
+    ----------
+    learned, nulls, labels
+        As of `learned_minus_null`.
+    bands : mapping
+        Name to (low, high) in Hz.
+
+    Returns
+    -------
+    DataFrame
+        ``label, band, low_hz, high_hz``; ``share`` of the class mean of the response in the band; ``null, null_low,
+        null_high`` (mean and percentiles of the seeds), ``z``, ``p`` (two-sided, by the rank of |z| among the seeds;
+        not corrected for the number of bands) and ``n_seeds``.
+    """
+    _same(learned, nulls)
+    names = _names(labels, learned.sizes["token"])
+    rows = []
+    for label in sorted(names.dropna().unique(), key=str):
+        chosen = np.flatnonzero((names == label).to_numpy(dtype=bool))
+        own = band_shares(learned.isel(token=chosen).mean("token"), bands)
+        random = band_shares(nulls.isel(token=chosen).mean("token"), bands)
+        for band in own.itertuples():
+            null = random.loc[random["band"] == band.band, "share"].to_numpy()[:, None]
+            others = [abs(float(_z(null[k], np.delete(null, k, axis=0))[0])) for k in range(len(null))]
+            z = float(_z(np.array([band.share]), null)[0])
+            low, high = np.quantile(null, [(1 - confidence) / 2, (1 + confidence) / 2])
+            row = {"label": label, "band": band.band, "low_hz": band.low_hz, "high_hz": band.high_hz}
+            row |= {"share": band.share, "null": null.mean(), "null_low": low, "null_high": high, "z": z}
+            rows.append(row | {"p": (1 + sum(o >= abs(z) for o in others)) / (len(others) + 1), "n_seeds": len(null)})
+    return pd.DataFrame(rows)
+
+
+def _same(learned: xr.DataArray, nulls: xr.DataArray) -> None:
+    """Raise unless learned responses and their null are of the same tokens and frequencies, with seeds enough."""
+    if list(nulls["token"].values) != list(learned["token"].values):
+        raise PhonoscopeError("nulls and learned hold different tokens: compute them for the same waveforms")
+    if not np.array_equal(nulls["frequency"].values, learned["frequency"].values):
+        raise PhonoscopeError("nulls and learned have different frequencies: give both the same n_fft")
+    if nulls.sizes["seed"] < MIN_SEEDS:
+        raise PhonoscopeError(f"a null needs at least {MIN_SEEDS} seeds, found {nulls.sizes['seed']}")
+
+
+def _names(labels: Iterable[Any] | None, n_tokens: int) -> pd.Series:
+    names = pd.Series(["all"] * n_tokens if labels is None else list(labels), dtype="object")
+    if len(names) != n_tokens:
+        raise PhonoscopeError(f"there are {len(names)} labels for {n_tokens} tokens")
+    if names.isna().all():
+        raise PhonoscopeError("no token has a label")
+    return names
 
 
 def _shape(values: np.ndarray, chosen: np.ndarray, weights: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:

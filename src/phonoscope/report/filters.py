@@ -190,7 +190,8 @@ def crs_figure(table: pd.DataFrame, *, max_hz: float | None = None, columns: int
     figure = new_figure(0.4 + 2.5 * across, 0.7 + 2.5 * down)
     grid = figure.subplots(2 * down, across, squeeze=False, sharex=True, height_ratios=[2, 1] * down)
     shape_limits = _limits(table[["learned", "null_low", "null_high", "spectrum"]])
-    change_limits = _limits(table[["difference", "low", "high"]])
+    null_band = table[["null_low", "null_high"]].sub(table["null"], axis=0)
+    change_limits = _limits(pd.concat([table[["difference", "low", "high"]], null_band], axis=1))
     for position in range(down * across):
         upper, lower = grid[2 * (position // across) : 2 * (position // across) + 2, position % across]
         if position >= len(labels):
@@ -317,7 +318,7 @@ def _draw_curves(upper: Axes, lower: Axes, rows: pd.DataFrame, colour: str) -> N
 
 
 def _limits(values: pd.DataFrame) -> tuple[float, float]:
-    """Limits that hold the curves, 99.5 % of them: a bin at 0 Hz must not squeeze the rest."""
+    """Limits that hold the curves but for the lowest 0.5 %: a hole at 0 Hz must not squeeze the rest."""
     finite = values.to_numpy(dtype=float).ravel()
     finite = finite[np.isfinite(finite)]
     low, high = np.quantile(finite, [0.005, 1.0]) if finite.size else (-1.0, 1.0)
