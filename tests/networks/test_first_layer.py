@@ -89,7 +89,7 @@ def test_only_what_sees_the_waveform_counts() -> None:
 def test_layer_can_be_named() -> None:
     network = Depthwise()
     (branch,) = first_layer(network, layer="later")
-    assert branch.weights.shape == (4, 1, 9)
+    assert (branch.weights.shape, branch.padding, branch.stride) == ((4, 1, 9), (0, 0), 1)
     named = first_layer(network, layer=["depthwise", "first"])
     assert [b.name for b in named] == ["first", "depthwise"]
     with pytest.raises(ClassifierError, match="there are: first, depthwise, squeeze, later"):
