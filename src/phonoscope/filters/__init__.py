@@ -17,6 +17,7 @@ from phonoscope.filters.nulls import (
 from phonoscope.filters.peaks import band_shares, spectral_peaks
 from phonoscope.filters.response import response_spectrum, to_decibel
 from phonoscope.filters.scaling import scaling_effect
+from phonoscope.filters.sounds import read_recordings
 from phonoscope.filters.wigner import contours, coverage, wigner_plane, wigner_ville
 
 __all__ = [
@@ -35,6 +36,7 @@ __all__ = [
     "null_responses",
     "null_test",
     "random_bank",
+    "read_recordings",
     "response_spectrum",
     "scaling_effect",
     "spacing",

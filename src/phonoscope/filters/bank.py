@@ -221,7 +221,8 @@ def bank_of(network: nn.Module | FilterBank, sample_rate: float, layer: str | No
     Parameters
     ----------
     network : nn.Module or FilterBank
-        A bank is returned as it is.
+        A bank is returned as it is; of a `Classifier` its network is taken. A network is run once to find its first
+        layer: for many calls, make the bank once and pass that.
     sample_rate : float
         Rate of the sound that the network is given, Hz.
     layer : str, optional
@@ -230,7 +231,7 @@ def bank_of(network: nn.Module | FilterBank, sample_rate: float, layer: str | No
     Raises
     ------
     PhonoscopeError
-        If a bank of another rate is given, no such layer is found, or its filters see several channels.
+        If a bank or classifier of another rate is given, no such layer is found, or its filters see several channels.
     """
     if isinstance(network, FilterBank):
         if network.sample_rate != sample_rate:
@@ -238,6 +239,14 @@ def bank_of(network: nn.Module | FilterBank, sample_rate: float, layer: str | No
                 f"the filters are for {network.sample_rate:g} Hz, the sound has {sample_rate:g} Hz: resample it first"
             )
         return network
+    from phonoscope.classifier import Classifier
+
+    if isinstance(network, Classifier):
+        if network.sample_rate != sample_rate:
+            raise PhonoscopeError(
+                f"the classifier is for {network.sample_rate} Hz, the sound has {sample_rate:g} Hz: resample it first"
+            )
+        network = network.network
     return FilterBank(_branches(network, layer), sample_rate)
 
 
