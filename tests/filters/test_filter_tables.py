@@ -64,9 +64,7 @@ def test_a_folder_of_tables_and_figures(recordings: Path, tmp_path: Path) -> Non
 
 
 def test_a_classifier_is_its_network_at_its_rate() -> None:
-    classifier = Classifier.build(
-        {"kind": "waveform", "sample_rate": RATE, "seconds": 0.5}, "sub-segmental", ["a", "b"]
-    )
+    classifier = Classifier.build(Waveform(RATE, 0.5), "sub-segmental", ["a", "b"])
     wave = np.random.default_rng(0).standard_normal(3000)
     found, expected = (response_spectrum(one, wave, RATE) for one in (classifier, classifier.network))
     np.testing.assert_array_equal(found.values, expected.values)
