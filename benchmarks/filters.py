@@ -77,9 +77,11 @@ def main(rounds: int = 15, clips: int = 1000) -> None:
         bank = bank_like_the_port(weights, hop)
         ours = response_spectrum(bank, wave, SAMPLE_RATE, n_fft=N_FFT).values
         error = np.abs(ours - ported_strs(weights, wave, hop)).max() / ours.max()
-        port, strs = alternately(
+        double = weights.astype(np.float64), wave.astype(np.float64)
+        port, port_double, strs = alternately(
             rounds,
             lambda w=weights, h=hop: ported_strs(w, wave, h),
+            lambda d=double, h=hop: ported_strs(*d, h),
             lambda b=bank: response_spectrum(b, wave, SAMPLE_RATE, n_fft=N_FFT),
         )
         batch = [wave] * 10
@@ -89,8 +91,9 @@ def main(rounds: int = 15, clips: int = 1000) -> None:
             lambda b=bank, c=batch: cumulative_response(b, c, SAMPLE_RATE, n_fft=N_FFT),
         )
         print(
-            f"{name}: STRS {1e3 * port:.2f} ms the port, {1e3 * strs:.2f} ms ours ({port / strs:.2f} ×); "
-            f"CRS {1e2 * port_crs:.2f} and {1e2 * crs:.2f} ms a clip ({port_crs / crs:.2f} ×); differ by {error:.0e}"
+            f"{name}: STRS {1e3 * port:.2f} ms the port ({1e3 * port_double:.2f} in double precision), "
+            f"{1e3 * strs:.2f} ms ours: {port / strs:.2f} × ({port_double / strs:.2f} ×); "
+            f"CRS {1e2 * port_crs:.2f} and {1e2 * crs:.2f} ms a clip: {port_crs / crs:.2f} ×; differ by {error:.0e}"
         )
     for name in ("sub-segmental 80 × 30, hop 10", "TSSDNet 16 × 7, hop 1"):
         filters, taps, hop = LAYERS[name]

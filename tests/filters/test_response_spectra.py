@@ -221,7 +221,10 @@ def bank() -> FilterBank:
 def test_means_over_time_are_what_their_names_say(bank: FilterBank) -> None:
     waves = [noise(3000, 1), noise(1501, 2)]
     full = [response_spectrum(bank, wave, RATE, n_fft=64) for wave in waves]
-    amplitude = cumulative_response(bank, iter(waves), RATE, n_fft=64)
+    told: list[tuple[int, int]] = []
+    amplitude = cumulative_response(bank, iter(waves), RATE, n_fft=64, progress=lambda *done: told.append(done))
+    cumulative_response(bank, waves, RATE, n_fft=64, progress=lambda *done: told.append(done))
+    assert told == [(1, 1), (2, 2), (1, 2), (2, 2)]
     assert amplitude.dims == ("token", "frequency")
     for row, strs in zip(amplitude, full, strict=True):
         assert_allclose(row.values, strs.mean("time").values, rtol=1e-10)

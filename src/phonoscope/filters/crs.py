@@ -5,7 +5,7 @@ Memory is that of one block of frames, however many waveforms there are and howe
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence, Sized
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import numpy as np
@@ -43,7 +43,7 @@ def cumulative_response(
     mean: Mean = "amplitude",
     tokens: Sequence[str] | None = None,
     strict: bool = False,
-    progress: Callable[[int], object] | None = None,
+    progress: Callable[[int, int], object] | None = None,
 ) -> xr.DataArray:
     """Cumulative response spectrum of each waveform: ``CRS(i) = mean_j STRS(i, j)`` (Gupta & Abrol, eq. 2).
 
@@ -62,7 +62,7 @@ def cumulative_response(
     strict : bool
         Stop at the first waveform that cannot be used, instead of leaving it out.
     progress : callable, optional
-        Told the number of waveforms done.
+        Told the numbers of waveforms done and in all (if that is known; else those done twice).
 
     Returns
     -------
@@ -101,7 +101,7 @@ def mean_response(
     scaling: Scaling = "none",
     mean: Mean = "amplitude",
     strict: bool = False,
-    progress: Callable[[int], object] | None = None,
+    progress: Callable[[int, int], object] | None = None,
 ) -> xr.DataArray:
     """Mean cumulative response of a corpus, or of each group in it (class, speaker), in memory that does not grow.
 
@@ -156,7 +156,7 @@ def _rows(
     tokens: Sequence[str] | None,
     strict: bool,
     left_out: LeftOut,
-    progress: Callable[[int], object] | None,
+    progress: Callable[[int, int], object] | None,
 ) -> Iterator[tuple[int, Any, np.ndarray]]:
     """Yield (number, name, mean spectrum) of every waveform that can be used."""
     if mean not in get_args(Mean):
@@ -175,7 +175,7 @@ def _rows(
             continue
         yield index, name, row
         if progress is not None:
-            progress(index + 1)
+            progress(index + 1, len(waveforms) if isinstance(waveforms, Sized) else index + 1)
 
 
 def _mean_spectrum(bank: FilterBank, transform: Transform, wave: np.ndarray, mean: Mean) -> np.ndarray:

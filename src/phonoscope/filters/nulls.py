@@ -78,7 +78,7 @@ def null_responses(
     scaling: Scaling = "none",
     make: Callable[[int], FilterBank] | None = None,
     tokens: Sequence[str] | None = None,
-    progress: Callable[[int], object] | None = None,
+    progress: Callable[[int, int], object] | None = None,
 ) -> xr.DataArray:
     """Cumulative responses of the same waveforms through layers with random weights.
 
@@ -93,7 +93,7 @@ def null_responses(
         Turns a seed into a bank, for networks with an initialisation of their own
         (``lambda seed: bank_of(build(seed), rate)``); `random_bank` when not given.
     progress : callable, optional
-        Told the number of layers done.
+        Told the numbers of layers done and in all.
 
     Returns
     -------
@@ -106,7 +106,7 @@ def null_responses(
             cumulative_response(make(number), waveforms, bank.sample_rate, n_fft=n_fft, scaling=scaling, tokens=tokens)
         )
         if progress is not None:
-            progress(len(curves))
+            progress(len(curves), n_seeds)
     return xr.concat(curves, pd.Index(range(seed, seed + n_seeds), name="seed"), combine_attrs="override")
 
 

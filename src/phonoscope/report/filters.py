@@ -310,7 +310,7 @@ def write_filters(
     max_hz: float | None = None,
     rotation: bool = True,
     strict: bool = False,
-    progress: Callable[[int], object] | None = None,
+    progress: Callable[[int, int], object] | None = None,
 ) -> dict[str, Any]:
     """Write tables and figures of what a first layer hears in some recordings into a folder.
 
@@ -330,7 +330,7 @@ def write_filters(
     rotation : bool
         Whether to write the turning surface of the first waveform, which takes some seconds.
     progress : callable, optional
-        Told the number of random layers done.
+        Told the numbers of random layers done and in all.
 
     Returns
     -------
