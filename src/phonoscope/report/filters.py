@@ -125,7 +125,7 @@ def strs_surface(
     time, frequency = np.meshgrid(coarse["time"].values, coarse["frequency"].values / 1000)
     figure = new_figure(5.2, 4.2)
     figure.set_layout_engine("none")  # a turning surface must not be laid out anew for every frame
-    axes = figure.add_axes((0.0, 0.02, 0.95, 0.95), projection="3d")
+    axes = figure.add_axes((0.0, 0.05, 0.95, 0.87), projection="3d")
     surface = coarse.transpose("frequency", "time").values
     axes.plot_surface(  # ty: ignore[missing-attribute]
         time, frequency, surface, cmap=SURFACE_PALETTE, rcount=SURFACE_CELLS, ccount=SURFACE_CELLS, linewidth=0
@@ -360,9 +360,10 @@ def write_filters(
     }
     tables["spacing"], distances = spacing(tables["atlas"])
     strs = response_spectrum(bank, waves[0], bank.sample_rate, scaling=scaling)
+    shown = Path(tokens["token"][0]).name
     figures = {
-        "strs": strs_figure(strs, waves[0], max_hz=max_hz, title=tokens["token"][0]),
-        "surface": strs_surface(strs, max_hz=max_hz, title=tokens["token"][0]),
+        "strs": strs_figure(strs, waves[0], max_hz=max_hz, title=shown),
+        "surface": strs_surface(strs, max_hz=max_hz, title=shown),
         "crs": crs_figure(table, max_hz=max_hz),
         "atlas": atlas_figure(bank, max_hz=max_hz),
         "wigner": wigner_figure(bank, max_hz=max_hz),
@@ -373,7 +374,7 @@ def write_filters(
     for name, figure in figures.items():
         files.append(write_with(out / f"{name}.png", lambda at, f=figure: f.savefig(at, dpi=150, facecolor="white")))
     if rotation:
-        files.append(write_rotation(strs, out / "rotation.gif", max_hz=max_hz, title=tokens["token"][0]))
+        files.append(write_rotation(strs, out / "rotation.gif", max_hz=max_hz, title=shown))
     summary = {
         "tokens": len(tokens),
         "unit": unit.level,
