@@ -346,7 +346,8 @@ def write_filters(
     options: dict[str, Any] = {"scaling": scaling, "tokens": tokens["token"].tolist(), "n_fft": learned.attrs["n_fft"]}
     nulls = null_responses(bank, waves, n_seeds=n_seeds, seed=seed, progress=progress, **options)
     plain = cumulative_response(spectrum_bank(bank.sample_rate), waves, bank.sample_rate, **options)
-    labels = tokens["label"].tolist() if "label" in tokens else None
+    known = "label" in tokens and bool(tokens["label"].notna().any())
+    labels = tokens["label"].tolist() if known else None
     unit = resampling_unit(tokens[[c for c in ("speaker", "recording") if c in tokens]], len(tokens))
     weights = unit_weights(unit.n_units, n_bootstrap, seed)[:, unit.codes]
     table = learned_minus_null(learned, nulls, plain, labels=labels, weights=weights)
