@@ -14,6 +14,8 @@ from phonoscope.errors import ExperimentError
 PARTS = ("train", "validation", "test")
 SPLIT_BY = ("auto", "speaker", "recording", "token")
 _ENOUGH_SPEAKERS = 5
+# From here on a tenth of the speakers is at least one of them.
+_MANY_SPEAKERS = 10
 
 
 def split_unit(tokens: pd.DataFrame, by: str = "auto") -> str:
@@ -89,17 +91,21 @@ def folds(
     count
         Number of folds, or ``"each"``: one fold a unit (leave one speaker, or one recording, out).
     validation
-        Share of the training tokens kept for model choice.
+        Share of the training tokens kept for model choice: whole speakers or recordings, as for the test. With fewer
+        than ten speakers a whole one would be too dear: then recordings of the training speakers choose the epoch
+        (the test speaker is still met by nobody).
     """
     unit = split_unit(tokens, by)
     random = np.random.default_rng(seed)
     groups = pd.factorize(tokens[unit], sort=True)[0]
     n_groups = int(groups.max()) + 1
     total = n_groups if count == "each" else int(count)
-    # Each fold needs one unit to test, and two others: to train, and to choose the epoch.
-    if total < 2 or total > n_groups or n_groups - math.ceil(n_groups / total) < 2:
+    inner_unit = "recording" if unit == "speaker" and n_groups < _MANY_SPEAKERS else unit
+    # Each fold needs one unit to test, and others to train and to choose the epoch.
+    others = 1 if inner_unit != unit else 2
+    if total < 2 or total > n_groups or n_groups - math.ceil(n_groups / total) < others:
         raise ExperimentError(
-            f"{total} folds cannot be made of {n_groups} {unit}s: each needs one to test and two others. Use more "
+            f"{total} folds cannot be made of {n_groups} {unit}s: each needs one to test and {others} more. Use more "
             "data, or split by token"
         )
     if count == "each":
@@ -108,7 +114,7 @@ def folds(
         part = deal(tokens, unit, np.full(total, 1 / total), random)
     for index in range(total):
         rest = np.flatnonzero(part != index)
-        inner = deal(tokens.iloc[rest], unit, np.array([1 - validation, validation]), random)
+        inner = deal(tokens.iloc[rest], inner_unit, np.array([1 - validation, validation]), random)
         yield Fold(index, rest[inner == 0], rest[inner == 1], np.flatnonzero(part == index))
 
 
