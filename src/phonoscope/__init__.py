@@ -17,6 +17,8 @@ _HOME = {
     "Spectrogram": "phonoscope.frontends",
     "Waveform": "phonoscope.frontends",
     "read_audio": "phonoscope.audio",
+    "response_spectrum": "phonoscope.filters",
+    "geometry": "phonoscope.geometry",
     "PhonoscopeError": "phonoscope.errors",
 }
 

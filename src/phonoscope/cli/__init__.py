@@ -1,0 +1,60 @@
+"""The command line: parses, calls the rooms, prints. Heavy imports happen inside the commands."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import typer
+
+from phonoscope import __version__
+from phonoscope.cli.corpus import align, tokens
+from phonoscope.cli.experiment import demo, explain, report, run, train
+from phonoscope.cli.weights import filters, geometry
+from phonoscope.errors import PhonoscopeError
+
+_INTERRUPTED = 130  # exit status after Ctrl-C, as shells expect it
+
+app = typer.Typer(
+    name="phonoscope",
+    help="See what a neural network listens to in speech: in hertz and seconds, beside formants, with chance levels.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+)
+
+
+def _version(value: bool) -> None:
+    if value:
+        typer.echo(f"phonoscope {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Print it.")] = False,
+) -> None:
+    """See what a neural network listens to in speech."""
+    del version
+
+
+for _command in (tokens, align, train, explain, run, report, filters, geometry, demo):
+    app.command()(_command)
+
+
+def main() -> None:
+    """Run the command line; errors that phonoscope raises on purpose are one line on stderr and exit status 1.
+
+    So are those of the file system: a full disk, a folder that may not be written.
+    """
+    try:
+        app()
+    except (PhonoscopeError, OSError) as error:
+        typer.echo(f"phonoscope: {error}", err=True)
+        sys.exit(1)
+    except (KeyboardInterrupt, SystemExit) as end:
+        if isinstance(end, SystemExit) and end.code != _INTERRUPTED:
+            raise
+        typer.echo("\nphonoscope: interrupted; what was finished is kept, --resume goes on", err=True)
+        sys.exit(_INTERRUPTED)

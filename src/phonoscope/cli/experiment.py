@@ -1,0 +1,219 @@
+"""Commands on classifiers: ``train``, ``explain``, ``run``, ``report`` and ``demo``."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from phonoscope.cli.options import (
+    Alignments,
+    AsJson,
+    Balanced,
+    Classes,
+    Device,
+    Epochs,
+    ExcludeWords,
+    Init,
+    Layout,
+    Mapping,
+    MaxPerClass,
+    MinDuration,
+    Network,
+    PhoneSet,
+    PhoneTier,
+    Preset,
+    Resume,
+    Seed,
+    Speakers,
+    Stressed,
+    Strict,
+    Trust,
+    WordTier,
+    chosen_recipe,
+    corpus_rules,
+)
+from phonoscope.cli.terminal import print_json, say
+from phonoscope.errors import PhonoscopeError
+
+
+def train(
+    table: Annotated[Path, typer.Argument(help="Token table made by phonoscope tokens.")],
+    out: Annotated[Path, typer.Option(help="Folder for the classifier, its metrics and predictions.")],
+    recipe: Annotated[str, typer.Option(help="vowels, vowels-4k, voicing, or a TOML file.")] = "vowels-4k",
+    network: Network = None,
+    preset: Preset = None,
+    init: Init = None,
+    epochs: Epochs = None,
+    split_by: Annotated[str | None, typer.Option(help="auto, speaker, recording or token.")] = None,
+    seed: Seed = 0,
+    device: Device = "auto",
+    resume: Resume = False,
+    as_json: AsJson = False,
+) -> None:
+    """Train a classifier on a token table and test it on speakers or recordings it never met.
+
+    Several processes or GPUs: torchrun --nproc-per-node 2 -m phonoscope train …
+
+    Example: phonoscope train lj.parquet --recipe vowels-4k --out vowels
+    """
+    from phonoscope.corpora import read_tokens
+    from phonoscope.experiments.single import train_classifier
+    from phonoscope.training.processes import leave_processes
+
+    chosen = chosen_recipe(
+        recipe, network=network, preset=preset, init=init, epochs=epochs, seed=seed, split_by=split_by
+    )
+    result = train_classifier(chosen, read_tokens(table), out, device=device, resume=resume, say=say)
+    low, high = result["accuracy_interval"]
+    say(
+        f"accuracy {result['accuracy']:.1%} ({low:.1%}–{high:.1%}), balanced {result['balanced_accuracy']:.1%} "
+        f"on {result['n_test']} test tokens\n\nread  {table}\nwrote {out}"
+    )
+    leave_processes()
+    if as_json and os.environ.get("RANK", "0") == "0":
+        print_json(result)
+
+
+def explain(
+    source: Annotated[Path, typer.Argument(help="A run folder, or a classifier folder (then --tokens is needed).")],
+    out: Annotated[Path, typer.Option(help="Folder for the maps.")],
+    method: Annotated[str, typer.Option(help="Method that makes the maps, e.g. cam.")] = "cam",
+    target: Annotated[str, typer.Option(help="true, predicted, a class (i, er …), or a contrast (i-er).")] = "true",
+    table: Annotated[Path | None, typer.Option("--tokens", help="Token table to explain with a classifier.")] = None,
+    trust_imports: Trust = False,
+    as_json: AsJson = False,
+) -> None:
+    """Make maps in Hz and s of what a classifier listens to, and store them with their coordinates.
+
+    Example: phonoscope explain runs/lj --target i-er --out maps
+    """
+    from phonoscope.attribution import contrast, read_maps
+    from phonoscope.experiments.single import explain_run, explain_tokens
+
+    left, dash, right = target.partition("-")
+    aim = contrast(left, right) if dash else target
+    options: dict[str, Any] = {"method": method, "target": aim, "trust_imports": trust_imports}
+    head = explain_run(source, out, **options) if table is None else explain_tokens(source, table, out, **options)
+    maps = read_maps(out)
+    worst = float(abs(maps["incompleteness"]).max())
+    typer.echo(
+        f"{maps.sizes['token']} maps of {maps.sizes['frequency']} × {maps.sizes['time']} cells of layer "
+        f"{head.attrs['layer']}: one every {head.attrs['cell_hz']:.0f} Hz, each seeing {head.attrs['field_hz']:.0f} Hz "
+        f"in theory and {head.attrs['resolution_hz']:.0f} Hz in effect"
+    )
+    typer.echo(f"{head.attrs['completeness']}: to {worst:.1e}\n\nread  {source}\nwrote {out}")
+    if as_json:
+        print_json({"maps": out.as_posix(), "tokens": maps.sizes["token"], **head.attrs, "max_incompleteness": worst})
+
+
+def run(
+    recipe: Annotated[str, typer.Argument(help="vowels, vowels-4k, voicing, or a TOML file.")],
+    out: Annotated[Path, typer.Option(help="Run folder: everything needed to repeat and to report.")],
+    corpus: Annotated[Path | None, typer.Option(help="Root folder of a corpus.")] = None,
+    synthetic: Annotated[bool, typer.Option("--synthetic", help="Use synthetic talkers with known formants.")] = False,
+    alignments: Alignments = None,
+    layout: Layout = "auto",
+    phone_tier: PhoneTier = None,
+    word_tier: WordTier = None,
+    phone_set: PhoneSet = "auto",
+    mapping: Mapping = None,
+    speakers: Speakers = None,
+    classes: Classes = None,
+    stressed_only: Stressed = False,
+    min_duration: MinDuration = None,
+    max_per_class: MaxPerClass = None,
+    balanced: Balanced = False,
+    exclude_words: ExcludeWords = "",
+    classifier: Annotated[Path | None, typer.Option(help="Use a classifier trained elsewhere; train nothing.")] = None,
+    network: Network = None,
+    preset: Preset = None,
+    init: Init = None,
+    epochs: Epochs = None,
+    folds: Annotated[str | None, typer.Option(help="auto, 1 (one split), a number, or each (leave one out).")] = None,
+    split_by: Annotated[str | None, typer.Option(help="auto, speaker, recording or token.")] = None,
+    sample_rate: Annotated[int | None, typer.Option(help="Resample all recordings to this rate, Hz.")] = None,
+    seed: Seed = 0,
+    device: Device = "auto",
+    resume: Resume = False,
+    trust_imports: Trust = False,
+    strict: Strict = False,
+    as_json: AsJson = False,
+) -> None:
+    """Execute an experiment end to end: tokens, formants, training, maps, chance levels, report.
+
+    Example: phonoscope run vowels-4k --corpus LJSpeech-1.1 --alignments textgrids --out runs/lj
+    """
+    if (corpus is None) != synthetic:
+        raise PhonoscopeError("say what to run on: --corpus FOLDER, or --synthetic")
+    rules = corpus_rules(locals())
+    chosen = chosen_recipe(
+        recipe,
+        network=network,
+        preset=preset,
+        init=init,
+        epochs=epochs,
+        seed=seed,
+        split_by=split_by,
+        folds=folds,
+        sample_rate=sample_rate,
+    )
+    results = execute(
+        chosen,
+        out,
+        corpus=corpus,
+        alignments=alignments,
+        corpus_options=rules,
+        classifier=classifier,
+        trust_imports=trust_imports,
+        device=device,
+        resume=resume,
+        strict=strict,
+    )
+    typer.echo(f"\nread  {corpus or 'synthetic talkers'}\nwrote {out}\nopen  {results['report']}")
+    if as_json:
+        print_json(results)
+
+
+def report(
+    run_folder: Annotated[Path, typer.Argument(help="A finished run.")],
+    out: Annotated[Path | None, typer.Option(help="File to write; report.html in the run folder by default.")] = None,
+) -> None:
+    """Write the report of a run: one HTML file that opens offline.
+
+    Example: phonoscope report runs/lj
+    """
+    from phonoscope.report import write_report
+
+    path = write_report(run_folder, out)
+    typer.echo(f"read  {run_folder}\nwrote {path}")
+
+
+def demo(
+    out: Annotated[Path, typer.Option(help="Folder for the three runs.")] = Path("runs/demo"),
+    seed: Seed = 0,
+) -> None:
+    """Run the paper's three experiments on synthetic talkers and write their reports.
+
+    Example: phonoscope demo
+    """
+    reports = []
+    for name in ("vowels", "vowels-4k", "voicing"):
+        typer.echo(f"\n{name}")
+        folder = out / name
+        if (folder / "run.json").is_file():
+            raise PhonoscopeError(f"{folder} holds a finished run; remove it or choose another folder with --out")
+        reports.append(execute(chosen_recipe(name, seed=seed), folder, resume=True)["report"])
+    typer.echo("\nopen  " + "\nopen  ".join(reports))
+
+
+def execute(recipe: Any, out: Path, **options: Any) -> dict[str, Any]:
+    """Run an experiment, write its report and return the results."""
+    from phonoscope.experiments.run import finish_results, run_experiment
+    from phonoscope.report import write_report
+
+    finished = run_experiment(recipe, out, say=say, **options)
+    say("writing the report")
+    return finish_results(finished, write_report(finished.folder))

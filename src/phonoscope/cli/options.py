@@ -1,0 +1,68 @@
+"""Options that several commands share, and what they mean for the rooms."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+Corpus = Annotated[Path, typer.Argument(help="Root folder of the corpus.")]
+Alignments = Annotated[Path | None, typer.Option(help="Folder of the TextGrids, if not found beside the recordings.")]
+Layout = Annotated[str, typer.Option(help="Layout of the corpus: auto, or a name (ljspeech, timit, folder …).")]
+PhoneTier = Annotated[str | None, typer.Option(help="Name of the phone tier, if not found by aligner conventions.")]
+WordTier = Annotated[str | None, typer.Option(help="Name of the word tier.")]
+PhoneSet = Annotated[str, typer.Option(help="How phones are written: auto, arpabet, timit, sampa, ipa.")]
+Mapping = Annotated[Path | None, typer.Option(help="CSV with columns phone,label: goes before the phone table.")]
+Speakers = Annotated[Path | None, typer.Option(help="CSV with column speaker or recording, and sex, dialect …")]
+Classes = Annotated[
+    str | None, typer.Option(help="paper, vowels, voiceless, any-vowel, all, vowels:4 (best filled), i,ae …")
+]
+Stressed = Annotated[bool, typer.Option("--stressed-only", help="Leave out unstressed vowels.")]
+MinDuration = Annotated[float | None, typer.Option(help="Shortest token in s; 0.05 unless said otherwise.")]
+MaxPerClass = Annotated[int | None, typer.Option(help="At most so many tokens a class, drawn at random.")]
+Balanced = Annotated[bool, typer.Option("--balanced", help="As many tokens of each class as the smallest has.")]
+ExcludeWords = Annotated[str, typer.Option(help="Words whose phones are left out, separated by commas.")]
+Strict = Annotated[bool, typer.Option("--strict", help="Stop at the first file that cannot be used.")]
+Seed = Annotated[int, typer.Option(help="Seed of everything random.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object last, for programs.")]
+Device = Annotated[str, typer.Option(help="auto, cpu, cuda …")]
+Trust = Annotated[bool, typer.Option("--trust-imports", help="Allow a saved classifier to import its network's code.")]
+Network = Annotated[str | None, typer.Option(help="compact, compact-local, resnet18/50/101, or package.module:name.")]
+Preset = Annotated[str | None, typer.Option(help="Training preset: default, or paper (224 × 224, Adam, by token).")]
+Init = Annotated[str | None, typer.Option(help="Initial weights: random, imagenet, or a weights file.")]
+Epochs = Annotated[int | None, typer.Option(help="Passes over the training tokens.")]
+Resume = Annotated[bool, typer.Option("--resume", help="Go on where an interrupted run stopped.")]
+
+
+def corpus_rules(given: dict[str, Any]) -> dict[str, Any]:
+    """Rules of the token table that were given on the command line; those that were not stay the recipe's."""
+    names = ("layout", "phone_tier", "word_tier", "phone_set", "mapping", "speakers", "max_per_class")
+    rules = {name: given[name] for name in names if given[name] not in (None, "auto")}
+    rules |= {name: True for name in ("stressed_only", "balanced") if given[name]}
+    rules |= {name: given[name] for name in ("classes", "min_duration") if given[name] is not None}
+    words = [word.strip() for word in given["exclude_words"].split(",") if word.strip()]
+    return {**rules, "exclude_words": words} if words else rules
+
+
+def chosen_recipe(
+    name: str,
+    *,
+    seed: int,
+    network: str | None = None,
+    preset: str | None = None,
+    init: str | None = None,
+    epochs: int | None = None,
+    split_by: str | None = None,
+    folds: str | None = None,
+    sample_rate: int | None = None,
+) -> Any:
+    """Load a recipe and change what the command line asks for."""
+    from phonoscope.experiments.recipe import load_recipe
+
+    recipe = load_recipe(name).seeded(seed)
+    if preset is not None:
+        recipe = recipe.with_preset(preset)
+    return recipe.changed(
+        network=network, init=init, epochs=epochs, split_by=split_by, folds=folds, sample_rate=sample_rate
+    )
