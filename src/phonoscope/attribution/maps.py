@@ -35,16 +35,23 @@ class Placement:
     field_time: float
     resolution_time: float
 
-    def describe(self) -> str:
-        """Say in one line how fine the map is."""
-        return (
-            f"{len(self.frequency)} × {len(self.time)} cells of layer {self.layer}: one every {self.cell_hz:.0f} Hz, "
-            f"each seeing {self.field_hz:.0f} Hz in theory and {self.resolution_hz:.0f} Hz in effect"
-        )
-
     def attrs(self) -> dict[str, Any]:
         """Return the scalar facts, for the attributes of an array."""
         return {k: v for k, v in asdict(self).items() if k not in ("frequency", "time")}
+
+
+def describe_cells(maps: xr.DataArray) -> str:
+    """Say in one line where the cells of maps lie, and how finely they resolve."""
+    facts, centres = maps.attrs, maps["frequency"].values
+    shown = centres if len(centres) <= 8 else [*centres[:3], *centres[-2:]]
+    listed = [f"{centre:.0f}" for centre in shown]
+    if len(centres) > len(listed):
+        listed.insert(3, "…")
+    return (
+        f"{len(centres)} × {maps.sizes['time']} cells of layer {facts['layer']}, centred at {', '.join(listed)} Hz (one "
+        f"every {facts['cell_hz']:.0f} Hz), each seeing {facts['field_hz']:.0f} Hz in theory and "
+        f"{facts['resolution_hz']:.0f} Hz in effect"
+    )
 
 
 def place(classifier: Classifier, layer: str, inputs: Tensor) -> Placement:

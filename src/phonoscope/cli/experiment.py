@@ -91,6 +91,7 @@ def explain(
     Example: phonoscope explain runs/lj --target i-er --out maps
     """
     from phonoscope.attribution import contrast, read_maps
+    from phonoscope.attribution.maps import describe_cells
     from phonoscope.experiments.single import explain_run, explain_tokens
 
     left, dash, right = target.partition("-")
@@ -99,11 +100,7 @@ def explain(
     head = explain_run(source, out, **options) if table is None else explain_tokens(source, table, out, **options)
     maps = read_maps(out)
     worst = float(abs(maps["incompleteness"]).max())
-    typer.echo(
-        f"{maps.sizes['token']} maps of {maps.sizes['frequency']} × {maps.sizes['time']} cells of layer "
-        f"{head.attrs['layer']}: one every {head.attrs['cell_hz']:.0f} Hz, each seeing {head.attrs['field_hz']:.0f} Hz "
-        f"in theory and {head.attrs['resolution_hz']:.0f} Hz in effect"
-    )
+    typer.echo(f"{maps.sizes['token']} maps of {describe_cells(maps)}")
     typer.echo(f"{head.attrs['completeness']}: to {worst:.1e}\n\nread  {source}\nwrote {out}")
     if as_json:
         print_json({"maps": out.as_posix(), "tokens": maps.sizes["token"], **head.attrs, "max_incompleteness": worst})

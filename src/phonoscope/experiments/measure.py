@@ -11,8 +11,8 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from phonoscope.attribution import ClassMeans, explain_batches, write_maps
-from phonoscope.attribution.maps import input_placement, label_maps
+from phonoscope.attribution import ClassMeans, explain_batches, read_maps, write_maps
+from phonoscope.attribution.maps import describe_cells, input_placement, label_maps
 from phonoscope.experiments.fit import Fitted
 from phonoscope.experiments.material import Material
 from phonoscope.experiments.recipe import Recipe
@@ -32,6 +32,7 @@ class Measured:
     placement: dict[str, Any]
     max_hz: float
     max_incompleteness: float
+    cells: str
 
 
 def measure_maps(recipe: Recipe, material: Material, fitted: Sequence[Fitted], folder: Path) -> Measured:
@@ -74,7 +75,7 @@ def measure_maps(recipe: Recipe, material: Material, fitted: Sequence[Fitted], f
                 yield maps
 
     count = sum(len(one.test) for one in fitted)
-    write_maps(folder / "maps" / method, batches(), count)
+    stored = read_maps(write_maps(folder / "maps" / method, batches(), count), slice(0, 1))
     profiles = xr.concat(map_profiles, dim="token", combine_attrs="override", join="override")
     energy = xr.concat(energies, dim="token", combine_attrs="override", join="override")
     order = np.concatenate([one.test for one in fitted])
@@ -89,6 +90,7 @@ def measure_maps(recipe: Recipe, material: Material, fitted: Sequence[Fitted], f
         {k: v for k, v in profiles.attrs.items() if k not in ("units", "method", "completeness", "max_hz")},
         float(profiles.attrs["max_hz"]),
         worst,
+        describe_cells(stored),
     )
 
 

@@ -109,6 +109,7 @@ def run_experiment(
 
     say(f"explaining {len(predictions)} tokens by {recipe.explain.get('method', 'cam')}")
     measured = measure_maps(recipe, material, fitted, out)
+    say(measured.cells)
     write_with(out / "means.parquet", lambda path: measured.means.to_parquet(path, index=False))
     write_examples(out, material, predictions)
     tables = _tables(recipe, material, fitted, predictions, measured, formants, plan)

@@ -45,9 +45,9 @@ class TrainingRecipe:
     optimizer: str = "adamw"
     learning_rate: float = 3e-3
     schedule: str = "one-cycle"
-    batch_size: int = 32
+    batch_size: int = 16
     epochs: int = 8
-    min_steps: int = 300
+    min_steps: int = 400
     weight_decay: float = 0.01
     balanced: bool = True
     noise: float = 0.5
