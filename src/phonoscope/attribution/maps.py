@@ -48,8 +48,8 @@ def describe_cells(maps: xr.DataArray) -> str:
     if len(centres) > len(listed):
         listed.insert(3, "…")
     return (
-        f"{len(centres)} × {maps.sizes['time']} cells of layer {facts['layer']}, centred at {', '.join(listed)} Hz (one "
-        f"every {facts['cell_hz']:.0f} Hz), each seeing {facts['field_hz']:.0f} Hz in theory and "
+        f"{len(centres)} × {maps.sizes['time']} cells of layer {facts['layer']}, centred at {', '.join(listed)} Hz "
+        f"(one every {facts['cell_hz']:.0f} Hz), each seeing {facts['field_hz']:.0f} Hz in theory and "
         f"{facts['resolution_hz']:.0f} Hz in effect"
     )
 
