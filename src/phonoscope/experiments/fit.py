@@ -25,7 +25,7 @@ from phonoscope.training.processes import is_first_process
 Say = Callable[[str], None]
 
 # Below this many tokens a single test part would be too small to say much: cross-validate.
-_FEW_TOKENS = 2000
+_FEW_TOKENS = 5000
 _DEFAULT_FOLDS = 5
 
 
