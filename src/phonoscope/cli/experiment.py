@@ -36,6 +36,7 @@ from phonoscope.cli.options import (
     corpus_rules,
 )
 from phonoscope.cli.terminal import print_json, say
+from phonoscope.cli.waveform import is_whole_recordings, report_whole_recordings, run_whole_recordings
 from phonoscope.errors import PhonoscopeError
 
 
@@ -107,7 +108,7 @@ def explain(
 
 
 def run(
-    recipe: Annotated[str, typer.Argument(help="vowels, vowels-4k, voicing, or a TOML file.")],
+    recipe: Annotated[str, typer.Argument(help="vowels, vowels-4k, voicing, commands, speakers, or a TOML file.")],
     out: Annotated[Path, typer.Option(help="Run folder: everything needed to repeat and to report.")],
     corpus: Annotated[Path | None, typer.Option(help="Root folder of a corpus.")] = None,
     synthetic: Annotated[bool, typer.Option("--synthetic", help="Use synthetic talkers with known formants.")] = False,
@@ -143,9 +144,13 @@ def run(
 
     Example: phonoscope run vowels-4k --corpus LJSpeech-1.1 --alignments textgrids --out runs/lj
     """
+    given = dict(locals())
+    if is_whole_recordings(recipe):
+        run_whole_recordings(given)
+        return
     if (corpus is None) != synthetic:
         raise PhonoscopeError("say what to run on: --corpus FOLDER, or --synthetic")
-    rules = corpus_rules(locals())
+    rules = corpus_rules(given)
     chosen = chosen_recipe(
         recipe,
         network=network,
@@ -184,7 +189,7 @@ def report(
     """
     from phonoscope.report import write_report
 
-    path = write_report(run_folder, out)
+    path = report_whole_recordings(run_folder, out) or write_report(run_folder, out)
     typer.echo(f"read  {run_folder}\nwrote {path}")
 
 

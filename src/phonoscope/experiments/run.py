@@ -23,6 +23,7 @@ from phonoscope.experiments.material import Material, gather, measure_formants
 from phonoscope.experiments.measure import Measured, measure_maps, profile_tables, share_tables
 from phonoscope.experiments.recipe import Recipe
 from phonoscope.experiments.toml_text import to_toml
+from phonoscope.experiments.waveform_recipe import WaveformRecipe
 from phonoscope.files import write_text, write_with
 from phonoscope.phonetics.baselines import Baseline, formant_lda, low_band_energy, majority_class
 from phonoscope.phonetics.confusions import accuracy_table, asymmetry_table, confusion_table
@@ -74,7 +75,7 @@ def run_experiment(
     ready = None
     if classifier is not None:
         ready = Classifier.from_pretrained(classifier, trust_imports=trust_imports)
-    with _claimed_folder(out, recipe, resume):
+    with claimed_folder(out, recipe, resume):
         material = gather(
             recipe,
             folder=out,
@@ -129,7 +130,7 @@ def finish_results(run: Run, report: Path) -> dict[str, Any]:
 
 
 @contextmanager
-def _claimed_folder(out: Path, recipe: Recipe, resume: bool) -> Iterator[None]:
+def claimed_folder(out: Path, recipe: Recipe | WaveformRecipe, resume: bool) -> Iterator[None]:
     """Refuse a folder that holds something else; give a new one back when it turns out that nothing can be run."""
     written = out / "recipe.toml"
     text = to_toml(recipe.to_dict())

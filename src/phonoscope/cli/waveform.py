@@ -1,0 +1,84 @@
+"""What ``run`` and ``report`` do with the tasks on whole recordings."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import typer
+
+from phonoscope.cli.terminal import print_json, say
+from phonoscope.errors import PhonoscopeError
+
+# Options of ``run`` that mean something for whole recordings; the others are about alignments, maps and formants.
+_UNDERSTOOD = (
+    "recipe",
+    "out",
+    "corpus",
+    "classes",
+    "network",
+    "epochs",
+    "split_by",
+    "sample_rate",
+    "seed",
+    "device",
+    "resume",
+    "strict",
+    "as_json",
+)
+_UNSET = (None, False, "", "auto")
+
+
+def is_whole_recordings(recipe: str) -> bool:
+    """Whether a recipe, by name or file, is of this kind; ExperimentError if there is none of that name."""
+    from phonoscope.experiments.waveform_recipe import is_waveform_recipe
+
+    return is_waveform_recipe(recipe)
+
+
+def run_whole_recordings(given: Mapping[str, Any]) -> None:
+    """Execute a task on whole recordings and write its report.
+
+    Parameters
+    ----------
+    given
+        Options of the command by name.
+
+    Raises
+    ------
+    PhonoscopeError
+        If no corpus is given, or an option that means nothing here.
+    """
+    from phonoscope.experiments.run import finish_results
+    from phonoscope.experiments.waveform_recipe import load_waveform_recipe
+    from phonoscope.experiments.waveform_run import run_waveform_experiment
+    from phonoscope.report.waveform_page import write_waveform_report
+
+    extra = [name for name, value in given.items() if name not in _UNDERSTOOD and value not in _UNSET]
+    if extra:
+        written = ", ".join(f"--{name.replace('_', '-')}" for name in extra)
+        raise PhonoscopeError(f"{written} means nothing for {given['recipe']}: it takes whole recordings as they are")
+    if given["corpus"] is None:
+        raise PhonoscopeError(f"{given['recipe']} needs recordings: --corpus FOLDER")
+    names = ("network", "epochs", "split_by", "classes", "sample_rate", "seed")
+    recipe = load_waveform_recipe(given["recipe"]).changed(**{name: given[name] for name in names})
+    options = {name: given[name] for name in ("corpus", "device", "resume", "strict")}
+    finished = run_waveform_experiment(recipe, given["out"], say=say, **options)
+    say("writing the report")
+    results = finish_results(finished, write_waveform_report(finished))
+    typer.echo(f"\nread  {given['corpus']}\nwrote {given['out']}\nopen  {results['report']}")
+    if given["as_json"]:
+        print_json(results)
+
+
+def report_whole_recordings(run_folder: Path, out: Path | None) -> Path | None:
+    """Write the report of a run of whole recordings anew; None if the folder holds a run of another kind."""
+    from phonoscope.experiments.folder import Run
+
+    run = Run(run_folder)
+    if run.facts.get("kind") != "waveform":
+        return None
+    from phonoscope.report.waveform_page import write_waveform_report
+
+    return write_waveform_report(run, out)

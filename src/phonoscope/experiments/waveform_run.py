@@ -1,0 +1,255 @@
+"""The runner of the second paper's tasks: from whole recordings to a run folder with networks, spectra and claims."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from phonoscope.corpora import write_tokens
+from phonoscope.experiments.folder import Run, provenance, write_run, write_table
+from phonoscope.experiments.run import claimed_folder
+from phonoscope.experiments.waveform_claims import Evidence, waveform_claims
+from phonoscope.experiments.waveform_fit import Trained, all_predictions, baselines, fit_all
+from phonoscope.experiments.waveform_recipe import WaveformRecipe
+from phonoscope.experiments.waveform_spectra import chosen_clips, listen, long_term_spectra
+from phonoscope.experiments.whole_recordings import assign_parts, read_whole_recordings
+from phonoscope.files import write_text, write_with
+from phonoscope.phonetics.confusions import accuracy_table, confusion_table
+from phonoscope.training import choose_device
+
+Say = Callable[[str], None]
+
+KIND = "waveform"
+
+
+def run_waveform_experiment(
+    recipe: WaveformRecipe,
+    out: str | Path,
+    *,
+    corpus: str | Path,
+    device: str = "auto",
+    resume: bool = False,
+    strict: bool = False,
+    say: Say = lambda _line: None,
+) -> Run:
+    """Execute a task of the second paper on a corpus of whole recordings.
+
+    Parameters
+    ----------
+    recipe
+        What to do.
+    out
+        Run folder; new or empty, or that of an interrupted run with ``resume``.
+    corpus
+        Folder of the recordings.
+    device
+        ``auto``, ``cpu``, ``cuda`` …
+    say
+        Called with lines about the progress.
+
+    Returns
+    -------
+    Run
+        Beside ``run.json``, ``recipe.toml``, ``tokens.parquet`` and ``predictions.parquet`` the folder holds
+        ``fits/<network>/seed-<n>-share-<percent>/``, ``classifier/`` (of the first network, on all recordings) and
+        ``tables/``: ``counts, left_out, accuracy, confusions, learning_curve, baselines, curves, curve_tests, bands,
+        peaks, geometry, claims``.
+
+    Raises
+    ------
+    ExperimentError
+        If the folder is in use, or recordings, classes or settings do not make an experiment.
+    """
+    out = Path(out)
+    choose_device(device)
+    with claimed_folder(out, recipe, resume):
+        waveforms, tokens = read_whole_recordings(corpus, recipe, strict=strict, say=say)
+        attrs = tokens.attrs
+        tokens = tokens.assign(split=assign_parts(tokens, recipe))
+        tokens.attrs = attrs
+    for entry in attrs["left_out"]:
+        say(f"left out: {entry['count']} × {entry['what']}: {entry['reason']}; e.g. {', '.join(entry['examples'][:3])}")
+    duplicates = int(tokens["audio_sha256"].duplicated().sum())
+    counts = ", ".join(f"{name} {count}" for name, count in tokens["split"].value_counts().items())
+    say(f"{len(tokens)} recordings of {tokens['class'].nunique()} classes ({counts}; {duplicates} identical copies)")
+    write_tokens(out / "tokens.parquet", tokens)
+    trained = fit_all(recipe, waveforms, tokens, out, device=device, resume=resume, say=say)
+    predictions = all_predictions(trained).merge(tokens[["token", "speaker", "recording"]], on="token", how="left")
+    write_with(out / "predictions.parquet", lambda path: predictions.to_parquet(path, index=False))
+    epochs = [one.epochs.assign(**_names(one)) for one in trained]
+    write_text(out / "training.csv", pd.concat(epochs).to_csv(index=False))
+    whole = [one for one in trained if one.training.share == 1]
+    whole[0].classifier.save_pretrained(out / "classifier")
+    tables = _tables(recipe, waveforms, tokens, trained, predictions, say)
+    for name, table in tables.items():
+        write_table(out, name, table)
+    facts = _facts(recipe, tokens, trained, tables, out, device, duplicates)
+    write_run(out, facts)
+    for row in facts["results"]["networks"]:
+        say(
+            f"{row['network']}: balanced accuracy {row['balanced_accuracy']:.1%} "
+            f"({row['balanced_accuracy_interval'][0]:.1%}–{row['balanced_accuracy_interval'][1]:.1%})"
+        )
+    return Run(out)
+
+
+def _names(one: Trained) -> dict[str, Any]:
+    return {"network": one.training.network, "seed": one.training.seed, "share": one.training.share}
+
+
+def _tables(
+    recipe: WaveformRecipe,
+    waveforms: list[np.ndarray],
+    tokens: pd.DataFrame,
+    trained: list[Trained],
+    predictions: pd.DataFrame,
+    say: Say,
+) -> dict[str, pd.DataFrame]:
+    whole = predictions[predictions["share"] == 1]
+    labels = trained[0].classifier.labels
+    by_network = {name: whole[whole["network"] == name] for name in recipe.networks}
+    tables = {
+        "counts": tokens.groupby(["class", "split"])
+        .agg(count=("token", "size"), speakers=("speaker", "nunique"), seconds=("end", "sum"))
+        .reset_index(),
+        "left_out": pd.DataFrame(
+            [{**entry, "examples": ", ".join(entry["examples"])} for entry in tokens.attrs["left_out"]],
+            columns=["what", "reason", "count", "examples"],
+        ),
+        "accuracy": pd.concat(
+            [_accuracy(table, recipe.seed).assign(network=name) for name, table in by_network.items()],
+            ignore_index=True,
+        ),
+        "confusions": pd.concat(
+            [
+                confusion_table(table["class"], table["predicted"], labels).assign(network=name)
+                for name, table in by_network.items()
+            ],
+            ignore_index=True,
+        ),
+        "learning_curve": _learning_curve(trained, predictions, recipe),
+        "baselines": baselines(long_term_spectra(waveforms, recipe.sample_rate), tokens),
+    }
+    clips = chosen_clips(tokens, recipe.clips_per_class, recipe.seed)
+    heard = {}
+    for one in trained:
+        if one.training.share == 1 and one.training.seed == recipe.seed:
+            say(f"response spectra of {one.training.network}: {len(clips)} recordings, {recipe.null_seeds} null layers")
+            heard[one.training.network] = listen(
+                one.classifier,
+                [waveforms[i] for i in clips],
+                tokens.iloc[clips].reset_index(drop=True),
+                null_seeds=recipe.null_seeds,
+                seed=recipe.seed,
+            )
+    for name, part in (("curves", "curves"), ("curve_tests", "tests"), ("bands", "bands"), ("peaks", "peaks")):
+        tables[name] = pd.concat([getattr(h, part).assign(network=n) for n, h in heard.items()], ignore_index=True)
+    tables["geometry"] = pd.concat(
+        [h.geometry.assign(network=n, number=range(1, len(h.geometry) + 1)) for n, h in heard.items()],
+        ignore_index=True,
+    )
+    tables["claims"] = waveform_claims(
+        Evidence(
+            task=recipe.task,
+            networks=recipe.networks,
+            accuracy=tables["accuracy"],
+            predictions=whole,
+            bands=tables["bands"],
+            geometry=tables["geometry"],
+            highest_hz=min(recipe.sample_rate, int(tokens["native_rate"].min())) / 2,
+            seed=recipe.seed,
+        )
+    )
+    return tables
+
+
+def _accuracy(table: pd.DataFrame, seed: int) -> pd.DataFrame:
+    """Accuracies over all seeds together: their mean, with intervals over speakers (or recordings)."""
+    clusters = table[["speaker", "recording"]].reset_index(drop=True)
+    return accuracy_table(table["class"].tolist(), table["predicted"].tolist(), clusters, seed=seed)
+
+
+def _learning_curve(trained: list[Trained], predictions: pd.DataFrame, recipe: WaveformRecipe) -> pd.DataFrame:
+    """Balanced accuracy of every training, with its interval, the number of recordings it had and what it cost."""
+    rows = []
+    for one in trained:
+        own = predictions[
+            (predictions["network"] == one.training.network)
+            & (predictions["seed"] == one.training.seed)
+            & (predictions["share"] == one.training.share)
+        ]
+        row = _accuracy(own, recipe.seed).set_index("measure").loc["balanced accuracy"]
+        rows.append(
+            {
+                **_names(one),
+                "n_train": one.n_train,
+                "epochs": len(one.epochs),
+                "balanced_accuracy": row["estimate"],
+                "low": row["low"],
+                "high": row["high"],
+                "cpu_seconds": one.cpu_seconds,
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def _facts(
+    recipe: WaveformRecipe,
+    tokens: pd.DataFrame,
+    trained: list[Trained],
+    tables: dict[str, pd.DataFrame],
+    out: Path,
+    device: str,
+    duplicates: int,
+) -> dict[str, Any]:
+    accuracy = tables["accuracy"]
+    networks = []
+    for name in recipe.networks:
+        entry: dict[str, Any] = {"network": name}
+        for measure in ("accuracy", "balanced accuracy"):
+            row = accuracy[(accuracy["network"] == name) & (accuracy["measure"] == measure)].iloc[0]
+            entry[measure.replace(" ", "_")] = row["estimate"]
+            entry[measure.replace(" ", "_") + "_interval"] = [row["low"], row["high"]]
+        curve = tables["learning_curve"]
+        own = curve[(curve["network"] == name) & (curve["share"] == 1)]
+        networks.append(entry | {"seeds": len(own), "cpu_seconds": own["cpu_seconds"].tolist()})
+    parts = tokens["split"].value_counts()
+    results = {
+        "experiment": recipe.name,
+        "networks": networks,
+        "baselines": tables["baselines"].to_dict("records"),
+        "learning_curve": tables["learning_curve"].to_dict("records"),
+        "claims": tables["claims"].to_dict("records"),
+        "n_test": int(parts["test"]),
+        "classifier": (out / "classifier").as_posix(),
+        "run": out.as_posix(),
+        "report": None,
+    }
+    return {
+        "kind": KIND,
+        "name": recipe.name,
+        "title": recipe.title,
+        "question": recipe.question,
+        "task": recipe.task,
+        "labels": trained[0].classifier.labels,
+        "unit": recipe.split.get("by", "speaker"),
+        "plan": {name: int(count) for name, count in parts.items()},
+        "sample_rate": recipe.sample_rate,
+        "native_rates": sorted(map(int, tokens["native_rate"].unique())),
+        "duplicates": duplicates,
+        "corpus": {
+            "name": ", ".join(tokens["corpus"].unique()),
+            "tokens": len(tokens),
+            "recordings": int(tokens["recording"].nunique()),
+            "speakers": int(tokens["speaker"].nunique()),
+            "seconds": float(tokens["end"].sum()),
+            "settings": tokens.attrs["settings"],
+        },
+        "recipe": recipe.to_dict(),
+        "provenance": provenance(tokens, recipe.seed, str(choose_device(device))),
+        "results": results,
+    }

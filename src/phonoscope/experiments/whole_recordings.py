@@ -1,0 +1,233 @@
+"""Whole recordings as tokens: their class, speaker and waveform, identical copies found by their samples."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from phonoscope.audio import audio_info, read_audio
+from phonoscope.corpora import LAYOUTS
+from phonoscope.corpora.recording import Recording
+from phonoscope.corpora.speech_commands import official_split
+from phonoscope.errors import AudioError, CorpusError, ExperimentError
+from phonoscope.experiments.waveform_recipe import WaveformRecipe
+from phonoscope.left_out import LeftOut
+from phonoscope.training.splits import PARTS, deal
+
+Say = Callable[[str], None]
+
+FEWEST_RECORDINGS = 8
+# <speaker>/<chapter>/<speaker>-<chapter>-<number>.flac, below any folders (LibriSpeech).
+_UTTERANCE = re.compile(r"(?P<speaker>\d+)-(?P<chapter>\d+)-\d+$")
+
+
+def read_whole_recordings(
+    root: str | Path, recipe: WaveformRecipe, *, strict: bool = False, say: Say = lambda _line: None
+) -> tuple[list[np.ndarray], pd.DataFrame]:
+    """Read the recordings of a corpus that have one of the recipe's classes, whole and at the recipe's rate.
+
+    Parameters
+    ----------
+    root : path
+        Folder of the corpus: Speech Commands, spoken digits, LibriSpeech, or a folder a speaker.
+    strict : bool
+        Stop at the first recording that cannot be used, instead of leaving it out.
+
+    Returns
+    -------
+    waveforms : list of ndarray, float32, shape (samples,)
+    tokens : DataFrame
+        The token table, one row a recording, with ``class``, ``audio_sha256`` (of the samples: identical clips share
+        it) and ``native_rate`` (Hz, as stored). ``attrs`` as of every token table.
+
+    Raises
+    ------
+    CorpusError
+        If the folder holds no recordings.
+    ExperimentError
+        If fewer than two classes have recordings enough.
+    AudioError
+        With `strict`, for the first recording at fault.
+    """
+    folder = Path(root)
+    if not folder.is_dir():
+        raise CorpusError(f"the corpus folder {folder} was not found")
+    folder = folder.resolve()
+    layout = next((name for name, one in LAYOUTS.items() if one.detect(folder)), None)
+    if layout is None:
+        raise CorpusError(f"no recordings were found in {folder}; expected WAV, FLAC, OGG, MP3 or SPHERE files")
+    say(f"reading {folder} ({layout})")
+    left_out = LeftOut()
+    rows, waveforms = [], []
+    for recording in map(_with_utterance_speaker, LAYOUTS[layout].recordings(folder, None)):
+        name = recording.audio.relative_to(folder).as_posix()
+        label = _label(recording, recipe, left_out, name)
+        if label is None:
+            continue
+        try:
+            waveform, _ = read_audio(recording.audio, recipe.sample_rate)
+            native_rate = audio_info(recording.audio).sample_rate
+            if np.ptp(waveform) == 0:
+                raise AudioError(f"{recording.audio} is silent: all its samples are the same")
+        except AudioError as error:
+            if strict:
+                raise
+            left_out.add("recording", "audio missing, unreadable or silent", 1, [str(error)])
+            continue
+        rows.append(_row(recording, name, label, waveform, native_rate, recipe.sample_rate, folder.name))
+        waveforms.append(waveform)
+    if not rows:
+        raise ExperimentError(f"no recording of {folder} has a class of this task: {_reasons(left_out)}")
+    tokens = pd.DataFrame(rows)
+    keep = _contradictions(tokens, left_out) & _large_classes(tokens, left_out)
+    tokens, kept = tokens[keep].reset_index(drop=True), [waveforms[i] for i in np.flatnonzero(keep)]
+    if tokens["class"].nunique() < 2:
+        raise ExperimentError(
+            f"fewer than two classes have {FEWEST_RECORDINGS} recordings or more in {folder}: {_reasons(left_out)}"
+        )
+    tokens.attrs = {
+        "roots": {folder.name: folder.as_posix()},
+        "left_out": left_out.entries(),
+        "settings": {"layout": layout, "task": recipe.task, "classes": list(recipe.classes)},
+    }
+    return kept, tokens
+
+
+def assign_parts(tokens: pd.DataFrame, recipe: WaveformRecipe) -> np.ndarray:
+    """Deal the recordings to ``train``, ``validation`` and ``test``; identical clips always go to the same part.
+
+    Returns
+    -------
+    ndarray of str, shape (len(tokens),)
+
+    Raises
+    ------
+    ExperimentError
+        If recordings have no speaker although the split is by speaker, the corpus has no official lists, or there are
+        too few speakers or recordings.
+    """
+    by = recipe.split.get("by", "speaker")
+    shares = np.asarray(recipe.split.get("shares", (0.6, 0.2, 0.2)), dtype=float)
+    if shares.shape != (3,) or shares.min() < 0 or shares[0] <= 0 or shares[2] <= 0:
+        raise ExperimentError(f"shares are {shares.tolist()}; give those of {', '.join(PARTS)}, e.g. 0.6, 0.2 and 0.2")
+    if by == "speaker" and bool(tokens["speaker"].isna().any()):
+        raise ExperimentError("some recordings have no speaker, so they cannot be split by speaker: split by recording")
+    units = joined_units(tokens["speaker" if by == "speaker" else "recording"], tokens["audio_sha256"])
+    if by == "official":
+        return _official_parts(tokens, units)
+    table = pd.DataFrame({"unit": units, "label": tokens["class"].to_numpy()})
+    parts = deal(table, "unit", shares, np.random.default_rng(recipe.seed))
+    return np.asarray(PARTS, dtype=object)[parts]
+
+
+def joined_units(units: pd.Series, hashes: pd.Series) -> np.ndarray:
+    """Numbers of the smallest groups that keep whole units together, and identical clips too, whoever they are of."""
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
+
+    first, second = pd.factorize(units)[0], pd.factorize(hashes)[0]
+    size = int(first.max()) + 1
+    total = size + int(second.max()) + 1
+    links = coo_array((np.ones(len(first)), (first, size + second)), shape=(total, total))
+    return connected_components(links, directed=False)[1][first]
+
+
+def nested_share(classes: np.ndarray, index: np.ndarray, share: float, seed: int) -> np.ndarray:
+    """Positions of a share of the recordings at `index`, the same share of each class; larger shares hold smaller."""
+    random = np.random.default_rng(seed)
+    chosen = []
+    for name in sorted(set(classes[index])):
+        own = random.permutation(index[classes[index] == name])
+        chosen.append(own[: max(2, round(share * len(own)))])
+    return np.sort(np.concatenate(chosen))
+
+
+def _official_parts(tokens: pd.DataFrame, units: np.ndarray) -> np.ndarray:
+    corpus, root = next(iter(tokens.attrs["roots"].items()))
+    lists = official_split(root)
+    if not lists:
+        raise ExperimentError(
+            f"{corpus} has no validation_list.txt and testing_list.txt: split by speaker, or add the lists"
+        )
+    part = tokens["recording"].map(lists).map({name: place for place, name in enumerate(PARTS)}).to_numpy()
+    # A copy of a tested clip must not be trained on: identical clips go where the most withheld of them goes.
+    most = np.zeros(units.max() + 1, dtype=int)
+    np.maximum.at(most, units, part.astype(int))
+    return np.asarray(PARTS, dtype=object)[most[units]]
+
+
+def _with_utterance_speaker(recording: Recording) -> Recording:
+    """Take the speaker from the file's own name where it is called as in LibriSpeech."""
+    match = _UTTERANCE.match(recording.audio.stem)
+    folders = recording.audio.parts[-3:-1]
+    if match is None or folders != (match["speaker"], match["chapter"]):
+        return recording
+    return replace(recording, speaker=match["speaker"])
+
+
+def _label(recording: Recording, recipe: WaveformRecipe, left_out: LeftOut, name: str) -> str | None:
+    """Class of a recording, or None and a reason."""
+    label = recording.transcript if recipe.task == "words" else recording.speaker
+    if not label:
+        reason = recording.warnings[0] if recording.warnings else f"no {recipe.task[:-1]} known"
+        left_out.add("recording", reason, 1, [name])
+        return None
+    if recipe.classes and label not in recipe.classes:
+        left_out.add("recording", "of none of the classes asked for", 1, [name])
+        return None
+    return label
+
+
+def _row(
+    recording: Recording, name: str, label: str, waveform: np.ndarray, native_rate: int, rate: int, corpus: str
+) -> dict[str, object]:
+    return {
+        "token": f"{name.rpartition('.')[0]}:0000",
+        "recording": name,
+        "start": 0.0,
+        "end": len(waveform) / rate,
+        "phone": pd.NA,
+        "label": label,
+        "stress": pd.NA,
+        "word": recording.transcript or pd.NA,
+        "previous": pd.NA,
+        "next": pd.NA,
+        "speaker": recording.speaker or pd.NA,
+        "sex": recording.sex or pd.NA,
+        "corpus": corpus,
+        "split": pd.NA,
+        "class": label,
+        "audio_sha256": hashlib.sha256(waveform.tobytes()).hexdigest(),
+        "native_rate": native_rate,
+    }
+
+
+def _contradictions(tokens: pd.DataFrame, left_out: LeftOut) -> np.ndarray:
+    """Which recordings to keep: not those whose very samples also stand under another class."""
+    several = tokens.groupby("audio_sha256")["class"].transform("nunique") > 1
+    left_out.add(
+        "recording", "the same sound stands under several classes", int(several.sum()), tokens.loc[several, "recording"]
+    )
+    return ~several.to_numpy()
+
+
+def _large_classes(tokens: pd.DataFrame, left_out: LeftOut) -> np.ndarray:
+    counts = tokens["class"].map(tokens["class"].value_counts())
+    small = counts < FEWEST_RECORDINGS
+    left_out.add(
+        "recording",
+        f"its class has fewer than {FEWEST_RECORDINGS} recordings",
+        int(small.sum()),
+        tokens.loc[small, "recording"],
+    )
+    return ~small.to_numpy()
+
+
+def _reasons(left_out: LeftOut) -> str:
+    return "; ".join(f"{entry['reason']} ({entry['count']})" for entry in left_out.entries()) or "none was found"

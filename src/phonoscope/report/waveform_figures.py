@@ -1,0 +1,105 @@
+"""Figures of tasks on whole recordings: accuracies of networks, learning curves, band shares beside their null."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from phonoscope.report.confusions import accuracy_figure
+from phonoscope.report.style import FAINT, INK, MUTED, POINTS, RULE, class_colour, dress, new_figure, plain
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+
+class NetworkFigure(NamedTuple):
+    """A figure, the rows that it shows, and what it shows in words."""
+
+    figure: Figure
+    data: pd.DataFrame
+    alt: str
+
+
+def network_figure(accuracy: pd.DataFrame, baselines: pd.DataFrame, networks: Sequence[str]) -> NetworkFigure:
+    """Balanced accuracy of every network with its interval, and of the baselines.
+
+    Parameters
+    ----------
+    accuracy : DataFrame
+        From ``accuracy_table``, with ``network``.
+    baselines : DataFrame
+        ``name, balanced_accuracy``.
+    networks : sequence of str
+        Their order, from top to bottom.
+    """
+    balanced = accuracy[accuracy["measure"] == "balanced accuracy"].set_index("network")
+    rows = [{"what": n, "kind": "network", **balanced.loc[n, ["estimate", "low", "high"]]} for n in networks]
+    for row in baselines.sort_values("balanced_accuracy", ascending=False).to_dict("records"):
+        entry = {"what": row["name"], "kind": "baseline", "estimate": row["balanced_accuracy"]}
+        rows.append(entry | {"low": np.nan, "high": np.nan})
+    table = pd.DataFrame(rows).astype(dict.fromkeys(("estimate", "low", "high"), float))
+    said = "; ".join(f"{row['what']} {100 * row['estimate']:.1f} %" for row in table.to_dict("records"))
+    figure = accuracy_figure(table)
+    figure.axes[0].set_xlabel("balanced accuracy (%)")
+    return NetworkFigure(figure, table, f"Balanced accuracies: {said}.")
+
+
+def learning_figure(curve: pd.DataFrame) -> Figure:
+    """Balanced accuracy against the number of training recordings, one dot a training, one line a network and seed.
+
+    Parameters
+    ----------
+    curve : DataFrame
+        ``network, seed, n_train, balanced_accuracy, low, high``; accuracies between 0 and 1.
+    """
+    figure = new_figure(4.4, 2.8)
+    axes = figure.subplots()
+    networks = list(dict.fromkeys(curve["network"]))
+    for position, network in enumerate(networks):
+        colour = class_colour(position)
+        for number, (_, rows) in enumerate(curve[curve["network"] == network].groupby("seed")):
+            rows = rows.sort_values("n_train")
+            # Dots of several networks on all recordings would lie on top of each other.
+            at = rows["n_train"] * (1 + 0.012 * (position - (len(networks) - 1) / 2))
+            estimate = 100 * rows["balanced_accuracy"]
+            spread = [estimate - 100 * rows["low"], 100 * rows["high"] - estimate]
+            axes.errorbar(at, estimate, yerr=spread, fmt="o-", markersize=4, linewidth=1.2, elinewidth=0.9,
+                          color=colour, label=network if number == 0 else None)  # fmt: skip
+    axes.set_xlim(0, 1.08 * curve["n_train"].max())
+    axes.set_ylim(0, 102)
+    axes.grid(axis="y", color=RULE, linewidth=0.5)
+    axes.set_axisbelow(True)
+    dress(axes, x="training recordings", y="balanced accuracy (%)")
+    axes.legend(frameon=False, fontsize=POINTS - 1, labelcolor=INK, loc="lower right")
+    return figure
+
+
+def band_figure(bands: pd.DataFrame) -> Figure:
+    """Share of the response in each band, one panel a network: trained, random weights, plain spectrum.
+
+    Parameters
+    ----------
+    bands : DataFrame
+        One row a network and band: ``network, band, share, low, high, null_low, null_high, spectrum``, 0 to 1.
+    """
+    networks = list(dict.fromkeys(bands["network"]))
+    names = list(dict.fromkeys(bands["band"]))
+    figure = new_figure(2.4 * len(networks) + 1.2, 0.8 + 0.34 * len(names))
+    panels = figure.subplots(1, len(networks), sharey=True, sharex=True, squeeze=False)[0]
+    for axes, network in zip(panels, networks, strict=True):
+        own = bands[bands["network"] == network].set_index("band")
+        for place, name in enumerate(names):
+            row = 100 * own.loc[name, ["share", "low", "high", "null_low", "null_high", "spectrum"]].astype(float)
+            width = row["null_high"] - row["null_low"]
+            axes.barh(place, width, left=row["null_low"], height=0.5, color=FAINT, alpha=0.6)
+            axes.plot([row["spectrum"]] * 2, [place - 0.3, place + 0.3], color=MUTED, linewidth=1.2)
+            axes.plot([row["low"], row["high"]], [place, place], color=class_colour(0), linewidth=1.6)
+            axes.plot(row["share"], place, "o", markersize=5, color=class_colour(0))
+        axes.set_yticks(range(len(names)), [plain(name) for name in names])
+        axes.set_ylim(len(names) - 0.5, -0.5)
+        axes.set_xlim(left=0)
+        dress(axes, title=network, x="share of the response (%)")
+    return figure
