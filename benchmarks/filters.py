@@ -1,25 +1,33 @@
-"""Response spectra and Wigner–Ville distributions against plain NumPy ports, one clip at a time, on one core.
+"""Response spectra and Wigner–Ville distributions against plain NumPy ports in single precision, one clip at a time.
 
-Run: ``OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 python benchmarks/filters.py [rounds] [clips]``.
+Run: ``python -m benchmarks.filters [rounds]``.
 """
 
-import resource
-import sys
-import time
-from collections.abc import Callable, Iterator
+import tracemalloc
+from collections.abc import Iterator
 
 import numpy as np
 
-from phonoscope.filters import Branch, FilterBank, contours, cumulative_response, mean_response, response_spectrum
+from benchmarks.measure import Bar, Measurement, alone, alternately, compared
+from phonoscope.filters import Branch, FilterBank, contours, mean_response, response_spectrum
 
 SAMPLE_RATE = 16_000
 N_FFT = 1024
 LAYERS = {  # name: (filters, taps, hop)
-    "segmental 80 × 300, hop 10": (80, 300, 10),
-    "sub-segmental 80 × 30, hop 10": (80, 30, 10),
+    "80 × 300, hop 10": (80, 300, 10),
+    "80 × 30, hop 10": (80, 30, 10),
     "80 × 500, hop 10": (80, 500, 10),
-    "TSSDNet 16 × 7, hop 1": (16, 7, 1),
+    "16 × 7, hop 1": (16, 7, 1),
 }
+CLIPS = 10
+FEW_CLIPS, MANY_CLIPS = 100, 1000
+MEMORY = "memory, mean CRS of 1000 clips, hop 1"
+WIGNER = "Wigner–Ville, 80 filters of 500 taps"
+BARS = (
+    {f"STRS, {name}": Bar(1.8, peer="the port") for name in LAYERS}
+    | {f"mean CRS, {name}": Bar(2.0, peer="the port") for name in LAYERS}
+    | {MEMORY: Bar(1.1, at_least=False, peer=f"that of {FEW_CLIPS} clips"), WIGNER: Bar(1.0, peer="the port")}
+)
 
 
 def ported_strs(weights: np.ndarray, waveform: np.ndarray, hop: int) -> np.ndarray:
@@ -50,65 +58,52 @@ def bank_like_the_port(weights: np.ndarray, hop: int) -> FilterBank:
     return FilterBank([Branch(weights, hop, padding=(0, weights.shape[1] - 1))], SAMPLE_RATE)
 
 
-def alternately(rounds: int, *functions: Callable[[], object]) -> list[float]:
-    """Median CPU seconds of each function, called in turn so that all meet the same load of the machine."""
-    spent: list[list[float]] = [[] for _ in functions]
-    for function in functions:
-        function()
-    for _ in range(rounds):
-        for times, function in zip(spent, functions, strict=True):
-            begin = time.process_time()
-            function()
-            times.append(time.process_time() - begin)
-    return [float(np.median(times)) for times in spent]
-
-
-def speech_like(rng: np.random.Generator, n: int) -> Iterator[np.ndarray]:
+def clips(rng: np.random.Generator, n: int) -> Iterator[np.ndarray]:
+    """Clips of one second, each made when it is asked for."""
     for _ in range(n):
         yield rng.standard_normal(SAMPLE_RATE).astype(np.float32)
 
 
-def main(rounds: int = 15, clips: int = 1000) -> None:
+def peak_mebibytes(bank: FilterBank, n: int) -> float:
+    """Most memory that Python and NumPy held at once during the mean over `n` clips."""
+    tracemalloc.start()
+    mean_response(bank, clips(np.random.default_rng(0), n), SAMPLE_RATE, n_fft=N_FFT)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    return peak / 2**20
+
+
+def measure(rounds: int) -> Iterator[Measurement]:
+    """Uniform random weights; the ports work in single precision, as we do, and so are fast."""
     rng = np.random.default_rng(0)
-    wave = next(speech_like(rng, 1))
-    print(f"NumPy {np.__version__}, one second at {SAMPLE_RATE} Hz, {N_FFT} points, median of {rounds} rounds (CPU)")
+    batch = list(clips(rng, CLIPS))
+    wave = batch[0]
+    banks = {}
     for name, (filters, taps, hop) in LAYERS.items():
         weights = rng.uniform(-(taps**-0.5), taps**-0.5, (filters, taps)).astype(np.float32)
-        bank = bank_like_the_port(weights, hop)
+        bank = banks[name] = bank_like_the_port(weights, hop)
         ours = response_spectrum(bank, wave, SAMPLE_RATE, n_fft=N_FFT).values
         error = np.abs(ours - ported_strs(weights, wave, hop)).max() / ours.max()
-        double = weights.astype(np.float64), wave.astype(np.float64)
-        port, port_double, strs = alternately(
-            rounds,
-            lambda w=weights, h=hop: ported_strs(w, wave, h),
-            lambda d=double, h=hop: ported_strs(*d, h),
+        strs, port = alternately(
+            3 * rounds,
             lambda b=bank: response_spectrum(b, wave, SAMPLE_RATE, n_fft=N_FFT),
-        )
-        batch = [wave] * 10
-        port_crs, crs = alternately(
-            max(3, rounds // 3),
-            lambda w=weights, h=hop, b=batch: [ported_strs(w, one, h).mean(axis=1) for one in b],
-            lambda b=bank, c=batch: cumulative_response(b, c, SAMPLE_RATE, n_fft=N_FFT),
-        )
-        print(
-            f"{name}: STRS {1e3 * port:.2f} ms the port ({1e3 * port_double:.2f} in double precision), "
-            f"{1e3 * strs:.2f} ms ours: {port / strs:.2f} × ({port_double / strs:.2f} ×); "
-            f"CRS {1e2 * port_crs:.2f} and {1e2 * crs:.2f} ms a clip: {port_crs / crs:.2f} ×; differ by {error:.0e}"
-        )
-    for name in ("sub-segmental 80 × 30, hop 10", "TSSDNet 16 × 7, hop 1"):
-        filters, taps, hop = LAYERS[name]
-        bank = bank_like_the_port(rng.standard_normal((filters, taps)).astype(np.float32), hop)
-        mean_response(bank, speech_like(rng, 10), SAMPLE_RATE, n_fft=N_FFT)
-        before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-        begin = time.process_time()
-        mean_response(bank, speech_like(rng, clips), SAMPLE_RATE, n_fft=N_FFT)
-        spent, grown = time.process_time() - begin, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
-        print(f"{name}: mean CRS of {clips} clips {spent:.1f} s, memory grew by {grown / 1024:.1f} MiB")
+            lambda w=weights, h=hop: ported_strs(w, wave, h),
+            repeats=5,
+        ).T
+        yield compared(f"STRS, {name}", strs, port, note=f"differ by {error:.0e}")
+        crs, port = alternately(
+            rounds,
+            lambda b=bank: mean_response(b, batch, SAMPLE_RATE, n_fft=N_FFT),
+            lambda w=weights, h=hop: np.mean([ported_strs(w, one, h).mean(axis=1) for one in batch], axis=0),
+        ).T
+        yield compared(f"mean CRS, {name}", crs, port, per=CLIPS, note="a clip")
+    few, many = (peak_mebibytes(banks["16 × 7, hop 1"], n) for n in (FEW_CLIPS, MANY_CLIPS))
+    yield Measurement(MEMORY, many, few, "MiB", (many / few,), "ours / ours; once")
     rows = rng.standard_normal((80, 500)).astype(np.float32)
     bank = bank_like_the_port(rows, 10)
-    port, ours = alternately(3, lambda: [ported_wigner(row) for row in rows], lambda: contours(bank))
-    print(f"80 filters of 500 taps: Wigner–Ville {port:.2f} s the port; {ours:.2f} s ours, with contours")
+    ours_spent, port = alternately(rounds, lambda: contours(bank), lambda: [ported_wigner(row) for row in rows]).T
+    yield compared(WIGNER, ours_spent, port, note="ours with contours")
 
 
 if __name__ == "__main__":
-    main(*map(int, sys.argv[1:]))
+    alone(BARS, measure)

@@ -1,23 +1,24 @@
 """Time per token of `token_formants` against calling Praat (parselmouth) once a token, side by side on the same tokens.
 
-Run: ``python benchmarks/formants.py [rounds]``; needs the extra ``praat``.
+Run: ``python -m benchmarks.formants [rounds]``; needs the extra ``praat``.
 """
 
-import sys
-import time
+from collections.abc import Iterator
 
 import numpy as np
-import parselmouth
 
-from phonoscope.phonetics.formants import ceiling_for, token_formants
-from phonoscope.synthesis.corpus import synthesise_tokens
+from benchmarks.measure import Bar, LackingError, Measurement, alone, alternately, compared
 
 SAMPLE_RATE = 22050
 POSITIONS = (0.2, 0.5, 0.8)
+WHAT = "F0, F1–F4 at three places"
+BARS = {WHAT: Bar(3.0, peer="Praat, one by one")}
 
 
 def praat(sounds: list[np.ndarray], ceilings: np.ndarray) -> np.ndarray:
     """F1 to F4 and F0 at the three positions with one Burg and one pitch analysis a token, array (token, 15)."""
+    import parselmouth
+
     rows = []
     for samples, ceiling in zip(sounds, ceilings, strict=True):
         sound = parselmouth.Sound(samples.astype(np.float64), SAMPLE_RATE)
@@ -28,32 +29,28 @@ def praat(sounds: list[np.ndarray], ceilings: np.ndarray) -> np.ndarray:
     return np.array(rows)
 
 
-def main(rounds: int = 5) -> None:
+def measure(rounds: int) -> Iterator[Measurement]:
+    """600 synthetic vowels of 30 talkers; both errors against the planted F1 to F3 are told."""
+    try:
+        import parselmouth  # noqa: F401
+    except ImportError as error:
+        raise LackingError("praat-parselmouth is not installed (extra praat)") from error
+    from phonoscope.phonetics.formants import ceiling_for, token_formants
+    from phonoscope.synthesis.corpus import synthesise_tokens
+
     sounds, table = synthesise_tokens(30, repeats=4, seed=0)
     ceilings = np.array([ceiling_for(sex) for sex in table["sex"]])
-    token_formants(sounds[:10], SAMPLE_RATE, ceiling=ceilings[:10])
-    praat(sounds[:10], ceilings[:10])
-    ours, theirs = [], []
-    for _ in range(rounds):  # alternating, so that both meet the same load of the machine
-        begin = time.perf_counter()
-        found = token_formants(sounds, SAMPLE_RATE, ceiling=ceilings)
-        ours.append(time.perf_counter() - begin)
-        begin = time.perf_counter()
-        reference = praat(sounds, ceilings)
-        theirs.append(time.perf_counter() - begin)
-    per_token = 1000 / len(sounds)
-    ratios = np.array(theirs) / np.array(ours)
-    print(f"{len(sounds)} tokens, F0 and F1-F4 at three positions, {rounds} rounds")
-    print(f"phonoscope  {np.median(ours) * per_token:.3f} ms a token (best {min(ours) * per_token:.3f})")
-    print(f"parselmouth {np.median(theirs) * per_token:.3f} ms a token (best {min(theirs) * per_token:.3f})")
-    print(f"ratio parselmouth / phonoscope: median {np.median(ratios):.2f}, {ratios.min():.2f} to {ratios.max():.2f}")
-    for k in (1, 2, 3, 4):
+    ours, theirs = alternately(
+        rounds, lambda: token_formants(sounds, SAMPLE_RATE, ceiling=ceilings), lambda: praat(sounds, ceilings)
+    ).T
+    found, reference = token_formants(sounds, SAMPLE_RATE, ceiling=ceilings), praat(sounds, ceilings)
+    errors = []
+    for k in (1, 2, 3):
         truth = table[f"true_f{k}_50"].to_numpy()
-        errors = [np.nanmedian(np.abs(x / truth - 1)) * 100 for x in (found[f"f{k}_50"], reference[:, 3 + k])]
-        print(
-            f"F{k} at 50 %, median error against the planted value: {errors[0]:.2f} % ours, {errors[1]:.2f} % Praat's"
-        )
+        pair = [100 * np.nanmedian(np.abs(x / truth - 1)) for x in (found[f"f{k}_50"], reference[:, 3 + k])]
+        errors.append("F{} {:.1f} and {:.1f} %".format(k, *pair))
+    yield compared(WHAT, ours, theirs, per=len(sounds), note=f"a token; off by {', '.join(errors)}")
 
 
 if __name__ == "__main__":
-    main(*map(int, sys.argv[1:]))
+    alone(BARS, measure)

@@ -1,19 +1,19 @@
 """Time of `dictionary_measures` against a straightforward NumPy port of the published formulas, on the same matrices.
 
-Run on one core: ``OMP_NUM_THREADS=1 python benchmarks/geometry.py [N K] ...``; by default 30 × 80, 560 × 100,
-2176 × 128 and 4608 × 512 (the last takes minutes, all of them in the port).
+Run: ``python -m benchmarks.geometry [rounds]``. The port takes about a minute for the largest: it runs once there.
 """
 
-import sys
 import time
+from collections.abc import Iterator
 
 import numpy as np
 
-from phonoscope.geometry import dictionary_measures
+from benchmarks.measure import Bar, Measurement, alone, alternately, compared
 
-SIZES = ((30, 80), (560, 100), (2176, 128), (4608, 512))
-ROUNDS = 5
-SECONDS_BEFORE_ONE_ROUND_IS_ENOUGH = 2.0
+# N × K: how many times faster than the port the measures must be.
+LIMITS = {(30, 80): 1.0, (560, 100): 1.0, (2176, 128): 1000.0, (4608, 512): 300.0}
+BARS = {f"geometry of {n} × {k}": Bar(limit, peer="the port") for (n, k), limit in LIMITS.items()}
+PORT_ONCE_ABOVE_N = 4000
 
 
 def port(dictionary: np.ndarray) -> dict[str, float]:
@@ -38,28 +38,34 @@ def port(dictionary: np.ndarray) -> dict[str, float]:
     }
 
 
-def cpu_seconds(function, *arguments) -> tuple[float, dict]:
-    """Least CPU time of some rounds; one round when it takes long."""
-    times, result = [], {}
-    while len(times) < ROUNDS and (not times or times[-1] < SECONDS_BEFORE_ONE_ROUND_IS_ENOUGH):
-        begin = time.process_time()
-        result = function(*arguments)
-        times.append(time.process_time() - begin)
-    return min(times), result
+def port_seconds(dictionary: np.ndarray) -> float:
+    """CPU seconds of one call, without a call before it."""
+    begin = time.process_time()
+    port(dictionary)
+    return time.process_time() - begin
 
 
-def main(sizes: tuple[tuple[int, int], ...]) -> None:
-    print("N x K, CPU s of the port, of phonoscope, ratio, largest difference of a measure")
-    for n, k in sizes:
+def measure(rounds: int) -> Iterator[Measurement]:
+    """Random matrices; the largest difference of any measure is told."""
+    from phonoscope.geometry import dictionary_measures
+
+    for (n, k), what in zip(LIMITS, BARS, strict=True):
         dictionary = np.random.default_rng(0).standard_normal((n, k))
-        dictionary_measures(dictionary)
-        ours, found = cpu_seconds(dictionary_measures, dictionary)
-        theirs, expected = cpu_seconds(port, dictionary)
+
+        def ours(dictionary=dictionary):
+            return dictionary_measures(dictionary)
+
+        if n > PORT_ONCE_ABOVE_N:
+            spent = alternately(rounds, ours)[:, 0]
+            yield compared(what, spent, np.full(rounds, port_seconds(dictionary)), note="the port ran once")
+            continue
+        repeats = max(1, round(100_000 / (n * k)))
+        fast, slow = alternately(rounds, ours, lambda d=dictionary: port(d), repeats=repeats).T
+        found, expected = ours(), port(dictionary)
         found = {**found, "babel": found["babel"][-1]}
         worst = max(abs(found[name] - value) for name, value in expected.items())
-        print(f"{n} x {k}: {theirs:.4f}  {ours:.5f}  {theirs / ours:.0f}x  {worst:.1e}", flush=True)
+        yield compared(what, fast, slow, note=f"differ by {worst:.0e}")
 
 
 if __name__ == "__main__":
-    given = [int(value) for value in sys.argv[1:]]
-    main(tuple(zip(given[::2], given[1::2], strict=True)) or SIZES)
+    alone(BARS, measure)

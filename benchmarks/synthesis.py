@@ -1,31 +1,46 @@
-"""Tokens a second of `write_corpus`, everything included (sound, WAV, TextGrid, truth), and of its parts.
+"""Tokens a second of `write_corpus`, everything included: sound, WAV, TextGrid, truth.
 
-Run: ``python benchmarks/synthesis.py [talkers]``.
+Run: ``python -m benchmarks.synthesis [rounds]``.
 """
 
-import sys
 import tempfile
 import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from phonoscope.synthesis.corpus import synthesise_tokens, write_corpus
+import numpy as np
+
+from benchmarks.measure import Bar, Measurement, alone
+
+TALKERS = 18
+LIMIT_PER_SECOND = 200.0
+WRITTEN, SPOKEN = "corpus on disk, 13 phones", "vowels in memory"
+BARS = {what: Bar(1.0, peer=f"{LIMIT_PER_SECOND:g} tokens/s") for what in (WRITTEN, SPOKEN)}
 
 
-def main(talkers: int = 60) -> None:
+def measure(rounds: int) -> Iterator[Measurement]:
+    """Tokens per second of CPU time, over the limit."""
+    from phonoscope.synthesis.corpus import synthesise_tokens, write_corpus
+
+    def written(seed: int) -> int:
+        with tempfile.TemporaryDirectory() as folder:
+            return len(write_corpus(Path(folder) / "corpus", talkers=TALKERS, seed=seed))
+
+    def spoken(seed: int) -> int:
+        return len(synthesise_tokens(TALKERS, repeats=4, seed=seed)[0])
+
     synthesise_tokens(1, repeats=1)  # imports are not counted
-    with tempfile.TemporaryDirectory() as folder:
-        begin = time.perf_counter()
-        table = write_corpus(Path(folder) / "corpus", talkers=talkers)
-        seconds = time.perf_counter() - begin
-    audio = (table["end"] - table["start"]).sum()
-    print(
-        f"write_corpus: {len(table)} tokens ({audio:.0f} s of tokens) in {seconds:.2f} s = {len(table) / seconds:.0f}/s"
-    )
-    begin = time.perf_counter()
-    sounds, _ = synthesise_tokens(talkers, repeats=4)
-    seconds = time.perf_counter() - begin
-    print(f"synthesise_tokens, vowels only: {len(sounds)} tokens in {seconds:.2f} s = {len(sounds) / seconds:.0f}/s")
+    work: dict[str, Callable[[int], int]] = {WRITTEN: written, SPOKEN: spoken}
+    rates: dict[str, list[float]] = {what: [] for what in work}
+    for seed in range(rounds):
+        for what, make in work.items():
+            begin = time.process_time()
+            count = make(seed)
+            rates[what].append(count / (time.process_time() - begin))
+    for what, found in rates.items():
+        ratios = tuple(rate / LIMIT_PER_SECOND for rate in found)
+        yield Measurement(what, float(np.median(found)), LIMIT_PER_SECOND, "tokens/s", ratios)
 
 
 if __name__ == "__main__":
-    main(*map(int, sys.argv[1:]))
+    alone(BARS, measure)

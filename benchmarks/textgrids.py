@@ -1,21 +1,24 @@
 """Times phonoscope and praatio on the TextGrids of a corpus: from the files to the counts of the papers' five vowels.
 
-Usage: python benchmarks/textgrids.py all_13100_textgrids.tar.xz [--repeats 3]   (or a folder of TextGrids)
+Run: ``python -m benchmarks.textgrids [rounds]``; needs praatio and the alignments of all of LJSpeech, as an archive
+beside the repository or where ``PHONOSCOPE_TEXTGRIDS`` says (an archive or a folder).
 """
 
-import argparse
-import gc
+import os
 import tarfile
 import tempfile
-import time
 import warnings
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Iterator
 from pathlib import Path
 
+from benchmarks.measure import SHARED, Bar, LackingError, Measurement, alone, alternately, compared
 from phonoscope.corpora.recording import Recording
 from phonoscope.corpora.table import build_table
 from phonoscope.phones import map_phones, paper_vowels
+
+WHAT = "13 100 TextGrids to vowel counts"
+BARS = {WHAT: Bar(2.0, peer="praatio")}
 
 
 def count_with_phonoscope(files: list[Path], root: Path) -> Counter:
@@ -25,7 +28,7 @@ def count_with_phonoscope(files: list[Path], root: Path) -> Counter:
     return Counter(tokens["label"].value_counts().to_dict())
 
 
-def count_with_praatio(files: list[Path], _root: Path) -> Counter:
+def count_with_praatio(files: list[Path]) -> Counter:
     """Parse with praatio, then count the labels of the phone tier: no table is made, which is to its advantage."""
     from praatio import textgrid
 
@@ -43,44 +46,35 @@ def count_with_praatio(files: list[Path], _root: Path) -> Counter:
     return counts
 
 
-def seconds(
-    count: Callable[[list[Path], Path], Counter], files: list[Path], root: Path
-) -> tuple[float, float, Counter]:
-    gc.collect()
-    start, start_cpu = time.perf_counter(), time.process_time()
-    counts = count(files, root)
-    return time.perf_counter() - start, time.process_time() - start_cpu, counts
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("textgrids", type=Path, help="archive (.tar.xz) or folder of TextGrids")
-    parser.add_argument("--repeats", type=int, default=3)
-    arguments = parser.parse_args()
+def measure(rounds: int) -> Iterator[Measurement]:
+    """Reading and counting, files in the cache of the system."""
+    root = Path(os.environ.get("PHONOSCOPE_TEXTGRIDS", SHARED / "ljspeech" / "all_13100_textgrids.tar.xz"))
+    if not root.exists():
+        raise LackingError(f"{root.name} is not there; set PHONOSCOPE_TEXTGRIDS to an archive or folder of TextGrids")
+    try:
+        import praatio  # noqa: F401
+    except ImportError as error:
+        raise LackingError("praatio is not installed (extra bench)") from error
     with tempfile.TemporaryDirectory() as folder:
-        root = arguments.textgrids
         if root.is_file():
             with tarfile.open(root) as archive:
                 archive.extractall(folder, filter="data")
             root = Path(folder)
         files = sorted(path for path in root.rglob("*.TextGrid"))
-        readers = {"phonoscope": count_with_phonoscope, "praatio": count_with_praatio}
-        best = dict.fromkeys(readers, float("inf"))
-        best_cpu = dict.fromkeys(readers, float("inf"))
+        if not files:
+            raise LackingError(f"no TextGrid lies in {root.name}")
         counts: dict[str, Counter] = {}
-        for repeat in range(arguments.repeats):
-            for name, count in readers.items():
-                elapsed, cpu, counts[name] = seconds(count, files, root)
-                best[name], best_cpu[name] = min(best[name], elapsed), min(best_cpu[name], cpu)
-                print(f"run {repeat + 1}: {name:<12}{elapsed:6.2f} s ({cpu:.2f} s of CPU)", flush=True)
-        print(f"{len(files)} TextGrids")
-        for name in readers:
-            print(f"{name:<12}{best[name]:6.2f} s ({best_cpu[name]:.2f} s of CPU)", end="  ")
-            print(f"{counts[name].total()} tokens  {dict(counts[name])}")
-        ratio = best["phonoscope"] / best["praatio"]
-        ratio_cpu = best_cpu["phonoscope"] / best_cpu["praatio"]
-        print(f"phonoscope / praatio: {ratio:.3f} (of CPU time: {ratio_cpu:.3f})")
+
+        def ours() -> None:
+            counts["ours"] = count_with_phonoscope(files, root)
+
+        def theirs() -> None:
+            counts["theirs"] = count_with_praatio(files)
+
+        spent, peer = alternately(rounds, ours, theirs).T
+        same = "the same as praatio" if counts["ours"] == counts["theirs"] else "NOT the same as praatio"
+        yield compared(WHAT, spent, peer, note=f"{len(files)} files, {counts['ours'].total()} tokens, {same}")
 
 
 if __name__ == "__main__":
-    main()
+    alone(BARS, measure)

@@ -1,0 +1,109 @@
+"""What all benchmarks share: bars, measurements, rounds in turn, and the table that is printed."""
+
+import gc
+import sys
+import time
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
+
+
+class LackingError(Exception):
+    """A benchmark cannot run here; the message says what it lacks."""
+
+
+@dataclass(frozen=True)
+class Bar:
+    """Limit of a ratio: as a rule peer / ours, so that more is better."""
+
+    limit: float
+    at_least: bool = True
+    peer: str = "the peer"
+
+    def met_by(self, ratio: float) -> bool:
+        """Whether a ratio is on the right side of the limit."""
+        return ratio >= self.limit if self.at_least else ratio <= self.limit
+
+    def __str__(self) -> str:
+        return f"{'≥' if self.at_least else '≤'} {self.limit:g} × {self.peer}"
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """One line of the table: what was measured, our figure and the peer's, and the ratio of every round."""
+
+    what: str
+    ours: float
+    peer: float
+    unit: str
+    ratios: tuple[float, ...]
+    note: str = ""
+
+    @property
+    def ratio(self) -> float:
+        """Median over the rounds."""
+        return float(np.median(self.ratios))
+
+
+Measure = Callable[[int], Iterator[Measurement]]
+
+
+def alternately(rounds: int, *functions: Callable[[], object], repeats: int = 1) -> np.ndarray:
+    """CPU seconds of one call, array (round, function).
+
+    All functions are called in every round, the other way round in every second one, so that they meet the same load
+    of the machine. One call of each is not counted.
+    """
+    for function in functions:
+        function()
+    spent = np.empty((rounds, len(functions)))
+    for row in range(rounds):
+        gc.collect()
+        for column in list(range(len(functions)))[:: -1 if row % 2 else 1]:
+            begin = time.process_time()
+            for _ in range(repeats):
+                functions[column]()
+            spent[row, column] = (time.process_time() - begin) / repeats
+    return spent
+
+
+def compared(what: str, ours: np.ndarray, peer: np.ndarray, *, per: float = 1.0, note: str = "") -> Measurement:
+    """How many times faster than the peer: CPU seconds of the rounds (round,), told in ms a `per`-th."""
+    scale = 1000 / per
+    ratios = tuple((peer / ours).tolist())
+    return Measurement(what, float(np.median(ours)) * scale, float(np.median(peer)) * scale, "ms", ratios, note)
+
+
+def figures(value: float) -> str:
+    """Three significant figures, without an exponent."""
+    return f"{value:.0f}" if abs(value) >= 100 else f"{value:.3g}"
+
+
+def line(found: Measurement, bar: Bar) -> str:
+    """One line of the table."""
+    spread = f"{figures(found.ratio)} ({figures(min(found.ratios))}–{figures(max(found.ratios))})"
+    verdict = "met" if bar.met_by(found.ratio) else "MISSED"
+    numbers = f"{figures(found.ours):>8} {figures(found.peer):>8} {found.unit:<9}"
+    return f"{found.what:<44} {numbers} {spread:<22} {bar!s:<34} {verdict:<6} {found.note}".rstrip()
+
+
+HEAD = f"{'what':<44} {'ours':>8} {'peer':>8} {'unit':<9} {'ratio (least–most)':<22} {'bar':<34} met"
+
+
+def show(bars: dict[str, Bar], found: Iterable[Measurement]) -> None:
+    """Print the table's lines as the measurements come."""
+    for measurement in found:
+        print(line(measurement, bars[measurement.what]), flush=True)
+
+
+def alone(bars: dict[str, Bar], measure: Measure, rounds: int = 5) -> None:
+    """Run one benchmark by itself: the number of rounds may follow on the command line."""
+    print(HEAD)
+    try:
+        show(bars, measure(int(sys.argv[1]) if len(sys.argv) > 1 else rounds))
+    except LackingError as reason:
+        print(f"skipped: {reason}")
