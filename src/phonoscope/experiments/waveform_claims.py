@@ -27,6 +27,7 @@ _BAND_CLAIMS = {
 }
 _LOW_CLAIM = ("The models are biased towards more power at low frequencies", "below 750 Hz")
 _LEVEL = 0.05
+NOT_BEYOND = "not beyond random weights"
 PARTLY_BY_SIZE = "holds, but for random weights of these shapes too"
 
 
@@ -90,8 +91,8 @@ def _multi_resolution_best(evidence: Evidence) -> tuple[str, str, str, str, str]
     for other in others:
         estimate, low, high = paired_difference(evidence.predictions, "multi-resolution", other, evidence.seed)
         parts.append(f"{100 * estimate:+.1f} points ({100 * low:+.1f} to {100 * high:+.1f}) over {other}")
-        verdicts.append(low > 0)
-    verdict = HOLDS if all(verdicts) else "holds against one of them" if any(verdicts) else FAILS
+        verdicts.append(HOLDS if low > 0 else FAILS if high < 0 else OPEN)
+    verdict = FAILS if FAILS in verdicts else OPEN if OPEN in verdicts else HOLDS
     seeds = evidence.predictions["seed"].nunique()
     detail = f"accuracy on the same recordings, {seeds} seed{'s' if seeds > 1 else ''} each"
     return section, says, "; ".join(parts), verdict, detail
@@ -120,9 +121,7 @@ def _band(evidence: Evidence, network: str, says: str, band: str) -> tuple[str, 
     row: Mapping[str, float] = {str(key): value for key, value in found.iloc[0].items()}
     measured = f"{row['share']:.1%} ({row['low']:.1%}–{row['high']:.1%}) of the response"
     more, clear = row["z"] > 0, row["p"] <= _LEVEL
-    verdict = HOLDS if more and clear else FAILS
-    if more and not clear:
-        verdict = "not beyond random weights"
+    verdict = (HOLDS if more else FAILS) if clear else NOT_BEYOND
     detail = (
         f"{row['low_hz']:.0f}–{row['high_hz']:.0f} Hz; random weights {row['null']:.1%} ({row['null_low']:.1%}–"
         f"{row['null_high']:.1%}), plain spectrum {row['spectrum']:.1%}; z = {row['z']:+.1f}, p = {row['p']:.3f}"
