@@ -98,10 +98,10 @@ def test_speakers_and_copies_stay_on_one_side(words):
             parts = assign_parts(tokens, recipe(split={"by": by}, seed=seed))
             table = tokens.assign(part=parts)
             assert set(parts) == {"train", "validation", "test"}
-            assert (table.groupby("audio_sha256")["part"].nunique() == 1).all()
+            assert table.groupby("audio_sha256")["part"].nunique().max() == 1
             if by == "speaker":
-                assert (table.groupby("speaker")["part"].nunique() == 1).all()
-    nobody = tokens.assign(speaker=pd.NA)
+                assert table.groupby("speaker")["part"].nunique().max() == 1
+    nobody = tokens.assign(speaker=pd.Series(pd.NA, index=tokens.index))
     with pytest.raises(ExperimentError, match="no speaker"):
         assign_parts(nobody, recipe())
     with pytest.raises(ExperimentError, match="shares"):
@@ -126,7 +126,7 @@ def test_joined_units_are_the_finest_that_keep_units_and_copies_together(pairs):
     units, copies = pd.Series([a for a, _ in pairs]), pd.Series([f"h{b}" for _, b in pairs])
     joined = joined_units(units, copies)
     for column in (units, copies):
-        assert (pd.Series(joined).groupby(column.to_numpy()).nunique() == 1).all()
+        assert pd.Series(joined).groupby(column.to_numpy()).nunique().max() == 1
     # A slow twin: labels spread along shared units and copies until nothing changes.
     slow = np.arange(len(pairs))
     for _ in pairs:

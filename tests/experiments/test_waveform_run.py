@@ -75,7 +75,7 @@ def test_tones_are_told_apart_by_speakers_never_met(told):
     assert answer.status == 0, answer.err
     run = Run(out)
     tokens = run.tokens
-    assert (tokens.groupby("speaker")["split"].nunique() == 1).all()
+    assert tokens.groupby("speaker")["split"].nunique().max() == 1
     assert answer.json["networks"][0]["network"] == "sub-segmental"
     for entry in answer.json["networks"]:
         own = run.predictions[(run.predictions["network"] == entry["network"]) & (run.predictions["share"] == 1)]
@@ -97,7 +97,7 @@ def test_curves_of_each_class_peak_where_it_sounds(told):
     assert set(curves["label"]) == {"all", "low", "high"}
     for word, hz in {"low": 300.0, "high": 1800.0}.items():
         for _, own in curves[curves["label"] == word].groupby("network"):
-            peak = own.loc[own["spectrum"].idxmax(), "frequency"]
+            peak = own["frequency"].to_numpy()[own["spectrum"].to_numpy().argmax()]
             assert peak == pytest.approx(hz, rel=0.15)
             assert (own["difference"] - (own["learned"] - own["null"])).abs().max() < 1e-6
     bands = Run(told[0]).table("bands")
@@ -140,9 +140,11 @@ def test_what_the_command_line_cannot_do_is_said(tones, recipe_path, phonoscope,
     answer = phonoscope("run", "speakers", "--corpus", tones, "--out", out, "--min-duration", 0.1)
     assert "--min-duration" in answer.err
     unknown = phonoscope("run", "comands", "--corpus", tones, "--out", out)
-    assert "commands" in unknown.err and "vowels-4k" in unknown.err
+    assert "commands" in unknown.err
+    assert "vowels-4k" in unknown.err
     answer = phonoscope("run", recipe_path, "--corpus", tones, "--out", out, "--classes", "low,middle")
-    assert answer.status != 0 and "fewer than two classes" in answer.err
+    assert answer.status != 0
+    assert "fewer than two classes" in answer.err
     assert not out.exists()
 
 
@@ -188,7 +190,8 @@ def test_clips_for_spectra_are_tested_ones_of_every_class():
         chosen = tokens.iloc[chosen_clips(tokens, per_class, 0)]
         assert (chosen["split"] == "test").all()
         counts = chosen["class"].value_counts()
-        assert counts["a"] == min(per_class, 8) and counts["b"] == min(per_class, 4)
+        assert counts["a"] == min(per_class, 8)
+        assert counts["b"] == min(per_class, 4)
 
 
 def planted(**bands: dict[str, float]) -> Evidence:
@@ -249,7 +252,8 @@ def test_bands_above_what_was_recorded_are_open():
     evidence = planted(sub={"high_hz": 9000.0, "z": 5.0, "p": 0.04}, mul={"z": 0, "p": 1}, seg={"z": 0, "p": 1})
     claims = waveform_claims(evidence)
     row = claims[claims["paper_says"].str.contains("low frequencies (sub-segmental)", regex=False)].iloc[0]
-    assert row["verdict"] == OPEN and "nothing above 8000 Hz" in row["detail"]
+    assert row["verdict"] == OPEN
+    assert "nothing above 8000 Hz" in row["detail"]
 
 
 def test_a_paired_difference_is_one_when_one_is_always_right_and_nought_against_itself():
