@@ -29,7 +29,6 @@ title = "Low and high <tones>"
 question = "Can it hear pitch?"
 sample_rate = 8000
 seconds = 0.25
-copies = 1
 networks = ["sub-segmental", "multi-resolution"]
 curve = [0.5]
 null_seeds = 3

@@ -13,7 +13,6 @@ import pandas as pd
 import torch
 
 from phonoscope.classifier import Classifier, prediction_table
-from phonoscope.experiments.perturbation import perturbed_copies
 from phonoscope.experiments.waveform_recipe import WaveformRecipe
 from phonoscope.experiments.whole_recordings import nested_share
 from phonoscope.files import write_json, write_with
@@ -86,9 +85,7 @@ def fit_all(
     labels = sorted(tokens["class"].unique()) if not recipe.classes else _in_order(recipe.classes, tokens["class"])
     classes, parts = tokens["class"].to_numpy(dtype=object), tokens["split"].to_numpy(dtype=object)
     train_all, validation, test = (np.flatnonzero(parts == name) for name in ("train", "validation", "test"))
-    copies, sources = perturbed_copies(waveforms, train_all, recipe.copies, recipe.seed)
-    sounds, targets = [*waveforms, *copies], [*classes, *classes[sources]]
-    inputs = TokenInputs(Waveform(recipe.sample_rate, recipe.seconds), sounds, device=choose_device(device))
+    inputs = TokenInputs(Waveform(recipe.sample_rate, recipe.seconds), waveforms, device=choose_device(device))
     done = []
     plan = list(planned(recipe))
     for number, training in enumerate(plan, 1):
@@ -114,9 +111,9 @@ def fit_all(
         started = time.process_time()
         epochs = train(
             classifier,
-            sounds,
-            targets,
-            train_index=np.concatenate([index, len(waveforms) + np.flatnonzero(np.isin(sources, index))]),
+            waveforms,
+            classes.tolist(),
+            train_index=index,
             validation_index=validation,
             recipe=recipe.training.changed(seed=training.seed),
             folder=place,

@@ -30,15 +30,13 @@ class WaveformRecipe:
     classes
         The words (or speakers) to tell apart; all when empty.
     sample_rate, seconds
-        Of the networks' input, Hz and s: the middle of each recording, with silence around shorter ones.
+        Of the networks' input, Hz and s: the stretch around the middle of each recording's energy.
     networks
         Names among ``FRONT_ENDS``; the first one also gives the learning curve.
     head, dropout
         As of ``RawWaveform``.
     training
         Settings of the training.
-    copies
-        Perturbed copies of each training recording, at other speeds and with noise, that are trained on beside it.
     split
         ``by``: ``speaker``, ``recording`` (the paper's random split), or ``official`` (the lists of Speech Commands);
         ``shares`` of training, validation and test.
@@ -65,7 +63,6 @@ class WaveformRecipe:
     head: str = "pooled"
     dropout: float = 0.4
     training: TrainingRecipe = field(default_factory=TrainingRecipe)
-    copies: int = 0
     split: dict[str, Any] = field(default_factory=dict)
     seeds: int = 1
     curve: list[float] = field(default_factory=lambda: [0.25, 0.5])
@@ -80,8 +77,8 @@ class WaveformRecipe:
         _refuse_unknown("split by", [self.split.get("by", "speaker")], SPLITS)
         if self.task == "speakers" and self.split.get("by") != "recording":
             raise ExperimentError("speakers can only be told apart when each one is trained on: split by recording")
-        if self.seeds < 1 or self.null_seeds < 3 or self.clips_per_class < 1 or self.copies < 0:
-            raise ExperimentError("seeds and clips_per_class are at least 1, null_seeds at least 3, copies at least 0")
+        if self.seeds < 1 or self.null_seeds < 3 or self.clips_per_class < 1:
+            raise ExperimentError("seeds and clips_per_class are at least 1, null_seeds at least 3")
         if not all(0 < share < 1 for share in self.curve):
             raise ExperimentError(f"curve is {self.curve}; expected shares between 0 and 1, e.g. 0.25 and 0.5")
 

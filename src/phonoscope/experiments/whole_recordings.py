@@ -30,7 +30,7 @@ _UTTERANCE = re.compile(r"(?P<speaker>\d+)-(?P<chapter>\d+)-\d+$")
 def read_whole_recordings(
     root: str | Path, recipe: WaveformRecipe, *, strict: bool = False, say: Say = lambda _line: None
 ) -> tuple[list[np.ndarray], pd.DataFrame]:
-    """Read the recordings of a corpus that have one of the recipe's classes, whole and at the recipe's rate.
+    """Read the recordings of a corpus that have one of the recipe's classes, at the recipe's rate and length.
 
     Parameters
     ----------
@@ -41,10 +41,11 @@ def read_whole_recordings(
 
     Returns
     -------
-    waveforms : list of ndarray, float32, shape (samples,)
+    waveforms : list of ndarray, float32, shape (recipe.seconds * recipe.sample_rate,)
+        See `around_energy`.
     tokens : DataFrame
-        The token table, one row a recording, with ``class``, ``audio_sha256`` (of the samples: identical clips share
-        it) and ``native_rate`` (Hz, as stored). ``attrs`` as of every token table.
+        The token table, one row a recording (its whole length), with ``class``, ``audio_sha256`` (of the samples:
+        identical clips share it) and ``native_rate`` (Hz, as stored). ``attrs`` as of every token table.
 
     Raises
     ------
@@ -81,7 +82,7 @@ def read_whole_recordings(
             left_out.add("recording", "audio missing, unreadable or silent", 1, [str(error)])
             continue
         rows.append(_row(recording, name, label, waveform, native_rate, recipe.sample_rate, folder.name))
-        waveforms.append(waveform)
+        waveforms.append(around_energy(waveform, round(recipe.seconds * recipe.sample_rate)))
     if not rows:
         raise ExperimentError(f"no recording of {folder} has a class of this task: {_reasons(left_out)}")
     tokens = pd.DataFrame(rows)
@@ -97,6 +98,27 @@ def read_whole_recordings(
         "settings": {"layout": layout, "task": recipe.task, "classes": list(recipe.classes)},
     }
     return kept, tokens
+
+
+def around_energy(waveform: np.ndarray, samples: int) -> np.ndarray:
+    """Return the stretch of a recording around the instant before which half of its energy lies, without its mean.
+
+    Words stand at different places in their recordings, and the voice fills only a part of a long one; silence (zeros)
+    stands where the recording begins later or ends earlier.
+
+    Parameters
+    ----------
+    waveform : ndarray (sample,)
+    samples : int
+        Length of the result.
+    """
+    centred = waveform - waveform.mean()
+    energy = np.cumsum(np.square(centred, dtype=np.float64))
+    first = int(np.searchsorted(energy, energy[-1] / 2)) - samples // 2
+    stretch = np.zeros(samples, dtype=np.float32)
+    begin, end = max(first, 0), min(first + samples, len(centred))
+    stretch[begin - first : end - first] = centred[begin:end]
+    return stretch
 
 
 def assign_parts(tokens: pd.DataFrame, recipe: WaveformRecipe) -> np.ndarray:
