@@ -4,6 +4,7 @@ import ast
 import json
 from importlib import import_module
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -58,6 +59,19 @@ def test_what_is_lacking_is_said_and_the_rest_goes_on(runner, monkeypatch, tmp_p
     answer = json.loads(printed.out)
     assert answer["results"] == []
     assert "nowhere.tar.xz" in answer["skipped"]["textgrids"]
+
+
+def test_what_a_peer_prints_does_not_spoil_the_json(runner, monkeypatch, capsys):
+    def chatty(rounds):
+        print("Maximum timestamp changed")
+        yield import_module("benchmarks.measure").Measurement("sums", 1.0, 2.0, "ms", (2.0,) * rounds)
+
+    bars = {"sums": import_module("benchmarks.measure").Bar(1.0)}
+    monkeypatch.setattr(runner, "load", lambda name: SimpleNamespace(BARS=bars, measure=chatty))
+    assert runner.main(["cam", "--json"]) == 0
+    printed = capsys.readouterr()
+    assert json.loads(printed.out)["results"][0]["ratio"] == 2.0
+    assert "Maximum timestamp changed" in printed.err
 
 
 def test_a_measurement_becomes_a_line_and_a_row(runner, monkeypatch):
