@@ -108,7 +108,9 @@ def explain(
 
 
 def run(
-    recipe: Annotated[str, typer.Argument(help="vowels, vowels-4k, voicing, commands, speakers, or a TOML file.")],
+    recipe: Annotated[
+        str, typer.Argument(help="vowels, vowels-4k, voicing, commands, speakers, spoof, or a TOML file.")
+    ],
     out: Annotated[Path, typer.Option(help="Run folder: everything needed to repeat and to report.")],
     corpus: Annotated[Path | None, typer.Option(help="Root folder of a corpus.")] = None,
     synthetic: Annotated[bool, typer.Option("--synthetic", help="Use synthetic talkers with known formants.")] = False,

@@ -27,14 +27,27 @@ _UNDERSTOOD = (
     "strict",
     "as_json",
 )
+_UNDERSTOOD_BY_SPOOF = (
+    "recipe",
+    "out",
+    "corpus",
+    "classifier",
+    "network",
+    "init",
+    "seed",
+    "resume",
+    "strict",
+    "as_json",
+)
 _UNSET = (None, False, "", "auto")
 
 
 def is_whole_recordings(recipe: str) -> bool:
     """Whether a recipe, by name or file, is of this kind; ExperimentError if there is none of that name."""
+    from phonoscope.experiments.spoof_run import is_spoof_recipe
     from phonoscope.experiments.waveform_recipe import is_waveform_recipe
 
-    return is_waveform_recipe(recipe)
+    return is_spoof_recipe(recipe) or is_waveform_recipe(recipe)
 
 
 def run_whole_recordings(given: Mapping[str, Any]) -> None:
@@ -51,16 +64,22 @@ def run_whole_recordings(given: Mapping[str, Any]) -> None:
         If no corpus is given, or an option that means nothing here.
     """
     from phonoscope.experiments.run import finish_results
+    from phonoscope.experiments.spoof_run import is_spoof_recipe
     from phonoscope.experiments.waveform_recipe import load_waveform_recipe
     from phonoscope.experiments.waveform_run import run_waveform_experiment
     from phonoscope.report.waveform_page import write_waveform_report
 
-    extra = [name for name, value in given.items() if name not in _UNDERSTOOD and value not in _UNSET]
+    spoof = is_spoof_recipe(given["recipe"])
+    understood = _UNDERSTOOD_BY_SPOOF if spoof else _UNDERSTOOD
+    extra = [name for name, value in given.items() if name not in understood and value not in _UNSET]
     if extra:
         written = ", ".join(f"--{name.replace('_', '-')}" for name in extra)
         raise PhonoscopeError(f"{written} means nothing for {given['recipe']}: it takes whole recordings as they are")
     if given["corpus"] is None:
         raise PhonoscopeError(f"{given['recipe']} needs recordings: --corpus FOLDER")
+    if spoof:
+        _run_spoof(given)
+        return
     names = ("network", "epochs", "split_by", "classes", "sample_rate", "seed")
     recipe = load_waveform_recipe(given["recipe"]).changed(**{name: given[name] for name in names})
     options = {name: given[name] for name in ("corpus", "device", "resume", "strict")}
@@ -72,11 +91,32 @@ def run_whole_recordings(given: Mapping[str, Any]) -> None:
         print_json(results)
 
 
+def _run_spoof(given: Mapping[str, Any]) -> None:
+    from phonoscope.experiments.run import finish_results
+    from phonoscope.experiments.spoof_run import layer_from, load_spoof_recipe, run_spoof_experiment
+    from phonoscope.report.spoof_page import write_spoof_report
+
+    recipe = load_spoof_recipe(given["recipe"], seed=given["seed"])
+    source = {"classifier": given["classifier"], "network": given["network"], "weights": given["init"]}
+    bank = layer_from(recipe.sample_rate, **source)
+    name = str(given["classifier"] or f"{given['network']} ({Path(given['init']).name})")
+    options: dict[str, Any] = {key: given[key] for key in ("corpus", "resume", "strict")}
+    finished = run_spoof_experiment(recipe, given["out"], bank=bank, layer_name=name, say=say, **options)
+    results = finish_results(finished, write_spoof_report(finished))
+    typer.echo(f"\nread  {given['corpus']}\nwrote {given['out']}\nopen  {results['report']}")
+    if given["as_json"]:
+        print_json(results)
+
+
 def report_whole_recordings(run_folder: Path, out: Path | None) -> Path | None:
     """Write the report of a run of whole recordings anew; None if the folder holds a run of another kind."""
     from phonoscope.experiments.folder import Run
 
     run = Run(run_folder)
+    if run.facts.get("kind") == "spoof":
+        from phonoscope.report.spoof_page import write_spoof_report
+
+        return write_spoof_report(run, out)
     if run.facts.get("kind") != "waveform":
         return None
     from phonoscope.report.waveform_page import write_waveform_report

@@ -23,7 +23,6 @@ from phonoscope.experiments.material import Material, gather, measure_formants
 from phonoscope.experiments.measure import Measured, measure_maps, profile_tables, share_tables
 from phonoscope.experiments.recipe import Recipe
 from phonoscope.experiments.toml_text import to_toml
-from phonoscope.experiments.waveform_recipe import WaveformRecipe
 from phonoscope.files import write_text, write_with
 from phonoscope.phonetics.baselines import Baseline, formant_lda, low_band_energy, majority_class
 from phonoscope.phonetics.confusions import accuracy_table, asymmetry_table, confusion_table
@@ -75,7 +74,7 @@ def run_experiment(
     ready = None
     if classifier is not None:
         ready = Classifier.from_pretrained(classifier, trust_imports=trust_imports)
-    with claimed_folder(out, recipe, resume):
+    with claimed_folder(out, recipe.to_dict(), resume):
         material = gather(
             recipe,
             folder=out,
@@ -130,10 +129,10 @@ def finish_results(run: Run, report: Path) -> dict[str, Any]:
 
 
 @contextmanager
-def claimed_folder(out: Path, recipe: Recipe | WaveformRecipe, resume: bool) -> Iterator[None]:
+def claimed_folder(out: Path, recipe: dict[str, Any], resume: bool) -> Iterator[None]:
     """Refuse a folder that holds something else; give a new one back when it turns out that nothing can be run."""
     written = out / "recipe.toml"
-    text = to_toml(recipe.to_dict())
+    text = to_toml(recipe)
     if out.exists() and not out.is_dir():
         raise ExperimentError(f"{out} is a file; choose a new folder for the run")
     existed = out.exists()

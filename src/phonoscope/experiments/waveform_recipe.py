@@ -13,6 +13,7 @@ from phonoscope.experiments.recipe import recipe_names
 from phonoscope.training.recipe import PRESETS, TrainingRecipe
 
 TASKS = ("words", "speakers")
+SPOOF = "spoof"  # the task of recipes that `phonoscope.experiments.spoof_run` reads
 FRONT_ENDS = ("sub-segmental", "multi-resolution", "segmental")
 SPLITS = ("speaker", "recording", "official")
 
@@ -130,13 +131,18 @@ def is_waveform_recipe(name: str | Path) -> bool:
     path = Path(name)
     if path.suffix != ".toml":
         if str(name) not in recipe_names():
-            known = ", ".join([*recipe_names(), *waveform_recipe_names()])
+            known = ", ".join([*recipe_names(), *waveform_recipe_names(), SPOOF])
             raise ExperimentError(f"recipe {str(name)!r} is not known; choose {known}, or a TOML file")
         return False
+    return task_of(path) is not None
+
+
+def task_of(path: Path) -> str | None:
+    """Task that a recipe file names; None if it names none or cannot be read: its reader says what is wrong then."""
     try:
-        return "task" in tomllib.loads(path.read_text(encoding="utf-8"))
+        return tomllib.loads(path.read_text(encoding="utf-8")).get("task")
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError):
-        return False  # the reader of the other recipes says what is wrong with the file
+        return None
 
 
 def load_waveform_recipe(name: str | Path) -> WaveformRecipe:

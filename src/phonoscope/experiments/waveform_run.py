@@ -66,7 +66,7 @@ def run_waveform_experiment(
     """
     out = Path(out)
     choose_device(device)
-    with claimed_folder(out, recipe, resume):
+    with claimed_folder(out, recipe.to_dict(), resume):
         waveforms, tokens = read_whole_recordings(corpus, recipe, strict=strict, say=say)
         attrs = tokens.attrs
         tokens = tokens.assign(split=assign_parts(tokens, recipe))

@@ -42,8 +42,19 @@ def write_waveform_report(run: Run, out: str | Path | None = None) -> Path:
     ExperimentError
         If a table of the run is missing.
     """
+    return write_page(run, out, _numbers(run), _findings(run), _doubts(run), waveform_sections(run))
+
+
+def write_page(
+    run: Run,
+    out: str | Path | None,
+    numbers: list[tuple[str, str, str]],
+    findings: list[str],
+    doubts: list[str],
+    sections: list[Section],
+) -> Path:
+    """Write a page of these parts in the style of every report, its figures (SVG) and their data (CSV) beside it."""
     out = run.folder / REPORT_NAME if out is None else Path(out)
-    sections = waveform_sections(run)
     figures = out.parent / FIGURES_NAME
     for section in sections:
         for plate in section.plates:
@@ -66,9 +77,9 @@ def write_waveform_report(run: Run, out: str | Path | None = None) -> Path:
         title=run.facts["title"] or run.facts["name"],
         question=run.facts["question"],
         created=run.facts["provenance"]["created"],
-        numbers=_numbers(run),
-        findings=_findings(run),
-        doubts=_doubts(run),
+        numbers=numbers,
+        findings=findings,
+        doubts=doubts,
         sections=sections,
         style=Markup((Path(__file__).parent / "templates" / "style.css").read_text(encoding="utf-8")),
         figures=FIGURES_NAME,
@@ -78,7 +89,7 @@ def write_waveform_report(run: Run, out: str | Path | None = None) -> Path:
 
 def waveform_sections(run: Run) -> list[Section]:
     """All parts of the page but the summary, in the order in which they are read."""
-    return [_corpus(run), _accuracy(run), _spectra(run), _geometry(run), _claims(run), _provenance(run)]
+    return [_corpus(run), _accuracy(run), _spectra(run), _geometry(run), _claims(run), provenance_section(run)]
 
 
 def _numbers(run: Run) -> list[tuple[str, str, str]]:
@@ -303,7 +314,8 @@ def _claims(run: Run) -> Section:
     return Section("claims", "What the paper says, what this run found", [text], [], [table])
 
 
-def _provenance(run: Run) -> Section:
+def provenance_section(run: Run) -> Section:
+    """Versions, seed and recipe of a run."""
     facts = [(str(k), "–" if v is None else str(v)) for k, v in run.facts["provenance"].items()]
     recipe = pd.json_normalize(run.facts["recipe"]).iloc[0]
     settings = [(str(k), ", ".join(map(str, v)) if isinstance(v, list) else str(v)) for k, v in recipe.items()]
