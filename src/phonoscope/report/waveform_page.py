@@ -254,7 +254,7 @@ def _spectra(run: Run) -> Section:
                 "the plain long-term spectrum. Learning is what leaves the grey area.",
                 [_panel(f"crs-{network}", figure, f"Response spectra of {network} for {', '.join(shown)}.")],
                 own,
-                width="wide",
+                width="medium",
             )
         )
     pooled = bands[bands["label"] == "all"]
