@@ -1,6 +1,6 @@
 """Reading, writing and cutting of recordings; every fault of a file is named in an AudioError."""
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,7 +29,7 @@ class AudioInfo:
 
 
 @contextmanager
-def _opened(path: Path) -> Iterator[soundfile.SoundFile]:
+def _opened(path: Path) -> Generator[soundfile.SoundFile]:
     if not path.is_file():
         raise AudioError(f"recording not found: {path}")
     if path.stat().st_size == 0:

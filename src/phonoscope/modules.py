@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 
 import torch
@@ -24,7 +24,7 @@ def evaluation_mode(module: nn.Module) -> Iterator[None]:
 
 
 @contextmanager
-def one_thread_if_small(module: nn.Module, *, weights: int = 1_000_000) -> Iterator[None]:
+def one_thread_if_small(module: nn.Module, *, weights: int = 1_000_000) -> Generator[None]:
     """Let a network of fewer weights compute with one CPU thread.
 
     Its operations are too short to be shared out: on a busy machine threads that wait for each other cost more than

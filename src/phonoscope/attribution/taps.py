@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 
 from torch import Tensor, nn
@@ -34,7 +34,7 @@ class Tap:
 
 
 @contextmanager
-def tapped(network: nn.Module, layer: str) -> Iterator[Tap]:
+def tapped(network: nn.Module, layer: str) -> Generator[Tap]:
     """Tap a layer by name; the hook is gone afterwards, on success and on failure."""
     tap = Tap(layer)
     handle = named_layer(network, layer).register_forward_hook(tap.take)

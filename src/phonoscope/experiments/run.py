@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -129,7 +129,7 @@ def finish_results(run: Run, report: Path) -> dict[str, Any]:
 
 
 @contextmanager
-def claimed_folder(out: Path, recipe: dict[str, Any], resume: bool) -> Iterator[None]:
+def claimed_folder(out: Path, recipe: dict[str, Any], resume: bool) -> Generator[None]:
     """Refuse a folder that holds something else; give a new one back when it turns out that nothing can be run."""
     written = out / "recipe.toml"
     text = to_toml(recipe)
