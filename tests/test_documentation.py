@@ -75,9 +75,12 @@ def test_python_blocks_run(page: Path, workspace: Path, monkeypatch: pytest.Monk
     matplotlib.use("Agg")
     monkeypatch.chdir(workspace)
     names: dict[str, Any] = {}
+    ran = 0
     for marker, code in blocks(page, "python"):
         if marker == "runs":
             exec(compile(code, str(page), "exec"), names)
+            ran += 1
+    assert ran > 0, f"{page.name} is listed as a page with code, but none of it runs"
 
 
 def test_figure_of_the_readme_is_what_its_lines_make(workspace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
