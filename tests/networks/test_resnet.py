@@ -8,7 +8,8 @@ from safetensors.torch import save_file
 
 from phonoscope.errors import ClassifierError
 from phonoscope.networks import build_network
-from phonoscope.networks.resnet import ResNet, from_transformers, load_imagenet, load_torchvision, read_state
+from phonoscope.networks.checkpoints import read_checkpoint
+from phonoscope.networks.resnet import ResNet, from_transformers, load_imagenet, load_torchvision
 
 BLOCKS = {18: (2, [2, 2, 2, 2]), 50: (3, [3, 4, 6, 3]), 101: (3, [3, 4, 23, 3])}
 
@@ -133,9 +134,9 @@ def test_files_without_a_state_dict_are_refused(tmp_path):
     (tmp_path / "broken.safetensors").write_bytes(b"not weights")
     for name in ("list.pt", "numbers.pt", "broken.safetensors", "absent.pt"):
         with pytest.raises(ClassifierError, match=name):
-            read_state(tmp_path / name)
+            read_checkpoint(tmp_path / name)
     torch.save({"state_dict": {"a": torch.ones(2)}, "epoch": 3}, tmp_path / "good.pt")
-    assert read_state(tmp_path / "good.pt")["a"].tolist() == [1, 1]
+    assert read_checkpoint(tmp_path / "good.pt")["a"].tolist() == [1, 1]
 
 
 def test_unknown_depths_are_refused():

@@ -113,10 +113,20 @@ class Recipe:
         return replace(self, seed=seed, training=self.training.changed(seed=seed))
 
 
+def packaged_names(folder: str) -> list[str]:
+    """Names of the recipes in one of the package's folders of recipes."""
+    place = resources.files("phonoscope.experiments") / folder
+    return sorted(item.name.removesuffix(".toml") for item in place.iterdir() if item.name.endswith(".toml"))
+
+
+def packaged_text(folder: str, name: str | Path) -> str:
+    """TOML of a recipe that comes with phonoscope."""
+    return (resources.files("phonoscope.experiments") / folder / f"{name}.toml").read_text(encoding="utf-8")
+
+
 def recipe_names() -> list[str]:
     """Names of the recipes that come with phonoscope."""
-    folder = resources.files("phonoscope.experiments") / "recipes"
-    return sorted(item.name.removesuffix(".toml") for item in folder.iterdir() if item.name.endswith(".toml"))
+    return packaged_names("recipes")
 
 
 def load_recipe(name: str | Path) -> Recipe:
@@ -136,7 +146,7 @@ def load_recipe(name: str | Path) -> Recipe:
         except (OSError, UnicodeDecodeError) as error:
             raise ExperimentError(f"the recipe {path} cannot be read as UTF-8 text ({error})") from error
     elif str(name) in recipe_names():
-        text = (resources.files("phonoscope.experiments") / "recipes" / f"{name}.toml").read_text(encoding="utf-8")
+        text = packaged_text("recipes", name)
     else:
         raise ExperimentError(f"recipe {str(name)!r} is not known; choose {', '.join(recipe_names())}, or a TOML file")
     try:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import tomllib
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, fields, replace
-from importlib import resources
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +14,7 @@ import pandas as pd
 from phonoscope.corpora import write_tokens
 from phonoscope.errors import ExperimentError
 from phonoscope.experiments.folder import Run, provenance, write_run, write_table
+from phonoscope.experiments.recipe import packaged_text
 from phonoscope.experiments.run import claimed_folder
 from phonoscope.experiments.spoof import CONTROL, LAYER, RANDOM, SPECTRUM, spoof_tables
 from phonoscope.experiments.waveform_recipe import SPOOF, WaveformRecipe, task_of
@@ -75,8 +75,7 @@ def is_spoof_recipe(name: str | Path) -> bool:
 def load_spoof_recipe(name: str | Path, *, seed: int | None = None) -> SpoofRecipe:
     """Read the package's recipe ``spoof`` or a TOML file; ExperimentError names entries that are not known."""
     if str(name) == SPOOF:
-        place = resources.files("phonoscope.experiments") / "spoof_recipes" / f"{SPOOF}.toml"
-        values = tomllib.loads(place.read_text(encoding="utf-8"))
+        values = tomllib.loads(packaged_text("spoof_recipes", SPOOF))
     else:
         values = tomllib.loads(Path(name).read_text(encoding="utf-8"))
     unknown = sorted(set(values) - {f.name for f in fields(SpoofRecipe)})

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import tomllib
 from dataclasses import asdict, dataclass, field, fields, replace
-from importlib import resources
 from pathlib import Path
 from typing import Any
 
 from phonoscope.errors import ExperimentError
-from phonoscope.experiments.recipe import recipe_names
+from phonoscope.experiments.recipe import packaged_names, packaged_text, recipe_names
 from phonoscope.training.recipe import PRESETS, TrainingRecipe
 
 TASKS = ("words", "speakers")
@@ -114,8 +113,7 @@ class WaveformRecipe:
 
 def waveform_recipe_names() -> list[str]:
     """Names of the recipes of this kind that come with phonoscope."""
-    folder = resources.files("phonoscope.experiments") / "waveform_recipes"
-    return sorted(item.name.removesuffix(".toml") for item in folder.iterdir() if item.name.endswith(".toml"))
+    return packaged_names("waveform_recipes")
 
 
 def is_waveform_recipe(name: str | Path) -> bool:
@@ -154,8 +152,7 @@ def load_waveform_recipe(name: str | Path) -> WaveformRecipe:
         If there is no such recipe, or it holds an entry that is not known.
     """
     if str(name) in waveform_recipe_names():
-        place = resources.files("phonoscope.experiments") / "waveform_recipes" / f"{name}.toml"
-        values = tomllib.loads(place.read_text(encoding="utf-8"))
+        values = tomllib.loads(packaged_text("waveform_recipes", name))
     else:
         try:
             values = tomllib.loads(Path(name).read_text(encoding="utf-8"))

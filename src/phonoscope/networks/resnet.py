@@ -8,10 +8,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-import torch
 from torch import Tensor, nn
 
 from phonoscope.errors import ClassifierError, MissingExtraError
+from phonoscope.networks.checkpoints import read_checkpoint
 
 
 class BasicBlock(nn.Module):
@@ -170,26 +170,6 @@ def load_torchvision(network: ResNet, state: Mapping[str, Tensor]) -> list[str]:
 _HUB_NAMES = {18: "microsoft/resnet-18", 50: "microsoft/resnet-50", 101: "microsoft/resnet-101"}
 
 
-def read_state(path: str | Path) -> dict[str, Tensor]:
-    """Read a ``.safetensors`` or a PyTorch weights file; pickled code in it is refused (weights only)."""
-    path = Path(path)
-    if not path.is_file():
-        raise ClassifierError(f"no weights file at {path}")
-    try:
-        if path.suffix == ".safetensors":
-            from safetensors.torch import load_file
-
-            return load_file(path)
-        state = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:
-        first_line = str(error).partition("\n")[0]
-        raise ClassifierError(f"{path} cannot be read as plain weights ({first_line}); save its state_dict") from error
-    state = state.get("state_dict", state) if isinstance(state, Mapping) else None
-    if state is None or not all(isinstance(value, Tensor) for value in state.values()):
-        raise ClassifierError(f"{path} holds no state_dict, i.e. names and tensors; save the network's state_dict()")
-    return dict(state)
-
-
 def load_imagenet(network: ResNet, depth: int, source: str | Path | None = None) -> list[str]:
     """Initialise from ImageNet weights: a file under torchvision's or ``transformers``' names, or the model hub.
 
@@ -212,7 +192,7 @@ def load_imagenet(network: ResNet, depth: int, source: str | Path | None = None)
                 f"the ImageNet weights {_HUB_NAMES[depth]} cannot be fetched ({type(error).__name__}). "
                 "Give a weights file with --init FILE, or start from random weights with --init random"
             ) from error
-    state = read_state(source)
+    state = read_checkpoint(source)
     return load_torchvision(network, from_transformers(state) if any("embedder" in k for k in state) else state)
 
 
