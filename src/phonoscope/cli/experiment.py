@@ -215,9 +215,10 @@ def demo(
 
 def execute(recipe: Any, out: Path, **options: Any) -> dict[str, Any]:
     """Run an experiment, write its report and return the results."""
-    from phonoscope.experiments.run import finish_results, run_experiment
+    from phonoscope.experiments.frame import note_report
+    from phonoscope.experiments.run import run_experiment
     from phonoscope.report import write_report
 
     finished = run_experiment(recipe, out, say=say, **options)
     say("writing the report")
-    return finish_results(finished, write_report(finished.folder))
+    return note_report(finished, write_report(finished.folder))

@@ -63,7 +63,7 @@ def run_whole_recordings(given: Mapping[str, Any]) -> None:
     PhonoscopeError
         If no corpus is given, or an option that means nothing here.
     """
-    from phonoscope.experiments.run import finish_results
+    from phonoscope.experiments.frame import note_report
     from phonoscope.experiments.spoof_run import is_spoof_recipe
     from phonoscope.experiments.waveform_recipe import load_waveform_recipe
     from phonoscope.experiments.waveform_run import run_waveform_experiment
@@ -85,14 +85,14 @@ def run_whole_recordings(given: Mapping[str, Any]) -> None:
     options = {name: given[name] for name in ("corpus", "device", "resume", "strict")}
     finished = run_waveform_experiment(recipe, given["out"], say=say, **options)
     say("writing the report")
-    results = finish_results(finished, write_waveform_report(finished))
+    results = note_report(finished, write_waveform_report(finished))
     typer.echo(f"\nread  {given['corpus']}\nwrote {given['out']}\nopen  {results['report']}")
     if given["as_json"]:
         print_json(results)
 
 
 def _run_spoof(given: Mapping[str, Any]) -> None:
-    from phonoscope.experiments.run import finish_results
+    from phonoscope.experiments.frame import note_report
     from phonoscope.experiments.spoof_run import layer_from, load_spoof_recipe, run_spoof_experiment
     from phonoscope.report.spoof_page import write_spoof_report
 
@@ -102,7 +102,7 @@ def _run_spoof(given: Mapping[str, Any]) -> None:
     name = str(given["classifier"] or f"{given['network']} ({Path(given['init']).name})")
     options: dict[str, Any] = {key: given[key] for key in ("corpus", "resume", "strict")}
     finished = run_spoof_experiment(recipe, given["out"], bank=bank, layer_name=name, say=say, **options)
-    results = finish_results(finished, write_spoof_report(finished))
+    results = note_report(finished, write_spoof_report(finished))
     typer.echo(f"\nread  {given['corpus']}\nwrote {given['out']}\nopen  {results['report']}")
     if given["as_json"]:
         print_json(results)

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import shutil
-from collections.abc import Callable, Generator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,16 +12,15 @@ import pandas as pd
 
 from phonoscope.classifier import Classifier
 from phonoscope.corpora import write_tokens
-from phonoscope.errors import ExperimentError, PhonoscopeError
 from phonoscope.experiments import fit as fitting
 from phonoscope.experiments.claims import Context, claims_table
 from phonoscope.experiments.examples import write_examples
-from phonoscope.experiments.folder import Run, provenance, write_run, write_table
+from phonoscope.experiments.folder import Run
+from phonoscope.experiments.frame import claimed_folder, finish_run, left_out_lines, left_out_table
 from phonoscope.experiments.material import Material, gather, measure_formants
 from phonoscope.experiments.measure import Measured, measure_maps, profile_tables, share_tables
 from phonoscope.experiments.recipe import Recipe
-from phonoscope.experiments.toml_text import to_toml
-from phonoscope.files import write_text, write_with
+from phonoscope.files import write_with
 from phonoscope.phonetics.baselines import Baseline, formant_lda, low_band_energy, majority_class
 from phonoscope.phonetics.confusions import accuracy_table, asymmetry_table, confusion_table
 from phonoscope.training import choose_device
@@ -74,7 +71,7 @@ def run_experiment(
     ready = None
     if classifier is not None:
         ready = Classifier.from_pretrained(classifier, trust_imports=trust_imports)
-    with claimed_folder(out, recipe.to_dict(), resume):
+    with claimed_folder(out, recipe, resume):
         material = gather(
             recipe,
             folder=out,
@@ -90,7 +87,7 @@ def run_experiment(
             plan, unit = fitting.plan_folds(recipe, material.tokens)
             # Settings that do not fit the recordings are found before anything is measured.
             fitting.new_classifier(recipe, fitting.class_order(material.tokens["class"]), material.sample_rate)
-    for line in _left_out_lines(material.tokens):
+    for line in left_out_lines(material.tokens):
         say(line)
     say(f"{len(material.tokens)} tokens: {_counts_line(material.tokens['class'])}")
     formants = measure_formants(material)
@@ -113,54 +110,17 @@ def run_experiment(
     write_with(out / "means.parquet", lambda path: measured.means.to_parquet(path, index=False))
     write_examples(out, material, predictions)
     tables = _tables(recipe, material, fitted, predictions, measured, formants, plan)
-    for name, table in tables.items():
-        write_table(out, name, table)
-    facts = _facts(recipe, material, fitted, measured, tables, plan, unit, out, device)
-    write_run(out, facts)
-    say(_result_line(facts["results"]))
-    return Run(out)
-
-
-def finish_results(run: Run, report: Path) -> dict[str, Any]:
-    """Note where the report of a run lies, in ``run.json`` too, and return the run's results."""
-    run.facts["results"]["report"] = report.as_posix()
-    write_run(run.folder, run.facts)
-    return run.results
-
-
-@contextmanager
-def claimed_folder(out: Path, recipe: dict[str, Any], resume: bool) -> Generator[None]:
-    """Refuse a folder that holds something else; give a new one back when it turns out that nothing can be run."""
-    written = out / "recipe.toml"
-    text = to_toml(recipe)
-    if out.exists() and not out.is_dir():
-        raise ExperimentError(f"{out} is a file; choose a new folder for the run")
-    existed = out.exists()
-    begun = existed and any(out.iterdir())
-    if begun and not resume:
-        raise ExperimentError(f"{out} is not empty. Choose a new folder, or go on with an interrupted run: --resume")
-    if begun and not written.is_file():
-        raise ExperimentError(f"{out} holds something else than an interrupted run; choose a new folder")
-    if begun and written.read_text(encoding="utf-8") != text:
-        raise ExperimentError(f"{out} was begun with another recipe or other settings; choose a new folder")
-    write_text(written, text)
-    try:
-        yield
-    except PhonoscopeError:
-        if not begun:
-            for item in out.iterdir():
-                shutil.rmtree(item) if item.is_dir() else item.unlink()
-            if not existed:
-                out.rmdir()
-        raise
-
-
-def _left_out_lines(tokens: pd.DataFrame) -> list[str]:
-    """What was left out of the run, each reason with its count and examples."""
-    entries = tokens.attrs.get("left_out", [])
-    return [
-        f"left out: {e['count']} × {e['what']}: {e['reason']}; e.g. {', '.join(e['examples'][:3])}" for e in entries
-    ]
+    run = finish_run(
+        recipe,
+        out,
+        material.tokens,
+        tables,
+        facts=_facts(recipe, material, fitted, measured, plan, unit),
+        results=_results(measured, tables, out),
+        device=device,
+    )
+    say(_result_line(run.results))
+    return run
 
 
 def _counts_line(classes: pd.Series) -> str:
@@ -183,7 +143,7 @@ def _tables(
     tested = predictions.merge(tokens[["token", *clusters]], on="token", how="left")
     tables = {
         "counts": _counts(tokens),
-        "left_out": _left_out_table(tokens),
+        "left_out": left_out_table(tokens),
         "accuracy": accuracy_table(tested["class"], tested["predicted"], tested[clusters], seed=recipe.seed),
         "confusions": confusion_table(tested["class"], tested["predicted"], labels),
         "asymmetry": asymmetry_table(tested["class"], tested["predicted"]),
@@ -213,11 +173,6 @@ def _counts(tokens: pd.DataFrame) -> pd.DataFrame:
         recordings=("recording", "nunique"),
         seconds=("seconds", "sum"),
     ).reset_index()
-
-
-def _left_out_table(tokens: pd.DataFrame) -> pd.DataFrame:
-    entries = [{**entry, "examples": ", ".join(entry["examples"])} for entry in tokens.attrs.get("left_out", [])]
-    return pd.DataFrame(entries, columns=["what", "reason", "count", "examples"])
 
 
 def _baselines_table(material: Material, formants: pd.DataFrame, plan: list[fitting.Fold]) -> pd.DataFrame:
@@ -260,20 +215,33 @@ def _facts(
     material: Material,
     fitted: list[fitting.Fitted],
     measured: Measured,
-    tables: dict[str, pd.DataFrame],
     plan: list[fitting.Fold],
     unit: str,
-    out: Path,
-    device: str,
 ) -> dict[str, Any]:
-    tokens = material.tokens
+    config = fitted[0].classifier.config()
+    return {
+        "paper": recipe.paper,
+        "labels": fitted[0].classifier.labels,
+        "method": recipe.explain.get("method", "cam"),
+        "target": recipe.explain.get("target", "true"),
+        "unit": unit,
+        "plan": fitting.describe_plan(plan, unit) if plan else None,
+        "max_hz": measured.max_hz,
+        "sample_rate": material.sample_rate,
+        "placement": measured.placement,
+        "corpus": {"synthetic": fitting.recipe_is_synthetic(material.tokens)},
+        "network": config["network"],
+        "front_end": config["front_end"],
+    }
+
+
+def _results(measured: Measured, tables: dict[str, pd.DataFrame], out: Path) -> dict[str, Any]:
     overall, balanced = (
         tables["accuracy"].set_index("measure").loc[name].to_dict() for name in ("accuracy", "balanced accuracy")
     )
     correlations = tables["profile_correlations"]
     of_maps = correlations.loc[correlations["source"] == "map", "r"]
-    results = {
-        "experiment": recipe.name,
+    return {
         "accuracy": overall["estimate"],
         "accuracy_interval": [overall["low"], overall["high"]],
         "balanced_accuracy": balanced["estimate"],
@@ -286,37 +254,6 @@ def _facts(
         "cell_hz": float(measured.placement["cell_hz"]),
         "max_incompleteness": measured.max_incompleteness,
         "classifier": (out / "classifier").as_posix(),
-        "run": out.as_posix(),
-        "report": None,
-    }
-    settings = tokens.attrs.get("settings", {})
-    return {
-        "name": recipe.name,
-        "title": recipe.title,
-        "question": recipe.question,
-        "paper": recipe.paper,
-        "labels": fitted[0].classifier.labels,
-        "method": recipe.explain.get("method", "cam"),
-        "target": recipe.explain.get("target", "true"),
-        "unit": unit,
-        "plan": fitting.describe_plan(plan, unit) if plan else None,
-        "max_hz": measured.max_hz,
-        "sample_rate": material.sample_rate,
-        "placement": measured.placement,
-        "corpus": {
-            "name": ", ".join(tokens["corpus"].dropna().unique()),
-            "synthetic": fitting.recipe_is_synthetic(tokens),
-            "tokens": len(tokens),
-            "recordings": int(tokens["recording"].nunique()),
-            "speakers": int(tokens["speaker"].nunique()),
-            "seconds": float((tokens["end"] - tokens["start"]).sum()),
-            "settings": settings,
-        },
-        "network": fitted[0].classifier.config()["network"],
-        "front_end": fitted[0].classifier.config()["front_end"],
-        "recipe": recipe.to_dict(),
-        "provenance": provenance(tokens, recipe.seed, str(choose_device(device))),
-        "results": results,
     }
 
 

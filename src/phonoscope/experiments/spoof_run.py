@@ -13,9 +13,9 @@ import pandas as pd
 
 from phonoscope.corpora import write_tokens
 from phonoscope.errors import ExperimentError
-from phonoscope.experiments.folder import Run, provenance, write_run, write_table
+from phonoscope.experiments.folder import Run
+from phonoscope.experiments.frame import claimed_folder, finish_run, left_out_table
 from phonoscope.experiments.recipe import packaged_text
-from phonoscope.experiments.run import claimed_folder
 from phonoscope.experiments.spoof import CONTROL, LAYER, RANDOM, SPECTRUM, spoof_tables
 from phonoscope.experiments.waveform_recipe import SPOOF, WaveformRecipe, task_of
 from phonoscope.experiments.whole_recordings import read_whole_recordings
@@ -140,7 +140,7 @@ def run_spoof_experiment(
         If the folder is in use or the corpus holds too few recordings.
     """
     out = Path(out)
-    with claimed_folder(out, recipe.to_dict(), resume):
+    with claimed_folder(out, recipe, resume):
         reading = WaveformRecipe(
             recipe.name, "words", classes=recipe.classes, sample_rate=recipe.sample_rate, seconds=recipe.seconds
         )
@@ -158,44 +158,19 @@ def run_spoof_experiment(
         seed=recipe.seed,
         say=say,
     )
-    left_out = [{**entry, "examples": ", ".join(entry["examples"])} for entry in attrs["left_out"]]
-    claims = spoof_claims(results)
-    tables = {
-        "results": results,
-        "left_out": pd.DataFrame(left_out, columns=["what", "reason", "count", "examples"]),
-        "claims": claims,
-    }
-    for name, table in tables.items():
-        write_table(out, name, table)
     write_with(out / "tables" / "scores.parquet", lambda path: scores.to_parquet(path, index=False))
+    claims = spoof_claims(results)
     facts = {
         "kind": KIND,
-        "name": recipe.name,
-        "title": recipe.title,
-        "question": recipe.question,
         "layer": layer_name,
         "n_filters": bank.n_filters,
         "width": bank.width,
         "native_rates": sorted(map(int, tokens["native_rate"].unique())),
         "sample_rate": recipe.sample_rate,
-        "corpus": {
-            "name": ", ".join(tokens["corpus"].unique()),
-            "recordings": len(tokens),
-            "speakers": int(tokens["speaker"].nunique()),
-        },
-        "recipe": recipe.to_dict(),
-        "provenance": provenance(tokens, recipe.seed, "cpu"),
-        "results": {
-            "experiment": recipe.name,
-            "layer": layer_name,
-            "spoof": results.to_dict("records"),
-            "claims": claims.to_dict("records"),
-            "run": out.as_posix(),
-            "report": None,
-        },
     }
-    write_run(out, facts)
-    return Run(out)
+    told = {"layer": layer_name, "spoof": results.to_dict("records"), "claims": claims.to_dict("records")}
+    tables = {"results": results, "left_out": left_out_table(tokens), "claims": claims}
+    return finish_run(recipe, out, tokens, tables, facts=facts, results=told, device="cpu")
 
 
 def spoof_claims(results: pd.DataFrame) -> pd.DataFrame:

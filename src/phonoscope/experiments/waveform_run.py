@@ -10,8 +10,8 @@ import numpy as np
 import pandas as pd
 
 from phonoscope.corpora import write_tokens
-from phonoscope.experiments.folder import Run, provenance, write_run, write_table
-from phonoscope.experiments.run import claimed_folder
+from phonoscope.experiments.folder import Run
+from phonoscope.experiments.frame import claimed_folder, finish_run, left_out_lines, left_out_table
 from phonoscope.experiments.waveform_claims import Evidence, waveform_claims
 from phonoscope.experiments.waveform_fit import Trained, all_predictions, baselines, fit_all
 from phonoscope.experiments.waveform_recipe import WaveformRecipe
@@ -66,13 +66,13 @@ def run_waveform_experiment(
     """
     out = Path(out)
     choose_device(device)
-    with claimed_folder(out, recipe.to_dict(), resume):
+    with claimed_folder(out, recipe, resume):
         waveforms, tokens = read_whole_recordings(corpus, recipe, strict=strict, say=say)
         attrs = tokens.attrs
         tokens = tokens.assign(split=assign_parts(tokens, recipe))
         tokens.attrs = attrs
-    for entry in attrs["left_out"]:
-        say(f"left out: {entry['count']} × {entry['what']}: {entry['reason']}; e.g. {', '.join(entry['examples'][:3])}")
+    for line in left_out_lines(tokens):
+        say(line)
     duplicates = int(tokens["audio_sha256"].duplicated().sum())
     counts = ", ".join(f"{name} {count}" for name, count in tokens["split"].value_counts().items())
     say(f"{len(tokens)} recordings of {tokens['class'].nunique()} classes ({counts}; {duplicates} identical copies)")
@@ -85,16 +85,15 @@ def run_waveform_experiment(
     whole = [one for one in trained if one.training.share == 1]
     whole[0].classifier.save_pretrained(out / "classifier")
     tables = _tables(recipe, waveforms, tokens, trained, predictions, say)
-    for name, table in tables.items():
-        write_table(out, name, table)
-    facts = _facts(recipe, tokens, trained, tables, out, device, duplicates)
-    write_run(out, facts)
-    for row in facts["results"]["networks"]:
+    facts = _facts(recipe, tokens, trained, duplicates)
+    results = _results(recipe, tokens, tables, out)
+    run = finish_run(recipe, out, tokens, tables, facts=facts, results=results, device=device)
+    for row in run.results["networks"]:
         say(
             f"{row['network']}: balanced accuracy {row['balanced_accuracy']:.1%} "
             f"({row['balanced_accuracy_interval'][0]:.1%}–{row['balanced_accuracy_interval'][1]:.1%})"
         )
-    return Run(out)
+    return run
 
 
 def _names(one: Trained) -> dict[str, Any]:
@@ -116,10 +115,7 @@ def _tables(
         "counts": tokens.groupby(["class", "split"])
         .agg(count=("token", "size"), speakers=("speaker", "nunique"), seconds=("end", "sum"))
         .reset_index(),
-        "left_out": pd.DataFrame(
-            [{**entry, "examples": ", ".join(entry["examples"])} for entry in tokens.attrs["left_out"]],
-            columns=["what", "reason", "count", "examples"],
-        ),
+        "left_out": left_out_table(tokens),
         "accuracy": pd.concat(
             [_accuracy(table, recipe.seed).assign(network=name) for name, table in by_network.items()],
             ignore_index=True,
@@ -197,16 +193,23 @@ def _learning_curve(trained: list[Trained], predictions: pd.DataFrame, recipe: W
     return pd.DataFrame(rows)
 
 
-def _facts(
-    recipe: WaveformRecipe,
-    tokens: pd.DataFrame,
-    trained: list[Trained],
-    tables: dict[str, pd.DataFrame],
-    out: Path,
-    device: str,
-    duplicates: int,
+def _facts(recipe: WaveformRecipe, tokens: pd.DataFrame, trained: list[Trained], duplicates: int) -> dict[str, Any]:
+    return {
+        "kind": KIND,
+        "task": recipe.task,
+        "labels": trained[0].classifier.labels,
+        "unit": recipe.split.get("by", "speaker"),
+        "plan": {name: int(count) for name, count in tokens["split"].value_counts().items()},
+        "sample_rate": recipe.sample_rate,
+        "native_rates": sorted(map(int, tokens["native_rate"].unique())),
+        "duplicates": duplicates,
+    }
+
+
+def _results(
+    recipe: WaveformRecipe, tokens: pd.DataFrame, tables: dict[str, pd.DataFrame], out: Path
 ) -> dict[str, Any]:
-    accuracy = tables["accuracy"]
+    accuracy, curve = tables["accuracy"], tables["learning_curve"]
     networks = []
     for name in recipe.networks:
         entry: dict[str, Any] = {"network": name}
@@ -214,42 +217,13 @@ def _facts(
             row = accuracy[(accuracy["network"] == name) & (accuracy["measure"] == measure)].iloc[0]
             entry[measure.replace(" ", "_")] = row["estimate"]
             entry[measure.replace(" ", "_") + "_interval"] = [row["low"], row["high"]]
-        curve = tables["learning_curve"]
         own = curve[(curve["network"] == name) & (curve["share"] == 1)]
         networks.append(entry | {"seeds": len(own), "cpu_seconds": own["cpu_seconds"].tolist()})
-    parts = tokens["split"].value_counts()
-    results = {
-        "experiment": recipe.name,
+    return {
         "networks": networks,
         "baselines": tables["baselines"].to_dict("records"),
-        "learning_curve": tables["learning_curve"].to_dict("records"),
+        "learning_curve": curve.to_dict("records"),
         "claims": tables["claims"].to_dict("records"),
-        "n_test": int(parts["test"]),
+        "n_test": int((tokens["split"] == "test").sum()),
         "classifier": (out / "classifier").as_posix(),
-        "run": out.as_posix(),
-        "report": None,
-    }
-    return {
-        "kind": KIND,
-        "name": recipe.name,
-        "title": recipe.title,
-        "question": recipe.question,
-        "task": recipe.task,
-        "labels": trained[0].classifier.labels,
-        "unit": recipe.split.get("by", "speaker"),
-        "plan": {name: int(count) for name, count in parts.items()},
-        "sample_rate": recipe.sample_rate,
-        "native_rates": sorted(map(int, tokens["native_rate"].unique())),
-        "duplicates": duplicates,
-        "corpus": {
-            "name": ", ".join(tokens["corpus"].unique()),
-            "tokens": len(tokens),
-            "recordings": int(tokens["recording"].nunique()),
-            "speakers": int(tokens["speaker"].nunique()),
-            "seconds": float(tokens["end"].sum()),
-            "settings": tokens.attrs["settings"],
-        },
-        "recipe": recipe.to_dict(),
-        "provenance": provenance(tokens, recipe.seed, str(choose_device(device))),
-        "results": results,
     }

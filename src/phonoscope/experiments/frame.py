@@ -1,0 +1,138 @@
+"""What every runner does around its own work: claims the folder, says what was left out, writes tables and run.json."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Generator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Protocol
+
+import pandas as pd
+
+from phonoscope.errors import ExperimentError, PhonoscopeError
+from phonoscope.experiments.folder import Run, provenance, write_run, write_table
+from phonoscope.experiments.toml_text import to_toml
+from phonoscope.files import write_text
+from phonoscope.training import choose_device
+
+
+class AnyRecipe(Protocol):
+    """What recipes of all kinds have in common."""
+
+    @property
+    def name(self) -> str:
+        """What it is called."""
+        ...
+
+    @property
+    def title(self) -> str:
+        """The same in one line."""
+        ...
+
+    @property
+    def question(self) -> str:
+        """What it asks."""
+        ...
+
+    @property
+    def seed(self) -> int:
+        """Seed of everything."""
+        ...
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the recipe as plain values."""
+        ...
+
+
+@contextmanager
+def claimed_folder(out: Path, recipe: AnyRecipe, resume: bool) -> Generator[None]:
+    """Refuse a folder that holds something else; give a new one back when it turns out that nothing can be run."""
+    written = out / "recipe.toml"
+    text = to_toml(recipe.to_dict())
+    if out.exists() and not out.is_dir():
+        raise ExperimentError(f"{out} is a file; choose a new folder for the run")
+    existed = out.exists()
+    begun = existed and any(out.iterdir())
+    if begun and not resume:
+        raise ExperimentError(f"{out} is not empty. Choose a new folder, or go on with an interrupted run: --resume")
+    if begun and not written.is_file():
+        raise ExperimentError(f"{out} holds something else than an interrupted run; choose a new folder")
+    if begun and written.read_text(encoding="utf-8") != text:
+        raise ExperimentError(f"{out} was begun with another recipe or other settings; choose a new folder")
+    write_text(written, text)
+    try:
+        yield
+    except PhonoscopeError:
+        if not begun:
+            for item in out.iterdir():
+                shutil.rmtree(item) if item.is_dir() else item.unlink()
+            if not existed:
+                out.rmdir()
+        raise
+
+
+def left_out_lines(tokens: pd.DataFrame) -> list[str]:
+    """What was left out of the run, each reason with its count and examples."""
+    entries = tokens.attrs.get("left_out", [])
+    return [
+        f"left out: {e['count']} × {e['what']}: {e['reason']}; e.g. {', '.join(e['examples'][:3])}" for e in entries
+    ]
+
+
+def left_out_table(tokens: pd.DataFrame) -> pd.DataFrame:
+    """The same as a table: ``what, reason, count, examples``."""
+    entries = [{**entry, "examples": ", ".join(entry["examples"])} for entry in tokens.attrs.get("left_out", [])]
+    return pd.DataFrame(entries, columns=["what", "reason", "count", "examples"])
+
+
+def finish_run(
+    recipe: AnyRecipe,
+    out: Path,
+    tokens: pd.DataFrame,
+    tables: Mapping[str, pd.DataFrame],
+    *,
+    facts: Mapping[str, Any],
+    results: Mapping[str, Any],
+    device: str,
+) -> Run:
+    """Write the result tables, then ``run.json``, which makes the run a finished one.
+
+    Parameters
+    ----------
+    tokens
+        The token table of the run.
+    facts
+        What this kind of run says about itself beside name, question, corpus, recipe and provenance; ``corpus`` holds
+        what it says about its corpus beside the counts.
+    results
+        What ``--json`` prints beside the names of experiment, folder and report.
+    device
+        As asked for: ``auto``, ``cpu`` …
+    """
+    for name, table in tables.items():
+        write_table(out, name, table)
+    counts = {
+        "name": ", ".join(tokens["corpus"].dropna().unique()),
+        "tokens": len(tokens),
+        "recordings": int(tokens["recording"].nunique()),
+        "speakers": int(tokens["speaker"].nunique()),
+        "seconds": float((tokens["end"] - tokens["start"]).sum()),
+        "settings": tokens.attrs.get("settings", {}),
+    }
+    asked = {"name": recipe.name, "title": recipe.title, "question": recipe.question}
+    own = {
+        "corpus": counts | facts.get("corpus", {}),
+        "recipe": recipe.to_dict(),
+        "provenance": provenance(tokens, recipe.seed, str(choose_device(device))),
+        "results": {"experiment": recipe.name, **results, "run": out.as_posix(), "report": None},
+    }
+    write_run(out, {**asked, **facts, **own})
+    return Run(out)
+
+
+def note_report(run: Run, report: Path) -> dict[str, Any]:
+    """Note where the report of a run lies, in ``run.json`` too, and return the run's results."""
+    run.facts["results"]["report"] = report.as_posix()
+    write_run(run.folder, run.facts)
+    return run.results
