@@ -3,7 +3,7 @@
 A new layout is a module with ``detect`` and ``recordings`` (see `recording.Layout`) and a line below.
 """
 
-from phonoscope.corpora import folder, ljspeech, speech_commands, spoken_digits, timit
+from phonoscope.corpora import asvspoof, folder, librispeech, ljspeech, speech_commands, spoken_digits, timit
 from phonoscope.corpora.recording import Layout, Recording
 
 # Tried in this order; the general folder comes last.
@@ -12,6 +12,8 @@ LAYOUTS: dict[str, Layout] = {
     "timit": timit,
     "speech_commands": speech_commands,
     "spoken_digits": spoken_digits,
+    "asvspoof": asvspoof,
+    "librispeech": librispeech,
     "folder": folder,
 }
 

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-import re
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -23,8 +21,7 @@ from phonoscope.training.splits import PARTS, deal
 Say = Callable[[str], None]
 
 FEWEST_RECORDINGS = 8
-# <speaker>/<chapter>/<speaker>-<chapter>-<number>.flac, below any folders (LibriSpeech).
-_UTTERANCE = re.compile(r"(?P<speaker>\d+)-(?P<chapter>\d+)-\d+$")
+UNUSABLE = "audio missing, unreadable or silent"
 
 
 def read_whole_recordings(
@@ -56,32 +53,23 @@ def read_whole_recordings(
     AudioError
         With `strict`, for the first recording at fault.
     """
-    folder = Path(root)
-    if not folder.is_dir():
-        raise CorpusError(f"the corpus folder {folder} was not found")
-    folder = folder.resolve()
-    layout = next((name for name, one in LAYOUTS.items() if one.detect(folder)), None)
-    if layout is None:
-        raise CorpusError(f"no recordings were found in {folder}; expected WAV, FLAC, OGG, MP3 or SPHERE files")
+    folder, layout, recordings = recordings_of(root)
     say(f"reading {folder} ({layout})")
     left_out = LeftOut()
     rows, waveforms = [], []
-    for recording in map(_with_utterance_speaker, LAYOUTS[layout].recordings(folder, None)):
+    for recording in recordings:
         name = recording.audio.relative_to(folder).as_posix()
         label = _label(recording, recipe, left_out, name)
         if label is None:
             continue
         try:
-            waveform, _ = read_audio(recording.audio, recipe.sample_rate)
-            native_rate = audio_info(recording.audio).sample_rate
-            if np.ptp(waveform) == 0:
-                raise AudioError(f"{recording.audio} is silent: all its samples are the same")
+            waveform, native_rate = read_sound(recording.audio, recipe.sample_rate)
         except AudioError as error:
             if strict:
                 raise
-            left_out.add("recording", "audio missing, unreadable or silent", 1, [str(error)])
+            left_out.add("recording", UNUSABLE, 1, [str(error)])
             continue
-        rows.append(_row(recording, name, label, waveform, native_rate, recipe.sample_rate, folder.name))
+        rows.append(token_row(recording, name, label, waveform, native_rate, recipe.sample_rate, folder.name))
         waveforms.append(around_energy(waveform, round(recipe.seconds * recipe.sample_rate)))
     if not rows:
         raise ExperimentError(f"no recording of {folder} has a class of this task: {_reasons(left_out)}")
@@ -98,6 +86,38 @@ def read_whole_recordings(
         "settings": {"layout": layout, "task": recipe.task, "classes": list(recipe.classes)},
     }
     return kept, tokens
+
+
+def recordings_of(root: str | Path) -> tuple[Path, str, list[Recording]]:
+    """Find the recordings of a corpus folder: its full path, the name of its layout, the recordings in fixed order.
+
+    Raises
+    ------
+    CorpusError
+        If the folder is not there or holds no recordings.
+    """
+    folder = Path(root)
+    if not folder.is_dir():
+        raise CorpusError(f"the corpus folder {folder} was not found")
+    folder = folder.resolve()
+    layout = next((name for name, one in LAYOUTS.items() if one.detect(folder)), None)
+    if layout is None:
+        raise CorpusError(f"no recordings were found in {folder}; expected WAV, FLAC, OGG, MP3 or SPHERE files")
+    return folder, layout, list(LAYOUTS[layout].recordings(folder, None))
+
+
+def read_sound(path: Path, sample_rate: int) -> tuple[np.ndarray, int]:
+    """Read a whole recording at a rate; its samples (float32) and the rate at which it is stored, Hz.
+
+    Raises
+    ------
+    AudioError
+        If it is missing, unreadable or silent.
+    """
+    waveform, _ = read_audio(path, sample_rate)
+    if np.ptp(waveform) == 0:
+        raise AudioError(f"{path} is silent: all its samples are the same")
+    return waveform, audio_info(path).sample_rate
 
 
 def around_energy(waveform: np.ndarray, samples: int) -> np.ndarray:
@@ -170,45 +190,10 @@ def nested_share(classes: np.ndarray, index: np.ndarray, share: float, seed: int
     return np.sort(np.concatenate(chosen))
 
 
-def _official_parts(tokens: pd.DataFrame, units: np.ndarray) -> np.ndarray:
-    corpus, root = next(iter(tokens.attrs["roots"].items()))
-    lists = official_split(root)
-    if not lists:
-        raise ExperimentError(
-            f"{corpus} has no validation_list.txt and testing_list.txt: split by speaker, or add the lists"
-        )
-    part = tokens["recording"].map(lists).map({name: place for place, name in enumerate(PARTS)}).to_numpy()
-    # A copy of a tested clip must not be trained on: identical clips go where the most withheld of them goes.
-    most = np.zeros(units.max() + 1, dtype=int)
-    np.maximum.at(most, units, part.astype(int))
-    return np.asarray(PARTS, dtype=object)[most[units]]
-
-
-def _with_utterance_speaker(recording: Recording) -> Recording:
-    """Take the speaker from the file's own name where it is called as in LibriSpeech."""
-    match = _UTTERANCE.match(recording.audio.stem)
-    folders = recording.audio.parts[-3:-1]
-    if match is None or folders != (match["speaker"], match["chapter"]):
-        return recording
-    return replace(recording, speaker=match["speaker"])
-
-
-def _label(recording: Recording, recipe: WaveformRecipe, left_out: LeftOut, name: str) -> str | None:
-    """Class of a recording, or None and a reason."""
-    label = recording.transcript if recipe.task == "words" else recording.speaker
-    if not label:
-        reason = recording.warnings[0] if recording.warnings else f"no {recipe.task[:-1]} known"
-        left_out.add("recording", reason, 1, [name])
-        return None
-    if recipe.classes and label not in recipe.classes:
-        left_out.add("recording", "of none of the classes asked for", 1, [name])
-        return None
-    return label
-
-
-def _row(
+def token_row(
     recording: Recording, name: str, label: str, waveform: np.ndarray, native_rate: int, rate: int, corpus: str
 ) -> dict[str, object]:
+    """Row of the token table for a whole recording, with ``class, audio_sha256, native_rate`` (Hz)."""
     return {
         "token": f"{name.rpartition('.')[0]}:0000",
         "recording": name,
@@ -228,6 +213,33 @@ def _row(
         "audio_sha256": hashlib.sha256(waveform.tobytes()).hexdigest(),
         "native_rate": native_rate,
     }
+
+
+def _official_parts(tokens: pd.DataFrame, units: np.ndarray) -> np.ndarray:
+    corpus, root = next(iter(tokens.attrs["roots"].items()))
+    lists = official_split(root)
+    if not lists:
+        raise ExperimentError(
+            f"{corpus} has no validation_list.txt and testing_list.txt: split by speaker, or add the lists"
+        )
+    part = tokens["recording"].map(lists).map({name: place for place, name in enumerate(PARTS)}).to_numpy()
+    # A copy of a tested clip must not be trained on: identical clips go where the most withheld of them goes.
+    most = np.zeros(units.max() + 1, dtype=int)
+    np.maximum.at(most, units, part.astype(int))
+    return np.asarray(PARTS, dtype=object)[most[units]]
+
+
+def _label(recording: Recording, recipe: WaveformRecipe, left_out: LeftOut, name: str) -> str | None:
+    """Class of a recording, or None and a reason."""
+    label = recording.transcript if recipe.task == "words" else recording.speaker
+    if not label:
+        reason = recording.warnings[0] if recording.warnings else f"no {recipe.task[:-1]} known"
+        left_out.add("recording", reason, 1, [name])
+        return None
+    if recipe.classes and label not in recipe.classes:
+        left_out.add("recording", "of none of the classes asked for", 1, [name])
+        return None
+    return label
 
 
 def _contradictions(tokens: pd.DataFrame, left_out: LeftOut) -> np.ndarray:
