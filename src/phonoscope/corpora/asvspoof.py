@@ -1,4 +1,4 @@
-"""Layout of ASVspoof 2019, logical access (LA): recordings in one folder a partition, protocols that say who is spoofed.
+"""Layout of ASVspoof 2019, logical access (LA): one folder of recordings a partition, and protocols.
 
 ``ASVspoof2019_LA_eval/flac/LA_E_1234567.flac`` is one line of
 ``ASVspoof2019_LA_cm_protocols/ASVspoof2019.LA.cm.eval.trl.txt``.
@@ -137,8 +137,8 @@ def read_trials(root: str | Path, partition: str | None = None, protocol: str | 
         there = available_partitions(root)
         if not there:
             raise CorpusError(
-                f"{root} has no partition with both recordings (ASVspoof2019_LA_eval, _dev or _train) and a protocol in "
-                f"{PROTOCOL_FOLDER}"
+                f"{root} has no partition with both recordings (ASVspoof2019_LA_eval, _dev or _train) and a "
+                f"protocol in {PROTOCOL_FOLDER}"
             )
         name = partition or there[0]
         if name not in there:

@@ -1,4 +1,4 @@
-"""Layout of LibriSpeech: ``<speaker>/<chapter>/<speaker>-<chapter>-<number>.flac``, texts beside, ``SPEAKERS.TXT`` above."""
+"""Layout of LibriSpeech: ``<speaker>/<chapter>/<speaker>-<chapter>-<number>.flac``, words beside them."""
 
 import re
 from collections.abc import Iterator
