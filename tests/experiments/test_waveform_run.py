@@ -84,9 +84,13 @@ def test_tones_are_told_apart_by_speakers_never_met(told):
     assert max(entry["balanced_accuracy"] for entry in answer.json["networks"]) > 0.9
     assert set(run.predictions["token"]) == set(tokens.loc[tokens["split"] == "test", "token"])
     curve = run.table("learning_curve")
-    assert curve["network"].tolist() == ["sub-segmental"] * 2 + ["multi-resolution"]
+    assert curve["network"].tolist() == ["sub-segmental"] * 2 + ["multi-resolution"] * 2
     train = int((tokens["split"] == "train").sum())
-    assert curve["n_train"].tolist() == [train // 2, train, train]
+    assert curve["n_train"].tolist() == [train // 2, train] * 2
+    over = run.table("over_seeds")
+    assert over["seeds"].tolist() == [1] * 4
+    assert over["balanced_accuracy"].tolist() == pytest.approx(curve["balanced_accuracy"].tolist())
+    assert over["low"].tolist() == pytest.approx(curve["low"].tolist())
     assert run.table("baselines").set_index("name")["balanced_accuracy"]["majority class"] == 0.5
     assert run.table("baselines")["balanced_accuracy"].max() > 0.9
 
@@ -218,6 +222,7 @@ def planted(**bands: dict[str, float]) -> Evidence:
         ]
     )
     base = {"label": "all", "share": 0.3, "low": 0.2, "high": 0.4, "null": 0.1, "null_low": 0.05, "null_high": 0.15}
+    base["n_trainings"] = 1
     table = [
         {**base, "band": name, "low_hz": 1.0, "high_hz": 2.0, "spectrum": 0.2, "network": n, **bands.get(n[:3], {})}
         for n in FRONT_ENDS

@@ -135,7 +135,10 @@ def run(
     folds: Annotated[str | None, typer.Option(help="auto, 1 (one split), a number, or each (leave one out).")] = None,
     split_by: Annotated[str | None, typer.Option(help="auto, speaker, recording or token.")] = None,
     sample_rate: Annotated[int | None, typer.Option(help="Resample all recordings to this rate, Hz.")] = None,
+    partition: Annotated[str | None, typer.Option(help="eval, dev or train of ASVspoof 2019 LA (spoof).")] = None,
+    protocol: Annotated[Path | None, typer.Option(help="File that says which recordings are spoofed (spoof).")] = None,
     seed: Seed = 0,
+    seeds: Annotated[int | None, typer.Option(help="Trainings of each network (commands, speakers).")] = None,
     device: Device = "auto",
     resume: Resume = False,
     trust_imports: Trust = False,
@@ -150,6 +153,10 @@ def run(
     if is_whole_recordings(recipe):
         run_whole_recordings(given)
         return
+    if seeds is not None:
+        raise PhonoscopeError(f"--seeds means nothing for {recipe}, which trains once; give --seed another number")
+    if partition is not None or protocol is not None:
+        raise PhonoscopeError(f"--partition and --protocol mean nothing for {recipe}: they are about spoofed speech")
     if (corpus is None) != synthetic:
         raise PhonoscopeError("say what to run on: --corpus FOLDER, or --synthetic")
     rules = corpus_rules(given)

@@ -22,6 +22,7 @@ _UNDERSTOOD = (
     "split_by",
     "sample_rate",
     "seed",
+    "seeds",
     "device",
     "resume",
     "strict",
@@ -34,6 +35,8 @@ _UNDERSTOOD_BY_SPOOF = (
     "classifier",
     "network",
     "init",
+    "partition",
+    "protocol",
     "seed",
     "resume",
     "strict",
@@ -44,7 +47,7 @@ _UNSET = (None, False, "", "auto")
 
 def is_whole_recordings(recipe: str) -> bool:
     """Whether a recipe, by name or file, is of this kind; ExperimentError if there is none of that name."""
-    from phonoscope.experiments.spoof_run import is_spoof_recipe
+    from phonoscope.experiments.spoof_recipe import is_spoof_recipe
     from phonoscope.experiments.waveform_recipe import is_waveform_recipe
 
     return is_spoof_recipe(recipe) or is_waveform_recipe(recipe)
@@ -64,7 +67,7 @@ def run_whole_recordings(given: Mapping[str, Any]) -> None:
         If no corpus is given, or an option that means nothing here.
     """
     from phonoscope.experiments.frame import note_report
-    from phonoscope.experiments.spoof_run import is_spoof_recipe
+    from phonoscope.experiments.spoof_recipe import is_spoof_recipe
     from phonoscope.experiments.waveform_recipe import load_waveform_recipe
     from phonoscope.experiments.waveform_run import run_waveform_experiment
     from phonoscope.report.waveform_page import write_waveform_report
@@ -80,7 +83,7 @@ def run_whole_recordings(given: Mapping[str, Any]) -> None:
     if spoof:
         _run_spoof(given)
         return
-    names = ("network", "epochs", "split_by", "classes", "sample_rate", "seed")
+    names = ("network", "epochs", "split_by", "classes", "sample_rate", "seed", "seeds")
     recipe = load_waveform_recipe(given["recipe"]).changed(**{name: given[name] for name in names})
     options = {name: given[name] for name in ("corpus", "device", "resume", "strict")}
     finished = run_waveform_experiment(recipe, given["out"], say=say, **options)
@@ -93,14 +96,15 @@ def run_whole_recordings(given: Mapping[str, Any]) -> None:
 
 def _run_spoof(given: Mapping[str, Any]) -> None:
     from phonoscope.experiments.frame import note_report
-    from phonoscope.experiments.spoof_run import layer_from, load_spoof_recipe, run_spoof_experiment
+    from phonoscope.experiments.spoof_recipe import load_spoof_recipe
+    from phonoscope.experiments.spoof_run import layer_from, run_spoof_experiment
     from phonoscope.report.spoof_page import write_spoof_report
 
-    recipe = load_spoof_recipe(given["recipe"], seed=given["seed"])
+    recipe = load_spoof_recipe(given["recipe"], seed=given["seed"], partition=given["partition"])
     source = {"classifier": given["classifier"], "network": given["network"], "weights": given["init"]}
     bank = layer_from(recipe.sample_rate, **source)
     name = str(given["classifier"] or f"{given['network']} ({Path(given['init']).name})")
-    options: dict[str, Any] = {key: given[key] for key in ("corpus", "resume", "strict")}
+    options: dict[str, Any] = {key: given[key] for key in ("corpus", "protocol", "resume", "strict")}
     finished = run_spoof_experiment(recipe, given["out"], bank=bank, layer_name=name, say=say, **options)
     results = note_report(finished, write_spoof_report(finished))
     typer.echo(f"\nread  {given['corpus']}\nwrote {given['out']}\nopen  {results['report']}")

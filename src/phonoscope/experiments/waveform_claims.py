@@ -126,6 +126,9 @@ def _band(evidence: Evidence, network: str, says: str, band: str) -> tuple[str, 
         f"{row['low_hz']:.0f}–{row['high_hz']:.0f} Hz; random weights {row['null']:.1%} ({row['null_low']:.1%}–"
         f"{row['null_high']:.1%}), plain spectrum {row['spectrum']:.1%}; z = {row['z']:+.1f}, p = {row['p']:.3f}"
     )
+    if row["n_trainings"] > 1:
+        trainings = f"{row['n_trainings']:.0f} trainings {row['share_least']:.1%} to {row['share_most']:.1%}"
+        detail = detail.replace("; random", f"; {trainings}; random", 1)
     return "3.2", says, measured, verdict, detail
 
 

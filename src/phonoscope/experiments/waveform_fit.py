@@ -16,6 +16,8 @@ from phonoscope.classifier import Classifier, prediction_table
 from phonoscope.experiments.waveform_recipe import WaveformRecipe
 from phonoscope.experiments.whole_recordings import nested_share
 from phonoscope.files import write_json, write_with
+from phonoscope.filters.initial import NOTE as INITIAL
+from phonoscope.filters.initial import initial_note
 from phonoscope.frontends import Waveform
 from phonoscope.phonetics.baselines import majority_class
 from phonoscope.training import EpochReport, TokenInputs, choose_device, train
@@ -50,10 +52,10 @@ class Trained:
 
 
 def planned(recipe: WaveformRecipe) -> Iterator[Training]:
-    """All trainings of a recipe: every network with every seed, and the first network on smaller shares."""
+    """All trainings of a recipe: every network with every seed, some of them on smaller shares too."""
     for network in recipe.networks:
         for seed in range(recipe.seed, recipe.seed + recipe.seeds):
-            shares = [*sorted(recipe.curve), 1.0] if network == recipe.networks[0] else [1.0]
+            shares = [*sorted(recipe.curve), 1.0] if network in recipe.curve_networks else [1.0]
             yield from (Training(network, seed, share) for share in shares)
 
 
@@ -108,6 +110,7 @@ def fit_all(
             f" ({len(validation)} choose the epoch, {len(test)} test)"
         )
         classifier = new_classifier(recipe, training.network, labels, training.seed)
+        began = initial_note(classifier.network, training.seed)
         started = time.process_time()
         epochs = train(
             classifier,
@@ -123,7 +126,8 @@ def fit_all(
             inputs=inputs,
         )
         cpu_seconds = time.process_time() - started
-        classifier.notes = {"experiment": recipe.name, "seed": training.seed, "share": training.share}
+        notes = {"experiment": recipe.name, "seed": training.seed, "share": training.share}
+        classifier.notes = {**notes, INITIAL: began}
         classifier.save_pretrained(place / "classifier")
         table = prediction_table(classifier.logits([waveforms[i] for i in test]), labels)
         table.insert(0, "token", tokens["token"].to_numpy()[test])

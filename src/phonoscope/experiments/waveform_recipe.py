@@ -32,7 +32,7 @@ class WaveformRecipe:
     sample_rate, seconds
         Of the networks' input, Hz and s: the stretch around the middle of each recording's energy.
     networks
-        Names among ``FRONT_ENDS``; the first one also gives the learning curve.
+        Names among ``FRONT_ENDS``.
     head, dropout
         As of ``RawWaveform``.
     training
@@ -42,8 +42,10 @@ class WaveformRecipe:
         ``shares`` of training, validation and test.
     seeds
         How many trainings of each network, with seeds from ``seed`` on. The split is the same for all of them.
-    curve
-        Shares of the training recordings for the learning curve, beside all of them.
+    curve, curve_networks
+        Shares of the training recordings for the learning curve, beside all of them; and whose it is.
+    streamed
+        Keep the recordings on disk instead of in memory; the results are the same.
     null_seeds
         Layers with random weights that stand beside each response spectrum.
     clips_per_class
@@ -66,6 +68,8 @@ class WaveformRecipe:
     split: dict[str, Any] = field(default_factory=dict)
     seeds: int = 1
     curve: list[float] = field(default_factory=lambda: [0.25, 0.5])
+    curve_networks: list[str] = field(default_factory=lambda: list(FRONT_ENDS[:2]))
+    streamed: bool = False
     null_seeds: int = 20
     clips_per_class: int = 20
     seed: int = 0
@@ -73,6 +77,7 @@ class WaveformRecipe:
     def __post_init__(self) -> None:
         _refuse_unknown("task", [self.task], TASKS)
         _refuse_unknown("networks", self.networks, FRONT_ENDS)
+        _refuse_unknown("curve_networks", self.curve_networks, FRONT_ENDS)
         _refuse_unknown("split", list(self.split), ("by", "shares"))
         _refuse_unknown("split by", [self.split.get("by", "speaker")], SPLITS)
         if self.task == "speakers" and self.split.get("by") != "recording":
@@ -95,11 +100,12 @@ class WaveformRecipe:
         split_by: str | None = None,
         classes: str | None = None,
         sample_rate: int | None = None,
+        seeds: int | None = None,
     ) -> WaveformRecipe:
         """Return the recipe with a seed, and with what else is given here changed."""
         recipe = replace(self, seed=seed, training=self.training.changed(seed=seed))
         if network is not None:
-            recipe = replace(recipe, networks=[network])
+            recipe = replace(recipe, networks=[network], curve_networks=[network])
         if epochs is not None:
             recipe = replace(recipe, training=recipe.training.changed(epochs=epochs, min_steps=0))
         if split_by not in (None, "auto"):
@@ -108,6 +114,8 @@ class WaveformRecipe:
             recipe = replace(recipe, classes=[name.strip() for name in classes.split(",") if name.strip()])
         if sample_rate is not None:
             recipe = replace(recipe, sample_rate=sample_rate)
+        if seeds is not None:
+            recipe = replace(recipe, seeds=seeds)
         return recipe
 
 

@@ -12,13 +12,15 @@ import pandas as pd
 from phonoscope.corpora import write_tokens
 from phonoscope.experiments.folder import Run
 from phonoscope.experiments.frame import claimed_folder, finish_run, left_out_lines, left_out_table
+from phonoscope.experiments.over_seeds import accuracy_over_seeds, summary_over_seeds
 from phonoscope.experiments.waveform_claims import Evidence, waveform_claims
-from phonoscope.experiments.waveform_fit import Trained, all_predictions, baselines, fit_all
+from phonoscope.experiments.waveform_fit import Trained, all_predictions, baselines, fit_all, new_classifier
 from phonoscope.experiments.waveform_recipe import WaveformRecipe
-from phonoscope.experiments.waveform_spectra import chosen_clips, listen, long_term_spectra
+from phonoscope.experiments.waveform_spectra import chosen_clips, listen, long_term_spectra, mean_geometry
 from phonoscope.experiments.whole_recordings import assign_parts, read_whole_recordings
 from phonoscope.files import write_text, write_with
-from phonoscope.phonetics.confusions import accuracy_table, confusion_table
+from phonoscope.filters import bank_of
+from phonoscope.phonetics.confusions import confusion_table
 from phonoscope.training import choose_device
 
 Say = Callable[[str], None]
@@ -56,8 +58,8 @@ def run_waveform_experiment(
     Run
         Beside ``run.json``, ``recipe.toml``, ``tokens.parquet`` and ``predictions.parquet`` the folder holds
         ``fits/<network>/seed-<n>-share-<percent>/``, ``classifier/`` (of the first network, on all recordings) and
-        ``tables/``: ``counts, left_out, accuracy, confusions, learning_curve, baselines, curves, curve_tests, bands,
-        peaks, geometry, claims``.
+        ``tables/``: ``counts, left_out, accuracy, confusions, learning_curve`` (one row a training), ``over_seeds``,
+        ``baselines, curves, curve_tests, bands, peaks, geometry`` (means over trainings), ``geometry_seeds, claims``.
 
     Raises
     ------
@@ -91,7 +93,8 @@ def run_waveform_experiment(
     for row in run.results["networks"]:
         say(
             f"{row['network']}: balanced accuracy {row['balanced_accuracy']:.1%} "
-            f"({row['balanced_accuracy_interval'][0]:.1%}–{row['balanced_accuracy_interval'][1]:.1%})"
+            f"({row['balanced_accuracy_interval'][0]:.1%}–{row['balanced_accuracy_interval'][1]:.1%}), each training "
+            + ", ".join(f"{value:.1%}" for value in row["balanced_accuracy_of_each"])
         )
     return run
 
@@ -117,7 +120,7 @@ def _tables(
         .reset_index(),
         "left_out": left_out_table(tokens),
         "accuracy": pd.concat(
-            [_accuracy(table, recipe.seed).assign(network=name) for name, table in by_network.items()],
+            [accuracy_over_seeds(table, recipe.seed).assign(network=name) for name, table in by_network.items()],
             ignore_index=True,
         ),
         "confusions": pd.concat(
@@ -130,24 +133,24 @@ def _tables(
         "learning_curve": _learning_curve(trained, predictions, recipe),
         "baselines": baselines(long_term_spectra(waveforms, recipe.sample_rate), tokens),
     }
+    tables["over_seeds"] = summary_over_seeds(tables["learning_curve"], predictions, recipe.seed)
     clips = chosen_clips(tokens, recipe.clips_per_class, recipe.seed)
     heard = {}
-    for one in trained:
-        if one.training.share == 1 and one.training.seed == recipe.seed:
-            say(f"response spectra of {one.training.network}: {len(clips)} recordings, {recipe.null_seeds} null layers")
-            heard[one.training.network] = listen(
-                one.classifier,
-                [waveforms[i] for i in clips],
-                tokens.iloc[clips].reset_index(drop=True),
-                null_seeds=recipe.null_seeds,
-                seed=recipe.seed,
-            )
-    for name, part in (("curves", "curves"), ("curve_tests", "tests"), ("bands", "bands"), ("peaks", "peaks")):
-        tables[name] = pd.concat([getattr(h, part).assign(network=n) for n, h in heard.items()], ignore_index=True)
-    tables["geometry"] = pd.concat(
-        [h.geometry.assign(network=n, number=range(1, len(h.geometry) + 1)) for n, h in heard.items()],
-        ignore_index=True,
-    )
+    for name in recipe.networks:
+        own = [one for one in trained if one.training.network == name and one.training.share == 1]
+        say(f"response spectra of {name}: {len(clips)} recordings, {recipe.null_seeds} null layers")
+        heard[name] = listen(
+            [one.classifier for one in own],
+            [bank_of(new_classifier(recipe, name, labels, one.training.seed), recipe.sample_rate) for one in own],
+            [waveforms[i] for i in clips],
+            tokens.iloc[clips].reset_index(drop=True),
+            null_seeds=recipe.null_seeds,
+            seed=recipe.seed,
+        )
+    for table, part in (("curves", "curves"), ("curve_tests", "tests"), ("bands", "bands"), ("peaks", "peaks")):
+        tables[table] = pd.concat([getattr(h, part).assign(network=n) for n, h in heard.items()], ignore_index=True)
+    tables["geometry_seeds"] = pd.concat([h.geometry.assign(network=n) for n, h in heard.items()], ignore_index=True)
+    tables["geometry"] = mean_geometry(tables["geometry_seeds"])
     tables["claims"] = waveform_claims(
         Evidence(
             task=recipe.task,
@@ -163,12 +166,6 @@ def _tables(
     return tables
 
 
-def _accuracy(table: pd.DataFrame, seed: int) -> pd.DataFrame:
-    """Accuracies over all seeds together: their mean, with intervals over speakers (or recordings)."""
-    clusters = table[["speaker", "recording"]].reset_index(drop=True)
-    return accuracy_table(table["class"].tolist(), table["predicted"].tolist(), clusters, seed=seed)
-
-
 def _learning_curve(trained: list[Trained], predictions: pd.DataFrame, recipe: WaveformRecipe) -> pd.DataFrame:
     """Balanced accuracy of every training, with its interval, the number of recordings it had and what it cost."""
     rows = []
@@ -178,7 +175,7 @@ def _learning_curve(trained: list[Trained], predictions: pd.DataFrame, recipe: W
             & (predictions["seed"] == one.training.seed)
             & (predictions["share"] == one.training.share)
         ]
-        row = _accuracy(own, recipe.seed).set_index("measure").loc["balanced accuracy"]
+        row = accuracy_over_seeds(own, recipe.seed).set_index("measure").loc["balanced accuracy"]
         rows.append(
             {
                 **_names(one),
@@ -218,11 +215,13 @@ def _results(
             entry[measure.replace(" ", "_")] = row["estimate"]
             entry[measure.replace(" ", "_") + "_interval"] = [row["low"], row["high"]]
         own = curve[(curve["network"] == name) & (curve["share"] == 1)]
-        networks.append(entry | {"seeds": len(own), "cpu_seconds": own["cpu_seconds"].tolist()})
+        entry |= {"seeds": len(own), "balanced_accuracy_of_each": own["balanced_accuracy"].tolist()}
+        networks.append(entry | {"cpu_seconds": own["cpu_seconds"].tolist()})
     return {
         "networks": networks,
         "baselines": tables["baselines"].to_dict("records"),
         "learning_curve": curve.to_dict("records"),
+        "over_seeds": tables["over_seeds"].to_dict("records"),
         "claims": tables["claims"].to_dict("records"),
         "n_test": int((tokens["split"] == "test").sum()),
         "classifier": (out / "classifier").as_posix(),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -11,6 +12,7 @@ import xarray as xr
 
 from phonoscope.classifier import Classifier
 from phonoscope.filters import (
+    FilterBank,
     band_shares,
     band_test,
     bank_of,
@@ -62,47 +64,86 @@ def chosen_clips(tokens: pd.DataFrame, per_class: int, seed: int) -> np.ndarray:
 
 
 def listen(
-    classifier: Classifier,
+    classifiers: Sequence[Classifier],
+    initial: Sequence[FilterBank],
     waveforms: Sequence[np.ndarray],
     tokens: pd.DataFrame,
     *,
     null_seeds: int,
     seed: int,
 ) -> Heard:
-    """Measure the response spectra of a classifier's first layer, and the geometry of all its layers, with their nulls.
+    """Measure the response spectra of a network's first layer, and the geometry of all its layers, with their nulls.
 
     Parameters
     ----------
+    classifiers
+        The trainings of one network; curves are means over them.
+    initial
+        Their first layers before training.
     waveforms, tokens
         The recordings to send through, one row each with ``token, class, speaker, recording``. Each is scaled to the
         same root mean square without its mean, as the networks' input is.
     null_seeds
         Layers of the same shape with fresh random weights.
     """
-    rate = classifier.sample_rate
-    bank = bank_of(classifier, rate)
+    rate = classifiers[0].sample_rate
+    banks = [bank_of(one, rate) for one in classifiers]
     names, labels = tokens["token"].tolist(), tokens["class"].tolist()
-    learned = cumulative_response(bank, waveforms, rate, scaling="rms", tokens=names, strict=True)
-    n_fft = learned.attrs["n_fft"]
-    nulls = null_responses(bank, waveforms, n_seeds=null_seeds, seed=seed, n_fft=n_fft, scaling="rms", tokens=names)
-    plain = cumulative_response(spectrum_bank(rate), waveforms, rate, n_fft=n_fft, scaling="rms", tokens=names)
+    options: dict[str, Any] = {"scaling": "rms", "tokens": names}
+    learned, before = (
+        xr.concat(
+            [cumulative_response(bank, waveforms, rate, strict=True, **options) for bank in layers],
+            pd.Index(range(len(layers)), name="seed"),
+            combine_attrs="override",
+        )
+        for layers in (banks, initial)
+    )
+    options["n_fft"] = learned.attrs["n_fft"]
+    nulls = null_responses(banks[0], waveforms, n_seeds=null_seeds, seed=seed, **options)
+    plain = cumulative_response(spectrum_bank(rate), waveforms, rate, **options)
     unit = resampling_unit(tokens[["speaker", "recording"]], len(tokens))
     weights = unit_weights(unit.n_units, N_BOOTSTRAP, seed)[:, unit.codes]
     bands = {name: limits for name, limits in BANDS.items() if limits[1] <= rate / 2}
-    everything = ["all"] * len(labels)
+    groupings = (["all"] * len(labels), labels)
+    curves = [learned_minus_null(learned, nulls, plain, initial=before, labels=by, weights=weights) for by in groupings]
     return Heard(
-        curves=pd.concat(
-            [learned_minus_null(learned, nulls, plain, labels=by, weights=weights) for by in (everything, labels)],
-            ignore_index=True,
-        ),
-        tests=pd.concat([null_test(learned, nulls, labels=by) for by in (everything, labels)], ignore_index=True),
+        curves=pd.concat(curves, ignore_index=True),
+        tests=pd.concat([null_test(learned, nulls, labels=by) for by in groupings], ignore_index=True),
         bands=pd.concat(
-            [_bands_with_intervals(learned, nulls, plain, bands, by, weights) for by in (everything, labels)],
+            [_bands_with_intervals(learned, nulls, plain, bands, by, weights) for by in groupings],
             ignore_index=True,
         ),
-        peaks=spectral_peaks(learned, weights=weights, nulls=nulls),
-        geometry=geometry(classifier.network, gap=False, seed=seed),
+        peaks=spectral_peaks(_mean_of_trainings(learned), weights=weights, nulls=nulls),
+        geometry=pd.concat(
+            [_numbered_geometry(one, seed).assign(training=number) for number, one in enumerate(classifiers, 1)],
+            ignore_index=True,
+        ),
     )
+
+
+def mean_geometry(table: pd.DataFrame) -> pd.DataFrame:
+    """Means over trainings of geometry tables with ``network, number, training``; what is no number is the first's.
+
+    ``B_least, B_most, mu_avg_least, mu_avg_most`` say how far the trainings lie apart.
+    """
+    grouped = table.groupby(["network", "number"], sort=False)
+    numbers = [str(c) for c in table.select_dtypes("number") if c not in ("number", "training")]
+    first = grouped.first()
+    for name in numbers:
+        first[name] = grouped[name].mean()
+    for name in ("B", "mu_avg"):
+        first[f"{name}_least"], first[f"{name}_most"] = grouped[name].min(), grouped[name].max()
+    return first.drop(columns="training").assign(trainings=grouped.size()).reset_index()
+
+
+def _mean_of_trainings(learned: xr.DataArray) -> xr.DataArray:
+    """Mean response (token, frequency) over trainings, each at the same level: the scale of its weights is its own."""
+    return (learned / learned.mean(("token", "frequency"))).mean("seed").assign_attrs(learned.attrs)
+
+
+def _numbered_geometry(classifier: Classifier, seed: int) -> pd.DataFrame:
+    table = geometry(classifier.network, gap=False, seed=seed)
+    return table.assign(number=range(1, len(table) + 1))
 
 
 def _bands_with_intervals(
@@ -116,16 +157,19 @@ def _bands_with_intervals(
     """`band_test` with an interval of each share over speakers, and the share of the plain spectrum."""
     table = band_test(learned, nulls, bands, labels=labels)
     names = np.asarray(labels, dtype=object)
-    values = learned.transpose("token", "frequency").values
+    values = learned.transpose("seed", "token", "frequency").values
     intervals = []
     for label in sorted(set(labels)):
         chosen = names == label
         drawn = weights[:, chosen]
         drawn = drawn[drawn.sum(axis=1) > 0]
         samples = xr.DataArray(
-            drawn @ values[chosen], dims=("draw", "frequency"), coords={"frequency": learned["frequency"].values}
+            drawn @ values[:, chosen],
+            dims=("training", "draw", "frequency"),
+            coords={"frequency": learned["frequency"].values},
         )
-        shares = band_shares(samples, bands).groupby("band", sort=False)["share"]
+        of_draws = band_shares(samples, bands).groupby(["band", "draw"], sort=False)["share"].mean().reset_index()
+        shares = of_draws.groupby("band", sort=False)["share"]
         own = band_shares(plain.isel(token=np.flatnonzero(chosen)).mean("token"), bands)
         intervals.append(
             pd.DataFrame({"low": shares.quantile(0.025), "high": shares.quantile(0.975)})

@@ -6,7 +6,7 @@ difference from them says anything about learning.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -17,7 +17,6 @@ import xarray as xr
 from phonoscope.errors import PhonoscopeError
 from phonoscope.filters.bank import Branch, FilterBank
 from phonoscope.filters.crs import cumulative_response
-from phonoscope.filters.peaks import band_shares
 from phonoscope.filters.scaling import Scaling
 
 N_SEEDS = 20
@@ -115,6 +114,7 @@ def learned_minus_null(
     nulls: xr.DataArray,
     spectrum: xr.DataArray | None = None,
     *,
+    initial: xr.DataArray | None = None,
     labels: Iterable[Any] | None = None,
     weights: np.ndarray | None = None,
     confidence: float = 0.95,
@@ -127,10 +127,12 @@ def learned_minus_null(
 
     Parameters
     ----------
-    learned : DataArray, dims (token, frequency)
-        From `cumulative_response`.
+    learned : DataArray, dims (token, frequency) or (seed, token, frequency)
+        From `cumulative_response`; of several trainings of one network: their mean shape stands for them.
     nulls : DataArray, dims (seed, token, frequency)
         From `null_responses`, of the same tokens.
+    initial : DataArray, dims as of `learned`, optional
+        The same layers with the very weights that their trainings began from (`initial_bank`).
     spectrum : DataArray, dims (token, frequency), optional
         The same of `spectrum_bank`; its frequencies may differ.
     labels : sequence, optional
@@ -145,134 +147,74 @@ def learned_minus_null(
     -------
     DataFrame
         Tidy: ``label, frequency`` (Hz), ``learned, learned_low, learned_high, null, null_low, null_high, spectrum``
-        (dB), ``difference, low, high`` (dB), ``z`` (difference over the spread of the seeds), ``n`` tokens.
+        (dB), ``difference, low, high`` (dB), ``z`` (difference over the spread of the seeds), ``n`` tokens. With
+        `initial` also ``initial`` and ``moved, moved_low, moved_high``: what training itself did to these layers (dB).
 
     Raises
     ------
     PhonoscopeError
         If the arrays are not of the same tokens and frequencies, or there are fewer than three seeds.
     """
-    learned, nulls = learned.transpose("token", "frequency"), nulls.transpose("seed", "token", "frequency")
-    _same(learned, nulls)
+    nulls = nulls.transpose("seed", "token", "frequency")
+    check_same(learned, nulls)
+    trained = each_training(learned)
+    if initial is not None and each_training(initial).shape != trained.shape:
+        raise PhonoscopeError("initial and learned hold different layers or tokens: compute them for the same ones")
     if spectrum is not None and list(spectrum["token"].values) != list(learned["token"].values):
         raise PhonoscopeError("spectrum and learned hold different tokens: compute them for the same waveforms")
     frequency = learned["frequency"].values
-    names = _names(labels, learned.sizes["token"])
+    names = label_names(labels, learned.sizes["token"])
     tails = [(1 - confidence) / 2, (1 + confidence) / 2]
     tables = []
     for label in sorted(names.dropna().unique(), key=str):
         chosen = np.flatnonzero((names == label).to_numpy(dtype=bool))
         drawn = None if weights is None else weights[:, chosen]
-        curve, samples = _shape(learned.values, chosen, drawn)
-        seeds = [_shape(values, chosen, drawn) for values in nulls.values]
-        null = np.stack([one for one, _ in seeds])
+        shapes, samples = _shapes(trained, chosen, drawn)
+        null, null_samples = _shapes(nulls.values, chosen, drawn)
+        curve, samples = shapes.mean(axis=0), samples.mean(axis=0)
         difference = curve - null.mean(axis=0)
         bands = {name: np.full(len(frequency), np.nan) for name in ("learned_low", "learned_high", "low", "high")}
         if drawn is not None:
-            moved = samples - np.mean([many for _, many in seeds], axis=0)
+            away = samples - null_samples.mean(axis=0)
             bands["learned_low"], bands["learned_high"] = np.nanquantile(samples, tails, axis=0)
-            bands["low"], bands["high"] = np.nanquantile(moved, tails, axis=0)
+            bands["low"], bands["high"] = np.nanquantile(away, tails, axis=0)
         plain = np.full(len(frequency), np.nan)
         if spectrum is not None:
             power = spectrum.transpose("token", "frequency")
-            plain = np.interp(frequency, power["frequency"].values, _shape(power.values, chosen, None)[0])
+            plain = np.interp(frequency, power["frequency"].values, class_shape(power.values, chosen))
         null_low, null_high = np.quantile(null, tails, axis=0)
         columns = {"label": label, "frequency": frequency, "learned": curve}
         columns |= {"learned_low": bands["learned_low"], "learned_high": bands["learned_high"]}
         columns |= {"null": null.mean(axis=0), "null_low": null_low, "null_high": null_high, "spectrum": plain}
         columns |= {"difference": difference, "low": bands["low"], "high": bands["high"]}
-        columns |= {"z": _z(curve, null), "n": len(chosen)}
+        columns |= {"z": distance(shapes, null), "n": len(chosen)}
+        if initial is not None:
+            columns |= _moved(shapes, samples, _shapes(each_training(initial), chosen, drawn), tails)
         tables.append(pd.DataFrame(columns))
     table = pd.concat(tables, ignore_index=True)
-    table.attrs = {"units": "dB", "n_seeds": nulls.sizes["seed"], "confidence": confidence}
+    table.attrs = {"units": "dB", "n_seeds": nulls.sizes["seed"], "n_trainings": len(trained), "confidence": confidence}
     return table
 
 
-def null_test(
-    learned: xr.DataArray, nulls: xr.DataArray, *, labels: Iterable[Any] | None = None, confidence: float = 0.95
-) -> pd.DataFrame:
-    """Test, for a whole curve at once, whether a learned response differs from that of random weights.
-
-    The statistic is the largest |z| over frequency. Each seed is measured against the others in the same way, so
-    looking at many frequencies costs nothing (max-statistic; Westfall & Young 1993). The smallest possible p is
-    1/(seeds + 1): 20 seeds give 0.048.
-
-    Returns
-    -------
-    DataFrame
-        ``label, max_z, at_hz, critical_z`` (|z| that 95 % of the seeds stay below), ``p, n_seeds``, and
-        ``r_learned_null``: correlation of the two shapes in dB, which is high even when something was learned.
-    """
-    names = _names(labels, learned.sizes["token"])
-    table = learned_minus_null(learned, nulls, labels=names)
-    values = nulls.transpose("seed", "token", "frequency").values
-    rows = []
-    for label, group in table.groupby("label", sort=False):
-        chosen = np.flatnonzero((names == label).to_numpy(dtype=bool))
-        shapes = np.stack([_shape(one, chosen, None)[0] for one in values])
-        others = [np.abs(_z(shapes[k], np.delete(shapes, k, axis=0))).max() for k in range(len(shapes))]
-        z = group["z"].abs()
-        largest = float(z.max())
-        rows.append(
-            {
-                "label": label,
-                "max_z": largest,
-                "at_hz": float(group["frequency"].to_numpy()[int(np.argmax(z))]),
-                "critical_z": float(np.quantile(others, confidence)),
-                "p": (1 + sum(other >= largest for other in others)) / (len(others) + 1),
-                "n_seeds": len(others),
-                "r_learned_null": float(np.corrcoef(group["learned"], group["null"])[0, 1]),
-            }
-        )
-    return pd.DataFrame(rows)
+def _moved(
+    shapes: np.ndarray, samples: np.ndarray, before: tuple[np.ndarray, np.ndarray], tails: list[float]
+) -> dict[str, np.ndarray]:
+    """What each training did to its own first weights, as a mean over trainings, with percentiles over the draws."""
+    start, drawn = before[0].mean(axis=0), before[1].mean(axis=0)
+    low = high = np.full(len(start), np.nan)
+    if len(samples):
+        low, high = np.nanquantile(samples - drawn, tails, axis=0)
+    return {"initial": start, "moved": shapes.mean(axis=0) - start, "moved_low": low, "moved_high": high}
 
 
-def band_test(
-    learned: xr.DataArray,
-    nulls: xr.DataArray,
-    bands: Mapping[str, tuple[float, float]],
-    *,
-    labels: Iterable[Any] | None = None,
-    confidence: float = 0.95,
-) -> pd.DataFrame:
-    """Say whether a class's response puts more into a band than random weights do on the same sounds.
-
-    Bands are named before looking, so each is one question: this test finds what `null_test`, which looks at every
-    frequency, cannot.
-
-    Parameters
-    ----------
-    learned, nulls, labels
-        As of `learned_minus_null`.
-    bands : mapping
-        Name to (low, high) in Hz.
-
-    Returns
-    -------
-    DataFrame
-        ``label, band, low_hz, high_hz``; ``share`` of the class mean of the response in the band; ``null, null_low,
-        null_high`` (mean and percentiles of the seeds), ``z``, ``p`` (two-sided, by the rank of |z| among the seeds;
-        not corrected for the number of bands) and ``n_seeds``.
-    """
-    _same(learned, nulls)
-    names = _names(labels, learned.sizes["token"])
-    rows = []
-    for label in sorted(names.dropna().unique(), key=str):
-        chosen = np.flatnonzero((names == label).to_numpy(dtype=bool))
-        own = band_shares(learned.isel(token=chosen).mean("token"), bands)
-        random = band_shares(nulls.isel(token=chosen).mean("token"), bands)
-        for band in own.itertuples():
-            null = random.loc[random["band"] == band.band, "share"].to_numpy()[:, None]
-            others = [abs(float(_z(null[k], np.delete(null, k, axis=0))[0])) for k in range(len(null))]
-            z = float(_z(np.array([band.share]), null)[0])
-            low, high = np.quantile(null, [(1 - confidence) / 2, (1 + confidence) / 2])
-            row = {"label": label, "band": band.band, "low_hz": band.low_hz, "high_hz": band.high_hz}
-            row |= {"share": band.share, "null": null.mean(), "null_low": low, "null_high": high, "z": z}
-            rows.append(row | {"p": (1 + sum(o >= abs(z) for o in others)) / (len(others) + 1), "n_seeds": len(null)})
-    return pd.DataFrame(rows)
+def each_training(learned: xr.DataArray) -> np.ndarray:
+    """Values (training, token, frequency) of responses of one training or several."""
+    if "seed" in learned.dims:
+        return learned.transpose("seed", "token", "frequency").values
+    return learned.transpose("token", "frequency").values[None]
 
 
-def _same(learned: xr.DataArray, nulls: xr.DataArray) -> None:
+def check_same(learned: xr.DataArray, nulls: xr.DataArray) -> None:
     """Raise unless learned responses and their null are of the same tokens and frequencies, with seeds enough."""
     if list(nulls["token"].values) != list(learned["token"].values):
         raise PhonoscopeError("nulls and learned hold different tokens: compute them for the same waveforms")
@@ -282,7 +224,8 @@ def _same(learned: xr.DataArray, nulls: xr.DataArray) -> None:
         raise PhonoscopeError(f"a null needs at least {MIN_SEEDS} seeds, found {nulls.sizes['seed']}")
 
 
-def _names(labels: Iterable[Any] | None, n_tokens: int) -> pd.Series:
+def label_names(labels: Iterable[Any] | None, n_tokens: int) -> pd.Series:
+    """Label of each token, ``all`` when none are given; PhonoscopeError if they do not fit the tokens."""
     names = pd.Series(["all"] * n_tokens if labels is None else list(labels), dtype="object")
     if len(names) != n_tokens:
         raise PhonoscopeError(f"there are {len(names)} labels for {n_tokens} tokens")
@@ -291,21 +234,27 @@ def _names(labels: Iterable[Any] | None, n_tokens: int) -> pd.Series:
     return names
 
 
-def _shape(values: np.ndarray, chosen: np.ndarray, weights: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
-    """Class mean over the chosen tokens as a shape in dB, and the same for each bootstrap sample (NaN if empty)."""
-    part = values[chosen].astype(np.float64)
-    mean = _level(part.mean(axis=0))
+def class_shape(values: np.ndarray, chosen: np.ndarray) -> np.ndarray:
+    """Mean over the chosen tokens of values (token, frequency) as a shape: dB re its mean over frequency."""
+    return _level(values[chosen].astype(np.float64).mean(axis=0))
+
+
+def distance(group: np.ndarray, rest: np.ndarray) -> np.ndarray:
+    """z: mean of a group of layers (layer, ...) minus that of the rest, over the spread expected of this difference."""
+    spread = rest.std(axis=0, ddof=1) * np.sqrt(1 / len(group) + 1 / len(rest))
+    return (group.mean(axis=0) - rest.mean(axis=0)) / np.maximum(spread, 1e-12)
+
+
+def _shapes(layers: np.ndarray, chosen: np.ndarray, weights: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
+    """Shapes (layer, frequency) of responses (layer, token, frequency), and of each draw, (layer, draw, frequency)."""
+    shapes = np.stack([class_shape(values, chosen) for values in layers])
     if weights is None:
-        return mean, np.empty((0, len(mean)))
-    return mean, _level(weights @ part)  # the number of draws cancels in the shape
+        return shapes, np.empty((len(layers), 0, layers.shape[2]))
+    # the number of draws cancels in the shape
+    return shapes, np.stack([_level(weights @ values[chosen].astype(np.float64)) for values in layers])
 
 
 def _level(curves: np.ndarray) -> np.ndarray:
     mean = curves.mean(axis=-1, keepdims=True)
     shape = np.divide(curves, mean, out=np.full(curves.shape, np.nan), where=mean > 0)
     return 20 * np.log10(np.maximum(shape, _TINY))
-
-
-def _z(curve: np.ndarray, null: np.ndarray) -> np.ndarray:
-    spread = null.std(axis=0, ddof=1) * np.sqrt(1 + 1 / len(null))  # of one more draw around the mean of these
-    return (curve - null.mean(axis=0)) / np.maximum(spread, 1e-12)

@@ -15,10 +15,11 @@ from phonoscope.files import write_json, write_with
 from phonoscope.filters.atlas import filter_atlas, frequency_response, spacing
 from phonoscope.filters.bank import FilterBank
 from phonoscope.filters.crs import cumulative_response
-from phonoscope.filters.nulls import N_SEEDS, learned_minus_null, null_responses, null_test, spectrum_bank
+from phonoscope.filters.nulls import N_SEEDS, learned_minus_null, null_responses, spectrum_bank
 from phonoscope.filters.peaks import spectral_peaks
 from phonoscope.filters.response import response_spectrum, to_decibel
 from phonoscope.filters.scaling import Scaling, scaling_effect
+from phonoscope.filters.significance import null_test
 from phonoscope.filters.wigner import LEVEL, contours, coverage, wigner_plane, wigner_ville
 from phonoscope.phonetics.bootstrap import resampling_unit, unit_weights
 from phonoscope.report.style import (
@@ -213,7 +214,7 @@ def crs_figure(table: pd.DataFrame, *, max_hz: float | None = None, columns: int
         lower.set_ylim(*change_limits)
         upper.set_xlim(lowest_hz, limit)
     handles, names = grid[0, 0].get_legend_handles_labels()
-    figure.legend(handles, names, loc="outside lower center", ncols=4, frameon=False, fontsize=POINTS, labelcolor=INK)
+    figure.legend(handles, names, loc="outside lower center", ncols=5, frameon=False, fontsize=POINTS, labelcolor=INK)
     return figure
 
 
@@ -416,6 +417,9 @@ def _draw_curves(upper: Axes, lower: Axes, rows: pd.DataFrame, colour: str) -> N
     if rows["learned_low"].notna().any():
         upper.fill_between(frequency, rows["learned_low"], rows["learned_high"], color=colour, alpha=0.3, linewidth=0)
     upper.plot(frequency, rows["learned"], color=colour, linewidth=1.3, label="learned")
+    if "initial" in rows and rows["initial"].notna().any():
+        dots = (0, (1, 1.5))
+        upper.plot(frequency, rows["initial"], color=INK, linewidth=0.9, linestyle=dots, label="before training")
     lower.axhline(0, color=RULE, linewidth=0.8)
     lower.fill_between(frequency, rows["null_low"] - rows["null"], rows["null_high"] - rows["null"], color=FAINT,
                        alpha=0.45, linewidth=0)  # fmt: skip

@@ -47,28 +47,33 @@ def network_figure(accuracy: pd.DataFrame, baselines: pd.DataFrame, networks: Se
     return NetworkFigure(figure, table, f"Balanced accuracies: {said}.")
 
 
-def learning_figure(curve: pd.DataFrame) -> Figure:
-    """Balanced accuracy against the number of training recordings, one dot a training, one line a network and seed.
+def learning_figure(curve: pd.DataFrame, over: pd.DataFrame) -> Figure:
+    """Balanced accuracy against the number of training recordings: means over trainings, and every training.
 
     Parameters
     ----------
     curve : DataFrame
-        ``network, seed, n_train, balanced_accuracy, low, high``; accuracies between 0 and 1.
+        One row a training: ``network, n_train, balanced_accuracy``; accuracies between 0 and 1.
+    over : DataFrame
+        One row a network and number: ``network, n_train, balanced_accuracy, low, high``.
     """
     figure = new_figure(4.4, 2.8)
     axes = figure.subplots()
-    networks = list(dict.fromkeys(curve["network"]))
+    networks = list(dict.fromkeys(over["network"]))
     for position, network in enumerate(networks):
         colour = class_colour(position)
-        for number, (_, rows) in enumerate(curve[curve["network"] == network].groupby("seed")):
-            rows = rows.sort_values("n_train")
-            # Dots of several networks on all recordings would lie on top of each other.
-            at = rows["n_train"] * (1 + 0.012 * (position - (len(networks) - 1) / 2))
-            estimate = 100 * rows["balanced_accuracy"]
-            spread = [estimate - 100 * rows["low"], 100 * rows["high"] - estimate]
-            axes.errorbar(at, estimate, yerr=spread, fmt="o-", markersize=4, linewidth=1.2, elinewidth=0.9,
-                          color=colour, label=network if number == 0 else None)  # fmt: skip
-    axes.set_xlim(0, 1.08 * curve["n_train"].max())
+        # Networks on the same recordings would lie on top of each other.
+        aside = 1 + 0.012 * (position - (len(networks) - 1) / 2)
+        rows = over[over["network"] == network].sort_values("n_train")
+        estimate = 100 * rows["balanced_accuracy"]
+        spread = [estimate - 100 * rows["low"], 100 * rows["high"] - estimate]
+        axes.errorbar(aside * rows["n_train"], estimate, yerr=spread, fmt="o-", markersize=4, linewidth=1.2,
+                      elinewidth=0.9, color=colour, label=network)  # fmt: skip
+        each = curve[curve["network"] == network]
+        if len(each) > len(rows):
+            axes.plot((aside + 0.008) * each["n_train"], 100 * each["balanced_accuracy"], ".", markersize=3,
+                      color=colour, alpha=0.7)  # fmt: skip
+    axes.set_xlim(0, 1.08 * over["n_train"].max())
     axes.set_ylim(0, 102)
     axes.grid(axis="y", color=RULE, linewidth=0.5)
     axes.set_axisbelow(True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from math import comb
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from markupsafe import Markup
 
 from phonoscope.experiments.folder import Run
 from phonoscope.files import write_text
+from phonoscope.filters.significance import MOST_GROUPINGS
 from phonoscope.report.confusions import confusion_figure
 from phonoscope.report.filters import crs_figure
 from phonoscope.report.page import FIGURES_NAME, REPORT_NAME, Section, download
@@ -104,9 +106,12 @@ def _numbers(run: Run) -> list[tuple[str, str, str]]:
 
 def _findings(run: Run) -> list[str]:
     best = max(run.results["networks"], key=lambda row: row["balanced_accuracy"])
+    each = best["balanced_accuracy_of_each"]
+    trainings = f" It was trained {len(each)} times: {', '.join(percent(value) for value in each)}."
     said = [
         f"Of {run.results['n_test']} recordings that were not trained on, the {best['network']} network recognised "
         f"most: {percent(best['balanced_accuracy'])} balanced accuracy {interval(*best['balanced_accuracy_interval'])}."
+        f"{trainings if len(each) > 1 else ''}"
     ]
     tests = run.table("curve_tests")
     for network in run.facts["recipe"]["networks"]:
@@ -145,9 +150,12 @@ def _doubts(run: Run) -> list[str]:
             f"Some recordings were made at {low_rate} Hz and hold nothing above {low_rate / 2:.0f} Hz; filters there "
             "were not trained on any sound."
         )
+    seeds = facts["recipe"]["seeds"]
+    trainings = f"{seeds} training{'s' if seeds > 1 else ''}"
     said.append(
         "A response spectrum contains the spectrum of the sounds; only its distance from random weights says anything "
-        f"about learning. With {n_null} random layers no p can be below {1 / (n_null + 1):.3f}."
+        f"about learning. With {n_null} random layers and {trainings} no p can be below "
+        f"{max(1 / comb(n_null + seeds, seeds), 1 / MOST_GROUPINGS):.2g}."
     )
     return said
 
@@ -178,14 +186,16 @@ def _corpus(run: Run) -> Section:
 
 def _accuracy(run: Run) -> Section:
     accuracy, curve, baselines = run.table("accuracy"), run.table("learning_curve"), run.table("baselines")
-    first = accuracy.iloc[0]
+    over = run.table("over_seeds")
+    first, several = accuracy.iloc[0], int(over["seeds"].max()) > 1
+    chance = f"{first['n_units']:.0f} {first['unit']}s" + (" and the trainings" if several else "")
     rows = network_figure(accuracy, baselines, run.facts["recipe"]["networks"])
     plates = [
         Plate(
             "accuracy",
             "How often the networks are right",
-            f"Recordings recognised, all seeds together, with 95 % intervals from resampling {first['n_units']:.0f} "
-            f"{first['unit']}s. Hollow dots need no network.",
+            f"Recordings recognised{', mean over trainings,' if several else ','} with 95 % intervals from resampling "
+            f"{chance}. Hollow dots need no network.",
             "Balanced accuracy counts every class the same. A network has learnt something of its own only where its "
             "interval lies clear of the hollow dots.",
             [_panel("accuracy", rows.figure, rows.alt)],
@@ -195,12 +205,12 @@ def _accuracy(run: Run) -> Section:
         Plate(
             "learning",
             "More recordings, better networks?",
-            f"Balanced accuracy on the same {run.results['n_test']} recordings after training on parts of the others; "
-            "95 % intervals.",
+            f"Balanced accuracy on the same {run.results['n_test']} recordings after training on parts of the others: "
+            f"mean over trainings, with 95 % intervals from resampling {chance}.",
             "A line that still climbs at its right end says that the network would do better with more recordings. "
-            "Each dot is one training.",
-            [_panel("learning", learning_figure(curve), _learning_alt(curve))],
-            curve,
+            "Each small dot is one training; their spread is what the seed alone does.",
+            [_panel("learning", learning_figure(curve, over), _learning_alt(over))],
+            over,
             width="half",
         ),
     ]
@@ -223,10 +233,15 @@ def _accuracy(run: Run) -> Section:
                 width="wide",
             )
         )
-    columns: dict[str, Any] = {"network": ("network", str), "seed": ("seed", _whole), "n_train": ("trained on", _whole)}
+    columns: dict[str, Any] = {"network": ("network", str), "n_train": ("trained on", _whole)}
+    columns |= {"seeds": ("trainings", _whole), "balanced_accuracy": ("mean balanced accuracy", percent)}
+    columns |= {"low": ("from", percent), "high": ("to", percent), "sd": ("s.d. of trainings", percent)}
+    columns |= {"each": ("each (%)", str), "cpu_seconds": ("processor time of one (s)", _whole)}
+    tables = [as_html_table("over_seeds", "Over trainings", over, columns)]
+    columns = {"network": ("network", str), "seed": ("seed", _whole), "n_train": ("trained on", _whole)}
     columns |= {"epochs": ("epochs", _whole), "balanced_accuracy": ("balanced accuracy", percent)}
     columns |= {"low": ("from", percent), "high": ("to", percent), "cpu_seconds": ("processor time (s)", _whole)}
-    tables = [as_html_table("trainings", "Every training", curve, columns)]
+    tables.append(as_html_table("trainings", "Every training", curve, columns))
     columns = {"name": ("baseline", str), "accuracy": ("accuracy", percent)}
     columns |= {"balanced_accuracy": ("balanced accuracy", percent), "n_tested": ("recordings", _whole)}
     tables.append(as_html_table("baselines", "Without a network", baselines, columns))
@@ -251,7 +266,8 @@ def _spectra(run: Run) -> Section:
                 f"from random weights. {f'{left} further classes are in the data.' if left else ''}".strip(),
                 "The coloured line is the trained layer with its 95 % band over speakers or recordings; the grey area "
                 "is where layers of the same shape with random weights lie in the same recordings; the dashed line is "
-                "the plain long-term spectrum. Learning is what leaves the grey area.",
+                "the plain long-term spectrum, the dotted one the same layer before its training. Learning is what "
+                "leaves the grey area.",
                 [_panel(f"crs-{network}", figure, f"Response spectra of {network} for {', '.join(shown)}.")],
                 own,
                 width="medium",
@@ -262,8 +278,8 @@ def _spectra(run: Run) -> Section:
         Plate(
             "bands",
             "The bands that the paper names",
-            "Share of the cumulative response in each band, all classes together: trained (dot, 95 % interval), random "
-            "weights (grey bar, 95 % of the layers), plain spectrum (tick).",
+            "Share of the cumulative response in each band, all classes together: trained (dot, mean over trainings, "
+            "95 % interval over speakers), random weights (grey bar, 95 % of the layers), plain spectrum (tick).",
             "A dot to the right of the grey bar: training moved the first layer towards this band.",
             [_panel("bands", band_figure(pooled), "Band shares beside those of random weights.")],
             bands,
@@ -294,8 +310,8 @@ def _geometry(run: Run) -> Section:
         if f"{name}_z" in table and name != "A":
             columns[f"{name}_z"] = ("z", _one)
     text = (
-        "The measures of the paper’s Tables 2 and 3 for the networks of this run; z is the distance from random "
-        "weights of the same shape in standard deviations."
+        "The measures of the paper’s Tables 2 and 3 for the networks of this run, means over trainings; z is the "
+        "distance from random weights of the same shape in standard deviations."
     )
     return Section(
         "geometry", "Weights as dictionaries", [text], [], [as_html_table("geometry", "Layers", table, columns)]
