@@ -13,6 +13,7 @@ _HOME = {
     "Classifier": "phonoscope.classifier",
     "explain": "phonoscope.attribution",
     "contrast": "phonoscope.attribution",
+    "methods": "phonoscope.attribution",
     "formants": "phonoscope.phonetics.formants",
     "Spectrogram": "phonoscope.frontends",
     "Waveform": "phonoscope.frontends",

@@ -397,7 +397,7 @@ def test_empty_and_unusable_waveforms_are_refused():
         explain(build(Own), [np.ones(50), np.array([np.nan, 1.0])])
 
 
-def test_networks_of_waveforms_have_no_frequency_axis():
+def test_layers_of_networks_of_waveforms_have_cells_in_time_only():
     class Raw(nn.Module):
         def __init__(self):
             super().__init__()
@@ -407,8 +407,16 @@ def test_networks_of_waveforms_have_no_frequency_axis():
         def forward(self, x):
             return self.fc(self.conv(x).mean(2))
 
-    with pytest.raises(AttributionError, match="takes waveforms"):
-        explain(Classifier(Waveform(8000, 0.05), Raw(), LABELS), waves(2))
+    torch.manual_seed(0)
+    classifier = Classifier(Waveform(8000, 0.05), Raw(), LABELS)
+    maps = explain(classifier, waves(2), "i")
+    assert maps.shape == (2, 1, 99)
+    assert maps["frequency"].values.tolist() == [2000]
+    assert maps.attrs["cell_hz"] == maps.attrs["max_hz"] == 4000
+    # A window of 8 samples every 4: the first is centred at sample 3.5 of 400, that is at 4 of the axis' half samples.
+    assert maps["time"].values[:2] == pytest.approx([4 / 8000, 8 / 8000])
+    bias = float(classifier.network.fc.bias[0])
+    assert maps.mean(("frequency", "time")).values + bias == pytest.approx(classifier.logits(waves(2))[:, 0], abs=1e-5)
 
 
 def test_values_that_are_not_finite_are_not_passed_on():

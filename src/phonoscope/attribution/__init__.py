@@ -1,7 +1,8 @@
 """Attribution: taps on layers, one pure function a method, and ``explain`` that batches, places and labels."""
 
-from phonoscope.attribution.explain import METHODS, explain, explain_batches, methods
+from phonoscope.attribution.explain import explain, explain_batches, methods
 from phonoscope.attribution.means import SUBSETS, ClassMeans, StreamingMean
+from phonoscope.attribution.registry import METHODS
 from phonoscope.attribution.store import read_maps, write_maps
 from phonoscope.attribution.targets import Contrast, contrast
 

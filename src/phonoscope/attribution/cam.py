@@ -11,6 +11,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from phonoscope.attribution.maps import place
+from phonoscope.attribution.method import Attributed, Batch, Prepared, Setting
+from phonoscope.attribution.taps import tapped
 from phonoscope.errors import AttributionError
 from phonoscope.modules import evaluation_mode, named_layer
 
@@ -31,6 +34,35 @@ def class_activation_maps(features: Tensor, class_weights: Tensor) -> Tensor:
         Shape (batch, *spatial); its mean plus the bias of the target is the target's logit.
     """
     return torch.einsum("bk...,bk->b...", features, class_weights)
+
+
+def prepare_cam(setting: Setting) -> Prepared:
+    """Class activation maps of the layer that is averaged before the logits.
+
+    Raises
+    ------
+    AttributionError
+        If the network does not end in global average pooling and one linear layer, or another layer was asked for.
+    """
+    network, inputs = setting.classifier.network, setting.first.inputs
+    head = find_pooled_head(network, inputs)
+    if setting.layer is not None and setting.layer != head.layer:
+        raise AttributionError(
+            f"class activation maps exist for layer {head.layer!r} only, the one that is averaged before the logits; "
+            f"layer {setting.layer!r} was asked for"
+        )
+
+    def function(batch: Batch) -> Attributed:
+        with torch.no_grad(), tapped(network, head.layer) as tap:
+            logits = network(batch.inputs)
+            weights = batch.weigh(logits)
+            class_weights, bias = head.class_weights(network, weights)
+            maps = class_activation_maps(tap.output, class_weights)
+        left = (logits * weights).sum(1) - bias - maps.flatten(1).mean(1)
+        return Attributed(maps, logits, left)
+
+    placement = place(setting.classifier, head.layer, inputs)
+    return Prepared(function, placement, "mean of the map + bias = logit of the target")
 
 
 @dataclass(frozen=True)

@@ -2,73 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+import zlib
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import torch
 import xarray as xr
-from torch import Tensor
 
-from phonoscope.attribution.cam import class_activation_maps, find_pooled_head
-from phonoscope.attribution.maps import Placement, label_maps, place
-from phonoscope.attribution.taps import tapped
+from phonoscope.attribution.maps import label_maps
+from phonoscope.attribution.method import Ask, Batch, Prepared, Setting, parse_method, prepare_method
+from phonoscope.attribution.reference import Reference
+from phonoscope.attribution.registry import METHODS
 from phonoscope.attribution.targets import Target, Targets, resolve_targets
 from phonoscope.classifier import Classifier
 from phonoscope.errors import AttributionError
 from phonoscope.frontends import pad_waveforms
 from phonoscope.modules import evaluation_mode
 
-# Given network inputs and a function from logits to target weights: raw maps (batch, *spatial), logits (batch,
-# classes) and what completeness leaves over (batch,), i.e. logit of the target minus what the map sums to.
-MapFunction = Callable[[Tensor, Callable[[Tensor], Tensor]], tuple[Tensor, Tensor, Tensor]]
-
-
 PREPARED_ON_TOKENS = 8
-
-
-@dataclass(frozen=True)
-class Prepared:
-    """A method made ready for one classifier: the function to run on batches, and where its cells lie."""
-
-    function: MapFunction
-    placement: Placement
-    completeness: str
-
-
-def _prepare_cam(classifier: Classifier, inputs: Tensor, layer: str | None) -> Prepared:
-    network = classifier.network
-    head = find_pooled_head(network, inputs)
-    if layer is not None and layer != head.layer:
-        raise AttributionError(
-            f"class activation maps exist for layer {head.layer!r} only, the one that is averaged before the logits; "
-            f"layer {layer!r} was asked for"
-        )
-
-    def function(batch: Tensor, weigh: Callable[[Tensor], Tensor]) -> tuple[Tensor, Tensor, Tensor]:
-        with torch.no_grad(), tapped(network, head.layer) as tap:
-            logits = network(batch)
-            target_weights = weigh(logits)
-            class_weights, bias = head.class_weights(network, target_weights)
-            maps = class_activation_maps(tap.output, class_weights)
-        left = (logits * target_weights).sum(1) - bias - maps.flatten(1).mean(1)
-        return maps, logits, left
-
-    return Prepared(function, place(classifier, head.layer, inputs), "mean of the map + bias = logit of the target")
-
-
-@dataclass(frozen=True)
-class Method:
-    """One way to make maps: its name, one line about it, and how it is made ready for a classifier."""
-
-    name: str
-    summary: str
-    prepare: Callable[[Classifier, Tensor, str | None], Prepared]
-
-
-METHODS: dict[str, Method] = {
-    "cam": Method("cam", "class activation map (Zhou et al. 2016): exact, as coarse as the last layer", _prepare_cam),
-}
 
 
 def methods() -> dict[str, str]:
@@ -85,11 +36,15 @@ def explain_batches(
     true_labels: Sequence[str] | None = None,
     tokens: Sequence[str] | None = None,
     layer: str | None = None,
+    reference: Sequence[np.ndarray] | None = None,
+    context_seconds: float = 0.0,
+    seed: int = 0,
     batch_size: int = 64,
 ) -> Iterator[xr.DataArray]:
     """Explain tokens batch by batch: memory does not grow with their number. See ``explain``."""
-    if method not in METHODS:
-        raise AttributionError(f"method {method!r} is not known; choose one of {', '.join(METHODS)}")
+    ask = parse_method(method)
+    if ask.name not in METHODS:
+        raise AttributionError(f"method {ask.name!r} is not known; choose one of {', '.join(METHODS)}")
     if len(waveforms) == 0:
         raise AttributionError("there is no token to explain")
     if batch_size < 1:
@@ -97,38 +52,61 @@ def explain_batches(
     names = [str(i) for i in range(len(waveforms))] if tokens is None else [str(t) for t in tokens]
     if len(names) != len(waveforms):
         raise AttributionError(f"{len(names)} token names were given for {len(waveforms)} waveforms")
+    context = round(context_seconds * classifier.sample_rate)
+    shortest = min(len(w) for w in waveforms)
+    if context < 0 or 2 * context >= shortest:
+        raise AttributionError(
+            f"context_seconds is {context_seconds}, but the shortest waveform lasts "
+            f"{shortest / classifier.sample_rate:.3f} s with its context on both sides"
+        )
     targets = resolve_targets(classifier, target, len(waveforms), true_labels)
     with evaluation_mode(classifier):
         # The same first tokens whatever the size of a batch: the resolution is measured on them.
-        first = classifier.inputs(*pad_waveforms(waveforms[:PREPARED_ON_TOKENS]))
-        prepared = METHODS[method].prepare(classifier, first, layer)
-        for part, inputs in classifier.batches(waveforms, batch_size):
-            yield _explain_batch(classifier, prepared, method, waveforms, part, inputs, targets, names)
+        first = _batch(classifier, waveforms[:PREPARED_ON_TOKENS], context, targets, slice(0, PREPARED_ON_TOKENS))
+        known = [w[context : len(w) - context] for w in waveforms] if reference is None else reference
+        setting = Setting(classifier, first, layer, Reference(classifier, known), seed)
+        prepared = prepare_method(ask, setting, METHODS)
+        for start in range(0, len(waveforms), batch_size):
+            part = slice(start, min(start + batch_size, len(waveforms)))
+            batch = _batch(classifier, waveforms[part], context, targets, part)
+            yield _explain_batch(classifier, prepared, ask, batch, targets, part, names)
+
+
+def _batch(
+    classifier: Classifier, waveforms: Sequence[np.ndarray], context: int, targets: Targets, part: slice
+) -> Batch:
+    padded, lengths = pad_waveforms(waveforms)
+    sounds, lengths = padded.to(classifier.device), lengths.to(classifier.device)
+    seeds = [zlib.crc32(np.ascontiguousarray(w[context : len(w) - context], np.float32).tobytes()) for w in waveforms]
+    with torch.no_grad():
+        inputs = classifier.inputs(sounds[:, context:], lengths - 2 * context)
+    return Batch(sounds, lengths, context, inputs, tuple(seeds), lambda logits: targets.weights(logits, part))
 
 
 def _explain_batch(
     classifier: Classifier,
     prepared: Prepared,
-    method: str,
-    waveforms: Sequence[np.ndarray],
-    part: slice,
-    inputs: Tensor,
+    ask: Ask,
+    batch: Batch,
     targets: Targets,
+    part: slice,
     names: Sequence[str],
 ) -> xr.DataArray:
-    maps, logits, left = prepared.function(inputs, lambda logits: targets.weights(logits, part))
+    maps, logits, left = prepared.function(batch)
     weights = targets.weights(logits, part)
     explained = (logits * weights).sum(1)
     values = maps.float().cpu().numpy()
+    if values.ndim == 2:  # a layer of a network that takes waveforms has cells in time only
+        values = values[:, None]
     if not np.isfinite(values).all():
-        raise AttributionError(f"method {method!r} gave values that are not finite; is the network's output finite?")
+        raise AttributionError(f"method {str(ask)!r} gave values that are not finite; is the network's output finite?")
     axis = classifier.front_end.frequency_axis
-    durations = np.array([len(w) for w in waveforms[part]]) / classifier.sample_rate
+    whole = axis is None or prepared.placement.layer == "sound"
     return label_maps(
         values,
         prepared.placement,
         tokens=names[part],
-        durations=durations,
+        durations=batch.token_lengths.cpu().numpy() / classifier.sample_rate,
         time_axis=classifier.front_end.time_axis,
         columns={
             "target": np.asarray(targets.named(logits, part), dtype=object),
@@ -137,10 +115,10 @@ def _explain_batch(
             "incompleteness": left.float().cpu().numpy(),
         },
         attrs={
-            "units": "logit",
-            "method": method,
+            "units": prepared.units,
+            "method": str(ask),
             "completeness": prepared.completeness,
-            "max_hz": float(classifier.front_end.sample_rate / 2 if axis is None else axis.max_hz),
+            "max_hz": float(classifier.sample_rate / 2 if whole else axis.max_hz),
         },
     )
 
@@ -154,6 +132,9 @@ def explain(
     true_labels: Sequence[str] | None = None,
     tokens: Sequence[str] | None = None,
     layer: str | None = None,
+    reference: Sequence[np.ndarray] | None = None,
+    context_seconds: float = 0.0,
+    seed: int = 0,
     batch_size: int = 64,
 ) -> xr.DataArray:
     """Say what a classifier listens to in each token: maps over frequency and time.
@@ -163,24 +144,36 @@ def explain(
     classifier
         The classifier; it is left as it was.
     waveforms
-        1-D arrays at ``classifier.sample_rate``, one a token.
+        1-D arrays at ``classifier.sample_rate``, one a token, with ``context_seconds`` around it.
     target
         ``"predicted"``, ``"true"`` (with ``true_labels``), a class, ``contrast("i", "er")``, or one class a token.
     method
-        One of ``methods()``.
+        One of ``methods()``, with options if need be: ``"integrated-gradients(baseline=floor, steps=8)"``; methods that
+        work around another take it in brackets: ``"smooth(gradient, samples=16)"``.
     tokens
         Names of the tokens, for the ``token`` coordinate.
+    layer
+        Layer of the network, for methods that make maps of one; the method's own choice by default.
+    reference
+        Waveforms (without context) that stand for the speech that the classifier knows, e.g. training tokens: methods
+        put their mean in the place of what they take away. By default the explained tokens themselves; at most 128
+        are used.
+    context_seconds
+        Sound before and after each token, which methods that filter the sound need for clean edges (`cut` gives it).
+        The network hears the token alone.
+    seed
+        Seed of methods that draw at random; what is drawn for a token depends on its samples and the seed alone.
     batch_size
         Tokens at a time; the result does not depend on it.
 
     Returns
     -------
     DataArray
-        Raw, signed, in logit units, dims (token, frequency, time). ``frequency`` is in Hz, at the receptive-field
-        centres of the cells; ``time`` is the share of the token for stretched front ends, and the coordinate
-        ``seconds`` (token, time) is in s. Further coordinates: ``target``, ``predicted``, ``logit``,
-        ``incompleteness`` and ``duration`` of each token. ``attrs`` hold layer, cell spacing, theoretical field and
-        measured resolution.
+        Raw, signed, in logit units (``attrs["units"]``), dims (token, frequency, time). ``frequency`` is in Hz, at
+        the receptive-field centres of the cells; ``time`` is the share of the token for stretched front ends, and the
+        coordinate ``seconds`` (token, time) is in s. Further coordinates: ``target``, ``predicted``, ``logit``,
+        ``incompleteness`` (NaN for methods that promise no sum) and ``duration`` of each token. ``attrs`` hold layer,
+        cell spacing, theoretical field and measured resolution.
 
     Raises
     ------
@@ -195,6 +188,9 @@ def explain(
         true_labels=true_labels,
         tokens=tokens,
         layer=layer,
+        reference=reference,
+        context_seconds=context_seconds,
+        seed=seed,
         batch_size=batch_size,
     )
     return xr.concat(list(batches), dim="token", combine_attrs="override", join="override")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -14,6 +14,8 @@ from torch import Tensor
 from phonoscope.axes import Cells, TimeAxis, axis_config, effective_field, hz_per_position, receptive_field
 from phonoscope.classifier import Classifier
 from phonoscope.errors import AttributionError
+
+MEASURED_CELLS = 64  # cells of one dimension whose effective width is measured
 
 
 @dataclass(frozen=True)
@@ -34,10 +36,11 @@ class Placement:
     cell_time: float
     field_time: float
     resolution_time: float
+    time_axis: TimeAxis | None = None  # of the cells, where it is not the front end's
 
     def attrs(self) -> dict[str, Any]:
         """Return the scalar facts, for the attributes of an array."""
-        return {k: v for k, v in asdict(self).items() if k not in ("frequency", "time")}
+        return {k: v for k, v in asdict(self).items() if k not in ("frequency", "time", "time_axis")}
 
 
 def describe_cells(maps: xr.DataArray) -> str:
@@ -57,32 +60,41 @@ def describe_cells(maps: xr.DataArray) -> str:
 def place(classifier: Classifier, layer: str, inputs: Tensor) -> Placement:
     """Place the cells of a layer on the axes of the classifier's front end.
 
+    A layer of a network that takes waveforms has cells in time only: they span all frequencies.
+
     Parameters
     ----------
     inputs
-        Network inputs of a few real tokens, shape (batch, 1, rows, columns); the effective width is measured on them.
-
-    Raises
-    ------
-    AttributionError
-        If the front end has no frequency axis.
+        Network inputs of a few real tokens, shape (batch, 1, rows, columns) or (batch, 1, samples); the effective
+        width is measured on them.
     """
     axis, time_axis = classifier.front_end.frequency_axis, classifier.front_end.time_axis
-    if axis is None:
-        raise AttributionError("this classifier takes waveforms: a layer of it has no frequency axis to place a map on")
-    rows, columns = receptive_field(classifier.network, layer, inputs)
-    widths = [effective_field(classifier.network, layer, inputs, dimension=d).width for d in (0, 1)]
-    hz, share = hz_per_position(axis), (time_axis.seconds or 1.0) / time_axis.columns
-    return Placement(
+    cells = receptive_field(classifier.network, layer, inputs)
+    widths = [
+        effective_field(classifier.network, layer, inputs, dimension=d, most_cells=MEASURED_CELLS).width
+        for d in range(len(cells))
+    ]
+    columns, share = cells[-1], (time_axis.seconds or 1.0) / time_axis.columns
+    placement = Placement(
         layer=layer,
-        frequency=_strictly_rising(axis.at(rows.centres)),
+        frequency=np.array([classifier.sample_rate / 4]),
         time=_strictly_rising(time_axis.at(columns.centres)),
+        cell_hz=classifier.sample_rate / 2,
+        field_hz=classifier.sample_rate / 2,
+        resolution_hz=classifier.sample_rate / 2,
+        cell_time=columns.step * share,
+        field_time=columns.extent * share,
+        resolution_time=_resolution(widths[-1], columns) * share,
+    )
+    if axis is None:
+        return placement
+    rows, hz = cells[0], hz_per_position(axis)
+    return replace(
+        placement,
+        frequency=_strictly_rising(axis.at(rows.centres)),
         cell_hz=rows.step * hz,
         field_hz=rows.extent * hz,
         resolution_hz=_resolution(widths[0], rows) * hz,
-        cell_time=columns.step * share,
-        field_time=columns.extent * share,
-        resolution_time=_resolution(widths[1], columns) * share,
     )
 
 
@@ -99,12 +111,17 @@ def _strictly_rising(centres: np.ndarray) -> np.ndarray:
 
 
 def input_placement(classifier: Classifier) -> Placement:
-    """Place the rows and columns of the network's input itself, e.g. for its energy."""
+    """Place the rows and columns of the network's input itself.
+
+    A row resolves no more than the front end's window does: 1.44 bins at half the power of a Hann window.
+    """
     axis, time_axis = classifier.front_end.frequency_axis, classifier.front_end.time_axis
     if axis is None:
         raise AttributionError("this classifier takes waveforms: its input has no frequency axis")
     hz, share = hz_per_position(axis), (time_axis.seconds or 1.0) / time_axis.columns
-    return Placement("input", axis.centres, time_axis.centres, hz, hz, hz, share, share, share)
+    window = float(classifier.front_end.config()["window_seconds"])
+    seen = max(hz, 1.44 / window)
+    return Placement("input", axis.centres, time_axis.centres, hz, seen, seen, share, share, share)
 
 
 def label_maps(
@@ -118,6 +135,7 @@ def label_maps(
     attrs: dict[str, Any],
 ) -> xr.DataArray:
     """Put coordinates on raw map values of shape (tokens, frequency, time)."""
+    time_axis = placement.time_axis or time_axis
     relative = np.asarray(placement.time, dtype=float)
     coords = map_coordinates(placement.frequency, relative, np.asarray(durations, dtype=float), time_axis)
     coords |= {"token": ("token", np.asarray(tokens, dtype=object))}

@@ -1,0 +1,102 @@
+"""Forward and backward passes of many examples, a few at a time: the one place where memory is portioned out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import torch
+from torch import Tensor, nn
+
+from phonoscope.errors import AttributionError
+from phonoscope.modules import evaluation_mode
+
+# From examples (n, ...) and the token that each belongs to (n,) to logits (n, classes).
+Forward = Callable[[Tensor, Tensor], Tensor]
+
+
+@torch.no_grad()
+def examples_at_a_time(network: nn.Module, inputs: Tensor, memory_bytes: int) -> int:
+    """How many examples fit into a memory, by the outputs of all layers on one example; at least 1."""
+    sizes = [inputs[:1].nbytes]
+
+    def note(_module: nn.Module, _args: object, output: object) -> None:
+        if isinstance(output, Tensor):
+            sizes.append(output.nbytes)
+
+    handles = [module.register_forward_hook(note) for module in network.modules() if not list(module.children())]
+    try:
+        with evaluation_mode(network):
+            network(inputs[:1].clone())
+    finally:
+        for handle in handles:
+            handle.remove()
+    # Outputs and their gradients live at the same time.
+    return max(1, memory_bytes // (2 * sum(sizes)))
+
+
+def portions(count: int, most: int) -> Iterator[slice]:
+    """Cut a range into slices of at most ``most``."""
+    for start in range(0, count, most):
+        yield slice(start, min(start + most, count))
+
+
+def logits_and_gradients(forward: Forward, examples: Tensor, owners: Tensor, weights: Tensor) -> tuple[Tensor, Tensor]:
+    """Logits of examples, and the gradient of each one's weighted logits with respect to it.
+
+    The user's parameters keep their gradients: nothing is accumulated into them.
+
+    Parameters
+    ----------
+    examples
+        Shape (n, ...).
+    owners
+        Token of each example, shape (n,).
+    weights
+        Weights over the classes, shape (n, classes).
+
+    Raises
+    ------
+    AttributionError
+        If the logits do not depend on the examples in a differentiable way.
+    """
+    return _pass(forward, examples, owners, lambda _logits: weights)
+
+
+def first_gradients(
+    forward: Forward, examples: Tensor, owners: Tensor, weigh: Callable[[Tensor], Tensor], most: int
+) -> tuple[Tensor, Tensor]:
+    """Logits and gradients of untouched tokens whose target follows from their own logits; ``most`` at a time."""
+    logits, gradients = [], []
+    with torch.no_grad():
+        every = torch.cat([forward(examples[p].clone(), owners[p]) for p in portions(len(examples), most)]) if (
+            len(examples) > most
+        ) else None  # fmt: skip
+    if every is None:
+        return _pass(forward, examples, owners, weigh)
+    weights = weigh(every)
+    for part in portions(len(examples), most):
+        one, gradient = logits_and_gradients(forward, examples[part], owners[part], weights[part])
+        logits.append(one)
+        gradients.append(gradient)
+    return torch.cat(logits), torch.cat(gradients)
+
+
+def _pass(
+    forward: Forward, examples: Tensor, owners: Tensor, weigh: Callable[[Tensor], Tensor]
+) -> tuple[Tensor, Tensor]:
+    leaf = examples.detach().requires_grad_()
+    with torch.enable_grad():
+        logits = forward(leaf.clone(), owners)  # a copy: the network may work in place
+        if not logits.requires_grad:
+            raise AttributionError(_NO_GRADIENT)
+        total = (logits * weigh(logits.detach())).sum()
+        (gradient,) = torch.autograd.grad(total, leaf, allow_unused=True)
+    if gradient is None:
+        raise AttributionError(_NO_GRADIENT)
+    return logits.detach(), gradient
+
+
+_NO_GRADIENT = (
+    "the logits do not depend on the input in a way that can be differentiated (is the network run without gradients "
+    "or on rounded values?); choose a perturbation method, e.g. band-stop"
+)

@@ -1,0 +1,97 @@
+"""Tokens that stand for the speech a classifier knows: what is put in place of what a method takes away."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cached_property
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from phonoscope.classifier import Classifier
+from phonoscope.errors import AttributionError
+from phonoscope.frontends import pad_waveforms
+
+MOST_TOKENS = 128
+
+
+class Reference:
+    """Evenly picked tokens, their network inputs and classes.
+
+    Parameters
+    ----------
+    waveforms
+        1-D arrays at the classifier's sample rate, without context; at most 128 of them are used, evenly picked.
+    """
+
+    def __init__(self, classifier: Classifier, waveforms: Sequence[np.ndarray]) -> None:
+        if len(waveforms) == 0:
+            raise AttributionError("no reference token was given; pass waveforms, or leave reference= out")
+        chosen = np.unique(np.linspace(0, len(waveforms) - 1, min(len(waveforms), MOST_TOKENS)).round().astype(int))
+        self.classifier = classifier
+        self.waveforms = [np.asarray(waveforms[i], dtype=np.float32) for i in chosen]
+
+    @cached_property
+    @torch.no_grad()
+    def inputs(self) -> Tensor:
+        """Network inputs, shape (n, channels, *spatial)."""
+        return torch.cat([inputs for _, inputs in self.classifier.batches(self.waveforms)])
+
+    @cached_property
+    def classes(self) -> np.ndarray:
+        """Class that the classifier gives each, as its position among the labels, shape (n,)."""
+        return self.classifier.logits(self.waveforms).argmax(axis=1)
+
+    @cached_property
+    def mean_input(self) -> Tensor:
+        """Mean input, every class weighing the same, shape (1, channels, *spatial)."""
+        return torch.stack([self.inputs[self.classes == c].mean(0) for c in np.unique(self.classes)]).mean(0)[None]
+
+    def class_mean_input(self, label: str) -> Tensor:
+        """Mean input of one class, shape (1, channels, *spatial).
+
+        Raises
+        ------
+        AttributionError
+            If no reference token was given that class.
+        """
+        chosen = self.classes == self.classifier.index_of(label)
+        if not chosen.any():
+            raise self._unheard(label)
+        return self.inputs[torch.from_numpy(chosen)].mean(0)[None]
+
+    def spectrum(self, label: str | None = None) -> tuple[np.ndarray, np.ndarray]:
+        """Long-term spectrum of the tokens, each at the same level: Hz, and share of the power at each.
+
+        Parameters
+        ----------
+        label
+            Only tokens that are heard as this class; without it every class weighs the same.
+        """
+        from scipy.signal import welch
+
+        rate = self.classifier.sample_rate
+        length = 2 ** int(np.log2(0.032 * rate))
+        classes = np.unique(self.classes) if label is None else [self.classifier.index_of(label)]
+        of_class = []
+        for number in classes:
+            spectra = [
+                welch(np.pad(wave, (0, max(0, length - len(wave)))), rate, nperseg=length)[1]
+                for wave, heard in zip(self.waveforms, self.classes, strict=True)
+                if heard == number and np.any(wave)
+            ]
+            if spectra:
+                of_class.append(np.mean([spectrum / spectrum.sum() for spectrum in spectra], axis=0))
+        if not of_class:
+            raise self._unheard(label)
+        return np.fft.rfftfreq(length, 1 / rate), np.mean(of_class, axis=0)
+
+    def _unheard(self, label: str | None) -> AttributionError:
+        what = "sounds at all" if label is None else f"is heard as {label!r}"
+        return AttributionError(f"none of the {len(self.waveforms)} reference tokens {what}; pass more with reference=")
+
+    @cached_property
+    def padded(self) -> tuple[Tensor, Tensor]:
+        """Waveforms zero-padded (n, samples) and their lengths (n,)."""
+        return pad_waveforms(self.waveforms)

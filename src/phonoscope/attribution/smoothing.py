@@ -1,0 +1,73 @@
+"""Methods around a method: its mean, or its variance, over noisy copies of the token."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from phonoscope.attribution.method import Attributed, Batch, Prepared, Setting, hear, unpromised
+from phonoscope.errors import AttributionError
+
+
+def prepare_smooth(setting: Setting, inner: Prepared, *, samples: int = 16, noise: float = 0.15) -> Prepared:
+    """SmoothGrad (Smilkov et al. 2017, eq. 1) around any method: mean over copies with Gaussian noise.
+
+    ``noise`` is its standard deviation as a share of the range of the network's input; for methods that work on the
+    sound, relative to the sound's root mean square.
+    """
+
+    def function(batch: Batch) -> Attributed:
+        mean, _, logits = _moments(setting, inner, batch, samples, noise)
+        return Attributed(mean, logits, unpromised(logits))
+
+    _check(samples, noise)
+    return replace(inner, function=function, completeness="")
+
+
+def prepare_var(setting: Setting, inner: Prepared, *, samples: int = 16, noise: float = 0.15) -> Prepared:
+    """VarGrad (Adebayo et al. 2018) around any method: variance over copies with Gaussian noise; see ``smooth``."""
+
+    def function(batch: Batch) -> Attributed:
+        _, variance, logits = _moments(setting, inner, batch, samples, noise)
+        return Attributed(variance, logits, unpromised(logits))
+
+    _check(samples, noise, least=2)
+    return replace(inner, function=function, completeness="", units=f"({inner.units})²")
+
+
+def _check(samples: int, noise: float, least: int = 1) -> None:
+    if samples < least or not noise > 0:
+        raise AttributionError(f"samples={samples}, noise={noise}: expected at least {least} sample and noise above 0")
+
+
+@torch.no_grad()
+def _moments(
+    setting: Setting, inner: Prepared, batch: Batch, samples: int, noise: float
+) -> tuple[Tensor, Tensor, Tensor]:
+    logits = setting.classifier.network(batch.inputs.clone())
+    fixed = batch.explaining(batch.weigh(logits))
+    drawn = [np.random.default_rng((setting.seed, seed)) for seed in batch.seeds]
+    mean = squares = torch.zeros(())
+    for sample in range(samples):
+        maps = inner.function(_noisy(setting, inner, fixed, drawn, noise)).maps
+        step = maps - mean
+        mean = mean + step / (sample + 1)
+        squares = squares + step * (maps - mean)
+    return mean, squares / max(samples - 1, 1), logits
+
+
+def _noisy(setting: Setting, inner: Prepared, batch: Batch, drawn: list[np.random.Generator], noise: float) -> Batch:
+    if inner.reads == "inputs":
+        x = batch.inputs
+        scale = (x.flatten(1).amax(1) - x.flatten(1).amin(1)) * noise
+        added = torch.from_numpy(np.stack([r.standard_normal(x.shape[1:], dtype=np.float32) for r in drawn])).to(x)
+        return replace(batch, inputs=x + added * scale.view(-1, *[1] * (x.dim() - 1)))
+    sounds = torch.zeros_like(batch.sounds)
+    for row, (random, length) in enumerate(zip(drawn, batch.lengths.tolist(), strict=True)):
+        sound = batch.sounds[row, :length]
+        added = torch.from_numpy(random.standard_normal(length, dtype=np.float32)).to(sound)
+        sounds[row, :length] = sound + added * (noise * sound.square().mean().sqrt())
+    return replace(batch, sounds=sounds, inputs=hear(setting.classifier, batch, sounds))
