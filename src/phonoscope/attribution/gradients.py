@@ -133,7 +133,7 @@ def _weighted_gradients(
     most: int,
     like: Tensor,
 ) -> Tensor:
-    """Mean gradient along a path: tokens × steps lie in one row that is cut into passes, so few tokens fill them too."""
+    """Mean gradient along a path: tokens × steps lie in one row cut into passes, so few tokens fill them too."""
     count, steps = len(like), len(nodes)
     mean = torch.zeros_like(like)
     owner = torch.arange(count, device=like.device).repeat(steps)
