@@ -264,3 +264,26 @@ def test_a_paired_difference_is_one_when_one_is_always_right_and_nought_against_
     evidence = planted(sub={"z": 0, "p": 1}, mul={"z": 0, "p": 1}, seg={"z": 0, "p": 1})
     assert paired_difference(evidence.predictions, "multi-resolution", "segmental", 0) == (1.0, 1.0, 1.0)
     assert paired_difference(evidence.predictions, "segmental", "sub-segmental", 0) == (0.0, 0.0, 0.0)
+
+
+def test_recordings_on_disk_give_the_same_results_as_in_memory(tones, tmp_path):
+    values = {"name": "x", "task": "words", "sample_rate": 8000, "seconds": 0.25, "networks": ["sub-segmental"]}
+    values |= {"curve": [], "null_seeds": 3, "clips_per_class": 3, "seeds": 2}
+    values["training"] = {"epochs": 2, "min_steps": 0, "noise": 0.0, "time_jitter": 0.1}
+    runs = [
+        run_waveform_experiment(
+            waveform_recipe_from(values | {"streamed": streamed}), tmp_path / str(streamed), corpus=tones, device="cpu"
+        )
+        for streamed in (False, True)
+    ]
+    pd.testing.assert_frame_equal(runs[0].predictions, runs[1].predictions)
+    for name in ("accuracy", "over_seeds", "curves", "bands", "geometry_seeds", "baselines"):
+        cost = ["cpu_seconds"] if name == "over_seeds" else []
+        tables = [run.table(name).drop(columns=cost) for run in runs]
+        pd.testing.assert_frame_equal(*tables)
+    assert runs[1].predictions["seed"].unique().tolist() == [0, 1]
+    weights = [(run.folder / "classifier" / "model.safetensors").read_bytes() for run in runs]
+    assert weights[0] == weights[1]
+    assert not [path for path in runs[1].folder.iterdir() if path.name.startswith("tmp")]
+    each = runs[0].results["networks"][0]["balanced_accuracy_of_each"]
+    assert np.mean(each) == pytest.approx(runs[0].results["networks"][0]["balanced_accuracy"])

@@ -84,7 +84,7 @@ def summary_over_seeds(curve: pd.DataFrame, predictions: pd.DataFrame, seed: int
             {
                 "network": network,
                 "share": share,
-                "n_train": int(group["n_train"].iloc[0]),
+                "n_train": int(group["n_train"].max()),
                 "seeds": len(group),
                 "balanced_accuracy": balanced["estimate"],
                 "low": balanced["low"],

@@ -21,6 +21,7 @@ from phonoscope.filters.initial import initial_note
 from phonoscope.frontends import Waveform
 from phonoscope.phonetics.baselines import majority_class
 from phonoscope.training import EpochReport, TokenInputs, choose_device, train
+from phonoscope.training.data import free_bytes
 
 Say = Callable[[str], None]
 
@@ -87,22 +88,24 @@ def fit_all(
     labels = sorted(tokens["class"].unique()) if not recipe.classes else _in_order(recipe.classes, tokens["class"])
     classes, parts = tokens["class"].to_numpy(dtype=object), tokens["split"].to_numpy(dtype=object)
     train_all, validation, test = (np.flatnonzero(parts == name) for name in ("train", "validation", "test"))
-    inputs = TokenInputs(Waveform(recipe.sample_rate, recipe.seconds), waveforms, device=choose_device(device))
+    front_end, place = Waveform(recipe.sample_rate, recipe.seconds), choose_device(device)
+    room = {"cache_bytes": free_bytes(place)} if recipe.streamed else {}
+    inputs = TokenInputs(front_end, waveforms, device=place, **room)
     done = []
     plan = list(planned(recipe))
     for number, training in enumerate(plan, 1):
-        place = folder / training.folder
+        kept_in = folder / training.folder
         index = train_all
         if training.share < 1:
             index = nested_share(classes, train_all, training.share, recipe.seed)
         facts = {"recipe": recipe.to_dict(), "train": index.tolist(), "test": test.tolist()}
-        finished = place / "done.json"
+        finished = kept_in / "done.json"
         if resume and finished.is_file():
             kept = json.loads(finished.read_text(encoding="utf-8"))
             if kept["facts"] == json.loads(json.dumps(facts)):
-                classifier = Classifier.from_pretrained(place / "classifier", device=str(choose_device(device)))
-                table = pd.read_parquet(place / "predictions.parquet")
-                epochs = pd.read_csv(place / "training.csv")
+                classifier = Classifier.from_pretrained(kept_in / "classifier", device=str(place))
+                table = pd.read_parquet(kept_in / "predictions.parquet")
+                epochs = pd.read_csv(kept_in / "training.csv")
                 done.append(Trained(training, classifier, table, epochs, kept["cpu_seconds"], len(index)))
                 continue
         say(
@@ -119,7 +122,7 @@ def fit_all(
             train_index=index,
             validation_index=validation,
             recipe=recipe.training.changed(seed=training.seed),
-            folder=place,
+            folder=kept_in,
             resume=resume,
             device=device,
             progress=_printer(say),
@@ -128,11 +131,11 @@ def fit_all(
         cpu_seconds = time.process_time() - started
         notes = {"experiment": recipe.name, "seed": training.seed, "share": training.share}
         classifier.notes = {**notes, INITIAL: began}
-        classifier.save_pretrained(place / "classifier")
+        classifier.save_pretrained(kept_in / "classifier")
         table = prediction_table(classifier.logits([waveforms[i] for i in test]), labels)
         table.insert(0, "token", tokens["token"].to_numpy()[test])
         table.insert(1, "class", classes[test])
-        write_with(place / "predictions.parquet", lambda path, t=table: t.to_parquet(path, index=False))
+        write_with(kept_in / "predictions.parquet", lambda path, t=table: t.to_parquet(path, index=False))
         write_json(finished, {"facts": facts, "cpu_seconds": cpu_seconds})
         done.append(Trained(training, classifier.eval(), table, epochs, cpu_seconds, len(index)))
     return done

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,7 @@ from phonoscope.files import write_text, write_with
 from phonoscope.filters import bank_of
 from phonoscope.phonetics.confusions import confusion_table
 from phonoscope.training import choose_device
+from phonoscope.training.store import WaveformStore
 
 Say = Callable[[str], None]
 
@@ -69,7 +70,8 @@ def run_waveform_experiment(
     out = Path(out)
     choose_device(device)
     with claimed_folder(out, recipe, resume):
-        waveforms, tokens = read_whole_recordings(corpus, recipe, strict=strict, say=say)
+        store = WaveformStore(out) if recipe.streamed else None
+        waveforms, tokens = read_whole_recordings(corpus, recipe, strict=strict, store=store, say=say)
         attrs = tokens.attrs
         tokens = tokens.assign(split=assign_parts(tokens, recipe))
         tokens.attrs = attrs
@@ -105,7 +107,7 @@ def _names(one: Trained) -> dict[str, Any]:
 
 def _tables(
     recipe: WaveformRecipe,
-    waveforms: list[np.ndarray],
+    waveforms: Sequence[np.ndarray],
     tokens: pd.DataFrame,
     trained: list[Trained],
     predictions: pd.DataFrame,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +17,7 @@ from phonoscope.errors import AudioError, CorpusError, ExperimentError
 from phonoscope.experiments.waveform_recipe import WaveformRecipe
 from phonoscope.left_out import LeftOut
 from phonoscope.training.splits import PARTS, deal
+from phonoscope.training.store import WaveformStore
 
 Say = Callable[[str], None]
 
@@ -25,8 +26,13 @@ UNUSABLE = "audio missing, unreadable or silent"
 
 
 def read_whole_recordings(
-    root: str | Path, recipe: WaveformRecipe, *, strict: bool = False, say: Say = lambda _line: None
-) -> tuple[list[np.ndarray], pd.DataFrame]:
+    root: str | Path,
+    recipe: WaveformRecipe,
+    *,
+    strict: bool = False,
+    store: WaveformStore | None = None,
+    say: Say = lambda _line: None,
+) -> tuple[Sequence[np.ndarray], pd.DataFrame]:
     """Read the recordings of a corpus that have one of the recipe's classes, at the recipe's rate and length.
 
     Parameters
@@ -35,10 +41,12 @@ def read_whole_recordings(
         Folder of the corpus: Speech Commands, spoken digits, LibriSpeech, or a folder a speaker.
     strict : bool
         Stop at the first recording that cannot be used, instead of leaving it out.
+    store
+        Where the waveforms are put, if not into memory.
 
     Returns
     -------
-    waveforms : list of ndarray, float32, shape (recipe.seconds * recipe.sample_rate,)
+    waveforms : sequence of ndarray, float32, shape (recipe.seconds * recipe.sample_rate,)
         See `around_energy`.
     tokens : DataFrame
         The token table, one row a recording (its whole length), with ``class``, ``audio_sha256`` (of the samples:
@@ -56,7 +64,8 @@ def read_whole_recordings(
     folder, layout, recordings = recordings_of(root)
     say(f"reading {folder} ({layout})")
     left_out = LeftOut()
-    rows, waveforms = [], []
+    rows: list[dict[str, object]] = []
+    waveforms: list[np.ndarray] | WaveformStore = [] if store is None else store
     for recording in recordings:
         name = recording.audio.relative_to(folder).as_posix()
         label = _label(recording, recipe, left_out, name)
@@ -75,7 +84,8 @@ def read_whole_recordings(
         raise ExperimentError(f"no recording of {folder} has a class of this task: {_reasons(left_out)}")
     tokens = pd.DataFrame(rows)
     keep = _contradictions(tokens, left_out) & _large_classes(tokens, left_out)
-    tokens, kept = tokens[keep].reset_index(drop=True), [waveforms[i] for i in np.flatnonzero(keep)]
+    tokens, places = tokens[keep].reset_index(drop=True), np.flatnonzero(keep)
+    kept = [waveforms[i] for i in places] if store is None else store.chosen(places)
     if tokens["class"].nunique() < 2:
         raise ExperimentError(
             f"fewer than two classes have {FEWEST_RECORDINGS} recordings or more in {folder}: {_reasons(left_out)}"

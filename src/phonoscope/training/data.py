@@ -13,6 +13,12 @@ from phonoscope.frontends import Spectrogram, Waveform, pad_waveforms
 
 _CACHE_BYTES = 1 << 30
 _CHUNK = 256
+_SHARE_OF_GPU = 0.4  # of its free memory; the rest is for the network
+
+
+def free_bytes(device: torch.device) -> int:
+    """Memory for front-end outputs of recordings that are not to be held in memory: a part of the GPU's, or none."""
+    return int(_SHARE_OF_GPU * torch.cuda.mem_get_info(device)[0]) if device.type == "cuda" else 0
 
 
 class TokenInputs:
@@ -37,9 +43,11 @@ class TokenInputs:
         self._waveforms = [np.asarray(w, dtype=np.float32) for w in waveforms]
         self._kept: Tensor | None = None
         if int(np.prod(front_end.shape)) * 4 * len(self._waveforms) <= cache_bytes:
-            everything = np.arange(len(self))
-            chunks = [everything[start : start + _CHUNK] for start in range(0, len(self), _CHUNK)]
-            self._kept = torch.cat([self._outputs(chunk) for chunk in chunks])
+            kept = torch.empty((len(self), *front_end.shape), device=self._device)
+            for start in range(0, len(self), _CHUNK):
+                part = np.arange(start, min(start + _CHUNK, len(self)))
+                kept[start : start + len(part)] = self._outputs(part)
+            self._kept = kept
 
     def __len__(self) -> int:
         return len(self._waveforms)
