@@ -6,7 +6,7 @@ positive part in that region, held against the region's part of the axis and aga
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +15,7 @@ import pandas as pd
 
 from phonoscope.experiments.measure import Measured
 from phonoscope.phonetics.bootstrap import Interval, bootstrap_interval
+from phonoscope.phonetics.overlap import overlap_against_confusions
 from phonoscope.phonetics.profiles import band_share, cell_centres, density
 
 HOLDS, PARTLY, FAILS, OPEN = "holds", "holds, but not for this class alone", "does not hold", "cannot be told"
@@ -113,47 +114,12 @@ def _positive_share(measured: Measured, max_hz: float, low_hz: float, high_hz: f
 
 
 def _overlap_explains_confusions(context: Context) -> tuple[str, str, str]:
-    """Rank correlation between profile overlap and confusion rate over all pairs of classes, by permutation."""
-    from scipy.stats import spearmanr
-
     overlap = context.correlations[context.correlations["source"] == "map"]
-    rates = context.confusions.set_index(["true", "predicted"])["row_percent"]
-    pairs = [(a, b) for a, b in zip(overlap["label_a"], overlap["label_b"], strict=True)]
-    if len(pairs) < 6:
-        return "", OPEN, f"only {len(pairs)} pairs of classes"
-    confused = np.array([rates.get((a, b), 0.0) + rates.get((b, a), 0.0) for a, b in pairs])
-    if np.ptp(confused) == 0:
-        return "", OPEN, "no two classes were confused more often than others"
-    r = overlap["r"].to_numpy()
-    rho = float(spearmanr(r, confused).statistic)
-    classes = sorted({name for pair in pairs for name in pair})
-    p = _exchange_p(classes, pairs, r, confused, rho, context.seed)
-    verdict = HOLDS if rho > 0 and p < 0.05 else FAILS
-    return f"ρ = {rho:.2f}, p = {p:.2f}", verdict, f"{len(pairs)} pairs; classes exchanged at random for the test"
-
-
-def _exchange_p(
-    classes: Sequence[str],
-    pairs: Sequence[tuple[str, str]],
-    overlap: np.ndarray,
-    confused: np.ndarray,
-    observed: float,
-    seed: int,
-) -> float:
-    """Mantel test: one-sided p of a rank correlation under random renaming of the classes."""
-    from scipy.stats import rankdata
-
-    place = {name: i for i, name in enumerate(classes)}
-    matrix = np.zeros((len(classes), len(classes)))
-    rows, columns = np.array([place[a] for a, _ in pairs]), np.array([place[b] for _, b in pairs])
-    matrix[rows, columns] = matrix[columns, rows] = rankdata(confused)
-    ranks = rankdata(overlap)
-    random = np.random.default_rng(seed)
-    hits, draws = 1, 2000
-    for _ in range(draws):
-        order = random.permutation(len(classes))
-        hits += np.corrcoef(ranks, matrix[order[rows], order[columns]])[0, 1] >= observed - 1e-12
-    return hits / (draws + 1)
+    found = overlap_against_confusions(overlap, context.confusions, seed=context.seed)
+    if not np.isfinite(found.rho):
+        return "", OPEN, found.note
+    verdict = HOLDS if found.rho > 0 and found.p < 0.05 else FAILS
+    return f"ρ = {found.rho:.2f}, p = {found.p:.2f}", verdict, f"{found.pairs} pairs; {found.note} for the test"
 
 
 def _least_confused(true: str, predicted: str) -> Callable[[Context], tuple[str, str, str]]:
