@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from phonoscope.attribution.method import Attributed, Batch, Prepared, Setting, unpromised
-from phonoscope.attribution.passes import first_gradients, logits_and_gradients, portions
+from phonoscope.attribution.passes import all_logits, first_gradients, logits_and_gradients, portions
 from phonoscope.attribution.spaces import Space, choose_space
 from phonoscope.errors import AttributionError
 
@@ -61,9 +61,8 @@ def prepare_integrated_gradients(
         examples = where.examples(batch)
         start = neutral(batch, examples)
         forward, owners = where.forward(batch), torch.arange(len(examples), device=examples.device)
-        with torch.no_grad():
-            logits = _logits(forward, examples, owners, setting.examples)
-            at_start = _logits(forward, start, owners, setting.examples)
+        logits = all_logits(forward, examples, owners, setting.examples)
+        at_start = all_logits(forward, start, owners, setting.examples)
         weights = batch.weigh(logits)
         way = examples - start
         mean = _weighted_gradients(forward, lambda part, step: start[part] + step * way[part], weights, nodes, shares,
@@ -95,15 +94,13 @@ def prepare_expected_gradients(setting: Setting, *, samples: int = 32, space: st
         drawn = [np.random.default_rng((setting.seed, seed)) for seed in batch.seeds]
         tokens = torch.tensor(np.array([r.integers(len(reference), size=samples) for r in drawn]))
         way = torch.tensor(np.array([(r.permutation(samples) + r.random(samples)) / samples for r in drawn]))
-        with torch.no_grad():
-            logits = _logits(forward, examples, owners, setting.examples)
+        logits = all_logits(forward, examples, owners, setting.examples)
         weights = batch.weigh(logits)
         values, at_start = torch.zeros_like(examples), torch.zeros_like(logits)
         for draw in range(samples):
             start = reference[tokens[:, draw]].to(examples)
             step = way[:, draw].to(examples).view(-1, *[1] * (examples.dim() - 1))
-            with torch.no_grad():
-                at_start += _logits(forward, start, owners, setting.examples) / samples
+            at_start += all_logits(forward, start, owners, setting.examples) / samples
             for part in portions(len(examples), setting.examples):
                 point = start[part] + step[part] * (examples[part] - start[part])
                 _, slopes = logits_and_gradients(forward, point, owners[part], weights[part])
@@ -118,10 +115,6 @@ def prepare_expected_gradients(setting: Setting, *, samples: int = 32, space: st
 def _at_tokens(where: Space, batch: Batch, examples: Tensor, setting: Setting) -> tuple[Tensor, Tensor]:
     owners = torch.arange(len(examples), device=examples.device)
     return first_gradients(where.forward(batch), examples, owners, batch.weigh, setting.examples)
-
-
-def _logits(forward: Callable[[Tensor, Tensor], Tensor], examples: Tensor, owners: Tensor, most: int) -> Tensor:
-    return torch.cat([forward(examples[p].clone(), owners[p]) for p in portions(len(examples), most)])
 
 
 def _weighted_gradients(

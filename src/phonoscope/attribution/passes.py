@@ -66,19 +66,27 @@ def first_gradients(
     forward: Forward, examples: Tensor, owners: Tensor, weigh: Callable[[Tensor], Tensor], most: int
 ) -> tuple[Tensor, Tensor]:
     """Logits and gradients of untouched tokens whose target follows from their own logits; ``most`` at a time."""
-    logits, gradients = [], []
-    with torch.no_grad():
-        every = torch.cat([forward(examples[p].clone(), owners[p]) for p in portions(len(examples), most)]) if (
-            len(examples) > most
-        ) else None  # fmt: skip
-    if every is None:
+    if len(examples) <= most:
         return _pass(forward, examples, owners, weigh)
-    weights = weigh(every)
+    logits = all_logits(forward, examples, owners, most)
+    weights, gradients = weigh(logits), []
     for part in portions(len(examples), most):
-        one, gradient = logits_and_gradients(forward, examples[part], owners[part], weights[part])
-        logits.append(one)
+        _, gradient = logits_and_gradients(forward, examples[part], owners[part], weights[part])
         gradients.append(gradient)
-    return torch.cat(logits), torch.cat(gradients)
+    return logits, torch.cat(gradients)
+
+
+@torch.no_grad()
+def all_logits(forward: Forward, examples: Tensor, owners: Tensor, most: int) -> Tensor:
+    """Logits of examples, ``most`` at a time, shape (n, classes)."""
+    # Copies: the network may work in place.
+    return torch.cat([forward(examples[part].clone(), owners[part]) for part in portions(len(examples), most)])
+
+
+@torch.no_grad()
+def network_logits(network: nn.Module, inputs: Tensor, most: int) -> Tensor:
+    """Logits of network inputs, ``most`` at a time, shape (n, classes)."""
+    return torch.cat([network(inputs[part].clone()) for part in portions(len(inputs), most)])
 
 
 def _pass(

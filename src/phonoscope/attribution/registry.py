@@ -9,6 +9,13 @@ from phonoscope.attribution.gradients import (
     prepare_gradient_x_input,
     prepare_integrated_gradients,
 )
+from phonoscope.attribution.layers import (
+    prepare_grad_cam,
+    prepare_grad_cam_plus_plus,
+    prepare_hires_cam,
+    prepare_layer_cam,
+    prepare_score_cam,
+)
 from phonoscope.attribution.method import Method
 from phonoscope.attribution.smoothing import prepare_smooth, prepare_var
 
@@ -16,6 +23,16 @@ METHODS: dict[str, Method] = {
     method.name: method
     for method in (
         Method("cam", "class activation map: exact, as coarse as the last layer", "layer", prepare_cam),
+        Method("grad-cam", "channels of any layer weighted by their mean gradient", "layer", prepare_grad_cam),
+        Method(
+            "grad-cam++",
+            "Grad-CAM with weights for several places in one map",
+            "layer",
+            prepare_grad_cam_plus_plus,
+        ),
+        Method("hires-cam", "activations of any layer times their gradients, cell by cell", "layer", prepare_hires_cam),
+        Method("layer-cam", "activations of any layer times their positive gradients", "layer", prepare_layer_cam),
+        Method("score-cam", "channels weighted by what the input says through them", "layer", prepare_score_cam),
         Method("gradient", "slope of the logit per dB in every cell", "input", prepare_gradient),
         Method("gradient-x-input", "slope times distance from a baseline", "input", prepare_gradient_x_input),
         Method(

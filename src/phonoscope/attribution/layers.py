@@ -1,0 +1,331 @@
+"""Maps of layers: pure functions from the activations and gradients of a tapped layer to a signed map of its cells.
+
+All work on any number of spatial dimensions, so that networks of pictures and of waveforms get the same maps.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from phonoscope.attribution.cam import find_pooled_head
+from phonoscope.attribution.maps import Placement, place
+from phonoscope.attribution.method import Attributed, Batch, Prepared, Setting, unpromised
+from phonoscope.attribution.passes import network_logits, portions
+from phonoscope.attribution.taps import outputs_and_gradients, tapped
+from phonoscope.axes import receptive_field
+from phonoscope.errors import AttributionError
+from phonoscope.modules import evaluation_mode
+
+LayerMap = Callable[[Tensor, Tensor], Tensor]
+
+
+def grad_cam(activations: Tensor, gradients: Tensor) -> Tensor:
+    """Grad-CAM (Selvaraju et al. 2017, eq. 1 and 2 without the ReLU): channels weighted by their mean gradient.
+
+    Parameters
+    ----------
+    activations, gradients
+        Shape (batch, channels, *cells).
+
+    Returns
+    -------
+    Tensor
+        Shape (batch, *cells). For a network that averages the layer and applies one linear layer, the map times the
+        number of its cells is the class activation map.
+    """
+    return torch.einsum("bk...,bk->b...", activations, gradients.flatten(2).mean(2))
+
+
+def grad_cam_plus_plus(activations: Tensor, gradients: Tensor) -> Tensor:
+    """Grad-CAM++ (Chattopadhyay et al. 2018, eq. 19 with its full denominator).
+
+    The paper explains ``Y = exp(logit)``. For networks that are piecewise linear above the layer its derivatives are
+    ``Y g``, ``Y g²`` and ``Y g³`` with the gradient ``g`` of the logit, so eq. 19 is ``g² / (2 g² + g³ Σ A)``, here
+    reduced to ``1 / (2 + g Σ A)`` with the sum over all cells of the channel. The weight of a channel is the sum of that
+    times ``relu(g)``: the factor ``Y``, the same in the whole map of a token, is left out. The denominator is positive
+    where activations are; on layers with negative ones, poles are the method's own.
+
+    Parameters
+    ----------
+    activations, gradients
+        Shape (batch, channels, *cells).
+
+    Returns
+    -------
+    Tensor
+        Shape (batch, *cells).
+    """
+    a, g = activations.flatten(2), gradients.flatten(2)
+    alpha = 1 / (2 + g * a.sum(2, keepdim=True))
+    return torch.einsum("bk...,bk->b...", activations, (alpha * g.clamp_min(0)).sum(2))
+
+
+def hires_cam(activations: Tensor, gradients: Tensor) -> Tensor:
+    """HiResCAM (Draelos & Carin 2020, eq. 5): activations times gradients, cell by cell, summed over the channels.
+
+    Parameters
+    ----------
+    activations, gradients
+        Shape (batch, channels, *cells).
+
+    Returns
+    -------
+    Tensor
+        Shape (batch, *cells). Its sum plus the bias is the logit where only linear layers follow.
+    """
+    return (activations * gradients).sum(1)
+
+
+def layer_cam(activations: Tensor, gradients: Tensor) -> Tensor:
+    """LayerCAM (Jiang et al. 2021, eq. 5 and 6 without the last ReLU): activations times positive gradients.
+
+    Parameters
+    ----------
+    activations, gradients
+        Shape (batch, channels, *cells).
+
+    Returns
+    -------
+    Tensor
+        Shape (batch, *cells).
+    """
+    return (activations * gradients.clamp_min(0)).sum(1)
+
+
+def score_cam(activations: Tensor, scores: Tensor) -> Tensor:
+    """Score-CAM (Wang et al. 2020, eq. 4 and 5 without the ReLU): channels weighted by the softmax of their scores.
+
+    A channel that is the same in all cells makes no mask (eq. 6 divides by zero); its weight is 0.
+
+    Parameters
+    ----------
+    activations
+        Shape (batch, channels, *cells).
+    scores
+        Logit of the target for the input seen through the mask of each channel, shape (batch, channels).
+
+    Returns
+    -------
+    Tensor
+        Shape (batch, *cells), in units of the activations.
+    """
+    a = activations.flatten(2)
+    flat = a.amax(2) == a.amin(2)
+    weights = scores.masked_fill(flat, -torch.inf).softmax(1).masked_fill(flat, 0)
+    return torch.einsum("bk...,bk->b...", activations, weights)
+
+
+def prepare_grad_cam(setting: Setting, *, relu: bool = False) -> Prepared:
+    """Grad-CAM of a layer or of several; ``relu=yes`` cuts negative values off, as published."""
+    return _prepare(setting, grad_cam, relu)
+
+
+def prepare_grad_cam_plus_plus(setting: Setting, *, relu: bool = False) -> Prepared:
+    """Grad-CAM++ of a layer or of several, up to the positive factor exp(logit) of each token."""
+    return _prepare(setting, grad_cam_plus_plus, relu, per_cell=False, units="logit (up to a factor a token)")
+
+
+def prepare_hires_cam(setting: Setting, *, relu: bool = False) -> Prepared:
+    """HiResCAM of a layer or of several."""
+    return _prepare(setting, hires_cam, relu)
+
+
+def prepare_layer_cam(setting: Setting, *, relu: bool = False) -> Prepared:
+    """LayerCAM of a layer or of several."""
+    return _prepare(setting, layer_cam, relu)
+
+
+def prepare_score_cam(setting: Setting, *, relu: bool = False) -> Prepared:
+    """Score-CAM of a layer or of several: one forward pass a channel, no gradients.
+
+    Each channel, scaled to 0 to 1, is laid over the input as a mask; between the centres of the cells' receptive fields
+    it is interpolated, beyond the outermost it stays the same. Where the mask is 0, the input is 0: the mean level.
+    """
+    network, layers = setting.classifier.network, choose_layers(setting)
+    grids = [_to_input(network, name, setting.first.inputs) for name in layers]
+    placement, bring = _on_one_grid(setting, layers, per_cell=False)
+
+    def function(batch: Batch) -> Attributed:
+        with torch.no_grad():
+            logits = network_logits(network, batch.inputs, setting.examples)
+            weights = batch.weigh(logits)
+            maps = [[] for _ in layers]
+            for part in portions(len(logits), setting.examples):
+                for of_layer, name, grid in zip(maps, layers, grids, strict=True):
+                    with tapped(network, name) as tap:
+                        network(batch.inputs[part].clone())
+                        activations = tap.output
+                    scores = _masked_scores(network, batch.inputs[part], activations, weights[part], grid,
+                                            setting.examples)  # fmt: skip
+                    of_layer.append(score_cam(activations, scores))
+        return Attributed(_finish(bring([torch.cat(m) for m in maps]), relu), logits, unpromised(logits))
+
+    return Prepared(function, placement, units="activation")
+
+
+def _masked_scores(
+    network: nn.Module, inputs: Tensor, activations: Tensor, weights: Tensor, grid: list[Tensor], most: int
+) -> Tensor:
+    """Weighted logits of each input seen through each channel, shape (batch, channels)."""
+    count, channels = activations.shape[:2]
+    low, high = activations.flatten(2).amin(2), activations.flatten(2).amax(2)
+    shape = (count, channels, *[1] * (activations.dim() - 2))
+    masks = (activations - low.view(shape)) / (high - low).clamp_min(torch.finfo(low.dtype).tiny).view(shape)
+    masks, scores = masks.flatten(0, 1), []
+    for part in portions(count * channels, most):
+        owner = torch.arange(part.start, part.stop, device=inputs.device).div(channels, rounding_mode="floor")
+        mask = interpolated(masks[part], [matrix.to(masks) for matrix in grid])
+        scores.append((network(inputs[owner] * mask[:, None]) * weights[owner]).sum(1))
+    return torch.cat(scores).view(count, channels)
+
+
+def _prepare(
+    setting: Setting, method: LayerMap, relu: bool, *, per_cell: bool = True, units: str = "logit"
+) -> Prepared:
+    network, layers = setting.classifier.network, choose_layers(setting)
+    placement, bring = _on_one_grid(setting, layers, per_cell)
+
+    def function(batch: Batch) -> Attributed:
+        if len(batch.inputs) <= setting.examples:
+            logits, taps = outputs_and_gradients(network, layers, batch.inputs, batch.weigh)
+            return Attributed(_finish(bring([method(*tap) for tap in taps]), relu), logits, unpromised(logits))
+        with torch.no_grad():
+            logits = network_logits(network, batch.inputs, setting.examples)
+        weights, maps = batch.weigh(logits), []
+        for part in portions(len(logits), setting.examples):
+            fixed = weights[part]
+            _, taps = outputs_and_gradients(network, layers, batch.inputs[part], lambda _logits, fixed=fixed: fixed)
+            maps.append(bring([method(*tap) for tap in taps]))
+        return Attributed(_finish(torch.cat(maps), relu), logits, unpromised(logits))
+
+    return Prepared(function, placement, units=units)
+
+
+def _finish(maps: Tensor, relu: bool) -> Tensor:
+    return maps.clamp_min(0) if relu else maps
+
+
+def choose_layers(setting: Setting) -> list[str]:
+    """Names of the layers to explain: those asked for, separated by commas, or one that suits the network.
+
+    That is the layer which is averaged before the logits; in networks of another build the last layer whose output is
+    a grid of cells that can be placed on the input.
+
+    Raises
+    ------
+    AttributionError
+        If a layer is named twice, or none can be placed.
+    """
+    network, inputs = setting.classifier.network, setting.first.inputs
+    if setting.layer is not None:
+        layers = [name.strip() for name in setting.layer.split(",")]
+        if len(set(layers)) != len(layers):
+            raise AttributionError(f"layer {setting.layer!r} names a layer twice; name each once")
+        return layers
+    try:
+        return [find_pooled_head(network, inputs).layer]
+    except AttributionError:
+        return [last_grid(network, inputs)]
+
+
+@torch.no_grad()
+def last_grid(network: nn.Module, inputs: Tensor) -> str:
+    """Name of the last layer with more than one cell whose receptive fields are known.
+
+    Raises
+    ------
+    AttributionError
+        If there is no such layer.
+    """
+    reached: dict[str, bool] = {}
+    handles = []
+    for name, module in network.named_modules():
+        if not name:
+            continue
+
+        def watch(_module: nn.Module, _args: tuple[object, ...], output: object, name: str = name) -> None:
+            reached.pop(name, None)  # the last call counts, in its order too
+            reached[name] = isinstance(output, Tensor) and output.dim() == inputs.dim() and output[0, 0].numel() > 1
+
+        handles.append(module.register_forward_hook(watch))
+    try:
+        with evaluation_mode(network):
+            network(inputs[:1].clone())
+    finally:
+        for handle in handles:
+            handle.remove()
+    for name in reversed([name for name, is_grid in reached.items() if is_grid]):
+        try:
+            receptive_field(network, name, inputs)
+        except AttributionError:
+            continue
+        return name
+    raise AttributionError(
+        "this network has no layer whose cells can be placed in Hz and s; choose a method that works on the input, "
+        "e.g. integrated-gradients"
+    )
+
+
+def _on_one_grid(
+    setting: Setting, layers: list[str], per_cell: bool
+) -> tuple[Placement, Callable[[list[Tensor]], Tensor]]:
+    """Where the map of layers lies, and the function that brings their maps there and averages them.
+
+    Maps of several layers go to the cells of the finest. Between centres, in Hz and s, they are interpolated; what is a
+    share of the logit for each cell is spread over the finer cells that lie in it, so that layers of few cells do not
+    weigh more. The resolution is that of the coarsest layer.
+    """
+    placements = [place(setting.classifier, name, setting.first.inputs) for name in layers]
+    if len(layers) == 1:
+        return placements[0], lambda maps: maps[0]
+    sizes = [len(p.frequency) * len(p.time) for p in placements]
+    finest = placements[int(np.argmax(sizes))]
+    coarsest = {
+        name: max(getattr(p, name) for p in placements)
+        for name in ("field_hz", "resolution_hz", "field_time", "resolution_time")
+    }
+    grids = [
+        [linear_weights(p.frequency, finest.frequency), linear_weights(p.time, finest.time)][-_dims(setting) :]
+        for p in placements
+    ]
+    shares = [size / max(sizes) if per_cell else 1.0 for size in sizes]
+
+    def bring(maps: list[Tensor]) -> Tensor:
+        brought = [
+            interpolated(m, [weights.to(m) for weights in grid]) * share
+            for m, grid, share in zip(maps, grids, shares, strict=True)
+        ]
+        return torch.stack(brought).mean(0)
+
+    return replace(finest, layer=f"mean of {', '.join(layers)}", **coarsest), bring
+
+
+def _dims(setting: Setting) -> int:
+    """Spatial dimensions of the network's input."""
+    return setting.first.inputs.dim() - 2
+
+
+def _to_input(network: nn.Module, layer: str, inputs: Tensor) -> list[Tensor]:
+    """Weights that take a map of a layer to the positions of the input, one matrix a dimension."""
+    cells = receptive_field(network, layer, inputs)
+    return [linear_weights(c.centres, np.arange(n)) for c, n in zip(cells, inputs.shape[2:], strict=True)]
+
+
+def linear_weights(centres: np.ndarray, wanted: np.ndarray) -> Tensor:
+    """Weights of linear interpolation between rising centres, constant beyond them; shape (wanted, centres)."""
+    if len(centres) == 1:
+        return torch.ones(len(wanted), 1, dtype=torch.float64)
+    basis = np.eye(len(centres))
+    return torch.from_numpy(np.stack([np.interp(wanted, centres, one) for one in basis], axis=1))
+
+
+def interpolated(maps: Tensor, grid: list[Tensor]) -> Tensor:
+    """Apply one matrix (wanted, cells) a dimension to maps (batch, *cells)."""
+    for dimension, matrix in enumerate(grid, start=1):
+        maps = torch.tensordot(maps, matrix, dims=([dimension], [1])).movedim(-1, dimension)
+    return maps
