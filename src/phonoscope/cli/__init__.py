@@ -9,7 +9,7 @@ import typer
 
 from phonoscope import __version__
 from phonoscope.cli.corpus import align, tokens
-from phonoscope.cli.experiment import demo, explain, report, run, train
+from phonoscope.cli.experiment import demo, explain, methods, report, run, train
 from phonoscope.cli.weights import filters, geometry
 from phonoscope.errors import PhonoscopeError
 
@@ -39,7 +39,7 @@ def _root(
     del version
 
 
-for _command in (tokens, align, train, explain, run, report, filters, geometry, demo):
+for _command in (tokens, align, train, explain, methods, run, report, filters, geometry, demo):
     app.command()(_command)
 
 

@@ -81,15 +81,19 @@ def train(
 def explain(
     source: Annotated[Path, typer.Argument(help="A run folder, or a classifier folder (then --tokens is needed).")],
     out: Annotated[Path, typer.Option(help="Folder for the maps.")],
-    method: Annotated[str, typer.Option(help="Method that makes the maps, e.g. cam.")] = "cam",
+    method: Annotated[
+        str, typer.Option(help="cam, integrated-gradients, band-stop, smooth(gradient) …; see `phonoscope methods`.")
+    ] = "cam",
     target: Annotated[str, typer.Option(help="true, predicted, a class (i, er …), or a contrast (i-er).")] = "true",
+    layer: Annotated[str | None, typer.Option(help="Layer of the network, for methods that make maps of one.")] = None,
     table: Annotated[Path | None, typer.Option("--tokens", help="Token table to explain with a classifier.")] = None,
+    seed: Seed = 0,
     trust_imports: Trust = False,
     as_json: AsJson = False,
 ) -> None:
     """Make maps in Hz and s of what a classifier listens to, and store them with their coordinates.
 
-    Example: phonoscope explain runs/lj --target i-er --out maps
+    Example: phonoscope explain runs/lj --method integrated-gradients --target i-er --out maps
     """
     from phonoscope.attribution import contrast, read_maps
     from phonoscope.attribution.maps import describe_cells
@@ -97,14 +101,36 @@ def explain(
 
     left, dash, right = target.partition("-")
     aim = contrast(left, right) if dash else target
-    options: dict[str, Any] = {"method": method, "target": aim, "trust_imports": trust_imports}
+    options: dict[str, Any] = {"method": method, "target": aim, "layer": layer, "seed": seed}
+    options["trust_imports"] = trust_imports
     head = explain_run(source, out, **options) if table is None else explain_tokens(source, table, out, **options)
     maps = read_maps(out)
-    worst = float(abs(maps["incompleteness"]).max())
     typer.echo(f"{maps.sizes['token']} maps of {describe_cells(maps)}")
-    typer.echo(f"{head.attrs['completeness']}: to {worst:.1e}\n\nread  {source}\nwrote {out}")
+    promised = head.attrs["completeness"]
+    worst = float(abs(maps["incompleteness"]).max()) if promised else None
+    if promised:
+        typer.echo(f"{promised}: to {worst:.1e}")
+    typer.echo(f"\nread  {source}\nwrote {out}")
     if as_json:
         print_json({"maps": out.as_posix(), "tokens": maps.sizes["token"], **head.attrs, "max_incompleteness": worst})
+
+
+def methods(as_json: AsJson = False) -> None:
+    """List the methods that make maps, with their options.
+
+    Example: phonoscope methods
+    """
+    from phonoscope.attribution import METHODS
+
+    for method in METHODS.values():
+        options = ", ".join(f"{name}={value}" for name, value in method.options.items())
+        inner = "METHOD, " if method.family == "wrapper" else ""
+        asked = f"{method.name}({inner}{options})" if options else method.name
+        typer.echo(f"{asked}\n    {method.summary}")
+    if as_json:
+        print_json(
+            [{"name": m.name, "family": m.family, "summary": m.summary, "options": m.options} for m in METHODS.values()]
+        )
 
 
 def run(

@@ -7,7 +7,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 import xarray as xr
 
@@ -19,7 +18,8 @@ from phonoscope.corpora import read_tokens, write_tokens
 from phonoscope.errors import ExperimentError
 from phonoscope.experiments import fit as fitting
 from phonoscope.experiments.folder import Run
-from phonoscope.experiments.material import material_of
+from phonoscope.experiments.held_out import held_out
+from phonoscope.experiments.material import CONTEXT_SECONDS, material_of
 from phonoscope.experiments.recipe import Recipe
 from phonoscope.files import write_json, write_with
 from phonoscope.phonetics.confusions import accuracy_table
@@ -73,7 +73,14 @@ def train_classifier(
 
 
 def explain_run(
-    source: str | Path, out: str | Path, *, method: str, target: Target, trust_imports: bool
+    source: str | Path,
+    out: str | Path,
+    *,
+    method: str,
+    target: Target,
+    layer: str | None = None,
+    seed: int = 0,
+    trust_imports: bool = False,
 ) -> xr.DataArray:
     """Make maps of the tested tokens of a run, each by the classifier that never met it, and store them.
 
@@ -83,48 +90,52 @@ def explain_run(
         The first batch of maps, without tokens: its attributes say how fine the maps are.
     """
     run = Run(source)
-    tokens = run.tokens[run.tokens["fold"].notna()]
-    tokens.attrs = run.tokens.attrs
-    waveforms, tokens = cut(tokens, run.facts["sample_rate"])
-    by_fold = [(int(fold), np.flatnonzero(tokens["fold"] == fold)) for fold in sorted(tokens["fold"].unique())]
-    folders = {fold: run.folder / "folds" / str(fold) / "classifier" for fold, _ in by_fold}
 
     def batches() -> Iterator[xr.DataArray]:
-        for fold, index in by_fold:
-            folder = folders[fold] if folders[fold].is_dir() else run.folder / "classifier"
-            classifier = Classifier.from_pretrained(folder, trust_imports=trust_imports)
-            yield from _explained(classifier, waveforms, tokens, index, method, target)
+        for part in held_out(run, trust_imports=trust_imports):
+            yield from explain_batches(
+                part.classifier,
+                part.waveforms,
+                target,
+                method,
+                true_labels=part.classes,
+                tokens=part.names,
+                layer=layer,
+                reference=part.reference,
+                context_seconds=part.context_seconds,
+                seed=seed,
+            )
 
-    return _stored(out, batches(), len(tokens))
+    return _stored(out, batches(), int(run.tokens["fold"].notna().sum()))
 
 
 def explain_tokens(
-    source: str | Path, table: str | Path, out: str | Path, *, method: str, target: Target, trust_imports: bool
+    source: str | Path,
+    table: str | Path,
+    out: str | Path,
+    *,
+    method: str,
+    target: Target,
+    layer: str | None = None,
+    seed: int = 0,
+    trust_imports: bool = False,
 ) -> xr.DataArray:
     """Make maps of the tokens of a token table by a saved classifier, and store them; see ``explain_run``."""
     classifier = Classifier.from_pretrained(source, trust_imports=trust_imports)
-    waveforms, tokens = cut(read_tokens(table), classifier.sample_rate)
-    if "class" not in tokens:
-        tokens["class"] = tokens["label"]
-    return _stored(out, _explained(classifier, waveforms, tokens, np.arange(len(tokens)), method, target), len(tokens))
-
-
-def _explained(
-    classifier: Classifier,
-    waveforms: list[np.ndarray],
-    tokens: pd.DataFrame,
-    index: np.ndarray,
-    method: str,
-    target: Target,
-) -> Iterator[xr.DataArray]:
-    return explain_batches(
+    waveforms, tokens = cut(read_tokens(table), classifier.sample_rate, context_seconds=CONTEXT_SECONDS)
+    classes = tokens["class"] if "class" in tokens else tokens["label"]
+    batches = explain_batches(
         classifier,
-        [waveforms[i] for i in index],
+        waveforms,
         target,
         method,
-        true_labels=[str(c) for c in tokens["class"].iloc[index]],
-        tokens=[str(t) for t in tokens["token"].iloc[index]],
+        true_labels=[str(c) for c in classes],
+        tokens=[str(t) for t in tokens["token"]],
+        layer=layer,
+        context_seconds=CONTEXT_SECONDS,
+        seed=seed,
     )
+    return _stored(out, batches, len(tokens))
 
 
 def _stored(out: str | Path, batches: Iterator[xr.DataArray], count: int) -> xr.DataArray:

@@ -1,0 +1,102 @@
+"""The tested tokens of a finished run, fold by fold, each with the classifier that never met them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from phonoscope.attribution.reference import MOST_TOKENS
+from phonoscope.audio import cut
+from phonoscope.classifier import Classifier
+from phonoscope.errors import ExperimentError
+from phonoscope.experiments.folder import Run
+from phonoscope.experiments.material import CONTEXT_SECONDS
+
+
+@dataclass(frozen=True)
+class HeldOut:
+    """Tokens of one fold.
+
+    Parameters
+    ----------
+    classifier
+        Trained on other tokens.
+    tokens
+        Rows of the run's token table.
+    waveforms
+        With ``context_seconds`` around each token.
+    reference
+        Training tokens of the classifier (the tested ones where it was trained elsewhere), without context: what
+        stands for the speech that it knows.
+    """
+
+    fold: int
+    classifier: Classifier
+    tokens: pd.DataFrame
+    waveforms: list[np.ndarray]
+    context_seconds: float
+    reference: list[np.ndarray]
+
+    @property
+    def classes(self) -> list[str]:
+        """True class of each token."""
+        return [str(c) for c in self.tokens["class"]]
+
+    @property
+    def names(self) -> list[str]:
+        """Name of each token."""
+        return [str(t) for t in self.tokens["token"]]
+
+
+def held_out(run: Run, *, only: np.ndarray | None = None, trust_imports: bool = False) -> Iterator[HeldOut]:
+    """Yield the tested tokens of a run, fold by fold.
+
+    Parameters
+    ----------
+    only
+        Names of the tokens wanted; all tested ones by default.
+
+    Raises
+    ------
+    ExperimentError
+        If nothing was tested, or the recordings are gone.
+    """
+    every = run.tokens
+    chosen = every["fold"].notna() if only is None else every["fold"].notna() & every["token"].isin(only)
+    if not chosen.any():
+        raise ExperimentError(f"{run.folder} holds no tested token to explain")
+    rate = int(run.facts["sample_rate"])
+    for fold in sorted(every["fold"][chosen].unique()):
+        own = run.folder / "folds" / str(int(fold)) / "classifier"
+        folder = own if own.is_dir() else run.folder / "classifier"
+        rows = every[chosen & (every["fold"] == fold)].reset_index(drop=True)
+        rows.attrs = every.attrs
+        waveforms, rows = cut(rows, rate, context_seconds=CONTEXT_SECONDS)
+        if not waveforms:
+            raise ExperimentError(
+                f"none of the recordings of {run.folder} can be read any more; they are looked for in "
+                f"{', '.join(map(str, every.attrs.get('roots', {}).values()))}"
+            )
+        yield HeldOut(
+            int(fold),
+            Classifier.from_pretrained(folder, trust_imports=trust_imports),
+            rows,
+            waveforms,
+            CONTEXT_SECONDS,
+            _reference(every, int(fold), rate),
+        )
+
+
+def _reference(tokens: pd.DataFrame, fold: int, rate: int) -> list[np.ndarray]:
+    """Waveforms of at most 128 tokens that the classifier of a fold was trained on, evenly picked."""
+    trained = tokens["split"].eq("train") if tokens["split"].eq("train").any() else tokens["fold"].ne(fold).fillna(True)
+    candidates = np.flatnonzero(trained.to_numpy(dtype=bool))
+    if len(candidates) == 0:
+        candidates = np.arange(len(tokens))
+    picked = candidates[np.linspace(0, len(candidates) - 1, min(len(candidates), MOST_TOKENS)).round().astype(int)]
+    rows = tokens.iloc[picked].reset_index(drop=True)
+    rows.attrs = tokens.attrs
+    return cut(rows, rate)[0]
