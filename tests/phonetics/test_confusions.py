@@ -8,7 +8,13 @@ from hypothesis import strategies as st
 from scipy.stats import binomtest
 
 from phonoscope.errors import PhonoscopeError
-from phonoscope.phonetics.confusions import accuracy_table, asymmetry_table, confusion_table, human_confusions
+from phonoscope.phonetics.confusions import (
+    accuracy_table,
+    asymmetry_table,
+    beside_human,
+    confusion_table,
+    human_confusions,
+)
 
 pairs_of_labels = st.lists(st.tuples(st.sampled_from("iuɑ"), st.sampled_from("iuɑ")), min_size=1, max_size=40)
 
@@ -138,3 +144,16 @@ def test_people_hear_most_vowels_and_their_errors_have_a_direction():
     assert percent["ɔ", "ɑ"] > percent["ɑ", "ɔ"]
     assert (human.groupby("true")["percent"].sum() <= 100.0).all()
     assert not human.duplicated(["true", "predicted"]).any()
+
+
+def test_human_confusions_stand_beside_the_networks():
+    true = ["ɑ"] * 10 + ["æ"] * 10 + ["u"] * 10
+    predicted = ["æ"] * 3 + ["ɑ"] * 7 + ["ɑ"] + ["æ"] * 9 + ["ɑ"] * 2 + ["u"] * 8
+    table = beside_human(asymmetry_table(true, predicted)).set_index(["label_a", "label_b"])
+    row = table.loc["ɑ", "æ"]
+    assert (row["percent_a_as_b"], row["percent_b_as_a"]) == (30, 10)
+    assert (row["human_a_as_b"], row["human_b_as_a"]) == (0.79, 0.18)
+    assert row["agrees"]
+    assert pd.isna(table.loc["u", "ɑ"]["agrees"])
+    other = beside_human(asymmetry_table(predicted[:20], true[:20]))
+    assert not other["agrees"].iloc[0]

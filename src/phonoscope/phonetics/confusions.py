@@ -177,6 +177,31 @@ def human_confusions() -> pd.DataFrame:
         return pd.read_csv(file)
 
 
+def beside_human(asymmetry: pd.DataFrame) -> pd.DataFrame:
+    """Put what people confuse beside the asymmetries of a network.
+
+    Parameters
+    ----------
+    asymmetry : DataFrame
+        From `asymmetry_table`.
+
+    Returns
+    -------
+    DataFrame
+        ``label_a, label_b, percent_a_as_b, percent_b_as_a, p_holm, human_a_as_b, human_b_as_a`` (per cent; NaN where
+        the reference does not list the pair) ``, agrees`` (do people err in the same direction; NA where not known).
+    """
+    human = human_confusions().set_index(["true", "predicted"])["percent"]
+    columns = ["label_a", "label_b", "percent_a_as_b", "percent_b_as_a", "p_holm"]
+    table = asymmetry[columns].reset_index(drop=True).copy()
+    pairs = list(zip(table["label_a"], table["label_b"], strict=True))
+    table["human_a_as_b"] = np.array([human.get((a, b), np.nan) for a, b in pairs], dtype=float)
+    table["human_b_as_a"] = np.array([human.get((b, a), np.nan) for a, b in pairs], dtype=float)
+    difference = (table["human_a_as_b"] - table["human_b_as_a"]) * (table["percent_a_as_b"] - table["percent_b_as_a"])
+    table["agrees"] = pd.array([pd.NA if not np.isfinite(d) or d == 0 else d > 0 for d in difference], dtype="boolean")
+    return table
+
+
 def _both(true: PerToken, predicted: PerToken) -> tuple[np.ndarray, np.ndarray, int]:
     truth, guess = as_labels(true, len(true)), as_labels(predicted, len(true))
     kept = truth.notna() & guess.notna()
