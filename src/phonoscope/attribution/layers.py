@@ -46,7 +46,7 @@ def grad_cam_plus_plus(activations: Tensor, gradients: Tensor) -> Tensor:
 
     The paper explains ``Y = exp(logit)``. For networks that are piecewise linear above the layer its derivatives are
     ``Y g``, ``Y g²`` and ``Y g³`` with the gradient ``g`` of the logit, so eq. 19 is ``g² / (2 g² + g³ Σ A)``, here
-    reduced to ``1 / (2 + g Σ A)`` with the sum over all cells of the channel. The weight of a channel is the sum of that
+    reduced to ``1 / (2 + g Σ A)`` with the sum over all cells of the channel. A channel weighs the sum of this
     times ``relu(g)``: the factor ``Y``, the same in the whole map of a token, is left out. The denominator is positive
     where activations are; on layers with negative ones, poles are the method's own.
 

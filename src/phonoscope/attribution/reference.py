@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Sequence
 from functools import cached_property
 
@@ -16,21 +17,28 @@ from phonoscope.frontends import pad_waveforms
 MOST_TOKENS = 128
 
 
+def _content(waveform: np.ndarray) -> tuple[int, int]:
+    """Length and checksum: an order of tokens that does not depend on how they were listed."""
+    return len(waveform), zlib.crc32(np.ascontiguousarray(waveform).tobytes())
+
+
 class Reference:
     """Evenly picked tokens, their network inputs and classes.
 
     Parameters
     ----------
     waveforms
-        1-D arrays at the classifier's sample rate, without context; at most 128 of them are used, evenly picked.
+        1-D arrays at the classifier's sample rate, without context; at most 128 of them are used, evenly picked over
+        their durations. The order in which they are given makes no difference.
     """
 
     def __init__(self, classifier: Classifier, waveforms: Sequence[np.ndarray]) -> None:
         if len(waveforms) == 0:
             raise AttributionError("no reference token was given; pass waveforms, or leave reference= out")
+        ordered = sorted((np.asarray(wave, dtype=np.float32) for wave in waveforms), key=_content)
         chosen = np.unique(np.linspace(0, len(waveforms) - 1, min(len(waveforms), MOST_TOKENS)).round().astype(int))
         self.classifier = classifier
-        self.waveforms = [np.asarray(waveforms[i], dtype=np.float32) for i in chosen]
+        self.waveforms = [ordered[i] for i in chosen]
 
     @cached_property
     @torch.no_grad()

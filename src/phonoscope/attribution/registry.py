@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from phonoscope.attribution.bridge import prepare_deep_lift, prepare_gradient_shap, prepare_kernel_shap
 from phonoscope.attribution.cam import prepare_cam
 from phonoscope.attribution.gradients import (
     prepare_expected_gradients,
@@ -42,6 +43,9 @@ METHODS: dict[str, Method] = {
             prepare_integrated_gradients,
         ),
         Method("expected-gradients", "integrated gradients from random tokens", "input", prepare_expected_gradients),
+        Method("captum:deep-lift", "DeepLIFT by captum: differences from a baseline", "input", prepare_deep_lift),
+        Method("captum:gradient-shap", "GradientSHAP by captum: random baselines", "input", prepare_gradient_shap),
+        Method("captum:kernel-shap", "Shapley values of patches by captum", "perturbation", prepare_kernel_shap),
         Method("smooth", "SmoothGrad around a method: its mean over noisy copies", "wrapper", prepare_smooth),
         Method("var", "VarGrad around a method: its variance over noisy copies", "wrapper", prepare_var),
     )
