@@ -3,24 +3,34 @@
 import json
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
-from hypothesis import given
-from hypothesis import strategies as st
 from scipy.signal import stft
 
 from phonoscope.audio import write_audio
 from phonoscope.errors import ExperimentError
-from phonoscope.experiments import spoof
+from phonoscope.experiments import spoof_material
+from phonoscope.experiments.claims import HOLDS, OPEN
 from phonoscope.experiments.folder import Run
-from phonoscope.experiments.spoof import CONTROL, LAYER, RANDOM, SPECTRUM, equal_error_rate, spoof_tables
-from phonoscope.experiments.spoof_run import layer_from, load_spoof_recipe, spoof_claims
+from phonoscope.experiments.spoof import (
+    CONTROL,
+    LAYER,
+    RANDOM,
+    SPECTRUM,
+    folds_of,
+    hear,
+    problems_of,
+    tell_apart,
+)
+from phonoscope.experiments.spoof_claims import NOT_BEYOND_CONTROL, NOT_BEYOND_RANDOM, spoof_claims
+from phonoscope.experiments.spoof_recipe import SpoofRecipe, load_spoof_recipe
+from phonoscope.experiments.spoof_run import layer_from
 from phonoscope.experiments.vocoding import griffin_lim, mel_bank, requantised
-from phonoscope.experiments.waveform_recipe import waveform_recipe_from
-from phonoscope.experiments.whole_recordings import read_whole_recordings
 from phonoscope.filters import spectrum_bank
 
 RATE = 8000
+RECIPE = SpoofRecipe("x", sample_rate=RATE, seconds=0.5, random_seeds=1)
 
 
 @pytest.fixture(scope="module")
@@ -34,12 +44,6 @@ def corpus(tmp_path_factory):
             wave = 0.1 * np.convolve(noise, [1, random.uniform(-0.5, 0.9)], mode="same")
             write_audio(root / word / f"s{speaker}_nohash_0.wav", wave.astype(np.float32), RATE)
     return root
-
-
-@pytest.fixture(scope="module")
-def material(corpus):
-    recipe = waveform_recipe_from({"name": "x", "task": "words", "sample_rate": RATE, "seconds": 0.5})
-    return read_whole_recordings(corpus, recipe)
 
 
 def test_griffin_lim_keeps_magnitudes_level_and_length_but_not_the_samples():
@@ -72,52 +76,72 @@ def test_the_number_of_bits_gives_nothing_away():
         assert np.abs(steps).max() == pytest.approx(32767 / 2, abs=1)
 
 
-def test_equal_error_rates_of_separated_equal_and_swapped_scores():
-    spoofed = np.array([False] * 10 + [True] * 10)
-    assert equal_error_rate(spoofed, np.arange(20.0)) == 0
-    assert equal_error_rate(spoofed, -np.arange(20.0)) == 1
-    assert equal_error_rate(spoofed, np.zeros(20)) == 0.5
-    # One of ten real ones scores above one of ten spoofed ones.
-    scores = np.arange(20.0)
-    scores[[9, 10]] = scores[[10, 9]]
-    assert equal_error_rate(spoofed, scores) == pytest.approx(0.1)
-    assert np.isnan(equal_error_rate(spoofed, scores, np.where(spoofed, 1.0, 0.0)))
+def heard(clips, recipe):
+    return hear(clips, spectrum_bank(RATE), random_seeds=recipe.random_seeds, seed=recipe.seed)
 
 
-@given(st.lists(st.tuples(st.booleans(), st.integers(0, 9)), min_size=2, max_size=30), st.integers(1, 4))
-def test_equal_error_rate_ignores_copies_and_monotone_changes(pairs, copies):
-    spoofed = np.array([a for a, _ in pairs] + [True, False])
-    scores = np.array([float(b) for _, b in pairs] + [3.0, 4.0])
-    rate = equal_error_rate(spoofed, scores)
-    assert 0 <= rate <= 1
-    assert equal_error_rate(spoofed, scores**3 + scores) == pytest.approx(rate)
-    assert equal_error_rate(spoofed, scores, np.full(len(scores), float(copies))) == pytest.approx(rate)
-    assert equal_error_rate(np.tile(spoofed, 2), np.tile(scores, 2)) == pytest.approx(rate)
-
-
-def test_a_planted_trace_is_found_and_no_trace_is_not(material, monkeypatch):
-    waveforms, tokens = material
+def test_a_planted_trace_is_found_and_no_trace_is_not(corpus, monkeypatch):
     hum = 0.2 * np.sin(2 * np.pi * 1000 * np.arange(RATE // 2) / RATE)
-    attacks = {"hum": lambda wave, rate, random: wave + hum, "nothing": lambda wave, rate, random: wave}
-    monkeypatch.setattr(spoof, "ATTACKS", attacks)
-    results, scores = spoof_tables(
-        spectrum_bank(RATE), waveforms, tokens, random_seeds=1, seed=0, say=lambda _line: None
-    )
+    vocoders = {"hum": lambda wave, rate, random: wave + hum, "nothing": lambda wave, rate, random: wave}
+    monkeypatch.setattr(spoof_material, "VOCODERS", vocoders)
+    monkeypatch.setattr(spoof_material, "PROGRAMS", {})
+    monkeypatch.setattr(spoof_material, "MADE", dict.fromkeys(vocoders, "vocoder"))
+    material = spoof_material.spoof_material(corpus, RECIPE)
+    tokens, features = heard(material.clips, RECIPE)
+    assert tokens["token"].is_unique
+    assert tokens["attack"].value_counts(dropna=False).tolist() == [20, 20, 20]
+    problems, too_small = problems_of(tokens)
+    assert [problem.name for problem in problems] == ["hum", "nothing", "all vocoder"]
+    assert too_small == []
+    results, scores = tell_apart(tokens, features, problems)
     table = {(row["attack"], row["feature"]): row for row in results.to_dict("records")}
-    assert set(table) == {(a, f) for a in ("hum", "nothing", CONTROL) for f in (LAYER, RANDOM, SPECTRUM)}
+    names = ("hum", "nothing", "all vocoder", CONTROL)
+    assert set(table) == {(a, f) for a in names for f in (LAYER, RANDOM, SPECTRUM)}
     assert table["hum", LAYER]["balanced_accuracy"] > 0.9
     assert table["hum", LAYER]["eer"] < 0.1
+    assert table["all vocoder", LAYER]["majority"] == pytest.approx(2 / 3)
     for feature in (LAYER, RANDOM, SPECTRUM):
         assert table["nothing", feature]["balanced_accuracy"] == pytest.approx(0.5)
+        assert table["nothing", feature]["eer"] == pytest.approx(0.5)
     assert (results["low"] <= results["balanced_accuracy"] + 1e-9).all()
+    assert (results["eer"] <= results["eer_high"] + 1e-9).all()
+    layer = table["hum", LAYER]
+    gain = layer["balanced_accuracy"] - table["hum", RANDOM]["balanced_accuracy"]
+    assert layer["beyond_random"] == pytest.approx(gain)
+    assert layer["beyond_random_low"] <= gain <= layer["beyond_random_high"]
     # A recording and its copy were judged by one machine: unchanged copies get the very same score.
     same = scores[(scores["attack"] == "nothing") & (scores["feature"] == LAYER)]
     assert same.groupby("recording")["score"].agg(np.ptp).max() < 1e-9
     halves = scores[(scores["attack"] == CONTROL) & (scores["feature"] == LAYER)]
-    assert halves.groupby("speaker")["truth"].nunique().max() == 1
-    verdicts = spoof_claims(results)["verdict"].tolist()
-    assert verdicts[0] in ("holds", "above chance, but not beyond random filters")
-    assert verdicts[1] == "not beyond what real recordings differ among themselves"
+    assert halves.groupby(["part", "speaker"])["truth"].nunique().max() == 1
+    assert halves["part"].nunique() == 5
+    claims = spoof_claims(results).set_index("paper_says")
+    assert claims.loc[[says.startswith(("TTS", "VC")) for says in claims.index], "verdict"].eq(OPEN).all()
+    verdicts = claims["verdict"].tolist()[-2:]
+    assert verdicts[0] in (HOLDS, NOT_BEYOND_RANDOM)
+    assert verdicts[1] == NOT_BEYOND_CONTROL
+
+
+@pytest.mark.parametrize("unit", ["recording", "speaker"])
+@pytest.mark.parametrize("seed", range(5))
+def test_folds_keep_speakers_or_recordings_and_identical_clips_together(unit, seed):
+    random = np.random.default_rng(seed)
+    speaker, take = random.integers(0, 12, 80), random.integers(0, 4, 80)
+    sound = np.where(random.random(80) < 0.1, random.integers(0, 3, 80), np.arange(10, 90))
+    recording = [f"s{s}/{t}" for s, t in zip(speaker, take, strict=True)]
+    tokens = pd.DataFrame({"speaker": speaker.astype(str), "recording": recording, "audio_sha256": sound.astype(str)})
+    spoofed = random.random(80) < 0.3
+    folds = folds_of(tokens, spoofed, unit, seed)
+    assert 2 <= len(folds) <= 5
+    assert sorted(np.concatenate([test for _, test in folds])) == list(range(80))
+    for train, test in folds:
+        assert len(train) + len(test) == 80
+        for column in (unit, "audio_sha256"):
+            assert not set(tokens[column].iloc[train]) & set(tokens[column].iloc[test])
+    # Where everything hangs together nothing can be learnt, and nothing is.
+    ((train, test),) = folds_of(tokens.assign(audio_sha256="one"), spoofed, unit, seed)
+    assert len(train) == 0
+    assert len(test) == 80
 
 
 def test_the_command_runs_with_the_first_layer_of_a_weights_file(corpus, phonoscope, tmp_path):
@@ -134,6 +158,7 @@ def test_the_command_runs_with_the_first_layer_of_a_weights_file(corpus, phonosc
     recipe = tmp_path / "small.toml"
     recipe.write_text(
         'name = "small"\ntask = "spoof"\nsample_rate = 8000\nseconds = 0.5\nrecordings = 20\nrandom_seeds = 1\n'
+        'attacks = ["griffin-lim", "griffin-lim-mel"]\n'
     )
     out = tmp_path / "run"
     arguments = ("run", recipe, "--corpus", corpus, "--out", out)
@@ -141,7 +166,7 @@ def test_the_command_runs_with_the_first_layer_of_a_weights_file(corpus, phonosc
     assert not out.exists()
     answer = phonoscope(*arguments, "--network", "inc_tssdnet", "--init", weights, "--json")
     assert answer.status == 0, answer.err
-    assert len(answer.json["spoof"]) == 9
+    assert len(answer.json["spoof"]) == 12
     html = (out / "report.html").read_text(encoding="utf-8")
     assert "real against real" in html
     assert Run(out).facts["n_filters"] == 16
@@ -153,7 +178,14 @@ def test_the_command_runs_with_the_first_layer_of_a_weights_file(corpus, phonosc
 
 def test_the_recipe_of_the_package_loads_and_wrong_ones_are_refused(tmp_path):
     assert load_spoof_recipe("spoof", seed=3).seed == 3
-    for text, says in (('name = "x"\ntask = "spoof"\ncolour = 1', "colour"), ('name = "x"\nrecordings = 3', "20")):
+    for text, says in (
+        ('name = "x"\ntask = "spoof"\ncolour = 1', "colour"),
+        ('name = "x"\nrecordings = 3', "20"),
+        ('name = "x"\nfolds_by = "word"', "folds_by"),
+        ('name = "x"\npartition = "test"', "eval, dev, train"),
+        ("recordings = 30", "misses an entry"),
+        ("name = ", "cannot be read"),
+    ):
         path = tmp_path / "bad.toml"
         path.write_text(text)
         with pytest.raises(ExperimentError, match=says):

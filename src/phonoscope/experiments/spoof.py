@@ -1,118 +1,218 @@
-"""Real against vocoded speech by what a first layer hears: response spectra, a support vector machine, controls."""
+"""Real against spoofed speech by what a first layer hears: response spectra, a support vector machine, controls."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 
-from phonoscope.experiments.vocoding import ATTACKS, requantised
+from phonoscope.experiments.equal_error import N_DRAWS, equal_error_interval
+from phonoscope.experiments.spoof_material import Clip
 from phonoscope.experiments.waveform_spectra import long_term_spectra
 from phonoscope.experiments.whole_recordings import joined_units
 from phonoscope.filters import FilterBank, cumulative_response, random_bank
-from phonoscope.phonetics.bootstrap import resampling_unit, unit_weights
+from phonoscope.phonetics.bootstrap import interval_of, resampling_unit, unit_sums, unit_weights
 from phonoscope.phonetics.confusions import accuracy_table
 
 Say = Callable[[str], None]
 
 CONTROL = "control: real against real"
 LAYER, RANDOM, SPECTRUM = "CRS of the first layer", "CRS of random filters", "long-term spectrum"
+REAL, SPOOFED = "real", "spoofed"
+ATTACK, KIND, ALL = "attack", "kind", "all"  # levels of the problems
 POINTS = 64  # a spectrum is averaged to so many points before it is classified
 FOLDS = 5
-_EER_DRAWS = 300
+FEWEST_OF_A_SIDE = 10
+_CONTROL_HALVES = 5
+_CLIPS_AT_ONCE = 128
 
 
-def spoof_tables(
-    bank: FilterBank,
-    waveforms: Sequence[np.ndarray],
-    tokens: pd.DataFrame,
-    *,
-    random_seeds: int,
-    seed: int,
-    say: Say,
-) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Tell real recordings from vocoded copies of them, by several features, and real ones from other real ones.
+class Feature(NamedTuple):
+    """A way to describe recordings: its name, the seed of its random filters, and spectra (recording, point)."""
 
-    A support vector machine with a polynomial kernel of degree 3 (as in the paper) gets the spectra in dB,
-    standardised; five folds in which a recording and everything made of it stay together.
+    name: str
+    seed: int
+    values: np.ndarray
+
+
+class Problem(NamedTuple):
+    """Recordings to be told apart: name, level, kind of attack, their rows, which of them count as spoofed."""
+
+    name: str
+    level: str
+    kind: str
+    rows: np.ndarray
+    spoofed: np.ndarray
+
+
+@dataclass(frozen=True)
+class Told:
+    """What a machine said of every recording of a problem; one part a random layer or way to halve the speakers."""
+
+    problem: Problem
+    feature: str
+    parts: list[pd.DataFrame]
+
+
+def hear(
+    clips: Iterable[Clip], bank: FilterBank, *, random_seeds: int, seed: int
+) -> tuple[pd.DataFrame, list[Feature]]:
+    """Send recordings through the layer, through random filters and through none, holding few of them at a time.
 
     Parameters
     ----------
+    clips : iterable of Clip
+        Of the layer's sample rate.
     bank : FilterBank
         First layer of the network.
-    waveforms, tokens
-        Real recordings, one row each, with ``speaker, recording, audio_sha256``.
     random_seeds : int
         Layers of the same shape with random weights.
 
     Returns
     -------
-    results : DataFrame
-        One row an attack (and the control) and feature: ``attack, feature, accuracy, balanced_accuracy, low, high,
-        eer, eer_low, eer_high`` (0 to 1, 95 % intervals over speakers or recordings) ``, n, unit, n_units``.
-    scores : DataFrame
-        One row a recording, attack and feature: ``attack, feature, seed, recording, truth, predicted, score``.
+    tokens : DataFrame
+        One row a recording.
+    features : list of Feature
+        CRS (root-mean-square scaling) and long-term spectra in `POINTS` points, linear.
     """
     rate = int(bank.sample_rate)
-    random = np.random.default_rng(seed)
-    real = [requantised(wave) for wave in waveforms]
-    groups = joined_units(tokens["recording"], tokens["audio_sha256"])
     banks = [(LAYER, 0, bank), *((RANDOM, number, random_bank(bank, seed + number)) for number in range(random_seeds))]
-    makers: list[tuple[str, int, Callable[[Sequence[np.ndarray]], np.ndarray]]] = [
-        (name, number, lambda waves, one=one: _spectra(one, waves)) for name, number, one in banks
+    rows: list[dict[str, object]] = []
+    blocks: list[list[np.ndarray]] = [[] for _ in range(len(banks) + 1)]
+    stream = iter(clips)
+    while some := list(islice(stream, _CLIPS_AT_ONCE)):
+        waves = [clip.waveform for clip in some]
+        rows += [clip.row for clip in some]
+        for block, (_, _, one) in zip(blocks, banks, strict=False):
+            block.append(_spectra(one, waves))
+        blocks[-1].append(long_term_spectra(waves, rate, POINTS))
+    names = [*((name, number) for name, number, _ in banks), (SPECTRUM, 0)]
+    return pd.DataFrame(rows), [
+        Feature(name, number, np.concatenate(block) if block else np.zeros((0, POINTS)))
+        for (name, number), block in zip(names, blocks, strict=True)
     ]
-    makers.append((SPECTRUM, 0, lambda waves: long_term_spectra(waves, rate, POINTS)))
-    of_real = [make(real) for _, _, make in makers]
-    scored = []
-    for attack, vocode in ATTACKS.items():
-        say(f"{attack}: {len(real)} recordings made anew")
-        fake = [requantised(vocode(np.asarray(wave, dtype=np.float64), rate, random)) for wave in waveforms]
-        truth = np.array(["real"] * len(real) + ["spoofed"] * len(fake), dtype=object)
-        both = pd.concat([tokens, tokens], ignore_index=True)
-        for (name, number, make), known in zip(makers, of_real, strict=True):
-            features = np.concatenate([known, make(fake)])
-            scored.append(_scored(features, truth, np.tile(groups, 2), both, seed).assign(
-                attack=attack, feature=name, seed=number))  # fmt: skip
-    halves = _halves(tokens, random)
-    for (name, number, _), known in zip(makers, of_real, strict=True):
-        scored.append(_scored(known, halves, groups, tokens, seed).assign(attack=CONTROL, feature=name, seed=number))
-    scores = pd.concat(scored, ignore_index=True)
-    rows = [
-        _result(own, seed) | {"attack": a, "feature": f}
-        for (a, f), own in scores.groupby(["attack", "feature"], sort=False)
-    ]
-    return pd.DataFrame(rows), scores
 
 
-def equal_error_rate(spoofed: np.ndarray, scores: np.ndarray, weights: np.ndarray | None = None) -> float:
-    """Error rate at the threshold where as large a share of spoofed as of real recordings is taken for the other.
+def problems_of(tokens: pd.DataFrame) -> tuple[list[Problem], list[str]]:
+    """Every attack against the real recordings, every kind with several attacks, and all attacks if of several kinds.
 
     Parameters
     ----------
-    spoofed : ndarray of bool (recording,)
-    scores : ndarray (recording,)
-        Higher means more likely spoofed.
-    weights : ndarray (recording,), optional
-        How often each recording counts.
+    tokens : DataFrame
+        With ``attack, kind`` (NA: real).
 
     Returns
     -------
-    float
-        0 to 1; half-way between the two rates where they do not meet exactly. NaN if either kind is missing.
+    problems : list of Problem
+    too_small : list of str
+        Attacks with fewer than `FEWEST_OF_A_SIDE` recordings; they count in their kind all the same.
     """
-    weights = np.ones(len(scores)) if weights is None else weights
-    order = np.argsort(scores, kind="stable")
-    fake = np.where(spoofed, weights, 0.0)[order]
-    real = np.where(spoofed, 0.0, weights)[order]
-    if fake.sum() == 0 or real.sum() == 0:
-        return float("nan")
-    missed = np.concatenate([[0], np.cumsum(fake)]) / fake.sum()  # spoofed at or below the threshold
-    alarms = 1 - np.concatenate([[0], np.cumsum(real)]) / real.sum()  # real above it
-    values = scores[order]
-    allowed = np.concatenate([[True], values[1:] != values[:-1], [True]])  # no threshold between equal scores
-    at = np.flatnonzero(allowed)[np.abs(missed - alarms)[allowed].argmin()]
-    return float((missed[at] + alarms[at]) / 2)
+    attack, kind = (tokens[name].astype("object").where(tokens[name].notna(), None) for name in ("attack", "kind"))
+    real = np.flatnonzero(attack.isna())
+    kinds = list(dict.fromkeys(kind.dropna()))
+    problems, too_small = [], []
+
+    def add(name: str, level: str, its_kind: str, spoofed: np.ndarray) -> None:
+        rows = np.concatenate([real, spoofed])
+        problems.append(Problem(name, level, its_kind, rows, np.repeat([False, True], [len(real), len(spoofed)])))
+
+    by_kind = {name: list(dict.fromkeys(attack[kind == name])) for name in kinds}
+    for its_kind, names in by_kind.items():
+        for name in sorted(names) if its_kind != "vocoder" else names:
+            own = np.flatnonzero(attack == name)
+            if len(own) < FEWEST_OF_A_SIDE:
+                too_small.append(name)
+            else:
+                add(name, ATTACK, its_kind, own)
+    for its_kind, names in by_kind.items():
+        own = np.flatnonzero(kind == its_kind)
+        if len(names) > 1 and len(own) >= FEWEST_OF_A_SIDE:
+            add(f"all {its_kind}", KIND, its_kind, own)
+    if len(kinds) > 1:
+        add("all attacks", ALL, "all", np.flatnonzero(attack.notna()))
+    return problems, too_small
+
+
+def tell_apart(
+    tokens: pd.DataFrame,
+    features: Sequence[Feature],
+    problems: Sequence[Problem],
+    *,
+    folds_by: str = "recording",
+    seed: int = 0,
+    say: Say = lambda _line: None,
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Tell real from spoofed recordings by every feature, and real ones from other real ones.
+
+    A support vector machine with a polynomial kernel of degree 3 (as in the paper) gets the spectra in dB,
+    standardised; errors weigh as much on the rare side as on the common one. Five folds, in which a recording (or
+    speaker) and everything made of it stay together, and identical recordings too.
+
+    Parameters
+    ----------
+    tokens : DataFrame
+        ``speaker, recording, audio_sha256, attack``.
+    folds_by : {"recording", "speaker"}
+        What stays in one fold.
+
+    Returns
+    -------
+    results : DataFrame
+        One row a problem (the control last) and feature: ``attack, level, kind, feature, accuracy, balanced_accuracy,
+        low, high, eer, eer_low, eer_high`` (0 to 1, 95 % intervals over speakers or recordings) ``, majority`` (what
+        naming the commoner side always would score) ``, beyond_random, beyond_random_low, beyond_random_high`` (of the
+        layer: balanced accuracy above that of random filters on the same recordings) ``, n_real, n_spoofed, n_units,
+        unit``.
+    scores : DataFrame
+        One row a recording, problem and feature: ``attack, feature, part, token, recording, speaker, truth, predicted,
+        score``.
+    """
+    real = np.flatnonzero(tokens["attack"].isna().to_numpy())
+    halves = [
+        Problem(CONTROL, "control", "", real, _half(tokens.iloc[real], np.random.default_rng([seed, number])))
+        for number in range(_CONTROL_HALVES)
+    ]
+    names = list(dict.fromkeys(feature.name for feature in features))
+    results, scores = [], []
+    for versions in [*([problem] for problem in problems), halves]:
+        say(f"{versions[0].name}: {len(versions[0].rows)} recordings, {len(features)} features")
+        told = {name: Told(versions[0], name, []) for name in names}
+        for feature in features:
+            for problem in versions:
+                table = _judged(feature.values, tokens, problem, folds_by, seed)
+                told[feature.name].parts.append(table.assign(part=len(told[feature.name].parts)))
+        for name in names:
+            beyond = _beyond(told[LAYER], told[RANDOM], seed) if name == LAYER and len(versions) == 1 else (np.nan,) * 3
+            results.append(_result(told[name], seed) | dict(zip(_BEYOND, beyond, strict=True)))
+            scores += [part.assign(attack=versions[0].name, feature=name) for part in told[name].parts]
+    return pd.DataFrame(results), pd.concat(scores, ignore_index=True)
+
+
+def folds_of(
+    tokens: pd.DataFrame, spoofed: np.ndarray, folds_by: str, seed: int
+) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Rows to train on and rows to judge, in up to five folds with like shares of spoofed recordings.
+
+    Recordings of one unit (``recording`` or ``speaker``) are judged together, and so are recordings with the very same
+    samples.
+    """
+    from sklearn.model_selection import StratifiedGroupKFold
+
+    units = joined_units(tokens[folds_by].fillna(tokens["recording"]), tokens["audio_sha256"])
+    # Never more folds than units, nor than recordings of both sides.
+    folds = min(FOLDS, len(set(units)), max(int(spoofed.sum()), int((~spoofed).sum())))
+    if folds < 2:
+        return [(np.array([], dtype=int), np.arange(len(tokens)))]
+    splitter = StratifiedGroupKFold(folds, shuffle=True, random_state=seed)
+    parts = splitter.split(np.zeros((len(tokens), 1)), spoofed, units)
+    return [(train, test) for train, test in parts if len(test)]
+
+
+_BEYOND = ("beyond_random", "beyond_random_low", "beyond_random_high")
 
 
 def _spectra(bank: FilterBank, waves: Sequence[np.ndarray]) -> np.ndarray:
@@ -120,62 +220,82 @@ def _spectra(bank: FilterBank, waves: Sequence[np.ndarray]) -> np.ndarray:
     return curves[:, : curves.shape[1] // POINTS * POINTS].reshape(len(curves), POINTS, -1).mean(axis=2)
 
 
-def _halves(tokens: pd.DataFrame, random: np.random.Generator) -> np.ndarray:
-    """Name half of the speakers (of the recordings, with fewer than four speakers) spoofed, although all are real."""
+def _half(tokens: pd.DataFrame, random: np.random.Generator) -> np.ndarray:
+    """Take half of the speakers for spoofed, although all are real; of the recordings, with fewer than four."""
     by = "speaker" if tokens["speaker"].nunique() >= 4 else "recording"
-    codes = joined_units(tokens[by].astype(str), tokens["audio_sha256"])
-    chosen = random.permutation(codes.max() + 1)[: (codes.max() + 1) // 2]
-    return np.where(np.isin(codes, chosen), "spoofed", "real").astype(object)
+    units = tokens[by].fillna(tokens["recording"])
+    codes = joined_units(units, tokens["audio_sha256"])
+    return np.isin(codes, random.permutation(codes.max() + 1)[: (codes.max() + 1) // 2])
 
 
-def _scored(
-    features: np.ndarray, truth: np.ndarray, groups: np.ndarray, tokens: pd.DataFrame, seed: int
-) -> pd.DataFrame:
+def _judged(values: np.ndarray, tokens: pd.DataFrame, problem: Problem, folds_by: str, seed: int) -> pd.DataFrame:
     """Scores and predictions of every recording by a machine that never met it nor anything made of it."""
-    from sklearn.model_selection import StratifiedGroupKFold
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler
     from sklearn.svm import SVC
 
-    level = 20 * np.log10(np.maximum(features, np.finfo(float).tiny))
-    scores, predicted = np.zeros(len(truth)), np.empty(len(truth), dtype=object)
-    for train, test in StratifiedGroupKFold(FOLDS, shuffle=True, random_state=seed).split(level, truth, groups):
+    own = tokens.iloc[problem.rows]
+    level = 20 * np.log10(np.maximum(values[problem.rows], np.finfo(float).tiny))
+    scores, predicted = np.zeros(len(own)), np.zeros(len(own), dtype=bool)
+    for train, test in folds_of(own, problem.spoofed, folds_by, seed):
+        if len(set(problem.spoofed[train])) < 2:
+            # One side lies whole in the other fold: nothing can be learnt, everything gets the same answer.
+            predicted[test] = len(train) > 0 and problem.spoofed[train][0]
+            continue
         machine = make_pipeline(StandardScaler(), SVC(kernel="poly", degree=3, class_weight="balanced"))
-        machine.fit(level[train], truth[train])
+        machine.fit(level[train], problem.spoofed[train])
         scores[test], predicted[test] = machine.decision_function(level[test]), machine.predict(level[test])
     return pd.DataFrame(
         {
-            "recording": tokens["recording"].to_numpy(),
-            "speaker": tokens["speaker"].to_numpy(),
-            "truth": truth,
-            "predicted": predicted,
+            "token": own["token"].to_numpy(),
+            "recording": own["recording"].to_numpy(),
+            "speaker": own["speaker"].to_numpy(),
+            "truth": np.where(problem.spoofed, SPOOFED, REAL),
+            "predicted": np.where(predicted, SPOOFED, REAL),
             "score": scores,
         }
     )
 
 
-def _result(own: pd.DataFrame, seed: int) -> dict[str, object]:
-    clusters = own[["speaker", "recording"]].reset_index(drop=True)
-    table = accuracy_table(own["truth"].tolist(), own["predicted"].tolist(), clusters, seed=seed).set_index("measure")
-    overall, balanced = table.loc["accuracy"], table.loc["balanced accuracy"]
-    parts = [part.reset_index(drop=True) for _, part in own.groupby("seed")]
-    rates = [equal_error_rate((p["truth"] == "spoofed").to_numpy(), p["score"].to_numpy()) for p in parts]
-    drawn = []
-    for part in parts:
-        unit = resampling_unit(part[["speaker", "recording"]], len(part))
-        weights = unit_weights(unit.n_units, _EER_DRAWS, seed)[:, unit.codes]
-        spoofed, score = (part["truth"] == "spoofed").to_numpy(), part["score"].to_numpy()
-        drawn.append([equal_error_rate(spoofed, score, row) for row in weights])
-    low, high = np.nanquantile(np.mean(drawn, axis=0), [0.025, 0.975])
+def _beyond(layer: Told, random: Told, seed: int) -> tuple[float, float, float]:
+    """Balanced accuracy of the layer above the mean of random layers on the same recordings, with its interval."""
+    first = layer.parts[0]
+    hits = [np.mean([part["truth"] == part["predicted"] for part in told.parts], axis=0) for told in (layer, random)]
+    spoofed = layer.problem.spoofed
+    side = np.column_stack([~spoofed, spoofed]).astype(float)
+    unit = resampling_unit(first[["speaker", "recording"]], len(first))
+    gained = unit_sums(side * (hits[0] - hits[1])[:, None], unit.codes, unit.n_units)
+    counts = unit_sums(side, unit.codes, unit.n_units)
+    weights = unit_weights(unit.n_units, N_DRAWS, seed)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        drawn = ((weights @ gained) / (weights @ counts)).mean(axis=1)
+    low, high = interval_of(drawn, n_units=int((counts > 0).sum(axis=0).min()))
+    return float((gained.sum(axis=0) / counts.sum(axis=0)).mean()), float(low), float(high)
+
+
+def _result(told: Told, seed: int) -> dict[str, object]:
+    own = pd.concat(told.parts, ignore_index=True)
+    table = accuracy_table(
+        own["truth"].tolist(), own["predicted"].tolist(), own[["speaker", "recording"]], seed=seed
+    ).set_index("measure")
+    balanced, rate = table.loc["balanced accuracy"], equal_error_interval(told.parts, seed=seed)
+    n_spoofed = int(told.problem.spoofed.sum())
+    n_real = len(told.problem.rows) - n_spoofed
     return {
-        "accuracy": overall["estimate"],
+        "attack": told.problem.name,
+        "level": told.problem.level,
+        "kind": told.problem.kind,
+        "feature": told.feature,
+        "accuracy": table.loc["accuracy", "estimate"],
         "balanced_accuracy": balanced["estimate"],
         "low": balanced["low"],
         "high": balanced["high"],
-        "eer": float(np.mean(rates)),
-        "eer_low": low,
-        "eer_high": high,
-        "n": len(parts[0]),
+        "eer": rate.estimate,
+        "eer_low": rate.low,
+        "eer_high": rate.high,
+        "majority": max(n_real, n_spoofed) / (n_real + n_spoofed),
+        "n_real": n_real,
+        "n_spoofed": n_spoofed,
+        "n_units": balanced["n_units"],
         "unit": balanced["unit"],
-        "n_units": int(table["n_units"].iloc[0]),
     }

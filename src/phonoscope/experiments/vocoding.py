@@ -63,9 +63,9 @@ def requantised(waveform: np.ndarray) -> np.ndarray:
     return (np.round(scaled * 32767) / 32767).astype(np.float32)
 
 
-ATTACKS: dict[str, Callable[[np.ndarray, int, np.random.Generator], np.ndarray]] = {
-    "Griffin–Lim": lambda wave, rate, random: griffin_lim(wave, rate, random),
-    "Griffin–Lim, 80 mel bands": lambda wave, rate, random: griffin_lim(wave, rate, random, mel=True),
+VOCODERS: dict[str, Callable[[np.ndarray, int, np.random.Generator], np.ndarray]] = {
+    "griffin-lim": lambda wave, rate, random: griffin_lim(wave, rate, random),
+    "griffin-lim-mel": lambda wave, rate, random: griffin_lim(wave, rate, random, mel=True),
 }
 
 
