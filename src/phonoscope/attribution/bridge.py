@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from phonoscope.attribution.method import Attributed, Batch, Prepared, Setting, unpromised
+from phonoscope.attribution.method import Attributed, Batch, Prepared, Setting
 from phonoscope.attribution.passes import Forward, all_logits, portions
 from phonoscope.attribution.spaces import Space, choose_space
 from phonoscope.errors import AttributionError
@@ -78,7 +78,7 @@ def prepare_gradient_shap(
     from_tokens = baseline == "tokens" and where.reads == "inputs"
     neutral = where.neutral("mean" if baseline == "tokens" else baseline)
 
-    def one(target: _Target, batch: Batch, examples: Tensor, start: Tensor) -> Tensor:
+    def one(target: _Target, examples: Tensor, start: Tensor) -> Tensor:
         method, owner = captum.GradientShap(target), torch.zeros(1, dtype=torch.long, device=examples.device)
         total = torch.zeros_like(examples)
         for part in portions(samples, _DRAWS):
@@ -113,7 +113,7 @@ def prepare_kernel_shap(
         raise AttributionError(f"samples={samples}, rows={rows}, columns={columns}: expected at least 1 of each")
     neutral = where.neutral(baseline)
 
-    def one(target: _Target, batch: Batch, examples: Tensor, start: Tensor) -> Tensor:
+    def one(target: _Target, examples: Tensor, start: Tensor) -> Tensor:
         patches = _patches(examples, rows, columns)
         owner = torch.zeros(1, dtype=torch.long, device=examples.device)
         values = captum.KernelShap(target).attribute(
@@ -143,7 +143,7 @@ def _one_by_one(
     name: str,
     setting: Setting,
     where: Space,
-    one: Callable[[_Target, Batch, Tensor, Tensor], Tensor],
+    one: Callable[[_Target, Tensor, Tensor], Tensor],
     starts: Callable[[Batch, Tensor], Tensor],
     completeness: str,
 ) -> Prepared:
@@ -159,7 +159,7 @@ def _one_by_one(
             examples, forward = where.examples(single), where.forward(single)
             start = starts(single, examples).contiguous()
             with _bridged(name, setting, batch.seeds[index]):
-                values = one(_Target(setting, forward, weight), single, examples, start)
+                values = one(_Target(setting, forward, weight), examples, start)
             at_start = all_logits(forward, start, torch.zeros_like(owners[:1]).expand(len(start)), setting.examples)
             difference = ((logits[index] - at_start.mean(0)) * weight[0]).sum()
             maps.append(where.to_map(values, single))

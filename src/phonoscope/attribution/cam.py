@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from phonoscope.attribution.maps import place
 from phonoscope.attribution.method import Attributed, Batch, Prepared, Setting
+from phonoscope.attribution.passes import portions
 from phonoscope.attribution.taps import tapped
 from phonoscope.errors import AttributionError
 from phonoscope.modules import evaluation_mode, named_layer
@@ -53,13 +54,20 @@ def prepare_cam(setting: Setting) -> Prepared:
         )
 
     def function(batch: Batch) -> Attributed:
+        logits, features = [], []
         with torch.no_grad(), tapped(network, head.layer) as tap:
-            logits = network(batch.inputs)
-            weights = batch.weigh(logits)
+            for part in portions(len(batch.inputs), setting.examples):
+                logits.append(network(batch.inputs[part].clone()))  # a copy: the network may work in place
+                features.append(tap.output)
+            every = torch.cat(logits)
+            weights = batch.weigh(every)
             class_weights, bias = head.class_weights(network, weights)
-            maps = class_activation_maps(tap.output, class_weights)
-        left = (logits * weights).sum(1) - bias - maps.flatten(1).mean(1)
-        return Attributed(maps, logits, left)
+            parts = portions(len(every), setting.examples)
+            maps = torch.cat(
+                [class_activation_maps(f, class_weights[p]) for f, p in zip(features, parts, strict=True)]
+            )  # fmt: skip
+        left = (every * weights).sum(1) - bias - maps.flatten(1).mean(1)
+        return Attributed(maps, every, left)
 
     placement = place(setting.classifier, head.layer, inputs)
     return Prepared(function, placement, "mean of the map + bias = logit of the target")

@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from phonoscope.attribution.method import Attributed, Batch, Prepared, Setting, unpromised
-from phonoscope.attribution.passes import all_logits, first_gradients, logits_and_gradients, portions
+from phonoscope.attribution.passes import (
+    Forward,
+    all_logits,
+    first_gradients,
+    logits_and_gradients,
+    network_logits,
+    portions,
+)
 from phonoscope.attribution.spaces import Space, choose_space
 from phonoscope.errors import AttributionError
 
@@ -64,10 +72,8 @@ def prepare_integrated_gradients(
         logits = all_logits(forward, examples, owners, setting.examples)
         at_start = all_logits(forward, start, owners, setting.examples)
         weights = batch.weigh(logits)
-        way = examples - start
-        mean = _weighted_gradients(forward, lambda part, step: start[part] + step * way[part], weights, nodes, shares,
-                                   setting.examples, examples)  # fmt: skip
-        values = way * mean
+        path = _Path(owners.repeat(steps), np.repeat(nodes, len(examples)), np.repeat(shares, len(examples)))
+        values = _integrated(forward, examples, path, lambda part: start[path.owner[part]], weights, setting.examples)
         left = ((logits - at_start) * weights).sum(1) - values.flatten(1).sum(1)
         return Attributed(where.to_map(values, batch), logits, left)
 
@@ -87,24 +93,21 @@ def prepare_expected_gradients(setting: Setting, *, samples: int = 32, space: st
     if samples < 1:
         raise AttributionError(f"expected-gradients(samples={samples}): expected at least 1")
     reference = setting.reference.inputs
+    of_reference = network_logits(setting.classifier.network, reference, setting.examples)
 
     def function(batch: Batch) -> Attributed:
         examples = where.examples(batch)
         forward, owners = where.forward(batch), torch.arange(len(examples), device=examples.device)
         drawn = [np.random.default_rng((setting.seed, seed)) for seed in batch.seeds]
-        tokens = torch.tensor(np.array([r.integers(len(reference), size=samples) for r in drawn]))
-        way = torch.tensor(np.array([(r.permutation(samples) + r.random(samples)) / samples for r in drawn]))
+        tokens = np.array([r.integers(len(reference), size=samples) for r in drawn])
+        nodes = np.array([(r.permutation(samples) + r.random(samples)) / samples for r in drawn])
         logits = all_logits(forward, examples, owners, setting.examples)
-        weights = batch.weigh(logits)
-        values, at_start = torch.zeros_like(examples), torch.zeros_like(logits)
-        for draw in range(samples):
-            start = reference[tokens[:, draw]].to(examples)
-            step = way[:, draw].to(examples).view(-1, *[1] * (examples.dim() - 1))
-            at_start += all_logits(forward, start, owners, setting.examples) / samples
-            for part in portions(len(examples), setting.examples):
-                point = start[part] + step[part] * (examples[part] - start[part])
-                _, slopes = logits_and_gradients(forward, point, owners[part], weights[part])
-                values[part] += slopes * (examples[part] - start[part]) / samples
+        weights, picked = batch.weigh(logits), torch.from_numpy(tokens).flatten().to(reference.device)
+        path = _Path(owners.repeat_interleave(samples), nodes.ravel(), np.full(nodes.size, 1 / samples))
+        values = _integrated(
+            forward, examples, path, lambda part: reference[picked[part]].to(examples), weights, setting.examples
+        )
+        at_start = of_reference[picked].to(logits).view(len(examples), samples, -1).mean(1)
         left = ((logits - at_start) * weights).sum(1) - values.flatten(1).sum(1)
         return Attributed(where.to_map(values, batch), logits, left)
 
@@ -117,24 +120,32 @@ def _at_tokens(where: Space, batch: Batch, examples: Tensor, setting: Setting) -
     return first_gradients(where.forward(batch), examples, owners, batch.weigh, setting.examples)
 
 
-def _weighted_gradients(
-    forward: Callable[[Tensor, Tensor], Tensor],
-    point: Callable[[Tensor, Tensor], Tensor],
+class _Path(NamedTuple):
+    """Points between baselines and tokens: token of each, how far along the way it lies, and its share of the sum."""
+
+    owner: Tensor
+    at: np.ndarray
+    share: np.ndarray
+
+
+def _integrated(
+    forward: Forward,
+    examples: Tensor,
+    path: _Path,
+    starts: Callable[[slice], Tensor],
     weights: Tensor,
-    nodes: np.ndarray,
-    shares: np.ndarray,
     most: int,
-    like: Tensor,
 ) -> Tensor:
-    """Mean gradient along a path: tokens × steps lie in one row cut into passes, so few tokens fill them too."""
-    count, steps = len(like), len(nodes)
-    mean = torch.zeros_like(like)
-    owner = torch.arange(count, device=like.device).repeat(steps)
-    shape = (-1, *[1] * (like.dim() - 1))
-    at = torch.from_numpy(np.repeat(nodes, count)).to(like).view(shape)
-    share = torch.from_numpy(np.repeat(shares, count)).to(like).view(shape)
-    for part in portions(count * steps, most):
-        mine = owner[part]
-        _, slopes = logits_and_gradients(forward, point(mine, at[part]), mine, weights[mine])
-        mean.index_add_(0, mine, slopes * share[part])
-    return mean
+    """Slopes at the points of a path times the way, summed for each token, shape of the examples.
+
+    Points of all tokens lie in one row that is cut into passes, so that few tokens fill a pass too.
+    """
+    values = torch.zeros_like(examples)
+    shape = (-1, *[1] * (examples.dim() - 1))
+    at, share = (torch.from_numpy(numbers).to(examples).view(shape) for numbers in (path.at, path.share))
+    for part in portions(len(path.owner), most):
+        owner, start = path.owner[part], starts(part)
+        way = examples[owner] - start
+        _, slopes = logits_and_gradients(forward, start + at[part] * way, owner, weights[owner])
+        values.index_add_(0, owner, slopes * (share[part] * way))
+    return values

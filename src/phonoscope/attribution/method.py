@@ -223,14 +223,16 @@ def _read(words: list[str], text: str) -> tuple[Ask, list[str]]:
         return Ask(name), words
     words = words[1:]
     while words[:1] != [")"]:
-        if words[1:2] == ["="] and len(words) > 2 and words[2] not in "(),=":
+        if words[1:2] == ["="] and len(words) > 2 and not {words[0], words[2]} & set("(),="):
+            if words[0] in options:
+                raise AttributionError(f"the method {text!r} gives {words[0]} twice; give it once")
             options[words[0]] = words[2]
             words = words[3:]
         elif inner is None and not options:
             inner, words = _read(words, text)
         else:
             raise _unreadable(text)
-        if words[:1] == [","]:
+        if words[:1] == [","] and words[1:2] != [")"]:
             words = words[1:]
         elif words[:1] != [")"]:
             raise _unreadable(text)

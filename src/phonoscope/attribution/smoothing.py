@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from phonoscope.attribution.method import Attributed, Batch, Prepared, Setting, hear, unpromised
+from phonoscope.attribution.passes import network_logits
 from phonoscope.errors import AttributionError
 
 
@@ -47,7 +48,7 @@ def _check(samples: int, noise: float, least: int = 1) -> None:
 def _moments(
     setting: Setting, inner: Prepared, batch: Batch, samples: int, noise: float
 ) -> tuple[Tensor, Tensor, Tensor]:
-    logits = setting.classifier.network(batch.inputs.clone())
+    logits = network_logits(setting.classifier.network, batch.inputs, setting.examples)
     fixed = batch.explaining(batch.weigh(logits))
     drawn = [np.random.default_rng((setting.seed, seed)) for seed in batch.seeds]
     mean = squares = torch.zeros(())
