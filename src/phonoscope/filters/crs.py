@@ -188,16 +188,16 @@ def _mean_spectrum(bank: FilterBank, transform: Transform, wave: np.ndarray, mea
         if floor == 0:
             raise PhonoscopeError("digital silence, or dead filters: there is no level to average")
         for _, magnitudes in magnitude_blocks(transform, frames):
-            total += 20 * np.log10(np.maximum(magnitudes, floor)).sum(axis=1, dtype=np.float64)
+            total += 20 * np.log10(np.maximum(magnitudes, floor)).sum(axis=0, dtype=np.float64)
     else:
         for _, magnitudes in magnitude_blocks(transform, frames):
-            total += magnitudes @ np.ones(magnitudes.shape[1], dtype=magnitudes.dtype)  # faster than sum(axis=1)
+            total += np.ones(len(magnitudes), dtype=magnitudes.dtype) @ magnitudes  # faster than sum(axis=0)
     return total / len(frames)
 
 
 def _root_mean_power(transform: Transform, frames: np.ndarray) -> np.ndarray:
     """√mean_j STRS² from the covariance of the responses: no spectrum of a frame is made."""
-    size = (transform.spectra if transform.responses is None else transform.responses).shape[1]
+    size = len(transform.spectra)
     covariance = np.zeros((size, size))
     for first in range(0, len(frames), _FRAMES_AT_ONCE):
         passed = np.ascontiguousarray(frames[first : first + _FRAMES_AT_ONCE])
@@ -205,19 +205,18 @@ def _root_mean_power(transform: Transform, frames: np.ndarray) -> np.ndarray:
             passed = passed @ transform.responses
         covariance += passed.T @ passed
     spectra = transform.spectra.astype(np.float64)
-    power = ((spectra @ (covariance / len(frames))) * spectra).sum(axis=1)
+    power = (((covariance / len(frames)) @ spectra) * spectra).sum(axis=0)
     bins = len(transform.frequency)
-    return np.sqrt(np.maximum(power[:bins] + power[bins:], 0.0))
+    return np.sqrt(np.maximum(power[::2] + power[1::2], 0.0))[:bins]
 
 
 def _largest_possible(transform: Transform, width: int, wave: np.ndarray) -> float:
     """Bound of STRS over all frequencies and frames of a waveform, by Cauchy–Schwarz."""
     gain = transform.spectra.astype(np.float64)
     if transform.responses is not None:
-        gain = gain @ transform.responses.T
-    power = np.square(gain).sum(axis=1)
-    bins = len(transform.frequency)
-    return float(np.sqrt((power[:bins] + power[bins:]).max() * width) * np.abs(wave).max(initial=0.0))
+        gain = transform.responses @ gain
+    power = np.square(gain).sum(axis=0)
+    return float(np.sqrt((power[::2] + power[1::2]).max() * width) * np.abs(wave).max(initial=0.0))
 
 
 def _attrs(bank: FilterBank, transform: Transform, scaling: Scaling, mean: Mean, left_out: LeftOut) -> dict[str, Any]:
