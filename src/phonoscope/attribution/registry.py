@@ -2,6 +2,13 @@
 
 from __future__ import annotations
 
+from phonoscope.attribution.audible import (
+    prepare_band_pass,
+    prepare_band_stop,
+    prepare_high_pass,
+    prepare_low_pass,
+    prepare_notch,
+)
 from phonoscope.attribution.bridge import prepare_deep_lift, prepare_gradient_shap, prepare_kernel_shap
 from phonoscope.attribution.cam import prepare_cam
 from phonoscope.attribution.gradients import (
@@ -18,6 +25,8 @@ from phonoscope.attribution.layers import (
     prepare_score_cam,
 )
 from phonoscope.attribution.method import Method
+from phonoscope.attribution.occlusion import prepare_band_occlusion, prepare_occlusion
+from phonoscope.attribution.rise import prepare_rise
 from phonoscope.attribution.smoothing import prepare_smooth, prepare_var
 
 METHODS: dict[str, Method] = {
@@ -46,6 +55,16 @@ METHODS: dict[str, Method] = {
         Method("captum:deep-lift", "DeepLIFT by captum: differences from a baseline", "input", prepare_deep_lift),
         Method("captum:gradient-shap", "GradientSHAP by captum: random baselines", "input", prepare_gradient_shap),
         Method("captum:kernel-shap", "Shapley values of patches by captum", "perturbation", prepare_kernel_shap),
+        Method("occlusion", "what the logit loses without each rectangle of Hz × s", "perturbation", prepare_occlusion),
+        Method("band-occlusion", "what the logit loses without each band", "perturbation", prepare_band_occlusion),
+        Method("rise", "which cells, under random masks, go along with a higher logit", "perturbation", prepare_rise),
+        Method(
+            "band-stop", "what the logit loses when a band is filtered out of the sound", "audio", prepare_band_stop
+        ),
+        Method("notch", "band-stop with narrow bands, swept over the sound", "audio", prepare_notch),
+        Method("band-pass", "what each band brings when it is heard alone", "audio", prepare_band_pass),
+        Method("low-pass", "what the logit gains as a low-pass opens, band by band", "audio", prepare_low_pass),
+        Method("high-pass", "what the logit loses as a high-pass closes, band by band", "audio", prepare_high_pass),
         Method("smooth", "SmoothGrad around a method: its mean over noisy copies", "wrapper", prepare_smooth),
         Method("var", "VarGrad around a method: its variance over noisy copies", "wrapper", prepare_var),
     )

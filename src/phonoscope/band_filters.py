@@ -1,0 +1,169 @@
+"""Taking bands of frequency out of sounds, or everything else: zero-phase filters of finite length, levels matched.
+
+The pass response is 1 inside a band and 0 outside, with raised-cosine edges in Hz; bands that share edges of the same
+width add up to the whole sound.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from phonoscope.errors import AudioError
+
+EDGE_HZ = 100.0
+DEPTH_DB = -40.0
+# The response to a click ends here, in reciprocals of the edge's width: 50 ms for edges of 100 Hz.
+REACH_PER_EDGE = 5.0
+_MOST_GAIN_DB = 40.0
+
+
+def edges_hz(bands: np.ndarray, sample_rate: int, edge_hz: float = EDGE_HZ) -> np.ndarray:
+    """Width of the transition at each edge of each band, Hz, shape of ``bands`` (..., 2).
+
+    It lies half inside and half outside the band. It is ``edge_hz``, but no more than the band's own width, and no
+    more than fits between the edge and 0 Hz or half the sample rate; 0 marks an edge that lies there: it is none.
+    """
+    bands = np.asarray(bands, dtype=float)
+    if not np.isfinite(bands).all() or bands.shape[-1:] != (2,) or (bands[..., 1] <= bands[..., 0]).any():
+        raise AudioError("bands need a lower and a higher edge in Hz each, the lower first; found " + str(bands[:3]))
+    if not edge_hz > 0:
+        raise AudioError(f"the edges of a filter need a width in Hz; got {edge_hz}")
+    room = 2 * np.minimum(np.maximum(bands, 0.0), np.maximum(sample_rate / 2 - bands, 0.0))
+    width = np.broadcast_to((bands[..., 1] - bands[..., 0])[..., None], bands.shape)
+    return np.minimum(np.minimum(room, width), edge_hz)
+
+
+def reach_samples(bands: np.ndarray, sample_rate: int, edge_hz: float = EDGE_HZ) -> int:
+    """Samples before and after a click after which the filters are exactly silent."""
+    edges = edges_hz(bands, sample_rate, edge_hz)
+    narrowest = edges[edges > 0].min(initial=np.inf)
+    return 0 if math.isinf(narrowest) else math.ceil(REACH_PER_EDGE / narrowest * sample_rate)
+
+
+def pass_kernels(bands: np.ndarray, sample_rate: int, edge_hz: float = EDGE_HZ) -> np.ndarray:
+    """Impulse responses that let bands pass, symmetric, shape (band, 2 · reach + 1), float64.
+
+    Each edge is a low-pass ``2 f sinc(2 f t) · (π/4)(sinc(wt + ½) + sinc(wt − ½))``: a rectangle of half-width ``f``
+    smoothed by a half cosine of width ``w`` in Hz. It is cut off at ``5 / w``, where its envelope has fallen 70 dB.
+    """
+    bands = np.asarray(bands, dtype=float)
+    edges, reach = edges_hz(bands, sample_rate, edge_hz), reach_samples(bands, sample_rate, edge_hz)
+    seconds = np.arange(-reach, reach + 1) / sample_rate
+
+    def below(hertz: np.ndarray, width: np.ndarray) -> np.ndarray:
+        """Let pass what lies below an edge: nothing below 0 Hz, everything below half the sample rate."""
+        hertz, width = hertz[:, None], width[:, None]
+        smooth = np.pi / 4 * (np.sinc(width * seconds + 0.5) + np.sinc(width * seconds - 0.5))
+        taps = 2 * hertz * np.sinc(2 * hertz * seconds) * smooth / sample_rate
+        inside = np.abs(seconds) * width <= REACH_PER_EDGE
+        everything = np.where(hertz > 0, (seconds == 0).astype(float), 0.0)
+        return np.where(width > 0, taps * inside, everything)
+
+    return below(bands[:, 1], edges[:, 1]) - below(bands[:, 0], edges[:, 0])
+
+
+def pass_responses(
+    bands: np.ndarray, sample_rate: int, points: int, edge_hz: float = EDGE_HZ, device: torch.device | str = "cpu"
+) -> Tensor:
+    """Responses of ``pass_kernels`` at the frequencies of an FFT of ``points`` samples, real, (band, points // 2 + 1).
+
+    Raises
+    ------
+    AudioError
+        If the FFT is shorter than the kernels.
+    """
+    kernels = pass_kernels(bands, sample_rate, edge_hz)
+    reach = kernels.shape[1] // 2
+    if points < kernels.shape[1]:
+        raise AudioError(f"an FFT of {points} samples is too short for filters of {kernels.shape[1]}")
+    around_zero = np.zeros((len(kernels), points))
+    around_zero[:, : reach + 1] = kernels[:, reach:]
+    if reach:
+        around_zero[:, -reach:] = kernels[:, :reach]
+    return torch.from_numpy(np.fft.rfft(around_zero).real.astype(np.float32)).to(device)
+
+
+def fft_points(samples: int, reach: int) -> int:
+    """Length of an FFT that holds filtered sounds whole: nothing wraps around, and powers can be read off spectra."""
+    from scipy.fft import next_fast_len
+
+    return int(next_fast_len(samples + 2 * reach, real=True))
+
+
+def power(sounds: Tensor, lengths: Tensor, context: int = 0) -> Tensor:
+    """Mean square of each sound without its context, shape (batch,)."""
+    place = torch.arange(sounds.shape[1], device=sounds.device)
+    inside = (place >= context) & (place < (lengths - context)[:, None])
+    return (sounds.square() * inside).sum(1) / (lengths - 2 * context).clamp_min(1)
+
+
+def match_power(sounds: Tensor, wanted: Tensor, lengths: Tensor, context: int = 0) -> Tensor:
+    """Bring sounds to a mean square (batch,), raised by 40 dB at most; silence stays silence."""
+    is_power = power(sounds, lengths, context)
+    gain = (wanted / is_power.clamp_min(torch.finfo(sounds.dtype).tiny)).sqrt()
+    return sounds * gain.clamp_max(10 ** (_MOST_GAIN_DB / 20))[:, None]
+
+
+def filter_sounds(
+    sounds: Tensor,
+    lengths: Tensor,
+    sample_rate: int,
+    bands: np.ndarray,
+    *,
+    keep: bool = False,
+    depth_db: float = DEPTH_DB,
+    edge_hz: float = EDGE_HZ,
+    match: bool = True,
+    context: int = 0,
+    fill: Tensor | None = None,
+) -> Tensor:
+    """Take a band out of each sound, or everything but the band, with zero phase.
+
+    Parameters
+    ----------
+    sounds, lengths
+        Zero-padded waveforms (batch, samples) and the samples of each, shape (batch,).
+    bands
+        Hz, shape (batch, 2), or (2,) for the same band in all.
+    keep
+        False attenuates the band (band-stop), True everything else (band-pass).
+    depth_db
+        Level of what is taken away, dB; ``-inf`` leaves nothing.
+    edge_hz
+        Width of the raised-cosine edges; see ``edges_hz``. A click rings for at most ``5 / edge_hz`` seconds.
+    match
+        Bring each sound back to its own mean square (without its context), raised by 40 dB at most.
+    context
+        Samples before and after each token that belong to the sound but not to the token.
+    fill
+        Sounds (batch, samples) that are put where something is taken away.
+
+    Returns
+    -------
+    Tensor
+        Shape (batch, samples), zero behind each length.
+
+    Raises
+    ------
+    AudioError
+        If a band has no width or the depth is above 0 dB.
+    """
+    if not depth_db <= 0:
+        raise AudioError(f"depth_db is {depth_db}; what is taken away needs a level of 0 dB or below, e.g. -40")
+    rows = np.broadcast_to(np.asarray(bands, dtype=float), (len(sounds), 2))
+    different, which = np.unique(rows, axis=0, return_inverse=True)
+    points = fft_points(sounds.shape[1], reach_samples(different, sample_rate, edge_hz))
+    passed = pass_responses(different, sample_rate, points, edge_hz, sounds.device)
+    kept = (passed if keep else 1 - passed)[torch.from_numpy(which.reshape(-1)).to(sounds.device)]
+    inside = torch.arange(sounds.shape[1], device=sounds.device) < lengths[:, None]
+    sounds = sounds * inside
+    left = 10 ** (depth_db / 20)
+    spectra = torch.fft.rfft(sounds, n=points) * (left + (1 - left) * kept)
+    if fill is not None:
+        spectra = spectra + torch.fft.rfft(fill * inside, n=points) * (1 - kept)
+    filtered = torch.fft.irfft(spectra, n=points)[:, : sounds.shape[1]] * inside
+    return match_power(filtered, power(sounds, lengths, context), lengths, context) if match else filtered
