@@ -1,0 +1,211 @@
+"""Do maps agree with what filtering the sound does, with each other, between trainings, and are they the class's own?
+
+Everything is compared as importance against frequency in common bands, by rank correlation token by token, and beside
+the same correlation with the profiles of *other* tokens.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from itertools import combinations
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from phonoscope.attribution import explain
+from phonoscope.attribution.targets import Target
+from phonoscope.axes import cell_edges
+from phonoscope.classifier import Classifier
+from phonoscope.errors import AttributionError
+from phonoscope.evidence.randomisation import rank_correlations
+from phonoscope.phonetics.bootstrap import PerToken, bootstrap_interval
+from phonoscope.phonetics.profiles import band_weights, cell_centres, class_profiles, profile, profile_correlations
+
+
+def common_bands(maps: Sequence[xr.DataArray]) -> np.ndarray:
+    """Edges in Hz of the bands of the coarsest of several maps, up to where the lowest of them ends."""
+    if not maps:
+        raise AttributionError("there are no maps to find common bands of")
+    top = min(float(one.attrs["max_hz"]) for one in maps)
+    coarsest = max(maps, key=lambda one: top / one.sizes["frequency"])
+    edges = band_edges(coarsest)
+    return np.append(edges[edges < top - 1e-6], top)
+
+
+def band_edges(maps: xr.DataArray) -> np.ndarray:
+    """Edges of a map's own cells in Hz, half-way between their centres."""
+    centres = maps["frequency"].values.astype(float)
+    return cell_edges(centres, 0.0, max(float(maps.attrs["max_hz"]), float(centres[-1])))
+
+
+def band_profiles(maps: xr.DataArray, edges: np.ndarray) -> np.ndarray:
+    """Mean importance in bands, per Hz, shape (token, band): a map summed over time, signed, as a density.
+
+    A cell's value is a mass; divided by the spacing of the cells it is a density, which runs straight from centre to
+    centre and is integrated over each band exactly (`band_weights`).
+
+    Parameters
+    ----------
+    maps
+        Dims (token, frequency, time).
+    edges
+        Edges of the bands, Hz, increasing.
+    """
+    importance = profile(maps)
+    centres = cell_centres(importance)
+    values = importance.values.astype(np.float64)
+    height = values / np.gradient(centres) if len(centres) > 1 else values / edges[-1]
+    return height @ band_weights(centres, edges[:-1], edges[1:]).T / np.diff(edges)
+
+
+def token_agreement(a: np.ndarray, b: np.ndarray, classes: PerToken) -> pd.DataFrame:
+    """Rank correlation of each token's two profiles, beside those with other tokens' profiles.
+
+    Parameters
+    ----------
+    a, b
+        Profiles of the same tokens in the same bands, shape (token, band).
+    classes
+        Class of each token.
+
+    Returns
+    -------
+    DataFrame
+        One row a token: ``agreement``; ``same_class``, ``other_class``: mean correlation of the token's profile in
+        ``a`` with those of other tokens in ``b``; NaN where there is none.
+    """
+    names = np.asarray(list(classes), dtype=object)
+    alike = rank_correlations(a, b)
+    if a.shape[1] < 3:
+        alike = np.full_like(alike, np.nan)  # two bands have no order to speak of
+    mates = (names[:, None] == names[None, :]) & ~np.eye(len(names), dtype=bool)
+    strangers = names[:, None] != names[None, :]
+    return pd.DataFrame(
+        {
+            "agreement": np.diagonal(alike),
+            "same_class": _mean_where(alike, mates),
+            "other_class": _mean_where(alike, strangers),
+        }
+    )
+
+
+def _mean_where(values: np.ndarray, mask: np.ndarray) -> np.ndarray:
+    counts = mask.sum(1)
+    return np.divide((values * mask).sum(1), counts, out=np.full(len(values), np.nan), where=counts > 0)
+
+
+def causal_agreement(
+    maps: xr.DataArray, causal: xr.DataArray, classes: PerToken, edges: np.ndarray | None = None
+) -> pd.DataFrame:
+    """Agreement of maps with what taking bands out of the sound does, token by token; see `token_agreement`.
+
+    Parameters
+    ----------
+    causal
+        Maps of the same tokens and targets by a causal method, e.g. ``band-stop``.
+    edges
+        Bands, Hz; those of the causal map by default, so that all methods are asked the same.
+    """
+    _require_same_tokens(maps, causal)
+    edges = band_edges(causal) if edges is None else edges
+    table = token_agreement(band_profiles(maps, edges), band_profiles(causal, edges), classes)
+    table.insert(0, "token", maps["token"].values)
+    return table
+
+
+def method_agreement(
+    maps: Mapping[str, xr.DataArray],
+    classes: PerToken,
+    clusters: pd.DataFrame | PerToken | None = None,
+    *,
+    edges: np.ndarray | None = None,
+    seed: int = 0,
+) -> pd.DataFrame:
+    """Mean agreement of each pair of maps of the same tokens: methods with each other, or trainings.
+
+    Parameters
+    ----------
+    maps
+        By name.
+    classes, clusters
+        Class of each token; what is resampled (see `resampling_unit`).
+    edges
+        Bands, Hz; those of the coarsest map by default.
+
+    Returns
+    -------
+    DataFrame
+        One row a pair: ``a, b, agreement, low, high, same_class, other_class`` (chance levels), ``n, unit, n_units``.
+    """
+    if len(maps) < 2:
+        raise AttributionError("agreement needs at least two maps")
+    edges = common_bands(list(maps.values())) if edges is None else edges
+    profiles = {name: band_profiles(one, edges) for name, one in maps.items()}
+    rows = []
+    for a, b in combinations(maps, 2):
+        _require_same_tokens(maps[a], maps[b])
+        table = token_agreement(profiles[a], profiles[b], classes)
+        values = table["agreement"].to_numpy()
+        found = bootstrap_interval(lambda w, v=values: w @ v / w.sum(1), len(values), clusters, seed=seed)
+        columns = {"a": a, "b": b, "agreement": found.estimate, "low": found.low, "high": found.high}
+        columns |= table[["same_class", "other_class"]].mean().to_dict()
+        rows.append(columns | {"n": len(values), "unit": found.unit, "n_units": found.n_units})
+    return pd.DataFrame(rows)
+
+
+def classifier_agreement(
+    classifiers: Mapping[str, Classifier],
+    waveforms: Sequence[np.ndarray],
+    method: str,
+    *,
+    target: Target = "true",
+    true_labels: Sequence[str] | None = None,
+    classes: PerToken | None = None,
+    clusters: pd.DataFrame | PerToken | None = None,
+    reference: Sequence[np.ndarray] | None = None,
+    context_seconds: float = 0.0,
+    seed: int = 0,
+) -> pd.DataFrame:
+    """Agreement of the maps of several classifiers (seeds, folds) of the same tokens; see `method_agreement`.
+
+    The target must not follow each classifier's own decision, or different questions would be compared.
+
+    Raises
+    ------
+    AttributionError
+        If the target is ``predicted``, or a class of each token is neither given nor told by ``true_labels``.
+    """
+    if isinstance(target, str) and target == "predicted":
+        raise AttributionError("classifiers decide differently: compare maps of one target, e.g. target='true'")
+    classes = true_labels if classes is None else classes
+    if classes is None:
+        raise AttributionError("say the class of each token: pass true_labels= or classes=")
+    maps = {
+        name: explain(
+            one,
+            waveforms,
+            target,
+            method,
+            true_labels=true_labels,
+            reference=reference,
+            context_seconds=context_seconds,
+            seed=seed,
+        )
+        for name, one in classifiers.items()
+    }
+    return method_agreement(maps, classes, clusters, seed=seed)
+
+
+def class_specificity(maps: xr.DataArray, classes: PerToken, clusters: pd.DataFrame | PerToken | None = None) -> float:
+    """Mean Pearson correlation between the mean profiles of classes: near 1 means that maps do not tell them apart.
+
+    NaN for fewer than two classes.
+    """
+    table = class_profiles(profile(maps), classes, clusters, n_bootstrap=2)
+    return float(profile_correlations(table).attrs["mean_r"]) if len(table) else float("nan")
+
+
+def _require_same_tokens(a: xr.DataArray, b: xr.DataArray) -> None:
+    if a["token"].values.tolist() != b["token"].values.tolist():
+        raise AttributionError("the maps are not of the same tokens in the same order, so they cannot be compared")

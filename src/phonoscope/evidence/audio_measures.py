@@ -1,0 +1,167 @@
+"""The measures of the audio community: what a classifier says of the part that a map picks out, and of the rest.
+
+AI, AD, AG, FF, Fid-In, SPS and COMP as in Paissan et al. (2024, L-MAC), on probabilities after one softmax. (The code
+published with that paper takes the softmax of probabilities once more for AD, which hides most of a drop.)
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import torch
+import xarray as xr
+from torch import Tensor
+
+from phonoscope.attribution.method import Batch
+from phonoscope.errors import AttributionError
+from phonoscope.evidence.case import LEAST_CHANGE, Answers, Case, ask, generators, per_token
+from phonoscope.evidence.regions import choose_null, ranks, spread
+from phonoscope.modules import evaluation_mode
+
+BEST_AREA = 0.2
+_PURPOSE = 2
+
+
+def masked_answers(
+    case: Case,
+    maps: xr.DataArray,
+    *,
+    area: float = BEST_AREA,
+    draws: int = 2,
+    chance: str = "moved",
+    neutral: str = "mean",
+) -> pd.DataFrame:
+    """Probabilities of the target for each token's masked-in and masked-out input.
+
+    The mask m is the positive part of the map over its maximum, one a token, on the cells of the network's input:
+    ``x_in = m · x + (1 − m) · neutral`` and ``x_out = (1 − m) · x + m · neutral``. A second mask is 1 on the best
+    ``area`` of the input and 0 elsewhere, so that methods with fat and with thin maps are compared on the same area.
+
+    Returns
+    -------
+    DataFrame
+        ``token, target, mask`` (``soft``, ``best``), ``draw`` (0 is the map; others are maps by chance, see
+        `regions.moved`), ``probability`` (untouched), ``probability_in, probability_out``, ``same`` (whether the
+        winning class of the masked-in input is that of the token).
+    """
+    if not 0 < area < 1 or draws < 1:
+        raise AttributionError(f"area={area}, draws={draws}: expected an area between 0 and 1 and at least 1 draw")
+    null, tables = choose_null(chance), []
+    with evaluation_mode(case.setting.classifier), torch.no_grad():
+        fill = case.space.neutral(neutral)
+        for rows, batch in case.batches():
+            scores = spread(maps, case, batch, rows)
+            random = generators(case, batch, _PURPOSE)
+            every = [scores] + [null(scores, random) for _ in range(draws)]
+            masks = np.stack([[soft_mask(s) for s in every], [best_mask(s, area) for s in every]])
+            examples = case.space.examples(batch)
+            tables += _table(case, rows, batch, examples, fill(batch, examples), masks)
+    return pd.concat(tables, ignore_index=True)
+
+
+def soft_mask(scores: np.ndarray) -> np.ndarray:
+    """Positive part over its maximum, one a token (batch, ...), 0…1; all zero where nothing is positive."""
+    positive = np.maximum(np.nan_to_num(scores, nan=0.0), 0.0)
+    most = positive.reshape(len(positive), -1).max(1).reshape(-1, *[1] * (positive.ndim - 1))
+    return np.divide(positive, most, out=np.zeros_like(positive), where=most > 0)
+
+
+def best_mask(scores: np.ndarray, area: float) -> np.ndarray:
+    """1 on the best share of each token's cells, 0 elsewhere, shape of the scores (batch, ...)."""
+    sizes = (~np.isnan(scores)).reshape(len(scores), -1).sum(1)
+    return (ranks(scores) < np.round(area * sizes)[:, None]).reshape(scores.shape).astype(float)
+
+
+def _table(
+    case: Case, rows: slice, batch: Batch, examples: Tensor, neutral: Tensor, masks: np.ndarray
+) -> list[pd.DataFrame]:
+    kinds, draws, count = masks.shape[:3]
+    shape = (2, kinds, draws, count)  # masked in, masked out
+    flat = torch.from_numpy(masks.reshape(-1, *masks.shape[3:])).to(examples)
+    every = torch.arange(count, device=examples.device)
+
+    def make(part: slice) -> tuple[Tensor, Tensor]:
+        index = np.arange(part.start, part.stop)
+        side, _, _, row = (torch.from_numpy(i).to(every) for i in np.unravel_index(index, shape))
+        mask = flat[torch.from_numpy(index % len(flat)).to(every)][:, None]
+        keep = torch.where(side.view(-1, 1, 1, 1) == 0, mask, 1 - mask)
+        return keep * examples[row] + (1 - keep) * neutral[row], row
+
+    whole = ask(case, batch, count, lambda part: (examples[part].clone(), every[part]))
+    found = Answers(*(a.reshape(shape) for a in ask(case, batch, int(np.prod(shape)), make)))
+    return [
+        per_token(
+            case,
+            rows,
+            {
+                "mask": name,
+                "draw": draw,
+                "probability": whole.probability,
+                "probability_in": found.probability[0, kind, draw],
+                "probability_out": found.probability[1, kind, draw],
+                "same": found.winner[0, kind, draw] == whole.winner,
+            },
+        )
+        for kind, name in enumerate(("soft", "best"))
+        for draw in range(draws)
+    ]
+
+
+def audio_measures(answers: pd.DataFrame) -> pd.DataFrame:
+    """Measures of each token from `masked_answers`; their means over tokens are the published numbers.
+
+    With p, p_in and p_out the probabilities of the target (Chattopadhay et al. 2018; Zhang et al. 2024; Parekh et al.
+    2022; Paissan et al. 2024, §3.1): ``ai`` = 100 · [p_in > p], ``ad`` = 100 · max(0, p − p_in) / p, ``ag`` = 100 ·
+    max(0, p_in − p) / (1 − p), ``ff`` = p − p_out, ``fid-in`` = [same winning class].
+
+    Returns
+    -------
+    DataFrame
+        ``token, target, mask, draw`` and one column a measure.
+    """
+    p, inside, outside = (
+        answers[name].to_numpy(dtype=float) for name in ("probability", "probability_in", "probability_out")
+    )
+    gain = inside - p
+    table = answers[["token", "target", "mask", "draw"]].copy()
+    # A probability of one cannot grow, and one of zero cannot fall.
+    table["ai"] = 100.0 * (gain > LEAST_CHANGE)
+    table["ad"] = 100.0 * np.divide(np.maximum(-gain, 0.0), p, out=np.zeros_like(p), where=p > 0)
+    table["ag"] = 100.0 * np.divide(np.maximum(gain, 0.0), 1 - p, out=np.zeros_like(p), where=p < 1 - LEAST_CHANGE)
+    table["ff"] = p - outside
+    table["fid-in"] = answers["same"].to_numpy(dtype=float)
+    return table
+
+
+def shape_measures(case: Case, maps: xr.DataArray) -> pd.DataFrame:
+    """How concentrated each map is, whether true or not: ``sps`` and ``comp``, of the absolute map on the input's cells.
+
+    ``sps`` is the Gini index (Chalasani et al. 2020), ``comp`` the entropy of the shares of evidence, nat (Bhatt et al.
+    2020, eq. 5). Maps are spread over the cells of the network's input first, so that a coarse map does not seem simple
+    because it has few cells.
+    """
+    tables = []
+    for rows, batch in case.batches():
+        scores = np.abs(spread(maps, case, batch, rows)).reshape(batch.inputs.shape[0], -1)
+        own = [one[~np.isnan(one)] for one in scores]
+        columns = {"sps": [gini(one) for one in own], "comp": [entropy(one) for one in own]}
+        tables.append(per_token(case, rows, columns))
+    return pd.concat(tables, ignore_index=True)
+
+
+def gini(values: np.ndarray) -> float:
+    """Gini index of non-negative values: 0 all alike, 1 − 1/n all in one; NaN where all are zero."""
+    values = np.sort(np.asarray(values, dtype=float))
+    n, total = len(values), values.sum()
+    if not total > 0:
+        return float("nan")
+    return float(((2 * np.arange(1, n + 1) - n - 1) * values).sum() / (n * total))
+
+
+def entropy(values: np.ndarray) -> float:
+    """Entropy of the shares of non-negative values, nat: 0 all in one, ln n all alike; NaN where all are zero."""
+    values = np.asarray(values, dtype=float)
+    if not values.sum() > 0:
+        return float("nan")
+    shares = values[values > 0] / values.sum()
+    return float(max(0.0, -(shares * np.log(shares)).sum()))

@@ -1,0 +1,139 @@
+"""Deletion and insertion: how soon the target is lost when what a map holds for important is taken away first."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import torch
+import xarray as xr
+from torch import Tensor
+
+from phonoscope.attribution.method import Batch
+from phonoscope.errors import AttributionError
+from phonoscope.evidence.case import Answers, Case, ask, generators, per_token
+from phonoscope.evidence.regions import choose_null, ranks, spread
+from phonoscope.modules import evaluation_mode
+
+STEPS = 20
+_PURPOSE = 1
+
+
+def perturbation_curves(
+    case: Case, maps: xr.DataArray, *, steps: int = STEPS, draws: int = 2, chance: str = "moved", neutral: str = "mean"
+) -> pd.DataFrame:
+    """Logit and probability of the target while the input is replaced by the neutral one, step by step of its area.
+
+    Deletion (Petsiuk et al. 2018) takes the most important cells away first, insertion puts them first into the
+    neutral input. Chance does both with maps that say nothing (see `regions.moved`).
+
+    Parameters
+    ----------
+    maps
+        Signed, dims (token, frequency, time); the largest value is the most important for the target.
+    steps
+        Equal steps of area between nothing and everything; 20 are 5 % each.
+    draws
+        Orders by chance.
+    chance
+        ``moved`` or ``shuffled``.
+    neutral
+        Baseline put in the place of what is taken away; see `spaces.BASELINES`.
+
+    Returns
+    -------
+    DataFrame
+        Tidy: ``token, target, curve`` (``deletion``, ``insertion``, ``chance``: mean of the draws, as deletion),
+        ``fraction`` (share of the area that was taken away; for insertion: put in), ``logit``, ``probability``.
+    """
+    if steps < 2 or draws < 1:
+        raise AttributionError(f"steps={steps}, draws={draws}: expected at least 2 steps and 1 draw")
+    null, tables = choose_null(chance), []
+    with evaluation_mode(case.setting.classifier), torch.no_grad():
+        fill = case.space.neutral(neutral)
+        for rows, batch in case.batches():
+            scores = spread(maps, case, batch, rows)
+            random = generators(case, batch, _PURPOSE)
+            # Insertion is deletion from the other end.
+            orders = [ranks(scores), ranks(-scores)] + [ranks(null(scores, random)) for _ in range(draws)]
+            sizes = (~np.isnan(scores)).reshape(len(scores), -1).sum(1)
+            examples = case.space.examples(batch)
+            answers = _curves(case, batch, examples, fill(batch, examples), np.stack(orders), sizes, steps)
+            tables.append(_table(case, rows, answers, steps))
+    return pd.concat(tables, ignore_index=True)
+
+
+def _curves(
+    case: Case, batch: Batch, examples: Tensor, neutral: Tensor, orders: np.ndarray, sizes: np.ndarray, steps: int
+) -> dict[str, np.ndarray]:
+    """Logits and probabilities while cells are taken away in each order: arrays (order, step, token)."""
+    count, grid = len(examples), examples.shape[2:]
+    places = torch.from_numpy(orders).to(examples.device)  # (order, token, cell)
+    taken = torch.from_numpy(np.round(np.arange(1, steps)[:, None] / steps * sizes).astype(np.int64)).to(places)
+    shape = (len(orders), steps - 1, count)
+
+    def make(part: slice) -> tuple[Tensor, Tensor]:
+        order, step, row = (
+            torch.from_numpy(i).to(places) for i in np.unravel_index(np.arange(part.start, part.stop), shape)
+        )
+        away = (places[order, row] < taken[step, row, None]).view(-1, 1, *grid)
+        return torch.where(away, neutral[row], examples[row]), row
+
+    inner = ask(case, batch, int(np.prod(shape)), make)
+    every = torch.arange(count, device=places.device)
+    whole = ask(case, batch, count, lambda part: (examples[part].clone(), every[part]))
+    empty = ask(case, batch, count, lambda part: (neutral[part].clone(), every[part]))
+
+    def join(name: str) -> np.ndarray:
+        ends = [np.tile(getattr(a, name), (len(orders), 1, 1)) for a in (whole, empty)]
+        return np.concatenate([ends[0], getattr(inner, name).reshape(shape), ends[1]], axis=1)
+
+    return {name: join(name) for name in Answers._fields[:2]}
+
+
+def _table(case: Case, rows: slice, answers: dict[str, np.ndarray], steps: int) -> pd.DataFrame:
+    tables = []
+    fractions = np.arange(steps + 1) / steps
+    for curve, pick in (
+        ("deletion", lambda a: a[0]),
+        ("insertion", lambda a: a[1, ::-1]),
+        ("chance", lambda a: a[2:].mean(0)),
+    ):
+        values = {name: pick(a) for name, a in answers.items()}
+        tables += [
+            per_token(case, rows, {"curve": curve, "fraction": fraction, **{n: v[step] for n, v in values.items()}})
+            for step, fraction in enumerate(fractions)
+        ]
+    return pd.concat(tables, ignore_index=True)
+
+
+def curve_areas(curves: pd.DataFrame) -> pd.DataFrame:
+    """Areas under the curves of each token, and how far they are from chance.
+
+    Parameters
+    ----------
+    curves
+        From `perturbation_curves`.
+
+    Returns
+    -------
+    DataFrame
+        One row a token, in their order: ``token, target``; for ``logit`` and ``probability`` the area under each
+        curve (``deletion_logit`` …), ``way_…`` (what is lost between the token and the neutral input), and
+        ``deletion_gain_…``, ``insertion_gain_…``: area between the curve and chance, positive when the map is better.
+    """
+    first = curves.drop_duplicates("token")[["token", "target"]].reset_index(drop=True)
+    table = first.copy()
+    for value in ("logit", "probability"):
+        wide = curves.pivot_table(index="token", columns=["curve", "fraction"], values=value, sort=True)
+        wide = wide.loc[first["token"]]
+        for curve in ("deletion", "insertion", "chance"):
+            table[f"{curve}_{value}"] = _area(wide[curve].to_numpy())
+        table[f"way_{value}"] = (wide["deletion"].iloc[:, 0] - wide["deletion"].iloc[:, -1]).to_numpy()
+        table[f"deletion_gain_{value}"] = table[f"chance_{value}"] - table[f"deletion_{value}"]
+        table[f"insertion_gain_{value}"] = table[f"insertion_{value}"] - table[f"chance_{value}"]
+    return table
+
+
+def _area(values: np.ndarray) -> np.ndarray:
+    """Area under curves over 0…1, trapezoidal, shape (token,)."""
+    return (values[:, 1:] + values[:, :-1]).mean(1) / 2

@@ -1,0 +1,207 @@
+"""Does a map depend on what the network has learnt? Its weights are drawn anew, layer by layer (Adebayo et al. 2018)."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+import torch
+from scipy.special import stdtrit
+from scipy.stats import rankdata
+from torch import Tensor, nn
+
+from phonoscope.attribution.method import Method
+from phonoscope.attribution.registry import METHODS
+from phonoscope.errors import AttributionError
+from phonoscope.evidence.case import Case
+from phonoscope.modules import evaluation_mode
+
+# A method fails when maps of networks that know nothing are more alike than this.
+MOST_EXCESS = 0.2
+MOST_SIMILAR = 0.5
+# Above this, a map does not care about the last layer, where the classes are told apart.
+MOST_WITHOUT_CLASSES = 0.8
+
+
+def layers_from_the_logits(network: nn.Module, inputs: Tensor) -> list[str]:
+    """Names of the modules that have weights of their own, the one nearest to the logits first.
+
+    Their order is that of a forward pass; a module that is used again counts at its last use, one that is never used
+    comes last.
+    """
+    named = {name: m for name, m in network.named_modules() if next(m.parameters(recurse=False), None) is not None}
+    called: dict[str, int] = {}
+    handles = [
+        module.register_forward_pre_hook(lambda _module, _args, name=name: called.update({name: _next(called)}))
+        for name, module in named.items()
+    ]
+    try:
+        with evaluation_mode(network), torch.no_grad():
+            network(inputs[:1].clone())
+    finally:
+        for handle in handles:
+            handle.remove()
+    return sorted(named, key=lambda name: -called.get(name, -1))
+
+
+def _next(called: dict[str, int]) -> int:
+    return max(called.values(), default=-1) + 1
+
+
+@torch.no_grad()
+def randomise_layer(network: nn.Module, layer: str, seed: int) -> None:
+    """Draw the weights of one module anew, in place, as at the start of a training.
+
+    A module that does not know how (no ``reset_parameters``) has its own weights put in random order. The global random
+    numbers are left as they were.
+    """
+    module = network.get_submodule(layer)
+    reset = getattr(module, "reset_parameters", None)
+    devices = {p.device for p in module.parameters(recurse=False) if p.device.type == "cuda"}
+    with torch.random.fork_rng(devices=list(devices)):
+        torch.manual_seed(seed)
+        if callable(reset):
+            reset()
+            return
+        for weights in module.parameters(recurse=False):
+            order = torch.randperm(weights.numel()).to(weights.device)
+            weights.copy_(weights.flatten()[order].view_as(weights))
+
+
+class Randomised(NamedTuple):
+    """Result of the check: verdict, one sentence, similarities at each stop and those of each token at the last."""
+
+    passes: bool
+    sentence: str
+    stops: pd.DataFrame
+    tokens: pd.DataFrame
+
+
+def parameter_randomisation(
+    case: Case,
+    method: str,
+    *,
+    stops: int = 4,
+    networks: int = 5,
+    seed: int | None = None,
+    methods: Mapping[str, Method] = METHODS,
+) -> Randomised:
+    """Compare maps of the network with maps of copies whose weights were drawn anew, from the logits to the input.
+
+    Cascading randomisation on a copy: the user's network is not touched; tokens, targets and reference speech stay.
+    Similarity is the rank correlation over the cells of a map, of signed values (``signed``) and of absolute ones
+    (``size``); a flat map has no order and counts as 0. What is similar for no reason is measured by pairing each map
+    of the network with the random network's maps of *other* tokens (``unrelated``; of other targets where there are
+    such).
+
+    A method fails if maps of wholly random networks (``networks`` of them) are shown to follow the token whatever the
+    weights are: if the 95 % interval over the networks of the signed similarity lies above 0.5, or that of its excess
+    over unrelated maps above 0.2.
+
+    Returns
+    -------
+    Randomised
+        ``stops``: ``stop`` (layers drawn anew so far), ``layer`` (the last of them), ``network``, ``kind``,
+        ``similarity``, ``unrelated``; ``tokens``: the same at the last stop for each ``token``, mean of the networks.
+    """
+    if stops < 1 or networks < 2:
+        raise AttributionError(f"stops={stops}, networks={networks}: expected at least 1 stop and 2 random networks")
+    classifier = case.setting.classifier
+    seed = case.setting.seed if seed is None else seed
+    order = layers_from_the_logits(classifier.network, case.setting.first.inputs)
+    if not order:
+        raise AttributionError("the network has no weights, so there is nothing to draw anew")
+    looked_at = sorted(set(np.linspace(1, len(order), min(stops, len(order))).round().astype(int).tolist()))
+    others = case.targets[:, None] != case.targets[None, :]
+    if not others.any():
+        others = ~np.eye(len(case), dtype=bool)
+    with evaluation_mode(classifier):
+        own = case.maps(case.prepare(method, methods))
+    rows, last = [], []
+    for network in range(networks):
+        drawn = copy.deepcopy(classifier)
+        for number, layer in enumerate(order, start=1):
+            randomise_layer(drawn.network, layer, _seed(seed, network, number))
+            # Between the first layer and the last, the way of one network is enough to look at.
+            if number not in (looked_at if network == 0 else (1, len(order))):
+                continue
+            with evaluation_mode(drawn):
+                there = case.on(drawn)
+                maps = there.maps(there.prepare(method, methods))
+            for kind, change in (("signed", np.asarray), ("size", np.abs)):
+                alike = rank_correlations(change(own), change(maps))
+                same, unrelated = np.diagonal(alike), _mean_where(alike, others)
+                rows.append((number, layer, network, kind, same.mean(), np.nanmean(unrelated)))
+                if number == len(order):
+                    columns = {"token": case.names, "kind": kind, "similarity": same, "unrelated": unrelated}
+                    last.append(pd.DataFrame(columns))
+    table = pd.DataFrame(rows, columns=["stop", "layer", "network", "kind", "similarity", "unrelated"])
+    tokens = pd.concat(last).groupby(["kind", "token"], sort=False).mean().reset_index()
+    return Randomised(*_verdict(method, table, len(order)), table, tokens)
+
+
+def _seed(seed: int, network: int, number: int) -> int:
+    return int(np.random.SeedSequence((seed, network, number)).generate_state(1)[0])
+
+
+def _mean_where(values: np.ndarray, mask: np.ndarray) -> np.ndarray:
+    """Mean of each row where the mask holds; NaN where it never does."""
+    counts = mask.sum(1)
+    return np.divide((values * mask).sum(1), counts, out=np.full(len(values), np.nan), where=counts > 0)
+
+
+def rank_correlations(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """Spearman correlation of every row of ``a`` with every row of ``b``; 0 where either is flat.
+
+    Parameters
+    ----------
+    a, b
+        Shape (n, ...) and (m, ...).
+
+    Returns
+    -------
+    ndarray (n, m)
+    """
+    return _ranked(a) @ _ranked(b).T
+
+
+def _ranked(values: np.ndarray) -> np.ndarray:
+    """Ranks of each row (ties share theirs), centred, of length 1; zero for a flat row."""
+    places = rankdata(values.reshape(len(values), -1), axis=1)
+    places -= places.mean(1, keepdims=True)
+    length = np.sqrt(np.square(places).sum(1, keepdims=True))
+    return np.divide(places, length, out=np.zeros_like(places), where=length > 1e-9)
+
+
+def _verdict(method: str, table: pd.DataFrame, layers: int) -> tuple[bool, str]:
+    full = table[table["stop"] == layers]
+    signed, size = full[full["kind"] == "signed"], full[full["kind"] == "size"]
+    similar, excess = _shown_above(signed["similarity"]), _shown_above(signed["similarity"] - signed["unrelated"])
+    numbers = (
+        f"rank correlation {signed['similarity'].mean():.2f} with maps of {len(signed)} random networks, "
+        f"{signed['unrelated'].mean():.2f} with those of unrelated tokens"
+    )
+    if similar > MOST_SIMILAR or excess > MOST_EXCESS:
+        return False, f"Fails: maps by {method} stay alike when the network has learnt nothing ({numbers})."
+    sentence = f"Passes: maps by {method} change with the weights ({numbers})."
+    if _shown_above(size["similarity"] - size["unrelated"]) > MOST_EXCESS:
+        sentence += (
+            " Only their sign does: absolute values follow the token whatever the weights are "
+            f"({size['similarity'].mean():.2f} against {size['unrelated'].mean():.2f}); do not read them without it."
+        )
+    logits = table[(table["stop"] == 1) & (table["kind"] == "signed")]["similarity"]
+    if layers > 1 and _shown_above(logits) > MOST_WITHOUT_CLASSES:
+        sentence += (
+            f" They hardly depend on the layer of the logits ({logits.mean():.2f} when it alone is drawn anew): they "
+            "show what the network finds, less what it holds for the class."
+        )
+    return True, sentence
+
+
+def _shown_above(values: pd.Series) -> float:
+    """Lower end of the 95 % interval of a mean over networks (Student's t)."""
+    spread = float(values.std(ddof=1)) / np.sqrt(len(values))
+    return float(values.mean()) - float(stdtrit(len(values) - 1, 0.975)) * spread
