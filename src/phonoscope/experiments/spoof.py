@@ -181,9 +181,10 @@ def tell_apart(
     for versions in [*([problem] for problem in problems), halves]:
         say(f"{versions[0].name}: {len(versions[0].rows)} recordings, {len(features)} features")
         told = {name: Told(versions[0], name, []) for name in names}
+        folds = [folds_of(tokens.iloc[problem.rows], problem.spoofed, folds_by, seed) for problem in versions]
         for feature in features:
-            for problem in versions:
-                table = _judged(feature.values, tokens, problem, folds_by, seed)
+            for problem, parts in zip(versions, folds, strict=True):
+                table = _judged(feature.values, tokens, problem, parts)
                 told[feature.name].parts.append(table.assign(part=len(told[feature.name].parts)))
         for name in names:
             beyond = _beyond(told[LAYER], told[RANDOM], seed) if name == LAYER and len(versions) == 1 else (np.nan,) * 3
@@ -228,7 +229,9 @@ def _half(tokens: pd.DataFrame, random: np.random.Generator) -> np.ndarray:
     return np.isin(codes, random.permutation(codes.max() + 1)[: (codes.max() + 1) // 2])
 
 
-def _judged(values: np.ndarray, tokens: pd.DataFrame, problem: Problem, folds_by: str, seed: int) -> pd.DataFrame:
+def _judged(
+    values: np.ndarray, tokens: pd.DataFrame, problem: Problem, folds: Sequence[tuple[np.ndarray, np.ndarray]]
+) -> pd.DataFrame:
     """Scores and predictions of every recording by a machine that never met it nor anything made of it."""
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler
@@ -237,7 +240,7 @@ def _judged(values: np.ndarray, tokens: pd.DataFrame, problem: Problem, folds_by
     own = tokens.iloc[problem.rows]
     level = 20 * np.log10(np.maximum(values[problem.rows], np.finfo(float).tiny))
     scores, predicted = np.zeros(len(own)), np.zeros(len(own), dtype=bool)
-    for train, test in folds_of(own, problem.spoofed, folds_by, seed):
+    for train, test in folds:
         if len(set(problem.spoofed[train])) < 2:
             # One side lies whole in the other fold: nothing can be learnt, everything gets the same answer.
             predicted[test] = len(train) > 0 and problem.spoofed[train][0]
