@@ -39,10 +39,11 @@ class Filtering:
     def __post_init__(self) -> None:
         if not self.depth_db <= 0 or not self.edge_hz > 0:
             raise AttributionError(
-                f"depth_db={self.depth_db:g}, edge_hz={self.edge_hz:g}: expected a depth of 0 dB or below, e.g. -40, and "
-                "edges wider than 0 Hz"
+                f"depth_db={self.depth_db:g}, edge_hz={self.edge_hz:g}: expected a depth of 0 dB or below, e.g. -40, "
+                "and edges wider than 0 Hz"
             )
-        if self.fill not in ("none", "noise", "mean") and not self.fill.removeprefix("mean:") != self.fill:
+        kind, _, label = self.fill.partition(":")
+        if self.fill not in ("none", "noise", "mean") and not (kind == "mean" and label):
             raise AttributionError(f"fill={self.fill} is not known; choose {FILLS}")
 
     def without_neighbours(self, method: str) -> Filtering:

@@ -116,7 +116,7 @@ def _slide(centres: np.ndarray, top: float, width: float, step: float, wide: str
     step = step or width / 2
     if not 0 < step <= width or not width <= top:
         raise AttributionError(
-            f"occlusion({wide}={width:g}, {far}={step:g}): expected 0 < {far} ≤ {wide} ≤ {top:g}, so that no gap is left"
+            f"occlusion({wide}={width:g}, {far}={step:g}): expected 0 < {far} ≤ {wide} ≤ {top:g}, which leaves no gap"
         )
     count = max(1, int(np.ceil((top - width) / step - 1e-9)) + 1)
     starts = np.minimum(step * np.arange(count), top - width)

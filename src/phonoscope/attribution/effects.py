@@ -1,0 +1,130 @@
+"""Bands that belong to a token, such as its own formants, filtered out of its sound: what each is worth in logits."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+import xarray as xr
+
+from phonoscope.attribution.hearing import Filtering, Hearing
+from phonoscope.attribution.method import Batch, Setting
+from phonoscope.attribution.reference import Reference
+from phonoscope.attribution.targets import Target, resolve_targets
+from phonoscope.band_filters import EDGE_HZ
+from phonoscope.classifier import Classifier
+from phonoscope.errors import AttributionError
+from phonoscope.frontends import pad_waveforms
+from phonoscope.modules import evaluation_mode
+
+
+def band_effects(
+    classifier: Classifier,
+    waveforms: Sequence[np.ndarray],
+    bands: np.ndarray,
+    target: Target = "predicted",
+    *,
+    names: Sequence[str] | None = None,
+    true_labels: Sequence[str] | None = None,
+    tokens: Sequence[str] | None = None,
+    reference: Sequence[np.ndarray] | None = None,
+    context_seconds: float = 0.0,
+    depth_db: float = -40.0,
+    edge_hz: float = EDGE_HZ,
+    match: bool = True,
+    fill: str = "none",
+    seed: int = 0,
+    batch_size: int = 64,
+) -> xr.DataArray:
+    """Take bands out of each token's sound, its own bands out of each, e.g. one formant at a time.
+
+    Parameters
+    ----------
+    waveforms
+        1-D arrays at ``classifier.sample_rate``, one a token, with ``context_seconds`` around it.
+    bands
+        Lower and upper edge in Hz, shape (token, band, 2), or (band, 2) for the same in all; NaN where a token has
+        no such band, e.g. a formant that was not found.
+    target, true_labels, tokens, reference, seed, batch_size
+        As in ``explain``.
+    names
+        Names of the bands, e.g. ``["F1", "F2"]``, for the ``band`` coordinate.
+    depth_db, edge_hz, match, fill
+        As the options of ``band-stop``.
+
+    Returns
+    -------
+    DataArray
+        Dims (token, band): what the target's logit loses without the band; positive where the band supports the
+        target, NaN where there is no band. Coordinates ``low`` and ``high`` in Hz, ``target`` and ``logit``.
+
+    Raises
+    ------
+    AttributionError
+        If there is no token, or the bands do not fit the tokens or half the sample rate.
+    """
+    count, rate = len(waveforms), classifier.sample_rate
+    if count == 0:
+        raise AttributionError("there is no token to explain")
+    context = round(context_seconds * rate)
+    if context < 0 or 2 * context >= min(len(w) for w in waveforms):
+        raise AttributionError(f"context_seconds is {context_seconds}, but a waveform is not longer than two of them")
+    edges = _checked(bands, count, rate / 2)
+    how = Filtering(depth_db, edge_hz, match, fill)
+    targets = resolve_targets(classifier, target, count, true_labels)
+    alone = [w[context : len(w) - context] for w in waveforms]
+    values, logits = np.full(edges.shape[:2], np.nan), []
+    with evaluation_mode(classifier), torch.no_grad():
+        setting: Setting | None = None
+        for start in range(0, count, batch_size):
+            part = slice(start, min(start + batch_size, count))
+            padded, lengths = (t.to(classifier.device) for t in pad_waveforms(waveforms[part]))
+            inputs = classifier.inputs(padded[:, context:], lengths - 2 * context)
+            seeds = tuple(zlib.crc32(np.ascontiguousarray(w, np.float32).tobytes()) for w in alone[part])
+            batch = Batch(
+                padded, lengths, context, inputs, seeds, lambda logits, part=part: targets.weights(logits, part)
+            )
+            if setting is None:
+                setting = Setting(classifier, batch, None, Reference(classifier, reference or alone), seed)
+            missing = np.isnan(edges[part]).any(axis=2)
+            filled = edges[part].copy()
+            filled[missing] = 0.0, rate / 4  # stands for a band that is missing; its effect is not reported
+            hearing = Hearing(setting, batch, how, filled)
+            losses = hearing.logit[:, None] - hearing.of(1 - hearing.passed)
+            values[part] = np.where(missing, np.nan, losses.double().cpu().numpy())
+            logits.append(hearing.logits.cpu())
+    every = torch.cat(logits)
+    explained = (every * targets.weights(every, slice(0, count))).sum(1).numpy()
+    coords = {
+        "token": np.asarray([str(t) for t in (range(count) if tokens is None else tokens)], dtype=object),
+        "band": np.asarray(range(edges.shape[1]) if names is None else list(names)),
+        "low": (("token", "band"), edges[..., 0], {"units": "Hz"}),
+        "high": (("token", "band"), edges[..., 1], {"units": "Hz"}),
+        "target": ("token", np.asarray(targets.named(every, slice(0, count)), dtype=object)),
+        "logit": ("token", explained),
+    }
+    attrs = {"units": "logit", "method": "band-stop", "depth_db": depth_db, "edge_hz": edge_hz, "fill": fill}
+    return xr.DataArray(values, dims=("token", "band"), coords=coords, name="effect", attrs=attrs)
+
+
+def _checked(bands: np.ndarray, count: int, top: float) -> np.ndarray:
+    """Bands of each token, shape (token, band, 2)."""
+    edges = np.asarray(bands, dtype=float)
+    if edges.ndim == 2:
+        edges = np.broadcast_to(edges, (count, *edges.shape))
+    if edges.ndim != 3 or edges.shape[0] != count or edges.shape[2] != 2 or edges.shape[1] == 0:
+        raise AttributionError(
+            f"bands have shape {np.shape(bands)}; expected ({count} tokens, bands, 2): a lower and an upper edge, Hz"
+        )
+    with np.errstate(invalid="ignore"):
+        wrong = (edges[..., 0] < 0) | (edges[..., 1] <= edges[..., 0]) | (edges[..., 0] >= top)
+    if wrong.any():
+        token, band = np.argwhere(wrong)[0]
+        low, high = edges[token, band]
+        raise AttributionError(
+            f"band {band} of token {token} is {low:g}–{high:g} Hz; expected the lower edge first, from 0 to below {top:g} "
+            "Hz (NaN where a token has no such band)"
+        )
+    return edges
