@@ -15,11 +15,14 @@ import torch
 from torch import Tensor, nn
 
 from phonoscope.axes import FrequencyAxis, TimeAxis
+from phonoscope.band_filters import filter_sounds
 from phonoscope.errors import ClassifierError
 
 # Power re full scale below which a token counts as silence: far below any recording (24 bit: 1e-15), and far enough
 # above the smallest float that gradients stay finite.
 _LEAST_POWER = 1e-20
+# What a front end is deaf to must not shine through the range of a spectrogram.
+_DEAF_DB = -80.0
 
 
 def pad_waveforms(waveforms: Sequence[np.ndarray | Tensor]) -> tuple[Tensor, Tensor]:
@@ -82,6 +85,9 @@ class Spectrogram(nn.Module):
         Corner of a first-order pre-emphasis, applied as an exact gain on the power spectrum; 0 for none.
     reference
         ``token``: dB re the maximum of the token; ``full-scale``: dB re a full-scale sine.
+    without_hz
+        Bands that are filtered out of every sound first, as pairs of a lower and an upper edge in Hz: a classifier
+        that is trained with it shows what can be learnt without them.
 
     Notes
     -----
@@ -106,6 +112,7 @@ class Spectrogram(nn.Module):
         range_db: float = 60.0,
         preemphasis_hz: float = 100.0,
         reference: str = "token",
+        without_hz: Sequence[Sequence[float]] = (),
     ) -> None:
         super().__init__()
         if sample_rate <= 0 or window_seconds <= 0 or range_db <= 0:
@@ -128,6 +135,7 @@ class Spectrogram(nn.Module):
         self.range_db = float(range_db)
         self.preemphasis_hz = float(preemphasis_hz)
         self.reference = reference
+        self.without_hz = _bands_in(without_hz, sample_rate)
         self.frequency_axis = FrequencyAxis(rows, max_hz, scale)
         self.window_samples = max(2, round(window_seconds * sample_rate))
         half_window = self.window_samples / 2 / sample_rate
@@ -178,6 +186,7 @@ class Spectrogram(nn.Module):
             "range_db": self.range_db,
             "preemphasis_hz": self.preemphasis_hz,
             "reference": self.reference,
+            "without_hz": self.without_hz,
         }
 
     @property
@@ -216,6 +225,7 @@ class Spectrogram(nn.Module):
         batch, samples = waveforms.shape
         if lengths is None:
             lengths = torch.full((batch,), samples)
+        waveforms = _deaf_to(self.without_hz, waveforms, lengths, self.sample_rate)
         width = self.window_samples
         first = torch.round(self.centres(lengths) - (width - 1) / 2).long()
         index = first[:, :, None] + torch.arange(width, device=waveforms.device)
@@ -247,6 +257,8 @@ class Waveform(nn.Module):
         Length of the network's input.
     standardise
         Scale each token to unit standard deviation (its mean is removed: no offset is ever added).
+    without_hz
+        Bands that are filtered out of every sound first; see ``Spectrogram``.
 
     Notes
     -----
@@ -255,18 +267,31 @@ class Waveform(nn.Module):
 
     kind = "waveform"
 
-    def __init__(self, sample_rate: int, seconds: float = 1.0, *, standardise: bool = True) -> None:
+    def __init__(
+        self,
+        sample_rate: int,
+        seconds: float = 1.0,
+        *,
+        standardise: bool = True,
+        without_hz: Sequence[Sequence[float]] = (),
+    ) -> None:
         super().__init__()
         self.sample_rate = int(sample_rate)
         self.seconds = float(seconds)
         self.standardise = standardise
+        self.without_hz = _bands_in(without_hz, sample_rate)
         self.samples = round(seconds * sample_rate)
         self.frequency_axis = None
         self.time_axis = TimeAxis(self.samples, self.seconds)
 
     def config(self) -> dict[str, Any]:
         """Return the arguments that rebuild this front end."""
-        return {"sample_rate": self.sample_rate, "seconds": self.seconds, "standardise": self.standardise}
+        return {
+            "sample_rate": self.sample_rate,
+            "seconds": self.seconds,
+            "standardise": self.standardise,
+            "without_hz": self.without_hz,
+        }
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -278,6 +303,7 @@ class Waveform(nn.Module):
         batch, longest = waveforms.shape
         lengths = torch.full((batch,), longest) if lengths is None else lengths
         lengths = lengths.to(waveforms.device)
+        waveforms = _deaf_to(self.without_hz, waveforms, lengths, self.sample_rate)
         index = torch.arange(self.samples, device=waveforms.device) - (self.samples - lengths[:, None]).div(
             2, rounding_mode="floor"
         )
@@ -289,6 +315,29 @@ class Waveform(nn.Module):
             variance = centred.square().sum(1, keepdim=True) / count
             centred = centred / variance.clamp_min(_LEAST_POWER).sqrt()
         return centred.unsqueeze(1)
+
+
+def _bands_in(bands: Sequence[Sequence[float]], sample_rate: int) -> list[list[float]]:
+    """Bands that a front end is deaf to, checked."""
+    try:
+        pairs = [[float(low), float(high)] for low, high in bands]
+    except (TypeError, ValueError):
+        pairs = [[0.0, 0.0]]
+    for low, high in pairs:
+        if not 0 <= low < high or low >= sample_rate / 2 or (low == 0 and high >= sample_rate / 2):
+            raise ClassifierError(
+                f"without_hz is {bands!r}; expected pairs of a lower and an upper edge between 0 and "
+                f"{sample_rate / 2:g} Hz that leave something to hear, e.g. [[0, 700], [2000, 3000]]"
+            )
+    return pairs
+
+
+def _deaf_to(bands: list[list[float]], waveforms: Tensor, lengths: Tensor, sample_rate: int) -> Tensor:
+    for band in bands:
+        waveforms = filter_sounds(
+            waveforms, lengths.to(waveforms.device), sample_rate, np.array(band), depth_db=_DEAF_DB, match=False
+        )
+    return waveforms
 
 
 FRONT_ENDS: dict[str, type[Spectrogram] | type[Waveform]] = {"spectrogram": Spectrogram, "waveform": Waveform}

@@ -124,7 +124,7 @@ def _checked(bands: np.ndarray, count: int, top: float) -> np.ndarray:
         token, band = np.argwhere(wrong)[0]
         low, high = edges[token, band]
         raise AttributionError(
-            f"band {band} of token {token} is {low:g}–{high:g} Hz; expected the lower edge first, from 0 to below {top:g} "
-            "Hz (NaN where a token has no such band)"
+            f"band {band} of token {token} is {low:g}–{high:g} Hz; expected the lower edge first, from 0 to below "
+            f"{top:g} Hz (NaN where a token has no such band)"
         )
     return edges
