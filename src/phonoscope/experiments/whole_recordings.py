@@ -236,7 +236,11 @@ def _official_parts(tokens: pd.DataFrame, units: np.ndarray) -> np.ndarray:
     # A copy of a tested clip must not be trained on: identical clips go where the most withheld of them goes.
     most = np.zeros(units.max() + 1, dtype=int)
     np.maximum.at(most, units, part.astype(int))
-    return np.asarray(PARTS, dtype=object)[most[units]]
+    parts = np.asarray(PARTS, dtype=object)[most[units]]
+    missing = [name for name in ("train", "test") if name not in parts]
+    if missing:
+        raise ExperimentError(f"the lists of {corpus} leave no recording of the classes to {' and '.join(missing)}")
+    return parts
 
 
 def _label(recording: Recording, recipe: WaveformRecipe, left_out: LeftOut, name: str) -> str | None:
