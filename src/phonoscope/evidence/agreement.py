@@ -18,7 +18,7 @@ from phonoscope.attribution.targets import Target
 from phonoscope.axes import cell_edges
 from phonoscope.classifier import Classifier
 from phonoscope.errors import AttributionError
-from phonoscope.evidence.randomisation import rank_correlations
+from phonoscope.evidence.similarity import mean_where, rank_correlations
 from phonoscope.phonetics.bootstrap import PerToken, bootstrap_interval
 from phonoscope.phonetics.profiles import band_weights, cell_centres, class_profiles, profile, profile_correlations
 
@@ -84,15 +84,10 @@ def token_agreement(a: np.ndarray, b: np.ndarray, classes: PerToken) -> pd.DataF
     return pd.DataFrame(
         {
             "agreement": np.diagonal(alike),
-            "same_class": _mean_where(alike, mates),
-            "other_class": _mean_where(alike, strangers),
+            "same_class": mean_where(alike, mates),
+            "other_class": mean_where(alike, strangers),
         }
     )
-
-
-def _mean_where(values: np.ndarray, mask: np.ndarray) -> np.ndarray:
-    counts = mask.sum(1)
-    return np.divide((values * mask).sum(1), counts, out=np.full(len(values), np.nan), where=counts > 0)
 
 
 def causal_agreement(
@@ -149,7 +144,7 @@ def method_agreement(
         values = table["agreement"].to_numpy()
         found = bootstrap_interval(lambda w, v=values: w @ v / w.sum(1), len(values), clusters, seed=seed)
         columns = {"a": a, "b": b, "agreement": found.estimate, "low": found.low, "high": found.high}
-        columns |= table[["same_class", "other_class"]].mean().to_dict()
+        columns |= {name: float(table[name].mean()) for name in ("same_class", "other_class")}
         rows.append(columns | {"n": len(values), "unit": found.unit, "n_units": found.n_units})
     return pd.DataFrame(rows)
 

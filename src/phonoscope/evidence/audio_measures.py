@@ -134,7 +134,7 @@ def audio_measures(answers: pd.DataFrame) -> pd.DataFrame:
 
 
 def shape_measures(case: Case, maps: xr.DataArray) -> pd.DataFrame:
-    """How concentrated each map is, whether true or not: ``sps`` and ``comp``, of the absolute map on the input's cells.
+    """How concentrated each map is, whether true or not: ``sps`` and ``comp`` of absolute values on the input's cells.
 
     ``sps`` is the Gini index (Chalasani et al. 2020), ``comp`` the entropy of the shares of evidence, nat (Bhatt et al.
     2020, eq. 5). Maps are spread over the cells of the network's input first, so that a coarse map does not seem simple

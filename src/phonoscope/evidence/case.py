@@ -1,4 +1,4 @@
-"""Tokens of one classifier with the target explained in each, cut into batches: what every measure of a map works on."""
+"""Tokens of one classifier with the target explained in each, in batches: what every measure of a map works on."""
 
 from __future__ import annotations
 

@@ -128,7 +128,7 @@ def curve_areas(curves: pd.DataFrame) -> pd.DataFrame:
         wide = wide.loc[first["token"]]
         for curve in ("deletion", "insertion", "chance"):
             table[f"{curve}_{value}"] = _area(wide[curve].to_numpy())
-        table[f"way_{value}"] = (wide["deletion"].iloc[:, 0] - wide["deletion"].iloc[:, -1]).to_numpy()
+        table[f"way_{value}"] = _lost(wide["deletion"].to_numpy())
         table[f"deletion_gain_{value}"] = table[f"chance_{value}"] - table[f"deletion_{value}"]
         table[f"insertion_gain_{value}"] = table[f"insertion_{value}"] - table[f"chance_{value}"]
     return table
@@ -137,3 +137,8 @@ def curve_areas(curves: pd.DataFrame) -> pd.DataFrame:
 def _area(values: np.ndarray) -> np.ndarray:
     """Area under curves over 0…1, trapezoidal, shape (token,)."""
     return (values[:, 1:] + values[:, :-1]).mean(1) / 2
+
+
+def _lost(values: np.ndarray) -> np.ndarray:
+    """Fall from the first to the last point of curves, shape (token,)."""
+    return values[:, 0] - values[:, -1]

@@ -1,4 +1,4 @@
-"""Does a map depend on what the network has learnt? Its weights are drawn anew, layer by layer (Adebayo et al. 2018)."""
+"""Do maps depend on what the network has learnt? Weights are drawn anew, layer by layer (Adebayo et al. 2018)."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ import numpy as np
 import pandas as pd
 import torch
 from scipy.special import stdtrit
-from scipy.stats import rankdata
 from torch import Tensor, nn
 
 from phonoscope.attribution.method import Method
 from phonoscope.attribution.registry import METHODS
 from phonoscope.errors import AttributionError
 from phonoscope.evidence.case import Case
+from phonoscope.evidence.similarity import mean_where, rank_correlations
 from phonoscope.modules import evaluation_mode
 
 # A method fails when maps of networks that know nothing are more alike than this.
@@ -133,7 +133,7 @@ def parameter_randomisation(
                 maps = there.maps(there.prepare(method, methods))
             for kind, change in (("signed", np.asarray), ("size", np.abs)):
                 alike = rank_correlations(change(own), change(maps))
-                same, unrelated = np.diagonal(alike), _mean_where(alike, others)
+                same, unrelated = np.diagonal(alike), mean_where(alike, others)
                 rows.append((number, layer, network, kind, same.mean(), np.nanmean(unrelated)))
                 if number == len(order):
                     columns = {"token": case.names, "kind": kind, "similarity": same, "unrelated": unrelated}
@@ -145,35 +145,6 @@ def parameter_randomisation(
 
 def _seed(seed: int, network: int, number: int) -> int:
     return int(np.random.SeedSequence((seed, network, number)).generate_state(1)[0])
-
-
-def _mean_where(values: np.ndarray, mask: np.ndarray) -> np.ndarray:
-    """Mean of each row where the mask holds; NaN where it never does."""
-    counts = mask.sum(1)
-    return np.divide((values * mask).sum(1), counts, out=np.full(len(values), np.nan), where=counts > 0)
-
-
-def rank_correlations(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """Spearman correlation of every row of ``a`` with every row of ``b``; 0 where either is flat.
-
-    Parameters
-    ----------
-    a, b
-        Shape (n, ...) and (m, ...).
-
-    Returns
-    -------
-    ndarray (n, m)
-    """
-    return _ranked(a) @ _ranked(b).T
-
-
-def _ranked(values: np.ndarray) -> np.ndarray:
-    """Ranks of each row (ties share theirs), centred, of length 1; zero for a flat row."""
-    places = rankdata(values.reshape(len(values), -1), axis=1)
-    places -= places.mean(1, keepdims=True)
-    length = np.sqrt(np.square(places).sum(1, keepdims=True))
-    return np.divide(places, length, out=np.zeros_like(places), where=length > 1e-9)
 
 
 def _verdict(method: str, table: pd.DataFrame, layers: int) -> tuple[bool, str]:

@@ -53,9 +53,10 @@ def spread(maps: xr.DataArray, case: Case, batch: Batch, rows: slice) -> np.ndar
         raise AttributionError("a map holds values that are not finite and cannot be judged")
     hz, time = maps["frequency"].values.astype(float), maps["time"].values.astype(float)
     classifier, space = case.setting.classifier, case.space
+    axis, columns = classifier.front_end.frequency_axis, classifier.front_end.time_axis
     if isinstance(space, Sound):
         return _on_frames(values, hz, time, batch, space)
-    axis, columns = classifier.front_end.frequency_axis, classifier.front_end.time_axis
+    assert axis is not None  # a picture has rows
     over_rows = _density(position_on(axis, hz), axis.rows)
     over_columns = _density(time / (columns.seconds or 1.0) * columns.columns, columns.columns)
     return over_rows @ values @ over_columns.T
