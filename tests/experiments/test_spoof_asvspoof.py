@@ -26,14 +26,15 @@ RECIPE_TEXT = 'name = "la"\ntask = "spoof"\nseconds = 0.2\nrecordings = 48\nrand
 
 @pytest.fixture(scope="module")
 def database(talkers, tmp_path_factory) -> Path:
-    """Utterances of twelve synthetic talkers; A07, A10 hum at 3 kHz, A17 is a copy, A13 hums, A18 is three copies."""
+    """Utterances of twelve synthetic talkers; A07, A13 and (of nine) A10 hum, A17 is a copy, A18 is three copies."""
     home = tmp_path_factory.mktemp("asvspoof") / "LA"
     flac = home / "ASVspoof2019_LA_eval" / "flac"
     lines, number = [], 1000000
     for place, path in enumerate(sorted(talkers.rglob("*.wav"))):
         takes = np.array_split(read_audio(path, RATE)[0], TAKES)
         for attack in ("-", "A07", "A10", "A13", "A17", "A18"):
-            for take in takes[:1] if attack == "A18" and place < 3 else () if attack == "A18" else takes:
+            used = {"A10": TAKES * (place < 9), "A18": int(place < 3)}.get(attack, TAKES)
+            for take in takes[:used]:
                 hum = 0.3 * np.sin(2 * np.pi * 3000 * np.arange(len(take)) / RATE)
                 change = hum if attack in ("A07", "A10", "A13") else 0
                 number += 1
@@ -73,11 +74,13 @@ def test_each_attack_and_each_kind_stands_against_the_bona_fide_recordings(finis
     assert order["attack"].tolist() == ["A07", "A10", "A13", "A17", "all TTS", "all VC", "all attacks", CONTROL]
     assert order["kind"].tolist() == ["TTS", "TTS", "TTS + VC", "VC", "TTS", "VC", "all", ""]
     assert order["n_real"].tolist()[:7] == [48] * 7
-    assert order["n_spoofed"].tolist()[:7] == [48, 48, 48, 48, 96, 51, 195]
+    assert order["n_spoofed"].tolist()[:7] == [48, 36, 48, 48, 84, 51, 183]
     table = {(row["attack"], row["feature"]): row for row in results.to_dict("records")}
     for audible in ("A07", "A10", "A13", "all TTS"):
         assert table[audible, LAYER]["balanced_accuracy"] > 0.97
         assert table[audible, LAYER]["eer"] < 0.03
+        # Twelve speakers without a mistake do not make mistakes impossible.
+        assert table[audible, LAYER]["low"] < 0.97 or table[audible, LAYER]["balanced_accuracy"] < 1
         assert table[audible, SPECTRUM]["eer"] < 0.03
     for feature in (LAYER, RANDOM, SPECTRUM):
         # A copy has the samples of the original, so both are always judged by one machine, and alike.
@@ -85,7 +88,7 @@ def test_each_attack_and_each_kind_stands_against_the_bona_fide_recordings(finis
         assert table["A17", feature]["eer"] == pytest.approx(0.5)
     # Four of five recordings are spoofed, and the copies cannot be told: balanced accuracy is no higher for that.
     mixed = table["all attacks", RANDOM]
-    assert mixed["majority"] == pytest.approx(195 / 243)
+    assert mixed["majority"] == pytest.approx(183 / 231)
     assert mixed["balanced_accuracy"] < 0.9
     assert (results["unit"] == "speaker").all()
     assert set(results["n_units"]) == {12}
@@ -123,7 +126,7 @@ def test_tokens_and_report_say_where_everything_comes_from(finished, phonoscope)
     counts = run.table("counts").set_index("attack")
     assert list(counts.loc["A18", ["recordings", "speakers", "speakers_also_real"]]) == [3, 3, 3]
     html = (folder / "run" / "report.html").read_text(encoding="utf-8")
-    for said in ("A10: TTS, neural waveform model", "Only 3 of the 12 real speakers", "all TTS"):
+    for said in ("A10: TTS, neural waveform model", "Only 9 of the 12 real speakers", "all TTS"):
         assert said in html
     assert phonoscope("report", folder / "run").status == 0
     assert (folder / "run" / "report.html").read_text(encoding="utf-8") == html

@@ -15,7 +15,7 @@ from phonoscope.experiments.spoof_material import Clip
 from phonoscope.experiments.waveform_spectra import long_term_spectra
 from phonoscope.experiments.whole_recordings import joined_units
 from phonoscope.filters import FilterBank, cumulative_response, random_bank
-from phonoscope.phonetics.bootstrap import interval_of, resampling_unit, unit_sums, unit_weights
+from phonoscope.phonetics.bootstrap import interval_of, resampling_unit, unit_sums, unit_weights, wilson_interval
 from phonoscope.phonetics.confusions import accuracy_table
 
 Say = Callable[[str], None]
@@ -281,7 +281,10 @@ def _result(told: Told, seed: int) -> dict[str, object]:
     table = accuracy_table(
         own["truth"].tolist(), own["predicted"].tolist(), own[["speaker", "recording"]], seed=seed
     ).set_index("measure")
-    balanced, rate = table.loc["balanced accuracy"], equal_error_interval(told.parts, seed=seed)
+    overall, balanced = (table.loc[[name]].to_dict("records")[0] for name in ("accuracy", "balanced accuracy"))
+    rate = equal_error_interval(told.parts, seed=seed)
+    # Where no recording is mistaken, no sample is either: the bound is that of so many speakers without a mistake.
+    flawless = wilson_interval(int(balanced["n_units"]), int(balanced["n_units"]))[0]
     n_spoofed = int(told.problem.spoofed.sum())
     n_real = len(told.problem.rows) - n_spoofed
     return {
@@ -289,13 +292,13 @@ def _result(told: Told, seed: int) -> dict[str, object]:
         "level": told.problem.level,
         "kind": told.problem.kind,
         "feature": told.feature,
-        "accuracy": table.loc["accuracy", "estimate"],
+        "accuracy": overall["estimate"],
         "balanced_accuracy": balanced["estimate"],
-        "low": balanced["low"],
+        "low": flawless if balanced["estimate"] == 1 else balanced["low"],
         "high": balanced["high"],
         "eer": rate.estimate,
         "eer_low": rate.low,
-        "eer_high": rate.high,
+        "eer_high": 1 - flawless if rate.estimate == 0 else rate.high,
         "majority": max(n_real, n_spoofed) / (n_real + n_spoofed),
         "n_real": n_real,
         "n_spoofed": n_spoofed,

@@ -161,8 +161,8 @@ def _doubts(run: Run, results: pd.DataFrame) -> list[str]:
             "between sounds tells them apart, and nothing follows about imitations of a voice."
         )
     real = counts[counts["attack"] == "real"].iloc[0]
-    spoofed = counts[counts["attack"] != "real"]
-    fewest = spoofed["speakers_also_real"].min()
+    compared = results.loc[results["level"] == ATTACK, "attack"]
+    fewest = counts.loc[counts["attack"].isin(compared), "speakers_also_real"].min()
     if fewest < real["speakers"]:
         doubts.append(
             f"Only {fewest} of the {real['speakers']} real speakers are imitated (by the attack with fewest): the "
