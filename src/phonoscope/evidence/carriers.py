@@ -113,7 +113,7 @@ def draw_carriers(
         raise CorpusError(f"found {n_tokens} tokens; expected at least one.")
     people = draw_talkers(-(-n_tokens // TOKENS_PER_TALKER), seed)
     talkers = [people[token // TOKENS_PER_TALKER] for token in range(n_tokens)]
-    rngs = [np.random.default_rng([seed, token, 0]) for token in range(n_tokens)]
+    rngs = [np.random.default_rng([seed, token, 7]) for token in range(n_tokens)]
     durations = np.array([np.exp(rng.uniform(*np.log(seconds))) for rng in rngs])
     f0 = np.stack([_pitch(talker, rng) for talker, rng in zip(talkers, rngs, strict=True)])
     limits = FORMANTS_HZ | dict(ranges_hz or {})

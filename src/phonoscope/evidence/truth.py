@@ -18,6 +18,7 @@ from phonoscope.errors import PhonoscopeError
 from phonoscope.evidence.cues import Region
 from phonoscope.evidence.planted import Truth
 
+_TIE_DIGITS = 9
 Part = Literal["absolute", "positive", "negative"]
 Which = Literal["regions", "present", "elsewhere"]
 
@@ -184,7 +185,8 @@ def _part(value: np.ndarray, part: Part) -> np.ndarray:
 
 def _weighted_auc(values: np.ndarray, inside: np.ndarray, outside: np.ndarray) -> float:
     """Probability that a value drawn with the weights `inside` exceeds one drawn with `outside`; ties count half."""
-    levels, codes = np.unique(values.ravel(), return_inverse=True)
+    # Densities that differ by rounding alone are ties.
+    levels, codes = np.unique(np.round(values.ravel() / values.max(), _TIE_DIGITS), return_inverse=True)
     won = np.bincount(codes, weights=inside.ravel(), minlength=len(levels))
     lost = np.bincount(codes, weights=outside.ravel(), minlength=len(levels))
     below = np.concatenate([[0.0], np.cumsum(lost)[:-1]])

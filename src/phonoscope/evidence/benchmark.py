@@ -1,0 +1,341 @@
+"""The planted-truth benchmark: cues × networks × seeds, every method scored against the truth and ranked."""
+
+from __future__ import annotations
+
+import multiprocessing
+import time
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import dataclass, field
+from itertools import product
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from phonoscope.attribution import explain, methods
+from phonoscope.classifier import Classifier
+from phonoscope.errors import AttributionError, ExperimentError
+from phonoscope.evidence.causal import Learner, learn
+from phonoscope.evidence.cues import CUES
+from phonoscope.evidence.peers import explain_like, importable_peers, on_input_grid
+from phonoscope.evidence.planted import CONFLICT_NAME, Truth
+from phonoscope.evidence.truth import score_maps
+from phonoscope.frontends import pad_waveforms
+from phonoscope.phonetics.bootstrap import bootstrap_interval
+
+NETWORKS = ("compact", "compact-local", "resnet18")
+ALL_CUES = (*CUES, CONFLICT_NAME)
+SEEDS = 3
+# Method as `explain` is asked for it. Costs are cut to what does not change a score (draws, masks, steps).
+METHODS = (
+    "cam",
+    "grad-cam",
+    "grad-cam++",
+    "hires-cam",
+    "layer-cam",
+    "score-cam",
+    "gradient",
+    "smooth(gradient, samples=8)",
+    "var(gradient, samples=8)",
+    "gradient-x-input",
+    "integrated-gradients(baseline=mean, steps=8)",
+    "integrated-gradients(baseline=floor, steps=8)",
+    "expected-gradients",
+    "captum:deep-lift",
+    "captum:gradient-shap",
+)
+# What no method computes: the sound itself, and what the cue changed in it. No map can be expected to beat the second.
+ENERGY, CEILING = "input energy", "planted difference"
+BOUNDS = (ENERGY, CEILING)
+COLUMNS = (
+    "method", "kind", "cue", "classes", "network", "seed", "mass", "null", "energy", "auc", "pointing",
+    "pointing_null", "error_hz", "error_seconds", "mass_positive", "mass_present", "null_present", "empty", "tokens",
+    "learnt", "causal", "accuracy", "epochs", "train_seconds", "seconds", "problem",
+)  # fmt: skip
+_FEW_TO_SCORE = 5
+_FEWER_TOKENS = {"resnet18": 0.5}  # of the explained tokens: a pass costs ten times as much
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One network trained on one cue with one seed."""
+
+    cue: str
+    classes: int
+    network: str
+    seed: int
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """How much is done in each cell."""
+
+    n_train: int = 600
+    n_test: int = 100
+    n_explained: int = 60
+    epochs: tuple[int, ...] | None = None
+
+
+FULL, QUICK = Sizes(), Sizes(n_train=400, n_test=60, n_explained=30)
+
+
+@dataclass(frozen=True)
+class Benchmark:
+    """What a run of the benchmark found.
+
+    Attributes
+    ----------
+    table
+        One row a method and cell, with `COLUMNS`; ``kind`` is "method", "peer" or "bound". Scores are means over
+        tokens (see `summarise`); they are NaN where the cue was not learnt or the method did not suit the network, and
+        ``problem`` says which. ``seconds`` is for one token.
+    absent
+        Methods and peers that could not be run at all, with the reason.
+    """
+
+    table: pd.DataFrame
+    absent: dict[str, str] = field(default_factory=dict)
+
+
+def run_benchmark(
+    *,
+    cues: Sequence[str] = ALL_CUES,
+    networks: Sequence[str] = NETWORKS,
+    seeds: int = SEEDS,
+    classes: Sequence[int] = (2,),
+    methods_asked: Sequence[str] | None = None,
+    peers: bool = True,
+    sizes: Sizes = FULL,
+    workers: int = 2,
+    progress: Callable[[int, int], object] | None = None,
+) -> Benchmark:
+    """Train, check and explain in every cell, and score every method.
+
+    Parameters
+    ----------
+    cues, networks
+        Names: see `ALL_CUES` and `build_network`.
+    seeds
+        How many; 0, 1, 2 …
+    classes
+        2, 5 or both; five where the cue comes in five places.
+    methods_asked
+        As `explain` takes them; `METHODS` by default.
+    peers
+        Also run other libraries where they can be imported.
+    sizes
+        Tokens and epochs.
+    workers
+        Processes; 1 for none but this one.
+    progress
+        Called with the number of cells done and their total.
+
+    Raises
+    ------
+    ExperimentError
+        If nothing is left to run.
+    """
+    cells = [
+        Cell(cue, number, network, seed)
+        for network, cue, number, seed in product(reversed(networks), cues, classes, range(seeds))
+        if _comes_in(cue, number)
+    ]
+    asked, absent = available(methods_asked)
+    names, missing = importable_peers() if peers else ([], {})
+    if not cells or not asked:
+        raise ExperimentError("there is nothing to run: name at least one cue, network, seed and known method")
+    rows: list[dict[str, Any]] = []
+    for done, result in enumerate(_each(cells, asked, names, sizes, workers), start=1):
+        rows += result
+        if progress is not None:
+            progress(done, len(cells))
+    order = ["cue", "classes", "network", "seed", "method"]
+    table = pd.DataFrame(rows).reindex(columns=list(COLUMNS)).sort_values(order, ignore_index=True)
+    return Benchmark(table, absent | missing)
+
+
+def available(asked: Sequence[str] | None = None) -> tuple[list[str], dict[str, str]]:
+    """Methods that `explain` knows, of those asked for, and the others with the reason."""
+    known = methods()
+    wanted = list(METHODS if asked is None else asked)
+    found = [method for method in wanted if method.partition("(")[0].strip() in known]
+    return found, {method: "explain() does not know it" for method in wanted if method not in found}
+
+
+def _comes_in(cue: str, classes: int) -> bool:
+    return classes == 2 if cue == CONFLICT_NAME or cue not in CUES else classes in CUES[cue].values
+
+
+def _each(
+    cells: Sequence[Cell], asked: Sequence[str], peers: Sequence[str], sizes: Sizes, workers: int
+) -> Iterable[list[dict[str, Any]]]:
+    if workers <= 1:
+        for cell in cells:
+            yield run_cell(cell, asked, peers, sizes)
+        return
+    # New interpreters: a fork of a process that has used torch's threads may hang.
+    with ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"), _one_thread) as pool:
+        for future in as_completed([pool.submit(run_cell, cell, asked, peers, sizes) for cell in cells]):
+            yield future.result()
+
+
+def _one_thread() -> None:
+    import torch
+
+    torch.set_num_threads(1)
+
+
+def run_cell(cell: Cell, asked: Sequence[str], peers: Sequence[str] = (), sizes: Sizes = FULL) -> list[dict[str, Any]]:
+    """Train the network of a cell, check what it has learnt, and score every method on tokens it got right."""
+    started = time.perf_counter()
+    learner = learn(
+        cell.cue, cell.network, classes=cell.classes, seed=cell.seed, n_train=sizes.n_train, n_test=sizes.n_test,
+        epochs=sizes.epochs,
+    )  # fmt: skip
+    check = learner.check
+    facts = {
+        "cue": cell.cue, "classes": cell.classes, "network": cell.network, "seed": cell.seed, "learnt": check.learnt,
+        "causal": check.following, "accuracy": check.accuracy, "epochs": learner.epochs,
+        "train_seconds": time.perf_counter() - started,
+    }  # fmt: skip
+    kinds = {**dict.fromkeys(asked, "method"), **dict.fromkeys(peers, "peer"), **dict.fromkeys(BOUNDS, "bound")}
+    count = round(sizes.n_explained * _FEWER_TOKENS.get(cell.network, 1.0))
+    chosen = check.tokens[:count]
+    if not check.learnt or check.used is None or len(chosen) < _FEW_TO_SCORE:
+        why = "cue not learnt: the decision does not follow it" if check.used is not None else "both cues are used"
+        return [{"method": name, "kind": kind, **facts, "problem": why} for name, kind in kinds.items()]
+    every = learner.test.truth(check.used)
+    truth = [every[token] for token in chosen]
+    energy = input_energy(learner.classifier, [learner.test.waveforms[token] for token in chosen])
+    rows = []
+    for name, kind in kinds.items():
+        began = time.perf_counter()
+        try:
+            maps = _maps(name, kind, learner, chosen, energy)
+        except AttributionError as error:
+            rows.append({"method": name, "kind": kind, **facts, "problem": str(error)})
+            continue
+        seconds = (time.perf_counter() - began) / len(chosen)
+        scores = summarise(maps, truth, energy)
+        rows.append({"method": name, "kind": kind, **facts, **scores, "seconds": seconds, "problem": ""})
+    return rows
+
+
+def summarise(maps: xr.DataArray, truth: Sequence[Truth], energy: xr.DataArray) -> dict[str, float]:
+    """Mean scores over tokens; see `score_maps`.
+
+    ``mass_positive`` counts evidence for the class only, ``mass_present`` asks for it where the cue *is* (NaN where the
+    class is told by absence).
+    """
+    scores = score_maps(maps, truth, energy=energy)
+    means = {name: float(scores[name].mean()) for name in scores.columns if name != "token"}
+    positive = score_maps(maps, truth, part="positive")["mass"].mean()
+    present = score_maps(maps, truth, which="present")
+    return {
+        **means,
+        "mass_positive": float(positive),
+        "mass_present": float(present["mass"].mean()),
+        "null_present": float(present["null"].mean()),
+        "tokens": len(truth),
+    }
+
+
+def _maps(name: str, kind: str, learner: Learner, chosen: np.ndarray, energy: xr.DataArray) -> xr.DataArray:
+    classifier, corpus = learner.classifier, learner.test
+    waveforms = [corpus.waveforms[token] for token in chosen]
+    if name == ENERGY:
+        return energy
+    if name == CEILING:
+        return planted_difference(learner, chosen)
+    if kind == "peer":
+        cue = learner.check.used or 0
+        return explain_like(name, classifier, waveforms, [corpus.labels[k] for k in corpus.classes[chosen, cue]])
+    return explain(classifier, waveforms, target="predicted", method=name, reference=learner.reference)
+
+
+def input_energy(classifier: Classifier, waveforms: Sequence[np.ndarray]) -> xr.DataArray:
+    """Level of each cell of the spectrogram above the front end's floor, dB: what a picture of the sound shows."""
+    outputs = classifier.front_end(*pad_waveforms(waveforms))[:, 0].numpy()
+    floor = -float(classifier.front_end.config().get("range_db", -outputs.min()))
+    return on_input_grid(classifier, np.maximum(outputs - floor, 0.0), waveforms, method=ENERGY)
+
+
+def planted_difference(learner: Learner, chosen: np.ndarray) -> xr.DataArray:
+    """What the cue changes in the network's input: mean absolute difference to the token's twins of all other classes.
+
+    The map of an ideal listener who attends to all of the cue and to nothing else.
+    """
+    corpus, cue = learner.test, learner.check.used or 0
+    n_classes = len(corpus.labels)
+    waveforms = [corpus.waveforms[token] for token in chosen]
+    own = learner.classifier.front_end(*pad_waveforms(waveforms))
+    total = 0.0
+    for step in range(1, n_classes):
+        other = corpus.classes.copy()
+        other[:, cue] = (other[:, cue] + step) % n_classes
+        twins = corpus.twins(other)
+        total = total + (learner.classifier.front_end(*pad_waveforms([twins[k] for k in chosen])) - own).abs()
+    values = np.asarray(total)[:, 0] / (n_classes - 1)
+    return on_input_grid(learner.classifier, values, waveforms, method=CEILING)
+
+
+def ranking(table: pd.DataFrame, *, n_bootstrap: int = 2000, seed: int = 0) -> pd.DataFrame:
+    """Rank methods by mean localisation.
+
+    Localisation of a cell is ``(mass − null) / (1 − null)``: 0 is what a map that says nothing scores, 1 a map with
+    all of its evidence where the cue is. A method that does not suit a network counts 0 there. Cells whose cue was not
+    learnt are left out for all methods alike.
+
+    Returns
+    -------
+    DataFrame
+        One row a method, peer or bound, best first: ``method, kind, localisation, low, high`` (95 % bootstrap over
+        cells, i.e. cue × network × seed), means of ``mass, null, auc, pointing, pointing_null, error_hz``, ``cells``
+        scored, ``seconds`` a token.
+    """
+    learnt = table[table["learnt"].astype(bool)].copy()
+    learnt["localisation"] = localisation(learnt)
+    columns = ["mass", "null", "auc", "pointing", "pointing_null", "error_hz", "seconds"]
+    rows = []
+    for (method, kind), group in learnt.groupby(["method", "kind"], sort=False):
+        values = group["localisation"].fillna(0.0).to_numpy()
+        interval = bootstrap_interval(
+            lambda weights, values=values: weights @ values / weights.sum(axis=1),
+            len(values), n_bootstrap=n_bootstrap, seed=seed,
+        )  # fmt: skip
+        means = {name: float(group[name].mean()) for name in columns}
+        scored = int(group["mass"].notna().sum())
+        rows.append(
+            {"method": method, "kind": kind, "localisation": interval.estimate, "low": interval.low,
+             "high": interval.high, **means, "cells": scored}
+        )  # fmt: skip
+    names = ["method", "kind", "localisation", "low", "high", *columns, "cells"]
+    return pd.DataFrame(rows, columns=names).sort_values("localisation", ascending=False, ignore_index=True)
+
+
+def localisation(table: pd.DataFrame) -> pd.Series:
+    """``(mass − null) / (1 − null)`` of every row: 0 is chance, 1 is all, negative is worse than chance."""
+    return (table["mass"] - table["null"]) / (1 - table["null"])
+
+
+def to_json_object(benchmark: Benchmark) -> dict[str, Any]:
+    """The whole result as one JSON value: ``ranking`` of methods, ``scores``, ``peers``, and what could not be run."""
+    ranked = ranking(benchmark.table)
+    names = ["method", "cue", "classes", "network", "seed", "mass", "null", "energy", "auc", "pointing", "error_hz",
+             "learnt", "causal"]  # fmt: skip
+    own = ranked[ranked["kind"] == "method"]
+    unlearnt = benchmark.table[~benchmark.table["learnt"].astype(bool)]
+    return {
+        "ranking": own["method"].tolist(),
+        "peers": ranked.loc[ranked["kind"] == "peer", "method"].tolist(),
+        "localisation": _records(ranked),
+        "not_learnt": _records(unlearnt[["cue", "classes", "network", "seed", "causal"]].drop_duplicates()),
+        "absent": benchmark.absent,
+        "scores": _records(benchmark.table[names]),
+    }
+
+
+def _records(table: pd.DataFrame) -> list[dict[str, Any]]:
+    return [{str(name): value for name, value in row.items()} for row in table.to_dict("records")]

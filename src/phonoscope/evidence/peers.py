@@ -1,0 +1,166 @@
+"""Maps as other libraries make and draw them, on the same axes: Grad-CAM of captum, grad-cam and torchcam.
+
+All of them treat a map as an image: the layer's grid is stretched over the picture, so that a cell is drawn where its
+share of the picture is and not where its receptive field lies.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from importlib import import_module
+from typing import Any
+
+import numpy as np
+import torch
+import xarray as xr
+from torch import Tensor
+from torch.nn import functional as F
+
+from phonoscope.attribution.cam import find_pooled_head
+from phonoscope.attribution.maps import input_placement, label_maps
+from phonoscope.classifier import Classifier
+from phonoscope.errors import MissingExtraError
+from phonoscope.frontends import pad_waveforms
+from phonoscope.modules import evaluation_mode, named_layer
+
+# (classifier, inputs, layer, class indices) -> values on the grid of the input (batch, rows, columns)
+PeerFunction = Callable[[Classifier, Tensor, str, Tensor], Tensor]
+
+
+def _captum(classifier: Classifier, inputs: Tensor, layer: str, classes: Tensor) -> Tensor:
+    """captum's LayerGradCam, and its own `interpolate` with the default mode (nearest)."""
+    from captum.attr import LayerAttribution, LayerGradCam
+
+    method = LayerGradCam(classifier.network, named_layer(classifier.network, layer))
+    maps = method.attribute(inputs, target=classes)
+    return LayerAttribution.interpolate(maps, tuple(inputs.shape[2:])).squeeze(1)
+
+
+def _resized(classifier: Classifier, inputs: Tensor, layer: str, classes: Tensor) -> Tensor:
+    """What grad-cam 1.5 does after Grad-CAM, where the package itself cannot be imported.
+
+    ReLU, each map scaled from its minimum to its maximum, resized like a picture (bilinear, pixel centres at half
+    pixels, as OpenCV's ``INTER_LINEAR``), and scaled again.
+    """
+    from captum.attr import LayerGradCam
+
+    method = LayerGradCam(classifier.network, named_layer(classifier.network, layer))
+    maps = _from_0_to_1(F.relu(method.attribute(inputs, target=classes)))
+    return _from_0_to_1(F.interpolate(maps, tuple(inputs.shape[2:]), mode="bilinear", align_corners=False)).squeeze(1)
+
+
+def _from_0_to_1(maps: Tensor) -> Tensor:
+    """As ``scale_cam_image`` of grad-cam: minimum to 0, maximum to 1, a constant map to 0."""
+    lowest = maps.amin(dim=(1, 2, 3), keepdim=True)
+    return (maps - lowest) / (1e-7 + (maps - lowest).amax(dim=(1, 2, 3), keepdim=True))
+
+
+def _grad_cam(classifier: Classifier, inputs: Tensor, layer: str, classes: Tensor) -> Tensor:
+    """GradCAM of the package grad-cam, as it returns it."""
+    package, targets = import_module("pytorch_grad_cam"), import_module("pytorch_grad_cam.utils.model_targets")
+    wanted = [targets.ClassifierOutputTarget(int(index)) for index in classes]
+    with package.GradCAM(model=classifier.network, target_layers=[named_layer(classifier.network, layer)]) as method:
+        return torch.as_tensor(method(input_tensor=inputs, targets=wanted))
+
+
+def _torchcam(name: str) -> PeerFunction:
+    def function(classifier: Classifier, inputs: Tensor, layer: str, classes: Tensor) -> Tensor:
+        """A method of torchcam with its normalisation, resized as its metrics do."""
+        methods = import_module("torchcam.methods")
+        with (
+            torch.enable_grad(),
+            getattr(methods, name)(classifier.network, layer, input_shape=inputs.shape[1:]) as cam,
+        ):
+            scores = classifier.network(inputs.clone().requires_grad_(True))
+            (maps,) = cam([int(index) for index in classes], scores)
+        resized = F.interpolate(maps[:, None].float(), tuple(inputs.shape[2:]), mode="bilinear", align_corners=False)
+        return resized.squeeze(1).detach()
+
+    return function
+
+
+# Name, what must be importable, how it is made.
+PEERS: dict[str, tuple[str, PeerFunction]] = {
+    "captum LayerGradCam": ("captum", _captum),
+    "grad-cam GradCAM": ("pytorch_grad_cam", _grad_cam),
+    "torchcam GradCAM": ("torchcam", _torchcam("GradCAM")),
+    "torchcam CAM": ("torchcam", _torchcam("CAM")),
+    "resized Grad-CAM (stand-in for grad-cam)": ("captum", _resized),
+}
+
+
+def importable_peers() -> tuple[list[str], dict[str, str]]:
+    """Peers that can be run here, and those that cannot with the reason.
+
+    The stand-in runs only where grad-cam itself cannot.
+    """
+    present, absent = [], {}
+    for name, (module, _) in PEERS.items():
+        try:
+            import_module(module)
+            present.append(name)
+        except Exception as error:  # a library that is there but breaks on import is not there
+            absent[name] = f"{type(error).__name__}: {error}"
+    stand_in = "resized Grad-CAM (stand-in for grad-cam)"
+    if "grad-cam GradCAM" in present and stand_in in present:
+        present.remove(stand_in)
+    return present, absent
+
+
+def explain_like(
+    peer: str, classifier: Classifier, waveforms: Sequence[np.ndarray], labels: Sequence[str]
+) -> xr.DataArray:
+    """Maps of a peer, placed as the peer places them: row i of the picture is row i of the spectrogram.
+
+    Parameters
+    ----------
+    peer
+        One of `PEERS`.
+    labels
+        The class to explain in each token.
+
+    Returns
+    -------
+    DataArray, dims (token, frequency, time)
+        On the grid of the network's input.
+
+    Raises
+    ------
+    MissingExtraError
+        If its library cannot be imported.
+    AttributionError
+        If the network does not end in global average pooling and one linear layer.
+    """
+    module, function = PEERS[peer]
+    try:
+        import_module(module)
+    except Exception as error:
+        raise MissingExtraError(module, "bench") from error
+    with evaluation_mode(classifier):
+        with torch.no_grad():
+            inputs = classifier.inputs(*pad_waveforms(waveforms))
+        classes = torch.tensor([classifier.index_of(label) for label in labels])
+        layer = find_pooled_head(classifier.network, inputs).layer
+        before = [parameter.grad for parameter in classifier.network.parameters()]
+        try:
+            values = function(classifier, inputs, layer, classes)
+        finally:  # some of them fill the gradients of the weights
+            for parameter, gradient in zip(classifier.network.parameters(), before, strict=True):
+                parameter.grad = gradient
+    return on_input_grid(classifier, values.detach().cpu().numpy(), waveforms, method=peer)
+
+
+def on_input_grid(
+    classifier: Classifier, values: np.ndarray, waveforms: Sequence[np.ndarray], *, method: str
+) -> xr.DataArray:
+    """Label values (token, rows, columns) on the grid of the network's input with Hz and s."""
+    axis: Any = classifier.front_end.frequency_axis
+    return label_maps(
+        values,
+        input_placement(classifier),
+        tokens=[str(k) for k in range(len(waveforms))],
+        durations=np.array([len(waveform) for waveform in waveforms]) / classifier.sample_rate,
+        time_axis=classifier.front_end.time_axis,
+        columns={},
+        attrs={"method": method, "max_hz": float(axis.max_hz)},
+    )
