@@ -16,6 +16,7 @@ from benchmarks.measure import HEAD, LackingError, Measurement, line
 # One line a file; each has BARS, by what is measured, and `measure(rounds)`.
 BENCHMARKS = {
     "cam": "class activation maps over a bare forward pass",
+    "attribution": "other methods of attribution, and captum's",
     "spectrogram": "the front end, and short-time Fourier transforms token by token",
     "formants": "formants and F0 of tokens, and Praat's",
     "synthesis": "tokens a second of a synthetic corpus",
@@ -23,7 +24,7 @@ BENCHMARKS = {
     "geometry": "measures of weights, and a plain port of the formulas",
     "textgrids": "reading 13 100 TextGrids, and praatio",
 }
-LIBRARIES = ("numpy", "scipy", "torch", "pandas", "praat-parselmouth", "praatio")
+LIBRARIES = ("numpy", "scipy", "torch", "pandas", "captum", "praat-parselmouth", "praatio")
 FEWEST_ROUNDS = 5
 
 

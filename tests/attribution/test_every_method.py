@@ -34,6 +34,13 @@ CHEAP = {
     "captum:gradient-shap": "captum:gradient-shap(samples=3)",
     "captum:kernel-shap": "captum:kernel-shap(samples=20, rows=3, columns=2)",
     "rise": "rise(masks=8)",
+    "occlusion": "occlusion(height_hz=2000, width=0.5)",
+    "band-occlusion": "band-occlusion(width=1000)",
+    "band-stop": "band-stop(width=1000)",
+    "band-pass": "band-pass(width=1000)",
+    "notch": "notch(width=1000)",
+    "low-pass": "low-pass(width=1000)",
+    "high-pass": "high-pass(width=1000)",
 }
 LINEAR = {  # in the target, for fixed draws
     *("cam", "grad-cam", "hires-cam", "gradient", "gradient-x-input", "integrated-gradients", "expected-gradients"),
