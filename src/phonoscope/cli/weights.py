@@ -57,8 +57,11 @@ def filters(
     source: Annotated[
         Path, typer.Argument(help="Folder of a classifier, or a weights file (then --network is needed).")
     ],
-    sounds: Annotated[list[Path], typer.Argument(help="A token table (.parquet, .csv), or recordings and folders.")],
-    out: Annotated[Path, typer.Option(help="Folder for tables and figures.")],
+    sounds: Annotated[list[Path] | None, typer.Argument(help="Recordings and folders of them.")] = None,
+    out: Annotated[Path, typer.Option(help="Folder for tables and figures.")] = Path("filters"),
+    table: Annotated[
+        Path | None, typer.Option("--tokens", help="Token table (.parquet, .csv) instead: its tokens are sent through.")
+    ] = None,
     network: Annotated[str | None, typer.Option(help="Network of a weights file: inc_tssdnet, sub-segmental …")] = None,
     option: Annotated[
         list[str] | None, typer.Option(help="Option of that network, as head=pooled; may be repeated.")
@@ -67,8 +70,17 @@ def filters(
     sample_rate: Annotated[int | None, typer.Option(help="Rate of the network's sounds, Hz; 16000 if unknown.")] = None,
     scaling: Annotated[str, typer.Option(help="Of each sound: none, rms, or minmax (as in the paper).")] = "rms",
     null_seeds: Annotated[int, typer.Option(help="Layers with random weights to compare with, 3 or more.")] = 20,
+    initial: Annotated[
+        bool, typer.Option("--initial", help="Compare with the weights before training too, if a classifier says them.")
+    ] = False,
+    by: Annotated[str, typer.Option(help="Whose curves to draw: label (class) or speaker.")] = "label",
+    formants: Annotated[
+        bool, typer.Option("--formants", help="Measure the vowels' formants: how much of the response lies in them?")
+    ] = False,
     max_hz: Annotated[float | None, typer.Option(help="Upper border of the figures, Hz.")] = None,
-    rotation: Annotated[bool, typer.Option("--rotation/--no-rotation", help="Write the turning surface (GIF).")] = True,
+    rotation: Annotated[
+        str, typer.Option(help="Write the turning surface as gif, mp4, html (several: with commas), or none.")
+    ] = "gif",
     trust_imports: Trust = False,
     seed: Seed = 0,
     strict: Strict = False,
@@ -78,45 +90,76 @@ def filters(
 
     Example: phonoscope filters sub.safetensors speech_commands --network sub-segmental --out filters
     """
-    from phonoscope.audio import cut
-    from phonoscope.classifier import Classifier
-    from phonoscope.corpora import read_tokens
-    from phonoscope.filters import bank_of, read_recordings
-    from phonoscope.networks.checkpoints import load_network
-    from phonoscope.report.filters import write_filters
+    from phonoscope.filters import bank_of, initial_bank
+    from phonoscope.report.filter_folder import write_filters
+    from phonoscope.report.rotation import check_formats
 
-    if network is None:
-        model: Any = Classifier.from_pretrained(source, trust_imports=trust_imports)
-        rate = sample_rate or model.sample_rate
-    else:
-        pairs = [one.partition("=") for one in option or []]
-        if faulty := [key for key, sign, _ in pairs if not sign]:
-            raise PhonoscopeError(f"--option {faulty[0]} has no value; write it as name=value, e.g. head=pooled")
-        model = load_network(network, source, **{key: value for key, _, value in pairs})
-        rate = sample_rate or 16_000
-    bank = bank_of(model, rate, layer)
-    if sounds[0].suffix in (".parquet", ".csv"):
-        waveforms, table = cut(read_tokens(sounds[0]), rate, strict=strict)
-    else:
-        waveforms, table = read_recordings(sounds, rate, strict=strict)
-    options: dict[str, Any] = {"scaling": scaling, "n_seeds": null_seeds, "seed": seed, "max_hz": max_hz}
+    turning = [] if rotation == "none" else [name.strip() for name in rotation.split(",")]
+    check_formats(turning)
+    if bool(sounds) == (table is not None):
+        raise PhonoscopeError("say what to send through: recordings or folders, or --tokens TABLE (not both)")
+    if formants and table is None:
+        raise PhonoscopeError("--formants needs to know where the vowels are: give --tokens TABLE")
+    model = _network_of(source, network, option, trust_imports)
+    rate = sample_rate or getattr(model, "sample_rate", 16_000)
+    if initial and network is not None:
+        raise PhonoscopeError("a weights file does not say how it was trained: --initial needs a classifier's folder")
+    waveforms, tokens, measured = _sounds_of(sounds, table, rate, formants, strict)
     summary = write_filters(
-        bank,
+        bank_of(model, rate, layer),
         waveforms,
         out,
-        tokens=table,
-        rotation=rotation,
+        tokens=tokens,
+        scaling=scaling,  # ty: ignore[invalid-argument-type]
+        n_seeds=null_seeds,
+        seed=seed,
+        max_hz=max_hz,
+        by=by,
+        initial=initial_bank(model, layer) if initial else None,
+        formants=measured,
+        rotation=turning,
         strict=strict,
         progress=counter("random layers"),
-        **options,
     )
     for test in summary["null_test"]:
         typer.echo(
             f"{test['label']}: differs most from random weights at {test['at_hz']:.0f} Hz, |z| {test['max_z']:.1f} "
             f"(95 % of random layers stay below {test['critical_z']:.1f}), p = {test['p']:.3f}"
         )
-    for entry in [*table.attrs.get("left_out", []), *summary["left_out"]]:
+    for entry in [*tokens.attrs.get("left_out", []), *summary["left_out"]]:
         typer.echo(f"left out: {entry['count']} {entry['what']} ({entry['reason']})")
-    typer.echo("\n" + "\n".join([f"read  {source}", *(f"read  {path}" for path in sounds), f"wrote {out}"]))
+    read = [table] if table is not None else sounds or []
+    typer.echo("\n" + "\n".join([f"read  {source}", *(f"read  {path}" for path in read), f"wrote {out}"]))
     if as_json:
         print_json(summary)
+
+
+def _network_of(source: Path, network: str | None, option: list[str] | None, trust_imports: bool) -> Any:
+    """Classifier of a folder, or network of a weights file."""
+    if network is None:
+        if option:
+            raise PhonoscopeError("--option is about the network of a weights file: name it with --network")
+        from phonoscope.classifier import Classifier
+
+        return Classifier.from_pretrained(source, trust_imports=trust_imports)
+    from phonoscope.networks.checkpoints import load_network
+
+    pairs = [one.partition("=") for one in option or []]
+    if faulty := [key for key, sign, _ in pairs if not sign]:
+        raise PhonoscopeError(f"--option {faulty[0]} has no value; write it as name=value, e.g. head=pooled")
+    return load_network(network, source, **{key: value for key, _, value in pairs})
+
+
+def _sounds_of(sounds: list[Path] | None, table: Path | None, rate: int, formants: bool, strict: bool) -> Any:
+    """Waveforms, their tokens, and the formants of the vowels among them if they are asked for."""
+    if table is None:
+        from phonoscope.filters import read_recordings
+
+        return *read_recordings(sounds or [], rate, strict=strict), None
+    from phonoscope.audio import cut
+    from phonoscope.corpora import read_tokens
+    from phonoscope.experiments.material import CONTEXT_SECONDS, Material, measure_formants
+
+    wide, tokens = cut(read_tokens(table), rate, context_seconds=CONTEXT_SECONDS, strict=strict)
+    material = Material(tokens, wide, round(CONTEXT_SECONDS * rate), rate)
+    return material.waveforms, tokens, measure_formants(material) if formants else None

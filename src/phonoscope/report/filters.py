@@ -2,26 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 import xarray as xr
 
 from phonoscope.errors import PhonoscopeError
-from phonoscope.files import write_json, write_with
 from phonoscope.filters.atlas import filter_atlas, frequency_response, spacing
 from phonoscope.filters.bank import FilterBank
-from phonoscope.filters.crs import cumulative_response
-from phonoscope.filters.nulls import N_SEEDS, learned_minus_null, null_responses, spectrum_bank
-from phonoscope.filters.peaks import spectral_peaks
-from phonoscope.filters.response import response_spectrum, to_decibel
-from phonoscope.filters.scaling import Scaling, scaling_effect
-from phonoscope.filters.significance import null_test
-from phonoscope.filters.wigner import LEVEL, contours, coverage, wigner_plane, wigner_ville
-from phonoscope.phonetics.bootstrap import resampling_unit, unit_weights
+from phonoscope.filters.response import to_decibel
+from phonoscope.filters.wigner import LEVEL, wigner_ville
 from phonoscope.report.style import (
     ACCENT,
     DISPLAY_PALETTE,
@@ -43,8 +34,6 @@ if TYPE_CHECKING:
 RANGE_DB = 60.0
 SURFACE_PALETTE = "viridis"
 SURFACE_CELLS = 110  # a surface of more cells along an axis takes long to draw and shows no more
-GIF_FRAMES = 48
-GIF_FRAMES_PER_SECOND = 12
 _SCALE_LINES = {"linear": (0, (1, 1.5)), "mel": (0, (4, 2)), "erb": "solid"}
 _CONTOUR_COLOURS = "turbo"
 
@@ -138,43 +127,6 @@ def strs_surface(
     axes.set_title(title, fontsize=POINTS + 1, color=INK)
     axes.view_init(elev=32, azim=-60)  # ty: ignore[missing-attribute]
     return figure
-
-
-def write_rotation(
-    strs: xr.DataArray,
-    path: str | Path,
-    *,
-    frames: int = GIF_FRAMES,
-    max_hz: float | None = None,
-    decibel: bool = False,
-    title: str = "",
-    dots_per_inch: int = 80,
-) -> Path:
-    """Write the surface turning once around as an animated GIF, on white paper, whole or not at all.
-
-    Raises
-    ------
-    PhonoscopeError
-        If the path does not end in .gif or there are fewer than two frames.
-    """
-    from matplotlib.animation import PillowWriter
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-
-    if Path(path).suffix.lower() != ".gif" or frames < 2:
-        raise PhonoscopeError(f"{path} with {frames} frames: expected a name that ends in .gif and at least 2 frames")
-    figure = strs_surface(strs, max_hz=max_hz, decibel=decibel, title=title)
-    figure.patch.set(alpha=1.0, facecolor="white")
-    FigureCanvasAgg(figure)
-    axes = figure.axes[0]
-
-    def write(temporary: Path) -> None:
-        writer = PillowWriter(fps=GIF_FRAMES_PER_SECOND)
-        with writer.saving(figure, temporary, dots_per_inch):
-            for frame in range(frames):
-                axes.view_init(elev=32, azim=-60 + 360 * frame / frames)  # ty: ignore[missing-attribute]
-                writer.grab_frame()
-
-    return write_with(path, write)
 
 
 def crs_figure(table: pd.DataFrame, *, max_hz: float | None = None, columns: int = 3, lowest_hz: float = 0.0) -> Figure:
@@ -296,107 +248,6 @@ def wigner_figure(
     bar.ax.tick_params(labelsize=POINTS - 1, colors=MUTED, labelcolor=INK)
     bar.outline.set_visible(False)
     return figure
-
-
-def write_filters(
-    bank: FilterBank,
-    waveforms: Sequence[np.ndarray],
-    out: str | Path,
-    *,
-    tokens: pd.DataFrame,
-    scaling: Scaling = "rms",
-    n_seeds: int = N_SEEDS,
-    n_bootstrap: int = 1000,
-    seed: int = 0,
-    max_hz: float | None = None,
-    rotation: bool = True,
-    strict: bool = False,
-    progress: Callable[[int, int], object] | None = None,
-) -> dict[str, Any]:
-    """Write tables and figures of what a first layer hears in some recordings into a folder.
-
-    Parameters
-    ----------
-    bank : FilterBank
-    waveforms : sequence of ndarray (sample,)
-        At the rate of the bank.
-    out : path
-        Folder; gets ``atlas, contours, spacing, crs, null_test, peaks, scaling`` (CSV), figures (PNG),
-        ``rotation.gif`` and ``summary.json``.
-    tokens : DataFrame, one row a waveform
-        ``token`` and, if known, ``label`` (class), ``speaker``, ``recording``: whole speakers or recordings are
-        resampled.
-    scaling, n_seeds, seed
-        See `cumulative_response` and `null_responses`.
-    rotation : bool
-        Whether to write the turning surface of the first waveform, which takes some seconds.
-    progress : callable, optional
-        Told the numbers of random layers done and in all.
-
-    Returns
-    -------
-    dict
-        Contents of ``summary.json``: the main numbers, what was left out, the files.
-    """
-    out = Path(out)
-    names = tokens["token"].tolist()
-    learned = cumulative_response(bank, waveforms, bank.sample_rate, scaling=scaling, tokens=names, strict=strict)
-    kept = tokens["token"].isin(learned["token"].values).to_numpy()
-    waves = [wave for wave, good in zip(waveforms, kept, strict=True) if good]
-    tokens = tokens[kept].reset_index(drop=True)
-    options: dict[str, Any] = {"scaling": scaling, "tokens": tokens["token"].tolist(), "n_fft": learned.attrs["n_fft"]}
-    nulls = null_responses(bank, waves, n_seeds=n_seeds, seed=seed, progress=progress, **options)
-    plain = cumulative_response(spectrum_bank(bank.sample_rate), waves, bank.sample_rate, **options)
-    known = "label" in tokens and bool(tokens["label"].notna().any())
-    labels = tokens["label"].tolist() if known else None
-    unit = resampling_unit(tokens[[c for c in ("speaker", "recording") if c in tokens]], len(tokens))
-    weights = unit_weights(unit.n_units, n_bootstrap, seed)[:, unit.codes]
-    table = learned_minus_null(learned, nulls, plain, labels=labels, weights=weights)
-    tables = {
-        "crs": table,
-        "null_test": null_test(learned, nulls, labels=labels),
-        "peaks": spectral_peaks(learned, weights=weights, nulls=nulls),
-        "atlas": filter_atlas(bank),
-        "contours": contours(bank),
-        "scaling": scaling_effect(waves, bank.sample_rate, tokens=tokens["token"].tolist()),
-    }
-    tables["spacing"], distances = spacing(tables["atlas"])
-    strs = response_spectrum(bank, waves[0], bank.sample_rate, scaling=scaling)
-    shown = Path(tokens["token"][0]).name
-    figures = {
-        "strs": strs_figure(strs, waves[0], max_hz=max_hz, title=shown),
-        "surface": strs_surface(strs, max_hz=max_hz, title=shown),
-        "crs": crs_figure(table, max_hz=max_hz),
-        "atlas": atlas_figure(bank, max_hz=max_hz),
-        "wigner": wigner_figure(bank, max_hz=max_hz),
-    }
-    files = [
-        write_with(out / f"{name}.csv", lambda at, t=one: t.to_csv(at, index=False)) for name, one in tables.items()
-    ]
-    for name, figure in figures.items():
-        files.append(write_with(out / f"{name}.png", lambda at, f=figure: f.savefig(at, dpi=150, facecolor="white")))
-    if rotation:
-        files.append(write_rotation(strs, out / "rotation.gif", max_hz=max_hz, title=shown))
-    summary = {
-        "tokens": len(tokens),
-        "unit": unit.level,
-        "n_units": unit.n_units,
-        "note": unit.note,
-        "layer": learned.attrs["layer"],
-        "n_filters": bank.n_filters,
-        "resolution_hz": learned.attrs["resolution_hz"],
-        "scaling": scaling,
-        "null_test": tables["null_test"].to_dict("records"),
-        "peaks": tables["peaks"].head(5).to_dict("records"),
-        "spacing": distances.to_dict("records"),
-        "characters": tables["atlas"]["character"].value_counts().to_dict(),
-        "coverage": coverage(wigner_plane(bank)),
-        "share_below_20_hz": tables["scaling"][["before", "after"]].median().to_dict(),
-        "left_out": learned.attrs["left_out"],
-        "files": [path.as_posix() for path in files],
-    }
-    write_json(out / "summary.json", summary)
-    return summary
 
 
 def _drawn(strs: xr.DataArray, decibel: bool, range_db: float) -> tuple[xr.DataArray, str]:
