@@ -25,7 +25,8 @@ def edges_hz(bands: np.ndarray, sample_rate: int, edge_hz: float = EDGE_HZ) -> n
     """Width of the transition at each edge of each band, Hz, shape of ``bands`` (..., 2).
 
     It lies half inside and half outside the band. It is ``edge_hz``, but no more than the band's own width, and no
-    more than fits between the edge and 0 Hz or half the sample rate; 0 marks an edge that lies there: it is none.
+    more than fits between the edge and 0 Hz or half the sample rate; where a fifth of it does not fit there is no edge,
+    marked by 0: the band reaches 0 Hz or half the sample rate.
     """
     bands = np.asarray(bands, dtype=float)
     if not np.isfinite(bands).all() or bands.shape[-1:] != (2,) or (bands[..., 1] <= bands[..., 0]).any():
@@ -34,7 +35,7 @@ def edges_hz(bands: np.ndarray, sample_rate: int, edge_hz: float = EDGE_HZ) -> n
         raise AudioError(f"the edges of a filter need a width in Hz; got {edge_hz}")
     room = 2 * np.minimum(np.maximum(bands, 0.0), np.maximum(sample_rate / 2 - bands, 0.0))
     width = np.broadcast_to((bands[..., 1] - bands[..., 0])[..., None], bands.shape)
-    return np.minimum(np.minimum(room, width), edge_hz)
+    return np.where(room < edge_hz / 5, 0.0, np.minimum(np.minimum(room, width), edge_hz))
 
 
 def reach_samples(bands: np.ndarray, sample_rate: int, edge_hz: float = EDGE_HZ) -> int:
@@ -60,7 +61,7 @@ def pass_kernels(bands: np.ndarray, sample_rate: int, edge_hz: float = EDGE_HZ) 
         smooth = np.pi / 4 * (np.sinc(width * seconds + 0.5) + np.sinc(width * seconds - 0.5))
         taps = 2 * hertz * np.sinc(2 * hertz * seconds) * smooth / sample_rate
         inside = np.abs(seconds) * width <= REACH_PER_EDGE
-        everything = np.where(hertz > 0, (seconds == 0).astype(float), 0.0)
+        everything = np.where(hertz > sample_rate / 4, (seconds == 0).astype(float), 0.0)
         return np.where(width > 0, taps * inside, everything)
 
     return below(bands[:, 1], edges[:, 1]) - below(bands[:, 0], edges[:, 0])
