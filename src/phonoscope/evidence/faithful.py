@@ -41,7 +41,8 @@ class Faithfulness(NamedTuple):
         on the good side of zero; for ``randomisation`` the verdict of the check; NA where there is no chance level),
         ``n`` tokens, ``unit`` (what was resampled), ``n_units``, ``note``.
     tokens
-        Tidy, one row a token and measure: ``method, token, target, measure, value, chance``.
+        Tidy, one row a token and measure: ``method, token, target, measure, value, chance, weight`` (a mean over
+        tokens is the sum of the values over the sum of the weights).
     curves
         From `perturbation_curves`, with ``method``.
     randomised
@@ -177,6 +178,48 @@ def faithfulness(
     )
 
 
+def pooled_measures(found: Sequence[Faithfulness], clusters: pd.DataFrame | None, *, seed: int = 0) -> pd.DataFrame:
+    """Pool what was found for one method on the tokens of several classifiers, such as the folds of a run.
+
+    Parameters
+    ----------
+    found
+        One a classifier.
+    clusters
+        Rows of all tokens, in the order of the classifiers.
+
+    Returns
+    -------
+    DataFrame
+        As ``measures``. The check of randomisation passes if it does for every classifier; the similarity of classes
+        is the mean over classifiers.
+    """
+    if len(found) == 1:
+        return found[0].measures
+    method = str(found[0].measures["method"].iloc[0])
+    tokens = pd.concat([one.tokens for one in found], ignore_index=True)
+    order = list(dict.fromkeys(tokens["token"]))
+    if clusters is not None and len(clusters) != len(order):
+        raise AttributionError(f"{len(clusters)} rows of clusters were given for {len(order)} tokens")
+    place = {token: position for position, token in enumerate(order)}
+    rows = []
+    for name in found[0].measures["measure"]:
+        own = tokens[tokens["measure"] == name]
+        each = pd.concat([one.measures[one.measures["measure"] == name] for one in found], ignore_index=True)
+        at = own["token"].map(place).to_numpy(dtype=int)
+        table = _measured(method, name, own, None if clusters is None else clusters.iloc[at], seed) if len(own) else {}
+        row = {**each.iloc[0].to_dict(), **table}
+        if name == "class-similarity":
+            row |= {"value": float(each["value"].mean()), "n": int(each["n"].sum())}
+        if name in ("randomisation", "randomisation-size"):
+            failed = each[each["passes"].eq(False).fillna(False)]
+            row |= (failed if len(failed) else each).iloc[0][["passes", "note"]].to_dict()
+        rows.append(row)
+    measures = pd.DataFrame(rows)
+    measures["passes"] = measures["passes"].astype("boolean")
+    return measures
+
+
 def _add_agreement(
     collected: _Collected,
     maps: xr.DataArray,
@@ -252,31 +295,42 @@ class _Collected:
         )
         weight = np.ones(len(value)) if over is None else np.asarray(over, dtype=float)
         each = pd.DataFrame({"method": self.method, "token": self.case.names[rows], "target": self.case.targets[rows]})
-        self.tokens.append(each.assign(measure=name, value=value, chance=by_chance))
-        kept = np.isfinite(value) & (np.isfinite(by_chance) | (chance is None))
-        note = "" if kept.all() else f"{int((~kept).sum())} tokens without a value are left out"
-        if not kept.any() or not weight[kept].sum() > 0:
-            self.add_missing(name, note or "nothing changes between the token and the neutral input")
-            return
-        clusters = _rows_of(self.clusters, rows[kept])
-        value, by_chance, weight = value[kept], by_chance[kept], weight[kept]
-        found = _interval(value, weight, clusters, self.case.setting.seed)
-        row: dict[str, object] = {"method": self.method, "measure": name, **found}
-        row |= {"chance": np.nan, "excess": np.nan, "excess_low": np.nan, "excess_high": np.nan, "passes": None}
-        if chance is not None:
-            above = _interval(value - by_chance, weight, clusters, self.case.setting.seed)
-            row |= {"chance": float(by_chance.sum() / weight.sum())}
-            row |= {"excess": above["value"], "excess_low": above["low"], "excess_high": above["high"]}
-            row["passes"] = _passes(name, above["low"], above["high"])
-        unit = resampling_unit(clusters, len(value))
-        notes = "; ".join(part for part in (note, unit.note) if part)
-        self.rows.append(row | {"n": len(value), "unit": unit.level, "n_units": unit.n_units, "note": notes})
+        self.tokens.append(each.assign(measure=name, value=value, chance=by_chance, weight=weight))
+        clusters = _rows_of(self.clusters, rows)
+        self.rows.append(_measured(self.method, name, self.tokens[-1], clusters, self.case.setting.seed))
 
     def add_missing(self, name: str, note: str) -> None:
         """Add a measure that has no value here, and why."""
-        empty = dict.fromkeys(("value", "low", "high", "chance", "excess", "excess_low", "excess_high"), np.nan)
-        row: dict[str, object] = {"method": self.method, "measure": name, **empty, "passes": None}
-        self.rows.append(row | {"n": 0, "unit": "", "n_units": 0, "note": note})
+        self.rows.append(_unmeasured(self.method, name, note))
+
+
+def _measured(method: str, name: str, tokens: pd.DataFrame, clusters: Clusters, seed: int) -> dict[str, object]:
+    """Row of one measure from the values of the tokens; those without a value are left out and counted."""
+    value, by_chance, weight = (tokens[column].to_numpy(dtype=float) for column in ("value", "chance", "weight"))
+    has_chance = bool(np.isfinite(by_chance).any())
+    kept = np.isfinite(value) & (np.isfinite(by_chance) | (not has_chance))
+    note = "" if kept.all() else f"{int((~kept).sum())} tokens without a value are left out"
+    if not kept.any() or not weight[kept].sum() > 0:
+        return _unmeasured(method, name, note or "nothing changes between the token and the neutral input")
+    clusters = _rows_of(clusters, np.flatnonzero(kept))
+    value, by_chance, weight = value[kept], by_chance[kept], weight[kept]
+    row: dict[str, object] = {"method": method, "measure": name, **_interval(value, weight, clusters, seed)}
+    row |= {"chance": np.nan, "excess": np.nan, "excess_low": np.nan, "excess_high": np.nan, "passes": None}
+    if has_chance:
+        above = _interval(value - by_chance, weight, clusters, seed)
+        row |= {"chance": float(by_chance.sum() / weight.sum())}
+        row |= {"excess": above["value"], "excess_low": above["low"], "excess_high": above["high"]}
+        row["passes"] = _passes(name, above["low"], above["high"])
+    unit = resampling_unit(clusters, len(value))
+    notes = "; ".join(part for part in (note, unit.note) if part)
+    return row | {"n": len(value), "unit": unit.level, "n_units": unit.n_units, "note": notes}
+
+
+def _unmeasured(method: str, name: str, note: str) -> dict[str, object]:
+    """Row of a measure that has no value here, and why."""
+    empty = dict.fromkeys(("value", "low", "high", "chance", "excess", "excess_low", "excess_high"), np.nan)
+    row: dict[str, object] = {"method": method, "measure": name, **empty, "passes": None}
+    return row | {"n": 0, "unit": "", "n_units": 0, "note": note}
 
 
 def _interval(value: np.ndarray, weight: np.ndarray, clusters: Clusters, seed: int) -> dict[str, float]:
