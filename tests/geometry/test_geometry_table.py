@@ -333,6 +333,10 @@ def test_checkpoints_are_compared(tmp_path: Path) -> None:
     result = CliRunner().invoke(app, ["geometry", *paths, *options])
     assert result.exit_code == 0, result.output
     assert "one: conv1" in result.stdout
+    changes = result.stdout.split("Change from one\n")[1].splitlines()[1:6]
+    assert [line.split()[:2] for line in changes] == [["two:", name] for name in table["layer"][:5]]
+    printed = [float(line.split()[-2]) for line in changes]
+    np.testing.assert_allclose(printed, table.loc[5:, "mu_change"], atol=6e-5)
     assert result.stdout.splitlines()[-2:] == [f"wrote {out}", f"wrote {figure}"]
     read = pd.read_csv(out)
     assert read["checkpoint"].tolist() == ["one"] * 5 + ["two"] * 5

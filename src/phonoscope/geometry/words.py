@@ -38,6 +38,8 @@ def describe(table: pd.DataFrame) -> str:
             "\n\nRandom weights of the same shape: mean ± standard deviation (how many of these the layer lies away)\n"
         )
         text += _columns(lines)
+    if several and f"{_JUDGED[0]}_change" in table:
+        text += "\n\n" + _changes(table, names)
     if (table["residual"] == True).any():  # noqa: E712 - missing is neither
         text += "\n\n+ output is added to a path around the layer"
     for note in table.attrs.get("notes", []):
@@ -46,6 +48,17 @@ def describe(table: pd.DataFrame) -> str:
         text += f"\n\nleft out: {entry['count']} {entry['what']}s, {entry['reason']}: {', '.join(entry['examples'])}"
         text += " …" if entry["count"] > len(entry["examples"]) else ""
     return text
+
+
+def _changes(table: pd.DataFrame, names: Sequence[str]) -> str:
+    """How every later checkpoint differs from the first."""
+    first = table["checkpoint"].iloc[0]
+    lines = [["layer", *(_SIGNS.get(name, name) for name in _JUDGED)]]
+    for name, (_, row) in zip(names, table.iterrows(), strict=True):
+        if row["checkpoint"] != first:
+            cells = ("–" if pd.isna(row[f"{m}_change"]) else f"{row[f'{m}_change']:+.4f}" for m in _JUDGED)
+            lines.append([name, *cells])
+    return f"Change from {first}\n" + _columns(lines)
 
 
 def _columns(lines: Sequence[Sequence[str]]) -> str:
