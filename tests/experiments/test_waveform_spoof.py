@@ -18,6 +18,7 @@ from phonoscope.experiments.spoof import (
     LAYER,
     RANDOM,
     SPECTRUM,
+    Feature,
     folds_of,
     hear,
     problems_of,
@@ -142,6 +143,23 @@ def test_folds_keep_speakers_or_recordings_and_identical_clips_together(unit, se
     ((train, test),) = folds_of(tokens.assign(audio_sha256="one"), spoofed, unit, seed)
     assert len(train) == 0
     assert len(test) == 80
+
+
+def test_the_kernel_holds_even_powers_only_with_an_offset():
+    """Spoofs on both sides of the real recordings: no odd function tells them apart, a parabola does."""
+    random = np.random.default_rng(0)
+    level = np.concatenate([random.uniform(-3, 3, 60), random.choice([-1, 1], 60) * random.uniform(9, 12, 60)])
+    names = [f"r{i}" for i in range(120)]
+    attack = [pd.NA] * 60 + ["A01"] * 60
+    tokens = pd.DataFrame({"token": names, "recording": names, "speaker": pd.NA, "audio_sha256": names})
+    tokens = tokens.assign(attack=attack, kind=["TTS" if i >= 60 else pd.NA for i in range(120)])
+    features = [Feature(name, 0, 10 ** (level[:, None] / 20)) for name in (LAYER, RANDOM)]
+    found = {}
+    for offset in (0.0, 1.0):
+        results, _ = tell_apart(tokens, features, problems_of(tokens)[0], kernel_offset=offset)
+        found[offset] = results["balanced_accuracy"].iloc[0]
+    assert found[1.0] > 0.95
+    assert found[0.0] < 0.75
 
 
 def test_the_command_runs_with_the_first_layer_of_a_weights_file(corpus, phonoscope, tmp_path):

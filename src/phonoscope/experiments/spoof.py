@@ -143,6 +143,7 @@ def tell_apart(
     problems: Sequence[Problem],
     *,
     folds_by: str = "recording",
+    kernel_offset: float = 1.0,
     seed: int = 0,
     say: Say = lambda _line: None,
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -158,6 +159,8 @@ def tell_apart(
         ``speaker, recording, audio_sha256, attack``.
     folds_by : {"recording", "speaker"}
         What stays in one fold.
+    kernel_offset : float
+        ``c`` of the kernel (γ x·y + c)³.
 
     Returns
     -------
@@ -184,7 +187,7 @@ def tell_apart(
         folds = [folds_of(tokens.iloc[problem.rows], problem.spoofed, folds_by, seed) for problem in versions]
         for feature in features:
             for problem, parts in zip(versions, folds, strict=True):
-                table = _judged(feature.values, tokens, problem, parts)
+                table = _judged(feature.values, tokens, problem, parts, kernel_offset)
                 told[feature.name].parts.append(table.assign(part=len(told[feature.name].parts)))
         for name in names:
             beyond = _beyond(told[LAYER], told[RANDOM], seed) if name == LAYER and len(versions) == 1 else (np.nan,) * 3
@@ -230,7 +233,11 @@ def _half(tokens: pd.DataFrame, random: np.random.Generator) -> np.ndarray:
 
 
 def _judged(
-    values: np.ndarray, tokens: pd.DataFrame, problem: Problem, folds: Sequence[tuple[np.ndarray, np.ndarray]]
+    values: np.ndarray,
+    tokens: pd.DataFrame,
+    problem: Problem,
+    folds: Sequence[tuple[np.ndarray, np.ndarray]],
+    kernel_offset: float,
 ) -> pd.DataFrame:
     """Scores and predictions of every recording by a machine that never met it nor anything made of it."""
     from sklearn.pipeline import make_pipeline
@@ -245,7 +252,9 @@ def _judged(
             # One side lies whole in the other fold: nothing can be learnt, everything gets the same answer.
             predicted[test] = len(train) > 0 and problem.spoofed[train][0]
             continue
-        machine = make_pipeline(StandardScaler(), SVC(kernel="poly", degree=3, class_weight="balanced"))
+        machine = make_pipeline(
+            StandardScaler(), SVC(kernel="poly", degree=3, coef0=kernel_offset, class_weight="balanced")
+        )
         machine.fit(level[train], problem.spoofed[train])
         scores[test], predicted[test] = machine.decision_function(level[test]), machine.predict(level[test])
     return pd.DataFrame(

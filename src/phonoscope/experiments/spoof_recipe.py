@@ -36,6 +36,9 @@ class SpoofRecipe:
         Of a corpus with spoofed recordings: ``eval``, ``dev`` or ``train``; when empty, the first that is there.
     folds_by
         What stays in one of the five folds with everything made of it: a ``recording``, or a ``speaker`` with all.
+    kernel_offset
+        ``c`` of the support vector machine's kernel (γ x·y + c)³: with 1 it holds powers up to the third, with 0 (what
+        scikit-learn takes by itself) third powers alone.
     random_seeds
         Layers with random weights beside the network's.
     seed
@@ -53,6 +56,7 @@ class SpoofRecipe:
     attacks: list[str] = field(default_factory=list)
     partition: str = ""
     folds_by: str = "recording"
+    kernel_offset: float = 1.0
     random_seeds: int = 3
     seed: int = 0
 

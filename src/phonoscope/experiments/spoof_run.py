@@ -105,7 +105,15 @@ def run_spoof_experiment(
     for line in left_out_lines(tokens):
         say(line)
     write_tokens(out / "tokens.parquet", tokens)
-    results, scores = tell_apart(tokens, features, problems, folds_by=recipe.folds_by, seed=recipe.seed, say=say)
+    results, scores = tell_apart(
+        tokens,
+        features,
+        problems,
+        folds_by=recipe.folds_by,
+        kernel_offset=recipe.kernel_offset,
+        seed=recipe.seed,
+        say=say,
+    )
     write_with(out / "tables" / "scores.parquet", lambda path: scores.to_parquet(path, index=False))
     claims = spoof_claims(results)
     real = tokens[tokens["attack"].isna()]
