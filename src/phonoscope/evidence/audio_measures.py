@@ -52,24 +52,25 @@ def masked_answers(
         for rows, batch in case.batches():
             scores = spread(maps, case, batch, rows)
             random = generators(case, batch, _PURPOSE)
-            every = [scores] + [null(scores, random) for _ in range(draws)]
-            masks = np.stack([[soft_mask(s) for s in every], [best_mask(s, area) for s in every]])
+            kinds = [soft_mask(scores), best_mask(ranks(scores, random), area)]
+            masks = np.stack([[mask] + [null(mask, random) for _ in range(draws)] for mask in kinds])
             examples = case.space.examples(batch)
-            tables += _table(case, rows, batch, examples, fill(batch, examples), masks)
+            tables += _table(case, rows, batch, examples, fill(batch, examples), np.nan_to_num(masks))
     return pd.concat(tables, ignore_index=True)
 
 
 def soft_mask(scores: np.ndarray) -> np.ndarray:
     """Positive part over its maximum, one a token (batch, ...), 0…1; all zero where nothing is positive."""
-    positive = np.maximum(np.nan_to_num(scores, nan=0.0), 0.0)
-    most = positive.reshape(len(positive), -1).max(1).reshape(-1, *[1] * (positive.ndim - 1))
-    return np.divide(positive, most, out=np.zeros_like(positive), where=most > 0)
+    positive = np.maximum(scores, 0.0)
+    most = np.nanmax(positive.reshape(len(positive), -1), axis=1).reshape(-1, *[1] * (positive.ndim - 1))
+    return positive / np.where(most > 0, most, 1.0)
 
 
-def best_mask(scores: np.ndarray, area: float) -> np.ndarray:
-    """1 on the best share of each token's cells, 0 elsewhere, shape of the scores (batch, ...)."""
-    sizes = (~np.isnan(scores)).reshape(len(scores), -1).sum(1)
-    return (ranks(scores) < np.round(area * sizes)[:, None]).reshape(scores.shape).astype(float)
+def best_mask(places: np.ndarray, area: float) -> np.ndarray:
+    """1 on the best share of each token's cells, 0 elsewhere; from `ranks`, same shape, NaN where they are."""
+    sizes = (~np.isnan(places)).reshape(len(places), -1).sum(1)
+    best = places < np.round(area * sizes).reshape(-1, *[1] * (places.ndim - 1))
+    return np.where(np.isnan(places), np.nan, best)
 
 
 def _table(

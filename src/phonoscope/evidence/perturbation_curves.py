@@ -53,9 +53,10 @@ def perturbation_curves(
         for rows, batch in case.batches():
             scores = spread(maps, case, batch, rows)
             random = generators(case, batch, _PURPOSE)
-            # Insertion is deletion from the other end.
-            orders = [ranks(scores), ranks(-scores)] + [ranks(null(scores, random)) for _ in range(draws)]
+            places = ranks(scores, random)
             sizes = (~np.isnan(scores)).reshape(len(scores), -1).sum(1)
+            # Insertion is deletion from the other end.
+            orders = [places, sizes[:, None, None] - 1 - places] + [null(places, random) for _ in range(draws)]
             examples = case.space.examples(batch)
             answers = _curves(case, batch, examples, fill(batch, examples), np.stack(orders), sizes, steps)
             tables.append(_table(case, rows, answers, steps))
@@ -67,13 +68,15 @@ def _curves(
 ) -> dict[str, np.ndarray]:
     """Logits and probabilities while cells are taken away in each order: arrays (order, step, token)."""
     count, grid = len(examples), examples.shape[2:]
-    places = torch.from_numpy(orders).to(examples.device)  # (order, token, cell)
-    taken = torch.from_numpy(np.round(np.arange(1, steps)[:, None] / steps * sizes).astype(np.int64)).to(places)
+    # Shape (order, token, cell); cells that are not the token's own go last.
+    last = np.nan_to_num(orders.reshape(*orders.shape[:2], -1), nan=2**30).astype(np.int32)
+    places = torch.from_numpy(last).to(examples.device)
+    taken = torch.from_numpy(np.round(np.arange(1, steps)[:, None] / steps * sizes).astype(np.int32)).to(places)
     shape = (len(orders), steps - 1, count)
 
     def make(part: slice) -> tuple[Tensor, Tensor]:
         order, step, row = (
-            torch.from_numpy(i).to(places) for i in np.unravel_index(np.arange(part.start, part.stop), shape)
+            torch.from_numpy(i).to(places.device) for i in np.unravel_index(np.arange(part.start, part.stop), shape)
         )
         away = (places[order, row] < taken[step, row, None]).view(-1, 1, *grid)
         return torch.where(away, neutral[row], examples[row]), row

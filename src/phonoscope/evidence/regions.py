@@ -16,7 +16,7 @@ from phonoscope.axes import FrequencyAxis, cell_edges
 from phonoscope.errors import AttributionError
 from phonoscope.evidence.case import Case
 
-# From scores (batch, frequency, time) and one random stream a token to scores that say nothing about the tokens.
+# From images (batch, frequency, time) and one random stream a token to images that say nothing about the tokens.
 Null = Callable[[np.ndarray, Sequence[np.random.Generator]], np.ndarray]
 
 
@@ -99,37 +99,47 @@ def _density(centres: np.ndarray, count: int) -> np.ndarray:
     return np.maximum(high - low, 0.0) / spacing
 
 
-def ranks(scores: np.ndarray) -> np.ndarray:
-    """Place of each cell in falling order of its score, from 0; ties by position, lowest frequency first.
+def ranks(scores: np.ndarray, random: Sequence[np.random.Generator]) -> np.ndarray:
+    """Place of each cell in falling order of its score, from 0.
+
+    Equal cells go by position, from a place that is drawn for each token: a cell of a coarse map goes in one piece, and
+    a flat map favours no frequency.
 
     Parameters
     ----------
     scores
-        Shape (batch, frequency, time); cells with NaN come last.
+        Shape (batch, frequency, time); cells with NaN have no place.
+    random
+        One stream a token.
 
     Returns
     -------
-    ndarray (batch, cell), integer
+    ndarray of the same shape
+        NaN where the scores are.
     """
-    flat = scores.reshape(len(scores), -1)
-    order = np.argsort(np.where(np.isnan(flat), np.inf, -flat), axis=1, kind="stable")
-    places = np.empty_like(order)
-    np.put_along_axis(places, order, np.broadcast_to(np.arange(flat.shape[1]), flat.shape), axis=1)
-    return places
+
+    def place(image: np.ndarray, one: np.random.Generator) -> np.ndarray:
+        position = _shift(np.arange(image.size).reshape(image.shape), one).ravel()
+        order = np.lexsort((position, -image.ravel()))
+        places = np.empty(image.size)
+        places[order] = np.arange(image.size)
+        return places.reshape(image.shape)
+
+    return _each(scores, random, place)
 
 
-def moved(scores: np.ndarray, random: Sequence[np.random.Generator]) -> np.ndarray:
-    """Put each map at another place: shifted round both axes, so that its values and their patches stay as they are.
+def moved(images: np.ndarray, random: Sequence[np.random.Generator]) -> np.ndarray:
+    """Put each image at another place: shifted round both axes, so that its values and their patches stay as they are.
 
     This is the fair chance level: it differs from the map in *where* alone. A map in random order falls to dust, and
     dust disturbs a network differently from patches.
     """
-    return _each(scores, random, _shift)
+    return _each(images, random, _shift)
 
 
-def shuffled(scores: np.ndarray, random: Sequence[np.random.Generator]) -> np.ndarray:
+def shuffled(images: np.ndarray, random: Sequence[np.random.Generator]) -> np.ndarray:
     """Put the cells of the input in random order: the chance level of the literature."""
-    return _each(scores, random, lambda image, one: one.permutation(image.ravel()).reshape(image.shape))
+    return _each(images, random, lambda image, one: one.permutation(image.ravel()).reshape(image.shape))
 
 
 NULLS: dict[str, Null] = {"moved": moved, "shuffled": shuffled}
@@ -150,13 +160,14 @@ def _shift(image: np.ndarray, random: np.random.Generator) -> np.ndarray:
 
 
 def _each(
-    scores: np.ndarray,
+    images: np.ndarray,
     random: Sequence[np.random.Generator],
     change: Callable[[np.ndarray, np.random.Generator], np.ndarray],
 ) -> np.ndarray:
-    changed = np.full_like(scores, np.nan)
+    """Change the part of each token's image that is its own; the rest stays NaN."""
+    changed = np.full(images.shape, np.nan)
     for token, one in enumerate(random):
-        columns = np.flatnonzero(~np.isnan(scores[token, 0]))
+        columns = np.flatnonzero(~np.isnan(images[token, 0]))
         inside = slice(columns[0], columns[-1] + 1)
-        changed[token][:, inside] = change(scores[token][:, inside], one)
+        changed[token][:, inside] = change(images[token][:, inside], one)
     return changed
