@@ -150,9 +150,9 @@ def test_the_kernel_holds_even_powers_only_with_an_offset():
     random = np.random.default_rng(0)
     level = np.concatenate([random.uniform(-3, 3, 60), random.choice([-1, 1], 60) * random.uniform(9, 12, 60)])
     names = [f"r{i}" for i in range(120)]
-    attack = [pd.NA] * 60 + ["A01"] * 60
     tokens = pd.DataFrame({"token": names, "recording": names, "speaker": pd.NA, "audio_sha256": names})
-    tokens = tokens.assign(attack=attack, kind=["TTS" if i >= 60 else pd.NA for i in range(120)])
+    for column, value in (("attack", "A01"), ("kind", "TTS")):
+        tokens[column] = pd.Series([value] * 120).where(np.arange(120) >= 60)
     features = [Feature(name, 0, 10 ** (level[:, None] / 20)) for name in (LAYER, RANDOM)]
     found = {}
     for offset in (0.0, 1.0):
