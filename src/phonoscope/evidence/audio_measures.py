@@ -112,7 +112,7 @@ def audio_measures(answers: pd.DataFrame) -> pd.DataFrame:
     """Measures of each token from `masked_answers`; their means over tokens are the published numbers.
 
     With p, p_in and p_out the probabilities of the target (Chattopadhay et al. 2018; Zhang et al. 2024; Parekh et al.
-    2022; Paissan et al. 2024, §3.1): ``ai`` = 100 · [p_in > p], ``ad`` = 100 · max(0, p − p_in) / p, ``ag`` = 100 ·
+    2022; Paissan et al. 2024): ``ai`` = 100 · [p_in > p], ``ad`` = 100 · max(0, p − p_in) / p, ``ag`` = 100 ·
     max(0, p_in − p) / (1 − p), ``ff`` = p − p_out, ``fid-in`` = [same winning class].
 
     Returns
@@ -138,7 +138,7 @@ def shape_measures(case: Case, maps: xr.DataArray) -> pd.DataFrame:
     """How concentrated each map is, whether true or not: ``sps`` and ``comp`` of absolute values on the input's cells.
 
     ``sps`` is the Gini index (Chalasani et al. 2020), ``comp`` the entropy of the shares of evidence, nat (Bhatt et al.
-    2020, eq. 5). Maps are spread over the cells of the network's input first, so that a coarse map does not seem simple
+    2020). Maps are spread over the cells of the network's input first, so that a coarse map does not seem simple
     because it has few cells.
     """
     tables = []

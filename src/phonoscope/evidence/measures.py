@@ -43,7 +43,7 @@ class Measure:
 
 _MOVED = "the same maps shifted to random places"
 _YEH = "Yeh et al. 2019"
-_LMAC = "Paissan et al. 2024, §3.1"
+_LMAC = "Paissan et al. 2024 (L-MAC)"
 _CURVES = (
     "It shows whether the map finds what the network needs in this input; changed inputs are unlike speech, so some of "
     "what is lost is lost for that reason, which the same maps at other places lose too."
@@ -80,7 +80,7 @@ MEASURES: dict[str, Measure] = {
             "profiles of tokens of other classes",
             "It shows whether the map orders the bands of a token as filtering them out of the sound does; filtering "
             "sees what is present, so evidence from a missing sound can disagree and be true.",
-            "Spearman's ρ over bands; band-stop: docs/methods",
+            "Spearman's ρ over bands",
         ),
         Measure(
             "causal-agreement-in-class",
@@ -92,7 +92,7 @@ MEASURES: dict[str, Measure] = {
             "profiles of other tokens of the same class",
             "It shows whether the map knows this token rather than its class; near chance it draws the class's picture "
             "every time, which may still be a true picture of the class.",
-            "Spearman's ρ over bands; band-stop: docs/methods",
+            "Spearman's ρ over bands",
         ),
         Measure(
             "deletion",
@@ -103,7 +103,7 @@ MEASURES: dict[str, Measure] = {
             "share of the way from the token to the neutral input",
             _MOVED,
             "Area between chance and the curve of the logit when the most important cells go first. " + _CURVES,
-            "Petsiuk et al. 2018, §4.1; Samek et al. 2017",
+            "Petsiuk et al. 2018; Samek et al. 2017",
         ),
         Measure(
             "insertion",
@@ -114,7 +114,7 @@ MEASURES: dict[str, Measure] = {
             "share of the way from the token to the neutral input",
             _MOVED,
             "Area between the curve of the logit when the most important cells come first, and chance. " + _CURVES,
-            "Petsiuk et al. 2018, §4.1",
+            "Petsiuk et al. 2018",
         ),
         Measure(
             "deletion-probability",
@@ -125,7 +125,7 @@ MEASURES: dict[str, Measure] = {
             "probability",
             _MOVED,
             "As deletion, on the probability; a sure network hides what it loses until the decision turns.",
-            "Petsiuk et al. 2018, §4.1",
+            "Petsiuk et al. 2018",
         ),
         Measure(
             "insertion-probability",
@@ -136,7 +136,7 @@ MEASURES: dict[str, Measure] = {
             "probability",
             _MOVED,
             "As insertion, on the probability; a sure network hides what it gains after the decision has turned.",
-            "Petsiuk et al. 2018, §4.1",
+            "Petsiuk et al. 2018",
         ),
         *_masked(
             "ai",
@@ -145,7 +145,7 @@ MEASURES: dict[str, Measure] = {
             (0.0, 100.0),
             "% of tokens",
             "Share of tokens whose probability rises when the rest is made neutral; a rise counts whatever its size.",
-            f"Chattopadhay et al. 2018, §4.1; {_LMAC}",
+            f"Chattopadhay et al. 2018 (Grad-CAM++); {_LMAC}",
         ),
         *_masked(
             "ad",
@@ -154,7 +154,7 @@ MEASURES: dict[str, Measure] = {
             (0.0, 100.0),
             "% of the probability",
             "What the probability loses when the rest is made neutral; a mask that keeps everything loses nothing.",
-            f"Chattopadhay et al. 2018, §4.1; {_LMAC}",
+            f"Chattopadhay et al. 2018 (Grad-CAM++); {_LMAC}",
         ),
         *_masked(
             "ag",
@@ -163,7 +163,7 @@ MEASURES: dict[str, Measure] = {
             (0.0, 100.0),
             "% of what was missing to certainty",
             "What the probability gains when the rest is made neutral; small where the network is sure anyway.",
-            f"Zhang et al. 2024 (Opti-CAM), §4.2; {_LMAC}",
+            f"Zhang et al. 2024 (Opti-CAM); {_LMAC}",
         ),
         *_masked(
             "ff",
@@ -172,7 +172,7 @@ MEASURES: dict[str, Measure] = {
             (-1.0, 1.0),
             "probability",
             "What the probability loses when the part is taken out; cues that stand in for each other hide the loss.",
-            f"Parekh et al. 2022, §4.2; {_LMAC}",
+            f"Parekh et al. 2022 (L2I); {_LMAC}",
         ),
         *_masked(
             "fid-in",
@@ -192,7 +192,7 @@ MEASURES: dict[str, Measure] = {
             "Gini index",
             "",
             "It says how few cells hold the evidence of the map, not whether they are the right ones.",
-            f"Chalasani et al. 2020, §5; {_LMAC}",
+            f"Chalasani et al. 2020; {_LMAC}",
         ),
         Measure(
             "comp",
@@ -203,7 +203,7 @@ MEASURES: dict[str, Measure] = {
             "nat",
             "",
             "It says how evenly the map's evidence is spread, not whether it is in the right place.",
-            f"Bhatt et al. 2020, eq. 5; {_LMAC}",
+            f"Bhatt et al. 2020; {_LMAC}",
         ),
         Measure(
             "infidelity",
@@ -227,7 +227,7 @@ MEASURES: dict[str, Measure] = {
             "",
             "It shows whether maps of almost the same sound are almost the same; a map that never changes is perfect "
             "here and worthless, so read it beside the others.",
-            f"{_YEH}, eq. 4, relative, by random search",
+            f"{_YEH}, SENS_MAX, relative, by random search",
         ),
         Measure(
             "randomisation",
@@ -239,7 +239,7 @@ MEASURES: dict[str, Measure] = {
             "maps of unrelated tokens by networks with random weights",
             "Near chance the map depends on what the network has learnt; far above it shows the input, whatever the "
             "network; passing does not show that the map is true.",
-            "Adebayo et al. 2018, §3, cascading",
+            "Adebayo et al. 2018, cascading randomisation",
         ),
         Measure(
             "randomisation-size",
@@ -251,7 +251,7 @@ MEASURES: dict[str, Measure] = {
             "maps of unrelated tokens by networks with random weights",
             "As randomisation, without the sign: far above chance, the size of a map's values shows the input, and "
             "only their sign the network.",
-            "Adebayo et al. 2018, §3, cascading",
+            "Adebayo et al. 2018, cascading randomisation",
         ),
         Measure(
             "incompleteness",
@@ -286,7 +286,7 @@ MEASURES: dict[str, Measure] = {
             "rank correlation",
             "profiles of tokens of other classes",
             "Methods that agree may err together; methods that disagree cannot all be right.",
-            "Krishna et al. 2022, §3",
+            "Krishna et al. 2022 (the disagreement problem)",
         ),
         Measure(
             "classifier-agreement",

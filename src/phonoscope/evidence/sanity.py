@@ -29,7 +29,7 @@ def infidelity(
 ) -> pd.DataFrame:
     """How badly a map foretells what the target loses when the input is changed a little at random.
 
-    Yeh et al. (2019), eq. 1: ``E_I (β Iᵀ Φ − (f(x) − f(x − I)))²`` with the optimal scale β of their §3.1, here never
+    Yeh et al. (2019), eq. 1: ``E_I (β Iᵀ Φ − (f(x) − f(x − I)))²`` with the optimal scale β, here never
     negative (the sign of a map has a meaning), relative to ``E_I (f(x) − f(x − I))²``: 0 foretells all, 1 no more than
     an empty map. I is Gaussian, ``size`` standard deviations of each cell's own distance from the neutral input, so
     ``Iᵀ Φ`` is in logits for every method: maps in logit are summed with the share of the cell's distance, maps in
@@ -130,7 +130,7 @@ def max_sensitivity(
 ) -> pd.DataFrame:
     """How much a map changes, at most, when its token is changed by no more than a small radius.
 
-    Yeh et al. (2019), eq. 4, relative as in their experiments: ``max ‖Φ(y) − Φ(x)‖ / ‖Φ(x)‖`` over random y with
+    Yeh et al. (2019), SENS_MAX, relative to the map: ``max ‖Φ(y) − Φ(x)‖ / ‖Φ(x)‖`` over random y with
     ``|y − x| ≤ radius`` in every cell. Methods that read the network's input get the change there (the unit is then
     the standard deviation of the training inputs); methods that read the sound get it there, relative to the root mean
     square of the token. What a method draws at random stays the same for a token and its changed copies.
