@@ -228,9 +228,11 @@ def choose_layers(setting: Setting) -> list[str]:
             raise AttributionError(f"layer {setting.layer!r} names a layer twice; name each once")
         return layers
     try:
-        return [find_pooled_head(network, inputs).layer]
+        layer = find_pooled_head(network, inputs).layer
+        receptive_field(network, layer, inputs)
     except AttributionError:
         return [last_grid(network, inputs)]
+    return [layer]
 
 
 @torch.no_grad()
