@@ -9,7 +9,9 @@ import typer
 
 from phonoscope import __version__
 from phonoscope.cli.corpus import align, tokens
+from phonoscope.cli.evidence import evidence
 from phonoscope.cli.experiment import demo, explain, methods, report, run, train
+from phonoscope.cli.viewer import view
 from phonoscope.cli.weights import filters, geometry
 from phonoscope.errors import PhonoscopeError
 
@@ -39,7 +41,7 @@ def _root(
     del version
 
 
-for _command in (tokens, align, train, explain, methods, run, report, filters, geometry, demo):
+for _command in (tokens, align, train, explain, methods, evidence, run, report, view, filters, geometry, demo):
     app.command()(_command)
 
 

@@ -50,12 +50,19 @@ Say = Callable[[str], None]
 
 @dataclass(frozen=True)
 class Judged:
-    """What was found for one method: maps as profiles of all tokens, and the measures."""
+    """What was found for one method: maps and their profiles, maps of the same tokens by another fold's classifier
+    (none for a run with one classifier), and the measures."""
 
     method: str
     profiles: xr.DataArray
     maps: list[xr.DataArray]
+    others: list[xr.DataArray]
     found: list[Faithfulness]
+
+    @property
+    def all_maps(self) -> xr.DataArray:
+        """Maps of all tokens, each by the classifier that never met it."""
+        return _joined(self.maps)
 
 
 def run_evidence(
@@ -113,11 +120,11 @@ def run_evidence(
             _add_formants(collected, one, formants, table, max_hz, seed)
         verdicts.append({"method": one.method, **_verdict(one)})
     tables = {name: pd.concat(rows, ignore_index=True) for name, rows in collected.items() if rows}
-    tables["measures"] = pd.concat([_measures(one, clusters, seed) for one in judged], ignore_index=True)
+    tables["measures"] = pd.concat([_measures(one, classes, clusters, seed) for one in judged], ignore_index=True)
     tables["token_measures"] = pd.concat([f.tokens for one in judged for f in one.found], ignore_index=True)
     tables["curves"] = _mean_curves(judged)
     tables["agreement"] = method_agreement(
-        {one.method: xr.concat(one.maps, "token", combine_attrs="override", join="override") for one in judged},
+        {one.method: one.all_maps for one in judged},
         classes,
         clusters,
         seed=seed,
@@ -178,6 +185,7 @@ def _judge(
         say(f"{method}: maps and measures")
         try:
             maps = causal if method == CAUSAL else [_explain(part, method, seed) for part in parts]
+            others = [_explain(part, method, seed, by=parts[i - 1]) for i, part in enumerate(parts) if len(parts) > 1]
             found = [
                 faithfulness(
                     part.classifier,
@@ -199,23 +207,28 @@ def _judge(
             say(f"{method}: left out ({error})")
             left_out.append({"method": method, "reason": str(error)})
             continue
-        profiles = xr.concat([profile(m) for m in maps], "token", combine_attrs="override", join="override")
-        judged.append(Judged(method, profiles, maps, found))
+        judged.append(Judged(method, _joined([profile(m) for m in maps]), maps, others, found))
     return judged, left_out
 
 
-def _explain(part: HeldOut, method: str, seed: int) -> xr.DataArray:
+def _explain(part: HeldOut, method: str, seed: int, by: HeldOut | None = None) -> xr.DataArray:
+    """Maps of a part's tokens by its own classifier, or by that of another fold."""
+    by = part if by is None else by
     return explain(
-        part.classifier,
+        by.classifier,
         part.waveforms,
         "true",
         method,
         true_labels=part.classes,
         tokens=part.names,
-        reference=part.reference,
+        reference=by.reference,
         context_seconds=part.context_seconds,
         seed=seed,
     )
+
+
+def _joined(parts: Sequence[xr.DataArray]) -> xr.DataArray:
+    return xr.concat(list(parts), dim="token", combine_attrs="override", join="override")
 
 
 def _predicted(run: Run, table: pd.DataFrame) -> pd.Series:
@@ -251,15 +264,25 @@ def _add_formants(
     collected["following"].append(following.assign(method=one.method))
 
 
-def _measures(one: Judged, clusters: pd.DataFrame, seed: int) -> pd.DataFrame:
-    return pooled_measures(one.found, clusters, seed=seed)
+def _measures(one: Judged, classes: Sequence[str], clusters: pd.DataFrame, seed: int) -> pd.DataFrame:
+    """Measures pooled over the folds, with the agreement of classifiers that were trained on other tokens."""
+    measures = pooled_measures(one.found, clusters, seed=seed)
+    row: dict[str, Any] = {"method": one.method, "measure": "classifier-agreement", "n": 0, "n_units": 0, "unit": ""}
+    row["note"] = "the run has one classifier; compare with a run of another seed"
+    if one.others:
+        both = {"own": one.all_maps, "other fold": _joined(one.others)}
+        found = method_agreement(both, classes, clusters, seed=seed).iloc[0].to_dict()
+        row |= {"value": found["agreement"], "low": found["low"], "high": found["high"], "chance": found["other_class"]}
+        row |= {"n": found["n"], "n_units": found["n_units"], "unit": found["unit"]}
+        row["note"] = "with the classifier of another fold, which was trained on these tokens"
+    return pd.concat([measures, pd.DataFrame([row])], ignore_index=True)
 
 
 def _verdict(one: Judged) -> dict[str, Any]:
     """Whether the method passed the randomisation check for every classifier, and the sentence of the worst."""
     checks = [f.randomised for f in one.found]
     worst = next((check for check in checks if not check.passes), checks[0])
-    return {"randomisation": worst.passes, "sentence": worst.sentence}
+    return {"randomisation": worst.passes, "summary": worst.sentence}
 
 
 def _mean_curves(judged: Sequence[Judged]) -> pd.DataFrame:
@@ -284,7 +307,7 @@ def _contrasts(run: Run, trust_imports: bool, seed: int, say: Say) -> pd.DataFra
         few = pd.concat([shuffled[wrong], shuffled[~wrong].groupby("class").head(DEFAULT_TOKENS // 4)])
         parts = list(held_out(run, only=few["token"].to_numpy(), trust_imports=trust_imports))
         profiles = [profile(_contrast(part, pair, seed)) for part in parts]
-        joined = xr.concat(profiles, "token", combine_attrs="override", join="override")
+        joined = _joined(profiles)
         rows = pd.concat([part.tokens for part in parts], ignore_index=True)
         heard = _predicted(run, rows)
         groups = [
