@@ -1,0 +1,191 @@
+"""The network asked again: what it makes of a token whose band is filtered out, and maps computed on demand."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Generator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from phonoscope.errors import AttributionError, ClassifierError, PhonoscopeError
+from phonoscope.viewer.placed import PlacedMap, placed
+
+if TYPE_CHECKING:
+    from phonoscope.classifier import Classifier
+    from phonoscope.experiments.folder import Run
+    from phonoscope.viewer.subject import Subject
+
+EXPLAINED_CONTEXT_SECONDS = 0.05  # as in a run, so that maps made here are those that the run would have made
+_MOST_MAPS = 200
+_SMALL_NETWORK = 3_000_000  # weights; the first residual networks have eleven million
+
+
+@dataclass(frozen=True)
+class Band:
+    """A band of frequencies to take out of a sound, or (``keep``) to leave alone; Hz, and dB for what is taken."""
+
+    low: float
+    high: float
+    keep: bool = False
+    depth_db: float = -40.0
+
+
+class Ear:
+    """The classifiers of one run, each loaded when it is first needed: one to hear, another to explain.
+
+    Two, because a method that takes seconds must not keep the page waiting for what the network hears.
+    """
+
+    def __init__(self, run: Run, *, trust_imports: bool = False) -> None:
+        self.run, self.trust_imports = run, trust_imports
+        self._classifiers: dict[tuple[Path, str], Classifier] = {}
+        self._references: dict[int | None, list[np.ndarray] | None] = {}
+        self._maps: OrderedDict[tuple[Any, ...], tuple[PlacedMap, float]] = OrderedDict()
+        self._loading, self._hearing, self._explaining = threading.Lock(), threading.Lock(), threading.Lock()
+
+    @property
+    def labels(self) -> list[str]:
+        """Classes in the classifier's order."""
+        return self.run.labels
+
+    def classifier(self, fold: int | None, purpose: str = "hear") -> Classifier:
+        """Return the classifier of a fold, which never met the tokens tested in it."""
+        from phonoscope.classifier import Classifier
+
+        own = self.run.folder / "folds" / str(fold) / "classifier"
+        folder = own if fold is not None and own.is_dir() else self.run.folder / "classifier"
+        with self._loading:
+            if (folder, purpose) not in self._classifiers:
+                loaded = Classifier.from_pretrained(folder, trust_imports=self.trust_imports)
+                if loaded.sample_rate != int(self.run.facts["sample_rate"]):
+                    raise ClassifierError(f"{folder} takes {loaded.sample_rate} Hz, the run says otherwise")
+                self._classifiers[folder, purpose] = loaded
+            return self._classifiers[folder, purpose]
+
+    def probabilities(self, subject: Subject, sound: np.ndarray | None = None) -> list[float]:
+        """Probabilities of the classes for a token, or for a changed sound of it with the same context."""
+        sound = subject.waveform if sound is None else sound
+        alone = sound[subject.context : len(sound) - subject.context]
+        classifier = self.classifier(subject.fold)
+        with self._hearing, _one_core(_is_small(classifier)):
+            return classifier.predict([alone]).drop(columns="predicted").iloc[0].astype(float).tolist()
+
+    def map(
+        self, subject: Subject, method: str, target: str, versus: str = "", layer: str = "", seed: int = 0
+    ) -> tuple[PlacedMap, float]:
+        """Compute the map of one token, or return the one computed before, with the seconds that it took.
+
+        Parameters
+        ----------
+        target
+            ``predicted``, ``true`` or a class.
+        versus
+            Class against which `target` is explained, if any.
+        """
+        key = (subject.token, subject.start, subject.end, method, target, versus, layer, seed)
+        with self._explaining:
+            if key in self._maps:
+                self._maps.move_to_end(key)
+                return self._maps[key]
+            started = time.perf_counter()
+            found = self._computed(subject, method, target, versus, layer, seed)
+            self._maps[key] = (found, time.perf_counter() - started)
+            while len(self._maps) > _MOST_MAPS:
+                self._maps.popitem(last=False)
+            return self._maps[key]
+
+    def _computed(self, subject: Subject, method: str, target: str, versus: str, layer: str, seed: int) -> PlacedMap:
+        from phonoscope.attribution import contrast, explain
+
+        if target == "true" and subject.true is None:
+            raise AttributionError("nobody said which class this is; explain the predicted class, or name one")
+        aim: Any = target
+        if versus:
+            named = {"true": subject.true, "predicted": self._predicted(subject)}
+            pair = [str(named.get(name, name)) for name in (target, versus)]
+            if pair[0] == pair[1]:
+                raise AttributionError(f"{pair[0]} against itself says nothing; choose two different classes")
+            aim = contrast(*pair)
+        classifier, reference = self.classifier(subject.fold, "explain"), self._reference(subject)
+        with _one_core(_is_small(classifier)):
+            maps = explain(
+                classifier,
+                [subject.with_context(EXPLAINED_CONTEXT_SECONDS)],
+                aim,
+                method,
+                true_labels=None if subject.true is None else [subject.true],
+                tokens=[subject.token],
+                layer=layer or None,
+                reference=reference,
+                context_seconds=EXPLAINED_CONTEXT_SECONDS,
+                seed=seed,
+            )
+        return placed(maps[0])
+
+    def _predicted(self, subject: Subject) -> str:
+        return self.labels[int(np.argmax(self.probabilities(subject)))]
+
+    def _reference(self, subject: Subject) -> list[np.ndarray] | None:
+        """Waveforms that the classifier was trained on, read once a fold; None where the recordings are gone."""
+        from phonoscope.experiments.held_out import held_out
+
+        if subject.fold not in self._references:
+            tokens = self.run.tokens
+            found: list[np.ndarray] | None = None
+            if "fold" in tokens and tokens["fold"].notna().any():
+                of_fold = tokens["fold"].notna() if subject.fold is None else tokens["fold"].eq(subject.fold)
+                first = tokens.loc[of_fold.fillna(False).astype(bool), "token"].iloc[:1]
+                try:
+                    parts = held_out(self.run, only=first.to_numpy(), trust_imports=self.trust_imports)
+                    found = next(parts).reference or None
+                except PhonoscopeError:
+                    found = None
+            self._references[subject.fold] = found
+        return self._references[subject.fold]
+
+
+@contextmanager
+def _one_core(wanted: bool = True) -> Generator[None]:
+    """Work on one core: for a single token, sharing the work costs more than the work."""
+    import torch
+
+    before = torch.get_num_threads()
+    if wanted:
+        torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+def _is_small(classifier: Classifier) -> bool:
+    return sum(weights.numel() for weights in classifier.network.parameters()) < _SMALL_NETWORK
+
+
+def without_band(subject: Subject, band: Band) -> np.ndarray:
+    """Sound of a token and what is around it without a band (or with nothing else), as loud as before.
+
+    Zero-phase filters with raised-cosine edges; the loudness of the token itself is matched.
+    """
+    import torch
+
+    from phonoscope.band_filters import filter_sounds
+
+    with _one_core():
+        sound = torch.from_numpy(np.ascontiguousarray(subject.waveform, dtype=np.float32))[None]
+        filtered = filter_sounds(
+            sound,
+            torch.tensor([sound.shape[1]]),
+            subject.sample_rate,
+            np.array([band.low, band.high]),
+            keep=band.keep,
+            depth_db=band.depth_db,
+            context=subject.context,
+        )
+    return filtered[0].numpy()

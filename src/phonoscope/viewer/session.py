@@ -1,0 +1,252 @@
+"""What one start of the viewer holds: its runs, opened when they are first asked for, and own recordings."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+import threading
+from collections.abc import Sequence
+from functools import cached_property, lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from phonoscope.errors import CorpusError, ExperimentError
+from phonoscope.viewer.own import OwnRecordings
+
+if TYPE_CHECKING:
+    from phonoscope.experiments.folder import Run
+    from phonoscope.viewer.live import Ear
+    from phonoscope.viewer.notes import Notes
+    from phonoscope.viewer.placed import PlacedMap, StoredMaps
+    from phonoscope.viewer.subject import Subject
+    from phonoscope.viewer.tokens import TokenColumns
+
+MOST_RUNS = 4
+_SUBJECTS_KEPT = 64
+_OWN = re.compile(r"own:(\d{1,6}):(\d{1,5}\.\d{1,6})-(\d{1,5}\.\d{1,6})")
+
+
+class UnknownNameError(ExperimentError):
+    """A run, token or map that the viewer does not hold."""
+
+
+class OpenRun:
+    """One run of the viewer; its parts are read when they are first needed."""
+
+    def __init__(self, folder: Path, number: int, own: OwnRecordings, *, trust_imports: bool) -> None:
+        self.folder, self.number, self.own, self.trust_imports = folder, number, own, trust_imports
+        self._lock = threading.RLock()
+        self._stores: dict[str, StoredMaps] = {}
+        self._subject = lru_cache(maxsize=_SUBJECTS_KEPT)(self._read_subject)
+
+    @cached_property
+    def run(self) -> Run:
+        """The run itself."""
+        from phonoscope.experiments.folder import Run
+
+        return Run(self.folder)
+
+    @property
+    def columns(self) -> TokenColumns:
+        """Its tokens."""
+        with self._lock:
+            return self._columns
+
+    @cached_property
+    def _columns(self) -> TokenColumns:
+        from phonoscope.viewer.tokens import TokenColumns
+
+        return TokenColumns(self.folder, self._network_name())
+
+    @cached_property
+    def ear(self) -> Ear:
+        """Its classifiers."""
+        from phonoscope.viewer.live import Ear
+
+        return Ear(self.run, trust_imports=self.trust_imports)
+
+    @cached_property
+    def notes(self) -> Notes:
+        """What was marked and noted."""
+        from phonoscope.viewer.notes import Notes
+
+        return Notes(self.folder / "notes.json")
+
+    @property
+    def sample_rate(self) -> int:
+        """Of its classifiers, Hz."""
+        return int(self.run.facts["sample_rate"])
+
+    @property
+    def max_hz(self) -> float:
+        """Top of what its classifiers hear, Hz."""
+        return float(self.run.facts.get("max_hz") or self.sample_rate / 2)
+
+    def _network_name(self) -> str | None:
+        """Name of the network that the run kept, for runs that trained several."""
+        try:
+            config = json.loads((self.folder / "classifier" / "config.json").read_text(encoding="utf-8"))
+            return str(config["network"]["name"])
+        except (OSError, ValueError, KeyError, TypeError):
+            return None
+
+    def about(self) -> dict[str, Any]:
+        """What the page says about the run and offers to choose from."""
+        facts = self.run.facts
+        return {
+            "number": self.number,
+            "name": self.folder.resolve().name,
+            "title": facts.get("title", ""),
+            "question": facts.get("question", ""),
+            "labels": self.run.labels,
+            "sample_rate": self.sample_rate,
+            "max_hz": self.max_hz,
+            "count": len(self.columns),
+            "choices": self.columns.choices,
+            "stored": self.stored(),
+            "accuracy": facts.get("results", {}).get("balanced_accuracy"),
+        }
+
+    def stored(self) -> list[str]:
+        """Names of the maps that lie in the run."""
+        folder = self.folder / "maps"
+        return sorted(p.name for p in folder.glob("*") if (p / "coordinates.json").is_file()) if folder.is_dir() else []
+
+    def stored_map(self, name: str, token: str) -> PlacedMap | None:
+        """Stored map of one token; None if the token has none.
+
+        Raises
+        ------
+        UnknownNameError
+            If there are no maps of this name.
+        """
+        return self._store(name).get(token)
+
+    def has_map(self, name: str, token: str) -> bool:
+        """Whether a token has a stored map."""
+        return token in self._store(name)
+
+    def _store(self, name: str) -> StoredMaps:
+        from phonoscope.viewer.placed import StoredMaps
+
+        if name not in self.stored():
+            raise UnknownNameError(f"the run holds no maps called {name!r}")
+        with self._lock:
+            if name not in self._stores:
+                self._stores[name] = StoredMaps(self.folder / "maps" / name)
+            return self._stores[name]
+
+    def formants_of(self, token: str) -> dict[str, float] | None:
+        """Measured formants of a token, Hz; None where there are none."""
+        with self._lock:
+            table = self._formants
+        if table is None or token not in table.index:
+            return None
+        return {str(k): float(v) for k, v in table.loc[token].items() if isinstance(v, float) and math.isfinite(v)}
+
+    @cached_property
+    def _formants(self) -> Any:
+        if not (self.folder / "formants.parquet").is_file():
+            return None
+        table = self.run.formants
+        return table.drop_duplicates("token").set_index("token") if len(table) else None
+
+    def subject(self, token: str) -> Subject:
+        """Return a token of the table, or a stretch of one's own recording, with its sound.
+
+        Raises
+        ------
+        UnknownNameError
+            If it is neither.
+        """
+        return self._subject(token)
+
+    def _read_subject(self, token: str) -> Subject:
+        from phonoscope.audio import audio_info, read_audio
+        from phonoscope.viewer.subject import SHOWN_SECONDS, subject_of
+
+        own = _OWN.fullmatch(token)
+        if token not in self.columns.names and own is not None:
+            try:
+                recording = self.own.get(int(own[1]))
+            except KeyError:
+                raise UnknownNameError("this recording is not held any more; drop it on the page again") from None
+            waveform = recording.at(self.sample_rate)
+            return subject_of(waveform, self.sample_rate, float(own[2]), float(own[3]), run=self.number, token=token)
+        if token not in self.columns.names:
+            raise UnknownNameError(f"there is no token {token!r} in this run")
+        row = self.columns.row(token)
+        roots = self.columns.attrs.get("roots", {})
+        if row["corpus"] not in roots:
+            raise CorpusError(f"the run does not say where the recordings of {row['corpus']!r} lie")
+        path = Path(roots[row["corpus"]]) / str(row["recording"])
+        start, end = float(row["start"]), float(row["end"])
+        info = audio_info(path)
+        first = max(0.0, start - SHOWN_SECONDS)
+        last = min(info.duration, end + SHOWN_SECONDS)
+        waveform, rate = read_audio(path, self.sample_rate, first, last)
+        return subject_of(
+            waveform,
+            rate,
+            start,
+            end,
+            first=round(first * rate) / rate,
+            recording_seconds=info.duration,
+            run=self.number,
+            token=token,
+            true=row["class"],
+            fold=None if row.get("fold") is None else int(row["fold"]),
+            sex=row["sex"],
+        )
+
+
+class Session:
+    """The runs and recordings of one start.
+
+    Parameters
+    ----------
+    folders
+        Of finished runs.
+    trust_imports
+        Allow saved classifiers to import their network's code.
+
+    Raises
+    ------
+    ExperimentError
+        If a folder holds no finished run.
+    """
+
+    def __init__(self, folders: Sequence[Path], *, trust_imports: bool = False) -> None:
+        if not 1 <= len(folders) <= MOST_RUNS:
+            raise ExperimentError(f"{len(folders)} runs were given; the viewer shows one to {MOST_RUNS}")
+        for folder in folders:
+            # Without reading tables: the page comes first.
+            if not (folder / "run.json").is_file():
+                raise ExperimentError(f"{folder} holds no finished run: no run.json. Make one: phonoscope run")
+        self.own = OwnRecordings()
+        self.runs = [OpenRun(f, i, self.own, trust_imports=trust_imports) for i, f in enumerate(folders)]
+        self._warm = threading.Event()
+
+    def run(self, number: int) -> OpenRun:
+        """Return a run by its number."""
+        if not 0 <= number < len(self.runs):
+            raise UnknownNameError(f"there is no run {number}; the viewer was given {len(self.runs)}")
+        return self.runs[number]
+
+    def warm_up(self) -> None:
+        """Load the network of the first run in the background, once, after the page has shown something."""
+        if not self._warm.is_set():
+            self._warm.set()
+            threading.Thread(target=self._load, daemon=True).start()
+
+    def _load(self) -> None:
+        import contextlib
+
+        from phonoscope.errors import PhonoscopeError
+
+        opened = self.runs[0]
+        # A run whose classifier cannot be loaded says so when it is asked.
+        with contextlib.suppress(PhonoscopeError):
+            folds = opened.columns.table["fold"].dropna()
+            opened.ear.classifier(int(folds.iloc[0]) if len(folds) else None)

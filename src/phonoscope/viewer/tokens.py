@@ -1,0 +1,263 @@
+"""The tokens of a run as columns in memory: filtered, ordered and given out page by page."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from phonoscope.errors import ExperimentError
+
+MOST_ROWS = 500  # of one page
+_MOST_NAMES = 200  # of one choice: more speakers than that are searched by name
+SHOWN = ("token", "class", "predicted", "confidence", "share", "phone", "word", "speaker", "start", "end")
+_TEXT = (
+    "recording", "class", "predicted", "label", "phone", "previous", "next", "word", "speaker", "sex", "corpus", "split"
+)  # fmt: skip
+_SHARE_SETS = ("F1–F4", "F1–F3", "F1, F2", "F2", "F1")
+_OUTCOMES = ("right", "wrong", "untested")
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What is asked of the table; empty values ask for nothing.
+
+    Parameters
+    ----------
+    outcome
+        ``right``, ``wrong``, ``untested``, or a confusion as ``true>predicted``.
+    confidence, share
+        Lowest and highest value, 0 to 1; a limit that is given leaves out tokens without a value.
+    find
+        Part of a token's name, word or phone.
+    order
+        A column of ``SHOWN``, with ``-`` in front for falling; the run's own order by default.
+    """
+
+    class_: str = ""
+    predicted: str = ""
+    speaker: str = ""
+    outcome: str = ""
+    confidence: tuple[float | None, float | None] = (None, None)
+    share: tuple[float | None, float | None] = (None, None)
+    find: str = ""
+    order: str = ""
+
+
+class TokenColumns:
+    """Tokens with their predictions and shares, one row a token.
+
+    Parameters
+    ----------
+    folder
+        Of a finished run.
+
+    Raises
+    ------
+    ExperimentError
+        If the run has no tokens with predictions.
+    """
+
+    def __init__(self, folder: Path, network: str | None = None) -> None:
+        try:
+            tokens = pd.read_parquet(folder / "tokens.parquet")
+            predictions = pd.read_parquet(folder / "predictions.parquet")
+        except (OSError, ValueError) as error:
+            raise ExperimentError(f"the tokens or predictions of {folder} cannot be read ({error})") from error
+        self.attrs: dict[str, Any] = {str(name): value for name, value in tokens.attrs.items()}
+        tokens.attrs = {}
+        predictions = _of_one_network(predictions, network)
+        self.probability_columns = [name for name in predictions if str(name).startswith("p_")]
+        kept = predictions[["token", "predicted", *self.probability_columns]]
+        if tokens["token"].duplicated().any() or kept["token"].duplicated().any():
+            raise ExperimentError(f"{folder} names a token twice: the viewer cannot tell which one is meant")
+        table = tokens.merge(kept, on="token", how="left")
+        table["confidence"] = table[self.probability_columns].max(axis=1).astype(float)
+        table["share"], self.share_of = _shares(folder, table["token"])
+        for name in _TEXT:
+            if name not in table:
+                table[name] = pd.Series(pd.NA, index=table.index, dtype=object)
+            table[name] = table[name].astype("category")
+        if "fold" not in table:
+            table["fold"] = np.nan
+        self.table = table
+        self.names = pd.Index(table["token"].astype(str))
+        predicted, true = table["predicted"].astype(object), table["class"].astype(object)
+        self._tested = predicted.notna().to_numpy()
+        self._right = self._tested & (predicted == true).fillna(False).to_numpy(dtype=bool)
+        self._orders: dict[str, np.ndarray] = {}
+
+    def __len__(self) -> int:
+        return len(self.table)
+
+    def position(self, token: str) -> int:
+        """Row of a token.
+
+        Raises
+        ------
+        KeyError
+            If it is not of this run.
+        """
+        return int(self.names.get_loc(token))  # ty: ignore[invalid-argument-type]
+
+    def row(self, token: str) -> dict[str, Any]:
+        """One token as plain values; missing is None."""
+        return _plain(self.table.iloc[self.position(token)].to_dict())
+
+    def page(self, wanted: Wanted, offset: int, limit: int) -> dict[str, Any]:
+        """Rows of the tokens wanted, in their order: ``total``, ``offset``, ``columns`` and ``rows``."""
+        chosen = self._chosen(wanted)
+        part = chosen[max(offset, 0) : max(offset, 0) + min(max(limit, 1), MOST_ROWS)]
+        rows = self.table.iloc[part][list(SHOWN)]
+        listed = [[_plain_value(value) for value in row] for row in rows.itertuples(index=False, name=None)]
+        return {"total": len(chosen), "offset": max(offset, 0), "columns": list(SHOWN), "rows": listed}
+
+    def chosen_names(self, wanted: Wanted) -> list[str]:
+        """Names of the tokens wanted, in their order."""
+        return self.names[self._chosen(wanted)].tolist()
+
+    def place(self, wanted: Wanted, token: str) -> int | None:
+        """Where a token stands among those wanted, from 0; None if it is not among them."""
+        found = np.flatnonzero(self._chosen(wanted) == self.position(token))
+        return int(found[0]) if len(found) else None
+
+    def confusions(self, wanted: Wanted, labels: list[str]) -> list[list[int]]:
+        """Counts, true by predicted, of the tokens wanted whatever their class, prediction and outcome."""
+        loose = Wanted(speaker=wanted.speaker, confidence=wanted.confidence, share=wanted.share, find=wanted.find)
+        mask = self._mask(loose) & self._tested
+        true = pd.Categorical(self.table["class"].astype(object)[mask], categories=labels).codes
+        predicted = pd.Categorical(self.table["predicted"].astype(object)[mask], categories=labels).codes
+        counts = np.zeros((len(labels), len(labels)), dtype=int)
+        known = (true >= 0) & (predicted >= 0)
+        np.add.at(counts, (true[known], predicted[known]), 1)
+        return counts.tolist()
+
+    @cached_property
+    def choices(self) -> dict[str, Any]:
+        """What can be chosen: classes, predictions and speakers with their counts, and the ranges of the numbers."""
+        counts: dict[str, Any] = {}
+        for name in ("class", "predicted", "speaker"):
+            found = self.table[name].value_counts()
+            found = found[found > 0]
+            counts[name] = [[str(k), int(v)] for k, v in found.head(_MOST_NAMES).items()]
+            counts[f"{name}_count"] = len(found)
+        counts["outcome"] = [
+            ["right", int(self._right.sum())],
+            ["wrong", int((self._tested & ~self._right).sum())],
+            ["untested", int((~self._tested).sum())],
+        ]
+        counts["share_of"] = self.share_of
+        return counts
+
+    def beside(self, token: str, start: float, end: float) -> list[dict[str, Any]]:
+        """Tokens of the same recording between two times (s), in order."""
+        part = self.table[self._recordings == self._recordings[self.position(token)]]
+        part = part[(part["end"] > start) & (part["start"] < end)].sort_values("start")
+        columns = ["token", "start", "end", "phone", "label", "word", "class", "predicted"]
+        return [_plain(record) for record in part[columns].to_dict("records")]
+
+    def of_recordings(self, tokens: list[str]) -> pd.DataFrame:
+        """All tokens of the recordings in which some tokens lie."""
+        asked = self._recordings[self.names.get_indexer(pd.Index(tokens))]
+        return self.table[np.isin(self._recordings, asked)]
+
+    @cached_property
+    def _recordings(self) -> np.ndarray:
+        """Number of each token's recording."""
+        keys = [self.table["corpus"].astype(object), self.table["recording"].astype(object)]
+        return self.table.groupby(keys, sort=False, dropna=False).ngroup().to_numpy()
+
+    def _chosen(self, wanted: Wanted) -> np.ndarray:
+        mask = self._mask(wanted)
+        name = wanted.order.removeprefix("-")
+        if name not in SHOWN:
+            return np.flatnonzero(mask)
+        order = self._order(name)
+        if wanted.order.startswith("-"):
+            known = self.table[name].notna().to_numpy()[order]
+            order = np.concatenate([order[known][::-1], order[~known]])
+        return order[mask[order]]
+
+    def _order(self, name: str) -> np.ndarray:
+        """Rows by a column, missing last."""
+        if name not in self._orders:
+            column = self.table[name]
+            if isinstance(column.dtype, pd.CategoricalDtype):
+                column = column.astype(object)
+            codes, _ = pd.factorize(column, sort=True)
+            codes = np.where(codes < 0, len(codes), codes)
+            self._orders[name] = np.argsort(codes, kind="stable")
+        return self._orders[name]
+
+    def _mask(self, wanted: Wanted) -> np.ndarray:
+        mask = np.ones(len(self.table), dtype=bool)
+        for name, value in (("class", wanted.class_), ("predicted", wanted.predicted), ("speaker", wanted.speaker)):
+            if value:
+                mask &= (self.table[name] == value).to_numpy(dtype=bool)
+        if wanted.outcome in _OUTCOMES:
+            kinds = {"right": self._right, "wrong": self._tested & ~self._right, "untested": ~self._tested}
+            mask &= kinds[wanted.outcome]
+        elif wanted.outcome:
+            true, _, predicted = wanted.outcome.partition(">")
+            mask &= (self.table["class"] == true).to_numpy(dtype=bool)
+            mask &= (self.table["predicted"] == predicted).to_numpy(dtype=bool)
+        for name, (low, high) in (("confidence", wanted.confidence), ("share", wanted.share)):
+            values = self.table[name].to_numpy(dtype=float)
+            if low is not None:
+                mask &= values >= low
+            if high is not None:
+                mask &= values <= high
+        if wanted.find:
+            mask &= self._found(wanted.find)
+        return mask
+
+    def _found(self, text: str) -> np.ndarray:
+        """Tokens whose name, word or phone contains a text, whatever its case; words and phones are searched once."""
+        found = self._lower_names.str.contains(text.lower(), regex=False).to_numpy(dtype=bool)
+        for name in ("word", "phone"):
+            column = self.table[name].cat
+            hits = np.array([text.lower() in str(c).lower() for c in column.categories], dtype=bool)
+            codes = column.codes.to_numpy()
+            if len(hits):
+                found |= np.where(codes >= 0, hits[codes], False)
+        return found
+
+    @cached_property
+    def _lower_names(self) -> pd.Series:
+        return self.table["token"].astype(str).str.lower()
+
+
+def _of_one_network(predictions: pd.DataFrame, network: str | None) -> pd.DataFrame:
+    """Predictions of the network that the run kept, where several were trained."""
+    for name in ("network", "seed"):
+        if name not in predictions or predictions.empty:
+            continue
+        wanted = network if name == "network" and (predictions[name] == network).any() else predictions[name].iloc[0]
+        predictions = predictions[predictions[name] == wanted]
+    return predictions
+
+
+def _shares(folder: Path, tokens: pd.Series) -> tuple[np.ndarray, str]:
+    """Share of each token's map in its formants, of the largest set there is, and the name of the set."""
+    path = folder / "tables" / "token_shares.parquet"
+    if not path.is_file():
+        return np.full(len(tokens), np.nan), ""
+    shares = pd.read_parquet(path, columns=["token", "formant", "share"])
+    known = set(shares["formant"])
+    name = next((name for name in _SHARE_SETS if name in known), "")
+    one = shares[shares["formant"] == name].drop_duplicates("token").set_index("token")["share"]
+    return one.reindex(tokens.to_numpy()).to_numpy(dtype=float), name
+
+
+def _plain(record: dict[Any, Any]) -> dict[str, Any]:
+    return {str(name): _plain_value(value) for name, value in record.items()}
+
+
+def _plain_value(value: Any) -> Any:
+    if value is None or (not isinstance(value, (list, tuple, np.ndarray)) and pd.isna(value)):
+        return None
+    return value.item() if isinstance(value, np.generic) else value
