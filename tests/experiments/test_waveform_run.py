@@ -11,6 +11,7 @@ from phonoscope.errors import ExperimentError
 from phonoscope.experiments.claims import FAILS, HOLDS, OPEN
 from phonoscope.experiments.folder import Run
 from phonoscope.experiments.waveform_claims import NOT_BEYOND, Evidence, paired_difference, waveform_claims
+from phonoscope.experiments.waveform_fit import planned
 from phonoscope.experiments.waveform_recipe import (
     FRONT_ENDS,
     is_waveform_recipe,
@@ -142,6 +143,7 @@ def test_what_the_command_line_cannot_do_is_said(tones, recipe_path, phonoscope,
     assert "needs recordings" in phonoscope("run", "commands", "--out", out).err
     answer = phonoscope("run", "speakers", "--corpus", tones, "--out", out, "--min-duration", 0.1)
     assert "--min-duration" in answer.err
+    assert "--seeds means nothing" in phonoscope("run", "vowels", "--synthetic", "--out", out, "--seeds", 2).err
     unknown = phonoscope("run", "comands", "--corpus", tones, "--out", out)
     assert "commands" in unknown.err
     assert "vowels-4k" in unknown.err
@@ -158,6 +160,19 @@ def test_recipes_of_the_package_load(name):
     assert is_waveform_recipe(name)
     assert waveform_recipe_from(json.loads(json.dumps(recipe.to_dict()))) == recipe
     assert not is_waveform_recipe("vowels")
+
+
+def test_packaged_tasks_are_trained_several_times_with_two_learning_curves():
+    for name in ("commands", "speakers"):
+        recipe = load_waveform_recipe(name)
+        plan = list(planned(recipe))
+        assert len(plan) == len(set(plan)) == 3 * (3 + 3 + 1)
+        shares = {(one.network, one.share) for one in plan if one.seed == 2}
+        assert shares == {(n, s) for n in FRONT_ENDS[:2] for s in (0.25, 0.5, 1.0)} | {("segmental", 1.0)}
+        once = list(planned(recipe.changed(seed=7, seeds=1, network="segmental")))
+        assert [(one.network, one.seed, one.share) for one in once] == [
+            ("segmental", 7, 0.25), ("segmental", 7, 0.5), ("segmental", 7, 1.0)
+        ]  # fmt: skip
 
 
 @pytest.mark.parametrize(

@@ -135,7 +135,7 @@ def methods(as_json: AsJson = False) -> None:
 
 def run(
     recipe: Annotated[
-        str, typer.Argument(help="vowels, vowels-4k, voicing, commands, speakers, spoof, or a TOML file.")
+        str, typer.Argument(help="vowels, voicing, commands, commands-full, speakers, spoof …, or a TOML file.")
     ],
     out: Annotated[Path, typer.Option(help="Run folder: everything needed to repeat and to report.")],
     corpus: Annotated[Path | None, typer.Option(help="Root folder of a corpus.")] = None,
