@@ -16,6 +16,13 @@ from phonoscope.files import write_text
 from phonoscope.report import plates as plate_makers
 from phonoscope.report import tables as table_makers
 from phonoscope.report.content import Content, read_content
+from phonoscope.report.evidence_section import (
+    evidence_plates,
+    evidence_tables,
+    evidence_text,
+    measure_table,
+    read_evidence,
+)
 from phonoscope.report.examples import example_plate
 from phonoscope.report.plates import Panel, Plate
 from phonoscope.report.style import inline_svg
@@ -98,6 +105,7 @@ def make_sections(content: Content) -> list[Section]:
         ),
         _profile_section(content),
         _share_section(content),
+        _evidence_section(content),
         _claims_section(content),
         _provenance_section(content),
     ]
@@ -221,6 +229,18 @@ def _claims_section(content: Content) -> Section:
         "their maps by eye. Here each claim is a number with a chance level, on this run’s corpus and network."
     )
     return Section("claims", "What the paper says, what this run found", [text], [], [table])
+
+
+def _evidence_section(content: Content) -> Section:
+    evidence = read_evidence(content)
+    return Section(
+        "evidence",
+        "Can the maps be believed?",
+        evidence_text(content, evidence),
+        evidence_plates(content, evidence),
+        evidence_tables(content, evidence),
+        measure_table(evidence),
+    )
 
 
 def _provenance_section(content: Content) -> Section:

@@ -1,0 +1,127 @@
+"""What is known of the maps' truth, drawn: one measure over methods beside its chance level; contrasts of pairs."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from phonoscope.errors import PhonoscopeError
+from phonoscope.report.profiles import profile_limits
+from phonoscope.report.style import (
+    ACCENT,
+    FAINT,
+    INK,
+    MUTED,
+    PAPER,
+    POINTS,
+    RULE,
+    class_colour,
+    dress,
+    legend_figure,
+    new_figure,
+    plain,
+)
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+_LINE_LETTERS = 46
+
+
+def draw_measure(axes: Axes, rows: pd.DataFrame, methods: Sequence[str], *, lines: Sequence[float] = ()) -> None:
+    """Draw one measure: a dot with its interval for each method, and a bar where chance lies.
+
+    Parameters
+    ----------
+    rows : DataFrame
+        ``method, value, low, high``, and ``chance`` if there is one; methods without a value leave a gap.
+    methods
+        From top to bottom.
+    lines
+        Values worth a line, such as 0, or slopes that are known.
+    """
+    found = {str(row["method"]): row for row in rows.to_dict("records")}
+    for value in lines:
+        axes.axvline(value, color=RULE, linewidth=0.9, zorder=0)
+    for place, method in enumerate(methods):
+        value, low, high, chance = (
+            float(found.get(method, {}).get(name, np.nan)) for name in ("value", "low", "high", "chance")
+        )
+        if not np.isfinite(value):
+            axes.text(0.01, place, "–", transform=axes.get_yaxis_transform(), color=MUTED, va="center")
+            continue
+        axes.plot(chance, place, "|", color=FAINT, markersize=11, markeredgewidth=2.6, zorder=1)
+        axes.plot([low, high], [place, place], color=ACCENT, linewidth=1.5, zorder=2)
+        axes.plot(value, place, "o", color=ACCENT, markersize=4.5, zorder=3)
+    axes.set_ylim(len(methods) - 0.5, -0.5)
+    axes.set_yticks(range(len(methods)), [plain(method) for method in methods])
+
+
+def measure_figure(
+    rows: pd.DataFrame, methods: Sequence[str], *, title: str, units: str, lines: Sequence[float] = ()
+) -> Figure:
+    """Figure of one measure over methods; parameters as in `draw_measure`."""
+    figure = new_figure(3.6, 0.7 + 0.21 * len(methods))
+    axes = figure.subplots()
+    draw_measure(axes, rows, methods, lines=lines)
+    dress(axes, title=title, x="\n".join(textwrap.wrap(units, _LINE_LETTERS)))
+    axes.tick_params(axis="y", length=0, labelsize=POINTS - 1)
+    axes.spines["left"].set_visible(False)
+    return figure
+
+
+def measure_legend() -> Figure:
+    """Legend of `measure_figure`."""
+    from matplotlib.lines import Line2D
+
+    dot = Line2D([], [], color=ACCENT, marker="o", markersize=4.5, linewidth=1.5, label="mean and 95 % interval")
+    bar = Line2D([], [], color=FAINT, marker="|", markersize=11, markeredgewidth=2.6, linewidth=0, label="chance")
+    return legend_figure([dot, bar])
+
+
+def contrast_figure(profiles: pd.DataFrame, *, max_hz: float, title: str, unit: str) -> Figure:
+    """Mean profiles of a contrast for each group of tokens of a confused pair, with bands.
+
+    Parameters
+    ----------
+    profiles : DataFrame
+        ``group, frequency`` (Hz), ``mean, low, high, n``.
+
+    Raises
+    ------
+    PhonoscopeError
+        If there is no group.
+    """
+    groups = list(dict.fromkeys(profiles["group"]))
+    if not groups:
+        raise PhonoscopeError("this pair has no tokens: there is nothing to draw")
+    figure = new_figure(4.4, 2.9)
+    axes = figure.subplots()
+    axes.axhline(0, color=RULE, linewidth=0.8)
+    for position, group in enumerate(groups):
+        rows = profiles[profiles["group"] == group].sort_values("frequency")
+        confused = "taken for" in group
+        colour = class_colour(position)
+        if np.isfinite(rows["low"]).any():
+            axes.fill_between(rows["frequency"], rows["low"], rows["high"], color=colour, alpha=0.2, linewidth=0)
+        axes.plot(
+            rows["frequency"],
+            rows["mean"],
+            color=colour,
+            linewidth=1.4,
+            linestyle=(0, (4, 2)) if confused else "-",
+            marker="o",
+            markersize=2.2,
+            markerfacecolor=PAPER if confused else colour,
+            label=f"{plain(group)} (n = {int(rows['n'].iloc[0])})",
+        )
+    axes.set_xlim(0, max_hz)
+    axes.set_ylim(*profile_limits(profiles))
+    axes.legend(frameon=False, fontsize=POINTS - 1, labelcolor=INK, loc="best")
+    dress(axes, title=title, x="Frequency (Hz)", y=f"For the first class (summed {unit})")
+    return figure

@@ -1,0 +1,245 @@
+"""The part of a report that says how far its maps deserve belief; empty until `phonoscope evidence` has judged them."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from phonoscope.evidence.measures import describe_measure
+from phonoscope.experiments.evidence_run import FACTS, FOLDER
+from phonoscope.report.content import Content
+from phonoscope.report.evidence_figures import contrast_figure, measure_figure, measure_legend
+from phonoscope.report.plates import Panel, Plate
+from phonoscope.report.style import to_svg
+from phonoscope.report.tables import Format, HtmlTable, as_html_table
+from phonoscope.report.words import p_value, signed
+
+# Drawn, in this order; all others are in the folded table.
+DRAWN = ("causal-agreement", "deletion", "insertion", "ff-best", "infidelity", "classifier-agreement")
+_FORMANTS = ("F1", "F2", "F3")
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What `phonoscope evidence` found: its facts, and its tables by name (empty where there are none)."""
+
+    facts: dict[str, Any]
+    tables: dict[str, pd.DataFrame]
+
+    @property
+    def methods(self) -> list[str]:
+        """Methods in the order of their agreement with the causal profile; the causal one, which has none, last."""
+        rows = self.tables["measures"]
+        agreement = rows[rows["measure"] == "causal-agreement"].set_index("method")["value"]
+        return [str(m) for m in agreement.sort_values(ascending=False, na_position="last").index]
+
+
+def read_evidence(content: Content) -> Evidence | None:
+    """Read the evidence of a run; None where there is none."""
+    folder = content.run.folder / FOLDER
+    if not (folder / FACTS).is_file():
+        return None
+    facts = json.loads((folder / FACTS).read_text(encoding="utf-8"))
+    tables = {name: pd.read_parquet(folder / "tables" / f"{name}.parquet") for name in facts["tables"]}
+    return Evidence(facts, tables)
+
+
+def evidence_text(content: Content, evidence: Evidence | None) -> list[str]:
+    """Say what was judged, and what was found of the method whose maps this report draws."""
+    if evidence is None:
+        return [f"Nobody has asked yet. Run: phonoscope evidence {content.run.folder.name}"]
+    text = [
+        f"{len(evidence.methods)} methods explained the true class of the same {len(evidence.facts['tokens'])} tested "
+        "tokens. Nobody knows where the truth lies in real speech; what can be known is whether maps agree with what "
+        "filtering the sound does, find what the network needs, change when its weights do, and come out the same from "
+        "another training."
+    ]
+    drawn = str(content.facts.get("method", ""))
+    text += [
+        f"The maps drawn above are made by {drawn}. {verdict['summary']}"
+        for verdict in evidence.facts["verdicts"]
+        if verdict["method"] == drawn
+    ]
+    text += [f"{entry['method']} was left out: {entry['reason']}." for entry in evidence.facts["left_out"]]
+    return text
+
+
+def evidence_plates(content: Content, evidence: Evidence | None) -> list[Plate]:
+    """Measures over methods, slopes against formants, and the contrasts of confused pairs."""
+    if evidence is None:
+        return []
+    plates = [_measure_plate(evidence)]
+    if "following" in evidence.tables:
+        plates.append(_following_plate(evidence))
+    contrasts = evidence.tables.get("contrasts", pd.DataFrame())
+    if len(contrasts):
+        plates.append(_contrast_plate(content, contrasts))
+    return plates
+
+
+def _measure_plate(evidence: Evidence) -> Plate:
+    table = evidence.tables["measures"]
+    panels = []
+    for name in DRAWN:
+        rows, about = table[table["measure"] == name], describe_measure(name)
+        if not np.isfinite(rows["value"]).any():
+            continue
+        better = {"higher": ", more is better", "lower": ", less is better", "neither": ""}[about.better]
+        figure = measure_figure(rows, evidence.methods, title=about.title, units=f"{about.units}{better}", lines=(0.0,))
+        said = "; ".join(f"{r['method']} {r['value']:.2f}" for r in rows.to_dict("records") if np.isfinite(r["value"]))
+        panels.append(_panel(f"evidence-{name}", figure, f"{about.title}: {said}.", about.shows))
+    return Plate(
+        "evidence",
+        "Every method, measure by measure",
+        "Means over the same tokens with 95 % intervals from resampling "
+        f"{table['unit'].replace('', np.nan).dropna().iloc[0]!s}s; grey bars are chance.",
+        "A method says something where its interval lies clear of the grey bar, on the better side. The sentence under "
+        "each panel says what the measure can show and what it cannot. No single one decides.",
+        panels,
+        table,
+        legend=_panel("evidence-legend", measure_legend(), "Legend: dots are means, grey bars are chance."),
+        width="medium",
+    )
+
+
+def _following_plate(evidence: Evidence) -> Plate:
+    table = evidence.tables["following"]
+    pooled = (
+        table[table["label"] == "all"].rename(columns={"slope": "value"}).assign(chance=lambda t: t["control_fixed"])
+    )
+    panels = []
+    for formant in _FORMANTS:
+        rows = pooled[pooled["formant"] == formant]
+        if rows.empty:
+            continue
+        figure = measure_figure(
+            rows,
+            evidence.methods,
+            title=f"{formant}: does the peak follow?",
+            units="slope, Hz per Hz",
+            lines=(0.0, 1.0),
+        )
+        said = "; ".join(f"{r['method']} {r['value']:.2f}, {r['verdict']}" for r in rows.to_dict("records"))
+        panels.append(_panel(f"following-{formant}", figure, f"Slopes of {formant}: {said}."))
+    return Plate(
+        "following",
+        "Do the peaks follow the formants of talkers and contexts?",
+        "Slope of the map’s peak near each formant against the measured formant, within classes, with 95 % intervals. "
+        "Lines: 1 follows, 0 stays; grey bars: maps and formants of the class paired at random.",
+        "At 1 the peak moves with the formant; at 0 it stays in a fixed band, whatever the talker does. "
+        "The table behind the figure holds, for each method, the slope that maps of its resolution get when they truly "
+        "follow (control_follows): where that is well below 1, little can be told.",
+        panels,
+        table,
+        width="medium",
+    )
+
+
+def _contrast_plate(content: Content, contrasts: pd.DataFrame) -> Plate:
+    panels = []
+    for position, pair in enumerate(dict.fromkeys(contrasts["pair"])):
+        rows = contrasts[contrasts["pair"] == pair]
+        figure = contrast_figure(rows, max_hz=content.max_hz, title=str(pair), unit=content.unit)
+        groups = ", ".join(f"{g} ({int(r['n'].iloc[0])})" for g, r in rows.groupby("group", sort=False))
+        panels.append(_panel(f"contrast-{position + 1}", figure, f"Evidence for {pair}: {groups}."))
+    return Plate(
+        "contrasts",
+        "Why one rather than the other: the most confused pairs",
+        "What the difference of two logits loses when a band is filtered out of the sound (band-stop), mean over "
+        "recognised tokens (solid) and confused ones (dashed), with 95 % bands.",
+        "Above zero a band speaks for the first class of the title, below for the second. Where the dashed line of "
+        "confused tokens leaves the solid one of their own class, the sound lacks, or has too much of, what decides.",
+        panels,
+        contrasts,
+        width="medium",
+    )
+
+
+def evidence_tables(content: Content, evidence: Evidence | None) -> list[HtmlTable]:
+    """One line a method; what people confuse beside what the network does."""
+    if evidence is None:
+        return []
+    tables = [_method_table(evidence)]
+    people = evidence.tables.get("asymmetry", pd.DataFrame())
+    if len(people) and people["human_a_as_b"].notna().any():
+        known = people[people["human_a_as_b"].notna() | people["human_b_as_a"].notna()]
+        columns: dict[str, tuple[str, Format]] = {
+            "label_a": ("spoken", content.name),
+            "label_b": ("taken for", content.name),
+            "percent_a_as_b": ("network", _percent),
+            "percent_b_as_a": ("the other way", _percent),
+            "human_a_as_b": ("people", _percent),
+            "human_b_as_a": ("the other way", _percent),
+            "agrees": ("same direction", lambda value: "yes" if value else "no"),
+        }
+        tables.append(as_html_table("human", "Asymmetric confusions, beside those of 20 listeners", known, columns))
+    return tables
+
+
+def _method_table(evidence: Evidence) -> HtmlTable:
+    measures = evidence.tables["measures"].pivot_table(index="method", columns="measure", values="value", dropna=False)
+    passes = {v["method"]: v["randomisation"] for v in evidence.facts["verdicts"]}
+    rows = pd.DataFrame({"method": evidence.methods})
+    for name in ("causal-agreement", "deletion", "class-similarity"):
+        rows[name] = rows["method"].map(measures[name]) if name in measures else np.nan
+    rows["randomisation"] = ["passes" if passes.get(m) else "fails" for m in rows["method"]]
+    shares = evidence.tables.get("shares", pd.DataFrame(columns=["label", "formant", "null", "method", "ratio"]))
+    for null in ("run", "class"):
+        pooled = shares[(shares["label"] == "all") & (shares["formant"] == "F1–F3") & (shares["null"] == null)]
+        rows[f"share-{null}"] = rows["method"].map(pooled.set_index("method")["ratio"])
+    overlap = evidence.tables["specificity"].set_index("method")
+    rows["rho"], rows["p"] = rows["method"].map(overlap["rho"]), rows["method"].map(overlap["p"])
+    columns: dict[str, tuple[str, Format]] = {
+        "method": ("method", str),
+        "randomisation": ("random weights", str),
+        "causal-agreement": ("agrees with filtering (ρ)", signed),
+        "deletion": ("deletion", signed),
+        "class-similarity": ("classes alike (r)", signed),
+        "share-run": ("F1–F3 over chance", lambda value: f"{value:.2f}"),
+        "share-class": ("within the class", lambda value: f"{value:.2f}"),
+        "rho": ("overlap explains confusions (ρ)", signed),
+        "p": ("p", p_value),
+    }
+    return as_html_table("methods", "Methods in one line each", rows, columns)
+
+
+def measure_table(evidence: Evidence | None) -> list[HtmlTable]:
+    """Every measure of every method, with what it can show."""
+    if evidence is None:
+        return []
+    table = evidence.tables["measures"]
+    shown = table.assign(
+        title=[describe_measure(name).title for name in table["measure"]],
+        better=[describe_measure(name).better for name in table["measure"]],
+        range=[
+            f"{_number(value)} ({_number(low)} to {_number(high)})" if np.isfinite(low) else _number(value)
+            for value, low, high in zip(table["value"], table["low"], table["high"], strict=True)
+        ],
+        shows=[describe_measure(name).shows for name in table["measure"]],
+    )
+    columns: dict[str, tuple[str, Format]] = {
+        "method": ("method", str),
+        "title": ("measure", str),
+        "range": ("value (95 %)", str),
+        "chance": ("chance", _number),
+        "better": ("better", str),
+        "shows": ("what it can and cannot show", str),
+        "note": ("note", str),
+    }
+    return [as_html_table("measures", "Every measure", shown, columns)]
+
+
+def _number(value: Any) -> str:
+    return f"{float(value):.3g}" if np.isfinite(value) else "–"
+
+
+def _percent(value: float) -> str:
+    return f"{value:.1f} %"
+
+
+def _panel(name: str, figure: Any, alt: str, note: str = "") -> Panel:
+    return Panel("".join(c if c.isalnum() or c in "_-" else "-" for c in name), to_svg(figure, name), alt, note)
