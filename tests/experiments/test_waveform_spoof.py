@@ -162,6 +162,18 @@ def test_the_kernel_holds_even_powers_only_with_an_offset():
     assert found[0.0] < 0.75
 
 
+def test_mel_bands_are_found_in_real_speech_by_its_long_term_spectrum(shared_data):
+    recipe = SpoofRecipe("x", sample_rate=RATE, recordings=30, attacks=["griffin-lim-mel"], random_seeds=1)
+    material = spoof_material.spoof_material(shared_data / "ljspeech", recipe)
+    tokens, features = hear(material.clips, spectrum_bank(RATE), random_seeds=1, seed=0)
+    assert material.settings == {"layout": "ljspeech"}
+    assert tokens["word"].notna().all()
+    results, _ = tell_apart(tokens, features, problems_of(tokens)[0])
+    rates = results[results["feature"] == SPECTRUM].set_index("attack")["eer"]
+    assert rates["griffin-lim-mel"] < 0.25
+    assert rates[CONTROL] > 0.3
+
+
 def test_the_command_runs_with_the_first_layer_of_a_weights_file(corpus, phonoscope, tmp_path):
     from safetensors.torch import save_file
 
