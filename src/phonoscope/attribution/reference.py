@@ -19,7 +19,7 @@ MOST_TOKENS = 128
 
 def _content(waveform: np.ndarray) -> tuple[int, int]:
     """Length and checksum: an order of tokens that does not depend on how they were listed."""
-    return len(waveform), zlib.crc32(np.ascontiguousarray(waveform).tobytes())
+    return len(waveform), zlib.crc32(np.ascontiguousarray(waveform, dtype=np.float32))
 
 
 class Reference:
@@ -35,10 +35,10 @@ class Reference:
     def __init__(self, classifier: Classifier, waveforms: Sequence[np.ndarray]) -> None:
         if len(waveforms) == 0:
             raise AttributionError("no reference token was given; pass waveforms, or leave reference= out")
-        ordered = sorted((np.asarray(wave, dtype=np.float32) for wave in waveforms), key=_content)
+        ordered = sorted(waveforms, key=_content)
         chosen = np.unique(np.linspace(0, len(waveforms) - 1, min(len(waveforms), MOST_TOKENS)).round().astype(int))
         self.classifier = classifier
-        self.waveforms = [ordered[i] for i in chosen]
+        self.waveforms = [np.asarray(ordered[i], dtype=np.float32) for i in chosen]
 
     @cached_property
     @torch.no_grad()
