@@ -113,14 +113,17 @@ def _findings(run: Run) -> list[str]:
         f"most: {percent(best['balanced_accuracy'])} balanced accuracy {interval(*best['balanced_accuracy_interval'])}."
         f"{trainings if len(each) > 1 else ''}"
     ]
-    tests = run.table("curve_tests")
+    tests, curves = run.table("curve_tests"), run.table("curves")
     for network in run.facts["recipe"]["networks"]:
+        own = curves[(curves["network"] == network) & (curves["label"] == "all") & (curves["frequency"] >= _LOWEST_HZ)]
+        moved = own.loc[own["moved"].abs().idxmax()]
         row = tests[(tests["network"] == network) & (tests["label"] == "all")].iloc[0]
         beyond = "differs from" if row["p"] <= 0.05 else "cannot be told from"
         said.append(
             f"What the first layer of the {network} network hears, over all classes, {beyond} what layers with random "
             f"weights hear in the same recordings (largest |z| {row['max_z']:.1f} at {row['at_hz']:.0f} Hz, "
-            f"p = {row['p']:.3f}); the two curves correlate at r = {signed(row['r_learned_null'])}."
+            f"p = {row['p']:.3f}); the two curves correlate at r = {signed(row['r_learned_null'])}. Training itself "
+            f"moved it by at most {abs(moved['moved']):.1f} dB, at {moved['frequency']:.0f} Hz."
         )
     return said
 
@@ -234,9 +237,9 @@ def _accuracy(run: Run) -> Section:
             )
         )
     columns: dict[str, Any] = {"network": ("network", str), "n_train": ("trained on", _whole)}
-    columns |= {"seeds": ("trainings", _whole), "balanced_accuracy": ("mean balanced accuracy", percent)}
-    columns |= {"low": ("from", percent), "high": ("to", percent), "sd": ("s.d. of trainings", percent)}
-    columns |= {"each": ("each (%)", str), "cpu_seconds": ("processor time of one (s)", _whole)}
+    columns |= {"seeds": ("trainings", _whole), "balanced_accuracy": ("balanced accuracy", percent)}
+    columns |= {"low": ("from", percent), "high": ("to", percent), "each": ("each (%)", str), "sd": ("s.d.", percent)}
+    columns |= {"cpu_seconds": ("time of one (s)", _whole)}
     tables = [as_html_table("over_seeds", "Over trainings", over, columns)]
     columns = {"network": ("network", str), "seed": ("seed", _whole), "n_train": ("trained on", _whole)}
     columns |= {"epochs": ("epochs", _whole), "balanced_accuracy": ("balanced accuracy", percent)}
@@ -270,7 +273,7 @@ def _spectra(run: Run) -> Section:
                 "leaves the grey area.",
                 [_panel(f"crs-{network}", figure, f"Response spectra of {network} for {', '.join(shown)}.")],
                 own,
-                width="medium",
+                width="full",
             )
         )
     pooled = bands[bands["label"] == "all"]
@@ -283,7 +286,7 @@ def _spectra(run: Run) -> Section:
             "A dot to the right of the grey bar: training moved the first layer towards this band.",
             [_panel("bands", band_figure(pooled), "Band shares beside those of random weights.")],
             bands,
-            width="medium",
+            width="full",
         )
     )
     columns = {"network": ("network", str), "label": ("class", str), "max_z": ("largest |z|", _one)}
@@ -319,15 +322,20 @@ def _geometry(run: Run) -> Section:
 
 
 def _claims(run: Run) -> Section:
-    columns: dict[str, Any] = {"paper_section": ("section", str), "paper_says": ("the paper says", str)}
-    columns |= {"measured": ("this run measured", lambda value: str(value) or "–")}
-    columns |= {"verdict": ("verdict", str), "detail": ("detail", str)}
+    columns: dict[str, Any] = {"paper_section": ("section", str), "paper_says": ("the paper says", _typeset)}
+    columns |= {"measured": ("this run measured", lambda value: _typeset(value) or "–")}
+    columns |= {"verdict": ("verdict", str), "detail": ("detail", _typeset)}
     text = (
         "Gupta and Abrol, “Time-frequency and geometric analysis of task-dependent learning in raw waveform based "
         "acoustic models”. Here each claim is a number with its interval and its chance level."
     )
     table: HtmlTable = as_html_table("claims", "Claim by claim", run.table("claims"), columns)
     return Section("claims", "What the paper says, what this run found", [text], [], [table])
+
+
+def _typeset(value: Any) -> str:
+    """Set percent signs apart and minus signs as such, as everywhere else on the page."""
+    return re.sub(r"(?<= )-(?=\d)", "−", re.sub(r"(?<=\d)%", "\u00a0%", str(value)))
 
 
 def provenance_section(run: Run) -> Section:
