@@ -15,8 +15,8 @@ import pandas as pd
 import xarray as xr
 
 from phonoscope import __version__
-from phonoscope.attribution import contrast, explain
-from phonoscope.attribution.method import parse_method
+from phonoscope.attribution import METHODS, contrast, explain
+from phonoscope.attribution.method import Ask, parse_method
 from phonoscope.errors import AttributionError, ExperimentError
 from phonoscope.evidence.agreement import method_agreement
 from phonoscope.evidence.faithful import CAUSAL, Faithfulness, faithfulness, pooled_measures
@@ -30,6 +30,8 @@ from phonoscope.phonetics.profiles import class_profiles, profile, profile_corre
 from phonoscope.phonetics.shares import formant_shares
 
 FOLDER, FACTS = "evidence", "evidence.json"
+# Filtering shows what is lost with a sound; with the band at its average level, also what its absence said.
+FILLED = f"{CAUSAL}(fill=mean)"
 DEFAULT_METHODS = (
     "cam",
     "grad-cam",
@@ -38,8 +40,6 @@ DEFAULT_METHODS = (
     "integrated-gradients",
     "smooth(gradient-x-input)",
     "band-occlusion",
-    "band-stop(fill=mean)",
-    CAUSAL,
 )
 DEFAULT_TOKENS = 120
 MOST_PAIRS = 3
@@ -79,7 +79,7 @@ def run_evidence(
     Parameters
     ----------
     methods
-        As `explain` takes them; the causal reference ``band-stop`` is always among them. Methods that do not suit the
+        As `explain` takes them; the causal references ``band-stop(fill=mean)`` and ``band-stop`` are always among them. Methods that do not suit the
         network are reported and left out.
     tokens
         Most tokens, the same number of each class where there are enough, drawn at random from all folds.
@@ -91,16 +91,18 @@ def run_evidence(
 
     Raises
     ------
+    AttributionError
+        If a method is not known.
     ExperimentError
         If the run is not one of tokens with a classifier, or fewer than two tested tokens can be read.
     """
     run = Run(source)
+    asked = list(dict.fromkeys([*(_known(method) for method in methods), FILLED, CAUSAL]))
     chosen = choose_tokens(run, tokens, seed)
     parts = list(held_out(run, only=chosen, trust_imports=trust_imports))
     table = pd.concat([part.tokens for part in parts], ignore_index=True)
     clusters = table[list(_UNITS)]
     classes = table["class"].astype(str).tolist()
-    asked = list(dict.fromkeys([*(str(parse_method(m)) for m in methods), CAUSAL]))
     judged, left_out = _judge(parts, asked, seed, say)
     formants = _formants(run)
     max_hz = float(run.facts["max_hz"])
@@ -172,6 +174,17 @@ def choose_tokens(run: Run, count: int, seed: int) -> np.ndarray:
     order = shuffled.groupby("class").cumcount().to_numpy()
     kept = shuffled.iloc[np.argsort(order, kind="stable")[:count]]
     return kept["token"].to_numpy()
+
+
+def _known(method: str) -> str:
+    """Return the method as it is written in tables; AttributionError if there is none of its name."""
+    ask = parse_method(method)
+    part: Ask | None = ask
+    while part is not None:
+        if part.name not in METHODS:
+            raise AttributionError(f"method {part.name!r} is not known; choose among {', '.join(METHODS)}")
+        part = part.inner
+    return str(ask)
 
 
 def _judge(

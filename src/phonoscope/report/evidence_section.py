@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from phonoscope.evidence.measures import describe_measure
-from phonoscope.experiments.evidence_run import FACTS, FOLDER
+from phonoscope.experiments.evidence_run import FACTS, FILLED, FOLDER
 from phonoscope.report.content import Content
 from phonoscope.report.evidence_figures import contrast_figure, measure_figure, measure_legend
 from phonoscope.report.plates import Panel, Plate
@@ -92,6 +92,15 @@ def _measure_plate(evidence: Evidence) -> Plate:
         figure = measure_figure(rows, evidence.methods, title=about.title, units=f"{about.units}{better}", lines=(0.0,))
         said = "; ".join(f"{r['method']} {r['value']:.2f}" for r in rows.to_dict("records") if np.isfinite(r["value"]))
         panels.append(_panel(f"evidence-{name}", figure, f"{about.title}: {said}.", about.shows))
+    filled = _agreement_with_filled(evidence)
+    if len(filled):
+        title = "agreement with band-stop filled to its average"
+        figure = measure_figure(
+            filled, evidence.methods, title=title, units="rank correlation, more is better", lines=(0.0,)
+        )
+        said = "; ".join(f"{r['method']} {r['value']:.2f}" for r in filled.to_dict("records"))
+        note = "Here the band is not emptied but brought to its average level, so evidence from a missing sound counts."
+        panels.insert(1, _panel("evidence-filled", figure, f"{title}: {said}.", note))
     return Plate(
         "evidence",
         "Every method, measure by measure",
@@ -104,6 +113,15 @@ def _measure_plate(evidence: Evidence) -> Plate:
         legend=_panel("evidence-legend", measure_legend(), "Legend: dots are means, grey bars are chance."),
         width="medium",
     )
+
+
+def _agreement_with_filled(evidence: Evidence) -> pd.DataFrame:
+    """Agreement of every other method with the filled causal reference: ``method, value, low, high, chance``."""
+    pairs = evidence.tables["agreement"]
+    mirrored = pairs.rename(columns={"a": "b", "b": "a"})
+    both = pd.concat([pairs, mirrored], ignore_index=True)
+    rows = both[both["b"] == FILLED]
+    return rows.rename(columns={"a": "method", "agreement": "value", "other_class": "chance"}).reset_index(drop=True)
 
 
 def _following_plate(evidence: Evidence) -> Plate:
