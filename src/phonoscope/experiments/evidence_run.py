@@ -80,8 +80,7 @@ def run_evidence(
     ----------
     methods
         As `explain` takes them; the causal references ``band-stop(fill=mean)`` and ``band-stop`` are always among them.
-        Methods that do not suit the
-        network are reported and left out.
+        Methods that do not suit the network are reported and left out.
     tokens
         Most tokens, the same number of each class where there are enough, drawn at random from all folds.
 
