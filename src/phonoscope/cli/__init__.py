@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from phonoscope import __version__
+from phonoscope.cli.bench import bench
 from phonoscope.cli.corpus import align, tokens
 from phonoscope.cli.evidence import evidence
 from phonoscope.cli.experiment import demo, explain, methods, report, run, train
@@ -43,6 +44,7 @@ def _root(
 
 for _command in (tokens, align, train, explain, methods, evidence, run, report, view, filters, geometry, demo):
     app.command()(_command)
+app.add_typer(bench)
 
 
 def main() -> None:
