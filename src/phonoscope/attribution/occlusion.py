@@ -13,10 +13,14 @@ import torch
 from torch import Tensor
 
 from phonoscope.attribution.bands import Bands, band_layout, top_of
+from phonoscope.attribution.local import LocalPass, OffTapeError, passes_locally, recorded_pass
 from phonoscope.attribution.method import Attributed, Batch, Prepared, Setting, unpromised
 from phonoscope.attribution.passes import portions
 from phonoscope.attribution.spaces import BASELINES, Space, choose_space
 from phonoscope.errors import AttributionError
+
+# Below this, passes of whole inputs of many windows at a time are as quick as local ones of one window.
+_FEWEST_TOKENS = 8
 
 # From tokens (n,) and the number of a window to what is put into its rows: (n, channels, rows, frames).
 Fill = Callable[[Tensor, int], Tensor]
@@ -62,9 +66,10 @@ def prepare_occlusion(
     for r, c in zip(windows.rows, windows.columns, strict=True):
         covered[r[0] : r[1], c[0] : c[1]] += 1
     filled = _filling(where, setting, fill, windows)
+    locally = where.reads == "inputs" and passes_locally(setting.classifier.network, setting.first.inputs)
 
     def function(batch: Batch) -> Attributed:
-        logits, losses = _losses(where, setting, batch, windows, filled)
+        logits, losses = _losses(where, setting, batch, windows, filled, locally)
         maps = losses.new_zeros(len(losses), *covered.shape)
         for number, (r, c) in enumerate(zip(windows.rows, windows.columns, strict=True)):
             maps[:, r[0] : r[1], c[0] : c[1]] += (losses[:, number] / cells[number])[:, None, None]
@@ -102,9 +107,10 @@ def prepare_band_occlusion(
         raise AttributionError(f"band-occlusion(bands={bands}, width={width:g}): the bands are narrower than a row")
     windows = Windows(rows[held], np.tile([0, columns], (int(held.sum()), 1)))
     filled = _filling(where, setting, fill, windows)
+    locally = where.reads == "inputs" and passes_locally(setting.classifier.network, setting.first.inputs)
 
     def function(batch: Batch) -> Attributed:
-        logits, losses = _losses(where, setting, batch, windows, filled)
+        logits, losses = _losses(where, setting, batch, windows, filled, locally)
         return Attributed(losses[:, :, None], logits, unpromised(logits))
 
     placement = Bands(laid.edges[held]).placement(setting.classifier, where.placement.resolution_hz)
@@ -187,14 +193,68 @@ def _in_painted(where: Space, examples: Tensor, windows: Windows) -> Fill:
 
 @torch.no_grad()
 def _losses(
-    where: Space, setting: Setting, batch: Batch, windows: Windows, filling: Callable[[Batch, Tensor], Fill]
+    where: Space,
+    setting: Setting,
+    batch: Batch,
+    windows: Windows,
+    filling: Callable[[Batch, Tensor], Fill],
+    locally: bool,
 ) -> tuple[Tensor, Tensor]:
     """Logits of the tokens (batch, classes), and what each token's target loses with each window, (batch, window)."""
     examples = where.examples(batch)
     forward, filled, count = where.forward(batch), filling(batch, examples), len(examples)
     tokens = torch.arange(count, device=examples.device)
-    logits = torch.cat([forward(examples[p].clone(), tokens[p]) for p in portions(count, setting.examples)])
+    first = None
+    if locally and count >= _FEWEST_TOKENS:
+        first = recorded_pass(setting.classifier.network, examples[: setting.examples])
+    if first is not None and count <= setting.examples:
+        logits = first.logits
+    else:
+        logits = torch.cat([forward(examples[p].clone(), tokens[p]) for p in portions(count, setting.examples)])
     weights = batch.weigh(logits)
+    if first is not None:
+        try:
+            return logits, _locally(setting, first, examples, logits, weights, windows, filled)
+        except OffTapeError:  # the network takes another way for other values
+            pass
+    return logits, _wholly(where, setting, batch, examples, logits, weights, windows, filled)
+
+
+def _locally(
+    setting: Setting,
+    first: LocalPass,
+    examples: Tensor,
+    logits: Tensor,
+    weights: Tensor,
+    windows: Windows,
+    filled: Fill,
+) -> Tensor:
+    """Losses window by window, by passes that compute again only what it can change."""
+    losses = logits.new_zeros(len(examples), len(windows))
+    tokens = torch.arange(len(examples), device=examples.device)
+    for part in portions(len(examples), setting.examples):
+        passed = first if part.start == 0 else recorded_pass(setting.classifier.network, examples[part])
+        for number, (r, c) in enumerate(zip(windows.rows.tolist(), windows.columns.tolist(), strict=True)):
+            new = filled(tokens[part], number)[..., slice(*c)]
+            differs = (new != examples[part, :, slice(*r), slice(*c)]).flatten(1).any(1)
+            if bool(differs.any()):
+                after = passed(new, (r[0], r[1]), (c[0], c[1]))
+                losses[part, number] = ((logits[part] - after) * weights[part]).sum(1) * differs
+    return losses
+
+
+def _wholly(
+    where: Space,
+    setting: Setting,
+    batch: Batch,
+    examples: Tensor,
+    logits: Tensor,
+    weights: Tensor,
+    windows: Windows,
+    filled: Fill,
+) -> Tensor:
+    """Losses by whole passes of (token × window) pairs."""
+    forward, count = where.forward(batch), len(examples)
     columns, last = cell_of_frame(where, batch, examples), len(where.placement.time)
     losses = logits.new_zeros(count * len(windows))
     for part in portions(count * len(windows), setting.examples):
@@ -217,7 +277,7 @@ def _losses(
         if len(pairs):
             after = forward(changed, owners)
             losses[pairs] = ((logits[owners] - after) * weights[owners]).sum(1)
-    return logits, losses.view(len(windows), count).T
+    return losses.view(len(windows), count).T
 
 
 def cell_of_frame(where: Space, batch: Batch, examples: Tensor) -> Tensor:
