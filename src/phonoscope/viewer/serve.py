@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import logging
 import socket
 import webbrowser
 from collections.abc import Callable, Sequence
@@ -12,6 +14,12 @@ from phonoscope.viewer.guard import new_token
 from phonoscope.viewer.session import Session
 
 HOST = "127.0.0.1"
+
+
+def _is_fault(record: logging.LogRecord) -> bool:
+    """Whether a line of the server's log is worth showing: requests that end because the viewer is stopped are not."""
+    cause = record.exc_info[1] if record.exc_info else None
+    return not isinstance(cause, asyncio.CancelledError) and "timeout graceful shutdown" not in record.getMessage()
 
 
 def serve(
@@ -73,4 +81,5 @@ def serve(
             app, loop="asyncio", http="h11", ws="none", lifespan="on", log_level="warning", access_log=False,
             server_header=False, timeout_graceful_shutdown=1,
         )  # fmt: skip
+        logging.getLogger("uvicorn.error").addFilter(_is_fault)
         uvicorn.Server(config).run(sockets=[listening])
