@@ -152,6 +152,20 @@ def test_neither_batches_nor_passes_nor_order_make_a_difference(name, dimensions
         assert one_by_one.attrs == pytest.approx(maps.attrs)
 
 
+@pytest.mark.parametrize("network", NETWORKS)
+@pytest.mark.parametrize("name", [name for name in NAMES if METHODS[name].family == "perturbation"])
+def test_large_batches_may_be_quicker_but_not_different(name, network):
+    skip_without_extra(name)
+    sounds, classifier = waves(10, seed=4), build(NETWORKS[network], 2)
+    before = snapshot(classifier)
+    together, apart = (
+        explain(classifier, sounds, "i", ask(name), context_seconds=CONTEXT_SECONDS, batch_size=size).values
+        for size in (10, 3)
+    )
+    assert_untouched(before, snapshot(classifier))
+    close(together, apart)
+
+
 @pytest.mark.parametrize(("name", "dimensions", "network"), accepted(CASES))
 def test_the_users_classifier_is_left_as_it_was(name, dimensions, network):
     skip_without_extra(name)

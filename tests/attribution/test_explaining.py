@@ -112,6 +112,7 @@ def test_it_is_left_as_it_was_when_it_fails(calls):
     [
         ({"method": "magic"}, "'magic' is not known; choose one of cam"),
         ({"layer": "layer3"}, "for layer 'act' only"),
+        ({"layer": "act", "method": "smooth(gradient)"}, "gradient makes no map of a layer; leave 'act' out"),
         ({"target": "true"}, "true_labels="),
         ({"target": "true", "true_labels": ["i"]}, "1 targets were given for 3 tokens"),
         ({"target": ["i", "u"]}, "2 targets were given for 3 tokens"),

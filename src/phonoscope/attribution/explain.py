@@ -45,6 +45,12 @@ def explain_batches(
     ask = parse_method(method)
     if ask.name not in METHODS:
         raise AttributionError(f"method {ask.name!r} is not known; choose one of {', '.join(METHODS)}")
+    innermost = ask
+    while innermost.inner is not None:
+        innermost = innermost.inner
+    if layer is not None and innermost.name in METHODS and METHODS[innermost.name].family != "layer":
+        of_layers = ", ".join(name for name, one in METHODS.items() if one.family == "layer")
+        raise AttributionError(f"{innermost.name} makes no map of a layer; leave {layer!r} out, or choose {of_layers}")
     if len(waveforms) == 0:
         raise AttributionError("there is no token to explain")
     if batch_size < 1:
