@@ -51,6 +51,19 @@ class Flat(nn.Module):
         return self.fc(torch.relu_(self.conv(x)).flatten(1))
 
 
+class Stepwise(Branches):
+    """Works on its input in place; rows and columns are averaged one after the other."""
+
+    def __init__(self):
+        super().__init__()
+        self.conv = nn.Conv2d(1, 4, 3, (2, 1), (0, 2), padding_mode="circular")
+        self.out = nn.Linear(4, 3)
+
+    def forward(self, x):
+        x.mul_(0.5)
+        return self.out(functional.avg_pool2d(self.conv(x.clamp_(-2, 2)), 2).mean(-1).mean(-1))
+
+
 class Unseen(torch.autograd.Function):
     """A function that is none of torch's."""
 
@@ -186,7 +199,9 @@ def sounds(count):
     return [(0.1 * random.normal(size=800 + 40 * i)).astype(np.float32) for i in range(count)]
 
 
-@pytest.mark.parametrize("network", ["compact", Branches, Hidden, Moody, Flat])
+@pytest.mark.parametrize(
+    "network", ["compact", Branches, Stepwise, Hidden, Moody, Flat, lambda: NETWORKS["in-place"](2)]
+)
 @pytest.mark.parametrize(
     "method",
     [

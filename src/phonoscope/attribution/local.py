@@ -18,27 +18,16 @@ from torch.overrides import TorchFunctionMode
 
 # Functions of each value alone, in place or not.
 _POINTWISE = frozenset(
-    f"{name}{ending}"
-    for name in (
-        "relu",
-        "relu6",
-        "leaky_relu",
-        "elu",
-        "gelu",
-        "silu",
-        "hardswish",
-        "hardtanh",
-        "sigmoid",
-        "tanh",
-        "clone",
-    )
-    for ending in ("", "_")
-)
+    name.format(function)
+    for function in ("relu", "relu6", "leaky_relu", "elu", "gelu", "silu", "hardswish", "hardtanh", "sigmoid", "tanh")
+    for name in ("{}", "{}_")
+) | {"clone"}
 _ARITHMETIC = frozenset(
     name.format(operation)
     for operation in ("add", "sub", "mul", "div", "truediv")
     for name in ("{}", "{}_", "__{}__", "__r{}__", "__i{}__", "r{}")
 )
+# Functions that tell how a tensor is made, not what is in it.
 _SHAPE_ONLY = frozenset(
     (
         *("shape", "size", "dim", "ndim", "ndimension", "device", "dtype", "is_cuda", "layout", "numel", "nelement"),
@@ -46,7 +35,7 @@ _SHAPE_ONLY = frozenset(
         *("is_quantized", "names"),
     )
 )
-_BOTH = ((2, 3), (-2, -1), (3, 2), (-1, -2))
+_ROWS_AND_COLUMNS = ((2, 3), (-2, -1), (3, 2), (-1, -2))
 _LARGEST_SHARE = 0.9  # of a grid that is worth cutting out
 _MOST_WORK = 0.7  # of the untouched pass's multiplications, for a local pass to pay
 
@@ -110,7 +99,8 @@ class LocalPass:
         """Logits when a window (first row or column, and first beyond) holds other values, (batch, channels, …)."""
         # What reads the stand-in unnoticed spoils the logits.
         dummy = self.inputs.new_full((1,), math.nan).expand(self.inputs.shape)
-        player = _Player(dummy, _Patch(self.inputs, rows, columns, values), self.tape)
+        # A copy: the network may work in place.
+        player = _Player(dummy, _Patch(self.inputs, rows, columns, values.clone()), self.tape)
         with torch.no_grad(), player:
             logits = self.network(dummy)
         self.work = player.work
@@ -211,7 +201,7 @@ class _Player(TorchFunctionMode):
             if math.prod(patch.values.shape[2:]) > _LARGEST_SHARE * math.prod(patch.base.shape[2:]):
                 return self._keep(patch.whole(), None)
             return self._keep(patch.base.new_full((1,), math.nan).expand(patch.base.shape), patch)
-        if name == "mean" and patches and tuple(_argument(args, kwargs, 1, "dim", default=())) in _BOTH:
+        if name == "mean" and patches and _over(args, kwargs) in _ROWS_AND_COLUMNS and "dtype" not in kwargs:
             keeps = bool(_argument(args, kwargs, 2, "keepdim", default=False))
             return self._keep(patches[0].mean(keeps), None)
         if call.in_place and self._known.get(id(args[0])) is not None:
@@ -348,6 +338,12 @@ def _tensors(values: Sequence[Any]) -> list[Tensor]:
 
 def _argument(args: Any, kwargs: Any, place: int, name: str, default: Any = None) -> Any:
     return args[place] if len(args) > place else kwargs.get(name, default)
+
+
+def _over(args: Any, kwargs: Any) -> Any:
+    """Dimensions that a function reduces."""
+    dimensions = _argument(args, kwargs, 1, "dim")
+    return tuple(dimensions) if isinstance(dimensions, (tuple, list)) else dimensions
 
 
 def _pair(value: Any) -> tuple[int, int]:

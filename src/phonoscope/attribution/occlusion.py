@@ -205,7 +205,7 @@ def _losses(
     forward, filled, count = where.forward(batch), filling(batch, examples), len(examples)
     tokens = torch.arange(count, device=examples.device)
     first = None
-    if locally and count >= _FEWEST_TOKENS:
+    if locally and min(count, setting.examples) >= _FEWEST_TOKENS:
         first = recorded_pass(setting.classifier.network, examples[: setting.examples])
     if first is not None and count <= setting.examples:
         logits = first.logits
