@@ -208,8 +208,8 @@ def _accuracy(run: Run) -> Section:
         Plate(
             "learning",
             "More recordings, better networks?",
-            f"Balanced accuracy on the same {run.results['n_test']} recordings after training on parts of the others: "
-            f"mean over trainings, with 95 % intervals from resampling {chance}.",
+            f"Balanced accuracy on the same {run.results['n_test']} recordings after training on parts of the others"
+            f"{': mean over trainings,' if several else ','} with 95 % intervals from resampling {chance}.",
             "A line that still climbs at its right end says that the network would do better with more recordings. "
             "Each small dot is one training; their spread is what the seed alone does.",
             [_panel("learning", learning_figure(curve, over), _learning_alt(over))],
