@@ -119,6 +119,34 @@ def accuracy_figure(rows: pd.DataFrame) -> Figure:
     return figure
 
 
+TRAINING_CURVES = {
+    "loss": (("train_loss", "validation_loss"), "loss (cross-entropy)", 1.0),
+    "accuracy": (("train_accuracy", "validation_balanced_accuracy"), "accuracy (%)", 100.0),
+}
+
+
+def draw_training(axes: Axes, training: pd.DataFrame, what: str = "loss") -> None:
+    """Draw loss or accuracy against epochs, one thin line a fold; `training` as of `training_figure`."""
+    pair, label, scale = TRAINING_CURVES[what]
+    folds = training.groupby("fold") if "fold" in training else [(0, training)]
+    for position, (_, fold) in enumerate(folds):
+        for column, colour, name in zip(pair, (ACCENT, "#ee6677"), ("training", "validation"), strict=True):
+            if column in fold and fold[column].notna().any():
+                axes.plot(
+                    fold["epoch"],
+                    scale * fold[column],
+                    "o-",
+                    markersize=2.2,
+                    color=colour,
+                    linewidth=1.1,
+                    alpha=0.85,
+                    label=name if position == 0 else None,
+                )
+    dress(axes, x="epoch", y=label)
+    if axes.get_legend_handles_labels()[0]:
+        axes.legend(frameon=False, fontsize=POINTS - 1, labelcolor=INK)
+
+
 def training_figure(training: pd.DataFrame) -> Figure:
     """Training curves: loss (left) and accuracy (right) against epochs, one thin line a fold.
 
@@ -129,28 +157,6 @@ def training_figure(training: pd.DataFrame) -> Figure:
         ``fold``; NaN where nothing was kept for validation.
     """
     figure = new_figure(6.4, 2.2)
-    folds = training.groupby("fold") if "fold" in training else [(0, training)]
-    for axes, pair, label in zip(
-        figure.subplots(1, 2),
-        (("train_loss", "validation_loss"), ("train_accuracy", "validation_balanced_accuracy")),
-        ("loss (cross-entropy)", "accuracy (%)"),
-        strict=True,
-    ):
-        scale = 100.0 if "accuracy" in label else 1.0
-        for position, (_, fold) in enumerate(folds):
-            for column, colour, name in zip(pair, (ACCENT, "#ee6677"), ("training", "validation"), strict=True):
-                if column in fold and fold[column].notna().any():
-                    axes.plot(
-                        fold["epoch"],
-                        scale * fold[column],
-                        "o-",
-                        markersize=2.2,
-                        color=colour,
-                        linewidth=1.1,
-                        alpha=0.85,
-                        label=name if position == 0 else None,
-                    )
-        dress(axes, x="epoch", y=label)
-        if axes.get_legend_handles_labels()[0]:
-            axes.legend(frameon=False, fontsize=POINTS - 1, labelcolor=INK)
+    for axes, what in zip(figure.subplots(1, 2), TRAINING_CURVES, strict=True):
+        draw_training(axes, training, what)
     return figure

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -35,7 +35,7 @@ RANGE_DB = 60.0
 SURFACE_PALETTE = "viridis"
 SURFACE_CELLS = 110  # a surface of more cells along an axis takes long to draw and shows no more
 _SCALE_LINES = {"linear": (0, (1, 1.5)), "mel": (0, (4, 2)), "erb": "solid"}
-_CONTOUR_COLOURS = "turbo"
+_CONTOUR_COLOURS = "plasma"  # rises in lightness, unlike a rainbow
 
 
 def strs_figure(
@@ -61,7 +61,6 @@ def strs_figure(
         Level, `range_db` deep; else amplitude as it is.
     """
     rate = strs.attrs["sample_rate"]
-    limit = float(strs["frequency"][-1]) if max_hz is None else max_hz
     figure = new_figure(6.0, 3.6)
     grid = figure.subplots(2, 2, sharex="col", height_ratios=[1, 3.2], width_ratios=[5, 1])
     (above, corner), (picture, side) = grid
@@ -69,20 +68,9 @@ def strs_figure(
     time = np.arange(len(waveform)) / rate
     above.plot(time, waveform, color=INK, linewidth=0.4, rasterized=True)
     dress(above, title=title, y="Amplitude")
-    values, label = _drawn(strs, decibel, range_db)
-    shown = values.sel(frequency=slice(0, limit))
-    mesh = picture.pcolormesh(
-        shown["time"].values,
-        shown["frequency"].values,
-        shown.transpose("frequency", "time").values,
-        cmap=DISPLAY_PALETTE,
-        vmin=-range_db if decibel else 0.0,
-        shading="nearest",
-        rasterized=True,
-    )
+    mesh, label = draw_strs(picture, strs, max_hz=max_hz, decibel=decibel, range_db=range_db)
     picture.set_xlim(0, max(time[-1], float(strs["time"][-1])))
-    picture.set_ylim(0, limit)
-    dress(picture, x="Time (s)", y="Frequency (Hz)")
+    limit = picture.get_ylim()[1]
     curve = strs.mean("time").sel(frequency=slice(0, limit))
     side.plot(curve.values, curve["frequency"].values, color=ACCENT, linewidth=1.0)
     side.set_ylim(0, limit)
@@ -94,6 +82,27 @@ def strs_figure(
     bar.ax.tick_params(labelsize=POINTS - 1, colors=MUTED, labelcolor=INK)
     bar.outline.set_visible(False)
     return figure
+
+
+def draw_strs(
+    axes: Axes, strs: xr.DataArray, *, max_hz: float | None = None, decibel: bool = True, range_db: float = RANGE_DB
+) -> tuple[Any, str]:
+    """Draw a short-time response spectrum as a heat map; returns what a colour bar needs: the mesh and its label."""
+    limit = float(strs["frequency"][-1]) if max_hz is None else max_hz
+    values, label = _drawn(strs, decibel, range_db)
+    shown = values.sel(frequency=slice(0, limit))
+    mesh = axes.pcolormesh(
+        shown["time"].values,
+        shown["frequency"].values,
+        shown.transpose("frequency", "time").values,
+        cmap=DISPLAY_PALETTE,
+        vmin=-range_db if decibel else 0.0,
+        shading="nearest",
+        rasterized=True,
+    )
+    axes.set_ylim(0, limit)
+    dress(axes, x="Time (s)", y="Frequency (Hz)")
+    return mesh, label
 
 
 def strs_surface(
@@ -108,14 +117,28 @@ def strs_surface(
 
     Cells are averaged in blocks, so that at most 110 stand along an axis. Parameters as of `strs_figure`.
     """
+    figure = new_figure(5.2, 4.2)
+    figure.set_layout_engine("none")  # a turning surface must not be laid out anew for every frame
+    axes = figure.add_axes((0.0, 0.05, 0.95, 0.87), projection="3d")
+    draw_surface(axes, strs, max_hz=max_hz, decibel=decibel, range_db=range_db, title=title)
+    return figure
+
+
+def draw_surface(
+    axes: Axes,
+    strs: xr.DataArray,
+    *,
+    max_hz: float | None = None,
+    decibel: bool = False,
+    range_db: float = RANGE_DB,
+    title: str = "",
+) -> None:
+    """Draw the surface of `strs_surface` on axes with the projection ``3d``."""
     limit = float(strs["frequency"][-1]) if max_hz is None else max_hz
     values, label = _drawn(strs.sel(frequency=slice(0, limit)), decibel, range_db)
     blocks = {dim: max(1, -(-values.sizes[dim] // SURFACE_CELLS)) for dim in ("frequency", "time")}
     coarse = values.coarsen(blocks, boundary="trim").mean()
     time, frequency = np.meshgrid(coarse["time"].values, coarse["frequency"].values / 1000)
-    figure = new_figure(5.2, 4.2)
-    figure.set_layout_engine("none")  # a turning surface must not be laid out anew for every frame
-    axes = figure.add_axes((0.0, 0.05, 0.95, 0.87), projection="3d")
     surface = coarse.transpose("frequency", "time").values
     axes.plot_surface(  # ty: ignore[missing-attribute]
         time, frequency, surface, cmap=SURFACE_PALETTE, rcount=SURFACE_CELLS, ccount=SURFACE_CELLS, linewidth=0
@@ -126,7 +149,6 @@ def strs_surface(
     axes.tick_params(labelsize=POINTS - 1, colors=MUTED, labelcolor=INK)
     axes.set_title(title, fontsize=POINTS + 1, color=INK)
     axes.view_init(elev=32, azim=-60)  # ty: ignore[missing-attribute]
-    return figure
 
 
 def crs_figure(table: pd.DataFrame, *, max_hz: float | None = None, columns: int = 3, lowest_hz: float = 0.0) -> Figure:
@@ -158,7 +180,8 @@ def crs_figure(table: pd.DataFrame, *, max_hz: float | None = None, columns: int
             lower.set_visible(False)
             continue
         rows = table[table["label"] == labels[position]]
-        _draw_curves(upper, lower, rows, class_colour(position))
+        draw_crs(upper, rows, class_colour(position))
+        draw_crs_change(lower, rows, class_colour(position))
         first = position % across == 0
         dress(upper, title=f"{labels[position]}, n = {int(rows['n'].iloc[0])}", y="CRS (dB re mean)" if first else "")
         dress(lower, x="Frequency (Hz)" if position + across >= len(labels) else "", y="− null (dB)" if first else "")
@@ -218,9 +241,33 @@ def wigner_figure(
     smooth_seconds: float | None = None,
     title: str = "",
 ) -> Figure:
-    """Wigner–Ville contours of all filters in one plane over their total energy in grey, as the paper's Fig. 4.
+    """Wigner–Ville contours of all filters in a figure of their own; parameters as of `draw_wigner`."""
+    figure = new_figure(4.6, 3.6)
+    axes = figure.subplots()
+    mesh = draw_wigner(
+        axes, bank, level=level, max_hz=max_hz, lag_seconds=lag_seconds, smooth_seconds=smooth_seconds, title=title
+    )
+    bar = figure.colorbar(mesh, ax=axes)
+    bar.set_label("total energy (share of its maximum)", fontsize=POINTS, color=INK)
+    bar.ax.tick_params(labelsize=POINTS - 1, colors=MUTED, labelcolor=INK)
+    bar.outline.set_visible(False)
+    return figure
+
+
+def draw_wigner(
+    axes: Axes,
+    bank: FilterBank,
+    *,
+    level: float = LEVEL,
+    max_hz: float | None = None,
+    lag_seconds: float | None = None,
+    smooth_seconds: float | None = None,
+    title: str = "",
+) -> Any:
+    """Draw Wigner–Ville contours of all filters in one plane over their total energy in grey, as the paper's Fig. 4.
 
     Colours go from the lowest centre frequency to the highest; parameters as of `phonoscope.filters.wigner.contours`.
+    Returns the mesh of the energy, for a colour bar.
     """
     import matplotlib
 
@@ -229,25 +276,19 @@ def wigner_figure(
     limit = bank.sample_rate / 2 if max_hz is None else max_hz
     time, frequency = planes["time"].values * 1000, planes["frequency"].values
     total = np.maximum(planes.values.sum(axis=0, dtype=np.float64), 0)
-    figure = new_figure(4.6, 3.6)
-    axes = figure.subplots()
     mesh = axes.pcolormesh(
         time, frequency, total / max(total.max(), np.finfo(float).tiny), cmap=DISPLAY_PALETTE, vmin=0, vmax=1,
         shading="nearest", rasterized=True, alpha=0.8,
     )  # fmt: skip
     order = filter_atlas(bank)["filter"].to_numpy()
-    colours = matplotlib.colormaps[_CONTOUR_COLOURS](np.linspace(0.05, 0.95, len(order)))
+    colours = matplotlib.colormaps[_CONTOUR_COLOURS](np.linspace(0.0, 0.85, len(order)))
     for colour, number in zip(colours, order, strict=True):
         plane = planes.values[number]
         if plane.max() > 0:
             axes.contour(time, frequency, plane, levels=[level * plane.max()], colors=[colour], linewidths=0.8)
     axes.set_ylim(0, limit)
     dress(axes, title=title, x="Time from the frame's middle (ms)", y="Frequency (Hz)")
-    bar = figure.colorbar(mesh, ax=axes)
-    bar.set_label("total energy (share of its maximum)", fontsize=POINTS, color=INK)
-    bar.ax.tick_params(labelsize=POINTS - 1, colors=MUTED, labelcolor=INK)
-    bar.outline.set_visible(False)
-    return figure
+    return mesh
 
 
 def _drawn(strs: xr.DataArray, decibel: bool, range_db: float) -> tuple[xr.DataArray, str]:
@@ -258,25 +299,37 @@ def _drawn(strs: xr.DataArray, decibel: bool, range_db: float) -> tuple[xr.DataA
     return strs, "STRS (amplitude × gain²)"
 
 
-def _draw_curves(upper: Axes, lower: Axes, rows: pd.DataFrame, colour: str) -> None:
+def draw_crs(axes: Axes, rows: pd.DataFrame, colour: str) -> None:
+    """Draw the cumulative response of one class: learned, before training, random weights' band, plain spectrum.
+
+    Parameters
+    ----------
+    rows : DataFrame
+        Rows of one class of `learned_minus_null`, dB.
+    """
     frequency = rows["frequency"]
-    upper.fill_between(frequency, rows["null_low"], rows["null_high"], color=FAINT, alpha=0.45, linewidth=0,
+    axes.fill_between(frequency, rows["null_low"], rows["null_high"], color=FAINT, alpha=0.45, linewidth=0,
                        label="random weights")  # fmt: skip
     if rows["spectrum"].notna().any():
         line = (0, (4, 2))
-        upper.plot(frequency, rows["spectrum"], color=MUTED, linewidth=0.9, linestyle=line, label="plain spectrum")
+        axes.plot(frequency, rows["spectrum"], color=MUTED, linewidth=0.9, linestyle=line, label="plain spectrum")
     if rows["learned_low"].notna().any():
-        upper.fill_between(frequency, rows["learned_low"], rows["learned_high"], color=colour, alpha=0.3, linewidth=0)
-    upper.plot(frequency, rows["learned"], color=colour, linewidth=1.3, label="learned")
+        axes.fill_between(frequency, rows["learned_low"], rows["learned_high"], color=colour, alpha=0.3, linewidth=0)
+    axes.plot(frequency, rows["learned"], color=colour, linewidth=1.3, label="learned")
     if "initial" in rows and rows["initial"].notna().any():
         dots = (0, (1, 1.5))
-        upper.plot(frequency, rows["initial"], color=INK, linewidth=0.9, linestyle=dots, label="before training")
-    lower.axhline(0, color=RULE, linewidth=0.8)
-    lower.fill_between(frequency, rows["null_low"] - rows["null"], rows["null_high"] - rows["null"], color=FAINT,
+        axes.plot(frequency, rows["initial"], color=INK, linewidth=0.9, linestyle=dots, label="before training")
+
+
+def draw_crs_change(axes: Axes, rows: pd.DataFrame, colour: str) -> None:
+    """Draw what was learned less the null of random weights, in dB; parameters as of `draw_crs`."""
+    frequency = rows["frequency"]
+    axes.axhline(0, color=RULE, linewidth=0.8)
+    axes.fill_between(frequency, rows["null_low"] - rows["null"], rows["null_high"] - rows["null"], color=FAINT,
                        alpha=0.45, linewidth=0)  # fmt: skip
     if rows["low"].notna().any():
-        lower.fill_between(frequency, rows["low"], rows["high"], color=colour, alpha=0.3, linewidth=0)
-    lower.plot(frequency, rows["difference"], color=colour, linewidth=1.2)
+        axes.fill_between(frequency, rows["low"], rows["high"], color=colour, alpha=0.3, linewidth=0)
+    axes.plot(frequency, rows["difference"], color=colour, linewidth=1.2)
 
 
 def _limits(values: pd.DataFrame) -> tuple[float, float]:

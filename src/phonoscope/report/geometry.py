@@ -37,19 +37,12 @@ def layer_figure(table: pd.DataFrame) -> Figure:
     """
     if table.empty:
         raise PhonoscopeError("there is no layer to draw")
-    groups = list(table.groupby("checkpoint", sort=False)) if "checkpoint" in table else [("", table)]
     layers = list(dict.fromkeys(table["layer"]))
     width = min(max(_INCHES_A_LAYER * len(layers) + 1.2, _LEAST_INCHES), _MOST_INCHES)
     figure = new_figure(width, 5.6)
     panels = figure.subplots(len(_PANELS), 1, sharex=True)
-    place = {layer: i for i, layer in enumerate(layers)}
-    for axes, (measure, sign) in zip(panels, _PANELS, strict=True):
-        dress(axes, y=sign)
-        if f"{measure}_null" in table:
-            _draw_null(axes, groups[0][1], measure, place)
-        for number, (name, rows) in enumerate(groups):
-            _draw_line(axes, rows, measure, place, class_colour(number), str(name))
-    panels[-1].set_xticks(range(len(layers)), layers, rotation=90, fontsize=POINTS - 1)
+    for axes, (measure, _) in zip(panels, _PANELS, strict=True):
+        draw_layers(axes, table, measure)
     handles, labels = panels[0].get_legend_handles_labels()
     seen = dict(zip(labels, handles, strict=True))
     if seen:
@@ -63,6 +56,19 @@ def layer_figure(table: pd.DataFrame) -> Figure:
             labelcolor=INK,
         )
     return figure
+
+
+def draw_layers(axes: Axes, table: pd.DataFrame, measure: str = "mu") -> None:
+    """Draw one measure (``mu``, ``mu_avg`` or ``B``) of every layer in network order; `table` as of `layer_figure`."""
+    groups = list(table.groupby("checkpoint", sort=False)) if "checkpoint" in table else [("", table)]
+    layers = list(dict.fromkeys(table["layer"]))
+    place = {layer: i for i, layer in enumerate(layers)}
+    dress(axes, y=dict(_PANELS)[measure])
+    if f"{measure}_null" in table:
+        _draw_null(axes, groups[0][1], measure, place)
+    for number, (name, rows) in enumerate(groups):
+        _draw_line(axes, rows, measure, place, class_colour(number), str(name))
+    axes.set_xticks(range(len(layers)), layers, rotation=90, fontsize=POINTS - 1)
 
 
 def _draw_null(axes: Axes, rows: pd.DataFrame, measure: str, place: dict[str, int]) -> None:

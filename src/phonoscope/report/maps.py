@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -10,6 +10,7 @@ import xarray as xr
 
 from phonoscope.errors import PhonoscopeError
 from phonoscope.report.bands import mark_formants
+from phonoscope.report.overlays import hatch_cells
 from phonoscope.report.style import (
     ACCENT,
     INK,
@@ -142,6 +143,7 @@ def class_map_figure(
     title: str,
     last_time: float = 1.0,
     time_label: str = "Share of the token",
+    chance: np.ndarray | None = None,
 ) -> Figure:
     """The mean of what the network got, the formants of the class, and the class-mean map under contours of the former.
 
@@ -155,6 +157,8 @@ def class_map_figure(
         Upper borders of the network's input, Hz and share of the token (or s).
     limit : float
         Logits at the palette's ends, the same for all figures that are compared.
+    chance : ndarray of bool (frequency, time), optional
+        Cells that do not differ from chance: hatched.
     """
     figure = new_figure(3.9, 2.75)
     left, strip, right = figure.subplots(1, 3, width_ratios=[5, 1.35, 5])
@@ -172,6 +176,8 @@ def class_map_figure(
     dress(left, title=title, y="Frequency (Hz)")
     mark_formants(strip, bands, max_hz)
     draw_map(right, mean_map, max_hz=max_hz, limit=limit, last_time=last_time)
+    if chance is not None:
+        hatch_cells(right, chance, *cell_limits(mean_map, max_hz, last_time))
     if spectrogram.attrs.get("count", FEWEST_FOR_CONTOURS) >= FEWEST_FOR_CONTOURS:
         draw_contours(right, spectrogram)
     dress(right, title=f"map, n = {mean_map.attrs['count']}" if "count" in mean_map.attrs else "map")
@@ -184,6 +190,50 @@ def class_map_figure(
     right.title.set_fontsize(POINTS)
     figure.supxlabel(time_label, fontsize=POINTS, color=INK)
     return figure
+
+
+def draw_class_map(
+    axes: Axes,
+    mean_map: xr.DataArray,
+    *,
+    max_hz: float,
+    limit: float | None = None,
+    bands: pd.DataFrame | None = None,
+    spectrogram: xr.DataArray | None = None,
+    chance: np.ndarray | None = None,
+    last_time: float = 1.0,
+    title: str = "",
+    x: str = "Share of the token",
+) -> Any:
+    """Draw the mean map of a class with its formants beside it, and hatch what does not differ from chance.
+
+    Parameters
+    ----------
+    mean_map : DataArray, dims (frequency, time), logits
+    limit : float, optional
+        Logits at the palette's ends; the largest absolute value by default.
+    bands : DataFrame, optional
+        Formants of the class, from `class_formants`: boxes and whiskers right of the map.
+    spectrogram : DataArray, optional
+        Mean of what the network got, dB: contours 10 and 20 dB below its peak.
+    chance : ndarray of bool (frequency, time), optional
+        Cells that do not differ from chance, e.g. ``p_region >= 0.05`` of `phonetics.grids.class_difference`.
+
+    Returns
+    -------
+    mappable
+        For a colour bar.
+    """
+    largest = float(np.abs(mean_map.values).max(initial=0.0)) if limit is None else limit
+    draw_map(axes, mean_map, max_hz=max_hz, limit=largest or 1.0, last_time=last_time)
+    if chance is not None:
+        hatch_cells(axes, chance, *cell_limits(mean_map, max_hz, last_time))
+    if spectrogram is not None:
+        draw_contours(axes, spectrogram)
+    dress(axes, title=title, x=x, y="Frequency (Hz)")
+    if bands is not None and len(bands):
+        mark_formants(axes.inset_axes((1.01, 0.0, 0.16, 1.0)), bands, max_hz)
+    return axes.collections[0]
 
 
 def colour_bar_figure(limit: float, unit: str) -> Figure:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 # The chance levels, in the order in which they are drawn at each formant.
 NULLS = ("run", "class", "classes")
 _TICKS = (0.1, 0.2, 0.3, 0.5, 0.7, 1.0, 1.5, 2.0, 3.0, 5.0, 10.0, 20.0)
+_FINE_TICKS = (0.8, 0.9, 1.0, 1.1, 1.2, 1.3, 1.4)
 _WIDEST = (0.1, 20.0)
 
 
@@ -72,6 +73,8 @@ def draw_ratios(axes: Axes, shares: pd.DataFrame, *, limits: tuple[float, float]
     axes.set_xscale("log")
     axes.set_xlim(low, high)
     ticks = [tick for tick in _TICKS if low <= tick <= high]
+    if len(ticks) < 3:
+        ticks = [tick for tick in _FINE_TICKS if low <= tick <= high]
     # a short axis takes every mark; on a long one the odd ones would run into each other
     if len(ticks) > 6:
         ticks = [tick for tick in ticks if tick in (0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 20.0)]

@@ -19,8 +19,8 @@ _DOTS_SHOWN = 150  # a class; more only darkens the cloud and swells the file
 _AIR = 0.06
 
 
-def chart_limits(formants: pd.DataFrame) -> tuple[tuple[float, float], tuple[float, float]]:
-    """Limits of F2 and F1 in Hz, highest first since both axes are reversed.
+def chart_limits(formants: pd.DataFrame, *, lowest: float = 0.0) -> tuple[tuple[float, float], tuple[float, float]]:
+    """Limits of F2 and F1, highest first since both axes are reversed; none below `lowest`.
 
     All but the most extreme 1 % of the measurements lie inside: a slip of the tracker must not squeeze the vowels.
     """
@@ -30,7 +30,7 @@ def chart_limits(formants: pd.DataFrame) -> tuple[tuple[float, float], tuple[flo
         values = values[np.isfinite(values)]
         low, high = np.percentile(values, [0.5, 99.5]) if len(values) else (0.0, 1.0)
         air = _AIR * (high - low) or 50.0
-        limits.append((float(high + air), float(max(low - air, 0.0))))
+        limits.append((float(high + air), float(max(low - air, lowest))))
     return limits[0], limits[1]
 
 
@@ -54,6 +54,7 @@ def draw_vowel_chart(
     *,
     limits: tuple[tuple[float, float], tuple[float, float]] | None = None,
     title: str = "",
+    unit: str = "Hz",
 ) -> None:
     """Draw tokens, 1-SD ellipses, the vowel's letter at its mean, and an arrow from 20 % to 80 % of the vowel.
 
@@ -66,7 +67,9 @@ def draw_vowel_chart(
     colours : mapping
         Colour of each vowel; vowels without one take no part.
     limits : ((F2 high, low), (F1 high, low)), optional
-        Hz; the same for charts that are compared.
+        The same for charts that are compared.
+    unit : str
+        Of the formants, see `phonoscope.report.vowel_scales`.
     """
     names = labels.to_numpy(dtype=object)
     for name, colour in colours.items():
@@ -98,10 +101,11 @@ def draw_vowel_chart(
             va="center",
             bbox={"boxstyle": "round,pad=0.08", "facecolor": PAPER, "edgecolor": "none", "alpha": 0.7},
         )
-    f2, f1 = chart_limits(formants) if limits is None else limits
+    lowest = -np.inf if unit == "z" else 0.0
+    f2, f1 = chart_limits(formants, lowest=lowest) if limits is None else limits
     axes.set_xlim(*f2)
     axes.set_ylim(*f1)
-    dress(axes, x="F2 (Hz)", y="F1 (Hz)")
+    dress(axes, x=f"F2 ({unit})", y=f"F1 ({unit})")
     axes.xaxis.set_label_position("top")
     axes.xaxis.tick_top()
     axes.yaxis.set_label_position("right")

@@ -1,0 +1,188 @@
+"""A map laid over the spectrogram it explains, in Hz and Bark; cells that do not differ from chance are hatched."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import xarray as xr
+
+from phonoscope.axes import cell_edges
+from phonoscope.errors import PhonoscopeError
+from phonoscope.report.style import ACCENT, DISPLAY_PALETTE, INK, MUTED, POINTS, dress
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+RANGE_DB = 70.0
+HUE = "#d1495b"  # of positive maps: one hue, the more opaque the more it counts
+NEGATIVE_HUE = "#2a6f9e"
+CONTOUR_SHARES = (0.25, 0.5, 0.75)
+_MOST_OPAQUE = 0.75
+_BARK_TICKS = (0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24)
+_LEAST_BARK_GAP = 0.07  # of the height of the axes: ticks that lie closer run into each other
+HATCH = "////"
+
+
+def hz_to_bark(hz: np.ndarray | float) -> np.ndarray:
+    """Critical-band rate in Bark (Traunmüller 1990, J. Acoust. Soc. Am. 88, 97): ``26.81 f / (1960 + f) − 0.53``."""
+    hz = np.asarray(hz, dtype=float)
+    return 26.81 * hz / (1960.0 + hz) - 0.53
+
+
+def bark_to_hz(bark: np.ndarray | float) -> np.ndarray:
+    """Inverse of `hz_to_bark`."""
+    bark = np.asarray(bark, dtype=float)
+    return 1960.0 * (bark + 0.53) / (26.28 - bark)
+
+
+def draw_overlay(
+    axes: Axes,
+    spectrogram: xr.DataArray,
+    token_map: xr.DataArray,
+    *,
+    max_hz: float,
+    span: tuple[float, float] = (0.0, 1.0),
+    sign: str = "signed",
+    how: str = "alpha",
+    limit: float | None = None,
+    title: str = "",
+    x: str = "Time (s)",
+) -> Any:
+    """Draw a map over a spectrogram in grey: Hz on the left, Bark on the right, low frequencies at the bottom.
+
+    Cells are drawn where they lie, with borders half-way between their centres; nothing is smoothed.
+
+    Parameters
+    ----------
+    spectrogram : DataArray, dims (frequency, time)
+        dB; ``time`` on the axis of `span`.
+    token_map : DataArray, dims (frequency, time)
+        Logits; its ``time`` (or, if it has it, ``seconds``) on the same axis.
+    max_hz : float
+        Upper border of what the network was given; the map ends there.
+    span : (start, end)
+        Where the token lies on the time axis.
+    sign : {"signed", "positive"}
+        Both signs in two hues, or what speaks for the class in one.
+    how : {"alpha", "contours"}
+        Opacity by value, or lines at a quarter, half and three quarters of the limit.
+    limit : float, optional
+        Value of the fullest colour; the largest absolute value by default.
+
+    Returns
+    -------
+    mappable
+        For a colour bar: ``axes.figure.colorbar(mappable, ax=axes)``.
+    """
+    from matplotlib.cm import ScalarMappable
+    from matplotlib.colors import LinearSegmentedColormap, Normalize
+
+    if sign not in ("signed", "positive") or how not in ("alpha", "contours"):
+        raise PhonoscopeError(f"a map is drawn signed or positive, by alpha or contours; not {sign!r}, {how!r}")
+    level = spectrogram.transpose("frequency", "time")
+    decibel = level.values - np.nanmax(level.values)
+    axes.pcolormesh(
+        level["time"].values, level["frequency"].values, decibel, cmap=DISPLAY_PALETTE, vmin=-RANGE_DB, vmax=0.0,
+        shading="nearest", rasterized=True,
+    )  # fmt: skip
+    values = token_map.transpose("frequency", "time").values.astype(float)
+    shown = values if sign == "signed" else np.maximum(values, 0.0)
+    largest = float(np.abs(shown).max(initial=0.0)) if limit is None else limit
+    largest = largest if np.isfinite(largest) and largest > 0 else 1.0
+    time = token_map["seconds"].values if "seconds" in token_map.coords else token_map["time"].values
+    frequency = token_map["frequency"].values
+    frequency_edges, time_edges = cell_edges(frequency, 0.0, max_hz), cell_edges(time, *span)
+    if how == "alpha":
+        share = np.clip(shown / largest, -1.0, 1.0)
+        opaque = np.where(share[..., None] > 0, *(_rgba(hue, np.abs(share)) for hue in (HUE, NEGATIVE_HUE)))
+        axes.pcolormesh(
+            time_edges, frequency_edges, opaque, shading="flat", rasterized=True, edgecolors="none", antialiased=False
+        )
+    elif min(shown.shape) > 1:
+        for hue, one in ((HUE, shown), (NEGATIVE_HUE, -shown)):
+            levels = [s * largest for s in CONTOUR_SHARES if s * largest < one.max()]
+            if levels:
+                axes.contour(time, frequency, one, levels=levels, colors=hue, linewidths=[0.7, 1.1, 1.5][: len(levels)])
+    top = max(max_hz, 0.0)
+    axes.set_ylim(0, top)
+    dress(axes, title=title, x=x, y="Frequency (Hz)")
+    add_bark_axis(axes)
+    if sign == "positive":
+        palette = LinearSegmentedColormap.from_list("positive", ["white", HUE])
+        return ScalarMappable(Normalize(0.0, largest), palette)
+    palette = LinearSegmentedColormap.from_list("signed", [NEGATIVE_HUE, "white", HUE])
+    return ScalarMappable(Normalize(-largest, largest), palette)
+
+
+def add_bark_axis(axes: Axes) -> Axes:
+    """Mark Bark on the right side of axes whose left side is in Hz."""
+    right = axes.secondary_yaxis("right", functions=(hz_to_bark, bark_to_hz))
+    low, high = hz_to_bark(np.array(axes.get_ylim()))
+    bottom, top = axes.get_ylim()
+    ticks, room = [], _LEAST_BARK_GAP * (top - bottom)
+    for tick in _BARK_TICKS[::-1]:  # from the top, where Bark lie far apart
+        if low <= tick <= high and (not ticks or bark_to_hz(ticks[-1]) - bark_to_hz(tick) >= room):
+            ticks.append(tick)
+    right.set_yticks(ticks)
+    right.set_ylabel("Bark", fontsize=POINTS, color=INK)
+    right.tick_params(colors=MUTED, labelcolor=INK, labelsize=POINTS - 1, width=0.7, length=3)
+    for spine in right.spines.values():
+        spine.set_color(MUTED)
+        spine.set_linewidth(0.7)
+    return right
+
+
+def add_colour_bar(axes: Axes, mappable: Any, label: str) -> None:
+    """Put a colour bar with its unit beside axes."""
+    figure = axes.figure
+    bar = figure.colorbar(mappable, ax=axes, pad=0.02, fraction=0.05)
+    bar.set_label(label, fontsize=POINTS, color=INK)
+    bar.ax.tick_params(colors=MUTED, labelcolor=INK, labelsize=POINTS - 1, width=0.7, length=3)
+    bar.outline.set_visible(False)
+
+
+def hatch_cells(axes: Axes, chance: np.ndarray, frequency_edges: np.ndarray, time_edges: np.ndarray) -> None:
+    """Hatch the cells that do not differ from chance.
+
+    Parameters
+    ----------
+    chance : ndarray of bool (frequency, time)
+        True where nothing can be claimed.
+    """
+    from matplotlib.collections import PolyCollection
+
+    rows, columns = np.nonzero(chance)
+    if not len(rows):
+        return
+    low, high = frequency_edges[rows], frequency_edges[rows + 1]
+    left, right = time_edges[columns], time_edges[columns + 1]
+    corners = np.stack([np.stack([left, low], 1), np.stack([right, low], 1), np.stack([right, high], 1),
+                        np.stack([left, high], 1)], axis=1)  # fmt: skip
+    cells = PolyCollection(list(corners), facecolors="none", edgecolors="#59636b80", linewidths=0.0, hatch=HATCH)
+    cells.set_gid("chance")
+    axes.add_collection(cells)
+
+
+def mark_region(axes: Axes, inside: np.ndarray, frequency_edges: np.ndarray, time_edges: np.ndarray) -> None:
+    """Draw the border of the cells that do differ from chance."""
+    padded = np.pad(inside, 1)
+    lines = []
+    for row, column in np.argwhere(padded[1:, 1:-1] != padded[:-1, 1:-1]):
+        lines.append([(time_edges[column], frequency_edges[row]), (time_edges[column + 1], frequency_edges[row])])
+    for row, column in np.argwhere(padded[1:-1, 1:] != padded[1:-1, :-1]):
+        lines.append([(time_edges[column], frequency_edges[row]), (time_edges[column], frequency_edges[row + 1])])
+    if lines:
+        from matplotlib.collections import LineCollection
+
+        axes.add_collection(LineCollection(lines, colors=ACCENT, linewidths=1.1, clip_on=True))
+
+
+def _rgba(hue: str, share: np.ndarray) -> np.ndarray:
+    """Colour of each cell: one hue, opacity by share; shape (..., 4)."""
+    from matplotlib.colors import to_rgb
+
+    colour = np.empty((*share.shape, 4))
+    colour[..., :3] = to_rgb(hue)
+    colour[..., 3] = _MOST_OPAQUE * share
+    return colour
