@@ -6,20 +6,30 @@ import hashlib
 import json
 import math
 import os
+import platform
+import re
 import tempfile
+import time
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+
+# Names of files that are not whole yet, with who writes them; one that is left over is of a process that was killed.
+_BEGUN_NAME = re.compile(r"\.(?P<stem>.*)\.(?P<machine>[0-9a-f]{8})-(?P<process>\d+)-\w+\.begun(\..*)?", re.DOTALL)
+_ABANDONED_SECONDS = 24 * 3600
 
 
 def write_with(path: str | Path, write: Callable[[Path], object]) -> Path:
     """Let ``write`` fill a temporary neighbour of ``path`` and rename it, so that ``path`` is whole or absent.
 
-    The neighbour has the same suffix as ``path``: many writers choose their format by it.
+    The neighbour has the same suffix as ``path``: many writers choose their format by it. Its name says which process
+    of which machine writes it (see ``sweep``).
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.stem}.", suffix=path.suffix)
+    owner = f"{_machine()}-{os.getpid()}-"
+    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.stem}.{owner}", suffix=f".begun{path.suffix}")
     os.close(descriptor)
     temporary = Path(name)
     try:
@@ -53,6 +63,59 @@ def to_json(value: Any, indent: int | None = None) -> str:
     NumPy scalars and arrays become numbers and lists, paths become text.
     """
     return json.dumps(_plain(value), indent=indent, ensure_ascii=False, allow_nan=False)
+
+
+def is_begun(path: Path) -> bool:
+    """Whether a file is one that ``write_with`` has not finished."""
+    return _BEGUN_NAME.fullmatch(path.name) is not None
+
+
+def sweep(folder: str | Path, *, alone: bool = False, stem: str | None = None) -> None:
+    """Remove the unfinished files of killed processes in a folder, and below it.
+
+    Parameters
+    ----------
+    alone
+        Nobody else writes to the folder (see ``phonoscope.folders.locked``): every unfinished file goes. Without it
+        only those whose process is dead, or which are of another machine and a day old.
+    stem
+        Only files that should have had this name (without suffix), in the folder itself.
+    """
+    for directory, below, names in os.walk(folder):
+        if stem is not None:
+            below.clear()
+        for name in names:
+            match = _BEGUN_NAME.fullmatch(name)
+            if match is None or (stem is not None and match["stem"] != stem):
+                continue
+            path = Path(directory, name)
+            if alone or _is_left(path, match["machine"], int(match["process"])):
+                path.unlink(missing_ok=True)
+
+
+def _is_left(path: Path, machine: str, process: int) -> bool:
+    """Whether nobody will finish this file any more."""
+    if machine == _machine() and os.name == "posix":
+        return not _alive(process)
+    try:
+        return time.time() - path.stat().st_mtime > _ABANDONED_SECONDS
+    except FileNotFoundError:
+        return False
+
+
+def _machine() -> str:
+    return f"{zlib.crc32(platform.node().encode()):08x}"
+
+
+def _alive(process: int) -> bool:
+    """Whether a process of this (POSIX) machine lives; another user's does."""
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
 
 
 def sha256(path: str | Path) -> str:

@@ -134,7 +134,7 @@ def test_a_run_that_was_killed_goes_on_to_the_same_result(single, talkers, tmp_p
 def test_going_on_with_other_tokens_or_settings_is_refused(single, talkers, tmp_path):
     recipe, whole = single
     shutil.copytree(whole, tmp_path / "run")
-    with pytest.raises(ExperimentError, match=r"other settings \(.*tokens"):
+    with pytest.raises(ExperimentError, match=r"corpus changed since .*another one now \(120 tokens then, 100 now"):
         run_experiment(recipe, tmp_path / "run", corpus=talkers, corpus_options={"max_per_class": 20}, resume=True)
     with pytest.raises(ExperimentError, match="another recipe or other settings"):
         run_experiment(recipe.changed(epochs=5), tmp_path / "run", corpus=talkers, resume=True)

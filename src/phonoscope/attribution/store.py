@@ -36,22 +36,23 @@ def write_maps(folder: str | Path, batches: Iterable[xr.DataArray], count: int) 
     first: xr.DataArray | None = None
 
     def fill(path: Path) -> None:
+        # Written, not mapped: on a full disk a mapped file kills the process instead of raising an error.
         nonlocal first
-        values: np.memmap | None = None
         done = 0
-        for batch in batches:
-            if values is None:
-                shape = (count, batch.sizes["frequency"], batch.sizes["time"])
-                values = np.lib.format.open_memmap(path, mode="w+", dtype=np.float32, shape=shape)
-                first = batch
-            if done + batch.sizes["token"] > count:
-                raise AttributionError(f"{count} maps were announced, more came")
-            values[done : done + batch.sizes["token"]] = batch.values
-            done += batch.sizes["token"]
-            tables.append(_token_columns(batch))
-        if values is None or done != count:
+        with path.open("wb") as file:
+            for batch in batches:
+                if first is None:
+                    shape = (count, batch.sizes["frequency"], batch.sizes["time"])
+                    header = {"descr": "<f4", "fortran_order": False, "shape": shape}
+                    np.lib.format.write_array_header_1_0(file, header)
+                    first = batch
+                done += batch.sizes["token"]
+                if done > count:
+                    raise AttributionError(f"{count} maps were announced, more came")
+                file.write(np.ascontiguousarray(batch.values, dtype="<f4").tobytes())
+                tables.append(_token_columns(batch))
+        if done != count:
             raise AttributionError(f"{count} maps were announced, {done} came")
-        values.flush()
 
     write_with(folder / VALUES, fill)
     if first is None:

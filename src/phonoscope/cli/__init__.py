@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import sys
 from typing import Annotated
 
@@ -12,10 +13,13 @@ from phonoscope.cli.bench import bench
 from phonoscope.cli.corpus import align, tokens
 from phonoscope.cli.evidence import evidence
 from phonoscope.cli.experiment import demo, explain, methods, report, run, train
+from phonoscope.cli.verify import verify
 from phonoscope.cli.viewer import view
 from phonoscope.cli.weights import filters, geometry
 from phonoscope.errors import PhonoscopeError
 
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+_NO_RIGHT = (errno.EACCES, errno.EPERM, errno.EROFS)
 _INTERRUPTED = 130  # exit status after Ctrl-C, as shells expect it
 
 app = typer.Typer(
@@ -42,9 +46,23 @@ def _root(
     del version
 
 
-for _command in (tokens, align, train, explain, methods, evidence, run, report, view, filters, geometry, demo):
+for _command in (tokens, align, train, explain, methods, evidence, run, report, verify, view, filters, geometry, demo):
     app.command()(_command)
 app.add_typer(bench)
+
+
+def _trouble(error: OSError) -> str:
+    """Say what the file system refused, and what to do."""
+    if error.errno in _NO_ROOM:
+        return (
+            f"there is no room left on the disk ({error}). What was finished is whole; make room and give the command "
+            "again (with --resume, if it has that)"
+        )
+    if error.errno in _NO_RIGHT:
+        return (
+            f"a file or folder may not be written or read ({error}). Choose another place, or ask for the right to it"
+        )
+    return str(error)
 
 
 def main() -> None:
@@ -54,8 +72,11 @@ def main() -> None:
     """
     try:
         app()
-    except (PhonoscopeError, OSError) as error:
+    except PhonoscopeError as error:
         typer.echo(f"phonoscope: {error}", err=True)
+        sys.exit(1)
+    except OSError as error:
+        typer.echo(f"phonoscope: {_trouble(error)}", err=True)
         sys.exit(1)
     except (KeyboardInterrupt, SystemExit) as end:
         if isinstance(end, SystemExit) and end.code != _INTERRUPTED:

@@ -24,6 +24,7 @@ from phonoscope.evidence.following import formant_following
 from phonoscope.experiments.folder import Run, write_table
 from phonoscope.experiments.held_out import HeldOut, held_out
 from phonoscope.files import write_json
+from phonoscope.folders import locked, open_again, write_checksums
 from phonoscope.phonetics.confusions import beside_human, confusion_table
 from phonoscope.phonetics.overlap import overlap_against_confusions
 from phonoscope.phonetics.profiles import class_profiles, profile, profile_correlations
@@ -97,6 +98,11 @@ def run_evidence(
         If the run is not one of tokens with a classifier, or fewer than two tested tokens can be read.
     """
     run = Run(source)
+    with locked(run.folder / FOLDER):
+        return _run(run, methods, tokens, seed, trust_imports, say)
+
+
+def _run(run: Run, methods: Sequence[str], tokens: int, seed: int, trust_imports: bool, say: Say) -> dict[str, Any]:
     asked = list(dict.fromkeys([*(_known(method) for method in methods), FILLED, CAUSAL]))
     chosen = choose_tokens(run, tokens, seed)
     parts = list(held_out(run, only=chosen, trust_imports=trust_imports))
@@ -135,6 +141,9 @@ def run_evidence(
         tables["asymmetry"] = beside_human(run.table("asymmetry"))
     tables["contrasts"] = _contrasts(run, trust_imports, seed, say)
     folder = run.folder / FOLDER
+    # Without them the tables of an earlier attempt and of this one cannot be taken for each other's.
+    open_again(folder)
+    (folder / FACTS).unlink(missing_ok=True)
     for name, one in tables.items():
         write_table(folder, name, one)
     facts = {
@@ -149,6 +158,7 @@ def run_evidence(
         "tables": sorted(tables),
     }
     write_json(folder / FACTS, facts)
+    write_checksums(folder)
     return facts
 
 

@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import shutil
-from collections.abc import Generator, Mapping
+from collections.abc import Generator, Iterable, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Protocol
 
+import numpy as np
 import pandas as pd
 
 from phonoscope.errors import ExperimentError, PhonoscopeError
-from phonoscope.experiments.folder import Run, provenance, write_run, write_table
+from phonoscope.experiments.folder import RUN_NAME, Run, provenance, token_hash, write_run, write_table
 from phonoscope.experiments.toml_text import to_toml
-from phonoscope.files import write_text
+from phonoscope.files import write_json, write_text
+from phonoscope.folders import contents, open_again, renew_checksum, write_checksums
 from phonoscope.training import choose_device
+
+MATERIAL_NAME = "material.json"
 
 
 class AnyRecipe(Protocol):
@@ -47,13 +53,13 @@ class AnyRecipe(Protocol):
 
 @contextmanager
 def claimed_folder(out: Path, recipe: AnyRecipe, resume: bool) -> Generator[None]:
-    """Refuse a folder that holds something else; give a new one back when it turns out that nothing can be run."""
+    """Refuse a folder that holds something else; give a new one back when it turns out that nothing can be run.
+
+    The folder is locked already (see `phonoscope.folders.locked`), for as long as the runner writes to it.
+    """
     written = out / "recipe.toml"
     text = to_toml(recipe.to_dict())
-    if out.exists() and not out.is_dir():
-        raise ExperimentError(f"{out} is a file; choose a new folder for the run")
-    existed = out.exists()
-    begun = existed and any(out.iterdir())
+    begun = bool(contents(out))
     if begun and not resume:
         raise ExperimentError(f"{out} is not empty. Choose a new folder, or go on with an interrupted run: --resume")
     if begun and not written.is_file():
@@ -65,11 +71,39 @@ def claimed_folder(out: Path, recipe: AnyRecipe, resume: bool) -> Generator[None
         yield
     except PhonoscopeError:
         if not begun:
-            for item in out.iterdir():
+            for item in contents(out):
                 shutil.rmtree(item) if item.is_dir() else item.unlink()
-            if not existed:
-                out.rmdir()
         raise
+    open_again(out)
+
+
+def hold_to_material(out: Path, tokens: pd.DataFrame, waveforms: Iterable[np.ndarray]) -> None:
+    """Note which tokens and sounds a run was begun with; refuse to go on with others.
+
+    Raises
+    ------
+    ExperimentError
+        If the folder was begun with other tokens, or the same tokens sound different now.
+    """
+    digest = hashlib.sha256()
+    for waveform in waveforms:
+        digest.update(np.asarray(waveform, dtype=np.float32).tobytes() + b"|")
+    now = {"tokens": len(tokens), "tokens_sha256": token_hash(tokens), "sounds_sha256": digest.hexdigest()}
+    path = out / MATERIAL_NAME
+    if not path.is_file():
+        write_json(path, now)
+        return
+    before = json.loads(path.read_text(encoding="utf-8"))
+    if before == now:
+        return
+    if before["tokens_sha256"] != now["tokens_sha256"]:
+        what = f"the list of tokens is another one now ({before['tokens']} tokens then, {now['tokens']} now)"
+    else:
+        what = "the recordings sound different now"
+    raise ExperimentError(
+        f"the corpus changed since {out} was begun, or is read by other rules: {what}. Going on would mix two corpora: "
+        "give the corpus and the options of the first time, or begin anew in another folder"
+    )
 
 
 def left_out_lines(tokens: pd.DataFrame) -> list[str]:
@@ -96,7 +130,7 @@ def finish_run(
     results: Mapping[str, Any],
     device: str,
 ) -> Run:
-    """Write the result tables, then ``run.json``, which makes the run a finished one.
+    """Write the result tables, then ``run.json``, which makes the run a finished one, and the checksums of all files.
 
     Parameters
     ----------
@@ -128,6 +162,7 @@ def finish_run(
         "results": {"experiment": recipe.name, **results, "run": out.as_posix(), "report": None},
     }
     write_run(out, {**asked, **facts, **own})
+    write_checksums(out)
     return Run(out)
 
 
@@ -135,4 +170,5 @@ def note_report(run: Run, report: Path) -> dict[str, Any]:
     """Note where the report of a run lies, in ``run.json`` too, and return the run's results."""
     run.facts["results"]["report"] = report.as_posix()
     write_run(run.folder, run.facts)
+    renew_checksum(run.folder, RUN_NAME)
     return run.results

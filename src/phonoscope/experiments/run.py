@@ -16,11 +16,18 @@ from phonoscope.experiments import fit as fitting
 from phonoscope.experiments.claims import Context, claims_table
 from phonoscope.experiments.examples import write_examples
 from phonoscope.experiments.folder import Run
-from phonoscope.experiments.frame import claimed_folder, finish_run, left_out_lines, left_out_table
+from phonoscope.experiments.frame import (
+    claimed_folder,
+    finish_run,
+    hold_to_material,
+    left_out_lines,
+    left_out_table,
+)
 from phonoscope.experiments.material import Material, gather, measure_formants
 from phonoscope.experiments.measure import Measured, measure_maps, profile_tables, share_tables
 from phonoscope.experiments.recipe import Recipe
 from phonoscope.files import write_with
+from phonoscope.folders import locked
 from phonoscope.phonetics.baselines import Baseline, formant_lda, low_band_energy, majority_class
 from phonoscope.phonetics.confusions import accuracy_table, asymmetry_table, confusion_table
 from phonoscope.training import choose_device
@@ -66,8 +73,34 @@ def run_experiment(
     ExperimentError
         If the folder is in use, or tokens, classes or settings do not make an experiment.
     """
-    out = Path(out)
     choose_device(device)
+    with locked(out):
+        return _run(
+            recipe,
+            Path(out),
+            source={"corpus": corpus, "alignments": alignments, "corpus_options": corpus_options or {}},
+            classifier=classifier,
+            trust_imports=trust_imports,
+            device=device,
+            resume=resume,
+            strict=strict,
+            say=say,
+        )
+
+
+def _run(
+    recipe: Recipe,
+    out: Path,
+    *,
+    source: dict[str, Any],
+    classifier: str | Path | None,
+    trust_imports: bool,
+    device: str,
+    resume: bool,
+    strict: bool,
+    say: Say,
+) -> Run:
+    """Execute an experiment in a folder that is locked; ``source`` says where the tokens come from."""
     ready = None
     if classifier is not None:
         ready = Classifier.from_pretrained(classifier, trust_imports=trust_imports)
@@ -75,9 +108,7 @@ def run_experiment(
         material = gather(
             recipe,
             folder=out,
-            corpus=corpus,
-            alignments=alignments,
-            corpus_options=corpus_options or {},
+            **source,
             sample_rate=recipe.front_end.get("sample_rate") if ready is None else ready.sample_rate,
             labels=None if ready is None else ready.labels,
             strict=strict,
@@ -87,6 +118,7 @@ def run_experiment(
             plan, unit = fitting.plan_folds(recipe, material.tokens)
             # Settings that do not fit the recordings are found before anything is measured.
             fitting.new_classifier(recipe, fitting.class_order(material.tokens["class"]), material.sample_rate)
+        hold_to_material(out, material.tokens, material.with_context)
     for line in left_out_lines(material.tokens):
         say(line)
     say(f"{len(material.tokens)} tokens: {_counts_line(material.tokens['class'])}")

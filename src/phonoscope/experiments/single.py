@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ import pandas as pd
 import xarray as xr
 
 from phonoscope.attribution import explain_batches, write_maps
+from phonoscope.attribution.store import COORDINATES, TOKENS, VALUES
 from phonoscope.attribution.targets import Target
 from phonoscope.audio import cut
 from phonoscope.classifier import Classifier
@@ -18,14 +20,18 @@ from phonoscope.corpora import read_tokens, write_tokens
 from phonoscope.errors import ExperimentError
 from phonoscope.experiments import fit as fitting
 from phonoscope.experiments.folder import Run
+from phonoscope.experiments.frame import claimed_folder, hold_to_material
 from phonoscope.experiments.held_out import held_out
 from phonoscope.experiments.material import CONTEXT_SECONDS, material_of
 from phonoscope.experiments.recipe import Recipe
 from phonoscope.files import write_json, write_with
+from phonoscope.folders import CHECKSUMS_NAME, contents, locked, open_again, write_checksums
 from phonoscope.phonetics.confusions import accuracy_table
 from phonoscope.training.processes import is_first_process
 
 Say = Callable[[str], None]
+
+_MAP_FILES = (VALUES, COORDINATES, TOKENS, CHECKSUMS_NAME)
 
 
 def train_classifier(
@@ -46,15 +52,18 @@ def train_classifier(
         If the folder holds something else, or the tokens do not make a classification task.
     """
     out = Path(out)
-    if is_first_process() and out.exists():
-        if not out.is_dir():
-            raise ExperimentError(f"{out} is a file; choose a new folder for the classifier")
-        if any(out.iterdir()) and not resume:
-            raise ExperimentError(f"{out} is not empty. Choose a new folder, or go on with its training: --resume")
-        if any(out.iterdir()) and not (out / "folds").is_dir():
-            raise ExperimentError(f"{out} holds something else than an interrupted training; choose a new folder")
-    material = material_of(tokens, recipe.classes, sample_rate=recipe.front_end.get("sample_rate"))
-    plan, unit = fitting.plan_folds(replace(recipe, split={**recipe.split, "folds": 1}), material.tokens)
+    # Only one of several processes writes.
+    with locked(out) if is_first_process() else nullcontext():
+        return _train(recipe, tokens, out, device=device, resume=resume, say=say)
+
+
+def _train(recipe: Recipe, tokens: pd.DataFrame, out: Path, *, device: str, resume: bool, say: Say) -> dict[str, Any]:
+    """Train in a folder that is locked."""
+    with claimed_folder(out, recipe, resume) if is_first_process() else nullcontext():
+        material = material_of(tokens, recipe.classes, sample_rate=recipe.front_end.get("sample_rate"))
+        plan, unit = fitting.plan_folds(replace(recipe, split={**recipe.split, "folds": 1}), material.tokens)
+        if is_first_process():
+            hold_to_material(out, material.tokens, material.with_context)
     say(f"{len(material.tokens)} tokens, split by {unit}")
     fitted = fitting.fit(recipe, material, plan, out, device=device, resume=resume, say=say)
     table = fitting.predictions(fitted, material.tokens)
@@ -69,6 +78,7 @@ def train_classifier(
         write_with(out / "predictions.parquet", lambda path: table.to_parquet(path, index=False))
         write_tokens(out / "tokens.parquet", fitting.with_parts(material.tokens, plan, table))
         write_json(out / "result.json", result)
+        write_checksums(out)
     return result
 
 
@@ -149,5 +159,11 @@ def _stored(out: str | Path, batches: Iterator[xr.DataArray], count: int) -> xr.
                 heads.append(batch.isel(token=slice(0, 0)))
             yield batch
 
-    write_maps(out, watched(), count)
+    with locked(out):
+        others = [path.name for path in contents(Path(out)) if path.name not in _MAP_FILES]
+        if others:
+            raise ExperimentError(f"{out} holds something else than maps ({others[0]}); choose a new folder")
+        open_again(out)
+        write_maps(out, watched(), count)
+        write_checksums(out)
     return heads[0]

@@ -17,6 +17,7 @@ from phonoscope.experiments.spoof_material import spoof_material
 from phonoscope.experiments.spoof_recipe import SpoofRecipe
 from phonoscope.files import write_with
 from phonoscope.filters import FilterBank, bank_of
+from phonoscope.folders import locked
 from phonoscope.left_out import LeftOut
 
 Say = Callable[[str], None]
@@ -86,6 +87,22 @@ def run_spoof_experiment(
         If the corpus, its partition or the protocol cannot be read.
     """
     out = Path(out)
+    with locked(out):
+        return _run(recipe, out, corpus, bank, layer_name, protocol=protocol, resume=resume, strict=strict, say=say)
+
+
+def _run(
+    recipe: SpoofRecipe,
+    out: Path,
+    corpus: str | Path,
+    bank: FilterBank,
+    layer_name: str,
+    *,
+    protocol: str | Path | None,
+    resume: bool,
+    strict: bool,
+    say: Say,
+) -> Run:
     with claimed_folder(out, recipe, resume):
         material = spoof_material(corpus, recipe, protocol=protocol, strict=strict, say=say)
         tokens, features = hear(material.clips, bank, random_seeds=recipe.random_seeds, seed=recipe.seed)

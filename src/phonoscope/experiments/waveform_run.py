@@ -11,7 +11,13 @@ import pandas as pd
 
 from phonoscope.corpora import write_tokens
 from phonoscope.experiments.folder import Run
-from phonoscope.experiments.frame import claimed_folder, finish_run, left_out_lines, left_out_table
+from phonoscope.experiments.frame import (
+    claimed_folder,
+    finish_run,
+    hold_to_material,
+    left_out_lines,
+    left_out_table,
+)
 from phonoscope.experiments.over_seeds import accuracy_over_seeds, summary_over_seeds
 from phonoscope.experiments.waveform_claims import Evidence, waveform_claims
 from phonoscope.experiments.waveform_fit import Trained, all_predictions, baselines, fit_all, new_classifier
@@ -20,6 +26,7 @@ from phonoscope.experiments.waveform_spectra import chosen_clips, listen, long_t
 from phonoscope.experiments.whole_recordings import assign_parts, read_whole_recordings
 from phonoscope.files import write_text, write_with
 from phonoscope.filters import bank_of
+from phonoscope.folders import locked
 from phonoscope.phonetics.confusions import confusion_table
 from phonoscope.training import choose_device
 from phonoscope.training.store import WaveformStore
@@ -67,14 +74,21 @@ def run_waveform_experiment(
     ExperimentError
         If the folder is in use, or recordings, classes or settings do not make an experiment.
     """
-    out = Path(out)
     choose_device(device)
+    with locked(out):
+        return _run(recipe, Path(out), corpus, device=device, resume=resume, strict=strict, say=say)
+
+
+def _run(
+    recipe: WaveformRecipe, out: Path, corpus: str | Path, *, device: str, resume: bool, strict: bool, say: Say
+) -> Run:
     with claimed_folder(out, recipe, resume):
         store = WaveformStore(out) if recipe.streamed else None
         waveforms, tokens = read_whole_recordings(corpus, recipe, strict=strict, store=store, say=say)
         attrs = tokens.attrs
         tokens = tokens.assign(split=assign_parts(tokens, recipe))
         tokens.attrs = attrs
+        hold_to_material(out, tokens, waveforms)
     for line in left_out_lines(tokens):
         say(line)
     duplicates = int(tokens["audio_sha256"].duplicated().sum())

@@ -13,6 +13,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from phonoscope.errors import ExperimentError
+from phonoscope.files import write_text
 
 
 def save_checkpoint(
@@ -24,7 +25,13 @@ def save_checkpoint(
     best: tuple[float, dict[str, Tensor]],
     settings: dict[str, Any],
 ) -> None:
-    """Write everything that going on needs; the old checkpoint stays until the new one is whole."""
+    """Write everything that going on needs; the old checkpoint stays until the new one is whole.
+
+    Raises
+    ------
+    OSError
+        If it cannot be written (disk full, folder read-only).
+    """
     tensors = {f"network.{k}": v for k, v in network.state_dict().items()}
     tensors |= {f"best.{k}": v for k, v in best[1].items()}
     state = optimizer.state_dict()
@@ -33,9 +40,14 @@ def save_checkpoint(
     fresh = folder.with_name(folder.name + ".new")
     shutil.rmtree(fresh, ignore_errors=True)
     fresh.mkdir(parents=True)
-    save_file({k: v.detach().cpu().contiguous().clone() for k, v in tensors.items()}, fresh / "tensors.safetensors")
+    whole = {k: v.detach().cpu().contiguous().clone() for k, v in tensors.items()}
+    try:
+        save_file(whole, fresh / "tensors.safetensors")
+    except SafetensorError as error:
+        raise OSError(f"{fresh / 'tensors.safetensors'} cannot be written ({error})") from error
     facts = {"rows": rows, "best_score": best[0], "settings": settings, "scheduler_step": scheduler.last_epoch}
-    (fresh / "state.json").write_text(json.dumps(facts), encoding="utf-8")
+    # Last and at once: a checkpoint with it is whole.
+    write_text(fresh / "state.json", json.dumps(facts))
     old = folder.with_name(folder.name + ".old")
     shutil.rmtree(old, ignore_errors=True)
     if folder.exists():

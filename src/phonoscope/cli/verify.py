@@ -1,0 +1,36 @@
+"""The command that says whether a folder still is as it was written."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from phonoscope.cli.options import AsJson
+from phonoscope.cli.terminal import print_json
+from phonoscope.errors import PhonoscopeError
+
+
+def verify(
+    folder: Annotated[Path, typer.Argument(help="A run, a trained classifier, a folder of maps or of tokens.")],
+    as_json: AsJson = False,
+) -> None:
+    """Tell whether any file of a finished folder was altered, is missing, or is new: exit status 1 if so.
+
+    Example: phonoscope verify runs/lj
+    """
+    from phonoscope.folders import verify as compare
+
+    found = compare(folder)
+    kinds = {"altered": found.altered, "missing": found.missing, "new": found.new}
+    for kind, names in kinds.items():
+        for name in names:
+            typer.echo(f"{kind:<8}{name}")
+    if as_json:
+        print_json({"folder": folder.as_posix(), "files": found.files, "as_written": found.as_written, **kinds})
+    if not found.as_written:
+        counts = ", ".join(f"{len(names)} {kind}" for kind, names in kinds.items() if names)
+        raise PhonoscopeError(f"{folder} is not as it was written: {counts}")
+    if not as_json:
+        typer.echo(f"{found.files} files, all as they were written\n\nread  {folder}")
