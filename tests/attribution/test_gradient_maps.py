@@ -187,6 +187,17 @@ def test_expected_gradients_of_a_linear_network_are_complete_and_tend_to_the_mea
     assert np.abs(few.values - expected).max() > np.abs(many - expected).max()
 
 
+def test_expected_gradients_of_a_quadratic_tend_to_the_mean_of_the_integrals():
+    classifier, samples = classifier_of(Quadratic), 600
+    x, others = inputs_of(classifier)[:, 0].numpy(), inputs_of(classifier, OTHERS)[:, 0].numpy()
+    w, random = weights_of(classifier).numpy(), np.random.default_rng(0)
+    found = maps(classifier, f"expected-gradients(samples={samples})").values
+    expected = w * (np.square(x) - np.square(others).mean(0))  # from s to x, a square grows by x² − s²
+    s, t = others[random.integers(len(others), size=2000)][:, None], random.random((2000, 1, 1, 1))
+    spread = (2 * w * (s + t * (x - s)) * (x - s)).std(0)
+    assert (np.abs(found - expected) <= 5 * spread / np.sqrt(samples) + 1e-5).all()
+
+
 def test_expected_gradients_draw_by_token_and_seed():
     classifier = classifier_of(Smooth)
     one, again = (maps(classifier, "expected-gradients(samples=4)", seed=s).values for s in (1, 1))

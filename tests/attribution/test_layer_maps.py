@@ -325,6 +325,32 @@ def test_gradients_of_layers_are_finite_differences_of_their_outputs(network, la
     assert gradient.abs().max() > 0
 
 
+class Aliased(nn.Module):
+    """In evaluation the dropout hands on its input itself, which goes around it as well and is overwritten later."""
+
+    def __init__(self):
+        super().__init__()
+        self.conv, self.drop = nn.Conv2d(1, 4, 3, 2, 1), nn.Dropout(0.5)
+        self.fc = nn.Linear(4, len(LABELS))
+
+    def forward(self, x):
+        x = self.conv(x)
+        y = self.drop(x) * 1.0
+        features = y + 3 * x
+        pooled = features.mean((2, 3))
+        x.zero_()
+        return self.fc(pooled)
+
+
+def test_a_layer_that_hands_on_its_input_is_told_apart_from_what_goes_around_it():
+    torch.manual_seed(0)
+    network, x = Aliased().eval(), torch.randn(2, 1, 16, 8)
+    _, ((output, gradient),) = outputs_and_gradients(network, ["drop"], x, first_class)
+    assert torch.equal(output, network.conv(x).detach())
+    expected = (network.fc.weight[0].detach() / 32)[None, :, None, None].expand_as(gradient)
+    assert torch.allclose(gradient, expected)  # four times as much with the way around
+
+
 def test_several_layers_are_tapped_in_one_pass():
     module = build(Residual, 2).network.eval()
     x = torch.randn(2, 1, 16, 8)
