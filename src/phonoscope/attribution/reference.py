@@ -19,7 +19,7 @@ MOST_TOKENS = 128
 
 def _content(waveform: np.ndarray) -> tuple[int, int]:
     """Length and checksum: an order of tokens that does not depend on how they were listed."""
-    return len(waveform), zlib.crc32(np.ascontiguousarray(waveform, dtype=np.float32))
+    return len(waveform), zlib.crc32(np.ascontiguousarray(waveform, dtype=np.float32).tobytes())
 
 
 class Reference:
