@@ -78,11 +78,11 @@ class _Patch:
         grid[:, :, slice(*self.rows), slice(*self.columns)] = self.values
         return grid
 
-    def mean(self, keepdim: bool) -> Tensor:
-        """Mean over rows and columns, by what the patch changes of the sum."""
+    def mean(self, untouched: Tensor) -> Tensor:
+        """Mean over rows and columns, from that of the untouched grid and what the patch changes of the sum."""
         before = self.base[:, :, slice(*self.rows), slice(*self.columns)]
-        mean = self.base.mean((2, 3)) + (self.values - before).sum((2, 3)) / math.prod(self.base.shape[2:])
-        return mean[:, :, None, None] if keepdim else mean
+        gained = (self.values.sum((2, 3)) - before.sum((2, 3))) / math.prod(self.base.shape[2:])
+        return untouched + gained.view(untouched.shape)
 
 
 @dataclass
@@ -160,7 +160,7 @@ class _Recorder(TorchFunctionMode):
         self._known.update(map(id, outputs))
         self._alive.extend(outputs)
         call = _Call(name, bool(args) and result is args[0], work=_work(name, args, kwargs or {}, result))
-        if isinstance(result, Tensor) and result.dim() == 4:
+        if isinstance(result, Tensor) and (result.dim() == 4 or name == "mean"):
             call.output = result.clone() if self._copies else result
             call.version = call.output._version
         self.tape.append(call)
@@ -201,9 +201,9 @@ class _Player(TorchFunctionMode):
             if math.prod(patch.values.shape[2:]) > _LARGEST_SHARE * math.prod(patch.base.shape[2:]):
                 return self._keep(patch.whole(), None)
             return self._keep(patch.base.new_full((1,), math.nan).expand(patch.base.shape), patch)
-        if name == "mean" and patches and _over(args, kwargs) in _ROWS_AND_COLUMNS and "dtype" not in kwargs:
-            keeps = bool(_argument(args, kwargs, 2, "keepdim", default=False))
-            return self._keep(patches[0].mean(keeps), None)
+        over_all = name == "mean" and _over(args, kwargs) in _ROWS_AND_COLUMNS and "dtype" not in kwargs
+        if over_all and patches and call.output is not None:
+            return self._keep(patches[0].mean(call.output), None)
         if call.in_place and self._known.get(id(args[0])) is not None:
             raise OffTapeError(name)  # a stand-in cannot be overwritten as a whole
         result = func(*self._all_whole(args), **self._all_whole(kwargs))
@@ -341,7 +341,7 @@ def _argument(args: Any, kwargs: Any, place: int, name: str, default: Any = None
 
 
 def _over(args: Any, kwargs: Any) -> Any:
-    """Dimensions that a function reduces."""
+    """Dimensions over which a mean is taken."""
     dimensions = _argument(args, kwargs, 1, "dim")
     return tuple(dimensions) if isinstance(dimensions, (tuple, list)) else dimensions
 
