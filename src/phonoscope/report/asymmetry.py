@@ -8,10 +8,11 @@ import numpy as np
 import pandas as pd
 
 from phonoscope.phonetics.confusions import beside_human
-from phonoscope.report.style import ACCENT, FAINT, INK, MUTED, PAPER, POINTS, RULE, dress, plain
+from phonoscope.report.style import ACCENT, FAINT, INK, MUTED, PAPER, POINTS, RULE, dress, new_figure, plain
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 MOST_PAIRS = 10
 _PEOPLE_COLOUR = "#ee6677"
@@ -64,6 +65,13 @@ def draw_asymmetry(axes: Axes, rows: pd.DataFrame) -> None:
         axes.text(0.5, 0.5, "no confusions", transform=axes.transAxes, ha="center", color=MUTED, fontsize=POINTS)
         return
     _legend(axes, people=bool(rows[["human_a_as_b", "human_b_as_a"]].notna().any(axis=None)))
+
+
+def asymmetry_figure(rows: pd.DataFrame) -> Figure:
+    """Asymmetries in a figure of their own; `rows` from `asymmetry_rows`."""
+    figure = new_figure(4.2, 0.95 + 0.3 * max(len(rows), 2))
+    draw_asymmetry(figure.subplots(), rows)
+    return figure
 
 
 def _dumbbell(axes: Axes, place: float, there: float, back: float, colour: str, width: float) -> None:

@@ -143,6 +143,8 @@ def _axes(run: Run) -> tuple[float, float, str]:
         written = json.loads(path.read_text(encoding="utf-8"))["front_end"] if path.is_file() else {}
         settings = written | run.facts.get("recipe", {}).get("front_end", {})
     max_hz = run.facts.get("max_hz") or settings.get("max_hz")
+    if not max_hz and settings.get("kind") == "waveform":
+        max_hz = float(settings["sample_rate"]) / 2
     if not max_hz:
         raise ExperimentError(
             f"{run.folder} does not say up to which frequency its network hears (max_hz in run.json); run it again"

@@ -13,8 +13,7 @@ from phonoscope.evidence.measures import describe_measure
 from phonoscope.experiments.evidence_run import FACTS, FILLED, FOLDER
 from phonoscope.report.content import Content
 from phonoscope.report.evidence_figures import contrast_figure, measure_figure, measure_legend
-from phonoscope.report.plates import Panel, Plate
-from phonoscope.report.style import to_svg
+from phonoscope.report.plates import Plate, make_panel
 from phonoscope.report.tables import Format, HtmlTable, as_html_table
 from phonoscope.report.words import p_value, signed
 
@@ -91,7 +90,7 @@ def _measure_plate(evidence: Evidence) -> Plate:
         better = {"higher": ", more is better", "lower": ", less is better", "neither": ""}[about.better]
         figure = measure_figure(rows, evidence.methods, title=about.title, units=f"{about.units}{better}", lines=(0.0,))
         said = "; ".join(f"{r['method']} {r['value']:.2f}" for r in rows.to_dict("records") if np.isfinite(r["value"]))
-        panels.append(_panel(f"evidence-{name}", figure, f"{about.title}: {said}.", about.shows))
+        panels.append(make_panel(f"evidence-{name}", figure, f"{about.title}: {said}.", about.shows))
     filled = _agreement_with_filled(evidence)
     if len(filled):
         title = "agreement with band-stop filled to its average"
@@ -100,7 +99,7 @@ def _measure_plate(evidence: Evidence) -> Plate:
         )
         said = "; ".join(f"{r['method']} {r['value']:.2f}" for r in filled.to_dict("records"))
         note = "Here the band is not emptied but brought to its average level, so evidence from a missing sound counts."
-        panels.insert(1, _panel("evidence-filled", figure, f"{title}: {said}.", note))
+        panels.insert(1, make_panel("evidence-filled", figure, f"{title}: {said}.", note))
     return Plate(
         "evidence",
         "Every method, measure by measure",
@@ -110,7 +109,7 @@ def _measure_plate(evidence: Evidence) -> Plate:
         "each panel says what the measure can show and what it cannot. No single one decides.",
         panels,
         table,
-        legend=_panel("evidence-legend", measure_legend(), "Legend: dots are means, grey bars are chance."),
+        legend=make_panel("evidence-legend", measure_legend(), "Legend: dots are means, grey bars are chance."),
         width="medium",
     )
 
@@ -142,7 +141,7 @@ def _following_plate(evidence: Evidence) -> Plate:
             lines=(0.0, 1.0),
         )
         said = "; ".join(f"{r['method']} {r['value']:.2f}, {r['verdict']}" for r in rows.to_dict("records"))
-        panels.append(_panel(f"following-{formant}", figure, f"Slopes of {formant}: {said}."))
+        panels.append(make_panel(f"following-{formant}", figure, f"Slopes of {formant}: {said}."))
     return Plate(
         "following",
         "Do the peaks follow the formants of talkers and contexts?",
@@ -163,7 +162,7 @@ def _contrast_plate(content: Content, contrasts: pd.DataFrame) -> Plate:
         rows = contrasts[contrasts["pair"] == pair]
         figure = contrast_figure(rows, max_hz=content.max_hz, title=str(pair), unit=content.unit)
         groups = ", ".join(f"{g} ({int(r['n'].iloc[0])})" for g, r in rows.groupby("group", sort=False))
-        panels.append(_panel(f"contrast-{position + 1}", figure, f"Evidence for {pair}: {groups}."))
+        panels.append(make_panel(f"contrast-{position + 1}", figure, f"Evidence for {pair}: {groups}."))
     return Plate(
         "contrasts",
         "Why one rather than the other: the most confused pairs",
@@ -257,7 +256,3 @@ def _number(value: Any) -> str:
 
 def _percent(value: float) -> str:
     return f"{value:.1f} %"
-
-
-def _panel(name: str, figure: Any, alt: str, note: str = "") -> Panel:
-    return Panel("".join(c if c.isalnum() or c in "_-" else "-" for c in name), to_svg(figure, name), alt, note)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -13,17 +12,15 @@ import pandas as pd
 from phonoscope.audio import read_audio
 from phonoscope.errors import PhonoscopeError
 from phonoscope.report.content import Content
-from phonoscope.report.plates import Panel, Plate, panel_name
+from phonoscope.report.plates import Plate, make_panel, panel_name
+from phonoscope.report.sounds import token_sounds
 from phonoscope.report.spectrograms import example_figure
-from phonoscope.report.style import to_svg
-
-MAX_SOUND_BYTES = 120_000  # longer sounds stay in the run folder: the page must stay small
 
 
 def chosen_examples(examples: pd.DataFrame, labels: list[str]) -> pd.DataFrame:
-    """Return the first recognised token of each class, then the first error of each class, in the classes' order."""
+    """Return the examples class by class in the classes' order, errors first in each."""
     right = examples["correct"].astype(bool)
-    parts = [examples[kind & (examples["class"] == label)].head(1) for kind in (right, ~right) for label in labels]
+    parts = [examples[kind & (examples["class"] == label)] for label in labels for kind in (~right, right)]
     return pd.concat(parts, ignore_index=True)
 
 
@@ -56,20 +53,22 @@ def example_plate(content: Content) -> Plate | None:
         name = panel_name("example", position, str(row["class"]))
         length = 1000 * (row["end"] - row["start"])
         alt = f"Wide-band spectrogram of {_title(content, row)}, {length:.0f} ms, token {row['token']}."
-        sound = path.read_bytes()
-        embedded = "data:audio/wav;base64," + base64.b64encode(sound).decode("ascii")
-        audio = embedded if len(sound) <= MAX_SOUND_BYTES else ""
-        panels.append(Panel(name, to_svg(figure, name), alt, note=f"{row['token']}, {length:.0f} ms", audio=audio))
+        sounds, heard = token_sounds(content, row, waveform, rate)
+        panels.append(make_panel(name, figure, alt, f"{row['token']}, {length:.0f} ms. {heard}".strip(), sounds))
     missing = " ".join(filter(None, [unseen, *(f"An example is missing: {reason}." for reason in lost)]))
     return Plate(
         "examples",
         "Tokens to see and to hear",
         "Left: wide-band spectrogram (Gaussian window 5 ms, 70 dB, +6 dB an octave) with some context, dashed lines "
         "at the token’s limits, and dots at the formants measured at 20, 50 and 80 %. Right, in a blue frame: what "
-        "the network was given of the same token, cell by cell. Recognised tokens come first, errors after them.",
+        "the network was given of the same token, cell by cell. Errors come first in each class. To hear: the token in "
+        "its surroundings, the token alone, only what the map says spoke for its class, and the rest.",
         "The left picture is for people: formants are the dark bars. The network never saw it. What it got, on the "
         "right, has no context and its own, coarser cells; where time is a share of the token, long and short tokens "
-        "are stretched to the same width. The sound is the left picture’s.",
+        "are stretched to the same width. Listen whether you still recognise the class from what the map kept: the "
+        "short-time spectrum is multiplied by the positive part of the map (over its maximum), or by one less that. "
+        "All are equally loud, so a rest that hardly held energy is raised. The map is coarse, and so is "
+        "what it lets through: these sounds show the map, they prove nothing about the network.",
         panels,
         table,
         missing=missing,

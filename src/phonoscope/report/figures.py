@@ -48,6 +48,8 @@ class Ask:
     width_mm: float | None = None
 
 
+WHOLE_RECORDINGS = ("waveform", "spoof")  # kinds of runs whose tables have a row for each of several networks
+
 FIGURES: dict[str, FigureKind] = {
     "spectrogram-wide": FigureKind(
         "wide-band spectrogram with formant speckles and the tiers of the alignment",
@@ -224,6 +226,11 @@ def figure_of_run(
         if value is not None and choice not in kind.choices:
             raise PhonoscopeError(f"--{choice} means nothing for the figure {name}, which shows {kind.says}")
     content = read_content(run_folder)
+    if content.facts.get("kind") in WHOLE_RECORDINGS and kind.of_run.startswith("figures_of_tables"):
+        raise PhonoscopeError(
+            f"the figure {name} is for runs on phones; this run is on whole recordings, with a table for each network: "
+            "its report has them, and spectrograms, strs, crs, wigner and layers can be drawn"
+        )
     if label is not None and label not in content.labels:
         raise PhonoscopeError(f"the run has no class {label!r}; it has {', '.join(content.labels)}")
     return _found(kind.of_run)(Ask(content, label, token, method, scale, sign, columns, width_mm))

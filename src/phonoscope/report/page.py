@@ -2,17 +2,9 @@
 
 from __future__ import annotations
 
-import base64
-import re
-from dataclasses import dataclass, field
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
-import pandas as pd
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from markupsafe import Markup
-
-from phonoscope.files import write_text
 from phonoscope.report import plates as plate_makers
 from phonoscope.report import tables as table_makers
 from phonoscope.report.content import Content, read_content
@@ -24,33 +16,13 @@ from phonoscope.report.evidence_section import (
     read_evidence,
 )
 from phonoscope.report.examples import example_plate
-from phonoscope.report.plates import Panel, Plate
-from phonoscope.report.style import inline_svg
-from phonoscope.report.tables import HtmlTable
+from phonoscope.report.html import Section, Summary, check_formats, flat, write_page
 from phonoscope.report.words import doubts, findings, headline
 
-# a number and its unit stay on one line
-_NUMBER_AND_UNIT = re.compile(r"(\d) (Hz|%|ms|s|dB|×)(?!\w)")
-
-REPORT_NAME, FIGURES_NAME = "report.html", "figures"
-MAX_EMBEDDED_BYTES = 60_000  # larger tables are linked: they lie beside the figures
+REPORT_NAME = "report.html"
 
 
-@dataclass(frozen=True)
-class Section:
-    """A numbered part of the page: paragraphs, plates, tables; folded tables are opened by the reader."""
-
-    key: str
-    title: str
-    paragraphs: list[str] = field(default_factory=list)
-    plates: list[Plate] = field(default_factory=list)
-    tables: list[HtmlTable] = field(default_factory=list)
-    folded: list[HtmlTable] = field(default_factory=list)
-    facts: list[tuple[str, str]] = field(default_factory=list)
-    settings: list[tuple[str, str]] = field(default_factory=list)
-
-
-def write_report(run_folder: str | Path, out: str | Path | None = None) -> Path:
+def write_report(run_folder: str | Path, out: str | Path | None = None, *, formats: Sequence[str] = ("svg",)) -> Path:
     """Write the report of a run.
 
     Parameters
@@ -58,8 +30,10 @@ def write_report(run_folder: str | Path, out: str | Path | None = None) -> Path:
     run_folder : path
         A finished run (`phonoscope.experiments.folder`).
     out : path, optional
-        The HTML file; ``report.html`` in the run folder if not given. Every figure (SVG) and its data (CSV) are written
-        to ``figures/`` beside it.
+        The HTML file; ``report.html`` in the run folder if not given. Every figure and its data (CSV) are written to
+        ``figures/`` beside it.
+    formats : sequence of {"svg", "pdf", "png"}
+        Of the figures beside the page.
 
     Returns
     -------
@@ -70,19 +44,22 @@ def write_report(run_folder: str | Path, out: str | Path | None = None) -> Path:
     ------
     ExperimentError
         If the folder holds no finished run.
+    PhonoscopeError
+        If a format is not known.
     """
+    check_formats(formats)
     content = read_content(run_folder)
+    facts = content.facts
+    summary = Summary(
+        title=facts.get("title") or facts.get("name", "Run"),
+        question=facts.get("question", ""),
+        numbers=headline(content),
+        findings=findings(content),
+        doubts=doubts(content),
+        created=facts.get("provenance", {}).get("created", ""),
+    )
     out = content.run.folder / REPORT_NAME if out is None else Path(out)
-    sections = make_sections(content)
-    figures = out.parent / FIGURES_NAME
-    for section in sections:
-        for plate in section.plates:
-            for panel in [*plate.panels, *filter(None, [plate.legend])]:
-                write_text(figures / f"{panel.name}.svg", panel.svg)
-            write_text(figures / f"{plate.key}.csv", plate.data.to_csv(index=False))
-        for table in [*section.tables, *section.folded]:
-            write_text(figures / f"{table.key}.csv", table.data.to_csv(index=False))
-    return write_text(out, render(content, sections))
+    return write_page(out, summary, make_sections(content), formats)
 
 
 def make_sections(content: Content) -> list[Section]:
@@ -109,45 +86,6 @@ def make_sections(content: Content) -> list[Section]:
         _claims_section(content),
         _provenance_section(content),
     ]
-
-
-def render(content: Content, sections: list[Section]) -> str:
-    """HTML of the page; every text is escaped, only figures drawn here are markup."""
-    environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent / "templates"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        finalize=lambda value: _NUMBER_AND_UNIT.sub("\\1\u00a0\\2", value) if type(value) is str else value,
-    )
-    environment.filters["figure"] = _figure
-    environment.filters["download"] = download
-    facts = content.facts
-    return environment.get_template("report.html").render(
-        title=facts.get("title") or facts.get("name", "Run"),
-        question=facts.get("question", ""),
-        corpus=facts.get("corpus", {}),
-        created=facts.get("provenance", {}).get("created", ""),
-        numbers=headline(content),
-        findings=findings(content),
-        doubts=doubts(content),
-        sections=sections,
-        style=Markup((Path(__file__).parent / "templates" / "style.css").read_text(encoding="utf-8")),
-        figures=FIGURES_NAME,
-    )
-
-
-def download(data: pd.DataFrame, key: str) -> str:
-    """Address of a table: its CSV inside the page when it is small, else the file beside the figures."""
-    text = data.to_csv(index=False).encode("utf-8")
-    if len(text) <= MAX_EMBEDDED_BYTES:
-        return "data:text/csv;charset=utf-8;base64," + base64.b64encode(text).decode("ascii")
-    return f"{FIGURES_NAME}/{key}.csv"
-
-
-def _figure(panel: Panel) -> Markup:
-    return Markup(inline_svg(panel.svg, panel.alt))  # drawn by us; its text is outlines, the alternative text escaped
 
 
 def _corpus_section(content: Content) -> Section:
@@ -250,17 +188,5 @@ def _provenance_section(content: Content) -> Section:
     left = content.facts.get("results", {}).get("max_incompleteness")
     if left is not None:
         facts.append(("largest gap between map and logit", f"{left:.1e} logit"))
-    recipe = _flat(content.facts.get("recipe", {}))
+    recipe = flat(content.facts.get("recipe", {}))
     return Section("provenance", "How to repeat it", said, [plate] if plate else [], facts=facts, settings=recipe)
-
-
-def _flat(settings: Any, prefix: str = "") -> list[tuple[str, str]]:
-    """Nested settings as lines ``training.epochs = 12``."""
-    lines = []
-    for key, value in settings.items():
-        name = f"{prefix}{key}"
-        if isinstance(value, dict) and value:
-            lines += _flat(value, f"{name}.")
-        else:
-            lines.append((name, ", ".join(map(str, value)) if isinstance(value, list) else str(value)))
-    return lines

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +11,9 @@ import pandas as pd
 
 from phonoscope.errors import PhonoscopeError
 from phonoscope.report import confusions, maps, profiles, shares, vowel_chart
+from phonoscope.report.asymmetry import asymmetry_figure, asymmetry_rows
 from phonoscope.report.content import Content, file_slug
+from phonoscope.report.significance import chance_cells, compare_with_chance, with_tests, words_of_test
 from phonoscope.report.style import class_colour, to_svg
 
 if TYPE_CHECKING:
@@ -24,14 +27,27 @@ SUBSETS = {
 
 
 @dataclass(frozen=True)
+class Sound:
+    """A sound inside the page: what it is called on its button, its address (data:), and what it is in full."""
+
+    name: str
+    address: str
+    alt: str
+
+
+@dataclass(frozen=True)
 class Panel:
-    """One picture: file name without suffix, SVG document, what it shows for those who cannot see it."""
+    """One picture: file name without suffix, SVG document, what it shows for those who cannot see it.
+
+    The figure itself is kept for other formats.
+    """
 
     name: str
     svg: str
     alt: str
+    figure: Figure
     note: str = ""
-    audio: str = ""
+    sounds: tuple[Sound, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -50,6 +66,12 @@ class Plate:
     missing: str = ""
     legend: Panel | None = None
     width: str = "small"
+
+
+def make_panel(name: str, figure: Figure, alt: str, note: str = "", sounds: Sequence[Sound] = ()) -> Panel:
+    """Draw a figure as a panel; what a file cannot be called is replaced in its name."""
+    safe = "".join(c if c.isascii() and (c.isalnum() or c in "_-") else "-" for c in name)
+    return Panel(safe, to_svg(figure, safe), alt, figure, note, tuple(sounds))
 
 
 def panel_name(key: str, position: int, label: str) -> str:
@@ -77,7 +99,7 @@ def accuracy_plates(content: Content) -> list[Plate]:
                 "that need no network, on the same tokens.",
                 "A network has learnt something of its own only where its interval lies clear of the hollow dots. A "
                 "hit rate is the share of a class’s own tokens that were recognised.",
-                [_panel("accuracy", confusions.accuracy_figure(shown), said)],
+                [make_panel("accuracy", confusions.accuracy_figure(shown), said)],
                 rows,
                 width="half",
             )
@@ -96,8 +118,29 @@ def accuracy_plates(content: Content) -> list[Plate]:
                 "Counts of tested tokens and percent of each row.",
                 "Rows are what was spoken, columns what the network took it for: the diagonal is right. Compare a cell "
                 "with its mirror image across the diagonal to see whether a confusion goes both ways.",
-                [_panel("confusions", confusions.confusion_figure(table, content.labels), alt)],
+                [make_panel("confusions", confusions.confusion_figure(table, content.labels), alt)],
                 table,
+                width="half",
+            )
+        )
+    if not content.tables["asymmetry"].empty:
+        rows = asymmetry_rows(content.tables["asymmetry"])
+        pairs = [
+            f"{content.name(r['label_a'])} for {content.name(r['label_b'])} {r['percent_a_as_b']:.1f} %, "
+            f"the other way {r['percent_b_as_a']:.1f} %"
+            for r in rows.to_dict("records")
+        ]
+        plates.append(
+            Plate(
+                "asymmetries",
+                "Do confusions go one way?",
+                "Per cent of a class taken for the other: filled as the arrow says, hollow the other way; bold lines are "
+                "significant (exact test of each pair, Holm). Red, where it is known: 20 listeners to other recordings "
+                "(Hillenbrand et al. 1995).",
+                "A long line is a confusion that goes mostly one way. Where people err in the same direction, the cause "
+                "may lie in the sounds; where only the network does, it lies in the network or its training.",
+                [make_panel("asymmetries", asymmetry_figure(rows), f"Asymmetric confusions: {'; '.join(pairs)}.")],
+                rows,
                 width="half",
             )
         )
@@ -129,7 +172,7 @@ def vowel_plate(content: Content) -> Plate | None:
         figure = vowel_chart.vowel_chart_figure(
             rows, rows["label"], colours, limits=limits, title=f"{group}, n = {len(rows)}"
         )
-        panels.append(_panel(f"vowels-{position + 1}", figure, f"Vowel chart, {group}: means {said}."))
+        panels.append(make_panel(f"vowels-{position + 1}", figure, f"Vowel chart, {group}: means {said}."))
     columns = ["token", "label", "sex", *[c for c in content.formants if str(c)[:2] in ("f1", "f2")]]
     unseen = "" if known else "The corpus does not say who is a man, a woman or a child."
     return Plate(
@@ -150,7 +193,8 @@ def map_plates(content: Content) -> list[Plate]:
     if content.means.empty:
         return []
     limit = maps.map_limit(content.means)
-    legend = _panel("maps-scale", maps.colour_bar_figure(limit, content.unit), f"Colour scale, ±{limit:.2g} logit.")
+    legend = make_panel("maps-scale", maps.colour_bar_figure(limit, content.unit), f"Colour scale, ±{limit:.2g} logit.")
+    tested = compare_with_chance(content)
     plates = []
     for subset, words in SUBSETS.items():
         panels, without = [], []
@@ -170,19 +214,22 @@ def map_plates(content: Content) -> list[Plate]:
                 title=content.name(label),
                 last_time=content.last_time,
                 time_label=content.time_label,
+                chance=chance_cells(tested, label) if subset == "all" else None,
             )
             top = mean_map.isel(frequency=int(mean_map.mean("time").argmax("frequency")))
             alt = (
                 f"Mean map of {content.name(label)} over {mean_map.attrs['count']} tokens: strongest in the cells "
                 f"around {float(top['frequency']):.0f} Hz, mean {float(top.mean()):+.2f} {content.unit}."
             )
-            panels.append(_panel(panel_name(f"maps-{subset}", position, label), figure, alt))
+            panels.append(make_panel(panel_name(f"maps-{subset}", position, label), figure, alt))
         table = content.means[(content.means["kind"] == "map") & (content.means["subset"] == subset)]
+        if subset == "all":
+            table = with_tests(table, tested)
         plates.append(
             Plate(
                 f"maps-{subset}",
                 f"Mean maps: {words}",
-                _map_caption(content, subset),
+                " ".join([_map_caption(content, subset), *([words_of_test(tested)] if subset == "all" else [])]),
                 "Left, in a blue frame: the mean of what the network got. Middle: the formants of the class, boxes as "
                 "wide as their mean bandwidth, whiskers ± 1 SD over tokens. Right: the map. Red cells speak for the "
                 "class, blue ones against it, white ones say nothing; thin lines are the spectrogram’s contours 10 "
@@ -229,7 +276,7 @@ def profile_plate(content: Content) -> Plate | None:
             f"Importance against frequency for {content.name(label)}: highest at {peak['frequency']:.0f} Hz with "
             f"{peak['mean']:.2f} {content.unit}, {int(peak['n'])} tokens."
         )
-        panels.append(_panel(panel_name("profiles", position, label), figure, alt))
+        panels.append(make_panel(panel_name("profiles", position, label), figure, alt))
     unit, n_units = of_maps["unit"].iloc[0], int(of_maps["n_units"].max())
     return Plate(
         "profiles",
@@ -244,7 +291,7 @@ def profile_plate(content: Content) -> Plate | None:
         panels,
         table,
         missing=f"No tested token: {', '.join(without)}." if without else "",
-        legend=_panel("profiles-legend", profiles.profile_legend(), "Legend of the profiles."),
+        legend=make_panel("profiles-legend", profiles.profile_legend(), "Legend of the profiles."),
     )
 
 
@@ -264,7 +311,7 @@ def share_plate(content: Content) -> Plate | None:
         name = "all classes" if label == "all" else content.name(label)
         said = "; ".join(f"{r['formant']} {r['ratio']:.2f}" for r in rows[rows["null"] == "run"].to_dict("records"))
         figure = shares.ratio_figure(rows, title=name, limits=limits)
-        panels.append(_panel(panel_name("shares", position, label), figure, f"Share over chance, {name}: {said}."))
+        panels.append(make_panel(panel_name("shares", position, label), figure, f"Share over chance, {name}: {said}."))
     without = [content.name(label) for label in content.labels if label not in measured]
     return Plate(
         "shares",
@@ -278,7 +325,7 @@ def share_plate(content: Content) -> Plate | None:
         panels,
         table,
         missing=f"No formants, hence no share: {', '.join(without)}." if without else "",
-        legend=_panel("shares-legend", shares.ratio_legend(), "Legend of the ratios."),
+        legend=make_panel("shares-legend", shares.ratio_legend(), "Legend of the ratios."),
     )
 
 
@@ -293,14 +340,10 @@ def training_plate(content: Content) -> Plate | None:
         "Training",
         "Loss and accuracy after each epoch, one line a fold; validation accuracy is balanced over the classes.",
         "The epoch that was kept is the best one on the validation tokens; test tokens play no part.",
-        [_panel("training", confusions.training_figure(content.training), alt)],
+        [make_panel("training", confusions.training_figure(content.training), alt)],
         content.training,
         width="medium",
     )
-
-
-def _panel(name: str, figure: Figure, alt: str) -> Panel:
-    return Panel(name, to_svg(figure, name), alt)
 
 
 def _map_caption(content: Content, subset: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 import xarray as xr
 
 from phonoscope.errors import PhonoscopeError
@@ -36,6 +37,15 @@ def chance_cells(tested: xr.Dataset | None, label: str) -> np.ndarray | None:
     if tested is None or label not in tested["label"].values or not np.isfinite(tested["t"].values).any():
         return None
     return tested["p_region"].sel(label=label).values >= ALPHA
+
+
+def with_tests(table: pd.DataFrame, tested: xr.Dataset | None) -> pd.DataFrame:
+    """Add ``difference, t, p_region, p_cell`` to a tidy table of mean maps (``class, frequency, time``)."""
+    if tested is None:
+        return table
+    names = ["difference", "t", "p_region", "p_cell"]
+    cells = tested[names].to_dataframe().reset_index().rename(columns={"label": "class"})
+    return table.merge(cells, on=["class", "frequency", "time"], how="left")
 
 
 def words_of_test(tested: xr.Dataset | None) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,8 +12,8 @@ from phonoscope.corpora.asvspoof import SYSTEMS
 from phonoscope.experiments.folder import Run
 from phonoscope.experiments.spoof import ALL, ATTACK, CONTROL, KIND, LAYER, RANDOM, SPECTRUM
 from phonoscope.experiments.spoof_material import VOCODER
-from phonoscope.report.page import Section
-from phonoscope.report.plates import Panel, Plate
+from phonoscope.report.html import Section
+from phonoscope.report.plates import Plate, make_panel
 from phonoscope.report.style import (
     ACCENT,
     INK,
@@ -24,10 +25,9 @@ from phonoscope.report.style import (
     dress,
     new_figure,
     plain,
-    to_svg,
 )
 from phonoscope.report.tables import as_html_table
-from phonoscope.report.waveform_page import provenance_section, write_page
+from phonoscope.report.waveform_page import provenance_section, write_run_page
 from phonoscope.report.words import FEW_UNITS, interval, percent
 
 if TYPE_CHECKING:
@@ -44,11 +44,12 @@ _MADE = {
 }
 
 
-def write_spoof_report(run: Run, out: str | Path | None = None) -> Path:
+def write_spoof_report(run: Run, out: str | Path | None = None, formats: Sequence[str] = ("svg",)) -> Path:
     """Write the report of a spoofing run: one HTML file that opens offline, figures and data beside it."""
     results = run.table("results")
     sections = [_corpus(run), _accuracy(results), _claims(run), provenance_section(run)]
-    return write_page(run, out, _numbers(results), _findings(results), _doubts(run, results), sections)
+    doubts = _doubts(run, results)
+    return write_run_page(run, out, _numbers(results), _findings(results), doubts, sections, formats)
 
 
 def attack_title(name: str) -> str:
@@ -244,7 +245,7 @@ def _claims(run: Run) -> Section:
 def _plate(results: pd.DataFrame) -> Plate:
     own = results[results["feature"] == LAYER].to_dict("records")
     said = "; ".join(f"{r['attack']} {percent(r['balanced_accuracy'])}, EER {percent(r['eer'])}" for r in own)
-    panel = Panel("spoof-1", to_svg(spoof_figure(results), "spoof-1"), f"By the first layer: {said}.")
+    panel = make_panel("spoof-1", spoof_figure(results), f"By the first layer: {said}.")
     return Plate(
         "spoof",
         "Real against spoofed",

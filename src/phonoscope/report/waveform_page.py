@@ -3,33 +3,29 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from math import comb
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from markupsafe import Markup
 
 from phonoscope.experiments.folder import Run
-from phonoscope.files import write_text
 from phonoscope.filters.significance import MOST_GROUPINGS
 from phonoscope.report.confusions import confusion_figure
 from phonoscope.report.filters import crs_figure
-from phonoscope.report.page import FIGURES_NAME, REPORT_NAME, Section, download
-from phonoscope.report.plates import Panel, Plate
-from phonoscope.report.style import inline_svg, to_svg
+from phonoscope.report.html import Section, Summary, write_page
+from phonoscope.report.page import REPORT_NAME
+from phonoscope.report.plates import Plate, make_panel
 from phonoscope.report.tables import HtmlTable, as_html_table
 from phonoscope.report.waveform_figures import band_figure, learning_figure, network_figure
 from phonoscope.report.words import FEW_UNITS, interval, p_value, percent, signed
 
 _LOWEST_HZ = 50.0
-# a number and its unit stay on one line
-_NUMBER_AND_UNIT = re.compile(r"(\d) (Hz|%|s|dB)(?!\w)")
 
 
-def write_waveform_report(run: Run, out: str | Path | None = None) -> Path:
+def write_waveform_report(run: Run, out: str | Path | None = None, formats: Sequence[str] = ("svg",)) -> Path:
     """Write the report of a run of whole recordings: one HTML file that opens offline, figures and data beside it.
 
     Parameters
@@ -38,55 +34,32 @@ def write_waveform_report(run: Run, out: str | Path | None = None) -> Path:
         Of ``run_waveform_experiment``.
     out : path, optional
         The HTML file; ``report.html`` in the run folder if not given.
+    formats : sequence of {"svg", "pdf", "png"}
+        Of the figures beside it.
 
     Raises
     ------
     ExperimentError
         If a table of the run is missing.
     """
-    return write_page(run, out, _numbers(run), _findings(run), _doubts(run), waveform_sections(run))
+    sections = waveform_sections(run)
+    return write_run_page(run, out, _numbers(run), _findings(run), _doubts(run), sections, formats)
 
 
-def write_page(
+def write_run_page(
     run: Run,
     out: str | Path | None,
     numbers: list[tuple[str, str, str]],
     findings: list[str],
     doubts: list[str],
     sections: list[Section],
+    formats: Sequence[str] = ("svg",),
 ) -> Path:
-    """Write a page of these parts in the style of every report, its figures (SVG) and their data (CSV) beside it."""
-    out = run.folder / REPORT_NAME if out is None else Path(out)
-    figures = out.parent / FIGURES_NAME
-    for section in sections:
-        for plate in section.plates:
-            for panel in plate.panels:
-                write_text(figures / f"{panel.name}.svg", panel.svg)
-            write_text(figures / f"{plate.key}.csv", plate.data.to_csv(index=False))
-        for table in section.tables:
-            write_text(figures / f"{table.key}.csv", table.data.to_csv(index=False))
-    environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent / "templates"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        finalize=lambda value: _NUMBER_AND_UNIT.sub("\\1\u00a0\\2", value) if type(value) is str else value,
-    )
-    environment.filters["figure"] = lambda panel: Markup(inline_svg(panel.svg, panel.alt))
-    environment.filters["download"] = download
-    html = environment.get_template("report.html").render(
-        title=run.facts["title"] or run.facts["name"],
-        question=run.facts["question"],
-        created=run.facts["provenance"]["created"],
-        numbers=numbers,
-        findings=findings,
-        doubts=doubts,
-        sections=sections,
-        style=Markup((Path(__file__).parent / "templates" / "style.css").read_text(encoding="utf-8")),
-        figures=FIGURES_NAME,
-    )
-    return write_text(out, html)
+    """Write a page of these parts in the style of every report, its figures and their data (CSV) beside it."""
+    facts = run.facts
+    title, created = facts["title"] or facts["name"], facts["provenance"]["created"]
+    summary = Summary(title, facts["question"], numbers, findings, doubts, created)
+    return write_page(run.folder / REPORT_NAME if out is None else Path(out), summary, sections, formats)
 
 
 def waveform_sections(run: Run) -> list[Section]:
@@ -201,7 +174,7 @@ def _accuracy(run: Run) -> Section:
             f"{chance}. Hollow dots need no network.",
             "Balanced accuracy counts every class the same. A network has learnt something of its own only where its "
             "interval lies clear of the hollow dots.",
-            [_panel("accuracy", rows.figure, rows.alt)],
+            [make_panel("accuracy", rows.figure, rows.alt)],
             rows.data,
             width="half",
         ),
@@ -212,7 +185,7 @@ def _accuracy(run: Run) -> Section:
             f"{': mean over trainings,' if several else ','} with 95 % intervals from resampling {chance}.",
             "A line that still climbs at its right end says that the network would do better with more recordings. "
             "Each small dot is one training; their spread is what the seed alone does.",
-            [_panel("learning", learning_figure(curve, over), _learning_alt(over))],
+            [make_panel("learning", learning_figure(curve, over), _learning_alt(over))],
             over,
             width="half",
         ),
@@ -223,7 +196,7 @@ def _accuracy(run: Run) -> Section:
         table = confusions[confusions["network"] == network]
         right = table.loc[table["true"] == table["predicted"], "count"].sum()
         alt = f"Confusion matrix of the {network} network: {right} of {table['count'].sum()} right."
-        panels.append(_panel(f"confusions-{network}", confusion_figure(table, run.labels), alt, note=network))
+        panels.append(make_panel(f"confusions-{network}", confusion_figure(table, run.labels), alt, note=network))
     if len(run.labels) <= 20:
         plates.append(
             Plate(
@@ -271,7 +244,7 @@ def _spectra(run: Run) -> Section:
                 "is where layers of the same shape with random weights lie in the same recordings; the dashed line is "
                 "the plain long-term spectrum, the dotted one the same layer before its training. Learning is what "
                 "leaves the grey area.",
-                [_panel(f"crs-{network}", figure, f"Response spectra of {network} for {', '.join(shown)}.")],
+                [make_panel(f"crs-{network}", figure, f"Response spectra of {network} for {', '.join(shown)}.")],
                 own,
                 width="full",
             )
@@ -284,7 +257,7 @@ def _spectra(run: Run) -> Section:
             "Share of the cumulative response in each band, all classes together: trained (dot, mean over trainings, "
             "95 % interval over speakers), random weights (grey bar, 95 % of the layers), plain spectrum (tick).",
             "A dot to the right of the grey bar: training moved the first layer towards this band.",
-            [_panel("bands", band_figure(pooled), "Band shares beside those of random weights.")],
+            [make_panel("bands", band_figure(pooled), "Band shares beside those of random weights.")],
             bands,
             width="full",
         )
@@ -344,10 +317,6 @@ def provenance_section(run: Run) -> Section:
     recipe = pd.json_normalize(run.facts["recipe"]).iloc[0]
     settings = [(str(k), ", ".join(map(str, v)) if isinstance(v, list) else str(v)) for k, v in recipe.items()]
     return Section("provenance", "How to repeat it", [], [], facts=facts, settings=settings)
-
-
-def _panel(name: str, figure: Any, alt: str, note: str = "") -> Panel:
-    return Panel(name, to_svg(figure, name), alt, note)
 
 
 def _learning_alt(curve: pd.DataFrame) -> str:
