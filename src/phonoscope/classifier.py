@@ -153,6 +153,27 @@ class Classifier(nn.Module):
             "notes": self.notes,
         }
 
+    def _repr_html_(self) -> str:
+        """Card for notebooks: what it takes, what it tells apart, how large it is."""
+        from html import escape
+
+        front = ", ".join(f"{key} {value}" for key, value in self.front_end.config().items())
+        weights = sum(parameter.numel() for parameter in self.network.parameters())
+        name = self.network_name or type(self.network).__name__
+        facts = {
+            "classes": ", ".join(self.labels),
+            "sound": f"one channel at {self.sample_rate} Hz",
+            "front end": f"{self.front_end.kind}: {front}",
+            "network": f"{name}, {weights:,} weights on {self.device}",
+            **{str(key): str(value) for key, value in self.notes.items()},
+        }
+        rows = "".join(
+            f'<tr><th style="text-align:left;vertical-align:top">{escape(key)}</th>'
+            f'<td style="text-align:left">{escape(value)}</td></tr>'
+            for key, value in facts.items()
+        )
+        return f"<table><caption>phonoscope classifier</caption>{rows}</table>"
+
     def save_pretrained(self, folder: str | Path) -> Path:
         """Write ``config.json`` and ``model.safetensors`` (the network's weights) into a folder, each atomically."""
         from safetensors.torch import save

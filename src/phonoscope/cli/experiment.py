@@ -41,7 +41,9 @@ from phonoscope.errors import PhonoscopeError
 
 
 def train(
-    table: Annotated[Path, typer.Argument(help="Token table made by phonoscope tokens.")],
+    table: Annotated[
+        Path, typer.Argument(help="Token table, or folder of tokens with sound, made by phonoscope tokens.")
+    ],
     out: Annotated[Path, typer.Option(help="Folder for the classifier, its metrics and predictions.")],
     recipe: Annotated[str, typer.Option(help="vowels, vowels-4k, voicing, or a TOML file.")] = "vowels-4k",
     network: Network = None,
@@ -60,14 +62,14 @@ def train(
 
     Example: phonoscope train lj.parquet --recipe vowels-4k --out vowels
     """
-    from phonoscope.corpora import read_tokens
+    from phonoscope.corpora.sounds import open_tokens
     from phonoscope.experiments.single import train_classifier
     from phonoscope.training.processes import leave_processes
 
     chosen = chosen_recipe(
         recipe, network=network, preset=preset, init=init, epochs=epochs, seed=seed, split_by=split_by
     )
-    result = train_classifier(chosen, read_tokens(table), out, device=device, resume=resume, say=say)
+    result = train_classifier(chosen, open_tokens(table), out, device=device, resume=resume, say=say)
     low, high = result["accuracy_interval"]
     say(
         f"accuracy {result['accuracy']:.1%} ({low:.1%}–{high:.1%}), balanced {result['balanced_accuracy']:.1%} "
@@ -86,7 +88,10 @@ def explain(
     ] = "cam",
     target: Annotated[str, typer.Option(help="true, predicted, a class (i, er …), or a contrast (i-er).")] = "true",
     layer: Annotated[str | None, typer.Option(help="Layer of the network, for methods that make maps of one.")] = None,
-    table: Annotated[Path | None, typer.Option("--tokens", help="Token table to explain with a classifier.")] = None,
+    table: Annotated[
+        Path | None,
+        typer.Option("--tokens", help="Token table, or folder of tokens with sound, to explain with a classifier."),
+    ] = None,
     seed: Seed = 0,
     trust_imports: Trust = False,
     as_json: AsJson = False,
@@ -215,17 +220,27 @@ def run(
 
 
 def report(
-    run_folder: Annotated[Path, typer.Argument(help="A finished run.")],
+    run_folders: Annotated[
+        list[Path], typer.Argument(metavar="RUN...", help="A finished run; with several, the others beside the first.")
+    ],
     out: Annotated[Path | None, typer.Option(help="File to write; report.html in the run folder by default.")] = None,
+    figures: Annotated[str, typer.Option(help="Formats of the figures beside it: svg, pdf, png.")] = "svg",
 ) -> None:
-    """Write the report of a run: one HTML file that opens offline.
+    """Write the report of a run, or compare several: one HTML file that opens offline.
 
     Example: phonoscope report runs/lj
     """
-    from phonoscope.report import write_report
+    from phonoscope.report import write_comparison, write_report
 
-    path = report_whole_recordings(run_folder, out) or write_report(run_folder, out)
-    typer.echo(f"read  {run_folder}\nwrote {path}")
+    formats = [name.strip() for name in figures.split(",") if name.strip()]
+    if len(run_folders) > 1:
+        if out is None:
+            raise PhonoscopeError("say where the comparison goes: --out comparison.html")
+        path = write_comparison(run_folders, out, formats=formats)
+    else:
+        path = report_whole_recordings(run_folders[0], out, formats)
+        path = path or write_report(run_folders[0], out, formats=formats)
+    typer.echo("\n".join([*(f"read  {folder}" for folder in run_folders), f"wrote {path}"]))
 
 
 def demo(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -112,7 +112,7 @@ def _run_spoof(given: Mapping[str, Any]) -> None:
         print_json(results)
 
 
-def report_whole_recordings(run_folder: Path, out: Path | None) -> Path | None:
+def report_whole_recordings(run_folder: Path, out: Path | None, formats: Sequence[str] = ("svg",)) -> Path | None:
     """Write the report of a run of whole recordings anew; None if the folder holds a run of another kind."""
     from phonoscope.experiments.folder import Run
 
@@ -120,9 +120,9 @@ def report_whole_recordings(run_folder: Path, out: Path | None) -> Path | None:
     if run.facts.get("kind") == "spoof":
         from phonoscope.report.spoof_page import write_spoof_report
 
-        return write_spoof_report(run, out)
+        return write_spoof_report(run, out, formats)
     if run.facts.get("kind") != "waveform":
         return None
     from phonoscope.report.waveform_page import write_waveform_report
 
-    return write_waveform_report(run, out)
+    return write_waveform_report(run, out, formats)

@@ -3,9 +3,15 @@
 from importlib import import_module
 from typing import Any
 
-_HOME = {"write_report": "phonoscope.report.page"}
+_HOME = {
+    "write_report": "phonoscope.report.page",
+    "write_comparison": "phonoscope.report.comparison_page",
+    "figure_of_run": "phonoscope.report.figures",
+    "save_figure": "phonoscope.report.printed",
+    "show": "phonoscope.report.notebook",
+}
 
-__all__ = ["write_report"]
+__all__ = [*sorted(_HOME)]
 
 
 def __getattr__(name: str) -> Any:

@@ -74,6 +74,8 @@ def evidence_plates(content: Content, evidence: Evidence | None) -> list[Plate]:
     plates = [_measure_plate(evidence)]
     if "following" in evidence.tables:
         plates.append(_following_plate(evidence))
+    if len(evidence.tables.get("removal", ())):
+        plates.append(_removal_plate(content, evidence.tables["removal"]))
     contrasts = evidence.tables.get("contrasts", pd.DataFrame())
     if len(contrasts):
         plates.append(_contrast_plate(content, contrasts))
@@ -150,6 +152,30 @@ def _following_plate(evidence: Evidence) -> Plate:
         "At 1 the peak moves with the formant; at 0 it stays in a fixed band, whatever the talker does. "
         "The table behind the figure holds, for each method, the slope that maps of its resolution get when they truly "
         "follow (control_follows): where that is well below 1, little can be told.",
+        panels,
+        table,
+        width="medium",
+    )
+
+
+def _removal_plate(content: Content, table: pd.DataFrame) -> Plate:
+    panels = []
+    for position, label in enumerate(content.ordered(table["label"])):
+        rows = table[table["label"] == label].rename(columns={"formant": "method", "effect": "value"})
+        name = "all classes" if label == "all" else content.name(label)
+        units = "logits that the class loses without it"
+        figure = measure_figure(rows, rows["method"].tolist(), title=name, units=units, lines=(0.0,))
+        said = "; ".join(
+            f"{r['method']} {r['value']:.2f}, by chance {r['chance']:.2f}" for r in rows.to_dict("records")
+        )
+        panels.append(_panel(f"removal-{position + 1}", figure, f"Without each formant, {name}: {said}."))
+    return Plate(
+        "removal",
+        "What is lost without each formant",
+        "250 Hz around each token’s own F1 … F4 filtered out of its sound, one formant at a time; grey bars: as wide a "
+        "band where a random token of another class has that formant. 95 % intervals.",
+        "No map is involved: this is the sound without the formant, heard by the untouched network. Right of the grey "
+        "bar the class lives on that formant; at the bar, on whatever lies in such a band.",
         panels,
         table,
         width="medium",

@@ -16,11 +16,17 @@ from phonoscope.report.plates import Plate, make_panel, panel_name
 from phonoscope.report.sounds import token_sounds
 from phonoscope.report.spectrograms import example_figure
 
+SHOWN_PER_CLASS = 2  # of those that the run kept: a page for phones
+
 
 def chosen_examples(examples: pd.DataFrame, labels: list[str]) -> pd.DataFrame:
-    """Return the examples class by class in the classes' order, errors first in each."""
+    """Return two examples of each class in the classes' order: an error first, if there is one, then typical ones."""
     right = examples["correct"].astype(bool)
-    parts = [examples[kind & (examples["class"] == label)] for label in labels for kind in (~right, right)]
+    parts = []
+    for label in labels:
+        own = examples["class"] == label
+        wrong = examples[~right & own].head(1)
+        parts += [wrong, examples[right & own].head(SHOWN_PER_CLASS - len(wrong))]
     return pd.concat(parts, ignore_index=True)
 
 

@@ -134,10 +134,10 @@ def accuracy_plates(content: Content) -> list[Plate]:
             Plate(
                 "asymmetries",
                 "Do confusions go one way?",
-                "Per cent of a class taken for the other: filled as the arrow says, hollow the other way; bold lines are "
+                "Per cent of a class taken for the other: filled as the arrow says, hollow back; bold lines are "
                 "significant (exact test of each pair, Holm). Red, where it is known: 20 listeners to other recordings "
                 "(Hillenbrand et al. 1995).",
-                "A long line is a confusion that goes mostly one way. Where people err in the same direction, the cause "
+                "A long line is a confusion that goes mostly one way. If people err in the same direction, the cause "
                 "may lie in the sounds; where only the network does, it lies in the network or its training.",
                 [make_panel("asymmetries", asymmetry_figure(rows), f"Asymmetric confusions: {'; '.join(pairs)}.")],
                 rows,

@@ -48,7 +48,7 @@ def token_sounds(
         note = f"Nothing can be masked: {error}."
     else:
         if np.any(masked.only):
-            parts.append(("only what it used", masked.only, f"{name}, only what the map points at"))
+            parts.append(("only what the map marks", masked.only, f"{name}, only what the map points at"))
             note = f"{100 * masked.power_share:.0f} % of its power lies under the map."
         else:
             note = "Nothing in the map speaks for the class, so nothing can be let through."

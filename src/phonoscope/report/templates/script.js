@@ -4,6 +4,8 @@
   const stops = [...document.querySelectorAll("section > h2")];
   stops.forEach((stop) => { stop.tabIndex = -1; });
   const here = () => {
+    const focused = stops.indexOf(document.activeElement);
+    if (focused >= 0) return focused; // scrolling may still be under way
     const passed = stops.filter((stop) => stop.getBoundingClientRect().top < 80);
     return passed.length - 1;
   };
