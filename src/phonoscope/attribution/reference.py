@@ -22,6 +22,14 @@ def _content(waveform: np.ndarray) -> tuple[int, int]:
     return len(waveform), zlib.crc32(np.ascontiguousarray(waveform, dtype=np.float32).tobytes())
 
 
+def evenly_picked(waveforms: Sequence[np.ndarray]) -> list[np.ndarray]:
+    """At most 128 of the waveforms, evenly picked over their durations; only those are held in memory."""
+    contents = [_content(waveform) for waveform in waveforms]
+    order = sorted(range(len(contents)), key=contents.__getitem__)
+    chosen = np.unique(np.linspace(0, len(order) - 1, min(len(order), MOST_TOKENS)).round().astype(int))
+    return [waveforms[order[i]] for i in chosen]
+
+
 class Reference:
     """Evenly picked tokens, their network inputs and classes.
 
@@ -35,10 +43,8 @@ class Reference:
     def __init__(self, classifier: Classifier, waveforms: Sequence[np.ndarray]) -> None:
         if len(waveforms) == 0:
             raise AttributionError("no reference token was given; pass waveforms, or leave reference= out")
-        ordered = sorted(waveforms, key=_content)
-        chosen = np.unique(np.linspace(0, len(waveforms) - 1, min(len(waveforms), MOST_TOKENS)).round().astype(int))
         self.classifier = classifier
-        self.waveforms = [np.asarray(ordered[i], dtype=np.float32) for i in chosen]
+        self.waveforms = [np.asarray(waveform, dtype=np.float32) for waveform in evenly_picked(waveforms)]
 
     @cached_property
     @torch.no_grad()

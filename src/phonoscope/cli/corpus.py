@@ -32,7 +32,7 @@ from phonoscope.cli.terminal import counter, print_json
 
 def tokens(
     corpus: Corpus,
-    out: Annotated[Path, typer.Option(help="Table to write: .parquet or .csv.")],
+    out: Annotated[Path, typer.Option(help="Table to write: .parquet or .csv; with --sound a folder.")],
     alignments: Alignments = None,
     layout: Layout = "auto",
     phone_tier: PhoneTier = None,
@@ -46,6 +46,13 @@ def tokens(
     max_per_class: MaxPerClass = None,
     balanced: Balanced = False,
     exclude_words: ExcludeWords = "",
+    sound: Annotated[
+        bool, typer.Option("--sound", help="Cut the tokens' sound too, into Parquet files that any program reads.")
+    ] = False,
+    context: Annotated[float, typer.Option(help="Sound before and after each token, s (--sound).")] = 0.05,
+    sample_rate: Annotated[int | None, typer.Option(help="Resample to this rate, Hz (--sound).")] = None,
+    shard_tokens: Annotated[int, typer.Option(help="Tokens in each file (--sound).")] = 8192,
+    jobs: Annotated[int, typer.Option(help="Processes that cut; the result does not depend on it (--sound).")] = 1,
     seed: Seed = 0,
     strict: Strict = False,
     as_json: AsJson = False,
@@ -55,13 +62,36 @@ def tokens(
     Example: phonoscope tokens LJSpeech-1.1 --alignments textgrids --out lj.parquet
     """
     from phonoscope.corpora import read_corpus, summary, write_tokens
+    from phonoscope.files import sweep
 
     rules = corpus_rules(locals())
     table = read_corpus(
         corpus, alignments=alignments, seed=seed, strict=strict, progress=counter("recordings"), **rules
     )
-    write_tokens(out, table)
+    if sound:
+        from phonoscope.corpora.shards import write_shards
+        from phonoscope.corpora.sounds import TokenSounds
+
+        manifest = write_shards(
+            table,
+            out,
+            sample_rate=sample_rate,
+            context_seconds=context,
+            tokens_per_shard=shard_tokens,
+            jobs=jobs,
+            strict=strict,
+            progress=counter("tokens"),
+        )
+        table = TokenSounds(out).tokens
+    else:
+        sweep(out.parent, stem=out.stem)
+        write_tokens(out, table)
     typer.echo(summary(table))
+    if sound:
+        typer.echo(
+            f"{manifest['cut']} sounds at {manifest['sample_rate']} Hz with {context:g} s on either side, in "
+            f"{len(manifest['shards'])} files; {manifest['clipped']} louder than full scale and clipped"
+        )
     typer.echo(f"\nread  {corpus}\nwrote {out}")
     if as_json:
         counts = {str(k): int(v) for k, v in table["label"].value_counts().items()}

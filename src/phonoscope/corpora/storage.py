@@ -13,7 +13,7 @@ COLUMNS = (
     "token", "recording", "start", "end", "phone", "label", "stress", "word", "previous", "next", "speaker", "sex",
     "corpus", "split",
 )  # fmt: skip
-_TEXT_COLUMNS = tuple(name for name in COLUMNS if name not in ("start", "end", "stress"))
+TEXT_COLUMNS = tuple(name for name in COLUMNS if name not in ("start", "end", "stress"))
 
 
 def write_tokens(path: str | Path, tokens: pd.DataFrame) -> None:
@@ -53,7 +53,7 @@ def read_tokens(path: str | Path) -> pd.DataFrame:
         else:
             # Only an empty cell is missing: "nan" and "null" are words. Times are read as text, because the reader of
             # numbers is not exact to the last digit in every pandas.
-            kinds = dict.fromkeys((*_TEXT_COLUMNS, "start", "end"), "object") | {"stress": "Int8"}
+            kinds = dict.fromkeys((*TEXT_COLUMNS, "start", "end"), "object") | {"stress": "Int8"}
             tokens = pd.read_csv(path, dtype=kinds, keep_default_na=False, na_values=[""])
             tokens = tokens.astype({name: float for name in ("start", "end") if name in tokens.columns})
             attributes = path.with_suffix(".json")
@@ -65,6 +65,12 @@ def read_tokens(path: str | Path) -> pd.DataFrame:
         raise CorpusError(
             f"{path} is not a token table: it lacks {', '.join(lacking)}; it has {', '.join(tokens.columns)}"
         )
-    for name in _TEXT_COLUMNS:
+    return as_written(tokens)
+
+
+def as_written(tokens: pd.DataFrame) -> pd.DataFrame:
+    """Give the columns of a token table that was read the kinds that they have in memory."""
+    for name in TEXT_COLUMNS:
         tokens[name] = tokens[name].astype(object).where(tokens[name].notna(), float("nan")).astype(TEXT)
+    tokens["stress"] = tokens["stress"].astype("Int8")
     return tokens

@@ -13,6 +13,7 @@ import pandas as pd
 import torch
 
 from phonoscope.classifier import Classifier, prediction_table
+from phonoscope.corpora.sounds import TokenSounds
 from phonoscope.errors import ExperimentError
 from phonoscope.experiments.material import Material
 from phonoscope.experiments.recipe import Recipe
@@ -137,12 +138,16 @@ def fit(
                 classifier.save_pretrained(place / "classifier")
                 write_json(done, facts)
         metrics.append(epochs.assign(fold=fold.index))
-        logits = classifier.logits([waveforms[i] for i in fold.test])
+        logits = classifier.logits(_chosen(waveforms, fold.test))
         fitted.append(Fitted(fold.index, classifier.eval(), fold.test, logits))
     if is_first_process():
         fitted[0].classifier.save_pretrained(folder / "classifier")
         write_text(folder / "training.csv", pd.concat(metrics).to_csv(index=False))
     return fitted
+
+
+def _chosen(waveforms: Sequence[np.ndarray], index: np.ndarray) -> Sequence[np.ndarray]:
+    return waveforms.chosen(index) if isinstance(waveforms, TokenSounds) else [waveforms[i] for i in index]
 
 
 def apply_classifier(source: str | Path, material: Material, *, device: str, trust_imports: bool) -> list[Fitted]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ import pandas as pd
 from phonoscope.audio import audio_info, cut
 from phonoscope.corpora import read_corpus
 from phonoscope.corpora.select import class_labels
+from phonoscope.corpora.sounds import TokenSounds
 from phonoscope.errors import ExperimentError
 from phonoscope.experiments.recipe import Recipe
 from phonoscope.left_out import LeftOut
@@ -34,13 +35,15 @@ class Material:
     """Tokens with the experiment's ``class``, and their waveforms with ``context`` samples on either side."""
 
     tokens: pd.DataFrame
-    with_context: list[np.ndarray]
+    with_context: Sequence[np.ndarray]
     context: int
     sample_rate: int
 
     @property
-    def waveforms(self) -> list[np.ndarray]:
+    def waveforms(self) -> Sequence[np.ndarray]:
         """Waveforms of the tokens alone: what the network gets."""
+        if isinstance(self.with_context, TokenSounds):
+            return self.with_context.without_context()
         return [w[self.context : len(w) - self.context] for w in self.with_context]
 
 
@@ -94,7 +97,7 @@ def gather(
 
 
 def material_of(
-    tokens: pd.DataFrame,
+    tokens: pd.DataFrame | TokenSounds,
     classes: dict[str, list[str]],
     *,
     sample_rate: int | None = None,
@@ -103,11 +106,15 @@ def material_of(
 ) -> Material:
     """Name the experiment's classes in a token table and cut its tokens, each rule's effect counted.
 
+    Tokens with sound were cut before; they stay on the disk.
+
     Raises
     ------
     ExperimentError
-        If fewer than two classes have enough tokens that can be cut.
+        If fewer than two classes have enough tokens that can be cut, or tokens were cut at another rate.
     """
+    if isinstance(tokens, TokenSounds):
+        return _material_on_disk(tokens, classes, sample_rate, labels)
     tokens, expected = _with_classes(tokens, classes, labels)
     with_context, tokens = cut(tokens, sample_rate, context_seconds=CONTEXT_SECONDS, strict=strict)
     # Counted after the cut: a class may have lost its tokens to damaged recordings.
@@ -115,6 +122,31 @@ def material_of(
     with_context = [with_context[i] for i in enough]
     rate = sample_rate or _rate_of(tokens)
     return Material(tokens, with_context, round(CONTEXT_SECONDS * rate), rate)
+
+
+def _material_on_disk(
+    sounds: TokenSounds, classes: dict[str, list[str]], sample_rate: int | None, labels: list[str] | None
+) -> Material:
+    check_rate(sounds, sample_rate)
+    tokens, expected = _with_classes(sounds.tokens, classes, labels)
+    _, tokens = _large_classes(tokens, expected)
+    places = pd.Index(sounds.tokens["token"]).get_indexer(pd.Index(tokens["token"]))
+    return Material(tokens, sounds.chosen(places), sounds.context, sounds.sample_rate)
+
+
+def check_rate(sounds: TokenSounds, sample_rate: int | None) -> None:
+    """Refuse tokens that were cut at another rate than is wanted (Hz): resampling needs what lies around them.
+
+    Raises
+    ------
+    ExperimentError
+        If they were.
+    """
+    if sample_rate not in (None, sounds.sample_rate):
+        raise ExperimentError(
+            f"the tokens were cut at {sounds.sample_rate} Hz, {sample_rate} Hz are needed: cut them again with "
+            f"--sample-rate {sample_rate}"
+        )
 
 
 def _rate_of(tokens: pd.DataFrame) -> int:

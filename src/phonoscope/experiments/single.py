@@ -2,27 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import xarray as xr
 
 from phonoscope.attribution import explain_batches, write_maps
+from phonoscope.attribution.reference import evenly_picked
 from phonoscope.attribution.store import COORDINATES, TOKENS, VALUES
 from phonoscope.attribution.targets import Target
 from phonoscope.audio import cut
 from phonoscope.classifier import Classifier
-from phonoscope.corpora import read_tokens, write_tokens
+from phonoscope.corpora import write_tokens
+from phonoscope.corpora.sounds import TokenSounds, open_tokens
 from phonoscope.errors import ExperimentError
 from phonoscope.experiments import fit as fitting
 from phonoscope.experiments.folder import Run
 from phonoscope.experiments.frame import claimed_folder, hold_to_material
 from phonoscope.experiments.held_out import held_out
-from phonoscope.experiments.material import CONTEXT_SECONDS, material_of
+from phonoscope.experiments.material import CONTEXT_SECONDS, check_rate, material_of
 from phonoscope.experiments.recipe import Recipe
 from phonoscope.files import write_json, write_with
 from phonoscope.folders import CHECKSUMS_NAME, contents, locked, open_again, write_checksums
@@ -35,9 +38,15 @@ _MAP_FILES = (VALUES, COORDINATES, TOKENS, CHECKSUMS_NAME)
 
 
 def train_classifier(
-    recipe: Recipe, tokens: pd.DataFrame, out: str | Path, *, device: str = "auto", resume: bool = False, say: Say
+    recipe: Recipe,
+    tokens: pd.DataFrame | TokenSounds,
+    out: str | Path,
+    *,
+    device: str = "auto",
+    resume: bool = False,
+    say: Say,
 ) -> dict[str, Any]:
-    """Train one classifier on a token table with a split by speaker or recording, and test it.
+    """Train one classifier on tokens with a split by speaker or recording, and test it.
 
     Under ``torchrun`` all processes train together; the first one writes.
 
@@ -57,7 +66,9 @@ def train_classifier(
         return _train(recipe, tokens, out, device=device, resume=resume, say=say)
 
 
-def _train(recipe: Recipe, tokens: pd.DataFrame, out: Path, *, device: str, resume: bool, say: Say) -> dict[str, Any]:
+def _train(
+    recipe: Recipe, tokens: pd.DataFrame | TokenSounds, out: Path, *, device: str, resume: bool, say: Say
+) -> dict[str, Any]:
     """Train in a folder that is locked."""
     with claimed_folder(out, recipe, resume) if is_first_process() else nullcontext():
         material = material_of(tokens, recipe.classes, sample_rate=recipe.front_end.get("sample_rate"))
@@ -130,9 +141,30 @@ def explain_tokens(
     seed: int = 0,
     trust_imports: bool = False,
 ) -> xr.DataArray:
-    """Make maps of the tokens of a token table by a saved classifier, and store them; see ``explain_run``."""
+    """Make maps of tokens by a saved classifier, and store them; see ``explain_run``.
+
+    Parameters
+    ----------
+    table
+        Token table, or folder of tokens with their sound.
+
+    Raises
+    ------
+    ExperimentError
+        If the tokens were cut at another rate than the classifier's.
+    """
     classifier = Classifier.from_pretrained(source, trust_imports=trust_imports)
-    waveforms, tokens = cut(read_tokens(table), classifier.sample_rate, context_seconds=CONTEXT_SECONDS)
+    tokens = open_tokens(table)
+    waveforms: Sequence[np.ndarray]
+    context_seconds, reference = CONTEXT_SECONDS, None
+    if isinstance(tokens, TokenSounds):
+        check_rate(tokens, classifier.sample_rate)
+        waveforms, context_seconds = tokens, tokens.context_seconds
+        # Picked here as `explain` would, but without holding all tokens in memory.
+        reference = evenly_picked(tokens.without_context())
+        tokens = tokens.tokens
+    else:
+        waveforms, tokens = cut(tokens, classifier.sample_rate, context_seconds=CONTEXT_SECONDS)
     classes = tokens["class"] if "class" in tokens else tokens["label"]
     batches = explain_batches(
         classifier,
@@ -142,7 +174,8 @@ def explain_tokens(
         true_labels=[str(c) for c in classes],
         tokens=[str(t) for t in tokens["token"]],
         layer=layer,
-        context_seconds=CONTEXT_SECONDS,
+        reference=reference,
+        context_seconds=context_seconds,
         seed=seed,
     )
     return _stored(out, batches, len(tokens))

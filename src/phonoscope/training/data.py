@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from itertools import islice
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from phonoscope.corpora.sounds import TokenSounds
 from phonoscope.errors import ExperimentError
 from phonoscope.frontends import Spectrogram, Waveform, pad_waveforms
 
 _CACHE_BYTES = 1 << 30
 _CHUNK = 256
+# Groups of rows that are mixed with each other when tokens stream from the disk; a reader keeps three times as many.
+BUFFER_GROUPS = 32
+_BATCHES_AHEAD = 2  # a thread
 _SHARE_OF_GPU = 0.4  # of its free memory; the rest is for the network
 
 
@@ -25,7 +32,8 @@ class TokenInputs:
     """Front-end outputs of tokens, before standardisation.
 
     They are computed once and kept when they take less than ``cache_bytes`` (a front end has no weights), else anew
-    for each batch, on ``device``.
+    for each batch, on ``device``. Tokens with sound on the disk (``TokenSounds``) are never in memory as a whole: those
+    whose outputs are not kept stream, read ahead by ``workers`` threads.
     """
 
     def __init__(
@@ -35,12 +43,16 @@ class TokenInputs:
         *,
         device: torch.device | str = "cpu",
         cache_bytes: int = _CACHE_BYTES,
+        workers: int = 2,
     ) -> None:
         if len(waveforms) == 0:
             raise ExperimentError("there is no token to train on")
         self._front_end = front_end.to(device)
         self._device = torch.device(device)
-        self._waveforms = [np.asarray(w, dtype=np.float32) for w in waveforms]
+        self._workers = workers
+        self._waveforms: Sequence[np.ndarray] = (
+            waveforms if isinstance(waveforms, TokenSounds) else [np.asarray(w, dtype=np.float32) for w in waveforms]
+        )
         self._kept: Tensor | None = None
         if int(np.prod(front_end.shape)) * 4 * len(self._waveforms) <= cache_bytes:
             kept = torch.empty((len(self), *front_end.shape), device=self._device)
@@ -52,10 +64,48 @@ class TokenInputs:
     def __len__(self) -> int:
         return len(self._waveforms)
 
-    @torch.no_grad()
     def _outputs(self, index: np.ndarray) -> Tensor:
+        return self._made(self._padded(index))
+
+    def _padded(self, index: np.ndarray) -> tuple[Tensor, Tensor]:
+        """Waveforms side by side and their lengths, in memory from which a GPU copies while it works."""
         padded, lengths = pad_waveforms([self._waveforms[i] for i in index])
-        return self._front_end(padded.to(self._device), lengths.to(self._device))
+        return (padded.pin_memory(), lengths.pin_memory()) if self._device.type == "cuda" else (padded, lengths)
+
+    @torch.no_grad()
+    def _made(self, sounds: tuple[Tensor, Tensor]) -> Tensor:
+        padded, lengths = (part.to(self._device, non_blocking=True) for part in sounds)
+        return self._front_end(padded, lengths)
+
+    def order(self, index: np.ndarray, random: np.random.Generator) -> np.ndarray:
+        """Positions of `index` in the order of an epoch: any, or by ``streaming_order`` for tokens that stream."""
+        if self._kept is None and isinstance(self._waveforms, TokenSounds):
+            return streaming_order(self._waveforms.groups, index, random)
+        return random.permutation(index)
+
+    def batches(self, parts: Iterable[np.ndarray]) -> Iterator[Tensor]:
+        """Front-end outputs of the tokens at the positions of each part, one part after the other.
+
+        What is not kept is read and padded ahead, and copied to the device while that works; what comes out is the
+        same for any number of threads.
+        """
+        if self._kept is not None or self._workers < 1:
+            yield from (self[part] for part in parts)
+            return
+        coming = iter(parts)
+        waiting: deque[Future[tuple[Tensor, Tensor]]] = deque()
+        with ThreadPoolExecutor(self._workers) as pool:
+            try:
+                for part in islice(coming, _BATCHES_AHEAD * self._workers):
+                    waiting.append(pool.submit(self._padded, part))
+                while waiting:
+                    sounds = waiting.popleft().result()
+                    for part in islice(coming, 1):
+                        waiting.append(pool.submit(self._padded, part))
+                    yield self._made(sounds)
+            finally:
+                for future in waiting:
+                    future.cancel()
 
     def __getitem__(self, index: np.ndarray) -> Tensor:
         """Front-end outputs of the tokens at these positions, shape (len(index), *front_end.shape)."""
@@ -73,3 +123,27 @@ class TokenInputs:
             squares += float(values.square().sum())
         mean = total / count
         return mean, max((squares / count - mean**2) ** 0.5, 1e-6)
+
+
+def streaming_order(
+    groups: np.ndarray, index: np.ndarray, random: np.random.Generator, buffer_groups: int = BUFFER_GROUPS
+) -> np.ndarray:
+    """Shuffle positions so that tokens that lie together on the disk are wanted at about the same time.
+
+    The groups are shuffled; then the tokens of each `buffer_groups` of them are shuffled with each other. The order
+    depends on the generator alone.
+
+    Parameters
+    ----------
+    groups : ndarray of int
+        Group of every token.
+    index : ndarray of int
+        Positions to shuffle.
+    """
+    own = groups[index]
+    present = random.permutation(np.unique(own))
+    rank = np.empty(int(present.max(initial=0)) + 1, dtype=np.int64)
+    rank[present] = np.arange(len(present)) // buffer_groups
+    shuffled = random.permutation(len(index))
+    # A stable sort by buffer keeps the shuffled order inside each.
+    return index[shuffled[np.argsort(rank[own[shuffled]], kind="stable")]]

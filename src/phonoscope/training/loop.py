@@ -218,20 +218,20 @@ class _Training:
         """Train on all training tokens once, in the order of this epoch; mean loss and accuracy on the way."""
         recipe, processes = self.recipe, self.processes
         torch.manual_seed(recipe.seed * 100_003 + epoch + 7919 * processes.rank)
-        order = np.random.default_rng([recipe.seed, epoch]).permutation(self.train_index)
+        order = self.inputs.order(self.train_index, np.random.default_rng([recipe.seed, epoch]))
         truth_of = torch.as_tensor(self.targets, device=self.device)
         autocast = _autocast(self.device)
         loss_sum, hits = torch.zeros((), device=self.device), torch.zeros((), device=self.device)
         seen = 0
         wrapped.train()
-        for start in range(0, len(order), recipe.batch_size):
-            batch = order[start : start + recipe.batch_size]
-            if len(batch) < 2 * processes.count:
-                continue  # batch normalisation needs two tokens a process
-            mine = processes.share(batch)
+        batches = [order[start : start + recipe.batch_size] for start in range(0, len(order), recipe.batch_size)]
+        if len(batches[-1]) < 2 * processes.count:
+            batches.pop()  # batch normalisation needs two tokens a process
+        parts = [processes.share(batch) for batch in batches]
+        for batch, mine, outputs in zip(batches, parts, self.inputs.batches(parts), strict=True):
             truth = truth_of[torch.as_tensor(mine, device=self.device)]
             weight_sum = self.class_weights[truth_of[torch.as_tensor(batch, device=self.device)]].sum()
-            inputs = self.classifier.standardise(self.inputs[mine])
+            inputs = self.classifier.standardise(outputs)
             inputs = augment(inputs, noise=recipe.noise, time_jitter=recipe.time_jitter)
             with autocast():
                 logits = wrapped(inputs)

@@ -1,0 +1,365 @@
+"""Cuts the sounds of a token table once, into a folder of Parquet files that any program reads and that resumes."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from phonoscope.audio import audio_info, cut
+from phonoscope.corpora.storage import TEXT_COLUMNS
+from phonoscope.errors import AudioError, CorpusError
+from phonoscope.files import write_json, write_with
+from phonoscope.folders import HIDDEN_CHECKSUMS_NAME, contents, locked, open_again, write_checksums
+from phonoscope.left_out import LeftOut
+from phonoscope.workers import in_processes
+
+# Readers of Parquet folders pass over names that begin with an underscore.
+BEGUN_NAME, MANIFEST_NAME = "_begun.json", "_manifest.json"
+SOUND = "sound"
+OWN_COLUMNS = ("sample_rate", "context_seconds", SOUND)
+FULL_SCALE = 32768  # of 16-bit samples
+TOKENS_PER_SHARD = 8192
+_ROWS_PER_GROUP = 256  # what is read at a time: about 1 MB of speech
+_FORMAT = 1
+_METADATA_KEY = "phonoscope"
+
+
+@dataclass(frozen=True)
+class _Shard:
+    """One file to be written: its tokens, how they are cut, and what tells whether it is there already."""
+
+    path: Path
+    tokens: pd.DataFrame
+    schema: pa.Schema
+    sample_rate: int
+    resample: bool
+    context_seconds: float
+    strict: bool
+    identity: str
+
+
+def write_shards(
+    tokens: pd.DataFrame,
+    folder: str | Path,
+    *,
+    sample_rate: int | None = None,
+    context_seconds: float = 0.05,
+    tokens_per_shard: int = TOKENS_PER_SHARD,
+    jobs: int = 1,
+    strict: bool = False,
+    progress: Callable[[int, int], None] | None = None,
+) -> dict[str, Any]:
+    """Cut the tokens out of their recordings, as 16-bit samples beside all that the token table says of them.
+
+    The folder holds ``part-00000.parquet`` …: the columns of the table, ``sample_rate`` (Hz), ``context_seconds`` and
+    ``sound`` (bytes: little-endian int16, full scale 32768), in groups of 256 rows. Each file appears whole or not at
+    all; those that an interrupted call finished are kept by the next one with the same tokens and settings, unless
+    their recordings have changed since. Samples of 16-bit recordings that are not resampled stay as they are.
+
+    Parameters
+    ----------
+    tokens
+        Token table with ``attrs["roots"]``.
+    folder
+        Where the files go; new, empty, or begun with the same tokens and settings.
+    sample_rate
+        Rate to resample to, Hz; the recordings' own, which must be one and the same, if not given.
+    context_seconds
+        Sound kept before and after each token (zeros where the recording has none). Formants and the methods that
+        filter the sound need 0.05 s; the network hears the token alone.
+    tokens_per_shard
+        Tokens in a file, or more, because the tokens of a recording stay together.
+    jobs
+        Processes; the files do not depend on it.
+    strict
+        Stop at the first token that cannot be cut.
+    progress
+        Called with (tokens done, tokens in all).
+
+    Returns
+    -------
+    dict
+        The manifest: ``sample_rate, context_seconds, tokens, clipped`` (tokens louder than full scale), ``shards``
+        (``file, tokens``), ``left_out`` and ``attrs`` of the table.
+
+    Raises
+    ------
+    CorpusError
+        If the folder was begun with other tokens or settings or holds something else, sample rates differ, or no token
+        can be cut.
+    AudioError
+        With `strict`, for the first token or recording at fault.
+    """
+    if tokens_per_shard < 1 or jobs < 1 or context_seconds < 0:
+        raise CorpusError(
+            f"tokens_per_shard ({tokens_per_shard}) and jobs ({jobs}) must be at least 1, context_seconds "
+            f"({context_seconds}) at least 0"
+        )
+    if len(tokens) == 0:
+        raise CorpusError("there is no token to cut")
+    taken = sorted(set(OWN_COLUMNS) & set(tokens.columns))
+    if taken:
+        raise CorpusError(f"the token table has columns that the cut tokens need for themselves: {', '.join(taken)}")
+    folder = Path(folder)
+    rate = sample_rate or _first_rate(tokens)
+    settings = {
+        "format": _FORMAT,
+        "sample_rate": rate,
+        "resampled": sample_rate is not None,
+        "context_seconds": context_seconds,
+        "tokens_per_shard": tokens_per_shard,
+        "tokens": len(tokens),
+        "tokens_sha256": _digest(_row_hashes(tokens).tobytes(), ",".join(map(str, tokens.columns))),
+    }
+    with locked(folder), _claimed(folder, settings):
+        plan = list(_plan(tokens, folder, settings, strict))
+        todo = [shard for shard in plan if _finished(shard) is None]
+        if todo or not (folder / MANIFEST_NAME).is_file():
+            open_again(folder)
+            (folder / MANIFEST_NAME).unlink(missing_ok=True)
+        done = len(tokens) - sum(len(shard.tokens) for shard in todo)
+        for shard, _ in zip(todo, in_processes(_write, todo, jobs), strict=True):
+            done += len(shard.tokens)
+            if progress is not None:
+                progress(done, len(tokens))
+        return _close(folder, plan, settings, tokens)
+
+
+@contextmanager
+def _claimed(folder: Path, settings: dict[str, Any]) -> Generator[None]:
+    """Refuse a folder that holds something else; give a new one back if its tokens cannot be cut in this way."""
+    path = folder / BEGUN_NAME
+    begun = bool(contents(folder))
+    if begun and not path.is_file():
+        raise CorpusError(f"{folder} holds something else than cut tokens; choose a new folder")
+    if begun:
+        before = json.loads(path.read_text(encoding="utf-8"))
+        changed = sorted(name for name in {*before, *settings} if before.get(name) != settings.get(name))
+        if changed:
+            other = "another list of tokens" if "tokens_sha256" in changed else f"other settings ({', '.join(changed)})"
+            raise CorpusError(
+                f"{folder} was begun with {other}: the corpus, or the rules by which it is read, changed. Choose a new "
+                "folder, or remove this one"
+            )
+    else:
+        write_json(path, settings)
+    try:
+        yield
+    except (AudioError, CorpusError):
+        if not begun:
+            for item in contents(folder):
+                item.unlink()
+        raise
+
+
+def _plan(tokens: pd.DataFrame, folder: Path, settings: dict[str, Any], strict: bool) -> Iterator[_Shard]:
+    """Deal the tokens to files, recording by recording."""
+    schema, hashes = _schema(tokens), _row_hashes(tokens)
+    roots = tokens.attrs.get("roots", {})
+    # In the order of the table, but for recordings whose tokens are not together in it.
+    numbers = tokens.groupby(["corpus", "recording"], sort=False, dropna=False).ngroup().to_numpy()
+    order = np.argsort(numbers, kind="stable")
+    ends = np.flatnonzero(np.diff(numbers[order], append=-1)) + 1  # behind the last token of each recording
+    first, number = 0, 0
+    for end in ends:
+        if end - first < settings["tokens_per_shard"] and end != len(tokens):
+            continue
+        part = tokens.iloc[order[first:end]].reset_index(drop=True)
+        part.attrs = {"roots": roots}
+        identity = _digest(json.dumps(settings, sort_keys=True), hashes[order[first:end]].tobytes(), _recordings(part))
+        yield _Shard(
+            folder / f"part-{number:05d}.parquet",
+            part,
+            schema,
+            settings["sample_rate"],
+            settings["resampled"],
+            settings["context_seconds"],
+            strict,
+            identity,
+        )
+        first, number = end, number + 1
+
+
+def _row_hashes(tokens: pd.DataFrame) -> np.ndarray:
+    """A number for each row of a table that stands for all its values."""
+    return pd.util.hash_pandas_object(tokens, index=False).to_numpy()
+
+
+def _digest(*parts: str | bytes) -> str:
+    digest = hashlib.sha256()
+    for part in parts:
+        digest.update((part.encode("utf-8") if isinstance(part, str) else part) + b"|")
+    return digest.hexdigest()
+
+
+def _recordings(part: pd.DataFrame) -> str:
+    """Size and time of change of the recordings of some tokens: files that changed are cut again."""
+    lines = []
+    for corpus, recording in dict.fromkeys(zip(part["corpus"], part["recording"], strict=True)):
+        root = part.attrs["roots"].get(corpus)
+        try:
+            found = (Path(root or "") / str(recording)).stat()
+            lines.append(f"{found.st_size} {found.st_mtime_ns}")
+        except OSError:
+            lines.append("missing")
+    return "\n".join(lines)
+
+
+def _finished(shard: _Shard) -> dict[str, Any] | None:
+    """What a file that is there already says of itself; None if it is to be written."""
+    try:
+        metadata = pq.read_metadata(shard.path).metadata or {}
+        facts = json.loads(metadata[_METADATA_KEY.encode()])
+    except (OSError, pa.ArrowException, KeyError, ValueError):
+        return None
+    return facts if facts.get("identity") == shard.identity else None
+
+
+def _write(shard: _Shard) -> None:
+    """Cut the tokens of one file and write it; runs in a worker process."""
+    left_out, clipped = LeftOut(), 0
+
+    def fill(path: Path) -> None:
+        nonlocal clipped
+        compression = {name: "NONE" if name == SOUND else "ZSTD" for name in shard.schema.names}
+        with pq.ParquetWriter(path, shard.schema, compression=compression, use_dictionary=_labels(shard)) as writer:
+            for part in _some_recordings(shard.tokens):
+                rate = shard.sample_rate if shard.resample else None
+                waveforms, kept = cut(part, rate, shard.context_seconds, shard.strict)
+                for entry in kept.attrs["left_out"]:
+                    left_out.add(entry["what"], entry["reason"], entry["count"], entry["examples"])
+                if len(kept) == 0:
+                    continue
+                if not shard.resample:
+                    _check_rate(kept, shard.sample_rate)
+                clipped += sum(bool(np.abs(waveform).max(initial=0) > 1) for waveform in waveforms)
+                writer.write_table(_rows(kept, waveforms, shard), row_group_size=_ROWS_PER_GROUP)
+            facts = {"identity": shard.identity, "left_out": left_out.entries(), "clipped": clipped}
+            writer.add_key_value_metadata({_METADATA_KEY: json.dumps(facts, ensure_ascii=False)})
+
+    write_with(shard.path, fill)
+
+
+def _some_recordings(tokens: pd.DataFrame) -> Iterator[pd.DataFrame]:
+    """Tokens of whole recordings, a group of rows or more at a time: what is held in memory."""
+    recordings = (tokens["corpus"] + "/" + tokens["recording"]).to_numpy()
+    ends = np.flatnonzero(np.append(recordings[1:] != recordings[:-1], True)) + 1
+    first = 0
+    for end in ends:
+        if end - first >= _ROWS_PER_GROUP or end == len(tokens):
+            part = tokens.iloc[first:end].reset_index(drop=True)
+            part.attrs = dict(tokens.attrs)
+            yield part
+            first = end
+
+
+def _rows(kept: pd.DataFrame, waveforms: Sequence[np.ndarray], shard: _Shard) -> pa.Table:
+    samples = [to_int16(waveform).tobytes() for waveform in waveforms]
+    own = {
+        "sample_rate": np.full(len(kept), shard.sample_rate),
+        "context_seconds": np.full(len(kept), shard.context_seconds),
+        SOUND: samples,
+    }
+    columns = [
+        pa.array(own[field.name] if field.name in own else kept[field.name], type=field.type, from_pandas=True)
+        for field in shard.schema
+    ]
+    return pa.Table.from_arrays(columns, schema=shard.schema)
+
+
+def to_int16(waveform: np.ndarray) -> np.ndarray:
+    """Samples as 16-bit numbers, the nearest ones; what is louder than full scale is clipped."""
+    scaled = np.rint(np.asarray(waveform, dtype=np.float64) * FULL_SCALE)
+    return np.clip(scaled, -FULL_SCALE, FULL_SCALE - 1).astype("<i2")
+
+
+def _schema(tokens: pd.DataFrame) -> pa.Schema:
+    """One schema for all files, also where a file misses a whole column."""
+    fields = []
+    for name in tokens.columns:
+        if name in TEXT_COLUMNS:
+            kind = pa.string()
+        elif name in ("start", "end"):
+            kind = pa.float64()
+        elif name == "stress":
+            kind = pa.int8()
+        else:
+            kind = pa.array(tokens[name], from_pandas=True).type
+            kind = pa.string() if pa.types.is_null(kind) or pa.types.is_large_string(kind) else kind
+        fields.append(pa.field(str(name), kind))
+    fields += [
+        pa.field("sample_rate", pa.int32()),
+        pa.field("context_seconds", pa.float64()),
+        pa.field(SOUND, pa.binary()),
+    ]
+    return pa.schema(fields)
+
+
+def _labels(shard: _Shard) -> list[str]:
+    """Columns that say the same again and again: a dictionary makes them small."""
+    return [field.name for field in shard.schema if pa.types.is_string(field.type) and field.name != "token"]
+
+
+def _first_rate(tokens: pd.DataFrame) -> int:
+    """Sample rate of the first recording that can be read; all others must have it too."""
+    roots = tokens.attrs.get("roots", {})
+    error: AudioError | None = None
+    for corpus, recording in dict.fromkeys(zip(tokens["corpus"], tokens["recording"], strict=True)):
+        if corpus in roots:
+            try:
+                return audio_info(Path(roots[corpus]) / str(recording)).sample_rate
+            except AudioError as found:
+                error = error or found
+    raise CorpusError(
+        f"no recording of the token table can be read; the first says: {error or 'its corpus is unknown'}"
+    )
+
+
+def _check_rate(kept: pd.DataFrame, rate: int) -> None:
+    row = kept.iloc[0]
+    found = audio_info(Path(kept.attrs["roots"][row["corpus"]]) / row["recording"]).sample_rate
+    if found != rate:
+        raise CorpusError(
+            f"the recordings have different sample rates: {row['recording']} has {found} Hz, those before it {rate} "
+            "Hz. Say which to use: --sample-rate"
+        )
+
+
+def _close(folder: Path, plan: Sequence[_Shard], settings: dict[str, Any], tokens: pd.DataFrame) -> dict[str, Any]:
+    """Write the manifest, which makes the folder a finished one, and then the checksums."""
+    before = len(tokens.attrs.get("left_out", ()))
+    left_out, clipped, shards = LeftOut(tokens.attrs.get("left_out", ())), 0, []
+    for shard in plan:
+        facts = _finished(shard)
+        if facts is None:
+            raise CorpusError(f"{shard.path} changed while the other tokens were cut; give the command again")
+        for entry in facts["left_out"]:
+            left_out.add(entry["what"], entry["reason"], entry["count"], entry["examples"])
+        clipped += facts["clipped"]
+        shards.append({"file": shard.path.name, "tokens": pq.read_metadata(shard.path).num_rows})
+    count = sum(shard["tokens"] for shard in shards)
+    if count == 0:
+        reasons = "; ".join(f"{e['count']} × {e['what']}: {e['reason']}" for e in left_out.entries()[before:])
+        raise CorpusError(f"no token could be cut: {reasons}")
+    manifest = {
+        **settings,
+        "cut": count,
+        "clipped": clipped,
+        "shards": shards,
+        "attrs": {**tokens.attrs, "left_out": left_out.entries()},
+    }
+    path = folder / MANIFEST_NAME
+    if not (folder / HIDDEN_CHECKSUMS_NAME).is_file():
+        write_json(path, manifest)
+        write_checksums(folder, HIDDEN_CHECKSUMS_NAME)
+    return json.loads(path.read_text(encoding="utf-8"))

@@ -1,0 +1,186 @@
+"""Reads cut tokens back: looks like a list of waveforms, holds a few groups of rows in memory at a time."""
+
+from __future__ import annotations
+
+import copy
+import json
+import threading
+from collections import OrderedDict
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import overload
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from phonoscope.corpora.shards import FULL_SCALE, MANIFEST_NAME, OWN_COLUMNS, SOUND
+from phonoscope.corpora.storage import as_written, read_tokens
+from phonoscope.errors import CorpusError
+
+# Groups of rows that are kept, about 1 MB of speech each.
+GROUPS_KEPT = 96
+
+
+class TokenSounds(Sequence[np.ndarray]):
+    """Tokens of a folder that ``phonoscope tokens --sound`` wrote, with their waveforms.
+
+    A sequence of waveforms (sample,), float32, with ``context_seconds`` on either side; several threads may read.
+
+    Parameters
+    ----------
+    folder : path
+        Where the files lie.
+
+    Attributes
+    ----------
+    tokens : DataFrame
+        The token table, one row a waveform, ``attrs`` and all.
+    sample_rate : int
+        Hz.
+    context_seconds : float
+        Sound before and after each token.
+    groups : ndarray of int, shape (len(self),)
+        Which tokens lie together on the disk and are read at once.
+
+    Raises
+    ------
+    CorpusError
+        If the folder was not finished, or a file is missing or damaged.
+    """
+
+    def __init__(self, folder: str | Path) -> None:
+        folder = Path(folder)
+        path = folder / MANIFEST_NAME
+        if not path.is_file():
+            raise CorpusError(
+                f"{folder} holds no finished tokens with sound: there is no {MANIFEST_NAME}. Make them, or go on with "
+                "what was interrupted: phonoscope tokens CORPUS --sound --out FOLDER"
+            )
+        try:
+            manifest = json.loads(path.read_text(encoding="utf-8"))
+            names = [folder / shard["file"] for shard in manifest["shards"]]
+            self.sample_rate, self.context_seconds = int(manifest["sample_rate"]), float(manifest["context_seconds"])
+            attrs = manifest["attrs"]
+        except (ValueError, KeyError, TypeError) as error:
+            raise CorpusError(f"{path} is damaged ({error}); cut the tokens again") from error
+        self._reader = _Reader(names)
+        self.tokens = self._reader.table()
+        self.tokens.attrs = attrs
+        if len(self.tokens) != manifest["cut"]:
+            raise CorpusError(f"{folder} holds {len(self.tokens)} tokens, {manifest['cut']} were cut; cut them again")
+        self._rows = np.arange(len(self.tokens))
+        self._trim = 0
+
+    @property
+    def context(self) -> int:
+        """Samples before and after each token."""
+        return round(self.context_seconds * self.sample_rate)
+
+    @property
+    def groups(self) -> np.ndarray:
+        """Number of the group of rows in which each waveform lies, shape (len(self),)."""
+        return self._reader.group_of(self._rows)
+
+    def chosen(self, index: Iterable[int]) -> TokenSounds:
+        """Return some of the tokens, in this order, on the same files."""
+        part = copy.copy(self)
+        picked = np.fromiter(index, dtype=np.int64)
+        part._rows = self._rows[picked]
+        part.tokens = self.tokens.iloc[picked].reset_index(drop=True)
+        part.tokens.attrs = self.tokens.attrs
+        return part
+
+    def without_context(self) -> TokenSounds:
+        """Return the tokens alone."""
+        part = copy.copy(self)
+        part._trim, part.context_seconds = self._trim + self.context, 0.0
+        return part
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    @overload
+    def __getitem__(self, index: int) -> np.ndarray: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[np.ndarray]: ...
+    def __getitem__(self, index: int | slice) -> np.ndarray | list[np.ndarray]:
+        """Return a waveform (sample,), float32, or a list of them."""
+        if isinstance(index, slice):
+            return [self[i] for i in range(*index.indices(len(self)))]
+        samples = self._reader.samples(int(self._rows[index]))
+        samples = samples[self._trim : len(samples) - self._trim]
+        return samples.astype(np.float32) / np.float32(FULL_SCALE)
+
+
+class _Reader:
+    """Groups of rows of several Parquet files, the last ones kept."""
+
+    def __init__(self, paths: Sequence[Path]) -> None:
+        self._metadata: dict[Path, pq.FileMetaData] = {}
+        self._places: list[tuple[Path, int]] = []
+        counts = []
+        for path in paths:
+            try:
+                metadata = pq.read_metadata(path)
+            except (OSError, pa.ArrowException) as error:
+                raise CorpusError(f"{path} is missing or damaged ({error}); cut the tokens again") from error
+            self._metadata[path] = metadata
+            self._places += [(path, number) for number in range(metadata.num_row_groups)]
+            counts += [metadata.row_group(number).num_rows for number in range(metadata.num_row_groups)]
+        self._ends = np.cumsum(counts, dtype=np.int64)
+        self._kept: OrderedDict[int, tuple[np.ndarray, np.ndarray]] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def group_of(self, rows: np.ndarray) -> np.ndarray:
+        return np.searchsorted(self._ends, rows, side="right")
+
+    def table(self) -> pd.DataFrame:
+        """All columns but those of the sound."""
+        parts = []
+        for path, metadata in self._metadata.items():
+            names = [name for name in metadata.schema.to_arrow_schema().names if name not in OWN_COLUMNS]
+            parts.append(pq.read_table(path, columns=names, memory_map=True, partitioning=None))
+        return as_written(pa.concat_tables(parts).to_pandas())
+
+    def samples(self, row: int) -> np.ndarray:
+        """16-bit samples of a row."""
+        group = int(self.group_of(np.array([row]))[0])
+        with self._lock:
+            found = self._kept.get(group)
+            if found is not None:
+                self._kept.move_to_end(group)
+        if found is None:
+            found = self._read(group)
+            with self._lock:
+                self._kept[group] = found
+                while len(self._kept) > GROUPS_KEPT:
+                    self._kept.popitem(last=False)
+        values, offsets = found
+        place = row - (int(self._ends[group - 1]) if group else 0)
+        return values[offsets[place] : offsets[place + 1]]
+
+    def _read(self, group: int) -> tuple[np.ndarray, np.ndarray]:
+        """Samples of a group one after the other, and where those of each row begin."""
+        path, number = self._places[group]
+        try:
+            with pq.ParquetFile(path, metadata=self._metadata[path], memory_map=True) as file:
+                column = file.read_row_group(number, columns=[SOUND], use_threads=False).column(0).combine_chunks()
+        except (OSError, pa.ArrowException) as error:
+            raise CorpusError(f"{path} is damaged ({error}); cut the tokens again") from error
+        chunk = column.chunk(0) if isinstance(column, pa.ChunkedArray) else column
+        _, ends, data = chunk.buffers()
+        offsets = np.frombuffer(ends, dtype=np.int32)[chunk.offset : chunk.offset + len(chunk) + 1]
+        return np.frombuffer(data, dtype="<i2", count=int(offsets[-1]) // 2), offsets // 2
+
+
+def open_tokens(path: str | Path) -> pd.DataFrame | TokenSounds:
+    """Open what a command was given: a token table, or a folder of tokens with their sound.
+
+    Raises
+    ------
+    CorpusError
+        If it is neither, or cannot be read.
+    """
+    return TokenSounds(path) if Path(path).is_dir() else read_tokens(path)
