@@ -67,6 +67,9 @@ def test_formants_confusions_and_contrasts_stand_beside_each_method(judged):
     following = table(out, "following")
     assert set(following["formant"]) == {"F1", "F2", "F3"}
     assert set(table(out, "specificity")["method"]) == set(methods)
+    removal = table(out, "removal")
+    assert set(removal["formant"]) <= {"F1", "F2", "F3", "F4"}
+    assert {"all", "i"} <= set(removal["label"])
     contrasts = table(out, "contrasts")
     predictions = Run(out).predictions
     assert contrasts["pair"].nunique() == min(3, _confused_pairs(predictions))
@@ -86,6 +89,7 @@ def test_the_report_says_how_far_the_maps_deserve_belief(judged, finished):
     assert cam["summary"][:40] in page
     assert 'id="plate-evidence"' in page
     assert 'id="plate-following"' in page
+    assert 'id="plate-removal"' in page
     assert MEASURES["deletion"].shows[:50] in page
     assert "phonoscope evidence" in (finished[0] / "report.html").read_text(encoding="utf-8")
 

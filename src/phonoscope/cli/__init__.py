@@ -13,6 +13,7 @@ from phonoscope.cli.bench import bench
 from phonoscope.cli.corpus import align, tokens
 from phonoscope.cli.evidence import evidence
 from phonoscope.cli.experiment import demo, explain, methods, report, run, train
+from phonoscope.cli.maximise import maximise
 from phonoscope.cli.verify import verify
 from phonoscope.cli.viewer import view
 from phonoscope.cli.weights import filters, geometry
@@ -46,7 +47,23 @@ def _root(
     del version
 
 
-for _command in (tokens, align, train, explain, methods, evidence, run, report, verify, view, filters, geometry, demo):
+_COMMANDS = (
+    tokens,
+    align,
+    train,
+    explain,
+    methods,
+    evidence,
+    maximise,
+    run,
+    report,
+    verify,
+    view,
+    filters,
+    geometry,
+    demo,
+)
+for _command in _COMMANDS:
     app.command()(_command)
 app.add_typer(bench)
 

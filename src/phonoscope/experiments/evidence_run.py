@@ -21,6 +21,7 @@ from phonoscope.errors import AttributionError, ExperimentError
 from phonoscope.evidence.agreement import method_agreement
 from phonoscope.evidence.faithful import CAUSAL, Faithfulness, faithfulness, pooled_measures
 from phonoscope.evidence.following import formant_following
+from phonoscope.evidence.removal import formant_removal, removal_table
 from phonoscope.experiments.folder import Run, write_table
 from phonoscope.experiments.held_out import HeldOut, held_out
 from phonoscope.files import write_json
@@ -128,6 +129,10 @@ def _run(run: Run, methods: Sequence[str], tokens: int, seed: int, trust_imports
             _add_formants(collected, one, formants, table, max_hz, seed)
         verdicts.append({"method": one.method, **_verdict(one)})
     tables = {name: pd.concat(rows, ignore_index=True) for name, rows in collected.items() if rows}
+    if formants is not None:
+        say("each formant taken out of the sound")
+        removed = [_removed(part, formants, max_hz, seed) for part in parts]
+        tables["removal"] = removal_table(pd.concat(removed), table[["token", *_UNITS]], seed=seed)
     tables["measures"] = pd.concat([_measures(one, classes, clusters, seed) for one in judged], ignore_index=True)
     tables["token_measures"] = pd.concat([f.tokens for one in judged for f in one.found], ignore_index=True)
     tables["curves"] = _mean_curves(judged)
@@ -285,6 +290,20 @@ def _add_formants(
     following = formant_following(profiles, formants, classes, clusters, seed=seed)
     collected["shares"].append(shares.assign(method=one.method))
     collected["following"].append(following.assign(method=one.method))
+
+
+def _removed(part: HeldOut, formants: pd.DataFrame, max_hz: float, seed: int) -> pd.DataFrame:
+    return formant_removal(
+        part.classifier,
+        part.waveforms,
+        formants,
+        tokens=part.names,
+        classes=part.classes,
+        max_hz=max_hz,
+        reference=part.reference,
+        context_seconds=part.context_seconds,
+        seed=seed,
+    )
 
 
 def _measures(one: Judged, classes: Sequence[str], clusters: pd.DataFrame, seed: int) -> pd.DataFrame:

@@ -86,11 +86,11 @@ def held_out(run: Run, *, only: np.ndarray | None = None, trust_imports: bool = 
             rows,
             waveforms,
             CONTEXT_SECONDS,
-            _reference(every, int(fold), rate),
+            reference_tokens(every, int(fold), rate),
         )
 
 
-def _reference(tokens: pd.DataFrame, fold: int, rate: int) -> list[np.ndarray]:
+def reference_tokens(tokens: pd.DataFrame, fold: int, rate: int) -> list[np.ndarray]:
     """Waveforms of at most 128 tokens that the classifier of a fold was trained on, evenly picked."""
     trained = tokens["split"].eq("train") if tokens["split"].eq("train").any() else tokens["fold"].ne(fold).fillna(True)
     candidates = np.flatnonzero(trained.to_numpy(dtype=bool))

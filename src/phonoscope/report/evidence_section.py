@@ -168,7 +168,7 @@ def _removal_plate(content: Content, table: pd.DataFrame) -> Plate:
         said = "; ".join(
             f"{r['method']} {r['value']:.2f}, by chance {r['chance']:.2f}" for r in rows.to_dict("records")
         )
-        panels.append(_panel(f"removal-{position + 1}", figure, f"Without each formant, {name}: {said}."))
+        panels.append(make_panel(f"removal-{position + 1}", figure, f"Without each formant, {name}: {said}."))
     return Plate(
         "removal",
         "What is lost without each formant",
