@@ -11,7 +11,10 @@ import pandas as pd
 import pytest
 import xarray as xr
 
+from phonoscope.attribution.maps import map_coordinates
+from phonoscope.attribution.store import write_maps
 from phonoscope.audio import write_audio
+from phonoscope.axes import TimeAxis
 from phonoscope.files import write_json
 from phonoscope.phonetics.confusions import accuracy_table, asymmetry_table, confusion_table
 from phonoscope.phonetics.profiles import class_profiles, profile_correlations
@@ -197,8 +200,12 @@ def write_fake_run(
     for name, table in tables.items():
         table.attrs = {}
         table.to_parquet(folder / "tables" / f"{name}.parquet", index=False)
+    predictions = tested[["token", "class", "fold"]].assign(predicted=predicted)
+    predictions.to_parquet(folder / "predictions.parquet", index=False)
     _means(tested["class"].to_numpy(), predicted, names).to_parquet(folder / "means.parquet", index=False)
     _examples(folder, tested.assign(predicted=predicted))
+    if with_formants:
+        _maps(folder, tested, tilt + rng.normal(0, 0.3, tilt.shape))
     pd.DataFrame(
         {
             "epoch": [1, 2],
@@ -246,6 +253,28 @@ def _means(true: np.ndarray, predicted: np.ndarray, names: list[str]) -> pd.Data
                     rows += [(kind, subset, name, hz, t, value, 1.0, count) for t in time]
     columns = ["kind", "subset", "class", "frequency", "time", "mean", "variance", "count"]
     return pd.DataFrame(rows, columns=columns)
+
+
+def _maps(folder: Path, tested: pd.DataFrame, values: np.ndarray) -> None:
+    """Stored maps of three columns: a third of the profile each."""
+    count, columns = len(tested), 3
+    time = (np.arange(columns) + 0.5) / columns
+    axis = TimeAxis(columns, None, 0.0)
+    coords = map_coordinates(CENTRES, time, np.full(count, 0.1), axis)
+    coords |= {
+        "token": ("token", tested["token"].to_numpy(dtype=object)),
+        "target": ("token", tested["class"].to_numpy(dtype=object)),
+    }
+    attrs = {"units": "logit", "method": "cam", "max_hz": MAX_HZ, "layer": "features", "cell_hz": 600.0}
+    attrs |= {"resolution_hz": 900.0, "time_columns": columns, "time_seconds": None, "time_edge_seconds": 0.0}
+    maps = xr.DataArray(
+        np.repeat(values[:, :, None] / columns, columns, axis=2).astype(np.float32),
+        dims=("token", "frequency", "time"),
+        coords=coords,
+        name="map",
+        attrs=attrs,
+    )
+    write_maps(folder / "maps" / "cam", [maps], count)
 
 
 def _examples(folder: Path, tested: pd.DataFrame) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import base64
+import gzip
+import hashlib
 import io
 import json
 import re
@@ -11,15 +13,17 @@ import sys
 from html.parser import HTMLParser
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
+import soundfile
 
 from phonoscope.errors import ExperimentError
 from phonoscope.report import write_report
 from phonoscope.report.content import read_content
-from phonoscope.report.page import download
+from phonoscope.report.html import download, letters_of
 
-SECTIONS = ["summary", "corpus", "accuracy", "vowels", "maps", "profiles", "shares", "claims", "provenance"]
+SECTIONS = ["summary", "corpus", "accuracy", "vowels", "maps", "profiles", "shares", "evidence", "claims", "provenance"]
 VOID = {"meta", "img", "br", "hr", "input", "link", "source", "path", "use", "rect", "image", "stop", "circle"}
 RUNS = ["vowels", "voicing", "bare", "untested"]
 EVIL = "<script>alert('x')</script>"
@@ -73,8 +77,10 @@ def plates(page: Page) -> set[str]:
 def test_vowel_run_has_every_section_in_order_and_every_plate(report_of):
     page = read(report_of("vowels"))
     assert [section["id"] for section in page.of("section")] == SECTIONS
-    expected = "examples accuracy confusions vowels maps-all maps-correct maps-errors profiles shares training"
-    assert plates(page) == {f"plate-{name}" for name in expected.split()}
+    expected = (
+        "examples accuracy confusions asymmetries vowels maps-all maps-correct maps-errors profiles shares training"
+    )
+    assert plates(page) == {f"plate-{name}" for name in [*expected.split(), "training"]}
 
 
 def test_voicing_run_has_shares_of_the_voiced_class_only(report_of):
@@ -94,11 +100,29 @@ def test_nothing_is_fetched_from_outside(report_of, run):
         for name in ("src", "href", "xlink:href", "action", "data", "poster", "srcset"):
             value = attributes.get(name, "")
             assert not value or value.startswith(("data:", "#", "figures/")), f"<{tag} {name}={value[:60]}>"
-    assert not page.of("script")
+    assert len(page.of("script")) == 1
     assert not page.of("link")
     text = path.read_text(encoding="utf-8")
     assert "@import" not in text
-    assert not re.search(r"url\(\s*['\"]?(?!#)", text)
+    assert not re.search(r"url\(\s*['\"]?(?!#|data:font/woff;base64,|['\"])", text)
+
+
+@pytest.mark.parametrize("run", RUNS)
+def test_the_policy_lets_no_request_out_and_no_script_but_the_pages_own_run(report_of, run):
+    path = report_of(run)
+    text = path.read_text(encoding="utf-8")
+    policies = [m["content"] for m in read(path).of("meta") if m.get("http-equiv") == "Content-Security-Policy"]
+    rules = dict(rule.strip().split(" ", 1) for rule in policies[0].split(";"))
+    assert rules["default-src"] == "'none'"
+    assert {rules[kind] for kind in ("img-src", "media-src", "font-src")} == {"data:"}
+    script = re.search(r"<script>(.*?)</script>", text, flags=re.DOTALL)[1]
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    assert rules["script-src"] == f"'sha256-{digest}'"
+    assert text.index("Content-Security-Policy") < text.index("<style>")
+
+
+def test_sizes_stay_small(report_of):
+    path = report_of("vowels")
     assert path.stat().st_size < 5_000_000
 
 
@@ -128,7 +152,7 @@ def test_contents_lead_to_every_section(report_of, run):
 def test_labels_are_text_never_markup_nor_formulas(report_of):
     path = report_of("bare")
     text = path.read_text(encoding="utf-8")
-    assert "<script" not in text.lower()
+    assert text.lower().count("<script") == 1  # the page's own
     assert "&lt;script&gt;alert(" in text
     assert EVIL in Page(text).text
     names = [file.name for file in (path.parent / "figures").iterdir()]
@@ -165,27 +189,53 @@ def test_data_links_hold_the_tables(report_of):
         assert link.startswith("data:text/csv") or link == f"figures/{name}"
 
 
-def test_large_tables_are_linked_not_embedded():
-    small, large = pd.DataFrame({"a": range(10)}), pd.DataFrame({"a": range(20_000)})
-    assert download(small, "x").startswith("data:text/csv")
-    assert download(large, "x") == "figures/x.csv"
+def test_large_tables_are_packed_and_only_huge_ones_linked():
+    small, large = pd.DataFrame({"a": range(10)}), pd.DataFrame({"a": range(40_000)})
+    link, name = download(small, "x")
+    assert link.startswith("data:text/csv")
+    assert name == "x.csv"
+    link, name = download(large, "x")
+    assert name == "x.csv.gz"
+    kept = pd.read_csv(io.BytesIO(gzip.decompress(base64.b64decode(link.split(",", 1)[1]))))
+    pd.testing.assert_frame_equal(kept, large)
+    noise = pd.DataFrame(np.random.default_rng(0).normal(size=(40_000, 5)))
+    assert download(noise, "x") == ("figures/x.csv", "x.csv")
 
 
-def test_sounds_are_embedded_as_they_are_errors_last(report_of):
-    path = report_of("vowels")
-    page = read(path)
-    sounds = [base64.b64decode(a["src"].split(",", 1)[1]) for a in page.of("audio")]
-    files = [file.read_bytes() for file in (path.parent / "examples").glob("*.wav")]
-    assert len(sounds) == 4  # three recognised vowels, then the one error
-    assert all(sound in files for sound in sounds)
+def test_rare_letters_come_along_in_a_font_that_has_them():
+    from fontTools.ttLib import TTFont
+
+    css = letters_of("taken for /ɝ/, /ʃ/ and /θ/; plain text")
+    font = TTFont(io.BytesIO(base64.b64decode(re.search(r"base64,([^\"]+)", css)[1])))
+    assert {ord(letter) for letter in "ɝʃθ"} <= set(font.getBestCmap())
+    assert len(css) < 10_000
+    assert letters_of("plain text, naïve") == ""
+
+
+def test_each_example_is_heard_as_it_is_with_the_map_and_without_errors_first(report_of):
+    page = read(report_of("vowels"))
     said = [a["aria-label"] for a in page.of("audio")]
-    assert all(text.startswith("Sound of ") for text in said)
-    assert ["taken for" in text for text in said] == [False] * 3 + [True]
+    assert len(said) == 4 * 4  # three recognised vowels and one error, four ways
+    assert [text.split(", ", 2)[-1] for text in said[:4]] == [
+        "with its surroundings",
+        "alone",
+        "only what the map points at",
+        "without what the map points at",
+    ]
+    sounds = [soundfile.read(io.BytesIO(base64.b64decode(a["src"].split(",", 1)[1]))) for a in page.of("audio")]
+    for start in range(0, len(sounds), 4):
+        four = [samples[np.abs(samples) > 0] for samples, _ in sounds[start : start + 4]]
+        levels = [np.sqrt(np.sum(one**2) / one.size) for one in four]
+        assert max(levels) < 1.2 * min(levels)  # equally loud but for the silence that cannot be told from zeros
+        assert max(np.abs(one).max() for one in four) <= 1.0
+    drawn = [svg["aria-label"] for svg in page.of("svg") if "Wide-band" in svg["aria-label"]]
+    assert "taken for" in drawn[0]
 
 
 def test_damaged_sound_is_named_and_the_rest_goes_on(report_of):
     page = read(report_of("bare"))
-    assert len(page.of("audio")) == 3
+    assert len(page.of("audio")) == 3 * 2  # no maps there: surroundings and token alone
+    assert "Nothing can be masked" in page.text
     assert "An example is missing" in page.text
     assert "00.wav" in page.text
 
