@@ -57,6 +57,18 @@ def fake_run(tmp_path: Path) -> FakeRun:
     return write
 
 
+@pytest.fixture(scope="module")
+def fake_runs(tmp_path_factory: pytest.TempPathFactory) -> FakeRun:
+    """As `fake_run`, for runs that the tests of a module share and never change."""
+    folder = tmp_path_factory.mktemp("fake_runs")
+
+    def write(name: str, **settings: Any) -> Path:
+        write_fake_run(folder / name, **settings)
+        return folder / name
+
+    return write
+
+
 @pytest.fixture(scope="session")
 def two_vowels(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Folder of a run of /i/ and /u/ that tests read and never change."""

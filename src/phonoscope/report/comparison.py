@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import xarray as xr
+from scipy.special import stdtr
 
 from phonoscope.errors import ExperimentError, PhonoscopeError
 from phonoscope.phonetics.bootstrap import (
@@ -91,7 +92,7 @@ def compare(first: Measured, second: Measured, *, seed: int = 0) -> Comparison:
 
     Accuracy of common tokens: the differences of the hits of each speaker (or recording) have their signs flipped
     (McNemar's test for units instead of tokens), with a cluster-bootstrap interval. Otherwise both runs are resampled
-    by their own units. Profiles are compared as densities of their positive part over the frequencies that both runs
+    by their own units, and p is that of the difference over its bootstrap standard error (Student's t). Profiles are compared as densities of their positive part over the frequencies that both runs
     hear, since logits of two networks have no common unit: regions of frequency by `phonoscope.phonetics.grids`.
     Shares are those of the same density in the formants of each token.
 
@@ -175,8 +176,12 @@ def difference_test(
         samples = _resampled(first, unit, seed) - _resampled(second, other, seed + 1)
         n_units = min(unit.n_units, other.n_units)
         finite = samples[np.isfinite(samples)]
-        beyond = min((finite <= 0).sum(), (finite >= 0).sum())
-        p = min(1.0, 2.0 * (beyond + 1) / (len(finite) + 1)) if n_units >= MIN_UNITS else np.nan
+        # as of the interval: few units vary too little among themselves and call for Student's t
+        error = float(finite.std(ddof=1)) * np.sqrt(n_units / (n_units - 1)) if n_units > 1 else 0.0
+        p = np.nan
+        if n_units >= MIN_UNITS:
+            t = abs(found["difference"]) / error if error > 0 else (np.inf if found["difference"] else 0.0)
+            p = float(2 * stdtr(n_units - 1, -t))
         level = unit.level if unit.level == other.level else f"{unit.level}s and {other.level}"
         test = f"{unit.n_units} and {other.n_units} {level}s resampled"
     low, high = interval_of(samples, n_units=n_units) if n_units > 1 else (np.nan, np.nan)

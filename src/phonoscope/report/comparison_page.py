@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 FIRST_COLOUR, SECOND_COLOUR = CLASS_COLOURS[0], CLASS_COLOURS[1]
 _HEADLINE = "F1–F3"
+_SAID_BY_THE_TITLE = ("name", "question", "paper")
 
 
 def write_comparison(
@@ -86,7 +87,7 @@ def _summary(compared: Sequence[Comparison]) -> Summary:
             f"{len(compared)} comparisons are made here; each is corrected for its own classes, not for the others."
         )
     return Summary(
-        title=" against ".join(names),
+        title=f"{names[0]} against {' and '.join(names[1:])}",
         question="Do these runs differ, and where?",
         numbers=numbers,
         findings=findings,
@@ -111,8 +112,8 @@ def _findings(one: Comparison) -> list[str]:
         for label, rows in differing.groupby("label", sort=False):
             more, less = rows[rows["difference"] > 0], rows[rows["difference"] < 0]
             where = [
-                f"more around {_places(more)}" if len(more) else "",
-                f"less around {_places(less)}" if len(less) else "",
+                f"more around {_places(more, one.profiles['frequency'])}" if len(more) else "",
+                f"less around {_places(less, one.profiles['frequency'])}" if len(less) else "",
             ]
             said.append(
                 f"{name(label)}: {one.first.name} puts {' and '.join(filter(None, where))} than {one.second.name}."
@@ -169,7 +170,7 @@ def _settings_section(compared: Sequence[Comparison]) -> Section:
     rows = []
     for key in keys:
         values = [own.get(key, "–") for own in settings]
-        if len(set(values)) > 1:
+        if len(set(values)) > 1 and key not in _SAID_BY_THE_TITLE:
             rows.append({"setting": key, **{run.name: value for run, value in zip(runs, values, strict=True)}})
     if not rows:
         return Section("settings", "What was done differently", ["The recipes are the same."])
@@ -188,12 +189,13 @@ def _comparison_section(one: Comparison, number: int, *, alone: bool) -> Section
         "profiles are tested by flipping the signs of the units’ parts in the difference of the means."
     )
     plates = [_accuracy_plate(one, number)]
-    if len(one.profiles):
-        plates.append(_profile_plate(one, number))
     if len(one.shares):
         plates.append(_share_plate(one, number))
+    if len(one.profiles):
+        plates.append(_profile_plate(one, number))
     title = "What differs" if alone else f"{one.first.name} against {one.second.name}"
-    return Section(f"comparison-{number}", title, [how], plates, _tables(one, number))
+    tables = _tables(one, number)
+    return Section(f"comparison-{number}", title, [how], plates, tables[:1], tables[1:])
 
 
 def _accuracy_plate(one: Comparison, number: int) -> Plate:
@@ -240,7 +242,7 @@ def _profile_plate(one: Comparison, number: int) -> Plate:
             top=top, reach=reach,
         )  # fmt: skip
         sure = rows[(rows["p_region"] < ALPHA) & (rows["p_holm"] < ALPHA)]
-        said = f"differs around {_places(sure)}" if len(sure) else "no significant difference"
+        said = f"differs around {_places(sure, rows['frequency'])}" if len(sure) else "no significant difference"
         alt = f"Profiles of {one.first.content.name(label)} in both runs: {said}."
         panels.append(make_panel(panel_name(f"profiles-{number}", position, label), figure, alt))
     return Plate(
@@ -361,12 +363,10 @@ def _verdict(difference: float, p: float, unit: str) -> str:
     return "no difference that this test can tell"
 
 
-def _places(rows: pd.DataFrame) -> str:
-    """Frequencies of neighbouring rows as stretches: "300–900 and 2500 Hz"."""
-    frequency = np.sort(rows["frequency"].to_numpy(dtype=float))
-    if not len(frequency):
-        return "no frequency"
-    step = 1.6 * float(np.diff(frequency).min(initial=np.inf)) if len(frequency) > 1 else np.inf
-    groups = np.split(frequency, np.flatnonzero(np.diff(frequency) > step) + 1)
-    words = [f"{g[0]:.0f}–{g[-1]:.0f}" if len(g) > 1 else f"{g[0]:.0f}" for g in groups]
+def _places(rows: pd.DataFrame, grid: pd.Series) -> str:
+    """Frequencies of rows as stretches of neighbouring cells of the grid: "300–900 and 2500 Hz"."""
+    cells = np.unique(grid.to_numpy(dtype=float))
+    chosen = np.searchsorted(cells, np.sort(rows["frequency"].to_numpy(dtype=float)))
+    groups = np.split(chosen, np.flatnonzero(np.diff(chosen) > 1) + 1)
+    words = [f"{cells[g[0]]:.0f}–{cells[g[-1]]:.0f}" if len(g) > 1 else f"{cells[g[0]]:.0f}" for g in groups if len(g)]
     return " and ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words) + " Hz"

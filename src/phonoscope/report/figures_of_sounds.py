@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 import xarray as xr
 
-from phonoscope.audio import read_audio
+from phonoscope.audio import audio_info, read_audio
 from phonoscope.errors import PhonoscopeError
 from phonoscope.report.figures import Ask
 from phonoscope.report.overlays import add_colour_bar, draw_overlay
@@ -110,7 +111,7 @@ def strs_surface(ask: Ask) -> Figure:
     figure = print_figure(75.0, columns=ask.columns, width_mm=ask.width_mm)
     figure.set_layout_engine("none")
     draw_surface(
-        figure.add_axes((0.0, 0.06, 0.9, 0.86), projection="3d"), response, max_hz=ask.content.max_hz, title=title
+        figure.add_axes((0.02, 0.1, 0.82, 0.82), projection="3d"), response, max_hz=ask.content.max_hz, title=title
     )
     return figure
 
@@ -145,7 +146,10 @@ def crs(ask: Ask) -> Figure:
         draw_crs(axes, rows, class_colour(position))
         first, last = position % across == 0, position + across >= len(labels)
         title = ask.content.name(labels[position])
-        dress(axes, title=title, x="Frequency (Hz)" if last else "", y="CRS (dB re mean)" if first else "")
+        dress(axes, title=title)
+        axes.set_xlabel(axes.get_xlabel() if last else "")
+        axes.set_ylabel(axes.get_ylabel() if first else "")
+        axes.tick_params(labelbottom=last)
     handles, words = grid[0, 0].get_legend_handles_labels()
     figure.legend(handles, words, loc="outside lower center", ncols=3, frameon=False, fontsize=POINTS - 1)
     return figure
@@ -203,12 +207,11 @@ def _sound(ask: Ask, row: dict[Any, Any], context: float) -> tuple[np.ndarray, i
     root = ask.content.tokens.attrs.get("roots", {}).get(row.get("corpus"))
     if root is None:
         raise PhonoscopeError("the run does not say where its recordings lie; run the experiment again")
+    path = Path(root) / str(row["recording"])
+    info = audio_info(path)
     begin = max(0.0, float(row["start"]) - context)
-    from pathlib import Path
-
-    waveform, rate = read_audio(
-        Path(root) / str(row["recording"]), sample_rate=rate, start=begin, end=float(row["end"]) + context
-    )
+    end = min(float(row["end"]) + context, info.duration)
+    waveform, rate = read_audio(path, sample_rate=rate, start=begin, end=max(end, float(row["end"])))
     offset = float(row["start"]) - begin
     return waveform, rate, (offset, offset + float(row["end"]) - float(row["start"]))
 

@@ -101,9 +101,8 @@ def profile(ask: Ask) -> Figure:
             limits=limits,
         )
         last = position + across >= len(labels)
-        dress(
-            axes, x="Frequency (Hz)" if last else "", y=f"Importance ({content.unit})" if position % across == 0 else ""
-        )
+        axes.set_xlabel(axes.get_xlabel() if last else "")
+        axes.set_ylabel(f"Importance ({content.unit})" if position % across == 0 else "")
         axes.tick_params(labelbottom=last)
     handles, names = grid[1, 0].get_legend_handles_labels()
     words = {"chance": "mean of all classes", "interval": "95 %", "importance": "mean of the class"}
@@ -192,7 +191,7 @@ def shares(ask: Ask) -> Figure:
     axes = figure.subplots()
     draw_ratios(axes, rows, limits=ratio_limits(rows))
     title = "all classes" if label == "all" else ask.content.name(label)
-    dress(axes, title=title, x="share / chance (1 = chance)")
+    dress(axes, title=title)
     return figure
 
 

@@ -183,7 +183,10 @@ def crs_figure(table: pd.DataFrame, *, max_hz: float | None = None, columns: int
         draw_crs(upper, rows, class_colour(position))
         draw_crs_change(lower, rows, class_colour(position))
         first = position % across == 0
-        dress(upper, title=f"{labels[position]}, n = {int(rows['n'].iloc[0])}", y="CRS (dB re mean)" if first else "")
+        dress(upper, title=f"{labels[position]}, n = {int(rows['n'].iloc[0])}")
+        upper.set_xlabel("")
+        if not first:
+            upper.set_ylabel("")
         dress(lower, x="Frequency (Hz)" if position + across >= len(labels) else "", y="− null (dB)" if first else "")
         upper.set_ylim(*shape_limits)
         lower.set_ylim(*change_limits)
@@ -319,6 +322,7 @@ def draw_crs(axes: Axes, rows: pd.DataFrame, colour: str) -> None:
     if "initial" in rows and rows["initial"].notna().any():
         dots = (0, (1, 1.5))
         axes.plot(frequency, rows["initial"], color=INK, linewidth=0.9, linestyle=dots, label="before training")
+    dress(axes, x="Frequency (Hz)", y="CRS (dB re mean)")
 
 
 def draw_crs_change(axes: Axes, rows: pd.DataFrame, colour: str) -> None:

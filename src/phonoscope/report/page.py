@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from phonoscope.report import plates as plate_makers
@@ -154,7 +155,7 @@ def _share_section(content: Content) -> Section:
         ],
         [plate],
         tables[:1],
-        tables[1:],
+        [replace(table, title=f"{table.title}: all bands and chance levels") for table in tables[1:]],
     )
 
 

@@ -86,6 +86,7 @@ def draw_profile(
     axes.plot(frequency, mean, "o-", color=colour, linewidth=1.6, markersize=2.6, label="importance")
     axes.set_xlim(0, max_hz)
     axes.set_ylim(foot, top)
+    dress(axes, x="Frequency (Hz)", y="Importance (summed logit)")
 
 
 def profile_limits(profiles: pd.DataFrame) -> tuple[float, float]:

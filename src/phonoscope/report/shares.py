@@ -84,6 +84,8 @@ def draw_ratios(axes: Axes, shares: pd.DataFrame, *, limits: tuple[float, float]
     axes.set_ylim(len(formants) - 0.4, -0.6)
     axes.grid(axis="x", color=RULE, linewidth=0.5)
     axes.set_axisbelow(True)
+    dress(axes, x="share / chance (1 = chance)")
+    axes.tick_params(axis="y", length=0, labelsize=POINTS, labelcolor=INK)
 
 
 def ratio_legend() -> Figure:
@@ -118,6 +120,6 @@ def ratio_figure(shares: pd.DataFrame, *, title: str, limits: tuple[float, float
     figure = new_figure(3.1, 2.7)
     axes = figure.subplots()
     draw_ratios(axes, shares, limits=limits)
-    dress(axes, title=title, x="share / chance (1 = chance)")
+    dress(axes, title=title)
     axes.tick_params(axis="y", length=0, labelsize=POINTS, labelcolor=INK)
     return figure

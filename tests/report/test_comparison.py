@@ -1,0 +1,109 @@
+"""Runs beside each other: differences that were planted are found, equal runs do not differ, and the page says how."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from phonoscope.errors import ExperimentError
+from phonoscope.report import write_comparison
+from phonoscope.report.comparison import compare, difference_test, measure
+from phonoscope.report.comparison_page import _places
+from phonoscope.report.content import read_content
+
+
+@pytest.fixture(scope="module")
+def compared(tmp_path_factory, fake_runs):
+    """Two runs on the same tokens: the second errs more, its maps are the same."""
+    return fake_runs("one", labels=("i", "æ", "u"), wrong=1), fake_runs("two", labels=("i", "æ", "u"), wrong=14)
+
+
+def measured(folder, name):
+    return measure(read_content(folder), name)
+
+
+def test_common_tokens_are_paired_and_equal_runs_do_not_differ(compared):
+    one = compare(measured(compared[0], "a"), measured(compared[0], "b"))
+    assert one.paired
+    assert one.common == len(one.first.tokens)
+    assert (one.accuracy["difference"] == 0).all()
+    assert (one.accuracy["p"].dropna() == 1).all()
+    assert np.abs(one.profiles["difference"]).max() == 0
+    assert (one.profiles["p_region"] == 1).all()
+    assert np.abs(one.shares["difference"]).max() == 0
+
+
+def test_planted_errors_are_found(compared):
+    one = compare(measured(compared[0], "a"), measured(compared[1], "b"))
+    row = one.accuracy.iloc[0]
+    n = len(one.first.tokens)
+    assert row["difference"] == pytest.approx(13 / n)
+    assert row["low"] <= row["difference"] <= row["high"]
+    assert row["unit"] == "speaker"
+
+
+def test_tokens_of_other_names_are_unrelated_groups(compared):
+    second = measured(compared[1], "b")
+    second.tokens["token"] = "other " + second.tokens["token"]
+    one = compare(measured(compared[0], "a"), second)
+    assert not one.paired
+    assert one.common == 0
+    assert "resampled" in one.accuracy["test"].iloc[0]
+
+
+def test_runs_without_a_common_class_are_refused(compared, fake_runs):
+    other = fake_runs("three", labels=("ɑ",))
+    with pytest.raises(ExperimentError, match="no class in common"):
+        compare(measured(compared[0], "a"), measured(other, "b"))
+
+
+def test_difference_of_unrelated_groups_is_calibrated():
+    rng = np.random.default_rng(0)
+    p = []
+    for number in range(150):
+        groups = [rng.normal(0, 1, 60) + rng.normal(0, 1, 12).repeat(5) for _ in range(2)]
+        clusters = pd.DataFrame({"speaker": np.arange(12).repeat(5)})
+        p.append(difference_test(*groups, (clusters, clusters), paired=False, seed=number)["p"])
+    assert (
+        np.mean(np.array(p) < 0.05) < 0.13
+    )  # resampling 12 units is a little too bold; taking tokens as units gives 0.3
+
+
+def test_pairs_are_tested_by_units_not_tokens():
+    speaker = pd.DataFrame({"speaker": np.arange(8).repeat(50)})
+    first = np.ones(400)
+    second = np.where(speaker["speaker"] < 1, 0.0, 1.0)  # one speaker makes all of the difference
+    found = difference_test(first, second, (speaker, speaker), paired=True)
+    assert found["difference"] == pytest.approx(50 / 400)
+    assert found["p"] == 1.0
+    assert found["n_units"] == 8
+
+
+def test_too_few_units_have_no_p():
+    found = difference_test(np.ones(4), np.zeros(4), (None, None), paired=True)
+    assert np.isnan(found["p"])
+
+
+def test_page_says_what_differs_and_how_it_was_tested(compared, tmp_path):
+    out = write_comparison(compared, tmp_path / "page" / "comparison.html")
+    text = out.read_text(encoding="utf-8")
+    assert "one against two" in text
+    assert "these alone are compared" in text
+    assert "flipped" in text
+    assert "another seed may move a map" in text
+    assert {"accuracy-1.csv", "accuracy-1.svg", "profiles-1.csv", "shares-1.svg"} <= {
+        path.name for path in (out.parent / "figures").iterdir()
+    }
+    assert text.count('class="data"') >= 4
+
+
+def test_one_run_is_no_comparison(compared, tmp_path):
+    with pytest.raises(ExperimentError, match="two runs or more"):
+        write_comparison(compared[:1], tmp_path / "a.html")
+
+
+def test_places_join_neighbouring_cells_only():
+    grid = pd.Series([100.0, 200.0, 300.0, 400.0, 500.0])
+    rows = pd.DataFrame({"frequency": [100.0, 200.0, 500.0]})
+    assert _places(rows, grid) == "100–200 and 500 Hz"

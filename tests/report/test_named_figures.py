@@ -1,0 +1,325 @@
+"""Figures by name: every one has an example, is drawn in Hz and s, and prints with its letters."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import typer
+import xarray as xr
+from hypothesis import given
+from hypothesis import strategies as st
+from typer.testing import CliRunner
+
+from phonoscope.cli.figure import figure as command
+from phonoscope.errors import PhonoscopeError
+from phonoscope.phonetics.confusions import asymmetry_table
+from phonoscope.report import asymmetry, gallery, overlays, speech, vowel_scales
+from phonoscope.report.content import read_content
+from phonoscope.report.figures import FIGURES, draw, drawing, figure_of_run
+from phonoscope.report.printed import print_figure, save_figure, undrawable
+from phonoscope.report.significance import chance_cells, compare_with_chance
+
+IPA = "i æ ɝ ɑ u p t k f s tʃ ʃ θ"
+RATE = 16_000
+OF_TABLES = [name for name, kind in FIGURES.items() if kind.of_run.startswith("figures_of_tables")]
+
+
+def new_axes():
+    return print_figure(60).subplots()
+
+
+# The registry
+
+
+@pytest.mark.parametrize("name", FIGURES)
+def test_every_figure_names_functions_that_exist_and_has_an_example(name):
+    assert callable(drawing(name))
+    assert name in gallery.EXAMPLES
+    assert len(FIGURES[name].says) > 20
+    assert FIGURES[name].needs
+
+
+def test_unknown_figure_is_refused_with_the_names():
+    with pytest.raises(PhonoscopeError, match=r"no figure 'profil'; there are .*profile"):
+        draw("profil", new_axes())
+
+
+def test_draw_returns_the_axes_it_drew_on():
+    axes = new_axes()
+    table = pd.DataFrame({"epoch": [1, 2], "train_loss": [1.0, 0.5], "validation_loss": [1.1, 0.7]})
+    assert draw("training", axes, table, "loss") is axes
+    np.testing.assert_array_equal(axes.lines[0].get_ydata(), [1.0, 0.5])
+
+
+def test_the_gallery_page_is_current():
+    committed = Path(__file__).resolve().parents[2] / "docs" / "gallery.md"
+    assert committed.read_text(encoding="utf-8") == gallery.gallery_page(), (
+        "run: python -m phonoscope.report.gallery docs"
+    )
+
+
+@pytest.mark.parametrize("name", ["profile", "class-map", "map", "vowels", "asymmetry", "spectrogram-wide"])
+def test_examples_draw_labelled_axes_without_missing_letters(name):
+    figure = gallery.EXAMPLES[name]()
+    assert figure.axes[0].get_xlabel() or figure.axes[0].child_axes
+    assert figure.axes[0].get_ylabel() or name == "asymmetry"
+    assert undrawable(figure) == set()
+
+
+# Print
+
+
+def test_one_and_two_columns_have_their_width_in_mm():
+    assert print_figure(50).get_figwidth() * 25.4 == pytest.approx(85)
+    assert print_figure(50, columns=2).get_figwidth() * 25.4 == pytest.approx(175)
+    assert print_figure(50, width_mm=120).get_figheight() * 25.4 == pytest.approx(50)
+    with pytest.raises(PhonoscopeError, match="1 or 2 columns"):
+        print_figure(50, columns=3)
+    with pytest.raises(PhonoscopeError, match="cannot be printed"):
+        print_figure(50, width_mm=5)
+
+
+def test_pdf_carries_a_font_with_every_phone_and_the_same_figure_the_same_bytes(tmp_path):
+    from fontTools.ttLib import TTFont
+    from matplotlib.font_manager import findfont
+
+    figure = print_figure(30)
+    figure.text(0.1, 0.5, IPA)
+    assert undrawable(figure) == set()
+    pdf = save_figure(figure, tmp_path / "a.pdf").read_bytes()
+    assert b"/FontFile2" in pdf  # TrueType, embedded
+    assert b"/Type3" not in pdf
+    assert save_figure(figure, tmp_path / "b.pdf").read_bytes() == pdf
+    drawn = TTFont(findfont("DejaVu Sans")).getGlyphSet()
+    names = TTFont(findfont("DejaVu Sans")).getBestCmap()
+    assert all(drawn[names[ord(letter)]].width > 0 for letter in IPA if letter != " ")
+
+
+def test_svg_has_outlines_and_plain_colours(tmp_path):
+    figure = print_figure(30)
+    figure.text(0.1, 0.5, "ʃ")
+    text = save_figure(figure, tmp_path / "a.svg").read_text(encoding="utf-8")
+    assert "<text" not in text
+    assert "var(--" not in text
+
+
+def test_png_has_white_paper_at_300_dots_an_inch(tmp_path):
+    from PIL import Image
+
+    figure = print_figure(30)
+    picture = Image.open(save_figure(figure, tmp_path / "a.png"))
+    assert picture.size[0] == pytest.approx(85 / 25.4 * 300, abs=2)
+    assert picture.convert("RGBA").getpixel((2, 2)) == (255, 255, 255, 255)
+    assert figure.patch.get_alpha() == 0.0  # as it was
+
+
+def test_unknown_formats_are_refused_and_nothing_is_left(tmp_path):
+    with pytest.raises(PhonoscopeError, match=r"\.pdf, \.svg, \.png"):
+        save_figure(print_figure(30), tmp_path / "a.eps")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_letters_without_a_glyph_are_named():
+    figure = print_figure(30)
+    figure.text(0.1, 0.5, "a\ue123")
+    assert undrawable(figure) == {"\ue123"}
+
+
+# Maps over spectrograms
+
+
+@given(st.floats(20, 20_000))
+def test_bark_and_hertz_are_inverse(hz):
+    assert float(overlays.bark_to_hz(overlays.hz_to_bark(hz))) == pytest.approx(hz, rel=1e-9)
+
+
+def test_bark_is_that_of_the_published_formula():
+    assert float(overlays.hz_to_bark(1000.0)) == pytest.approx(26.81 / 2.96 - 0.53)
+
+
+def small_map() -> xr.DataArray:
+    coords = {"frequency": [500.0, 1500.0], "time": [0.02, 0.06]}
+    return xr.DataArray([[2.0, -1.0], [0.0, 1.0]], dims=("frequency", "time"), coords=coords)
+
+
+def flat_spectrogram() -> xr.DataArray:
+    coords = {"frequency": np.arange(0, 2000, 100.0), "time": np.arange(0, 0.08, 0.01)}
+    return xr.DataArray(np.zeros((20, 8)), dims=("frequency", "time"), coords=coords)
+
+
+def test_opacity_of_a_cell_is_its_share_of_the_limit_and_its_hue_its_sign():
+    axes = new_axes()
+    mappable = overlays.draw_overlay(axes, flat_spectrogram(), small_map(), max_hz=2000, span=(0, 0.08))
+    colours = np.asarray(axes.collections[1].get_array())
+    most = overlays._MOST_OPAQUE
+    np.testing.assert_allclose(colours[..., 3], [[most, most / 2], [0, most / 2]], atol=0.01)
+    assert colours[0, 0, 0] > colours[0, 0, 2]  # for: red
+    assert colours[0, 1, 2] > colours[0, 1, 0]  # against: blue
+    assert mappable.get_clim() == (-2.0, 2.0)
+    assert axes.get_ylim() == (0, 2000)
+    assert [child.get_ylabel() for child in axes.child_axes] == ["Bark"]
+
+
+def test_positive_map_hides_what_speaks_against():
+    axes = new_axes()
+    mappable = overlays.draw_overlay(
+        axes, flat_spectrogram(), small_map(), max_hz=2000, span=(0, 0.08), sign="positive"
+    )
+    assert np.asarray(axes.collections[1].get_array())[0, 1, 3] == 0
+    assert mappable.get_clim() == (0.0, 2.0)
+    with pytest.raises(PhonoscopeError, match="signed or positive"):
+        overlays.draw_overlay(axes, flat_spectrogram(), small_map(), max_hz=2000, sign="both")
+
+
+def test_hatched_are_exactly_the_cells_of_chance():
+    axes = new_axes()
+    edges = np.array([0.0, 10.0, 20.0]), np.array([0.0, 1.0, 2.0, 3.0])
+    overlays.hatch_cells(axes, np.array([[True, False, False], [False, False, True]]), *edges)
+    paths = axes.collections[0].get_paths()
+    corners = [tuple(path.get_extents().bounds) for path in paths]
+    assert corners == [(0.0, 0.0, 1.0, 10.0), (2.0, 10.0, 1.0, 10.0)]
+    assert axes.collections[0].get_hatch() == overlays.HATCH
+
+
+# Speech
+
+
+def tone(seconds: float = 0.4) -> np.ndarray:
+    return np.sin(2 * np.pi * 300 * np.arange(round(seconds * RATE)) / RATE)
+
+
+def test_speckles_are_drawn_where_the_sound_is_loud():
+    sound = tone()
+    sound[RATE // 5 :] *= 0.001
+    times = np.array([0.05, 0.1, 0.3])
+    coords = {"time": times, "formant": [1, 2]}
+    hz = xr.Dataset({"frequency": (("time", "formant"), [[300, 900], [310, np.nan], [320, 950]])}, coords=coords)
+    axes = new_axes()
+    speech.draw_speckles(axes, hz, sound, RATE)
+    np.testing.assert_array_equal(axes.lines[0].get_ydata(), [300, 310])
+    np.testing.assert_array_equal(axes.lines[1].get_xdata(), [0.05])
+
+
+def test_tiers_carry_labels_and_the_time_axis():
+    axes = new_axes()
+    tiers = {"phone": pd.DataFrame({"start": [0.0, 0.2], "end": [0.2, 0.4], "label": ["æ", "t"]})}
+    speech.draw_speech(axes, tone(), RATE, tiers=tiers)
+    (strip,) = axes.child_axes
+    assert [text.get_text() for text in strip.texts] == ["æ", "t"]
+    assert strip.texts[1].get_position()[0] == pytest.approx(0.3)
+    assert strip.get_xlabel() == "Time (s)"
+    assert axes.get_xlabel() == ""
+    assert strip.get_xlim() == axes.get_xlim()
+
+
+def test_nearby_tiers_start_at_the_cut():
+    tokens = pd.DataFrame({"start": [1.0, 2.0], "end": [1.1, 2.1], "label": ["i", "u"], "word": ["see", None]})
+    tiers = speech.nearby_tiers(tokens, 0.9, 1.5)
+    assert tiers["phone"]["label"].tolist() == ["i"]
+    np.testing.assert_allclose(tiers["phone"][["start", "end"]].to_numpy(), [[0.1, 0.2]])
+    assert tiers["in word"]["label"].tolist() == ["see"]
+
+
+# Vowel scales and asymmetries
+
+
+def test_lobanov_has_mean_zero_and_unit_spread_in_every_speaker():
+    rng = np.random.default_rng(0)
+    table = pd.DataFrame({"f1_50": rng.normal(500, 100, 40), "f2_50": rng.normal(1500, 300, 40)})
+    speakers = pd.Series(["a", "b"] * 20)
+    z = vowel_scales.scaled_formants(table, "lobanov", speakers)
+    grouped = z.groupby(speakers)
+    np.testing.assert_allclose(grouped["f2_50"].mean(), 0, atol=1e-12)
+    np.testing.assert_allclose(grouped["f1_50"].std(), 1)
+    with pytest.raises(PhonoscopeError, match="speaker of every token"):
+        vowel_scales.scaled_formants(table, "lobanov")
+
+
+def test_scales_leave_the_table_and_other_columns_alone():
+    table = pd.DataFrame({"token": ["a"], "f1_50": [500.0], "b1_50": [80.0]})
+    bark = vowel_scales.scaled_formants(table, "bark")
+    assert bark["b1_50"].tolist() == [80.0]
+    assert bark["f1_50"].tolist() == pytest.approx([float(overlays.hz_to_bark(500.0))])
+    assert table["f1_50"].tolist() == [500.0]
+
+
+def test_pairs_are_ordered_by_how_one_sided_they_are_and_people_stand_beside():
+    true = ["æ"] * 20 + ["ɑ"] * 20
+    predicted = ["æ"] * 12 + ["ɑ"] * 8 + ["ɑ"] * 20
+    rows = asymmetry.asymmetry_rows(asymmetry_table(true, predicted))
+    assert (rows["label_a"][0], rows["label_b"][0]) == ("æ", "ɑ")
+    axes = new_axes()
+    asymmetry.draw_asymmetry(axes, rows)
+    assert [label.get_text() for label in axes.get_yticklabels()] == ["æ → ɑ"]
+    ends = [line.get_xdata() for line in axes.lines if len(line.get_xdata()) == 2]
+    np.testing.assert_allclose(ends[0], [40.0, 0.0])
+    assert len(ends) == 1 + np.isfinite(rows["human_a_as_b"]).sum()
+
+
+# Of a run
+
+
+@pytest.mark.parametrize("name", [name for name in OF_TABLES if name != "methods"])
+def test_figures_of_a_run_from_its_tables(report_of, name):
+    figure = figure_of_run(report_of("vowels").parent, name, columns=2)
+    assert figure.get_figwidth() * 25.4 == pytest.approx(175)
+    assert undrawable(figure) == set()
+    assert any(axes.has_data() for axes in figure.axes)
+
+
+def test_class_and_choices_are_checked(report_of):
+    run = report_of("vowels").parent
+    assert len(figure_of_run(run, "profile", label="i").axes) == 2
+    with pytest.raises(PhonoscopeError, match=r"no class 'x'; it has i, æ, u"):
+        figure_of_run(run, "profile", label="x")
+    with pytest.raises(PhonoscopeError, match="--token means nothing"):
+        figure_of_run(run, "profile", token="a")
+    with pytest.raises(PhonoscopeError, match="run: phonoscope evidence"):
+        figure_of_run(run, "methods")
+    with pytest.raises(PhonoscopeError, match="where its recordings lie"):
+        figure_of_run(run, "spectrogram-wide")
+
+
+def test_mean_maps_are_tested_against_the_other_classes(report_of):
+    content = read_content(report_of("vowels").parent)
+    tested = compare_with_chance(content)
+    mask = chance_cells(tested, "u")
+    # planted: the profile's slope rises with the class's number, so its ends differ and its middle does not
+    assert not mask[0].any()
+    assert not mask[-1].any()
+    assert mask[3].all()
+    assert compare_with_chance(content, "no-such-method") is None
+    assert chance_cells(None, "u") is None
+
+
+# The command
+
+
+def run_command(*arguments: str):
+    app = typer.Typer()
+    app.command()(command)
+    return CliRunner().invoke(app, list(arguments))
+
+
+def test_command_lists_every_figure():
+    done = run_command("--list")
+    assert done.exit_code == 0
+    assert [re.split(r"\s{2,}", line)[0] for line in done.output.splitlines()] == list(FIGURES)
+
+
+def test_command_writes_what_it_says(report_of, tmp_path):
+    out = tmp_path / "fig.pdf"
+    done = run_command(str(report_of("vowels").parent), "confusions", "--out", str(out))
+    assert done.exit_code == 0
+    assert done.output.splitlines()[-1] == f"wrote {out}"
+    assert out.read_bytes().startswith(b"%PDF")
+
+
+def test_command_without_an_answer_to_where_is_refused(report_of):
+    done = run_command(str(report_of("vowels").parent), "confusions")
+    assert isinstance(done.exception, PhonoscopeError)
+    assert "--out fig.pdf" in str(done.exception)
