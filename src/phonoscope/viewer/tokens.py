@@ -19,7 +19,7 @@ _TEXT = (
     "recording", "class", "predicted", "label", "phone", "previous", "next", "word", "speaker", "sex", "corpus", "split"
 )  # fmt: skip
 _SHARE_SETS = ("F1–F4", "F1–F3", "F1, F2", "F2", "F1")
-_OUTCOMES = ("right", "wrong", "untested")
+_OUTCOMES = ("tested", "right", "wrong", "untested")
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ class Wanted:
     Parameters
     ----------
     outcome
-        ``right``, ``wrong``, ``untested``, or a confusion as ``true>predicted``.
+        ``tested``, ``right``, ``wrong``, ``untested``, or a confusion as ``true>predicted``.
     confidence, share
         Lowest and highest value, 0 to 1; a limit that is given leaves out tokens without a value.
     find
@@ -146,6 +146,7 @@ class TokenColumns:
             counts[name] = [[str(k), int(v)] for k, v in found.head(_MOST_NAMES).items()]
             counts[f"{name}_count"] = len(found)
         counts["outcome"] = [
+            ["tested", int(self._tested.sum())],
             ["right", int(self._right.sum())],
             ["wrong", int((self._tested & ~self._right).sum())],
             ["untested", int((~self._tested).sum())],
@@ -199,7 +200,8 @@ class TokenColumns:
             if value:
                 mask &= (self.table[name] == value).to_numpy(dtype=bool)
         if wanted.outcome in _OUTCOMES:
-            kinds = {"right": self._right, "wrong": self._tested & ~self._right, "untested": ~self._tested}
+            wrong = self._tested & ~self._right
+            kinds = {"tested": self._tested, "right": self._right, "wrong": wrong, "untested": ~self._tested}
             mask &= kinds[wanted.outcome]
         elif wanted.outcome:
             true, _, predicted = wanted.outcome.partition(">")
@@ -217,7 +219,7 @@ class TokenColumns:
 
     def _found(self, text: str) -> np.ndarray:
         """Tokens whose name, word or phone contains a text, whatever its case; words and phones are searched once."""
-        found = self._lower_names.str.contains(text.lower(), regex=False).to_numpy(dtype=bool)
+        found = self._lower_names.str.contains(text.lower(), regex=False).to_numpy(dtype=bool, copy=True)
         for name in ("word", "phone"):
             column = self.table[name].cat
             hits = np.array([text.lower() in str(c).lower() for c in column.categories], dtype=bool)

@@ -3,12 +3,13 @@
 export function h(tag, properties = {}, ...children) {
   const element = document.createElement(tag);
   for (const [name, value] of Object.entries(properties)) {
-    if (value === null || value === undefined || value === false) continue;
+    const aria = name.startsWith("aria-"); // its states are the words "true" and "false"
+    if (value === null || value === undefined || (value === false && !aria)) continue;
     if (name.startsWith("on")) element.addEventListener(name.slice(2), value);
     else if (name === "class") element.className = value;
     else if (name === "dataset") Object.assign(element.dataset, value);
-    else if (name in element && !name.startsWith("aria") && name !== "list" && name !== "role") element[name] = value;
-    else element.setAttribute(name, value === true ? "" : String(value));
+    else if (name in element && !aria && name !== "list" && name !== "role") element[name] = value;
+    else element.setAttribute(name, value === true && !aria ? "" : String(value));
   }
   element.append(...children.flat(Infinity).filter((child) => child !== null && child !== undefined && child !== false));
   return element;

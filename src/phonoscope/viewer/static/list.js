@@ -25,7 +25,7 @@ export class TokenList {
     this.run = run;
     this.buildFilters();
     this.buildTable();
-    await this.reload();
+    await this.reload({ toChosen: true });
   }
 
   get wanted() {
@@ -38,14 +38,17 @@ export class TokenList {
     const option = (value, text) => h("option", { value }, text);
     const select = (name, label, entries, all = "all") =>
       h("label", {}, h("span", {}, label), h("select", { name }, option("", all), ...entries.map(([value, count]) => option(value, `${value} (${count})`))));
-    const named = { right: "right", wrong: "wrong", untested: "not tested" };
+    const named = { tested: "tested", right: "right", wrong: "wrong", untested: "not tested" };
     const number = (name, about) => h("input", { name, type: "number", min: 0, max: 1, step: 0.05, placeholder: name.startsWith("min") ? "0" : "1", "aria-label": about });
     const speakers = choices.speaker_count > choices.speaker.length
       ? h("label", {}, h("span", {}, "Speaker"), h("input", { name: "speaker", type: "search", autocomplete: "off", placeholder: `one of ${choices.speaker_count}` }))
       : select("speaker", "Speaker", choices.speaker);
-    const pairs = [];
-    this.outcome = h("select", { name: "outcome" }, option("", "all"),
-      ...choices.outcome.filter(([, count]) => count > 0).map(([value, count]) => option(value, `${named[value]} (${count})`)), ...pairs);
+    // Tokens that were trained on say nothing about the network: they are out unless asked for.
+    const untested = choices.outcome.some(([value, count]) => value === "untested" && count > 0);
+    this.outcome = h("select", { name: "outcome" },
+      ...choices.outcome.filter(([, count]) => count > 0).map(([value, count]) => h("option", { value, defaultSelected: untested && value === "tested" }, `${named[value]} (${count})`)));
+    this.outcome.prepend(h("option", { value: "", defaultSelected: !untested }, "all"));
+    if (!untested) this.outcome.querySelector("[value=tested]")?.remove();
     byId("filters").replaceChildren(
       select("class", "Class", choices.class),
       select("predicted", "Taken for", choices.predicted),
@@ -93,7 +96,7 @@ export class TokenList {
     this.reload();
   }
 
-  async reload() {
+  async reload({ toChosen = false } = {}) {
     const version = (this.version += 1);
     try {
       const [first, confusions] = await Promise.all([getJson("tokens", { ...this.wanted, offset: 0, limit: PAGE }), getJson("confusions", this.wanted)]);
@@ -106,7 +109,7 @@ export class TokenList {
       byId("count").textContent = `${this.total.toLocaleString("en")} of ${this.run.count.toLocaleString("en")} tokens`;
       byId("table").setAttribute("aria-rowcount", this.total);
       this.body.style.height = `${this.total * ROW}px`;
-      this.scroller.scrollTop = this.place === null ? 0 : Math.max(0, (this.place - 3) * ROW);
+      this.scroller.scrollTop = !toChosen || this.place === null ? 0 : Math.max(0, (this.place - 3) * ROW);
       this.drawMatrix(confusions);
       this.fill();
     } catch (error) {
@@ -240,7 +243,8 @@ export class TokenList {
     };
     pick(form.class, trueClass);
     pick(form.predicted, predicted);
-    form.outcome.value = "";
+    // The matrix counts tested tokens: the outcome must not stand against the pair.
+    form.outcome.value = [...form.outcome.options].find((option) => option.defaultSelected).value;
     this.reload();
   }
 }

@@ -138,7 +138,7 @@ export class Panel {
     this.heading.replaceChildren(
       h("span", { class: "ipa" }, own ? "your voice" : (row.class ?? "")),
       predicted !== null && predicted !== undefined ? h("span", { class: wrong || own ? "predicted wrong" : "predicted" }, wrong || own ? ` → ${predicted}` : " ✓") : "",
-      h("span", { class: "confidence" }, row.confidence === null ? " not tested" : ` ${percent(row.confidence)}`));
+      h("span", { class: "confidence" }, row.confidence === null ? ` not tested${row.split ? ` (${row.split})` : ""}` : ` ${percent(row.confidence)}`));
     const said = [
       own ? null : this.token,
       row.word ? `“${row.word}”` : null,

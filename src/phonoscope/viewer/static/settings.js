@@ -95,6 +95,7 @@ export class Settings extends EventTarget {
         tick("full", "full band", "picture", "Up to half the sample rate, beyond what the network hears"),
         tick("heard", "show what is played", "picture", "Draw the sound that was last played: masked or filtered")),
     );
+    for (const name of ["window", "around", "target", "versus"]) form.elements[name].value = String(this.values[name]);
     form.addEventListener("submit", (event) => event.preventDefault());
     this.list();
   }

@@ -1,0 +1,114 @@
+"""Small runs to look at: a real one, one whose texts are hostile, one of many tokens made by writing tables."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+import torch
+from starlette.testclient import TestClient
+from viewer_runs import EVIL, EVIL_CLASS, MANY, client_of, write_many
+
+from phonoscope.experiments.recipe import load_recipe, recipe_from
+from phonoscope.experiments.run import run_experiment
+
+
+@pytest.fixture(scope="session", autouse=True)
+def one_thread() -> Iterator[None]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.fixture(scope="session")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Folder of a run of synthetic talkers with a network that still errs; not to be changed."""
+    demo = load_recipe("vowels-4k").changed(epochs=3)
+    small = {**demo.to_dict(), "synthetic": {**demo.synthetic, "talkers": 12, "repeats": 2}}
+    folder = tmp_path_factory.mktemp("viewer") / "small"
+    run_experiment(recipe_from(small), folder, device="cpu")
+    assert not (pd.read_parquet(folder / "predictions.parquet").eval("predicted == `class`")).all(), "no error to see"
+    return folder
+
+
+@pytest.fixture
+def run_folder(made: Path, tmp_path: Path) -> Path:
+    """A copy of it that a test may write notes to."""
+    return shutil.copytree(made, tmp_path / "small", ignore=shutil.ignore_patterns("corpus"))
+
+
+@pytest.fixture(scope="session")
+def evil(made: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same run with markup for a class, words, speakers and titles."""
+    folder = tmp_path_factory.mktemp("viewer") / "evil"
+    shutil.copytree(made, folder, ignore=shutil.ignore_patterns("corpus", "report.html", "figures"))
+
+    def renamed(value: Any) -> Any:
+        return EVIL_CLASS if value == "u" else value
+
+    for name in ("tokens", "predictions"):
+        table = pd.read_parquet(folder / f"{name}.parquet")
+        attrs = table.attrs
+        for column in {"class", "predicted"} & set(table):
+            table[column] = table[column].map(renamed)
+        if name == "tokens":
+            table["word"], table["speaker"], table["phone"] = EVIL, EVIL + table["speaker"].astype(str), EVIL
+            table["previous"] = table["next"] = EVIL
+        table = table.rename(columns={"p_u": f"p_{EVIL_CLASS}"})
+        table.attrs = attrs
+        table.to_parquet(folder / f"{name}.parquet", index=False)
+    facts = json.loads((folder / "run.json").read_text(encoding="utf-8"))
+    facts["labels"] = [renamed(label) for label in facts["labels"]]
+    facts["title"] = facts["question"] = EVIL
+    (folder / "run.json").write_text(json.dumps(facts), encoding="utf-8")
+    for config in folder.rglob("classifier/config.json"):
+        settings = json.loads(config.read_text(encoding="utf-8"))
+        settings["labels"] = [renamed(label) for label in settings["labels"]]
+        config.write_text(json.dumps(settings), encoding="utf-8")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def many(made: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run of 100 000 tokens: its tables and maps are written, its recordings and classifier are the small run's."""
+    folder = tmp_path_factory.mktemp("viewer") / "many"
+    write_many(made, folder, MANY)
+    return folder
+
+
+@pytest.fixture
+def client(made: Path) -> Iterator[TestClient]:
+    """A page's requests to the viewer of the small run."""
+    with client_of(made) as one:
+        yield one
+
+
+@pytest.fixture
+def started(made: Path) -> Iterator[Callable[..., tuple[str, subprocess.Popen[str]]]]:
+    """Starts the real command: ``started(folder, …)`` gives the address that it prints, and the process."""
+    running = []
+
+    def start(*folders: Path, more: tuple[str, ...] = ()) -> tuple[str, subprocess.Popen[str]]:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "phonoscope", "view", *map(str, folders), "--port", "0", "--no-browser", *more],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env={**os.environ, "OMP_NUM_THREADS": "1"},
+        )
+        running.append(process)
+        assert process.stdout is not None
+        return process.stdout.readline().strip(), process
+
+    yield start
+    for process in running:
+        if process.poll() is None:
+            process.terminate()
+        process.communicate(timeout=30)
