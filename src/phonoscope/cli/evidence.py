@@ -26,8 +26,10 @@ def evidence(
     Example: phonoscope evidence runs/lj --methods "cam; integrated-gradients(baseline=floor)"
     """
     from phonoscope.experiments.evidence_run import DEFAULT_METHODS, FOLDER, run_evidence
+    from phonoscope.experiments.frame import sweep_report
     from phonoscope.report import write_report
 
+    sweep_report(run_folder)
     asked = DEFAULT_METHODS if methods is None else [m.strip() for m in methods.split(";") if m.strip()]
     facts = run_evidence(run_folder, methods=asked, tokens=tokens, seed=seed, trust_imports=trust_imports, say=say)
     typer.echo("")

@@ -19,6 +19,8 @@ from phonoscope.corpora.pronunciations import spoken_words
 from phonoscope.corpora.textgrid import TextGrid, decode, read_textgrid, write_textgrid
 from phonoscope.errors import AudioError, CorpusError
 from phonoscope.files import write_text
+from phonoscope.folders import locked
+from phonoscope.workers import end_with_parent
 
 REPORT_NAME = "alignment_report.csv"
 TRANSCRIPT_SUFFIXES = (".txt", ".lab")
@@ -163,30 +165,31 @@ def align_corpus(
     except OSError as error:
         raise CorpusError(f"the TextGrids cannot be written to {out}: {error.strerror or error}") from error
     rows: list[_Row] = []
-    if jobs > 1:
-        done = _in_workers(tasks, dictionary, alternatives, jobs)
-    else:
-        done = (_align_file(decoder, task) for task in tasks)
-    try:
-        for row in done:
-            if row.reason.startswith(KEPT):
-                row = _Row(row.recording, earlier.get(row.recording, row.status), row.reason, row.seconds)
-            rows.append(row)
-            if strict and row.status in ("failed", "silent"):
-                raise CorpusError(f"{root / row.recording} was not aligned: {row.reason}")
-            if progress is not None:
-                progress(len(rows), len(tasks))
-    except BrokenProcessPool as error:
-        raise CorpusError(
-            f"a process of the aligner died after {len(rows)} of {len(tasks)} recordings (out of memory?); "
-            "run again, with fewer jobs: what is aligned is kept"
-        ) from error
-    finally:
-        done.close()
-        columns = ["recording", "status", "reason", "seconds"]
-        table = pd.DataFrame([asdict(row) for row in rows], columns=columns)
-        if rows:
-            write_text(out / REPORT_NAME, table.to_csv(index=False, float_format="%.3f", lineterminator="\n"))
+    with locked(out):
+        if jobs > 1:
+            done = _in_workers(tasks, dictionary, alternatives, jobs)
+        else:
+            done = (_align_file(decoder, task) for task in tasks)
+        try:
+            for row in done:
+                if row.reason.startswith(KEPT):
+                    row = _Row(row.recording, earlier.get(row.recording, row.status), row.reason, row.seconds)
+                rows.append(row)
+                if strict and row.status in ("failed", "silent"):
+                    raise CorpusError(f"{root / row.recording} was not aligned: {row.reason}")
+                if progress is not None:
+                    progress(len(rows), len(tasks))
+        except BrokenProcessPool as error:
+            raise CorpusError(
+                f"a process of the aligner died after {len(rows)} of {len(tasks)} recordings (out of memory?); "
+                "run again, with fewer jobs: what is aligned is kept"
+            ) from error
+        finally:
+            done.close()
+            columns = ["recording", "status", "reason", "seconds"]
+            table = pd.DataFrame([asdict(row) for row in rows], columns=columns)
+            if rows:
+                write_text(out / REPORT_NAME, table.to_csv(index=False, float_format="%.3f", lineterminator="\n"))
     unknown = Counter(word for row in rows for word in row.unknown)
     return AlignmentReport(table, out, dict(sorted(unknown.items(), key=lambda item: (-item[1], item[0]))), notes)
 
@@ -355,6 +358,7 @@ _worker_decoder: Any = None
 
 def _start_worker(dictionary: str | Path | None, alternatives: bool) -> None:
     global _worker_decoder
+    end_with_parent()
     _worker_decoder = load_decoder(dictionary, alternatives=alternatives)
 
 

@@ -16,7 +16,7 @@ import pandas as pd
 from phonoscope.errors import ExperimentError, PhonoscopeError
 from phonoscope.experiments.folder import RUN_NAME, Run, provenance, token_hash, write_run, write_table
 from phonoscope.experiments.toml_text import to_toml
-from phonoscope.files import write_json, write_text
+from phonoscope.files import sweep, write_json, write_text
 from phonoscope.folders import contents, open_again, renew_checksum, write_checksums
 from phonoscope.training import choose_device
 
@@ -164,6 +164,13 @@ def finish_run(
     write_run(out, {**asked, **facts, **own})
     write_checksums(out)
     return Run(out)
+
+
+def sweep_report(run_folder: Path, out: Path | None = None) -> None:
+    """Remove what killed processes left unfinished of a report (``report.html`` if not named) and its figures."""
+    out = run_folder / "report.html" if out is None else out
+    sweep(out.parent, stem=out.stem)
+    sweep(out.parent / "figures")
 
 
 def note_report(run: Run, report: Path) -> dict[str, Any]:
