@@ -6,7 +6,8 @@ import torch
 from torch import nn
 from user_networks import LABELS, Headless, Own, build, waves
 
-from phonoscope import Classifier, Spectrogram, Waveform, contrast, explain
+from phonoscope import Classifier, Spectrogram, Waveform, contrast
+from phonoscope import explain as explain_by
 from phonoscope.attribution.cam import class_activation_maps, find_pooled_head
 from phonoscope.errors import AttributionError
 
@@ -39,6 +40,11 @@ def test_the_mean_of_the_map_and_the_bias_are_the_logit(network, target):
     assert np.abs(maps["incompleteness"].values).max() < 1e-5 * scale
     assert maps["predicted"].values.tolist() == names["predicted"]
     assert maps.values.std() > 0
+
+
+def explain(*arguments, **options):
+    """Class activation maps."""
+    return explain_by(*arguments, method="cam", **options)
 
 
 def test_a_map_is_the_weighted_sum_of_the_channels_in_float64():

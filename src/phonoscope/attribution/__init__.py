@@ -2,12 +2,13 @@
 
 from phonoscope.attribution.explain import explain, explain_batches, methods
 from phonoscope.attribution.means import SUBSETS, ClassMeans, StreamingMean
-from phonoscope.attribution.registry import METHODS
+from phonoscope.attribution.registry import METHODS, RECOMMENDED
 from phonoscope.attribution.store import read_maps, write_maps
 from phonoscope.attribution.targets import Contrast, contrast
 
 __all__ = [
     "METHODS",
+    "RECOMMENDED",
     "SUBSETS",
     "ClassMeans",
     "Contrast",

@@ -12,7 +12,7 @@ import xarray as xr
 from phonoscope.attribution.maps import label_maps
 from phonoscope.attribution.method import Ask, Batch, Prepared, Setting, parse_method, prepare_method
 from phonoscope.attribution.reference import Reference
-from phonoscope.attribution.registry import METHODS
+from phonoscope.attribution.registry import METHODS, RECOMMENDED
 from phonoscope.attribution.targets import Target, Targets, resolve_targets
 from phonoscope.classifier import Classifier
 from phonoscope.errors import AttributionError
@@ -23,7 +23,7 @@ PREPARED_ON_TOKENS = 8
 
 
 def methods() -> dict[str, str]:
-    """Names of the methods with one line about each."""
+    """Names of the methods with one line about each, in the order in which they find planted cues."""
     return {name: method.summary for name, method in METHODS.items()}
 
 
@@ -31,7 +31,7 @@ def explain_batches(
     classifier: Classifier,
     waveforms: Sequence[np.ndarray],
     target: Target = "predicted",
-    method: str = "cam",
+    method: str = RECOMMENDED,
     *,
     true_labels: Sequence[str] | None = None,
     tokens: Sequence[str] | None = None,
@@ -133,7 +133,7 @@ def explain(
     classifier: Classifier,
     waveforms: Sequence[np.ndarray],
     target: Target = "predicted",
-    method: str = "cam",
+    method: str = RECOMMENDED,
     *,
     true_labels: Sequence[str] | None = None,
     tokens: Sequence[str] | None = None,

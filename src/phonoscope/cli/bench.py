@@ -65,9 +65,21 @@ def truth(
         write_text(out / "truth.csv", result.table.to_csv(index=False, float_format="%.6g"))
         write_text(out / "truth_ranking.csv", ranked.to_csv(index=False, float_format="%.6g"))
         write_json(out / "truth.json", value)
+        if len(ranked):
+            _write_figure(out / "truth.svg", result.table)
         say(f"\nwrote {out / 'truth.csv'}\nwrote {out / 'truth_ranking.csv'}\nwrote {out / 'truth.json'}")
     if as_json:
         print_json(value)
+
+
+def _write_figure(path: Path, table: Any) -> None:
+    from phonoscope.evidence.planted_results import by_cue
+    from phonoscope.files import write_text
+    from phonoscope.report.style import to_svg
+    from phonoscope.report.truth import truth_figure
+
+    kinds = table.drop_duplicates("method").set_index("method")["kind"]
+    write_text(path, to_svg(truth_figure(by_cue(table), kinds), "truth"))
 
 
 def split_methods(text: str | None) -> list[str]:

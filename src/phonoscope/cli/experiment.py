@@ -84,8 +84,8 @@ def explain(
     source: Annotated[Path, typer.Argument(help="A run folder, or a classifier folder (then --tokens is needed).")],
     out: Annotated[Path, typer.Option(help="Folder for the maps.")],
     method: Annotated[
-        str, typer.Option(help="cam, integrated-gradients, band-stop, smooth(gradient) …; see `phonoscope methods`.")
-    ] = "cam",
+        str, typer.Option(help="integrated-gradients, band-stop, cam, smooth(gradient) …; see `phonoscope methods`.")
+    ] = "integrated-gradients",
     target: Annotated[str, typer.Option(help="true, predicted, a class (i, er …), or a contrast (i-er).")] = "true",
     layer: Annotated[str | None, typer.Option(help="Layer of the network, for methods that make maps of one.")] = None,
     table: Annotated[
@@ -126,12 +126,15 @@ def methods(as_json: AsJson = False) -> None:
     Example: phonoscope methods
     """
     from phonoscope.attribution import METHODS
+    from phonoscope.evidence.planted_results import planted_score
 
     for method in METHODS.values():
         options = ", ".join(f"{name}={value}" for name, value in method.options.items())
         inner = "METHOD, " if method.family == "wrapper" else ""
         asked = f"{method.name}({inner}{options})" if options else method.name
-        typer.echo(f"{asked}\n    {method.summary}")
+        score = planted_score(method.name)
+        known = "" if score is None else f"; finds planted cues: {score['localisation']:.2f} of 1"
+        typer.echo(f"{asked}\n    {method.summary}{known}")
     if as_json:
         print_json(
             [{"name": m.name, "family": m.family, "summary": m.summary, "options": m.options} for m in METHODS.values()]
@@ -230,8 +233,10 @@ def report(
 
     Example: phonoscope report runs/lj
     """
+    from phonoscope.experiments.frame import sweep_report
     from phonoscope.report import write_comparison, write_report
 
+    sweep_report(run_folders[0], out)
     formats = [name.strip() for name in figures.split(",") if name.strip()]
     if len(run_folders) > 1:
         if out is None:

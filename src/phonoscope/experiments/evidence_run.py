@@ -35,13 +35,14 @@ FOLDER, FACTS = "evidence", "evidence.json"
 # Filtering shows what is lost with a sound; with the band at its average level, also what its absence said.
 FILLED = f"{CAUSAL}(fill=mean)"
 DEFAULT_METHODS = (
-    "cam",
-    "grad-cam",
-    "layer-cam",
-    "gradient-x-input",
     "integrated-gradients",
-    "smooth(gradient-x-input)",
+    "expected-gradients",
     "band-occlusion",
+    "gradient-x-input",
+    "smooth(gradient-x-input)",
+    "layer-cam",
+    "grad-cam",
+    "cam",
 )
 DEFAULT_TOKENS = 120
 MOST_PAIRS = 3

@@ -9,7 +9,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from phonoscope.attribution.method import parse_method
 from phonoscope.evidence.measures import describe_measure
+from phonoscope.evidence.planted_results import planted_score
 from phonoscope.experiments.evidence_run import FACTS, FILLED, FOLDER
 from phonoscope.report.content import Content
 from phonoscope.report.evidence_figures import contrast_figure, measure_figure, measure_legend
@@ -49,13 +51,16 @@ def read_evidence(content: Content) -> Evidence | None:
 
 def evidence_text(content: Content, evidence: Evidence | None) -> list[str]:
     """Say what was judged, and what was found of the method whose maps this report draws."""
+    planted = planted_text(str(content.facts.get("method", "")))
     if evidence is None:
-        return [f"Nobody has asked yet. Run: phonoscope evidence {content.run.folder.name}"]
+        ask = f"Of this run nobody has asked yet: phonoscope evidence {content.run.folder.name}"
+        return [*planted, ask]
     text = [
+        *planted,
         f"{len(evidence.methods)} methods explained the true class of the same {len(evidence.facts['tokens'])} tested "
         "tokens. Nobody knows where the truth lies in real speech; what can be known is whether maps agree with what "
         "filtering the sound does, find what the network needs, change when its weights do, and come out the same from "
-        "another training."
+        "another training.",
     ]
     drawn = str(content.facts.get("method", ""))
     text += [
@@ -65,6 +70,19 @@ def evidence_text(content: Content, evidence: Evidence | None) -> list[str]:
     ]
     text += [f"{entry['method']} was left out: {entry['reason']}." for entry in evidence.facts["left_out"]]
     return text
+
+
+def planted_text(method: str) -> list[str]:
+    """Say how well a method finds cues that were planted; nothing for a method that was not tried."""
+    score = planted_score(method)
+    if score is None:
+        return []
+    return [
+        f"Where the truth is known, {method} puts {score['mass']:.0%} of its evidence where the planted cue lies, and "
+        f"{score['null']:.0%} would lie there by chance: localisation {score['localisation']:.2f} "
+        f"({score['low']:.2f}–{score['high']:.2f}), where 0 is chance, {score['best_localisation']:.2f} the best "
+        f"method ({parse_method(score['best']).name}) and 1 all of it; {score['cells']} networks with nine cues."
+    ]
 
 
 def evidence_plates(content: Content, evidence: Evidence | None) -> list[Plate]:
@@ -229,6 +247,8 @@ def _method_table(evidence: Evidence) -> HtmlTable:
     rows = pd.DataFrame({"method": evidence.methods})
     for name in ("causal-agreement", "deletion", "class-similarity"):
         rows[name] = rows["method"].map(measures[name]) if name in measures else np.nan
+    found = {method: planted_score(method) for method in evidence.methods}
+    rows["planted"] = [np.nan if (score := found[m]) is None else score["localisation"] for m in rows["method"]]
     rows["randomisation"] = ["passes" if passes.get(m) else "fails" for m in rows["method"]]
     shares = evidence.tables.get("shares", pd.DataFrame(columns=["label", "formant", "null", "method", "ratio"]))
     for null in ("run", "class"):
@@ -238,6 +258,7 @@ def _method_table(evidence: Evidence) -> HtmlTable:
     rows["rho"], rows["p"] = rows["method"].map(overlap["rho"]), rows["method"].map(overlap["p"])
     columns: dict[str, tuple[str, Format]] = {
         "method": ("method", str),
+        "planted": ("finds planted cues", lambda value: f"{value:.2f}"),
         "randomisation": ("random weights", str),
         "causal-agreement": ("agrees with filtering (ρ)", signed),
         "deletion": ("deletion", signed),
