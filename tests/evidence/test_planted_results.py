@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from phonoscope.attribution import METHODS, RECOMMENDED
-from phonoscope.evidence.benchmark import ALL_CUES, NETWORKS, SEEDS, ranking
+from phonoscope.errors import ExperimentError
+from phonoscope.evidence.benchmark import ALL_CUES, NETWORKS, SEEDS, check_recommended, ranking
 from phonoscope.evidence.planted_results import by_cue, planted_results, planted_score
 from phonoscope.report.truth import truth_figure
 
@@ -69,3 +70,13 @@ def test_the_figure_shows_every_number():
     assert table.mean(axis=1).is_monotonic_decreasing or table.mean(axis=1).diff().max() < 0.02
     with pytest.raises(Exception, match="nothing to draw"):
         truth_figure(table.iloc[:0])
+
+
+def test_a_benchmark_in_which_a_peer_wins_is_refused():
+    ranked = ranking(planted_results())
+    check_recommended(ranked)
+    weaker = ranked.assign(localisation=ranked["localisation"].where(ranked["kind"] == "peer", 0.1))
+    with pytest.raises(ExperimentError, match="another method should be recommended"):
+        check_recommended(weaker)
+    with pytest.raises(ExperimentError, match="must both be run"):
+        check_recommended(ranked[ranked["kind"] == "method"])

@@ -34,6 +34,9 @@ def truth(
     networks: Annotated[str | None, typer.Option(help="Some of the networks only, separated by commas.")] = None,
     classes: Annotated[str, typer.Option(help="2, 5, or 2,5 for both.")] = "2",
     workers: Annotated[int, typer.Option(help="Processes.")] = 2,
+    check: Annotated[
+        bool, typer.Option("--check", help="Fail unless the recommended method beats those of other libraries.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Plant one cue at a time, train networks until they use it, and score every method against the truth.
@@ -70,6 +73,8 @@ def truth(
         say(f"\nwrote {out / 'truth.csv'}\nwrote {out / 'truth_ranking.csv'}\nwrote {out / 'truth.json'}")
     if as_json:
         print_json(value)
+    if check:
+        room.check_recommended(ranked)
 
 
 def _write_figure(path: Path, table: Any) -> None:

@@ -14,7 +14,8 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from phonoscope.attribution import explain, methods
+from phonoscope.attribution import RECOMMENDED, explain, methods
+from phonoscope.attribution.method import parse_method
 from phonoscope.classifier import Classifier
 from phonoscope.errors import AttributionError, ExperimentError
 from phonoscope.evidence.causal import Learner, learn
@@ -330,6 +331,31 @@ def ranking(table: pd.DataFrame, *, n_bootstrap: int = 2000, seed: int = 0) -> p
         )  # fmt: skip
     names = ["method", "kind", "localisation", "low", "high", *columns, "cells"]
     return pd.DataFrame(rows, columns=names).sort_values("localisation", ascending=False, ignore_index=True)
+
+
+def check_recommended(ranked: pd.DataFrame) -> None:
+    """Fail unless the recommended method finds planted cues better than every method of another library.
+
+    Parameters
+    ----------
+    ranked
+        From `ranking`.
+
+    Raises
+    ------
+    ExperimentError
+        If it does not, or was not run.
+    """
+    own = ranked[[parse_method(m).name == RECOMMENDED for m in ranked["method"].where(ranked["kind"] == "method", "-")]]
+    peers = ranked[ranked["kind"] == "peer"]
+    if own.empty or peers.empty:
+        raise ExperimentError(f"{RECOMMENDED} and the methods of other libraries must both be run to be compared")
+    best, peer = own.iloc[0], peers.iloc[0]
+    if not best["localisation"] > peer["localisation"]:
+        raise ExperimentError(
+            f"{best['method']} finds planted cues no better ({best['localisation']:.2f}) than {peer['method']} "
+            f"({peer['localisation']:.2f}); another method should be recommended"
+        )
 
 
 def localisation(table: pd.DataFrame) -> pd.Series:
