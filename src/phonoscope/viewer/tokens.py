@@ -13,6 +13,7 @@ import pandas as pd
 from phonoscope.errors import ExperimentError
 
 MOST_ROWS = 500  # of one page
+_MOST_BESIDE = 200  # more would be too narrow to be drawn
 _MOST_NAMES = 200  # of one choice: more speakers than that are searched by name
 SHOWN = ("token", "class", "predicted", "confidence", "share", "phone", "word", "speaker", "start", "end")
 _TEXT = (
@@ -64,31 +65,33 @@ class TokenColumns:
 
     def __init__(self, folder: Path, network: str | None = None) -> None:
         try:
-            tokens = pd.read_parquet(folder / "tokens.parquet")
-            predictions = pd.read_parquet(folder / "predictions.parquet")
+            tokens = _read(folder / "tokens.parquet", ("token", "start", "end", "fold", *_TEXT))
+            predictions = _read(folder / "predictions.parquet")
         except (OSError, ValueError) as error:
             raise ExperimentError(f"the tokens or predictions of {folder} cannot be read ({error})") from error
         self.attrs: dict[str, Any] = {str(name): value for name, value in tokens.attrs.items()}
         tokens.attrs = {}
         predictions = _of_one_network(predictions, network)
         self.probability_columns = [name for name in predictions if str(name).startswith("p_")]
-        kept = predictions[["token", "predicted", *self.probability_columns]]
-        if tokens["token"].duplicated().any() or kept["token"].duplicated().any():
+        self.names, tested = pd.Index(tokens["token"].astype(str)), pd.Index(predictions["token"].astype(str))
+        if not (self.names.is_unique and tested.is_unique):
             raise ExperimentError(f"{folder} names a token twice: the viewer cannot tell which one is meant")
-        table = tokens.merge(kept, on="token", how="left")
+        kept = predictions[["predicted", *self.probability_columns]].set_axis(tested)
+        table = pd.concat([tokens, kept.reindex(self.names).reset_index(drop=True)], axis=1)
         table["confidence"] = table[self.probability_columns].max(axis=1).astype(float)
         table["share"], self.share_of = _shares(folder, table["token"])
         for name in _TEXT:
             if name not in table:
                 table[name] = pd.Series(pd.NA, index=table.index, dtype=object)
-            table[name] = table[name].astype("category")
+            if not isinstance(table[name].dtype, pd.CategoricalDtype):
+                table[name] = table[name].astype("category")
         if "fold" not in table:
             table["fold"] = np.nan
         self.table = table
-        self.names = pd.Index(table["token"].astype(str))
-        predicted, true = table["predicted"].astype(object), table["class"].astype(object)
-        self._tested = predicted.notna().to_numpy()
-        self._right = self._tested & (predicted == true).fillna(False).to_numpy(dtype=bool)
+        classes = table["class"].cat.categories.union(table["predicted"].cat.categories)
+        true, predicted = (table[name].cat.set_categories(classes).cat.codes for name in ("class", "predicted"))
+        self._tested = (predicted >= 0).to_numpy()
+        self._right = self._tested & (predicted == true).to_numpy()
         self._orders: dict[str, np.ndarray] = {}
 
     def __len__(self) -> int:
@@ -155,9 +158,12 @@ class TokenColumns:
         return counts
 
     def beside(self, token: str, start: float, end: float) -> list[dict[str, Any]]:
-        """Tokens of the same recording between two times (s), in order."""
-        part = self.table[self._recordings == self._recordings[self.position(token)]]
-        part = part[(part["end"] > start) & (part["start"] < end)].sort_values("start")
+        """Tokens of the same recording between two times (s), in order; the nearest where there are very many."""
+        here = self.position(token)
+        starts, ends = (self.table[name].to_numpy(dtype=float) for name in ("start", "end"))
+        places = np.flatnonzero((self._recordings == self._recordings[here]) & (ends > start) & (starts < end))
+        nearest = np.argsort(np.abs(places - here) if len(places) > _MOST_BESIDE else starts[places], kind="stable")
+        part = self.table.iloc[places[nearest[:_MOST_BESIDE]]].sort_values("start")
         columns = ["token", "start", "end", "phone", "label", "word", "class", "predicted"]
         return [_plain(record) for record in part[columns].to_dict("records")]
 
@@ -168,9 +174,9 @@ class TokenColumns:
 
     @cached_property
     def _recordings(self) -> np.ndarray:
-        """Number of each token's recording."""
-        keys = [self.table["corpus"].astype(object), self.table["recording"].astype(object)]
-        return self.table.groupby(keys, sort=False, dropna=False).ngroup().to_numpy()
+        """Number of each token's recording: a recording of the same name in another corpus is another one."""
+        corpus, recording = self.table["corpus"].cat, self.table["recording"].cat
+        return corpus.codes.to_numpy(dtype=np.int64) * (len(recording.categories) + 1) + recording.codes.to_numpy()
 
     def _chosen(self, wanted: Wanted) -> np.ndarray:
         mask = self._mask(wanted)
@@ -231,6 +237,16 @@ class TokenColumns:
     @cached_property
     def _lower_names(self) -> pd.Series:
         return self.table["token"].astype(str).str.lower()
+
+
+def _read(path: Path, names: tuple[str, ...] | None = None) -> pd.DataFrame:
+    """Read the columns named, as far as there are any; texts that repeat come as categories, at no cost."""
+    import pyarrow.parquet as parquet
+
+    there = parquet.read_schema(path).names
+    wanted = there if names is None else [name for name in names if name in there]
+    repeated = [name for name in wanted if name in _TEXT]
+    return pd.read_parquet(path, columns=wanted, read_dictionary=repeated)
 
 
 def _of_one_network(predictions: pd.DataFrame, network: str | None) -> pd.DataFrame:

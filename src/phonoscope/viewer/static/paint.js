@@ -216,7 +216,7 @@ function drawAxes(plot, pen) {
   pen.restore();
   pen.textAlign = "center";
   pen.textBaseline = "top";
-  const s = plot.seconds.ticks(Math.max(2, (right - left) / 80));
+  const s = plot.seconds.ticks(Math.max(4, (right - left) / 80));
   for (const value of s.values) {
     if (value < -1e-9) continue;
     const x = Math.round(plot.seconds.at(value)) + 0.5;

@@ -137,7 +137,7 @@ export class Panel {
     const wrong = !own && predicted !== null && predicted !== row.class;
     this.heading.replaceChildren(
       h("span", { class: "ipa" }, own ? "your voice" : (row.class ?? "")),
-      predicted !== null && predicted !== undefined ? h("span", { class: wrong || own ? "predicted wrong" : "predicted" }, wrong || own ? ` → ${predicted}` : " ✓") : "",
+      predicted !== null && predicted !== undefined ? h("span", { class: wrong ? "predicted wrong" : own ? "predicted own" : "predicted" }, wrong || own ? ` → ${predicted}` : " ✓") : "",
       h("span", { class: "confidence" }, row.confidence === null ? ` not tested${row.split ? ` (${row.split})` : ""}` : ` ${percent(row.confidence)}`));
     const said = [
       own ? null : this.token,
