@@ -5,7 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
+from typer.testing import CliRunner
 
+from phonoscope.cli import app
 from phonoscope.errors import ExperimentError
 from phonoscope.report import write_comparison
 from phonoscope.report.comparison import compare, difference_test, measure
@@ -107,3 +109,20 @@ def test_places_join_neighbouring_cells_only():
     grid = pd.Series([100.0, 200.0, 300.0, 400.0, 500.0])
     rows = pd.DataFrame({"frequency": [100.0, 200.0, 500.0]})
     assert _places(rows, grid) == "100–200 and 500 Hz"
+
+
+def test_command_compares_several_runs_and_says_where_it_wrote(compared, tmp_path):
+    out = tmp_path / "comparison.html"
+    done = CliRunner().invoke(app, ["report", *map(str, compared), "--out", str(out), "--figures", "pdf"])
+    assert done.exit_code == 0
+    assert done.output.splitlines() == [f"read  {compared[0]}", f"read  {compared[1]}", f"wrote {out}"]
+    figures = {path.suffix for path in (tmp_path / "figures").iterdir()}
+    assert figures == {".pdf", ".csv"}
+
+
+def test_command_refuses_a_comparison_without_a_place_and_unknown_formats(compared, tmp_path):
+    done = CliRunner().invoke(app, ["report", *map(str, compared)])
+    assert "--out comparison.html" in str(done.exception)
+    done = CliRunner().invoke(app, ["report", str(compared[0]), "--out", str(tmp_path / "a.html"), "--figures", "eps"])
+    assert "'eps'" in str(done.exception)
+    assert list(tmp_path.iterdir()) == []

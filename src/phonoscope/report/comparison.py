@@ -77,7 +77,7 @@ def measure(content: Content, name: str) -> Measured:
     profiles = None
     try:
         maps = content.run.maps(str(content.facts.get("method", "cam")))
-        order = pd.Index(maps["token"].values.astype(str)).get_indexer(tokens["token"])
+        order = pd.Index(maps["token"].values.astype(str)).get_indexer(pd.Index(tokens["token"]))
         if (order >= 0).all():
             profiles = profile(maps[order])
     except PhonoscopeError:
@@ -92,9 +92,10 @@ def compare(first: Measured, second: Measured, *, seed: int = 0) -> Comparison:
 
     Accuracy of common tokens: the differences of the hits of each speaker (or recording) have their signs flipped
     (McNemar's test for units instead of tokens), with a cluster-bootstrap interval. Otherwise both runs are resampled
-    by their own units, and p is that of the difference over its bootstrap standard error (Student's t). Profiles are compared as densities of their positive part over the frequencies that both runs
-    hear, since logits of two networks have no common unit: regions of frequency by `phonoscope.phonetics.grids`.
-    Shares are those of the same density in the formants of each token.
+    by their own units, and p is that of the difference over its bootstrap standard error (Student's t). Profiles are
+    compared as densities of their positive part over the frequencies that both runs hear, since logits of two networks
+    have no common unit: regions of frequency by `phonoscope.phonetics.grids`. Shares are those of the same density in
+    the formants of each token.
 
     Raises
     ------
@@ -238,7 +239,9 @@ def _profiles(
     table = pd.concat(tables, ignore_index=True)
     # Regions are corrected within a class; a class's smallest p goes through Holm over the classes.
     smallest = table.groupby("label", sort=False)["p_region"].min()
-    return table.assign(p_holm=table["label"].map(dict(zip(smallest.index, holm(smallest), strict=True))))
+    return table.assign(
+        p_holm=table["label"].map(dict(zip(smallest.index, holm(smallest.to_numpy(dtype=float)), strict=True)))
+    )
 
 
 def _grid(profiles: list[xr.DataArray], hz: float) -> np.ndarray:

@@ -175,7 +175,7 @@ def _settings_section(compared: Sequence[Comparison]) -> Section:
     if not rows:
         return Section("settings", "What was done differently", ["The recipes are the same."])
     table = pd.DataFrame(rows)
-    columns: dict[str, tuple[str, Format]] = {name: (name, str) for name in table}
+    columns: dict[str, tuple[str, Format]] = {str(name): (str(name), str) for name in table}
     shown = as_html_table("settings", "Settings that differ", table, columns)
     return Section("settings", "What was done differently", [], [], [shown])
 

@@ -215,11 +215,12 @@ def _wigner() -> Figure:
 
 
 def _layers() -> Figure:
-    from phonoscope import geometry
+    from phonoscope.geometry.table import geometry
     from phonoscope.networks import build_network
 
     figure = print_figure(75)
-    drawing("layers")(figure.subplots(), geometry(build_network("compact", 5), layers="all", null_draws=5), "mu_avg")
+    table = geometry(build_network("compact", 5), layers="all", null_draws=5)
+    drawing("layers")(figure.subplots(), table, "mu_avg")
     return figure
 
 

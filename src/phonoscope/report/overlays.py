@@ -115,9 +115,9 @@ def draw_overlay(
     return ScalarMappable(Normalize(-largest, largest), palette)
 
 
-def add_bark_axis(axes: Axes) -> Axes:
+def add_bark_axis(axes: Axes) -> Any:
     """Mark Bark on the right side of axes whose left side is in Hz."""
-    right = axes.secondary_yaxis("right", functions=(hz_to_bark, bark_to_hz))
+    right = axes.secondary_yaxis("right", functions=(hz_to_bark, bark_to_hz))  # ty: ignore[invalid-argument-type]
     low, high = hz_to_bark(np.array(axes.get_ylim()))
     bottom, top = axes.get_ylim()
     ticks, room = [], _LEAST_BARK_GAP * (top - bottom)

@@ -19,7 +19,12 @@ FORMATS = ("pdf", "svg", "png")
 PNG_DOTS_PER_INCH = 300
 _MM_PER_INCH = 25.4
 # fonttype 42 keeps letters as TrueType: they can be searched, and every journal takes them
-_SETTINGS: dict[str, Any] = {"pdf.fonttype": 42, "svg.fonttype": "path", "font.family": ["DejaVu Sans"]}
+_SETTINGS: dict[Any, Any] = {
+    "pdf.fonttype": 42,
+    "svg.fonttype": "path",
+    "svg.hashsalt": "phonoscope",
+    "font.family": ["DejaVu Sans"],
+}
 
 
 def print_figure(height_mm: float, *, columns: int = 1, width_mm: float | None = None) -> Figure:
@@ -72,7 +77,7 @@ def save_figure(figure: Figure, path: str | Path, *, dots_per_inch: int | None =
     dpi = PNG_DOTS_PER_INCH if dots_per_inch is None else dots_per_inch
 
     def write(temporary: Path) -> None:
-        with matplotlib.rc_context(_SETTINGS | {"svg.hashsalt": "phonoscope"}):
+        with matplotlib.rc_context(_SETTINGS):
             figure.savefig(temporary, format=kind, dpi=dpi, metadata=metadata, facecolor="white")
 
     transparency = figure.patch.get_alpha()
