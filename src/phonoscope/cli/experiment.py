@@ -227,7 +227,7 @@ def report(
         list[Path], typer.Argument(metavar="RUN...", help="A finished run; with several, the others beside the first.")
     ],
     out: Annotated[Path | None, typer.Option(help="File to write; report.html in the run folder by default.")] = None,
-    figures: Annotated[str, typer.Option(help="Formats of the figures beside it: svg, pdf, png.")] = "svg",
+    figures: Annotated[str, typer.Option(help="Formats of the figures beside it: svg, pdf, png.")] = "svg,pdf",
 ) -> None:
     """Write the report of a run, or compare several: one HTML file that opens offline.
 
