@@ -53,6 +53,12 @@ def test_what_is_no_run_is_said_before_anything_is_served(tmp_path: Path) -> Non
         serve([tmp_path], browser=False)
 
 
+def test_a_run_of_whole_recordings_is_sent_to_its_report(run_folder: Path) -> None:
+    (run_folder / "formants.parquet").unlink()
+    with pytest.raises(ExperimentError, match="whole recordings"):
+        serve([run_folder], browser=False)
+
+
 def test_a_port_that_is_taken_is_said(made: Path) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))

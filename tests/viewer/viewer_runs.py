@@ -34,7 +34,8 @@ def write_many(source: Path, folder: Path, count: int) -> None:
     table.attrs = tokens.attrs
     table.to_parquet(folder / "tokens.parquet", index=False)
     own.iloc[which].assign(token=names).to_parquet(folder / "predictions.parquet", index=False)
-    shutil.copy(source / "run.json", folder / "run.json")
+    for name in ("run.json", "formants.parquet"):
+        shutil.copy(source / name, folder / name)
     for part in ("classifier", "folds"):
         if (source / part).is_dir():
             shutil.copytree(source / part, folder / part)

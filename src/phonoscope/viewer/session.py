@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 import re
 import threading
@@ -57,7 +56,7 @@ class OpenRun:
     def _columns(self) -> TokenColumns:
         from phonoscope.viewer.tokens import TokenColumns
 
-        return TokenColumns(self.folder, self._network_name())
+        return TokenColumns(self.folder)
 
     @cached_property
     def ear(self) -> Ear:
@@ -82,14 +81,6 @@ class OpenRun:
     def max_hz(self) -> float:
         """Top of what its classifiers hear, Hz."""
         return float(self.run.facts.get("max_hz") or self.sample_rate / 2)
-
-    def _network_name(self) -> str | None:
-        """Name of the network that the run kept, for runs that trained several."""
-        try:
-            config = json.loads((self.folder / "classifier" / "config.json").read_text(encoding="utf-8"))
-            return str(config["network"]["name"])
-        except (OSError, ValueError, KeyError, TypeError):
-            return None
 
     def about(self) -> dict[str, Any]:
         """What the page says about the run and offers to choose from."""
@@ -224,6 +215,10 @@ class Session:
             # Without reading tables: the page comes first.
             if not (folder / "run.json").is_file():
                 raise ExperimentError(f"{folder} holds no finished run: no run.json. Make one: phonoscope run")
+            if not (folder / "formants.parquet").is_file():
+                raise ExperimentError(
+                    f"{folder} is a run of whole recordings, which its report shows; the viewer shows runs of phones"
+                )
         self.own = OwnRecordings()
         self.runs = [OpenRun(f, i, self.own, trust_imports=trust_imports) for i, f in enumerate(folders)]
         self._warm = threading.Event()

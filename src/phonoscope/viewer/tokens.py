@@ -63,7 +63,7 @@ class TokenColumns:
         If the run has no tokens with predictions.
     """
 
-    def __init__(self, folder: Path, network: str | None = None) -> None:
+    def __init__(self, folder: Path) -> None:
         try:
             tokens = _read(folder / "tokens.parquet", ("token", "start", "end", "fold", *_TEXT))
             predictions = _read(folder / "predictions.parquet")
@@ -71,13 +71,12 @@ class TokenColumns:
             raise ExperimentError(f"the tokens or predictions of {folder} cannot be read ({error})") from error
         self.attrs: dict[str, Any] = {str(name): value for name, value in tokens.attrs.items()}
         tokens.attrs = {}
-        predictions = _of_one_network(predictions, network)
         self.probability_columns = [name for name in predictions if str(name).startswith("p_")]
         self.names, tested = pd.Index(tokens["token"].astype(str)), pd.Index(predictions["token"].astype(str))
         if not (self.names.is_unique and tested.is_unique):
             raise ExperimentError(f"{folder} names a token twice: the viewer cannot tell which one is meant")
-        kept = predictions[["predicted", *self.probability_columns]].set_axis(tested)
-        table = pd.concat([tokens, kept.reindex(self.names).reset_index(drop=True)], axis=1)
+        known = predictions[["predicted", *self.probability_columns]].set_axis(tested)
+        table = pd.concat([tokens, known.reindex(self.names).reset_index(drop=True)], axis=1)
         table["confidence"] = table[self.probability_columns].max(axis=1).astype(float)
         table["share"], self.share_of = _shares(folder, table["token"])
         for name in _TEXT:
@@ -247,16 +246,6 @@ def _read(path: Path, names: tuple[str, ...] | None = None) -> pd.DataFrame:
     wanted = there if names is None else [name for name in names if name in there]
     repeated = [name for name in wanted if name in _TEXT]
     return pd.read_parquet(path, columns=wanted, read_dictionary=repeated)
-
-
-def _of_one_network(predictions: pd.DataFrame, network: str | None) -> pd.DataFrame:
-    """Predictions of the network that the run kept, where several were trained."""
-    for name in ("network", "seed"):
-        if name not in predictions or predictions.empty:
-            continue
-        wanted = network if name == "network" and (predictions[name] == network).any() else predictions[name].iloc[0]
-        predictions = predictions[predictions[name] == wanted]
-    return predictions
 
 
 def _shares(folder: Path, tokens: pd.Series) -> tuple[np.ndarray, str]:
