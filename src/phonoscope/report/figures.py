@@ -163,6 +163,12 @@ FIGURES: dict[str, FigureKind] = {
         "evidence_figures:draw_measure",
         "figures_of_tables:methods",
     ),
+    "truth": FigureKind(
+        "how well methods find planted cues: methods × cues, 0 is chance and 1 all",
+        "a table of scores (method × cue), such as the benchmark that comes with phonoscope",
+        "truth:draw_truth",
+        "figures_of_tables:truth",
+    ),
 }
 
 

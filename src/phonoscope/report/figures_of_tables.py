@@ -225,6 +225,17 @@ def methods(ask: Ask) -> Figure:
     return figure
 
 
+def truth(ask: Ask) -> Figure:
+    """Method × cue table of the benchmark that comes with phonoscope; the run itself plays no part."""
+    from phonoscope.evidence.planted_results import by_cue, planted_results
+    from phonoscope.report.truth import draw_truth
+
+    table = by_cue(planted_results())
+    figure = print_figure(22.0 + 4.6 * len(table), columns=2, width_mm=ask.width_mm)
+    draw_truth(figure.subplots(), table)
+    return figure
+
+
 def _labels(ask: Ask) -> list[str]:
     return ask.content.labels if ask.label is None else [ask.label]
 

@@ -171,6 +171,7 @@ def first_layer() -> Any:
     centres = np.concatenate([np.linspace(200, 1500, 10), np.linspace(2500, 3500, 10)])
     widths = np.linspace(0.003, 0.0015, 20)
     filters = np.cos(2 * np.pi * centres[:, None] * time) * np.exp(-((time / widths[:, None]) ** 2))
+    filters += np.random.default_rng(0).normal(0, 0.03, filters.shape)
     return FilterBank([Branch(filters.astype(np.float32), 80)], RATE)
 
 
@@ -204,7 +205,7 @@ def _crs() -> Figure:
         cumulative_response(bank, sounds, RATE), null_responses(bank, sounds, n_seeds=10, seed=1)
     )
     figure = print_figure(50)
-    drawing("crs")(figure.subplots(), table, "#4477aa")
+    drawing("crs")(figure.subplots(), table[table["frequency"] > 50], "#4477aa")
     return figure
 
 
@@ -236,6 +237,13 @@ def _methods() -> Figure:
     return figure
 
 
+def _truth() -> Figure:
+    scores = pd.DataFrame({"f2": [0.7, 0.4, 0.1], "hum": [0.9, 0.6, 0.0]}, index=["band-stop", "cam", "gradient"])
+    figure = print_figure(45)
+    drawing("truth")(figure.subplots(), scores)
+    return figure
+
+
 EXAMPLES: dict[str, Callable[[], Figure]] = {
     "spectrogram-wide": _spectrogram_wide,
     "spectrogram-narrow": _spectrogram_narrow,
@@ -254,6 +262,7 @@ EXAMPLES: dict[str, Callable[[], Figure]] = {
     "wigner": _wigner,
     "layers": _layers,
     "methods": _methods,
+    "truth": _truth,
 }
 
 _HEAD = """# Gallery
