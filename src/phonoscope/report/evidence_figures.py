@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-_LINE_LETTERS = 46
+_LINE_LETTERS, _TITLE_LETTERS = 40, 32
 
 
 def draw_measure(axes: Axes, rows: pd.DataFrame, methods: Sequence[str], *, lines: Sequence[float] = ()) -> None:
@@ -66,10 +66,11 @@ def measure_figure(
     rows: pd.DataFrame, methods: Sequence[str], *, title: str, units: str, lines: Sequence[float] = ()
 ) -> Figure:
     """Figure of one measure over methods; parameters as in `draw_measure`."""
-    figure = new_figure(3.6, 0.7 + 0.21 * len(methods))
+    figure = new_figure(3.6, 0.9 + 0.21 * len(methods))
     axes = figure.subplots()
     draw_measure(axes, rows, methods, lines=lines)
-    dress(axes, title=title, x="\n".join(textwrap.wrap(units, _LINE_LETTERS)))
+    wrapped = "\n".join(textwrap.wrap(title, _TITLE_LETTERS))
+    dress(axes, title=wrapped, x="\n".join(textwrap.wrap(units, _LINE_LETTERS)))
     axes.tick_params(axis="y", length=0, labelsize=POINTS - 1)
     axes.spines["left"].set_visible(False)
     return figure
