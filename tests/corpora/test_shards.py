@@ -165,6 +165,31 @@ def test_bad_recordings_are_reported_and_left_out(tmp_path, corpus, tokens):
         write_shards(listed, tmp_path / "none")
 
 
+def test_recordings_with_very_many_tokens_are_cut_in_parts(tokens, folder, corpus, tmp_path, monkeypatch):
+    monkeypatch.setattr(writing, "_ROWS_PER_GROUP", 2)
+    monkeypatch.setattr(writing, "_MOST_ROWS_AT_ONCE", 4)
+    short = pd.concat([tokens.iloc[:1], tokens.iloc[10:19], tokens.iloc[20:21]], ignore_index=True)
+    divided = [
+        (part["recording"].nunique(), len(part), continued) for part, continued in writing._some_recordings(short)
+    ]
+    # one recording with a token, one with nine, one with a token: what remains of the second stands alone
+    assert divided == [(2, 4, False), (1, 4, True), (1, 2, True), (1, 1, False)]
+    parts = list(writing._some_recordings(tokens))
+    assert max(len(part) for part, _ in parts) == 4
+    assert [continued for _, continued in parts] == [False, True, True] * 6
+    pd.testing.assert_frame_equal(pd.concat([part for part, _ in parts], ignore_index=True), tokens)
+    root = tmp_path / "corpus"
+    shutil.copytree(corpus, root)
+    listed = read_corpus(root, classes="vowels")
+    (root / listed["recording"].iloc[0]).unlink()
+    write_shards(listed, tmp_path / "out")
+    counts = {e["what"]: e["count"] for e in TokenSounds(tmp_path / "out").tokens.attrs["left_out"]
+              if e["reason"] == "audio missing"}  # fmt: skip
+    assert counts == {"recording": 1, "token": 10}
+    for found, expected in zip(TokenSounds(tmp_path / "out"), list(TokenSounds(folder))[10:], strict=True):
+        np.testing.assert_array_equal(found, expected)
+
+
 def test_recordings_at_different_rates_need_a_rate(tmp_path, corpus):
     root = tmp_path / "corpus"
     shutil.copytree(corpus, root)

@@ -30,6 +30,7 @@ OWN_COLUMNS = ("sample_rate", "context_seconds", SOUND)
 FULL_SCALE = 32768  # of 16-bit samples
 TOKENS_PER_SHARD = 8192
 _ROWS_PER_GROUP = 256  # what is read at a time: about 1 MB of speech
+_MOST_ROWS_AT_ONCE = 16 * _ROWS_PER_GROUP
 _FORMAT = 1
 _METADATA_KEY = "phonoscope"
 
@@ -233,10 +234,12 @@ def _write(shard: _Shard) -> None:
         nonlocal clipped
         compression = {name: "NONE" if name == SOUND else "ZSTD" for name in shard.schema.names}
         with pq.ParquetWriter(path, shard.schema, compression=compression, use_dictionary=_labels(shard)) as writer:
-            for part in _some_recordings(shard.tokens):
+            for part, continued in _some_recordings(shard.tokens):
                 rate = shard.sample_rate if shard.resample else None
                 waveforms, kept = cut(part, rate, shard.context_seconds, shard.strict)
                 for entry in kept.attrs["left_out"]:
+                    if continued and entry["what"] == "recording":
+                        continue  # was counted with the part before
                     left_out.add(entry["what"], entry["reason"], entry["count"], entry["examples"])
                 if len(kept) == 0:
                     continue
@@ -250,17 +253,23 @@ def _write(shard: _Shard) -> None:
     write_with(shard.path, fill)
 
 
-def _some_recordings(tokens: pd.DataFrame) -> Iterator[pd.DataFrame]:
-    """Tokens of whole recordings, a group of rows or more at a time: what is held in memory."""
+def _some_recordings(tokens: pd.DataFrame) -> Iterator[tuple[pd.DataFrame, bool]]:
+    """Tokens of whole recordings, a group of rows or more at a time: what is held in memory.
+
+    A recording with very many tokens comes in several parts; whether a part goes on with the recording of the one
+    before it is said beside it.
+    """
     recordings = (tokens["corpus"] + "/" + tokens["recording"]).to_numpy()
-    ends = np.flatnonzero(np.append(recordings[1:] != recordings[:-1], True)) + 1
-    first = 0
-    for end in ends:
-        if end - first >= _ROWS_PER_GROUP or end == len(tokens):
-            part = tokens.iloc[first:end].reset_index(drop=True)
+    whole = np.flatnonzero(np.append(recordings[1:] != recordings[:-1], True)) + 1
+    first, continued = 0, False
+    for end in whole:
+        # What remains of a recording that was divided stands alone.
+        while first < end and (continued or end == len(tokens) or end - first >= _ROWS_PER_GROUP):
+            last = min(end, first + _MOST_ROWS_AT_ONCE)
+            part = tokens.iloc[first:last].reset_index(drop=True)
             part.attrs = dict(tokens.attrs)
-            yield part
-            first = end
+            yield part, continued
+            first, continued = last, last < end
 
 
 def _rows(kept: pd.DataFrame, waveforms: Sequence[np.ndarray], shard: _Shard) -> pa.Table:
