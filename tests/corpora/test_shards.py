@@ -308,3 +308,19 @@ def test_the_command_writes_the_folder_with_any_number_of_processes(corpus, fold
     assert json.loads(done.stdout.splitlines()[-1])["counts"] == dict.fromkeys(["i", "æ", "ɝ", "ɑ", "u"], 12)
     assert content(tmp_path / "t") == content(folder)
     assert verify(folder).as_written
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [(("--jobs", "2"), "--jobs is about the tokens' sound"), (("--sound",), "a folder is written, not a file")],
+)
+def test_options_that_contradict_each_other_are_refused(corpus, tmp_path, monkeypatch, capsys, options, says):
+    from phonoscope.cli import main
+
+    ask = ["phonoscope", "tokens", str(corpus), "--out", str(tmp_path / "t.parquet"), *options]
+    monkeypatch.setattr(sys, "argv", ask)
+    with pytest.raises(SystemExit) as end:
+        main()
+    assert end.value.code == 1
+    assert says in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []

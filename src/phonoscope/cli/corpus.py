@@ -28,6 +28,7 @@ from phonoscope.cli.options import (
     corpus_rules,
 )
 from phonoscope.cli.terminal import counter, print_json
+from phonoscope.errors import PhonoscopeError
 
 
 def tokens(
@@ -65,6 +66,17 @@ def tokens(
     from phonoscope.files import sweep
 
     rules = corpus_rules(locals())
+    asked = {
+        "context": context != 0.05,
+        "sample-rate": sample_rate,
+        "shard-tokens": shard_tokens != 8192,
+        "jobs": jobs > 1,
+    }
+    if not sound and any(asked.values()):
+        written = ", ".join(f"--{name}" for name, given in asked.items() if given)
+        raise PhonoscopeError(f"{written} is about the tokens' sound: add --sound, and give a folder as --out")
+    if sound and out.suffix in (".parquet", ".csv"):
+        raise PhonoscopeError(f"with --sound a folder is written, not a file; give another name than {out}")
     table = read_corpus(
         corpus, alignments=alignments, seed=seed, strict=strict, progress=counter("recordings"), **rules
     )
