@@ -14,8 +14,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from typer.testing import CliRunner
 
+from phonoscope.audio import write_audio
+from phonoscope.classifier import Classifier
 from phonoscope.cli.figure import figure as command
 from phonoscope.errors import PhonoscopeError
+from phonoscope.frontends import Spectrogram
 from phonoscope.phonetics.confusions import asymmetry_table
 from phonoscope.report import asymmetry, gallery, overlays, speech, vowel_scales
 from phonoscope.report.content import read_content
@@ -323,3 +326,52 @@ def test_command_without_an_answer_to_where_is_refused(report_of):
     done = run_command(str(report_of("vowels").parent), "confusions")
     assert isinstance(done.exception, PhonoscopeError)
     assert "--out fig.pdf" in str(done.exception)
+
+
+# Of a run's sounds
+
+
+@pytest.fixture(scope="module")
+def run_with_sounds(fake_runs, tmp_path_factory):
+    """A run whose recordings are tones of 0.2 s, every token from 0.05 to 0.15 s."""
+    folder = fake_runs("sounds", labels=("i", "u"))
+    root = tmp_path_factory.mktemp("recordings")
+    tokens = pd.read_parquet(folder / "tokens.parquet").assign(corpus="tones", word="see")
+    for recording in tokens["recording"].unique():
+        write_audio(root / recording, 0.3 * tone(0.2)[::2], RATE // 2)
+    tokens.attrs = {"roots": {"tones": str(root)}}
+    tokens.to_parquet(folder / "tokens.parquet", index=False)
+    return folder
+
+
+def test_spectrogram_of_a_token_stands_in_its_recording(run_with_sounds):
+    figure = figure_of_run(run_with_sounds, "spectrogram-wide", label="u")
+    axes = figure.axes[0]
+    assert axes.get_xlim() == pytest.approx((0, 0.2), abs=1e-3)  # context is cut at the ends of the recording
+    assert [strip.get_yticklabels()[0].get_text() for strip in axes.child_axes] == ["phone", "in word"]
+    marked = [line.get_xdata()[0] for line in axes.lines if line.get_linestyle() == "--"]
+    assert marked == pytest.approx([0.05, 0.15])
+    assert figure_of_run(run_with_sounds, "spectrogram-narrow").axes[0].get_ylim() == (0, 3000)
+
+
+def test_map_of_a_token_lies_on_its_time_and_ends_at_the_networks_border(run_with_sounds):
+    token = str(read_content(run_with_sounds).run.maps("cam")["token"].values[0])
+    figure = figure_of_run(run_with_sounds, "map", token=token)
+    axes = figure.axes[0]
+    cells = axes.collections[1]
+    corners = np.asarray(cells.get_coordinates())
+    np.testing.assert_allclose(corners[0, 0], [0.0, 0.0], atol=1e-9)
+    np.testing.assert_allclose(corners[-1, -1], [0.1, 4000.0])
+    assert token in axes.get_title(loc="left")
+    with pytest.raises(PhonoscopeError, match="no token 'x'"):
+        figure_of_run(run_with_sounds, "map", token="x")
+
+
+def test_networks_on_spectrograms_have_layers_but_no_first_layer_on_the_waveform(run_with_sounds):
+    front_end = Spectrogram(RATE // 2, max_hz=4000.0, rows=16, columns=8)
+    Classifier.build(front_end, "compact", ["i", "u"]).save_pretrained(run_with_sounds / "classifier")
+    with pytest.raises(PhonoscopeError, match="takes spectrograms"):
+        figure_of_run(run_with_sounds, "wigner")
+    figure = figure_of_run(run_with_sounds, "layers")
+    assert len(figure.axes[0].get_xticklabels()) >= 3
+    assert "random weights" in figure.axes[0].get_legend_handles_labels()[1]
