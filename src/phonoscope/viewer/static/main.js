@@ -82,7 +82,9 @@ function together() {
   const open = panels.filter((one) => one.facts_);
   const longest = 2 * settings.values.around + Math.max(...open.map(({ facts_ }) => facts_.end - facts_.start));
   const limit = panels.length > 1 ? Math.max(...open.map((one) => one.ownLimit || 0)) : 0;
+  const profiles = open.flatMap((one) => Array.from(one.map?.profile ?? [], Math.abs));
   for (const one of open) {
+    one.plot.profileLimit = panels.length > 1 ? Math.max(...profiles, 1e-12) : 0;
     const { start, end } = one.facts_;
     const middle = (start + end) / 2;
     one.plot.show({ from: middle - longest / 2, to: middle + longest / 2 });
