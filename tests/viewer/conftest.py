@@ -13,6 +13,7 @@ import pandas as pd
 import pytest
 import torch
 from starlette.testclient import TestClient
+from viewer_browser import CHROMIUM, DESK, FLAGS, Viewed
 from viewer_runs import EVIL, EVIL_CLASS, MANY, client_of, write_many
 
 from phonoscope.experiments.recipe import load_recipe, recipe_from
@@ -112,3 +113,30 @@ def started(made: Path) -> Iterator[Callable[..., tuple[str, subprocess.Popen[st
         if process.poll() is None:
             process.terminate()
         process.communicate(timeout=30)
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Any]:
+    """Chromium without a window; tests that need it are skipped where it or playwright is missing."""
+    sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed: no browser tests")
+    if not CHROMIUM.is_file():
+        pytest.skip(f"no browser at {CHROMIUM}: install Chromium, or set PHONOSCOPE_CHROMIUM")
+    with sync_api.sync_playwright() as playwright:
+        launched = playwright.chromium.launch(executable_path=str(CHROMIUM), args=FLAGS)
+        yield launched
+        launched.close()
+
+
+@pytest.fixture
+def view(browser: Any, started: Any) -> Iterator[Callable[..., Viewed]]:
+    """Opens the page of the viewer: ``view(folder, …, dark=…, size=…)``."""
+    contexts = []
+
+    def open_page(*folders: Path, dark: bool = False, size: dict[str, int] = DESK) -> Viewed:
+        context = browser.new_context(viewport=size, color_scheme="dark" if dark else "light", accept_downloads=True)
+        contexts.append(context)
+        return Viewed(context, started(*folders)[0])
+
+    yield open_page
+    for context in contexts:
+        context.close()
