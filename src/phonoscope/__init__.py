@@ -20,6 +20,7 @@ _HOME = {
     "read_audio": "phonoscope.audio",
     "response_spectrum": "phonoscope.filters",
     "geometry": "phonoscope.geometry",
+    "show": "phonoscope.report",
     "PhonoscopeError": "phonoscope.errors",
 }
 

@@ -13,6 +13,7 @@ from phonoscope.cli.bench import bench
 from phonoscope.cli.corpus import align, tokens
 from phonoscope.cli.evidence import evidence
 from phonoscope.cli.experiment import demo, explain, methods, report, run, train
+from phonoscope.cli.figure import figure
 from phonoscope.cli.maximise import maximise
 from phonoscope.cli.verify import verify
 from phonoscope.cli.viewer import view
@@ -57,6 +58,7 @@ _COMMANDS = (
     maximise,
     run,
     report,
+    figure,
     verify,
     view,
     filters,
