@@ -196,13 +196,13 @@ def test_a_classifier_trained_elsewhere_is_tested_on_all_tokens(finished, talker
 
 def test_maps_of_a_run_for_another_target(finished, phonoscope, tmp_path):
     out, _ = finished
-    answer = phonoscope("explain", out, "--target", "i-er", "--out", tmp_path / "maps", "--json")
+    answer = phonoscope("explain", out, "--method", "cam", "--target", "i-er", "--out", tmp_path / "maps", "--json")
     assert answer.status == 0, answer.err
     assert answer.json["tokens"] == len(Run(out).predictions)
     assert answer.json["max_incompleteness"] < 1e-4
     maps = read_maps(tmp_path / "maps")
     assert set(maps["target"].values) == {"i − ɝ"}
-    answer = phonoscope("explain", out, "--target", "true", "--out", tmp_path / "true")
+    answer = phonoscope("explain", out, "--method", "cam", "--target", "true", "--out", tmp_path / "true")
     assert answer.status == 0, answer.err
     own = Run(out).maps(tokens=read_maps(tmp_path / "true")["token"].values)
     assert read_maps(tmp_path / "true").values == pytest.approx(own.values, abs=1e-4)
