@@ -19,7 +19,7 @@ from phonoscope.evidence.audio_measures import (
     shape_measures,
     soft_mask,
 )
-from phonoscope.evidence.case import make_batch, open_case, read_answers
+from phonoscope.evidence.case import fixed_batch, open_case, read_answers
 from phonoscope.evidence.perturbation_curves import curve_areas, perturbation_curves
 from phonoscope.evidence.regions import NULLS, position_on, ranks, spread
 
@@ -331,7 +331,7 @@ def test_context_is_not_the_tokens_own():
     around = [np.concatenate([np.full(80, 0.3), w, np.full(80, -0.2)]) for w in waveforms]
     plain, wide = open_case(classifier, waveforms), open_case(classifier, around, context_seconds=0.01)
     np.testing.assert_allclose(plain.logits, wide.logits, atol=1e-6)
-    batch = make_batch(classifier, wide.waveforms, wide.context, wide.weights)
+    batch = fixed_batch(classifier, wide.waveforms, wide.context, wide.weights)
     np.testing.assert_allclose(batch.inputs, next(plain.batches())[1].inputs, atol=1e-5)
     assert batch.seeds == next(plain.batches())[1].seeds
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Sequence
 
 import numpy as np
@@ -10,13 +9,12 @@ import torch
 import xarray as xr
 
 from phonoscope.attribution.hearing import Filtering, Hearing
-from phonoscope.attribution.method import Batch, Setting
+from phonoscope.attribution.method import Setting, make_batch
 from phonoscope.attribution.reference import Reference
 from phonoscope.attribution.targets import Target, resolve_targets
 from phonoscope.band_filters import EDGE_HZ
 from phonoscope.classifier import Classifier
 from phonoscope.errors import AttributionError
-from phonoscope.frontends import pad_waveforms
 from phonoscope.modules import evaluation_mode
 
 
@@ -80,11 +78,8 @@ def band_effects(
         setting: Setting | None = None
         for start in range(0, count, batch_size):
             part = slice(start, min(start + batch_size, count))
-            padded, lengths = (t.to(classifier.device) for t in pad_waveforms(waveforms[part]))
-            inputs = classifier.inputs(padded[:, context:], lengths - 2 * context)
-            seeds = tuple(zlib.crc32(np.ascontiguousarray(w, np.float32).tobytes()) for w in alone[part])
-            batch = Batch(
-                padded, lengths, context, inputs, seeds, lambda logits, part=part: targets.weights(logits, part)
+            batch = make_batch(
+                classifier, waveforms[part], context, lambda logits, part=part: targets.weights(logits, part)
             )
             if setting is None:
                 setting = Setting(classifier, batch, None, Reference(classifier, reference or alone), seed)

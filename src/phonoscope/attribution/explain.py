@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Iterator, Sequence
 
 import numpy as np
-import torch
 import xarray as xr
 
 from phonoscope.attribution.maps import label_maps
-from phonoscope.attribution.method import Ask, Batch, Prepared, Setting, parse_method, prepare_method
+from phonoscope.attribution.method import Ask, Batch, Prepared, Setting, make_batch, parse_method, prepare_method
 from phonoscope.attribution.reference import Reference
 from phonoscope.attribution.registry import METHODS, RECOMMENDED
 from phonoscope.attribution.targets import Target, Targets, resolve_targets
 from phonoscope.classifier import Classifier
 from phonoscope.errors import AttributionError
-from phonoscope.frontends import pad_waveforms
 from phonoscope.modules import evaluation_mode
 
 PREPARED_ON_TOKENS = 8
@@ -81,12 +78,7 @@ def explain_batches(
 def _batch(
     classifier: Classifier, waveforms: Sequence[np.ndarray], context: int, targets: Targets, part: slice
 ) -> Batch:
-    padded, lengths = pad_waveforms(waveforms)
-    sounds, lengths = padded.to(classifier.device), lengths.to(classifier.device)
-    seeds = [zlib.crc32(np.ascontiguousarray(w[context : len(w) - context], np.float32).tobytes()) for w in waveforms]
-    with torch.no_grad():
-        inputs = classifier.inputs(sounds[:, context:], lengths - 2 * context)
-    return Batch(sounds, lengths, context, inputs, tuple(seeds), lambda logits: targets.weights(logits, part))
+    return make_batch(classifier, waveforms, context, lambda logits: targets.weights(logits, part))
 
 
 def _explain_batch(

@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import inspect
 import re
-from collections.abc import Callable, Mapping
+import zlib
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -20,6 +22,7 @@ from phonoscope.attribution.passes import examples_at_a_time
 from phonoscope.attribution.reference import Reference
 from phonoscope.classifier import Classifier
 from phonoscope.errors import AttributionError
+from phonoscope.frontends import pad_waveforms
 
 Weigh = Callable[[Tensor], Tensor]
 
@@ -65,6 +68,25 @@ class Batch:
     def explaining(self, weights: Tensor) -> Batch:
         """Return the same batch with the target's weights fixed, whatever the logits of changed inputs are."""
         return replace(self, weigh=lambda _logits: weights)
+
+
+@torch.no_grad()
+def make_batch(classifier: Classifier, waveforms: Sequence[np.ndarray], context: int, weigh: Weigh) -> Batch:
+    """Make the batch of a few tokens.
+
+    Parameters
+    ----------
+    waveforms
+        1-D arrays with ``context`` samples on either side.
+    weigh
+        See ``Batch``.
+    """
+    padded, lengths = pad_waveforms(waveforms)
+    sounds, lengths = padded.to(classifier.device), lengths.to(classifier.device)
+    alone = (np.ascontiguousarray(w[context : len(w) - context], dtype=np.float32) for w in waveforms)
+    seeds = tuple(zlib.crc32(token.tobytes()) for token in alone)
+    inputs = classifier.inputs(sounds[:, context:], lengths - 2 * context)
+    return Batch(sounds, lengths, context, inputs, seeds, weigh)
 
 
 def hear(classifier: Classifier, batch: Batch, sounds: Tensor, lengths: Tensor | None = None) -> Tensor:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
@@ -13,7 +12,7 @@ import torch
 from torch import Tensor
 
 from phonoscope.attribution.explain import PREPARED_ON_TOKENS
-from phonoscope.attribution.method import Batch, Method, Prepared, Setting, parse_method, prepare_method
+from phonoscope.attribution.method import Batch, Method, Prepared, Setting, make_batch, parse_method, prepare_method
 from phonoscope.attribution.passes import portions
 from phonoscope.attribution.reference import Reference
 from phonoscope.attribution.registry import METHODS
@@ -21,7 +20,6 @@ from phonoscope.attribution.spaces import Space, choose_space
 from phonoscope.attribution.targets import Target, resolve_targets
 from phonoscope.classifier import Classifier
 from phonoscope.errors import AttributionError
-from phonoscope.frontends import pad_waveforms
 from phonoscope.modules import evaluation_mode
 
 BATCH_SIZE = 32
@@ -82,7 +80,7 @@ class Case:
     def batches(self, size: int = BATCH_SIZE) -> Iterator[tuple[slice, Batch]]:
         """Tokens of ``size`` at a time, with the target's weights fixed."""
         for rows in portions(len(self), size):
-            yield rows, make_batch(self.setting.classifier, self.waveforms[rows], self.context, self.weights[rows])
+            yield rows, fixed_batch(self.setting.classifier, self.waveforms[rows], self.context, self.weights[rows])
 
     def on(self, classifier: Classifier) -> Case:
         """Return the same tokens, targets and reference speech for another classifier of the same kind."""
@@ -135,21 +133,16 @@ def open_case(
     weights = targets.weights(logits, every)
     with evaluation_mode(classifier):
         few = slice(0, PREPARED_ON_TOKENS)
-        first = make_batch(classifier, sounds[few], context, weights[few])
+        first = fixed_batch(classifier, sounds[few], context, weights[few])
         setting = Setting(classifier, first, layer, Reference(classifier, reference or alone), seed)
         space = choose_space(setting, "auto")
     named = np.asarray(targets.named(logits, every), dtype=object)
     return Case(setting, sounds, context, np.asarray(names, dtype=object), named, logits, weights, space)
 
 
-@torch.no_grad()
-def make_batch(classifier: Classifier, waveforms: Sequence[np.ndarray], context: int, weights: Tensor) -> Batch:
+def fixed_batch(classifier: Classifier, waveforms: Sequence[np.ndarray], context: int, weights: Tensor) -> Batch:
     """Tokens to explain together, with the target's weights (batch, classes) fixed."""
-    padded, lengths = pad_waveforms(waveforms)
-    sounds, lengths = padded.to(classifier.device), lengths.to(classifier.device)
-    inputs = classifier.inputs(sounds[:, context:], lengths - 2 * context)
-    seeds = tuple(zlib.crc32(np.ascontiguousarray(w[context : len(w) - context]).tobytes()) for w in waveforms)
-    return Batch(sounds, lengths, context, inputs, seeds, lambda _logits: weights)
+    return make_batch(classifier, waveforms, context, lambda _logits: weights)
 
 
 def map_values(prepared: Prepared, batch: Batch) -> np.ndarray:
