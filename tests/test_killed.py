@@ -152,6 +152,11 @@ def content(folder: Path) -> dict[str, Any]:
             changing = ("created", "command", "git_revision")
             facts["provenance"] = {k: v for k, v in facts["provenance"].items() if k not in changing}
             found[name] = facts
+        elif path.name == "tokens.parquet":
+            table = pd.read_parquet(
+                path
+            )  # says in which folder the corpus lies; that of synthetic talkers is the run's
+            found[name] = table.to_csv(), {key: value for key, value in table.attrs.items() if key != "roots"}
         elif path.name == "training.csv":
             found[name] = pd.read_csv(path).drop(columns="seconds").to_csv()
         elif path.name == "state.json":
