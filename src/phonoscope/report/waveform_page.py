@@ -89,7 +89,7 @@ def _findings(run: Run) -> list[str]:
     tests, curves = run.table("curve_tests"), run.table("curves")
     for network in run.facts["recipe"]["networks"]:
         own = curves[(curves["network"] == network) & (curves["label"] == "all") & (curves["frequency"] >= _LOWEST_HZ)]
-        moved = own.loc[own["moved"].abs().idxmax()]
+        moved = own.iloc[int(np.nanargmax(own["moved"].abs().to_numpy(dtype=float)))]
         row = tests[(tests["network"] == network) & (tests["label"] == "all")].iloc[0]
         beyond = "differs from" if row["p"] <= 0.05 else "cannot be told from"
         said.append(
