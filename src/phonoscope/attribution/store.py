@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -32,7 +33,7 @@ def write_maps(folder: str | Path, batches: Iterable[xr.DataArray], count: int) 
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     (folder / COORDINATES).unlink(missing_ok=True)
-    tables: list[pd.DataFrame] = []
+    columns: dict[str, list[Any]] = {}
     first: xr.DataArray | None = None
 
     def fill(path: Path) -> None:
@@ -50,14 +51,15 @@ def write_maps(folder: str | Path, batches: Iterable[xr.DataArray], count: int) 
                 if done > count:
                     raise AttributionError(f"{count} maps were announced, more came")
                 file.write(np.ascontiguousarray(batch.values, dtype="<f4").tobytes())
-                tables.append(_token_columns(batch))
+                for name, values in _token_columns(batch).items():
+                    columns.setdefault(name, []).extend(values)
         if done != count:
             raise AttributionError(f"{count} maps were announced, {done} came")
 
     write_with(folder / VALUES, fill)
     if first is None:
         raise AttributionError("there is no map to write")
-    write_with(folder / TOKENS, lambda path: pd.concat(tables, ignore_index=True).to_parquet(path, index=False))
+    write_with(folder / TOKENS, lambda path: pd.DataFrame(columns).to_parquet(path, index=False))
     facts = {
         "dims": list(first.dims),
         "frequency": first["frequency"].values.tolist(),
@@ -100,6 +102,10 @@ def read_maps(folder: str | Path, tokens: Sequence[str] | slice | None = None) -
     return xr.DataArray(values, dims=facts["dims"], coords=coords, name="map", attrs=attrs)
 
 
-def _token_columns(batch: xr.DataArray) -> pd.DataFrame:
+def _token_columns(batch: xr.DataArray) -> dict[str, list[Any]]:
+    """Columns of the tokens as plain values.
+
+    Small arrays that live on between large ones that come and go would keep the memory of those from being used again.
+    """
     names = [str(name) for name, coordinate in batch.coords.items() if coordinate.dims == ("token",)]
-    return pd.DataFrame({name: batch[name].values for name in names})
+    return {name: batch[name].values.tolist() for name in names}
