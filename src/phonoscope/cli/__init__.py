@@ -13,6 +13,7 @@ from phonoscope.cli.bench import bench
 from phonoscope.cli.corpus import align, tokens
 from phonoscope.cli.evidence import evidence
 from phonoscope.cli.experiment import demo, explain, methods, report, run, train
+from phonoscope.cli.export import export
 from phonoscope.cli.figure import figure
 from phonoscope.cli.maximise import maximise
 from phonoscope.cli.verify import verify
@@ -68,6 +69,7 @@ _COMMANDS = (
 for _command in _COMMANDS:
     app.command()(_command)
 app.add_typer(bench)
+app.add_typer(export)
 
 
 def _trouble(error: OSError) -> str:

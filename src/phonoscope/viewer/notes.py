@@ -6,16 +6,16 @@ import io
 import json
 import threading
 import zipfile
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from phonoscope.audio import audio_info
-from phonoscope.corpora.textgrid import Interval, TextGrid, Tier, write_textgrid
-from phonoscope.errors import AudioError, ExperimentError
+from phonoscope.corpora.textgrid import Interval, TextGrid, write_textgrid
+from phonoscope.corpora.tier_layers import layered_tiers, name_beside, recording_duration
+from phonoscope.errors import ExperimentError
 from phonoscope.files import write_json
 
 if TYPE_CHECKING:
@@ -135,7 +135,7 @@ def to_textgrids(columns: TokenColumns, tokens: Sequence[str], notes: Sequence[d
             grid = _grid(columns, str(corpus), str(recording), rows.sort_values("start"), chosen, notes)
             path = Path(folder) / "one.TextGrid"
             write_textgrid(path, grid)
-            files[_inside(str(recording))] = path.read_bytes()
+            files[name_beside(str(recording), ".TextGrid").as_posix()] = path.read_bytes()
     if len(files) == 1:
         name, content = next(iter(files.items()))
         return PurePosixPath(name).name, content
@@ -173,13 +173,11 @@ def _grid(
             stretches.append(Interval(float(note["start"]), float(note["end"]), text))
     tiers["note"] = [Interval(*times[token], "; ".join(texts)) for token, texts in of_tokens.items()]
     tiers["stretch"] = stretches
-    made = [
-        Tier(name if number == 0 else f"{name} {number + 1}", tuple(layer))
-        for name, intervals in tiers.items()
-        for number, layer in enumerate(_layers(intervals) or [[]])
-    ]
+    made = [tier for name, intervals in tiers.items() for tier in layered_tiers(name, intervals)]
     ends = [interval.end for intervals in tiers.values() for interval in intervals]
-    return TextGrid(0.0, max([_duration(columns, corpus, recording), *ends]), tuple(made))
+    # Where the recording is gone, its tokens say how far the TextGrid reaches.
+    duration = recording_duration(columns.attrs.get("roots", {}), corpus, recording) or 0.0
+    return TextGrid(0.0, max([duration, *ends]), tuple(made))
 
 
 def _intervals(rows: pd.DataFrame, name: str) -> list[Interval]:
@@ -187,33 +185,6 @@ def _intervals(rows: pd.DataFrame, name: str) -> list[Interval]:
     return [
         Interval(float(s), float(e), str(t)) for s, e, t in zip(known["start"], known["end"], known[name], strict=True)
     ]
-
-
-def _layers(intervals: Iterable[Interval]) -> list[list[Interval]]:
-    """Put intervals into as few rows as it takes for none to overlap another."""
-    layers: list[list[Interval]] = []
-    for interval in sorted(intervals):
-        free = next((layer for layer in layers if layer[-1].end <= interval.start), None)
-        if free is None:
-            layers.append([interval])
-        else:
-            free.append(interval)
-    return layers
-
-
-def _duration(columns: TokenColumns, corpus: str, recording: str) -> float:
-    """Duration of a recording, s; 0 where it is gone, so that its tokens say how far the TextGrid reaches."""
-    root = columns.attrs.get("roots", {}).get(corpus)
-    try:
-        return audio_info(Path(root) / recording).duration if root else 0.0
-    except AudioError:
-        return 0.0
-
-
-def _inside(recording: str) -> str:
-    """Name in the archive: no way up or to the root."""
-    parts = [part for part in PurePosixPath(recording).with_suffix(".TextGrid").parts if part not in ("/", "..", ".")]
-    return "/".join(parts)
 
 
 def _one_line(text: str) -> str:
