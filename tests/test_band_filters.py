@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from phonoscope.band_filters import (
@@ -118,6 +118,7 @@ def test_kernels_are_the_fourier_transform_of_raised_cosines():
     st.floats(10, 500),
     st.integers(100, 3000),
 )
+@example(0.0, 20.0, 201.0, 100)
 @settings(max_examples=40, deadline=None)
 def test_any_response_stays_between_nothing_and_everything(low, width, edge_hz, samples):
     band = np.array([[low, low + width]])

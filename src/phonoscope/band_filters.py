@@ -35,7 +35,10 @@ def edges_hz(bands: np.ndarray, sample_rate: int, edge_hz: float = EDGE_HZ) -> n
         raise AudioError(f"the edges of a filter need a width in Hz; got {edge_hz}")
     room = 2 * np.minimum(np.maximum(bands, 0.0), np.maximum(sample_rate / 2 - bands, 0.0))
     width = np.broadcast_to((bands[..., 1] - bands[..., 0])[..., None], bands.shape)
-    return np.where(room < edge_hz / 5, 0.0, np.minimum(np.minimum(room, width), edge_hz))
+    # The upper edge of a narrow band at 0 Hz is an edge, though little room lies below it.
+    no_edge = room < edge_hz / 5
+    no_edge[..., 1] = 2 * (sample_rate / 2 - bands[..., 1]) < edge_hz / 5
+    return np.where(no_edge, 0.0, np.minimum(np.minimum(room, width), edge_hz))
 
 
 def reach_samples(bands: np.ndarray, sample_rate: int, edge_hz: float = EDGE_HZ) -> int:

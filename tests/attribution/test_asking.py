@@ -67,7 +67,7 @@ def test_an_option_is_given_once():
 @pytest.mark.parametrize(
     ("ask", "says"),
     [
-        ("magic", "'magic' is not known; choose one of cam"),
+        ("magic", "'magic' is not known; choose one of integrated-gradients"),
         ("smooth(magic)", "'magic' is not known"),
         ("smooth", r"smooth needs a method to work on: write smooth\(gradient\)"),
         ("gradient(cam)", r"gradient does not take another method; found gradient\(cam\)"),
