@@ -130,8 +130,8 @@ def test_any_response_stays_between_nothing_and_everything(low, width, edge_hz, 
     margins = edges_hz(band, RATE, edge_hz)[0] / 2
     starts = low if margins[0] else 0.0  # edges close to an end of the axis are none
     ends = low + width if margins[1] else RATE / 2
-    inside = (hertz >= starts + margins[0]) & (hertz <= ends - margins[1])
-    outside = (hertz < starts - margins[0]) | (hertz > ends + margins[1])
+    inside = (hertz >= starts + margins[0] + 1e-6) & (hertz <= ends - margins[1] - 1e-6)
+    outside = (hertz < starts - margins[0] - 1e-6) | (hertz > ends + margins[1] + 1e-6)
     assert response[inside] == pytest.approx(np.ones(inside.sum()), abs=4e-3)
     assert response[outside] == pytest.approx(np.zeros(outside.sum()), abs=4e-3)
 
