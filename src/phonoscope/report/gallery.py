@@ -201,9 +201,8 @@ def _crs() -> Figure:
     from phonoscope.filters.nulls import learned_minus_null, null_responses
 
     bank, sounds = first_layer(), vowels()[0][:6]
-    table = learned_minus_null(
-        cumulative_response(bank, sounds, RATE), null_responses(bank, sounds, n_seeds=10, seed=1)
-    )
+    heard, null = cumulative_response(bank, sounds, RATE), null_responses(bank, sounds, n_seeds=10, seed=1)
+    table = learned_minus_null(heard, null)
     figure = print_figure(50)
     drawing("crs")(figure.subplots(), table[table["frequency"] > 50], "#4477aa")
     return figure
