@@ -59,6 +59,7 @@ def serve(
         if (error.name or "").split(".")[0] in ("starlette", "uvicorn", "anyio", "h11"):
             raise MissingExtraError(str(error.name), "web") from error
         raise
+    session.read_tables()
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as listening:
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:

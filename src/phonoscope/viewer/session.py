@@ -229,6 +229,18 @@ class Session:
             raise UnknownNameError(f"there is no run {number}; the viewer was given {len(self.runs)}")
         return self.runs[number]
 
+    def read_tables(self) -> None:
+        """Read the tables of all runs, and what draws a token: the first page then has nothing to wait for."""
+        import soundfile  # noqa: F401
+
+        from phonoscope.viewer import pictures, subject  # noqa: F401
+
+        for opened in self.runs:
+            opened.about()
+            opened.formants_of("")
+            for name in opened.stored():
+                opened.has_map(name, "")
+
     def warm_up(self) -> None:
         """Load the network of the first run in the background, once, after the page has shown something."""
         if not self._warm.is_set():
