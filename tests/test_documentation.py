@@ -116,7 +116,8 @@ def test_console_lines_parse(page: Path) -> None:
 
 @pytest.mark.parametrize("page", PAGES, ids=NAMES)
 def test_options_in_running_text_exist(page: Path) -> None:
-    known = {option for command in COMMANDS.values() for p in command.params for option in (*p.opts, *p.secondary_opts)}
+    every = [part for command in COMMANDS.values() for part in (command, *getattr(command, "commands", {}).values())]
+    known = {option for command in every for p in command.params for option in (*p.opts, *p.secondary_opts)}
     for code in inline_code(prose(page)):
         words = code.split()
         if words[0] == "phonoscope" and len(words) > 1 and not words[1].startswith("--"):
