@@ -387,13 +387,7 @@ class EffectiveField:
 
 
 def effective_field(
-    network: nn.Module,
-    layer: str,
-    inputs: Tensor,
-    *,
-    dimension: int = 0,
-    seed: int = 0,
-    most_cells: int | None = None,
+    network: nn.Module, layer: str, inputs: Tensor, *, dimension: int = 0, seed: int = 0, most_cells: int | None = None
 ) -> EffectiveField:
     """Measure the effective receptive field of a layer by the energy of gradients (Luo et al. 2016).
 

@@ -105,7 +105,7 @@ def accepted(cases):
     return [case for case in cases if not refusal(*case)]
 
 
-def close(found, expected, tolerance=2e-5):
+def assert_close(found, expected, tolerance=2e-5):
     scale = float(np.abs(expected).max())
     assert found.shape == expected.shape
     assert found == pytest.approx(expected, abs=tolerance * scale + 1e-12)
@@ -145,10 +145,10 @@ def test_neither_batches_nor_passes_nor_order_make_a_difference(name, dimensions
     module = import_module("phonoscope.attribution.explain")
     monkeypatch.setattr(module, "Setting", partial(Setting, memory_bytes=1))  # one example a pass
     backwards = explained(name, dimensions, network, order=slice(None, None, -1), batch_size=2)
-    close(backwards.sel(token=TOKENS).values, maps.values)
+    assert_close(backwards.sel(token=TOKENS).values, maps.values)
     if network == "plain":
         one_by_one = explained(name, dimensions, network, batch_size=1)
-        close(one_by_one.values, maps.values)
+        assert_close(one_by_one.values, maps.values)
         assert one_by_one.attrs == pytest.approx(maps.attrs)
 
 
@@ -163,7 +163,7 @@ def test_large_batches_may_be_quicker_but_not_different(name, network):
         for size in (10, 3)
     )
     assert_untouched(before, snapshot(classifier))
-    close(together, apart)
+    assert_close(together, apart)
 
 
 @pytest.mark.parametrize(("name", "dimensions", "network"), accepted(CASES))
@@ -218,7 +218,7 @@ def test_maps_are_linear_in_the_target(name, dimensions):
 @pytest.mark.parametrize("name", sorted(SQUARED & set(NAMES)))
 def test_a_variance_does_not_know_the_sign_of_a_target(name):
     there = explained(name, 2, "plain", target=contrast("i", "u")).values
-    close(explained(name, 2, "plain", target=contrast("u", "i")).values, there)
+    assert_close(explained(name, 2, "plain", target=contrast("u", "i")).values, there)
     assert (there >= 0).all()
 
 
@@ -229,7 +229,7 @@ def test_networks_that_compute_the_same_get_the_same_maps(name, twin, dimensions
     skip_without_extra(name)
     if refusal(name, dimensions, twin):
         pytest.skip("the method says that it cannot")
-    close(maps_of(name, dimensions, twin).values, maps_of(name, dimensions, "plain").values)
+    assert_close(maps_of(name, dimensions, twin).values, maps_of(name, dimensions, "plain").values)
 
 
 @pytest.mark.parametrize("dimensions", [1, 2])
@@ -240,7 +240,7 @@ def test_predicted_and_contrasting_targets_are_those_of_the_untouched_token(name
         pytest.skip("the method does not work on waveforms")
     predicted = explained(name, dimensions, "plain", target="predicted")
     named = explained(name, dimensions, "plain", target=predicted["predicted"].values.tolist())
-    close(predicted.values, named.values)
+    assert_close(predicted.values, named.values)
 
 
 def test_the_lists_above_name_methods_that_exist_or_are_known():

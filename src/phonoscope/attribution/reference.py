@@ -12,7 +12,6 @@ from torch import Tensor
 
 from phonoscope.classifier import Classifier
 from phonoscope.errors import AttributionError
-from phonoscope.frontends import pad_waveforms
 
 MOST_TOKENS = 128
 
@@ -104,8 +103,3 @@ class Reference:
     def _unheard(self, label: str | None) -> AttributionError:
         what = "sounds at all" if label is None else f"is heard as {label!r}"
         return AttributionError(f"none of the {len(self.waveforms)} reference tokens {what}; pass more with reference=")
-
-    @cached_property
-    def padded(self) -> tuple[Tensor, Tensor]:
-        """Waveforms zero-padded (n, samples) and their lengths (n,)."""
-        return pad_waveforms(self.waveforms)

@@ -12,6 +12,7 @@ from typing import Any
 import pandas as pd
 
 from phonoscope.attribution.method import parse_method
+from phonoscope.errors import AttributionError
 from phonoscope.evidence.benchmark import localisation, ranking
 
 RESULTS = "truth.csv"
@@ -65,7 +66,7 @@ def _key(method: str) -> tuple[str, ...]:
     """Name, wrapped method, and the options that decide what is shown."""
     try:
         ask = parse_method(method)
-    except Exception:
+    except AttributionError:
         return (method,)
     options = {k: v for k, v in ask.options.items() if k in _TELLING and v != _default(ask.name, k)}
     inner = () if ask.inner is None else _key(str(ask.inner))

@@ -221,14 +221,11 @@ def _judge(
                     part.waveforms,
                     method,
                     target="true",
-                    true_labels=part.classes,
-                    tokens=part.names,
                     clusters=part.tokens[list(_UNITS)],
-                    reference=part.reference,
-                    context_seconds=part.context_seconds,
                     seed=seed,
                     maps=own,
                     causal=reference,
+                    **part.known,
                 )
                 for part, own, reference in zip(parts, maps, causal, strict=True)
             ]
@@ -243,17 +240,8 @@ def _judge(
 def _explain(part: HeldOut, method: str, seed: int, by: HeldOut | None = None) -> xr.DataArray:
     """Maps of a part's tokens by its own classifier, or by that of another fold."""
     by = part if by is None else by
-    return explain(
-        by.classifier,
-        part.waveforms,
-        "true",
-        method,
-        true_labels=part.classes,
-        tokens=part.names,
-        reference=by.reference,
-        context_seconds=part.context_seconds,
-        seed=seed,
-    )
+    known: dict[str, Any] = {**part.known, "reference": by.reference}
+    return explain(by.classifier, part.waveforms, "true", method, seed=seed, **known)
 
 
 def _joined(parts: Sequence[xr.DataArray]) -> xr.DataArray:
@@ -363,13 +351,4 @@ def _contrasts(run: Run, trust_imports: bool, seed: int, say: Say) -> pd.DataFra
 
 
 def _contrast(part: HeldOut, pair: tuple[str, str], seed: int) -> xr.DataArray:
-    return explain(
-        part.classifier,
-        part.waveforms,
-        contrast(*pair),
-        CAUSAL,
-        tokens=part.names,
-        reference=part.reference,
-        context_seconds=part.context_seconds,
-        seed=seed,
-    )
+    return explain(part.classifier, part.waveforms, contrast(*pair), CAUSAL, seed=seed, **part.known)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -49,6 +50,16 @@ class HeldOut:
     def names(self) -> list[str]:
         """Name of each token."""
         return [str(t) for t in self.tokens["token"]]
+
+    @property
+    def known(self) -> dict[str, Any]:
+        """What `explain` is told of the tokens beside their waveforms, whatever the method and the target."""
+        return {
+            "true_labels": self.classes,
+            "tokens": self.names,
+            "reference": self.reference,
+            "context_seconds": self.context_seconds,
+        }
 
 
 def held_out(run: Run, *, only: np.ndarray | None = None, trust_imports: bool = False) -> Iterator[HeldOut]:

@@ -119,12 +119,9 @@ def explain_run(
                 part.waveforms,
                 target,
                 method,
-                true_labels=part.classes,
-                tokens=part.names,
                 layer=layer,
-                reference=part.reference,
-                context_seconds=part.context_seconds,
                 seed=seed,
+                **part.known,
             )
 
     return _stored(out, batches(), int(run.tokens["fold"].notna().sum()))

@@ -9,7 +9,7 @@ import xarray as xr
 
 from phonoscope.axes import cell_edges
 from phonoscope.errors import PhonoscopeError
-from phonoscope.report.style import ACCENT, DISPLAY_PALETTE, INK, MUTED, POINTS, dress
+from phonoscope.report.style import DISPLAY_PALETTE, INK, MUTED, POINTS, dress
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -162,20 +162,6 @@ def hatch_cells(axes: Axes, chance: np.ndarray, frequency_edges: np.ndarray, tim
     cells = PolyCollection(list(corners), facecolors="none", edgecolors="#59636b80", linewidths=0.0, hatch=HATCH)
     cells.set_gid("chance")
     axes.add_collection(cells)
-
-
-def mark_region(axes: Axes, inside: np.ndarray, frequency_edges: np.ndarray, time_edges: np.ndarray) -> None:
-    """Draw the border of the cells that do differ from chance."""
-    padded = np.pad(inside, 1)
-    lines = []
-    for row, column in np.argwhere(padded[1:, 1:-1] != padded[:-1, 1:-1]):
-        lines.append([(time_edges[column], frequency_edges[row]), (time_edges[column + 1], frequency_edges[row])])
-    for row, column in np.argwhere(padded[1:-1, 1:] != padded[1:-1, :-1]):
-        lines.append([(time_edges[column], frequency_edges[row]), (time_edges[column], frequency_edges[row + 1])])
-    if lines:
-        from matplotlib.collections import LineCollection
-
-        axes.add_collection(LineCollection(lines, colors=ACCENT, linewidths=1.1, clip_on=True))
 
 
 def _rgba(hue: str, share: np.ndarray) -> np.ndarray:

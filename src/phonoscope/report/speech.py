@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
@@ -130,8 +129,3 @@ def nearby_tiers(tokens: pd.DataFrame, start: float, end: float) -> dict[str, pd
         known = moved[moved["word"].notna()]
         tiers["in word"] = known.rename(columns={"label": "class", "word": "label"})[["start", "end", "label"]]
     return tiers
-
-
-def speech_height(n_tiers: int) -> float:
-    """Height of the figure over that of the spectrogram alone, for so many tiers."""
-    return 1.0 + math.ceil(10 * n_tiers * (_TIER_HEIGHT + _TIER_GAP)) / 10

@@ -212,7 +212,7 @@ class Session:
         if not 1 <= len(folders) <= MOST_RUNS:
             raise ExperimentError(f"{len(folders)} runs were given; the viewer shows one to {MOST_RUNS}")
         for folder in folders:
-            # Without reading tables: the page comes first.
+            # Before any table is read: a wrong folder is said at once.
             if not (folder / "run.json").is_file():
                 raise ExperimentError(f"{folder} holds no finished run: no run.json. Make one: phonoscope run")
             if not (folder / "formants.parquet").is_file():
