@@ -78,9 +78,7 @@ def band_effects(
         setting: Setting | None = None
         for start in range(0, count, batch_size):
             part = slice(start, min(start + batch_size, count))
-            batch = make_batch(
-                classifier, waveforms[part], context, lambda logits, part=part: targets.weights(logits, part)
-            )
+            batch = make_batch(classifier, waveforms[part], context, targets.of(part).weights)
             if setting is None:
                 setting = Setting(classifier, batch, None, Reference(classifier, reference or alone), seed)
             missing = np.isnan(edges[part]).any(axis=2)
@@ -91,13 +89,13 @@ def band_effects(
             values[part] = np.where(missing, np.nan, losses.double().cpu().numpy())
             logits.append(hearing.logits.cpu())
     every = torch.cat(logits)
-    explained = (every * targets.weights(every, slice(0, count))).sum(1).numpy()
+    explained = (every * targets.weights(every)).sum(1).numpy()
     coords = {
         "token": np.asarray([str(t) for t in (range(count) if tokens is None else tokens)], dtype=object),
         "band": np.asarray(range(edges.shape[1]) if names is None else list(names)),
         "low": (("token", "band"), edges[..., 0], {"units": "Hz"}),
         "high": (("token", "band"), edges[..., 1], {"units": "Hz"}),
-        "target": ("token", np.asarray(targets.named(every, slice(0, count)), dtype=object)),
+        "target": ("token", np.asarray(targets.named(every), dtype=object)),
         "logit": ("token", explained),
     }
     attrs = {"units": "logit", "method": "band-stop", "depth_db": depth_db, "edge_hz": edge_hz, "fill": fill}

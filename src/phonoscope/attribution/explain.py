@@ -8,7 +8,7 @@ import numpy as np
 import xarray as xr
 
 from phonoscope.attribution.maps import label_maps
-from phonoscope.attribution.method import Ask, Batch, Prepared, Setting, make_batch, parse_method, prepare_method
+from phonoscope.attribution.method import Ask, Setting, make_batch, parse_method, prepare_method
 from phonoscope.attribution.reference import Reference
 from phonoscope.attribution.registry import METHODS, RECOMMENDED
 from phonoscope.attribution.targets import Target, Targets, resolve_targets
@@ -17,11 +17,114 @@ from phonoscope.errors import AttributionError
 from phonoscope.modules import evaluation_mode
 
 PREPARED_ON_TOKENS = 8
+BATCH_SIZE = 64
 
 
 def methods() -> dict[str, str]:
     """Names of the methods with one line about each, in the order in which they find planted cues."""
     return {name: method.summary for name, method in METHODS.items()}
+
+
+class Explainer:
+    """A method made ready for a classifier, which then makes maps of any tokens, a batch at a time.
+
+    Parameters
+    ----------
+    first
+        A few tokens with their context: the resolution of the maps is measured on them.
+    first_targets
+        Their targets.
+    reference, layer, context_seconds, seed
+        See ``explain``.
+
+    Raises
+    ------
+    AttributionError
+        If the method is not known or does not suit the network.
+    """
+
+    def __init__(
+        self,
+        classifier: Classifier,
+        method: str,
+        *,
+        first: Sequence[np.ndarray],
+        first_targets: Targets,
+        reference: Sequence[np.ndarray],
+        layer: str | None = None,
+        context_seconds: float = 0.0,
+        seed: int = 0,
+    ) -> None:
+        self.classifier, self._context_seconds = classifier, context_seconds
+        self._ask = _known(method, layer)
+        self._check_context(first)
+        with evaluation_mode(classifier):
+            batch = make_batch(classifier, first, self._context, first_targets.weights)
+            setting = Setting(classifier, batch, layer, Reference(classifier, reference), seed)
+            self._prepared = prepare_method(self._ask, setting, METHODS)
+
+    @property
+    def _context(self) -> int:
+        return round(self._context_seconds * self.classifier.sample_rate)
+
+    def _check_context(self, waveforms: Sequence[np.ndarray]) -> None:
+        shortest = min(len(waveform) for waveform in waveforms)
+        if self._context < 0 or 2 * self._context >= shortest:
+            raise AttributionError(
+                f"context_seconds is {self._context_seconds}, but the shortest waveform lasts "
+                f"{shortest / self.classifier.sample_rate:.3f} s with its context on both sides"
+            )
+
+    def __call__(self, waveforms: Sequence[np.ndarray], targets: Targets, names: Sequence[str]) -> xr.DataArray:
+        """Make maps of the tokens of one batch; see ``explain`` for what comes back."""
+        classifier, prepared = self.classifier, self._prepared
+        self._check_context(waveforms)
+        with evaluation_mode(classifier):
+            batch = make_batch(classifier, waveforms, self._context, targets.weights)
+            maps, logits, left = prepared.function(batch)
+        explained = (logits * targets.weights(logits)).sum(1)
+        values = maps.float().cpu().numpy()
+        if values.ndim == 2:  # a layer of a network that takes waveforms has cells in time only
+            values = values[:, None]
+        if not np.isfinite(values).all():
+            raise AttributionError(
+                f"method {str(self._ask)!r} gave values that are not finite; is the network's output finite?"
+            )
+        axis = classifier.front_end.frequency_axis
+        whole = axis is None or prepared.placement.layer == "sound"
+        return label_maps(
+            values,
+            prepared.placement,
+            tokens=names,
+            durations=batch.token_lengths.cpu().numpy() / classifier.sample_rate,
+            time_axis=classifier.front_end.time_axis,
+            columns={
+                "target": np.asarray(targets.named(logits), dtype=object),
+                "predicted": np.asarray(classifier.labels, dtype=object)[logits.argmax(1).cpu().numpy()],
+                "logit": explained.float().cpu().numpy(),
+                "incompleteness": left.float().cpu().numpy(),
+            },
+            attrs={
+                "units": prepared.units,
+                "method": str(self._ask),
+                "completeness": prepared.completeness,
+                "max_hz": float(classifier.sample_rate / 2 if whole else axis.max_hz),
+            },
+        )
+
+
+def _known(method: str, layer: str | None) -> Ask:
+    """Read a method and refuse one that is not known, or a layer for a method that makes no map of one."""
+    ask = parse_method(method)
+    if ask.name not in METHODS:
+        raise AttributionError(f"method {ask.name!r} is not known; choose one of {', '.join(METHODS)}")
+    innermost = ask
+    while innermost.inner is not None:
+        innermost = innermost.inner
+    if layer is not None and innermost.name in METHODS and METHODS[innermost.name].family != "layer":
+        of_layers = ", ".join(name for name, one in METHODS.items() if one.family == "layer")
+        raise AttributionError(f"{innermost.name} makes no map of a layer; leave {layer!r} out, or choose {of_layers}")
+    return ask
 
 
 def explain_batches(
@@ -36,18 +139,10 @@ def explain_batches(
     reference: Sequence[np.ndarray] | None = None,
     context_seconds: float = 0.0,
     seed: int = 0,
-    batch_size: int = 64,
+    batch_size: int = BATCH_SIZE,
 ) -> Iterator[xr.DataArray]:
     """Explain tokens batch by batch: memory does not grow with their number. See ``explain``."""
-    ask = parse_method(method)
-    if ask.name not in METHODS:
-        raise AttributionError(f"method {ask.name!r} is not known; choose one of {', '.join(METHODS)}")
-    innermost = ask
-    while innermost.inner is not None:
-        innermost = innermost.inner
-    if layer is not None and innermost.name in METHODS and METHODS[innermost.name].family != "layer":
-        of_layers = ", ".join(name for name, one in METHODS.items() if one.family == "layer")
-        raise AttributionError(f"{innermost.name} makes no map of a layer; leave {layer!r} out, or choose {of_layers}")
+    _known(method, layer)
     if len(waveforms) == 0:
         raise AttributionError("there is no token to explain")
     if batch_size < 1:
@@ -55,70 +150,23 @@ def explain_batches(
     names = [str(i) for i in range(len(waveforms))] if tokens is None else [str(t) for t in tokens]
     if len(names) != len(waveforms):
         raise AttributionError(f"{len(names)} token names were given for {len(waveforms)} waveforms")
-    context = round(context_seconds * classifier.sample_rate)
-    shortest = min(len(w) for w in waveforms)
-    if context < 0 or 2 * context >= shortest:
-        raise AttributionError(
-            f"context_seconds is {context_seconds}, but the shortest waveform lasts "
-            f"{shortest / classifier.sample_rate:.3f} s with its context on both sides"
-        )
     targets = resolve_targets(classifier, target, len(waveforms), true_labels)
-    with evaluation_mode(classifier):
-        # The same first tokens whatever the size of a batch: the resolution is measured on them.
-        first = _batch(classifier, waveforms[:PREPARED_ON_TOKENS], context, targets, slice(0, PREPARED_ON_TOKENS))
-        known = [w[context : len(w) - context] for w in waveforms] if reference is None else reference
-        setting = Setting(classifier, first, layer, Reference(classifier, known), seed)
-        prepared = prepare_method(ask, setting, METHODS)
-        for start in range(0, len(waveforms), batch_size):
-            part = slice(start, min(start + batch_size, len(waveforms)))
-            batch = _batch(classifier, waveforms[part], context, targets, part)
-            yield _explain_batch(classifier, prepared, ask, batch, targets, part, names)
-
-
-def _batch(
-    classifier: Classifier, waveforms: Sequence[np.ndarray], context: int, targets: Targets, part: slice
-) -> Batch:
-    return make_batch(classifier, waveforms, context, lambda logits: targets.weights(logits, part))
-
-
-def _explain_batch(
-    classifier: Classifier,
-    prepared: Prepared,
-    ask: Ask,
-    batch: Batch,
-    targets: Targets,
-    part: slice,
-    names: Sequence[str],
-) -> xr.DataArray:
-    maps, logits, left = prepared.function(batch)
-    weights = targets.weights(logits, part)
-    explained = (logits * weights).sum(1)
-    values = maps.float().cpu().numpy()
-    if values.ndim == 2:  # a layer of a network that takes waveforms has cells in time only
-        values = values[:, None]
-    if not np.isfinite(values).all():
-        raise AttributionError(f"method {str(ask)!r} gave values that are not finite; is the network's output finite?")
-    axis = classifier.front_end.frequency_axis
-    whole = axis is None or prepared.placement.layer == "sound"
-    return label_maps(
-        values,
-        prepared.placement,
-        tokens=names[part],
-        durations=batch.token_lengths.cpu().numpy() / classifier.sample_rate,
-        time_axis=classifier.front_end.time_axis,
-        columns={
-            "target": np.asarray(targets.named(logits, part), dtype=object),
-            "predicted": np.asarray(classifier.labels, dtype=object)[logits.argmax(1).cpu().numpy()],
-            "logit": explained.float().cpu().numpy(),
-            "incompleteness": left.float().cpu().numpy(),
-        },
-        attrs={
-            "units": prepared.units,
-            "method": str(ask),
-            "completeness": prepared.completeness,
-            "max_hz": float(classifier.sample_rate / 2 if whole else axis.max_hz),
-        },
+    context = round(context_seconds * classifier.sample_rate)
+    # The same first tokens whatever the size of a batch.
+    first = slice(0, PREPARED_ON_TOKENS)
+    explainer = Explainer(
+        classifier,
+        method,
+        first=waveforms[first],
+        first_targets=targets.of(first),
+        reference=[w[context : len(w) - context] for w in waveforms] if reference is None else reference,
+        layer=layer,
+        context_seconds=context_seconds,
+        seed=seed,
     )
+    for start in range(0, len(waveforms), batch_size):
+        part = slice(start, min(start + batch_size, len(waveforms)))
+        yield explainer(waveforms[part], targets.of(part), names[part])
 
 
 def explain(
@@ -133,7 +181,7 @@ def explain(
     reference: Sequence[np.ndarray] | None = None,
     context_seconds: float = 0.0,
     seed: int = 0,
-    batch_size: int = 64,
+    batch_size: int = BATCH_SIZE,
 ) -> xr.DataArray:
     """Say what a classifier listens to in each token: maps over frequency and time.
 

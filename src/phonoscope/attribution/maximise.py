@@ -90,12 +90,12 @@ def maximise(
         known = Reference(classifier, reference)
         targets = resolve_targets(classifier, target, 1, None)
         logits = torch.from_numpy(classifier.logits(known.waveforms))
-        weights = targets.weights(logits[:1], slice(0, 1))
+        weights = targets.weights(logits[:1])
         if has_picture and space != "sound":
             found = _picture(classifier, known, weights, steps, seeds, smooth_hz, smooth_share)
         else:
             found = _sound(classifier, known, weights, steps, seeds, seconds)
-    name = targets.named(logits[:1], slice(0, 1))[0]
+    name = targets.named(logits[:1])[0]
     return found.assign_attrs(target=name, steps=steps, highest_reference=float((logits @ weights[0]).max()))
 
 

@@ -35,25 +35,31 @@ Target = str | Contrast | Sequence[str]
 class Targets:
     """A target resolved for a list of tokens.
 
-    ``weights(logits, part)`` gives for each token the weights over the classes whose weighted sum of logits is
-    explained: one-hot for a class, +1 and −1 for a contrast.
+    ``weights(logits)`` gives for each token the weights over the classes whose weighted sum of logits is explained:
+    one-hot for a class, +1 and −1 for a contrast.
     """
 
     names: list[str] | None
     fixed: Tensor | None
     labels: list[str]
 
-    def weights(self, logits: Tensor, part: slice) -> Tensor:
-        """Weights over the classes, shape (batch, classes), on the device of the logits."""
+    def of(self, part: slice) -> Targets:
+        """Targets of some of the tokens."""
+        if self.names is None or self.fixed is None:
+            return self
+        return Targets(self.names[part], self.fixed[part], self.labels)
+
+    def weights(self, logits: Tensor) -> Tensor:
+        """Weights over the classes, shape (token, classes), on the device of the logits."""
         if self.fixed is None:
             return torch.nn.functional.one_hot(logits.argmax(1), logits.shape[1]).to(logits)
-        return self.fixed[part].to(logits)
+        return self.fixed.to(logits)
 
-    def named(self, logits: Tensor, part: slice) -> list[str]:
+    def named(self, logits: Tensor) -> list[str]:
         """Name of each token's target."""
         if self.names is None:
             return [self.labels[i] for i in logits.argmax(1).tolist()]
-        return self.names[part]
+        return self.names
 
 
 def resolve_targets(classifier: Classifier, target: Target, count: int, true_labels: Sequence[str] | None) -> Targets:

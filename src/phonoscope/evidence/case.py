@@ -128,15 +128,14 @@ def open_case(
     sounds = tuple(np.asarray(w, dtype=np.float32) for w in waveforms)
     alone = [w[context : len(w) - context] for w in sounds]
     targets = resolve_targets(classifier, target, len(sounds), true_labels)
-    every = slice(0, len(sounds))
     logits = torch.from_numpy(classifier.logits(alone)).to(classifier.device)
-    weights = targets.weights(logits, every)
+    weights = targets.weights(logits)
     with evaluation_mode(classifier):
         few = slice(0, PREPARED_ON_TOKENS)
         first = fixed_batch(classifier, sounds[few], context, weights[few])
         setting = Setting(classifier, first, layer, Reference(classifier, reference or alone), seed)
         space = choose_space(setting, "auto")
-    named = np.asarray(targets.named(logits, every), dtype=object)
+    named = np.asarray(targets.named(logits), dtype=object)
     return Case(setting, sounds, context, np.asarray(names, dtype=object), named, logits, weights, space)
 
 
