@@ -6,9 +6,9 @@ import copy
 import json
 import threading
 from collections import OrderedDict
-from collections.abc import Iterable, Sequence
+from collections.abc import Hashable, Iterable, Sequence
 from pathlib import Path
-from typing import overload
+from typing import Any, overload
 
 import numpy as np
 import pandas as pd
@@ -35,8 +35,8 @@ class TokenSounds(Sequence[np.ndarray]):
 
     Attributes
     ----------
-    tokens : DataFrame
-        The token table, one row a waveform, ``attrs`` and all.
+    paths : list of Path
+        The files, in their order.
     sample_rate : int
         Hz.
     context_seconds : float
@@ -65,13 +65,37 @@ class TokenSounds(Sequence[np.ndarray]):
             attrs = manifest["attrs"]
         except (ValueError, KeyError, TypeError) as error:
             raise CorpusError(f"{path} is damaged ({error}); cut the tokens again") from error
-        self._reader = _Reader(names)
-        self.tokens = self._reader.table()
-        self.tokens.attrs = attrs
-        if len(self.tokens) != manifest["cut"]:
-            raise CorpusError(f"{folder} holds {len(self.tokens)} tokens, {manifest['cut']} were cut; cut them again")
-        self._rows = np.arange(len(self.tokens))
-        self._trim = 0
+        self._open(names, attrs)
+        if len(self) != manifest["cut"]:
+            raise CorpusError(f"{folder} holds {len(self)} tokens, {manifest['cut']} were cut; cut them again")
+
+    @classmethod
+    def of_file(cls, path: str | Path) -> TokenSounds:
+        """Open one file of such a folder by itself; what the folder says of the corpus is not in its ``attrs``."""
+        one = cls.__new__(cls)
+        one._open([Path(path)], {})
+        first = (
+            pq.ParquetFile(path).read_row_group(0, columns=["sample_rate", "context_seconds"]).slice(0, 1).to_pylist()
+        )
+        one.sample_rate, one.context_seconds = int(first[0]["sample_rate"]), float(first[0]["context_seconds"])
+        return one
+
+    def _open(self, paths: Sequence[Path], attrs: dict[Hashable | None, Any]) -> None:
+        self.paths = list(paths)
+        self._reader = _Reader(paths)
+        self._rows = np.arange(self._reader.count)
+        self._attrs, self._trim = attrs, 0
+        self._tokens: pd.DataFrame | None = None
+
+    @property
+    def tokens(self) -> pd.DataFrame:
+        """The token table, one row a waveform, ``attrs`` and all; read when it is first asked for."""
+        if self._tokens is None:
+            every = self._reader.table()
+            whole = len(self._rows) == len(every) and bool((self._rows == np.arange(len(every))).all())
+            self._tokens = every if whole else every.iloc[self._rows].reset_index(drop=True)
+            self._tokens.attrs = self._attrs
+        return self._tokens
 
     @property
     def context(self) -> int:
@@ -88,8 +112,9 @@ class TokenSounds(Sequence[np.ndarray]):
         part = copy.copy(self)
         picked = np.fromiter(index, dtype=np.int64)
         part._rows = self._rows[picked]
-        part.tokens = self.tokens.iloc[picked].reset_index(drop=True)
-        part.tokens.attrs = self.tokens.attrs
+        part._tokens = None if self._tokens is None else self._tokens.iloc[picked].reset_index(drop=True)
+        if part._tokens is not None:
+            part._tokens.attrs = self._attrs
         return part
 
     def without_context(self) -> TokenSounds:
@@ -130,6 +155,7 @@ class _Reader:
             self._places += [(path, number) for number in range(metadata.num_row_groups)]
             counts += [metadata.row_group(number).num_rows for number in range(metadata.num_row_groups)]
         self._ends = np.cumsum(counts, dtype=np.int64)
+        self.count = sum(counts)
         self._kept: OrderedDict[int, tuple[np.ndarray, np.ndarray]] = OrderedDict()
         self._lock = threading.Lock()
 
