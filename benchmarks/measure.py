@@ -18,7 +18,7 @@ class LackingError(Exception):
 
 @dataclass(frozen=True)
 class Bar:
-    """Limit of a ratio: as a rule peer / ours, so that more is better."""
+    """Limit of a ratio: as a rule peer / ours, so that more is better. Without a peer, the limit of a plain number."""
 
     limit: float
     at_least: bool = True
@@ -29,7 +29,7 @@ class Bar:
         return ratio >= self.limit if self.at_least else ratio <= self.limit
 
     def __str__(self) -> str:
-        return f"{'≥' if self.at_least else '≤'} {self.limit:g} × {self.peer}"
+        return f"{'≥' if self.at_least else '≤'} {self.limit:g}" + (f" × {self.peer}" if self.peer else "")
 
 
 @dataclass(frozen=True)

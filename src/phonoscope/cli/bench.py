@@ -1,23 +1,80 @@
-"""``phonoscope bench``: which method tells the truth where the truth is known."""
+"""``phonoscope bench``: how fast, how it grows, and which method tells the truth where the truth is known."""
 
 from __future__ import annotations
 
+import sys
+from importlib import import_module
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
 from phonoscope.cli.options import AsJson
 from phonoscope.cli.terminal import counter, print_json, say
+from phonoscope.errors import PhonoscopeError
+
+_DEFAULT = "ratios"
+
+
+class _WithDefault(TyperGroup):
+    """Commands of which one is meant when none is named."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        if not args or (args[0] not in self.commands and args[0] != "--help"):
+            args = [_DEFAULT, *args]
+        return super().parse_args(ctx, args)
+
 
 bench = typer.Typer(
-    name="bench", help="Judge the methods where the truth is known.", no_args_is_help=True, rich_markup_mode=None
+    name="bench", cls=_WithDefault, help="Measure speed and growth, or judge the methods.", rich_markup_mode=None
 )
 
 
 @bench.callback()
 def _bench() -> None:
-    """Judge the methods where the truth is known."""
+    """Measure speed beside peers and limits, and growth; or judge the methods where the truth is known."""
+
+
+@bench.command(name=_DEFAULT)
+def ratios(
+    names: Annotated[list[str] | None, typer.Argument(metavar="NAME", help="Which; all if none is given.")] = None,
+    rounds: Annotated[int, typer.Option(help="Rounds of each comparison, at least 5.")] = 5,
+    listed: Annotated[bool, typer.Option("--list", help="Say what there is, with its bars; measure nothing.")] = False,
+    store: Annotated[bool, typer.Option("--store", help="Keep the ratios for later comparisons.")] = False,
+    check: Annotated[bool, typer.Option("--check", help="Fail if a ratio is worse than the stored one.")] = False,
+    results: Annotated[Path | None, typer.Option(help="Folder of stored ratios; that of the benchmarks.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Ratios against peers and limits, and curves of growth. The word may be left out: phonoscope bench NAME.
+
+    Example: phonoscope bench cam formants --json
+    """
+    runner = _benchmarks()
+    try:
+        if listed:
+            runner.print_list(runner.chosen(names or [], rounds))
+            return
+        given = {"rounds": rounds, "as_json": as_json, "keep": store}
+        lost = runner.run_benchmarks(names or [], **given, **({} if results is None else {"results": results}))
+    except runner.RequestError as error:
+        raise PhonoscopeError(str(error)) from error
+    if check and lost:
+        raise PhonoscopeError(f"{lost} ratios are worse than the stored ones, beyond noise; the table names them")
+
+
+def _benchmarks() -> Any:
+    """The benchmarks of the source checkout: they are no part of the installed package."""
+    import phonoscope
+
+    for root in (Path(phonoscope.__file__).resolve().parents[2], Path.cwd()):
+        if (root / "benchmarks" / "runner.py").is_file():
+            sys.path.insert(0, str(root))
+            return import_module("benchmarks.runner")
+    raise PhonoscopeError(
+        "the benchmarks were not found: they come with the source, not with the installed package. Clone the "
+        "repository and give the command in its folder, or: make bench"
+    )
 
 
 @bench.command()

@@ -1,0 +1,116 @@
+"""A million synthetic tokens through the commands: tokens with sound, explanation by CAM, class means.
+
+Run: ``python -m benchmarks.million FOLDER [--tokens 1000000] [--jobs 2]``. What is finished is kept: the same line goes
+on after an interruption. The folder needs about 20 kB a token.
+"""
+
+import argparse
+import json
+import shutil
+import sys
+from dataclasses import asdict
+from pathlib import Path
+
+from benchmarks.cost import FailedError, cost_of
+
+SAMPLE_RATE = 16_000
+REPEATS = 20  # of each phone; one recording a talker, about a minute
+TOKENS_PER_TALKER = 13 * REPEATS
+TALKERS_PER_PART = 40
+LEARNT_TALKERS, LEARNT_PART = 24, 9999  # for a classifier; they are not among those that are explained
+RECIPE = """name = "million"
+title = "Thirteen phones"
+
+[tokens]
+classes = "paper"
+"""
+PHONOSCOPE = [sys.executable, "-m", "phonoscope"]
+EPOCHS = "4"
+THREADED = ("train", "explain")  # the others use processes
+ROOT = Path(__file__).resolve().parents[1]
+HEAD = f"{'stage':<20} {'tokens':>9} {'wall s':>8} {'CPU s':>8} {'tokens/CPU s':>13} {'peak MiB':>9}"
+
+
+def write_part(task: tuple[str, int, int]) -> None:
+    """Write the recordings of some talkers, each in a folder named after part and talker."""
+    from phonoscope.synthesis.corpus import write_corpus
+
+    folder, number, talkers = task
+    corpus = Path(folder)
+    made = corpus.parent / f"{corpus.name}-{number:04d}"
+    shutil.rmtree(made, ignore_errors=True)  # of an interrupted run
+    write_corpus(made, talkers=talkers, repeats=REPEATS, sample_rate=SAMPLE_RATE, seed=number)
+    for talker in sorted(path for path in made.iterdir() if path.is_dir()):
+        place = corpus / f"{number:04d}-{talker.name}"
+        shutil.rmtree(place, ignore_errors=True)
+        talker.rename(place)
+    shutil.rmtree(made)
+
+
+def write_talkers(folder: str, talkers: int, first_part: int, jobs: int) -> None:
+    """Write a corpus of any number of talkers, in parts that do not depend on each other."""
+    from phonoscope.workers import in_processes
+
+    Path(folder).mkdir(parents=True, exist_ok=True)
+    sizes = [min(TALKERS_PER_PART, talkers - begun) for begun in range(0, talkers, TALKERS_PER_PART)]
+    for _ in in_processes(write_part, [(folder, first_part + k, size) for k, size in enumerate(sizes)], jobs):
+        pass
+
+
+def stages(folder: Path, talkers: int, jobs: int) -> dict[str, tuple[int, list[str]]]:
+    """Number of talkers and command of every stage, in order."""
+
+    def written(name: str, number: int, first_part: int) -> list[str]:
+        call = f"write_talkers({str(folder / name)!r}, {number}, {first_part}, {jobs})"
+        return [sys.executable, "-c", f"from benchmarks.million import write_talkers; {call}"]
+
+    def cut(name: str, out: str) -> list[str]:
+        return [*PHONOSCOPE, "tokens", str(folder / name), "--sound", "--jobs", str(jobs), "--out", str(folder / out)]
+
+    train = ["train", str(folder / "learnt-tokens"), "--recipe", str(folder / "recipe.toml"), "--epochs", EPOCHS]
+    explain = ["explain", str(folder / "trained" / "classifier"), "--tokens", str(folder / "tokens")]
+    return {
+        "corpus to learn from": (LEARNT_TALKERS, written("learnt", LEARNT_TALKERS, LEARNT_PART)),
+        "corpus": (talkers, written("corpus", talkers, 0)),
+        "tokens to learn from": (LEARNT_TALKERS, cut("learnt", "learnt-tokens")),
+        "tokens": (talkers, cut("corpus", "tokens")),
+        "train": (LEARNT_TALKERS, [*PHONOSCOPE, *train, "--out", str(folder / "trained")]),
+        "explain": (talkers, [*PHONOSCOPE, *explain, "--method", "cam", "--out", str(folder / "maps")]),
+    }
+
+
+def run_stages(folder: Path, tokens: int, jobs: int) -> None:
+    """Run every stage that is not finished, each in a process of its own, and print what it cost."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "recipe.toml").write_text(RECIPE, encoding="utf-8")
+    book = folder / f"costs-{tokens}.json"
+    known = json.loads(book.read_text(encoding="utf-8")) if book.is_file() else {}
+    print(HEAD, flush=True)
+    for name, (talkers, command) in stages(folder, -(-tokens // TOKENS_PER_TALKER), jobs).items():
+        if name not in known:
+            threads = jobs if name in THREADED else 1
+            environment = {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": str(threads)}
+            log = folder / f"{name.replace(' ', '-')}.log"
+            known[name] = {"tokens": talkers * TOKENS_PER_TALKER, **asdict(cost_of(command, log, environment))}
+            book.write_text(json.dumps(known, indent=1), encoding="utf-8")
+        count, wall, cpu, peak = known[name].values()
+        print(f"{name:<20} {count:>9} {wall:>8.1f} {cpu:>8.1f} {count / cpu:>13.0f} {peak:>9.0f}", flush=True)
+
+
+def main() -> int:
+    """Read the command line and run."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.million", description=__doc__)
+    parser.add_argument("folder", type=Path, help="where everything goes; it needs about 20 kB a token")
+    parser.add_argument("--tokens", type=int, default=1_000_000, help="about so many tokens (default 1000000)")
+    parser.add_argument("--jobs", type=int, default=2, help="processes, or threads, of each command (default 2)")
+    given = parser.parse_args()
+    try:
+        run_stages(given.folder.resolve(), given.tokens, given.jobs)
+    except FailedError as error:
+        print(error, file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

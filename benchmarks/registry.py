@@ -1,0 +1,23 @@
+"""Which benchmarks there are."""
+
+from importlib import import_module
+from types import ModuleType
+
+# One line a file; each has BARS, by what is measured, and `measure(rounds)`.
+BENCHMARKS = {
+    "cam": "class activation maps over a bare forward pass",
+    "attribution": "other methods of attribution, and captum's",
+    "spectrogram": "the front end, and short-time Fourier transforms token by token",
+    "formants": "formants and F0 of tokens, and Praat's",
+    "synthesis": "tokens a second of a synthetic corpus",
+    "filters": "response spectra and Wigner–Ville distributions, and plain ports of the formulas",
+    "geometry": "measures of weights, and a plain port of the formulas",
+    "textgrids": "reading 13 100 TextGrids, and praatio",
+}
+# Commands of their own beside them.
+ELSEWHERE = {"truth": "every method scored where the truth was planted; by itself: phonoscope bench truth"}
+
+
+def load(name: str) -> ModuleType:
+    """Import a benchmark."""
+    return import_module(f"benchmarks.{name}")

@@ -1,0 +1,67 @@
+"""A ratio that became worse is told from noise, at a rate of false alarms that is known in closed form."""
+
+import math
+from importlib import import_module
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+ROUNDS = 5
+TRIALS = 2000
+
+
+@pytest.fixture
+def stored(monkeypatch):
+    monkeypatch.syspath_prepend(Path(__file__).resolve().parents[1])
+    return import_module("benchmarks.stored")
+
+
+def alarms(stored, spread, loss=0.0, rounds=ROUNDS):
+    """Share of made-up pairs of runs in which the second, `loss` worse, is called so."""
+    rng = np.random.default_rng(0)
+    pairs = np.exp(spread * rng.standard_normal((TRIALS, 2, rounds)))
+    pairs[:, 1] *= 1 - loss
+    return np.mean([stored.worse("x", before, now, more_is_better=True) is not None for before, now in pairs])
+
+
+def test_the_rank_test_alone_errs_as_often_as_counting_says(stored, monkeypatch):
+    """Of the 252 orders of five and five rounds, two have at most one pair in the wrong order."""
+    monkeypatch.setattr(stored, "LEAST_LOSS", 0.0)
+    monkeypatch.setattr(np, "percentile", lambda side, places: np.zeros(2))  # no spread: ranks decide
+    expected = 2 / math.comb(2 * ROUNDS, ROUNDS)
+    error = math.sqrt(expected * (1 - expected) / TRIALS)
+    assert abs(alarms(stored, 0.3) - expected) < 4 * error
+
+
+@pytest.mark.parametrize("spread", [0.02, 0.1, 0.4])
+def test_noise_is_no_alarm(stored, spread):
+    assert alarms(stored, spread) <= 2 / math.comb(2 * ROUNDS, ROUNDS)
+
+
+@pytest.mark.parametrize(("spread", "loss"), [(0.02, 0.15), (0.05, 0.3), (0.1, 0.5)])
+def test_a_real_slowdown_is_found(stored, spread, loss):
+    assert alarms(stored, spread, loss) > 0.95
+
+
+def test_a_small_slowdown_is_no_alarm_however_certain(stored):
+    assert alarms(stored, 0.001, 0.08) == 0
+    assert alarms(stored, 0.001, 0.12) == 1
+
+
+def test_where_less_is_better_the_other_direction_is_worse(stored):
+    low, high = [1.0, 1.01, 1.02, 0.99, 0.98], [1.5, 1.51, 1.49, 1.52, 1.48]
+    assert stored.worse("x", high, low, more_is_better=True) is not None
+    assert stored.worse("x", low, high, more_is_better=True) is None
+    assert stored.worse("x", low, high, more_is_better=False) is not None
+    assert stored.worse("x", high, low, more_is_better=False) is None
+
+
+def test_too_few_rounds_and_exponents_are_not_judged(stored):
+    assert stored.worse("x", [2.0] * 4, [1.0] * 5, more_is_better=True) is None
+    row = {"what": "x", "unit": "exponent", "bar": {"at_least": False}, "ratios": [1.0] * 5}
+    worse = {**row, "ratios": [2.0, 2.1, 2.2, 2.3, 2.4]}
+    assert stored.regressions([worse], {"results": [row]}) == []
+    in_ms = [{**one, "unit": "ms"} for one in (row, worse)]
+    assert [one.what for one in stored.regressions(in_ms[1:], {"results": in_ms[:1]})] == ["x"]
+    assert stored.regressions(in_ms[1:], {"results": []}) == []
