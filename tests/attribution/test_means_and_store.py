@@ -3,6 +3,7 @@
 import json
 
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 import xarray as xr
 from hypothesis import given, settings
@@ -10,6 +11,7 @@ from hypothesis import strategies as st
 
 from phonoscope.attribution import SUBSETS, ClassMeans, StreamingMean, read_maps, write_maps
 from phonoscope.attribution.maps import Placement, label_maps
+from phonoscope.attribution.store import maps_to_table, table_to_maps
 from phonoscope.axes import TimeAxis
 from phonoscope.errors import AttributionError
 
@@ -142,3 +144,20 @@ def test_coordinates_are_plain_json_beside_the_array(tmp_path):
     assert facts["frequency"] == [250.0, 750.0, 1250.5]
     assert facts["dims"] == ["token", "frequency", "time"]
     assert np.load(tmp_path / "values.npy").shape == (3, 3, 2)
+
+
+def test_maps_taken_apart_into_rows_are_made_again(tmp_path):
+    maps = make_maps(5)
+    rows, facts = maps_to_table(maps)
+    pq.write_table(rows, tmp_path / "rows.parquet", row_group_size=2)
+    again = table_to_maps(pq.read_table(tmp_path / "rows.parquet"), json.loads(json.dumps(facts)))
+    xr.testing.assert_identical(again.astype(maps.dtype), maps)
+    xr.testing.assert_identical(table_to_maps(rows.slice(2, 2), facts), maps[2:4])
+
+
+def test_tokens_of_many_batches_are_stored_in_groups_of_thousands(tmp_path, monkeypatch):
+    monkeypatch.setattr("phonoscope.attribution.store._ROWS_PER_GROUP", 10)
+    maps = make_maps(25)
+    write_maps(tmp_path / "maps", (maps[i : i + 4] for i in range(0, 25, 4)), 25)
+    assert pq.read_metadata(tmp_path / "maps" / "tokens.parquet").num_row_groups == 3  # 12, 12 and 1
+    xr.testing.assert_identical(read_maps(tmp_path / "maps").load(), maps)

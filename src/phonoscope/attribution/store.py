@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+import tempfile
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import xarray as xr
 
 from phonoscope.attribution.maps import map_coordinates
@@ -17,6 +20,8 @@ from phonoscope.errors import AttributionError
 from phonoscope.files import write_json, write_with
 
 VALUES, COORDINATES, TOKENS = "values.npy", "coordinates.json", "tokens.parquet"
+_MAP = "map"  # column of a table that holds a map's values, single precision, little-endian
+_ROWS_PER_GROUP = 4096
 
 
 def write_maps(folder: str | Path, batches: Iterable[xr.DataArray], count: int) -> Path:
@@ -33,7 +38,6 @@ def write_maps(folder: str | Path, batches: Iterable[xr.DataArray], count: int) 
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     (folder / COORDINATES).unlink(missing_ok=True)
-    columns: dict[str, list[Any]] = {}
     first: xr.DataArray | None = None
 
     def fill(path: Path) -> None:
@@ -51,23 +55,54 @@ def write_maps(folder: str | Path, batches: Iterable[xr.DataArray], count: int) 
                 if done > count:
                     raise AttributionError(f"{count} maps were announced, more came")
                 file.write(np.ascontiguousarray(batch.values, dtype="<f4").tobytes())
-                for name, values in _token_columns(batch).items():
-                    columns.setdefault(name, []).extend(values)
+                rows.add(_token_columns(batch))
         if done != count:
             raise AttributionError(f"{count} maps were announced, {done} came")
 
-    write_with(folder / VALUES, fill)
-    if first is None:
-        raise AttributionError("there is no map to write")
-    write_with(folder / TOKENS, lambda path: pd.DataFrame(columns).to_parquet(path, index=False))
-    facts = {
-        "dims": list(first.dims),
-        "frequency": first["frequency"].values.tolist(),
-        "time": first["time"].values.tolist(),
-        "attrs": first.attrs,
-    }
-    write_json(folder / COORDINATES, facts)
+    with tempfile.TemporaryFile(dir=folder) as spool:
+        rows = _Rows(spool)
+        write_with(folder / VALUES, fill)
+        if first is None:
+            raise AttributionError("there is no map to write")
+        write_with(folder / TOKENS, rows.write_parquet)
+    write_json(folder / COORDINATES, _facts(first))
     return folder
+
+
+class _Rows:
+    """Rows of a table that come a few at a time, kept in a temporary file until all are there."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self._file = file
+        self._writer: pa.ipc.RecordBatchStreamWriter | None = None
+        self._schema: pa.Schema | None = None
+
+    def add(self, columns: dict[str, list[Any]]) -> None:
+        rows = pa.Table.from_pydict(columns, schema=self._schema)
+        if self._writer is None:
+            self._schema = rows.schema
+            self._writer = pa.ipc.new_stream(self._file, rows.schema)
+        self._writer.write_table(rows)
+
+    def write_parquet(self, path: Path) -> None:
+        """Write all rows, thousands to a group."""
+        if self._writer is not None:
+            self._writer.close()
+        self._file.seek(0)
+        with pa.ipc.open_stream(self._file) as rows, pq.ParquetWriter(path, rows.schema) as writer:
+            for table in _in_groups(rows):
+                writer.write_table(table)
+
+
+def _in_groups(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.Table]:
+    waiting: list[pa.RecordBatch] = []
+    for batch in batches:
+        waiting.append(batch)
+        if sum(len(one) for one in waiting) >= _ROWS_PER_GROUP:
+            yield pa.Table.from_batches(waiting)
+            waiting = []
+    if waiting:
+        yield pa.Table.from_batches(waiting)
 
 
 def read_maps(folder: str | Path, tokens: Sequence[str] | slice | None = None) -> xr.DataArray:
@@ -94,6 +129,40 @@ def read_maps(folder: str | Path, tokens: Sequence[str] | slice | None = None) -
                 absent = [t for t, i in zip(tokens, chosen, strict=True) if i < 0]
                 raise AttributionError(f"no maps of {', '.join(absent[:3])} in {folder}")
         values, table = values[chosen], table.iloc[chosen]
+    return _assembled(values, table, facts)
+
+
+def maps_to_table(maps: xr.DataArray) -> tuple[pa.Table, dict[str, Any]]:
+    """Maps as rows: one a token, its coordinates as columns and its values as bytes; and what all of them share."""
+    values = np.ascontiguousarray(maps.values, dtype="<f4")
+    size = values[0].nbytes if len(values) else 4 * values.shape[1] * values.shape[2]
+    cells = pa.FixedSizeBinaryArray.from_buffers(pa.binary(size), len(values), [None, pa.py_buffer(values.tobytes())])
+    return pa.table({**_token_columns(maps), _MAP: cells}), _facts(maps)
+
+
+def table_to_maps(rows: pa.Table, facts: dict[str, Any]) -> xr.DataArray:
+    """Make the maps again that ``maps_to_table`` took apart; further columns become coordinates too."""
+    cells = rows.column(_MAP).combine_chunks()
+    shape = (len(rows), len(facts["frequency"]), len(facts["time"]))
+    bytes_each = 4 * shape[1] * shape[2]
+    data = cells.chunk(0) if isinstance(cells, pa.ChunkedArray) else cells
+    values = np.frombuffer(
+        data.buffers()[1], dtype="<f4", count=len(rows) * bytes_each // 4, offset=data.offset * bytes_each
+    )
+    return _assembled(values.reshape(shape), rows.drop_columns([_MAP]).to_pandas(), facts)
+
+
+def _facts(maps: xr.DataArray) -> dict[str, Any]:
+    """What all maps share: order of the dimensions, Hz and s of the cells, attributes."""
+    return {
+        "dims": list(maps.dims),
+        "frequency": maps["frequency"].values.tolist(),
+        "time": maps["time"].values.tolist(),
+        "attrs": maps.attrs,
+    }
+
+
+def _assembled(values: np.ndarray, table: pd.DataFrame, facts: dict[str, Any]) -> xr.DataArray:
     frequency, time = np.asarray(facts["frequency"]), np.asarray(facts["time"])
     attrs = facts["attrs"]
     axis = TimeAxis(attrs["time_columns"], attrs.get("time_seconds"), attrs["time_edge_seconds"])
