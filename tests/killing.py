@@ -55,6 +55,7 @@ def work(argv: list[str], cwd: str, told: int, kill_at: int | None) -> int:
 def serve() -> None:
     """Import what the commands need, then fork for each line."""
     import phonoscope.experiments.evidence_run
+    import phonoscope.experiments.explaining
     import phonoscope.experiments.run
     import phonoscope.experiments.single
     import phonoscope.report  # noqa: F401

@@ -34,3 +34,8 @@ class LeftOut:
     def entries(self) -> list[dict[str, Any]]:
         """List of ``{"what", "reason", "count", "examples"}``, ready for JSON."""
         return [{**entry, "examples": list(entry["examples"])} for entry in self._entries.values()]
+
+
+def left_out_line(entry: dict[str, Any]) -> str:
+    """Say in one line what was left out for one reason."""
+    return f"left out: {entry['count']} × {entry['what']}: {entry['reason']}; e.g. {', '.join(entry['examples'][:3])}"

@@ -6,10 +6,11 @@ import multiprocessing
 import os
 import threading
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from typing import TypeVar
+from functools import partial
+from typing import Protocol, TypeVar
 
 from phonoscope.errors import PhonoscopeError
 
@@ -17,6 +18,35 @@ _TASKS_PER_PROCESS = 2  # under way at a time: one worked on, one waiting
 
 Task = TypeVar("Task")
 Result = TypeVar("Result")
+
+
+class Each(Protocol):
+    """How work is spread.
+
+    The function is one of a module and the tasks can be pickled, so that both reach other processes and machines.
+    """
+
+    def __call__(self, function: Callable[[Task], Result], tasks: Sequence[Task]) -> Iterator[Result]:
+        """Yield ``function(task)`` of every task, in their order."""
+        ...
+
+
+def in_this_process(function: Callable[[Task], Result], tasks: Sequence[Task]) -> Iterator[Result]:
+    """Do one task after the other."""
+    yield from map(function, tasks)
+
+
+def spread_over(jobs: int) -> Each:
+    """Spread work over so many processes of this machine; over none beside this one if ``jobs`` is 1.
+
+    Raises
+    ------
+    PhonoscopeError
+        If there is to be no process.
+    """
+    if jobs < 1:
+        raise PhonoscopeError(f"the number of processes is {jobs}; it must be at least 1")
+    return in_this_process if jobs == 1 else partial(in_processes, jobs=jobs)
 
 
 def end_with_parent() -> None:

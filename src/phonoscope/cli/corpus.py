@@ -13,7 +13,9 @@ from phonoscope.cli.options import (
     Balanced,
     Classes,
     Corpus,
+    Engine,
     ExcludeWords,
+    Jobs,
     Layout,
     Mapping,
     MaxPerClass,
@@ -25,6 +27,7 @@ from phonoscope.cli.options import (
     Stressed,
     Strict,
     WordTier,
+    chosen_engine,
     corpus_rules,
 )
 from phonoscope.cli.terminal import counter, print_json
@@ -53,7 +56,8 @@ def tokens(
     context: Annotated[float, typer.Option(help="Sound before and after each token, s (--sound).")] = 0.05,
     sample_rate: Annotated[int | None, typer.Option(help="Resample to this rate, Hz (--sound).")] = None,
     shard_tokens: Annotated[int, typer.Option(help="Tokens in each file (--sound).")] = 8192,
-    jobs: Annotated[int, typer.Option(help="Processes that cut; the result does not depend on it (--sound).")] = 1,
+    engine: Engine = "local",
+    jobs: Jobs = None,
     seed: Seed = 0,
     strict: Strict = False,
     as_json: AsJson = False,
@@ -70,7 +74,8 @@ def tokens(
         "context": context != 0.05,
         "sample-rate": sample_rate,
         "shard-tokens": shard_tokens != 8192,
-        "jobs": jobs > 1,
+        "engine": engine != "local",
+        "jobs": jobs is not None,
     }
     if not sound and any(asked.values()):
         written = ", ".join(f"--{name}" for name, given in asked.items() if given)
@@ -90,7 +95,7 @@ def tokens(
             sample_rate=sample_rate,
             context_seconds=context,
             tokens_per_shard=shard_tokens,
-            jobs=jobs,
+            each=chosen_engine(engine, jobs),
             strict=strict,
             progress=counter("tokens"),
         )

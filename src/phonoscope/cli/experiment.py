@@ -14,9 +14,12 @@ from phonoscope.cli.options import (
     Balanced,
     Classes,
     Device,
+    Engine,
     Epochs,
     ExcludeWords,
+    Gpus,
     Init,
+    Jobs,
     Layout,
     Mapping,
     MaxPerClass,
@@ -32,12 +35,14 @@ from phonoscope.cli.options import (
     Strict,
     Trust,
     WordTier,
+    chosen_engine,
     chosen_recipe,
     corpus_rules,
 )
-from phonoscope.cli.terminal import print_json, say
+from phonoscope.cli.terminal import counter, print_json, say
 from phonoscope.cli.waveform import is_whole_recordings, report_whole_recordings, run_whole_recordings
 from phonoscope.errors import PhonoscopeError
+from phonoscope.left_out import left_out_line
 
 
 def train(
@@ -93,6 +98,10 @@ def explain(
         typer.Option("--tokens", help="Token table, or folder of tokens with sound, to explain with a classifier."),
     ] = None,
     seed: Seed = 0,
+    device: Device = "auto",
+    engine: Engine = "local",
+    jobs: Jobs = None,
+    gpus: Gpus = 0.0,
     trust_imports: Trust = False,
     as_json: AsJson = False,
 ) -> None:
@@ -100,24 +109,31 @@ def explain(
 
     Example: phonoscope explain runs/lj --method integrated-gradients --target i-er --out maps
     """
-    from phonoscope.attribution import contrast, read_maps
+    from phonoscope.attribution import contrast
     from phonoscope.attribution.maps import describe_cells
-    from phonoscope.experiments.single import explain_run, explain_tokens
+    from phonoscope.experiments.explaining import explain_run, explain_tokens
 
     left, dash, right = target.partition("-")
-    aim = contrast(left, right) if dash else target
-    options: dict[str, Any] = {"method": method, "target": aim, "layer": layer, "seed": seed}
-    options["trust_imports"] = trust_imports
-    head = explain_run(source, out, **options) if table is None else explain_tokens(source, table, out, **options)
-    maps = read_maps(out)
-    typer.echo(f"{maps.sizes['token']} maps of {describe_cells(maps)}")
-    promised = head.attrs["completeness"]
-    worst = float(abs(maps["incompleteness"]).max()) if promised else None
-    if promised:
-        typer.echo(f"{promised}: to {worst:.1e}")
-    typer.echo(f"\nread  {source}\nwrote {out}")
+    options: dict[str, Any] = {
+        "method": method,
+        "target": contrast(left, right) if dash else target,
+        "layer": layer,
+        "seed": seed,
+        "trust_imports": trust_imports,
+        "device": device,
+        "each": chosen_engine(engine, jobs, gpus),
+        "progress": counter("tokens"),
+    }
+    made = explain_run(source, out, **options) if table is None else explain_tokens(source, table, out, **options)
+    for entry in made.left_out:
+        say(left_out_line(entry))
+    typer.echo(f"{made.count} maps of {describe_cells(made.head)}")
+    if made.worst is not None:
+        typer.echo(f"{made.head.attrs['completeness']}: to {made.worst:.1e}")
+    typer.echo(f"\nread  {source if table is None else table}\nwrote {out}")
     if as_json:
-        print_json({"maps": out.as_posix(), "tokens": maps.sizes["token"], **head.attrs, "max_incompleteness": worst})
+        facts = {**made.head.attrs, "max_incompleteness": made.worst, "left_out": made.left_out}
+        print_json({"maps": out.as_posix(), "tokens": made.count, **facts})
 
 
 def methods(as_json: AsJson = False) -> None:

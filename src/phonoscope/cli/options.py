@@ -33,6 +33,11 @@ Preset = Annotated[str | None, typer.Option(help="Training preset: default, or p
 Init = Annotated[str | None, typer.Option(help="Initial weights: random, imagenet, or a weights file.")]
 Epochs = Annotated[int | None, typer.Option(help="Passes over the training tokens.")]
 Resume = Annotated[bool, typer.Option("--resume", help="Go on where an interrupted run stopped.")]
+Engine = Annotated[str, typer.Option(help="local (this machine), or ray (a cluster; needs phonoscope[ray]).")]
+Jobs = Annotated[
+    int | None, typer.Option(help="Processes; 1 locally, all free cores with ray. The result does not depend on it.")
+]
+Gpus = Annotated[float, typer.Option(help="GPUs of each process, e.g. 0.5: two share one (--engine ray).")]
 
 
 def corpus_rules(given: dict[str, Any]) -> dict[str, Any]:
@@ -43,6 +48,25 @@ def corpus_rules(given: dict[str, Any]) -> dict[str, Any]:
     rules |= {name: given[name] for name in ("classes", "min_duration") if given[name] is not None}
     words = [word.strip() for word in given["exclude_words"].split(",") if word.strip()]
     return {**rules, "exclude_words": words} if words else rules
+
+
+def chosen_engine(name: str, jobs: int | None, gpus: float = 0.0) -> Any:
+    """How work is spread: over processes of this machine, or over a cluster."""
+    from phonoscope.errors import PhonoscopeError
+
+    if name == "ray":
+        from phonoscope.cluster import on_ray
+
+        return on_ray(workers=jobs, gpus=gpus)
+    if name != "local":
+        raise PhonoscopeError(f"--engine is {name!r}; choose local or ray")
+    if gpus:
+        raise PhonoscopeError(
+            "--gpus shares GPUs among the processes of --engine ray; locally --device says which to use"
+        )
+    from phonoscope.workers import spread_over
+
+    return spread_over(1 if jobs is None else jobs)
 
 
 def chosen_recipe(

@@ -18,10 +18,10 @@ import pyarrow.parquet as pq
 from phonoscope.audio import audio_info, cut
 from phonoscope.corpora.storage import TEXT_COLUMNS
 from phonoscope.errors import AudioError, CorpusError
-from phonoscope.files import write_json, write_with
+from phonoscope.files import to_json, write_json, write_with
 from phonoscope.folders import HIDDEN_CHECKSUMS_NAME, contents, locked, open_again, write_checksums
 from phonoscope.left_out import LeftOut
-from phonoscope.workers import in_processes
+from phonoscope.workers import Each, in_this_process
 
 # Readers of Parquet folders pass over names that begin with an underscore.
 BEGUN_NAME, MANIFEST_NAME = "_begun.json", "_manifest.json"
@@ -56,7 +56,7 @@ def write_shards(
     sample_rate: int | None = None,
     context_seconds: float = 0.05,
     tokens_per_shard: int = TOKENS_PER_SHARD,
-    jobs: int = 1,
+    each: Each = in_this_process,
     strict: bool = False,
     progress: Callable[[int, int], None] | None = None,
 ) -> dict[str, Any]:
@@ -80,8 +80,8 @@ def write_shards(
         filter the sound need 0.05 s; the network hears the token alone.
     tokens_per_shard
         Tokens in a file, or more, because the tokens of a recording stay together.
-    jobs
-        Processes; the files do not depend on it.
+    each
+        How the work is spread over processes or machines; the files do not depend on it.
     strict
         Stop at the first token that cannot be cut.
     progress
@@ -101,10 +101,9 @@ def write_shards(
     AudioError
         With `strict`, for the first token or recording at fault.
     """
-    if tokens_per_shard < 1 or jobs < 1 or context_seconds < 0:
+    if tokens_per_shard < 1 or context_seconds < 0:
         raise CorpusError(
-            f"tokens_per_shard ({tokens_per_shard}) and jobs ({jobs}) must be at least 1, context_seconds "
-            f"({context_seconds}) at least 0"
+            f"tokens_per_shard ({tokens_per_shard}) must be at least 1, context_seconds ({context_seconds}) at least 0"
         )
     if len(tokens) == 0:
         raise CorpusError("there is no token to cut")
@@ -112,7 +111,7 @@ def write_shards(
     if taken:
         raise CorpusError(f"the token table has columns that the cut tokens need for themselves: {', '.join(taken)}")
     folder = Path(folder)
-    rate = sample_rate or _first_rate(tokens)
+    rate = sample_rate or first_rate(tokens)
     settings = {
         "format": _FORMAT,
         "sample_rate": rate,
@@ -129,7 +128,7 @@ def write_shards(
             open_again(folder)
             (folder / MANIFEST_NAME).unlink(missing_ok=True)
         done = len(tokens) - sum(len(shard.tokens) for shard in todo)
-        for shard, _ in zip(todo, in_processes(_write, todo, jobs), strict=True):
+        for shard, _ in zip(todo, each(_write, todo), strict=True):
             done += len(shard.tokens)
             if progress is not None:
                 progress(done, len(tokens))
@@ -177,7 +176,9 @@ def _plan(tokens: pd.DataFrame, folder: Path, settings: dict[str, Any], strict: 
             continue
         part = tokens.iloc[order[first:end]].reset_index(drop=True)
         part.attrs = {"roots": roots}
-        identity = _digest(json.dumps(settings, sort_keys=True), hashes[order[first:end]].tobytes(), _recordings(part))
+        identity = _digest(
+            json.dumps(settings, sort_keys=True), hashes[order[first:end]].tobytes(), recordings_state(part)
+        )
         yield _Shard(
             folder / f"part-{number:05d}.parquet",
             part,
@@ -203,8 +204,8 @@ def _digest(*parts: str | bytes) -> str:
     return digest.hexdigest()
 
 
-def _recordings(part: pd.DataFrame) -> str:
-    """Size and time of change of the recordings of some tokens: files that changed are cut again."""
+def recordings_state(part: pd.DataFrame) -> str:
+    """Size and time of change of the recordings of some tokens, a line each: files that changed are cut again."""
     lines = []
     for corpus, recording in dict.fromkeys(zip(part["corpus"], part["recording"], strict=True)):
         root = part.attrs["roots"].get(corpus)
@@ -218,12 +219,22 @@ def _recordings(part: pd.DataFrame) -> str:
 
 def _finished(shard: _Shard) -> dict[str, Any] | None:
     """What a file that is there already says of itself; None if it is to be written."""
-    try:
-        metadata = pq.read_metadata(shard.path).metadata or {}
-        facts = json.loads(metadata[_METADATA_KEY.encode()])
-    except (OSError, pa.ArrowException, KeyError, ValueError):
-        return None
+    facts = file_facts(shard.path)
     return facts if facts.get("identity") == shard.identity else None
+
+
+def file_facts(path: Path) -> dict[str, Any]:
+    """What a Parquet file of ours says of itself; nothing if it is not there, not whole, or somebody else's."""
+    try:
+        metadata = pq.read_metadata(path).metadata or {}
+        return json.loads(metadata[_METADATA_KEY.encode()])
+    except (OSError, pa.ArrowException, KeyError, ValueError):
+        return {}
+
+
+def write_facts(writer: pq.ParquetWriter, facts: dict[str, Any]) -> None:
+    """Let a Parquet file that is being written say something of itself; see ``file_facts``."""
+    writer.add_key_value_metadata({_METADATA_KEY: to_json(facts)})
 
 
 def _write(shard: _Shard) -> None:
@@ -248,7 +259,7 @@ def _write(shard: _Shard) -> None:
                 clipped += sum(bool(np.abs(waveform).max(initial=0) > 1) for waveform in waveforms)
                 writer.write_table(_rows(kept, waveforms, shard), row_group_size=_ROWS_PER_GROUP)
             facts = {"identity": shard.identity, "left_out": left_out.entries(), "clipped": clipped}
-            writer.add_key_value_metadata({_METADATA_KEY: json.dumps(facts, ensure_ascii=False)})
+            write_facts(writer, facts)
 
     write_with(shard.path, fill)
 
@@ -319,7 +330,7 @@ def _labels(shard: _Shard) -> list[str]:
     return [field.name for field in shard.schema if pa.types.is_string(field.type) and field.name != "token"]
 
 
-def _first_rate(tokens: pd.DataFrame) -> int:
+def first_rate(tokens: pd.DataFrame) -> int:
     """Sample rate of the first recording that can be read; all others must have it too."""
     roots = tokens.attrs.get("roots", {})
     error: AudioError | None = None

@@ -117,6 +117,17 @@ class TokenSounds(Sequence[np.ndarray]):
             part._tokens.attrs = self._attrs
         return part
 
+    def first(self, count: int) -> TokenSounds:
+        """Return the first tokens, without reading the table of the others."""
+        files, found = [], 0
+        for path in self.paths:
+            if found < count:
+                files.append(path)
+                found += pq.read_metadata(path).num_rows
+        part = copy.copy(self)
+        part._open(files, self._attrs)
+        return part.chosen(range(min(count, len(part))))
+
     def without_context(self) -> TokenSounds:
         """Return the tokens alone."""
         part = copy.copy(self)

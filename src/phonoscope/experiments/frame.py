@@ -18,6 +18,7 @@ from phonoscope.experiments.folder import RUN_NAME, Run, provenance, token_hash,
 from phonoscope.experiments.toml_text import to_toml
 from phonoscope.files import sweep, write_json, write_text
 from phonoscope.folders import contents, open_again, renew_checksum, write_checksums
+from phonoscope.left_out import left_out_line
 from phonoscope.training import choose_device
 
 MATERIAL_NAME = "material.json"
@@ -108,10 +109,7 @@ def hold_to_material(out: Path, tokens: pd.DataFrame, waveforms: Iterable[np.nda
 
 def left_out_lines(tokens: pd.DataFrame) -> list[str]:
     """What was left out of the run, each reason with its count and examples."""
-    entries = tokens.attrs.get("left_out", [])
-    return [
-        f"left out: {e['count']} × {e['what']}: {e['reason']}; e.g. {', '.join(e['examples'][:3])}" for e in entries
-    ]
+    return [left_out_line(entry) for entry in tokens.attrs.get("left_out", [])]
 
 
 def left_out_table(tokens: pd.DataFrame) -> pd.DataFrame:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -81,8 +82,6 @@ def held_out(run: Run, *, only: np.ndarray | None = None, trust_imports: bool = 
         raise ExperimentError(f"{run.folder} holds no tested token to explain")
     rate = int(run.facts["sample_rate"])
     for fold in sorted(every["fold"][chosen].unique()):
-        own = run.folder / "folds" / str(int(fold)) / "classifier"
-        folder = own if own.is_dir() else run.folder / "classifier"
         rows = every[chosen & (every["fold"] == fold)].reset_index(drop=True)
         rows.attrs = every.attrs
         waveforms, rows = cut(rows, rate, context_seconds=CONTEXT_SECONDS)
@@ -93,12 +92,18 @@ def held_out(run: Run, *, only: np.ndarray | None = None, trust_imports: bool = 
             )
         yield HeldOut(
             int(fold),
-            Classifier.from_pretrained(folder, trust_imports=trust_imports),
+            Classifier.from_pretrained(classifier_folder(run, int(fold)), trust_imports=trust_imports),
             rows,
             waveforms,
             CONTEXT_SECONDS,
             reference_tokens(every, int(fold), rate),
         )
+
+
+def classifier_folder(run: Run, fold: int) -> Path:
+    """Folder of the classifier of a fold: its own, or that of the whole run where there is one alone."""
+    own = run.folder / "folds" / str(fold) / "classifier"
+    return own if own.is_dir() else run.folder / "classifier"
 
 
 def reference_tokens(tokens: pd.DataFrame, fold: int, rate: int) -> list[np.ndarray]:

@@ -80,7 +80,8 @@ def measure_maps(recipe: Recipe, material: Material, fitted: Sequence[Fitted], f
     energy = xr.concat(energies, dim="token", combine_attrs="override", join="override")
     order = np.concatenate([one.test for one in fitted])
     means = pd.concat(
-        [_tidy(map_means.result(), "map"), _tidy(spectrogram_means.result(), "spectrogram")], ignore_index=True
+        [tidy_means(map_means.result(), "map"), tidy_means(spectrogram_means.result(), "spectrogram")],
+        ignore_index=True,
     )
     return Measured(
         material.tokens.iloc[order].reset_index(drop=True),
@@ -113,7 +114,7 @@ def network_pictures(classifier: Any, waveforms: Sequence[np.ndarray], maps: xr.
     )
 
 
-def _tidy(means: xr.Dataset, kind: str) -> pd.DataFrame:
+def tidy_means(means: xr.Dataset, kind: str) -> pd.DataFrame:
     """Class means as a tidy table; classes without tokens in a subset have no rows."""
     table = means[["mean", "variance"]].to_dataframe().reset_index().rename(columns={"label": "class"})
     counts = means["count"].to_dataframe().reset_index().rename(columns={"label": "class"})

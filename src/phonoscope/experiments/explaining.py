@@ -1,0 +1,322 @@
+"""Maps of the tokens of a run, or of any tokens by a saved classifier: made part by part, stored as one."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import xarray as xr
+
+from phonoscope.attribution import ClassMeans, write_maps
+from phonoscope.attribution.explain import BATCH_SIZE, PREPARED_ON_TOKENS, Explainer
+from phonoscope.attribution.reference import MOST_TOKENS
+from phonoscope.attribution.store import COORDINATES, TOKENS, VALUES, maps_to_table, table_to_maps
+from phonoscope.attribution.targets import Contrast, resolve_targets
+from phonoscope.audio import cut
+from phonoscope.classifier import Classifier
+from phonoscope.corpora.shards import MANIFEST_NAME
+from phonoscope.corpora.sounds import TokenSounds, open_tokens
+from phonoscope.errors import ExperimentError
+from phonoscope.experiments.folder import Run
+from phonoscope.experiments.held_out import classifier_folder, reference_tokens
+from phonoscope.experiments.material import CONTEXT_SECONDS, check_rate
+from phonoscope.experiments.measure import tidy_means
+from phonoscope.experiments.parts import (
+    WORK,
+    PartTokens,
+    Progress,
+    Source,
+    count_rows,
+    groups_of,
+    left_out_of,
+    make_parts,
+    sources_of,
+)
+from phonoscope.files import sha256, write_with
+from phonoscope.folders import CHECKSUMS_NAME, contents, locked, open_again, write_checksums
+from phonoscope.training import choose_device
+from phonoscope.workers import Each, in_this_process
+
+MEANS = "means.parquet"
+_MAP_FILES = (VALUES, COORDINATES, TOKENS, MEANS, CHECKSUMS_NAME, WORK)
+_CLASS = "class"
+_WEIGHTS = "model.safetensors"
+
+
+@dataclass(frozen=True)
+class Explained:
+    """What came of explaining tokens.
+
+    Parameters
+    ----------
+    head
+        Maps without tokens: their attributes and cells.
+    count
+        Number of maps.
+    worst
+        Largest deviation from what the method promises its maps sum to; None if it promises nothing.
+    left_out
+        What was left out, and why.
+    """
+
+    head: xr.DataArray
+    count: int
+    worst: float | None
+    left_out: list[dict[str, Any]]
+
+
+@dataclass(frozen=True)
+class _Explaining:
+    """Which maps are to be made.
+
+    Parameters
+    ----------
+    source
+        Run, or classifier folder.
+    tokens
+        What the classifier explains; None for the tested tokens of the run.
+    weights
+        Checksums of all that is read beside the part itself.
+    """
+
+    source: str
+    tokens: str | None
+    method: str
+    target: str | Contrast
+    layer: str | None
+    seed: int
+    trust_imports: bool
+    device: str
+    sample_rate: int
+    weights: tuple[str, ...]
+
+    def rows(self, part: PartTokens) -> Iterator[tuple[pa.Table, dict[str, Any]]]:
+        """Yield maps of the part's tokens, a batch at a time."""
+        fold = None if self.tokens is not None else int(part.tokens["fold"].iloc[0])
+        explainer = _ready(self, fold)
+        classes = _classes(part.tokens)
+        names = [str(token) for token in part.tokens["token"]]
+        targets = resolve_targets(explainer.classifier, self.target, len(names), classes)
+        for first in range(0, len(names), BATCH_SIZE):
+            some = slice(first, first + BATCH_SIZE)
+            maps = explainer(part.sounds[some], targets.of(some), names[some])
+            rows, facts = maps_to_table(maps)
+            yield rows.append_column(_CLASS, pa.array(classes[some], pa.string())), {"maps": facts}
+
+
+@lru_cache(maxsize=2)
+def _ready(asked: _Explaining, fold: int | None) -> Explainer:
+    """Make a classifier and its method ready: once a process and fold, on the same tokens whatever the part."""
+    if fold is None:
+        folder, context = Path(asked.source), _context(asked)
+        first, first_classes, reference = _first_and_reference(asked)
+    else:
+        run, context = Run(asked.source), CONTEXT_SECONDS
+        folder = classifier_folder(run, fold)
+        rows = run.tokens[run.tokens["fold"] == fold]
+        first, first_classes = _cut_first(rows, asked.sample_rate)
+        reference = reference_tokens(run.tokens, fold, asked.sample_rate)
+    classifier = Classifier.from_pretrained(folder, trust_imports=asked.trust_imports)
+    classifier.to(choose_device(asked.device))
+    return Explainer(
+        classifier,
+        asked.method,
+        first=first,
+        first_targets=resolve_targets(classifier, asked.target, len(first), first_classes),
+        reference=reference,
+        layer=asked.layer,
+        context_seconds=context,
+        seed=asked.seed,
+    )
+
+
+def _context(asked: _Explaining) -> float:
+    """Sound around each token, s."""
+    path = Path(str(asked.tokens))
+    return TokenSounds(path).context_seconds if path.is_dir() else CONTEXT_SECONDS
+
+
+def _first_and_reference(asked: _Explaining) -> tuple[list[np.ndarray], list[str], list[np.ndarray]]:
+    """The first tokens with their classes, and tokens that stand for all, picked evenly over the list."""
+    tokens = open_tokens(str(asked.tokens))
+    picked = np.unique(np.linspace(0, len(tokens) - 1, min(len(tokens), MOST_TOKENS)).round().astype(int))
+    if isinstance(tokens, TokenSounds):
+        first = tokens.first(PREPARED_ON_TOKENS)
+        return list(first), _classes(first.tokens), list(tokens.without_context().chosen(picked))
+    reference = tokens.iloc[picked].reset_index(drop=True)
+    reference.attrs = tokens.attrs
+    return *_cut_first(tokens, asked.sample_rate), cut(reference, asked.sample_rate)[0]
+
+
+def _cut_first(tokens: pd.DataFrame, rate: int) -> tuple[list[np.ndarray], list[str]]:
+    """First tokens that can be cut, with context, and their classes."""
+    for first in range(0, len(tokens), PREPARED_ON_TOKENS):
+        rows = tokens.iloc[first : first + PREPARED_ON_TOKENS].reset_index(drop=True)
+        rows.attrs = tokens.attrs
+        waveforms, kept = cut(rows, rate, context_seconds=CONTEXT_SECONDS)
+        if waveforms:
+            return waveforms, _classes(kept)
+    raise ExperimentError(
+        f"none of the {len(tokens)} tokens can be cut: their recordings are looked for in "
+        f"{', '.join(map(str, tokens.attrs.get('roots', {}).values()))}"
+    )
+
+
+def _classes(tokens: pd.DataFrame) -> list[str]:
+    """True class of each token: that of the experiment, where the table has it."""
+    return [str(label) for label in tokens[_CLASS if _CLASS in tokens else "label"]]
+
+
+def explain_run(
+    source: str | Path,
+    out: str | Path,
+    *,
+    method: str,
+    target: str | Contrast,
+    layer: str | None = None,
+    seed: int = 0,
+    trust_imports: bool = False,
+    device: str = "cpu",
+    each: Each = in_this_process,
+    progress: Progress | None = None,
+) -> Explained:
+    """Make maps of the tested tokens of a run, each by the classifier that never met it, and store them.
+
+    Parameters
+    ----------
+    out
+        Folder for the maps and their class means (``means.parquet``).
+    device
+        ``auto``, ``cpu``, ``cuda`` …
+    each
+        How the work is spread over processes or machines; the maps do not depend on it.
+    progress
+        Called with (tokens done, tokens in all).
+
+    Raises
+    ------
+    ExperimentError
+        If nothing was tested, the recordings are gone, or the folder holds something else.
+    """
+    run = Run(source)
+    tested = run.tokens[run.tokens["fold"].notna()]
+    if len(tested) == 0:
+        raise ExperimentError(f"{run.folder} holds no tested token to explain")
+    folders = dict.fromkeys(classifier_folder(run, int(fold)) for fold in sorted(tested["fold"].unique()))
+    asked = _Explaining(
+        str(run.folder),
+        None,
+        method,
+        target,
+        layer,
+        seed,
+        trust_imports,
+        device,
+        int(run.facts["sample_rate"]),
+        tuple(sha256(path) for path in [*(folder / _WEIGHTS for folder in folders), run.folder / "tokens.parquet"]),
+    )
+    return _stored(asked, tested, ("fold",), run.labels, Path(out), each, progress)
+
+
+def explain_tokens(
+    source: str | Path,
+    table: str | Path,
+    out: str | Path,
+    *,
+    method: str,
+    target: str | Contrast,
+    layer: str | None = None,
+    seed: int = 0,
+    trust_imports: bool = False,
+    device: str = "cpu",
+    each: Each = in_this_process,
+    progress: Progress | None = None,
+) -> Explained:
+    """Make maps of tokens by a saved classifier, and store them; see ``explain_run``.
+
+    Parameters
+    ----------
+    table
+        Token table, or folder of tokens with their sound.
+
+    Raises
+    ------
+    ExperimentError
+        If the tokens were cut at another rate than the classifier's.
+    """
+    classifier = Classifier.from_pretrained(source, trust_imports=trust_imports)
+    tokens = open_tokens(table)
+    if isinstance(tokens, TokenSounds):
+        check_rate(tokens, classifier.sample_rate)
+    asked = _Explaining(
+        str(source),
+        str(table),
+        method,
+        target,
+        layer,
+        seed,
+        trust_imports,
+        device,
+        classifier.sample_rate,
+        (sha256(Path(source) / _WEIGHTS), _table_identity(Path(table))),
+    )
+    return _stored(asked, tokens, (), classifier.labels, Path(out), each, progress)
+
+
+def _table_identity(table: Path) -> str:
+    """What stands for a token table or a folder of cut tokens as a whole: the reference tokens come from there."""
+    return sha256(table / MANIFEST_NAME if table.is_dir() else table)
+
+
+def _stored(
+    asked: _Explaining,
+    tokens: pd.DataFrame | TokenSounds,
+    together: Sequence[str],
+    labels: Sequence[str],
+    out: Path,
+    each: Each,
+    progress: Progress | None,
+) -> Explained:
+    """Make the maps part by part and join them."""
+    with locked(out):
+        others = [path.name for path in contents(out) if path.name not in _MAP_FILES]
+        if others:
+            raise ExperimentError(f"{out} holds something else than maps ({others[0]}); choose a new folder")
+        open_again(out)
+        work = out / WORK
+        sources: list[Source] = sources_of(tokens, work / "tokens", together)
+        paths = make_parts(asked, sources, work, settings=asdict(asked), each=each, progress=progress)
+        found = _join(paths, labels, out)
+        shutil.rmtree(work)
+        write_checksums(out)
+    return found
+
+
+def _join(paths: Sequence[Path], labels: Sequence[str], out: Path) -> Explained:
+    """Put finished parts into one store, and their class means beside it; memory holds a group of rows at a time."""
+    means = ClassMeans(labels)
+    heads: list[xr.DataArray] = []
+    count, worst = count_rows(paths), 0.0
+
+    def batches() -> Iterator[xr.DataArray]:
+        nonlocal worst
+        for rows, facts in groups_of(paths):
+            maps = table_to_maps(rows.drop_columns([_CLASS]), facts["maps"])
+            means.update(maps, rows.column(_CLASS).to_pylist(), maps["predicted"].values)
+            if not heads:
+                heads.append(maps.isel(token=slice(0, 0)))
+            if maps.attrs["completeness"]:
+                worst = max(worst, float(np.abs(maps["incompleteness"].values).max()))
+            yield maps
+
+    write_maps(out, batches(), count)
+    table = tidy_means(means.result(), "map")
+    write_with(out / MEANS, lambda path: table.to_parquet(path, index=False))
+    return Explained(heads[0], count, worst if heads[0].attrs["completeness"] else None, left_out_of(paths))

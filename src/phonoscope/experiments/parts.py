@@ -1,0 +1,220 @@
+"""Work on tokens part by part: a Parquet file of tokens in, one of results out, whole or not at all.
+
+What was finished before a kill stays; the parts are made in this process, in several, or on a cluster, by the same
+function.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple, Protocol
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from phonoscope.audio import cut
+from phonoscope.corpora import read_tokens, write_tokens
+from phonoscope.corpora.shards import file_facts, first_rate, recordings_state, write_facts
+from phonoscope.corpora.sounds import TokenSounds
+from phonoscope.errors import ExperimentError
+from phonoscope.experiments.material import CONTEXT_SECONDS
+from phonoscope.files import sha256, to_json, write_with
+from phonoscope.left_out import LeftOut
+from phonoscope.workers import Each
+
+WORK = "_parts"  # folder of what is finished while others are still made
+TOKENS_PER_PART = 1024  # of a table of tokens without sound
+
+Progress = Callable[[int, int], None]
+
+
+class PartTokens(NamedTuple):
+    """Tokens of one part, their waveforms with context (s), and the rate of these (Hz)."""
+
+    tokens: pd.DataFrame
+    sounds: Sequence[np.ndarray]
+    context_seconds: float
+    sample_rate: int
+
+
+class Ask(Protocol):
+    """What is to be made of each part; a frozen dataclass, so that it can be sent to another process."""
+
+    @property
+    def sample_rate(self) -> int | None:
+        """Rate to cut recordings at, Hz; their own if None."""
+        ...
+
+    def rows(self, part: PartTokens) -> Iterator[tuple[pa.Table, dict[str, Any]]]:
+        """Yield rows of results, some tokens at a time, each time with what all rows share."""
+        ...
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where the tokens of a part are: a file of cut tokens, or a table of tokens whose recordings are cut."""
+
+    path: Path
+    has_sound: bool
+    tokens: int
+    identity: str
+
+    def read(self, sample_rate: int | None) -> tuple[PartTokens, list[dict[str, Any]]]:
+        """Read the tokens; tokens that cannot be cut are left out, and said so in the list beside."""
+        if self.has_sound:
+            sounds = TokenSounds.of_file(self.path)
+            return PartTokens(sounds.tokens, sounds, sounds.context_seconds, sounds.sample_rate), []
+        table = read_tokens(self.path)
+        waveforms, kept = cut(table, sample_rate, context_seconds=CONTEXT_SECONDS)
+        rate = sample_rate or first_rate(table)
+        return PartTokens(kept, waveforms, CONTEXT_SECONDS, rate), kept.attrs["left_out"]
+
+
+@dataclass(frozen=True)
+class _Task:
+    """One part to be made."""
+
+    ask: Ask
+    source: Source
+    path: Path
+    identity: str
+
+
+def sources_of(tokens: pd.DataFrame | TokenSounds, folder: Path, together: Sequence[str] = ()) -> list[Source]:
+    """Divide tokens into parts: the files of cut tokens as they are, a table into tables in ``folder``.
+
+    Parameters
+    ----------
+    together
+        Columns by which a part must not be mixed; the table is sorted by them.
+    """
+    if isinstance(tokens, TokenSounds):
+        return [Source(path, True, pq.read_metadata(path).num_rows, _identity(path)) for path in tokens.paths]
+    shutil.rmtree(folder, ignore_errors=True)
+    parts: list[pd.DataFrame] = []
+    groups = [tokens] if not together else [rows for _, rows in tokens.groupby(list(together), sort=True)]
+    for rows in groups:
+        parts += [rows.iloc[first : first + TOKENS_PER_PART] for first in range(0, len(rows), TOKENS_PER_PART)]
+    found = []
+    for number, rows in enumerate(parts):
+        part = rows.reset_index(drop=True)
+        part.attrs = {"roots": tokens.attrs.get("roots", {})}
+        path = folder / f"part-{number:05d}.parquet"
+        write_tokens(path, part)
+        found.append(Source(path, False, len(part), _digest(sha256(path), recordings_state(part))))
+    return found
+
+
+def make_parts(
+    ask: Ask,
+    sources: Sequence[Source],
+    folder: Path,
+    *,
+    settings: Any,
+    each: Each,
+    progress: Progress | None = None,
+) -> list[Path]:
+    """Make a file of results for each part, but for those that are there already; returns all, in order.
+
+    Parameters
+    ----------
+    folder
+        Holds ``part-00000.parquet`` … and nothing else of this name.
+    settings
+        All that the results depend on beside the tokens, ready for JSON: results of other settings are made anew.
+    each
+        How the work is spread: ``workers.in_this_process`` or another engine.
+    progress
+        Called with (tokens done, tokens in all).
+
+    Raises
+    ------
+    ExperimentError
+        If there is no token, or none could be cut.
+    """
+    asked = _digest(to_json(settings))
+    tasks = [
+        _Task(ask, source, folder / f"part-{number:05d}.parquet", _digest(asked, source.identity))
+        for number, source in enumerate(sources)
+    ]
+    for path in set(folder.glob("part-*.parquet")) - {task.path for task in tasks}:
+        path.unlink()
+    todo = [task for task in tasks if file_facts(task.path).get("identity") != task.identity]
+    count = sum(source.tokens for source in sources)
+    done = count - sum(task.source.tokens for task in todo)
+    for task, _ in zip(todo, each(_make, todo), strict=True):
+        done += task.source.tokens
+        if progress is not None:
+            progress(done, count)
+    paths = [task.path for task in tasks]
+    if count_rows(paths) == 0:
+        reasons = "; ".join(f"{entry['count']} × {entry['what']}: {entry['reason']}" for entry in left_out_of(paths))
+        raise ExperimentError(f"there is no token to work on{f': {reasons}' if reasons else ''}")
+    return paths
+
+
+def _make(task: _Task) -> None:
+    """Make one part; runs in whatever process the engine chose."""
+    part, left_out = task.source.read(task.ask.sample_rate)
+
+    def fill(path: Path) -> None:
+        writer: pq.ParquetWriter | None = None
+        shared: dict[str, Any] = {}
+        try:
+            for rows, facts in task.ask.rows(part) if len(part.tokens) else ():
+                shared = facts
+                if writer is None:
+                    writer = pq.ParquetWriter(path, rows.schema, compression=_compression(rows.schema))
+                writer.write_table(rows)
+            if writer is None:
+                writer = pq.ParquetWriter(path, pa.schema([]))
+            write_facts(writer, {"identity": task.identity, "left_out": left_out, **shared})
+        finally:
+            if writer is not None:
+                writer.close()
+
+    write_with(task.path, fill)
+
+
+def _compression(schema: pa.Schema) -> dict[str, str]:
+    """Values are not compressed: they do not get smaller."""
+    return {field.name: "NONE" if pa.types.is_fixed_size_binary(field.type) else "ZSTD" for field in schema}
+
+
+def groups_of(paths: Iterable[Path]) -> Iterator[tuple[pa.Table, dict[str, Any]]]:
+    """Yield the rows of finished parts in order, a group at a time, each with what all rows of its part share."""
+    for path in paths:
+        with pq.ParquetFile(path, memory_map=True) as file:
+            facts = file_facts(path)
+            for number in range(file.num_row_groups):
+                yield file.read_row_group(number), facts
+
+
+def count_rows(paths: Iterable[Path]) -> int:
+    """Rows of finished parts."""
+    return sum(pq.read_metadata(path).num_rows for path in paths)
+
+
+def left_out_of(paths: Iterable[Path]) -> list[dict[str, Any]]:
+    """What was left out of finished parts, and why."""
+    found = LeftOut()
+    for path in paths:
+        for entry in file_facts(path)["left_out"]:
+            found.add(entry["what"], entry["reason"], entry["count"], entry["examples"])
+    return found.entries()
+
+
+def _identity(path: Path) -> str:
+    """What stands for the content of a file of cut tokens: what it says of itself, else its checksum."""
+    return file_facts(path).get("identity") or sha256(path)
+
+
+def _digest(*parts: str) -> str:
+    return hashlib.sha256(json.dumps(parts).encode("utf-8")).hexdigest()
