@@ -57,6 +57,15 @@ def test_equals_a_sum_over_every_sample_in_float64(scale, time, reference):
         assert result == pytest.approx(slow_twin(front, waveform), abs=2e-3)
 
 
+@pytest.mark.parametrize("window_samples", [2, 3, 40, 41])
+def test_windows_of_even_and_odd_length_equal_the_sum(window_samples):
+    front = Spectrogram(RATE, 3000, window_samples / RATE, 16, 5, preemphasis_hz=0)
+    assert front.window_samples == window_samples
+    waveform = np.random.default_rng(window_samples).normal(size=120) * 0.1
+    result = front.double()(torch.from_numpy(waveform)[None])[0, 0].numpy()
+    assert result == pytest.approx(slow_twin(front, waveform), abs=2e-3)
+
+
 @pytest.mark.parametrize("scale", ["linear", "mel", "erb"])
 @pytest.mark.parametrize("time", ["stretch", "fixed"])
 @pytest.mark.parametrize("row", [3, 10, 20, 30])
@@ -118,6 +127,23 @@ def test_batches_equal_singles_whatever_lies_in_the_padding(front, lengths, seed
     for index, waveform in enumerate(waveforms):
         alone = front(torch.from_numpy(waveform)[None])[0]
         assert alone.numpy() == pytest.approx(together[index].numpy(), abs=1e-3)
+
+
+@pytest.mark.parametrize("time", ["stretch", "fixed"])
+def test_neither_gradients_nor_the_number_worked_on_at_once_change_the_picture(time, monkeypatch):
+    front = Spectrogram(RATE, rows=8, columns=7, time=time, seconds=0.03)
+    random = np.random.default_rng(1)
+    padded, lengths = pad_waveforms([random.normal(size=n) * 0.1 for n in (400, 70, 65, 64, 63, 2)])
+    together = front(padded, lengths)
+    assert front(padded.requires_grad_(True), lengths).detach().numpy() == pytest.approx(together.numpy(), abs=1e-3)
+    monkeypatch.setattr("phonoscope.frontends._CHUNK_VALUES", 2 * (400 + 7 * (8 + 64)))  # two at once
+    assert front(padded.detach(), lengths).numpy() == pytest.approx(together.numpy(), abs=1e-3)
+
+
+@pytest.mark.parametrize("range_db", [20.0, 60.0, 300.0])
+def test_silence_lies_at_the_floor_whatever_the_range(range_db):
+    picture = Spectrogram(RATE, rows=4, columns=3, range_db=range_db)(torch.zeros(1, 200))
+    assert picture.numpy() == pytest.approx(np.full((1, 1, 4, 3), -range_db))
 
 
 @given(st.floats(1e-4, 1e3), st.integers(20, 300))
@@ -224,6 +250,9 @@ def test_unknown_front_ends_and_unusable_waveforms_are_named():
         ([np.zeros(3), np.zeros((2, 3))], r"waveform 1 has shape \(2, 3\)"),
         ([np.zeros(0)], "non-empty"),
         ([np.zeros(3), np.array([0.0, np.nan])], "waveform 1 holds values that are not finite"),
+        ([np.array([np.inf, -np.inf]), np.zeros(3)], "waveform 0 holds values that are not finite"),
     ]:
         with pytest.raises(ClassifierError, match=says):
             pad_waveforms(waveforms)
+    loud, _ = pad_waveforms([np.full(4, 3e38)])  # finite, though their sum is not
+    assert (loud == 3e38).all()

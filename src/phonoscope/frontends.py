@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from phonoscope.axes import FrequencyAxis, TimeAxis
 from phonoscope.band_filters import filter_sounds
@@ -21,6 +22,8 @@ from phonoscope.errors import ClassifierError
 # Power re full scale below which a token counts as silence: far below any recording (24 bit: 1e-15), and far enough
 # above the smallest float that gradients stay finite.
 _LEAST_POWER = 1e-20
+# Values that are worked on at once by a processor, so that they stay in its cache.
+_CHUNK_VALUES = 1 << 18
 # What a front end is deaf to must not shine through the range of a spectrogram.
 _DEAF_DB = -80.0
 
@@ -46,12 +49,14 @@ def pad_waveforms(waveforms: Sequence[np.ndarray | Tensor]) -> tuple[Tensor, Ten
             raise ClassifierError(
                 f"waveform {index} has shape {tuple(tensor.shape)}; expected a non-empty 1-D array of samples"
             )
-        if not bool(torch.isfinite(tensor).all()):
-            raise ClassifierError(
-                f"waveform {index} holds values that are not finite; repair or leave out the recording"
-            )
-    lengths = torch.tensor([t.numel() for t in tensors])
-    return nn.utils.rnn.pad_sequence(tensors, batch_first=True), lengths
+    padded = nn.utils.rnn.pad_sequence(tensors, batch_first=True)
+    if not math.isfinite(float(padded.sum())):  # quick, and rarely true of finite values: of such as overflow the sum
+        for index, finite in enumerate(padded.isfinite().all(dim=1).tolist()):
+            if not finite:
+                raise ClassifierError(
+                    f"waveform {index} holds values that are not finite; repair or leave out the recording"
+                )
+    return padded, torch.tensor([t.numel() for t in tensors])
 
 
 class Spectrogram(nn.Module):
@@ -95,8 +100,8 @@ class Spectrogram(nn.Module):
     """
 
     kind = "spectrogram"
-    basis: Tensor
-    gain: Tensor
+    cosines: Tensor
+    sines: Tensor
 
     def __init__(
         self,
@@ -142,8 +147,9 @@ class Spectrogram(nn.Module):
         stretched = time == "stretch"
         self.time_axis = TimeAxis(columns, None if stretched else float(seconds), half_window if stretched else 0.0)
         self._points = self._points_per_row()
-        self.register_buffer("basis", self._basis(), persistent=False)
-        self.register_buffer("gain", self._gain(), persistent=False)
+        cosines, sines = self._basis()
+        self.register_buffer("cosines", cosines, persistent=False)
+        self.register_buffer("sines", sines, persistent=False)
 
     def _points_per_row(self) -> int:
         resolution = self.sample_rate / self.window_samples
@@ -154,22 +160,24 @@ class Spectrogram(nn.Module):
         inside = (np.arange(points) + 0.5) / points
         return (edges[:-1, None] + np.diff(edges)[:, None] * inside).ravel()
 
-    def _basis(self) -> Tensor:
-        """Windowed cosines and sines, shape (window, 2 * rows * points); a full-scale sine gets power 1."""
-        n = np.arange(self.window_samples)
-        window = 0.5 - 0.5 * np.cos(2 * np.pi * (n + 0.5) / self.window_samples)
-        phase = 2 * np.pi * np.outer(n, self._frequencies()) / self.sample_rate
-        basis = np.concatenate([np.cos(phase), np.sin(phase)], axis=1) * (2 * window / window.sum())[:, None]
-        return torch.from_numpy(basis.astype(np.float32))
+    def _basis(self) -> tuple[Tensor, Tensor]:
+        """Cosines and sines about the middle of a frame, each (rows * points, half a window).
 
-    def _gain(self) -> Tensor:
-        """Power gain of the pre-emphasis 1 - a z^-1 at every point, shape (rows * points,)."""
+        Window and weight are in them: a full-scale sine gets power 1, times the gain of the pre-emphasis 1 - a z^-1,
+        over the points of a row.
+        """
+        n = np.arange(self.window_samples // 2, self.window_samples)
+        window = 0.5 - 0.5 * np.cos(2 * np.pi * (n + 0.5) / self.window_samples)
+        distance = n - (self.window_samples - 1) / 2
+        window[distance == 0] /= 2  # the middle of an odd number of samples is in both halves
         frequencies = self._frequencies()
-        if self.preemphasis_hz <= 0:
-            return torch.ones(len(frequencies))
-        a = math.exp(-2 * math.pi * self.preemphasis_hz / self.sample_rate)
+        a = math.exp(-2 * math.pi * self.preemphasis_hz / self.sample_rate) if self.preemphasis_hz > 0 else 0.0
         gain = 1 - 2 * a * np.cos(2 * np.pi * frequencies / self.sample_rate) + a * a
-        return torch.from_numpy(gain.astype(np.float32))
+        angle = 2 * np.pi * np.outer(frequencies, distance) / self.sample_rate
+        # The sum of a Hann window is half its length.
+        weight = np.sqrt(gain / self._points)[:, None] * window * 4 / self.window_samples
+        cosines, sines = ((part * weight).astype(np.float32) for part in (np.cos(angle), np.sin(angle)))
+        return torch.from_numpy(cosines), torch.from_numpy(sines)
 
     def config(self) -> dict[str, Any]:
         """Return the arguments that rebuild this front end."""
@@ -197,7 +205,7 @@ class Spectrogram(nn.Module):
     def centres(self, lengths: Tensor) -> Tensor:
         """Centres of the frames in samples, shape (batch, columns)."""
         columns = self.time_axis.columns
-        length = lengths.to(self.basis.device, torch.float32)[:, None]
+        length = lengths.to(self.cosines.device, torch.float32)[:, None]
         if self.time_axis.seconds is not None:
             offsets = (torch.arange(columns, device=length.device) + 0.5) / columns - 0.5
             return (length - 1) / 2 + offsets * self.time_axis.seconds * self.sample_rate
@@ -223,23 +231,56 @@ class Spectrogram(nn.Module):
             Shape (batch, 1, rows, columns), dB.
         """
         batch, samples = waveforms.shape
-        if lengths is None:
-            lengths = torch.full((batch,), samples)
+        lengths = torch.full((batch,), samples) if lengths is None else lengths
+        lengths = lengths.to(waveforms.device)
         waveforms = _deaf_to(self.without_hz, waveforms, lengths, self.sample_rate)
-        width = self.window_samples
-        first = torch.round(self.centres(lengths) - (width - 1) / 2).long()
-        index = first[:, :, None] + torch.arange(width, device=waveforms.device)
-        inside = (index >= 0) & (index < lengths.to(index.device)[:, None, None])
-        index = index.clamp(0, samples - 1)
-        frames = waveforms.gather(1, index.view(batch, -1)).view(index.shape) * inside
-        projected = (frames @ self.basis.to(frames.dtype)).unflatten(-1, (2, -1))
-        power = projected.square().sum(dim=-2) * self.gain.to(frames.dtype)
-        power = power.unflatten(-1, (self.frequency_axis.rows, self._points)).mean(dim=-1)
-        power = power.transpose(1, 2)
-        floor = 10 ** (-self.range_db / 10)
+        _, rows, columns = self.shape
+        first = torch.round(self.centres(lengths) - (self.window_samples - 1) / 2).long()
+        if waveforms.device.type != "cpu" or waveforms.requires_grad:
+            return self._pictures(waveforms, lengths, first)
+        step = max(1, _CHUNK_VALUES // (samples + columns * (rows + self.window_samples)))
+        pictures = waveforms.new_empty(batch, 1, rows, columns)
+        for start in range(0, batch, step):
+            part = slice(start, start + step)
+            self._pictures(waveforms[part], lengths[part], first[part], pictures[part])
+        return pictures
+
+    def _pictures(self, waveforms: Tensor, lengths: Tensor, first: Tensor, out: Tensor | None = None) -> Tensor:
+        """Decibels of frames that begin at the samples `first` (batch, columns), shape (batch, 1, rows, columns)."""
+        even, odd = self._halves(waveforms, lengths, first)
+        # About its middle a frame is an even part, which only cosines see, and an odd part, which only sines see.
+        real, imaginary = self.cosines.to(even.dtype) @ even, self.sines.to(odd.dtype) @ odd
+        power = torch.addcmul(real.square(), imaginary, imaginary).unsqueeze(1)
+        if self._points > 1:
+            power = power.unflatten(2, (-1, self._points)).sum(dim=3)
+        ratio = 10 ** (self.range_db / 10)
         if self.reference == "token":
-            power = power / power.amax(dim=(1, 2), keepdim=True).clamp_min(_LEAST_POWER)
-        return (10 * torch.log10(power + floor)).unsqueeze(1)
+            most = power.amax(dim=(2, 3), keepdim=True).clamp_min(_LEAST_POWER)
+            ratio = (ratio / most).clamp_max(torch.finfo(most.dtype).max)
+        # 10 log10(P + 1 / ratio), exact also where P is far below the floor
+        return torch.add(-self.range_db, torch.log1p(power * ratio), alpha=10 / math.log(10), out=out)
+
+    def _halves(self, waveforms: Tensor, lengths: Tensor, first: Tensor) -> tuple[Tensor, Tensor]:
+        """Sum and difference of each frame and its mirror image, (batch, half a window, columns) each."""
+        batch, samples = waveforms.shape
+        half, margin = self.cosines.shape[1], 0
+        # Asking a GPU would make it wait.
+        if waveforms.device.type != "cpu" or self._reach_outside(first, lengths):
+            inside = torch.arange(samples, device=waveforms.device) < lengths[:, None]
+            margin = self.window_samples  # of silence: no frame needs more, wherever it lies
+            waveforms = F.pad(waveforms.where(inside, 0.0), (margin, margin))
+            first = first.clamp(-margin, samples)
+        rows = torch.arange(batch, device=first.device)[:, None] * waveforms.shape[1]
+        starts = (first + margin + rows).flatten()
+        sound = waveforms.flatten()
+        after = _stretches(sound, starts + (self.window_samples - half), half)
+        before = _stretches(sound.flip(0), len(sound) - half - starts, half)
+        even, odd = after + before, after - before
+        return even.view(*first.shape, half).mT, odd.view(*first.shape, half).mT
+
+    def _reach_outside(self, first: Tensor, lengths: Tensor) -> bool:
+        """Whether any frame reaches beyond its waveform."""
+        return bool(((first < 0) | (first + self.window_samples > lengths[:, None])).any())
 
     def extra_repr(self) -> str:
         """Return the settings, for ``repr``."""
@@ -315,6 +356,13 @@ class Waveform(nn.Module):
             variance = centred.square().sum(1, keepdim=True) / count
             centred = centred / variance.clamp_min(_LEAST_POWER).sqrt()
         return centred.unsqueeze(1)
+
+
+def _stretches(sound: Tensor, starts: Tensor, samples: int) -> Tensor:
+    """Stretches of a sound (samples,) that begin at `starts`, shape (len(starts), samples)."""
+    if sound.requires_grad:  # the gradient of a view of all stretches would be as large as all of them together
+        return sound[starts[:, None] + torch.arange(samples, device=starts.device)]
+    return sound.unfold(0, samples, 1).index_select(0, starts)
 
 
 def _bands_in(bands: Sequence[Sequence[float]], sample_rate: int) -> list[list[float]]:
