@@ -1,5 +1,6 @@
 """Reading, writing and cutting of recordings; every fault of a file is named in an AudioError."""
 
+import math
 from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -127,7 +128,7 @@ def _limits(path: Path, duration: float, rate: int, start: float | None, end: fl
 
 def _stretch_fault(start: float, end: float, duration: float, rate: int) -> str | None:
     """Why a stretch cannot be cut; None if it can."""
-    if not (np.isfinite(start) and np.isfinite(end)):
+    if not (math.isfinite(start) and math.isfinite(end)):
         return "has no finite limits"
     if start < 0:
         return "begins before the recording"
@@ -266,5 +267,9 @@ def cut(
 def _window(waveform: np.ndarray, first: int, last: int, context: int) -> np.ndarray:
     """Samples first-context ... last+context, with zeros where the recording has none."""
     begin, stop = first - context, last + context
-    inside = waveform[max(begin, 0) : min(stop, len(waveform))]
-    return np.pad(inside, (max(-begin, 0), max(stop - len(waveform), 0)))
+    if begin >= 0 and stop <= len(waveform):
+        return waveform[begin:stop].copy()
+    window = np.zeros(stop - begin, dtype=waveform.dtype)
+    inside = waveform[max(begin, 0) : stop]
+    window[max(-begin, 0) :][: len(inside)] = inside
+    return window
