@@ -209,7 +209,7 @@ class Classifier(nn.Module):
         """
         from safetensors.torch import load_file
 
-        folder = _local_folder(source)
+        folder = local_folder(source)
         try:
             config = json.loads((folder / CONFIG_NAME).read_text(encoding="utf-8"))
             settings = dict(config["front_end"])
@@ -262,7 +262,8 @@ def prediction_table(logits: np.ndarray, labels: Sequence[str]) -> pd.DataFrame:
     return table
 
 
-def _local_folder(source: str | Path) -> Path:
+def local_folder(source: str | Path) -> Path:
+    """Folder of a saved classifier, fetched from the Hugging Face hub if need be; see ``from_pretrained``."""
     folder = Path(source)
     if folder.is_dir():
         return folder

@@ -68,12 +68,12 @@ def _each(
     """
     if len(tasks) == 0:
         return
-    import ray
+    import ray.exceptions
 
     _quiet()
     started = not ray.is_initialized()
     if started:
-        ray.init(include_dashboard=False, log_to_driver=False, logging_level="error")
+        ray.init(include_dashboard=False, log_to_driver=False, logging_level=logging.ERROR)
     try:
         yield from _run(function, tasks, workers, gpus)
     except ray.exceptions.RayError as error:

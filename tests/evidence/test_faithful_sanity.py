@@ -202,7 +202,7 @@ def energy(setting):
             logits = setting.classifier.network(batch.inputs.clone())
         return Attributed(batch.inputs.sum(1) - batch.inputs.amin((1, 2, 3))[:, None, None], logits, unpromised(logits))
 
-    return Prepared(function, input_placement(setting.classifier))
+    return Prepared(function, input_placement(setting.classifier.front_end))
 
 
 def constant(setting):
@@ -214,7 +214,7 @@ def constant(setting):
             logits = setting.classifier.network(batch.inputs.clone())
         return Attributed(ramp.expand(len(logits), -1, -1).clone(), logits, unpromised(logits))
 
-    return Prepared(function, input_placement(setting.classifier))
+    return Prepared(function, input_placement(setting.classifier.front_end))
 
 
 BLIND = {
@@ -283,7 +283,7 @@ def test_what_a_passing_map_still_owes_is_told():
                 (gradient,) = torch.autograd.grad(found[0].sum(), leaf)
             return Attributed(gradient.sum(1), logits, unpromised(logits))
 
-        return Prepared(function, input_placement(setting.classifier))
+        return Prepared(function, input_placement(setting.classifier.front_end))
 
     own = {
         "signed": Method("signed", "", "input", signed_energy),

@@ -79,7 +79,7 @@ class Picture:
 
     def __init__(self, setting: Setting) -> None:
         self.setting = setting
-        self.placement = input_placement(setting.classifier)
+        self.placement = input_placement(setting.classifier.front_end)
 
     def examples(self, batch: Batch) -> Tensor:
         """Return the network's inputs, shape (batch, channels, rows, columns)."""

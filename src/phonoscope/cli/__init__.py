@@ -16,6 +16,7 @@ from phonoscope.cli.experiment import demo, explain, methods, report, run, train
 from phonoscope.cli.export import export
 from phonoscope.cli.figure import figure
 from phonoscope.cli.maximise import maximise
+from phonoscope.cli.measures import formants, spectra
 from phonoscope.cli.verify import verify
 from phonoscope.cli.viewer import view
 from phonoscope.cli.weights import filters, geometry
@@ -52,6 +53,8 @@ def _root(
 _COMMANDS = (
     tokens,
     align,
+    formants,
+    spectra,
     train,
     explain,
     methods,

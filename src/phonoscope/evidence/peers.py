@@ -157,7 +157,7 @@ def on_input_grid(
     axis: Any = classifier.front_end.frequency_axis
     return label_maps(
         values,
-        input_placement(classifier),
+        input_placement(classifier.front_end),
         tokens=[str(k) for k in range(len(waveforms))],
         durations=np.array([len(waveform) for waveform in waveforms]) / classifier.sample_rate,
         time_axis=classifier.front_end.time_axis,

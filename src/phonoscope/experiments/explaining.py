@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import shutil
-from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -12,64 +11,23 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pyarrow as pa
-import xarray as xr
 
-from phonoscope.attribution import ClassMeans, write_maps
 from phonoscope.attribution.explain import BATCH_SIZE, PREPARED_ON_TOKENS, Explainer
 from phonoscope.attribution.reference import MOST_TOKENS
-from phonoscope.attribution.store import COORDINATES, TOKENS, VALUES, maps_to_table, table_to_maps
 from phonoscope.attribution.targets import Contrast, resolve_targets
 from phonoscope.audio import cut
-from phonoscope.classifier import Classifier
+from phonoscope.classifier import WEIGHTS_NAME, Classifier, local_folder
 from phonoscope.corpora.shards import MANIFEST_NAME
 from phonoscope.corpora.sounds import TokenSounds, open_tokens
 from phonoscope.errors import ExperimentError
 from phonoscope.experiments.folder import Run
 from phonoscope.experiments.held_out import classifier_folder, reference_tokens
+from phonoscope.experiments.map_parts import StoredMaps, as_rows, classes_of, store_parts
 from phonoscope.experiments.material import CONTEXT_SECONDS, check_rate
-from phonoscope.experiments.measure import tidy_means
-from phonoscope.experiments.parts import (
-    WORK,
-    PartTokens,
-    Progress,
-    Source,
-    count_rows,
-    groups_of,
-    left_out_of,
-    make_parts,
-    sources_of,
-)
-from phonoscope.files import sha256, write_with
-from phonoscope.folders import CHECKSUMS_NAME, contents, locked, open_again, write_checksums
+from phonoscope.experiments.parts import PartTokens, Progress
+from phonoscope.files import sha256
 from phonoscope.training import choose_device
 from phonoscope.workers import Each, in_this_process
-
-MEANS = "means.parquet"
-_MAP_FILES = (VALUES, COORDINATES, TOKENS, MEANS, CHECKSUMS_NAME, WORK)
-_CLASS = "class"
-_WEIGHTS = "model.safetensors"
-
-
-@dataclass(frozen=True)
-class Explained:
-    """What came of explaining tokens.
-
-    Parameters
-    ----------
-    head
-        Maps without tokens: their attributes and cells.
-    count
-        Number of maps.
-    worst
-        Largest deviation from what the method promises its maps sum to; None if it promises nothing.
-    left_out
-        What was left out, and why.
-    """
-
-    head: xr.DataArray
-    count: int
-    worst: float | None
-    left_out: list[dict[str, Any]]
 
 
 @dataclass(frozen=True)
@@ -101,21 +59,20 @@ class _Explaining:
         """Yield maps of the part's tokens, a batch at a time."""
         fold = None if self.tokens is not None else int(part.tokens["fold"].iloc[0])
         explainer = _ready(self, fold)
-        classes = _classes(part.tokens)
+        classes = classes_of(part.tokens)
         names = [str(token) for token in part.tokens["token"]]
         targets = resolve_targets(explainer.classifier, self.target, len(names), classes)
         for first in range(0, len(names), BATCH_SIZE):
             some = slice(first, first + BATCH_SIZE)
             maps = explainer(part.sounds[some], targets.of(some), names[some])
-            rows, facts = maps_to_table(maps)
-            yield rows.append_column(_CLASS, pa.array(classes[some], pa.string())), {"maps": facts}
+            yield as_rows(maps, classes[some])
 
 
 @lru_cache(maxsize=2)
 def _ready(asked: _Explaining, fold: int | None) -> Explainer:
     """Make a classifier and its method ready: once a process and fold, on the same tokens whatever the part."""
     if fold is None:
-        folder, context = Path(asked.source), _context(asked)
+        folder, context = asked.source, _context(asked)
         first, first_classes, reference = _first_and_reference(asked)
     else:
         run, context = Run(asked.source), CONTEXT_SECONDS
@@ -149,7 +106,7 @@ def _first_and_reference(asked: _Explaining) -> tuple[list[np.ndarray], list[str
     picked = np.unique(np.linspace(0, len(tokens) - 1, min(len(tokens), MOST_TOKENS)).round().astype(int))
     if isinstance(tokens, TokenSounds):
         first = tokens.first(PREPARED_ON_TOKENS)
-        return list(first), _classes(first.tokens), list(tokens.without_context().chosen(picked))
+        return list(first), classes_of(first.tokens), list(tokens.without_context().chosen(picked))
     reference = tokens.iloc[picked].reset_index(drop=True)
     reference.attrs = tokens.attrs
     return *_cut_first(tokens, asked.sample_rate), cut(reference, asked.sample_rate)[0]
@@ -162,16 +119,11 @@ def _cut_first(tokens: pd.DataFrame, rate: int) -> tuple[list[np.ndarray], list[
         rows.attrs = tokens.attrs
         waveforms, kept = cut(rows, rate, context_seconds=CONTEXT_SECONDS)
         if waveforms:
-            return waveforms, _classes(kept)
+            return waveforms, classes_of(kept)
     raise ExperimentError(
         f"none of the {len(tokens)} tokens can be cut: their recordings are looked for in "
         f"{', '.join(map(str, tokens.attrs.get('roots', {}).values()))}"
     )
-
-
-def _classes(tokens: pd.DataFrame) -> list[str]:
-    """True class of each token: that of the experiment, where the table has it."""
-    return [str(label) for label in tokens[_CLASS if _CLASS in tokens else "label"]]
 
 
 def explain_run(
@@ -186,7 +138,7 @@ def explain_run(
     device: str = "cpu",
     each: Each = in_this_process,
     progress: Progress | None = None,
-) -> Explained:
+) -> StoredMaps:
     """Make maps of the tested tokens of a run, each by the classifier that never met it, and store them.
 
     Parameters
@@ -220,9 +172,9 @@ def explain_run(
         trust_imports,
         device,
         int(run.facts["sample_rate"]),
-        tuple(sha256(path) for path in [*(folder / _WEIGHTS for folder in folders), run.folder / "tokens.parquet"]),
+        tuple(sha256(path) for path in [*(folder / WEIGHTS_NAME for folder in folders), run.folder / "tokens.parquet"]),
     )
-    return _stored(asked, tested, ("fold",), run.labels, Path(out), each, progress)
+    return store_parts(asked, tested, run.labels, Path(out), together=("fold",), each=each, progress=progress)
 
 
 def explain_tokens(
@@ -238,7 +190,7 @@ def explain_tokens(
     device: str = "cpu",
     each: Each = in_this_process,
     progress: Progress | None = None,
-) -> Explained:
+) -> StoredMaps:
     """Make maps of tokens by a saved classifier, and store them; see ``explain_run``.
 
     Parameters
@@ -265,58 +217,11 @@ def explain_tokens(
         trust_imports,
         device,
         classifier.sample_rate,
-        (sha256(Path(source) / _WEIGHTS), _table_identity(Path(table))),
+        (sha256(local_folder(source) / WEIGHTS_NAME), _table_identity(Path(table))),
     )
-    return _stored(asked, tokens, (), classifier.labels, Path(out), each, progress)
+    return store_parts(asked, tokens, classifier.labels, Path(out), each=each, progress=progress)
 
 
 def _table_identity(table: Path) -> str:
     """What stands for a token table or a folder of cut tokens as a whole: the reference tokens come from there."""
     return sha256(table / MANIFEST_NAME if table.is_dir() else table)
-
-
-def _stored(
-    asked: _Explaining,
-    tokens: pd.DataFrame | TokenSounds,
-    together: Sequence[str],
-    labels: Sequence[str],
-    out: Path,
-    each: Each,
-    progress: Progress | None,
-) -> Explained:
-    """Make the maps part by part and join them."""
-    with locked(out):
-        others = [path.name for path in contents(out) if path.name not in _MAP_FILES]
-        if others:
-            raise ExperimentError(f"{out} holds something else than maps ({others[0]}); choose a new folder")
-        open_again(out)
-        work = out / WORK
-        sources: list[Source] = sources_of(tokens, work / "tokens", together)
-        paths = make_parts(asked, sources, work, settings=asdict(asked), each=each, progress=progress)
-        found = _join(paths, labels, out)
-        shutil.rmtree(work)
-        write_checksums(out)
-    return found
-
-
-def _join(paths: Sequence[Path], labels: Sequence[str], out: Path) -> Explained:
-    """Put finished parts into one store, and their class means beside it; memory holds a group of rows at a time."""
-    means = ClassMeans(labels)
-    heads: list[xr.DataArray] = []
-    count, worst = count_rows(paths), 0.0
-
-    def batches() -> Iterator[xr.DataArray]:
-        nonlocal worst
-        for rows, facts in groups_of(paths):
-            maps = table_to_maps(rows.drop_columns([_CLASS]), facts["maps"])
-            means.update(maps, rows.column(_CLASS).to_pylist(), maps["predicted"].values)
-            if not heads:
-                heads.append(maps.isel(token=slice(0, 0)))
-            if maps.attrs["completeness"]:
-                worst = max(worst, float(np.abs(maps["incompleteness"].values).max()))
-            yield maps
-
-    write_maps(out, batches(), count)
-    table = tidy_means(means.result(), "map")
-    write_with(out / MEANS, lambda path: table.to_parquet(path, index=False))
-    return Explained(heads[0], count, worst if heads[0].attrs["completeness"] else None, left_out_of(paths))

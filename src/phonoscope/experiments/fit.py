@@ -18,7 +18,7 @@ from phonoscope.errors import ExperimentError
 from phonoscope.experiments.material import Material
 from phonoscope.experiments.recipe import Recipe
 from phonoscope.files import write_json, write_text
-from phonoscope.frontends import build_front_end
+from phonoscope.frontends import Spectrogram, Waveform, build_front_end
 from phonoscope.networks.resnet import ResNet, load_imagenet
 from phonoscope.training import EpochReport, Fold, TokenInputs, choose_device, folds, split_tokens, split_unit, train
 from phonoscope.training.processes import is_first_process
@@ -66,6 +66,12 @@ def recipe_is_synthetic(tokens: pd.DataFrame) -> bool:
     return any(str(name).startswith("true_") for name in tokens.columns)
 
 
+def front_end_of(recipe: Recipe, sample_rate: int) -> Spectrogram | Waveform:
+    """Build the recipe's front end for recordings at a rate, Hz."""
+    settings = {k: v for k, v in recipe.front_end.items() if k not in ("kind", "sample_rate")}
+    return build_front_end(recipe.front_end.get("kind", "spectrogram"), sample_rate=sample_rate, **settings)
+
+
 def new_classifier(recipe: Recipe, labels: Sequence[str], sample_rate: int) -> Classifier:
     """Build the recipe's untrained classifier; the same seed gives the same weights.
 
@@ -74,8 +80,7 @@ def new_classifier(recipe: Recipe, labels: Sequence[str], sample_rate: int) -> C
     ClassifierError
         If the front end asks for more than the recordings carry, or the network or its weights cannot be had.
     """
-    settings = {k: v for k, v in recipe.front_end.items() if k not in ("kind", "sample_rate")}
-    front_end = build_front_end(recipe.front_end.get("kind", "spectrogram"), sample_rate=sample_rate, **settings)
+    front_end = front_end_of(recipe, sample_rate)
     options = {k: v for k, v in recipe.network.items() if k != "name"}
     torch.manual_seed(recipe.seed)
     classifier = Classifier.build(front_end, recipe.network["name"], labels, **options)

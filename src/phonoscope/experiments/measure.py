@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import torch
 import xarray as xr
 
 from phonoscope.attribution import ClassMeans, explain_batches, read_maps, write_maps
@@ -16,7 +17,7 @@ from phonoscope.attribution.maps import describe_cells, input_placement, label_m
 from phonoscope.experiments.fit import Fitted
 from phonoscope.experiments.material import Material
 from phonoscope.experiments.recipe import Recipe
-from phonoscope.frontends import pad_waveforms
+from phonoscope.frontends import Spectrogram, Waveform, pad_waveforms
 from phonoscope.phonetics.profiles import class_profiles, energy_profile, profile, profile_correlations
 from phonoscope.phonetics.shares import formant_shares, token_shares
 
@@ -66,7 +67,9 @@ def measure_maps(recipe: Recipe, material: Material, fitted: Sequence[Fitted], f
                 part = slice(done, done + maps.sizes["token"])
                 done = part.stop
                 true = classes[one.test][part]
-                spectrograms = network_pictures(one.classifier, chosen[part], maps)
+                spectrograms = network_pictures(
+                    one.classifier.front_end, chosen[part], maps["token"].values.tolist(), one.classifier.device
+                )
                 map_means.update(maps, true, maps["predicted"].values)
                 spectrogram_means.update(spectrograms, true, maps["predicted"].values)
                 map_profiles.append(profile(maps))
@@ -95,22 +98,32 @@ def measure_maps(recipe: Recipe, material: Material, fitted: Sequence[Fitted], f
     )
 
 
-def network_pictures(classifier: Any, waveforms: Sequence[np.ndarray], maps: xr.DataArray) -> xr.DataArray:
-    """Return what the network saw: its front end's output in dB, labelled like its maps."""
-    import torch
+def network_pictures(
+    front_end: Spectrogram | Waveform,
+    waveforms: Sequence[np.ndarray],
+    names: Sequence[str],
+    device: torch.device | str = "cpu",
+) -> xr.DataArray:
+    """Return what a network sees of tokens: its front end's output in dB, labelled like maps.
 
+    Parameters
+    ----------
+    front_end
+        On ``device``.
+    waveforms
+        1-D arrays at the front end's rate, without context.
+    """
     padded, lengths = pad_waveforms(waveforms)
     with torch.no_grad():
-        device = classifier.device
-        values = classifier.front_end(padded.to(device), lengths.to(device))[:, 0].float().cpu().numpy()
+        values = front_end(padded.to(device), lengths.to(device))[:, 0].float().cpu().numpy()
     return label_maps(
         values,
-        input_placement(classifier),
-        tokens=[str(t) for t in maps["token"].values],
-        durations=maps["duration"].values,
-        time_axis=classifier.front_end.time_axis,
+        input_placement(front_end),
+        tokens=names,
+        durations=lengths.numpy() / front_end.sample_rate,
+        time_axis=front_end.time_axis,
         columns={},
-        attrs={"units": "dB", "floor_db": -float(classifier.front_end.config()["range_db"])},
+        attrs={"units": "dB", "floor_db": -float(front_end.config()["range_db"])},
     )
 
 

@@ -1,0 +1,193 @@
+"""Formants and spectrograms of any number of tokens: made part by part, as maps are."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.csv
+import pyarrow.parquet as pq
+
+from phonoscope.attribution.explain import BATCH_SIZE
+from phonoscope.classifier import Classifier
+from phonoscope.corpora.shards import first_rate
+from phonoscope.corpora.sounds import TokenSounds, open_tokens
+from phonoscope.errors import ExperimentError
+from phonoscope.experiments.fit import front_end_of
+from phonoscope.experiments.map_parts import StoredMaps, as_rows, classes_of, store_parts
+from phonoscope.experiments.material import Material, check_rate, measure_formants
+from phonoscope.experiments.measure import network_pictures
+from phonoscope.experiments.parts import (
+    WORK,
+    PartTokens,
+    Progress,
+    count_rows,
+    groups_of,
+    left_out_of,
+    make_parts,
+    sources_of,
+)
+from phonoscope.experiments.recipe import load_recipe
+from phonoscope.files import write_with
+from phonoscope.folders import locked
+from phonoscope.frontends import Spectrogram, Waveform, build_front_end
+from phonoscope.phones import vowels
+from phonoscope.training import choose_device
+from phonoscope.workers import Each, in_this_process
+
+_KNOWN = ("token", "label", "speaker", "sex")
+
+
+@dataclass(frozen=True)
+class _Formants:
+    """Formants and F0 of the vowels of a part, as the experiments measure them."""
+
+    sample_rate: int | None
+
+    def rows(self, part: PartTokens) -> Iterator[tuple[pa.Table, dict[str, Any]]]:
+        context = round(part.context_seconds * part.sample_rate)
+        table = measure_formants(Material(part.tokens, part.sounds, context, part.sample_rate))
+        if len(table):
+            rows = part.tokens[list(_KNOWN)].merge(table, on="token")
+            kinds = [(str(name), pa.string() if name in _KNOWN else pa.float64()) for name in rows.columns]
+            yield pa.Table.from_pandas(rows, pa.schema(kinds), preserve_index=False).replace_schema_metadata(), {}
+
+
+def formants_of_tokens(
+    table: str | Path,
+    out: str | Path,
+    *,
+    sample_rate: int | None = None,
+    each: Each = in_this_process,
+    progress: Progress | None = None,
+) -> tuple[int, list[dict[str, Any]]]:
+    """Measure formants and F0 of the vowels of a token table, and write them as one table.
+
+    Parameters
+    ----------
+    table
+        Token table, or folder of tokens with their sound.
+    out
+        ``.parquet`` or ``.csv``: a row a vowel, ``token, label, speaker, sex``, then Hz as ``token_formants`` names
+        them.
+    sample_rate
+        Rate to resample recordings to, Hz; their own if None.
+    each
+        How the work is spread over processes or machines; the table does not depend on it.
+
+    Returns
+    -------
+    tuple
+        Number of rows, and what was left out.
+
+    Raises
+    ------
+    ExperimentError
+        If the suffix is another, or no vowel can be measured.
+    """
+    out = Path(out)
+    if out.suffix not in (".parquet", ".csv"):
+        raise ExperimentError(f"cannot write {out}: the suffix of a table of formants must be .parquet or .csv")
+    tokens = open_tokens(table)
+    if isinstance(tokens, TokenSounds):
+        check_rate(tokens, sample_rate)
+    elif not tokens["label"].isin(vowels()).any():
+        raise ExperimentError(f"{table} has no vowel: formants are measured of vowels only")
+    work = out.with_name(out.name + WORK)
+    with locked(work):
+        ask = _Formants(sample_rate)
+        paths = make_parts(
+            ask, sources_of(tokens, work / "tokens"), work, settings=asdict(ask), each=each, progress=progress
+        )
+        write_with(out, lambda path: _write_joined(path, paths))
+        found = count_rows(paths), left_out_of(paths)
+        shutil.rmtree(work / "tokens", ignore_errors=True)
+        for path in paths:
+            path.unlink()
+    return found
+
+
+def _write_joined(path: Path, parts: Sequence[Path]) -> None:
+    """Write the rows of all parts to one file, a group at a time."""
+    writer: Any = None
+    try:
+        for rows, _ in groups_of(parts):
+            if writer is None:
+                kind = pa.csv.CSVWriter if path.suffix == ".csv" else pq.ParquetWriter
+                writer = kind(path, rows.schema)
+            writer.write_table(rows)
+    finally:
+        if writer is not None:
+            writer.close()
+
+
+@dataclass(frozen=True)
+class _Spectra:
+    """Spectrograms of a part's tokens by a front end, whose settings are JSON here."""
+
+    front_end: str
+    sample_rate: int
+    device: str
+
+    def rows(self, part: PartTokens) -> Iterator[tuple[pa.Table, dict[str, Any]]]:
+        front_end, device = _front_end(self), choose_device(self.device)
+        context = round(part.context_seconds * part.sample_rate)
+        classes, names = classes_of(part.tokens), [str(token) for token in part.tokens["token"]]
+        for first in range(0, len(names), BATCH_SIZE):
+            some = slice(first, first + BATCH_SIZE)
+            alone = [sound[context : len(sound) - context] for sound in part.sounds[some]]
+            yield as_rows(network_pictures(front_end, alone, names[some], device), classes[some])
+
+
+@lru_cache(maxsize=2)
+def _front_end(asked: _Spectra) -> Spectrogram | Waveform:
+    return build_front_end(**json.loads(asked.front_end)).to(choose_device(asked.device))
+
+
+def spectra_of_tokens(
+    table: str | Path,
+    out: str | Path,
+    *,
+    classifier: str | Path | None = None,
+    recipe: str = "vowels-4k",
+    device: str = "cpu",
+    each: Each = in_this_process,
+    progress: Progress | None = None,
+) -> StoredMaps:
+    """Make the spectrograms that a network gets of tokens, and store them with the mean of each class.
+
+    Parameters
+    ----------
+    table
+        Token table, or folder of tokens with their sound.
+    out
+        Folder: the layout is that of maps (``read_maps`` reads it), values in dB below the token's loudest cell.
+    classifier
+        Folder of a classifier whose front end makes them; that of the recipe if None.
+    each
+        How the work is spread over processes or machines; the spectrograms do not depend on it.
+
+    Raises
+    ------
+    ExperimentError
+        If the front end hands waveforms on, or the tokens were cut at another rate.
+    """
+    tokens = open_tokens(table)
+    if classifier is not None:
+        front_end = Classifier.from_pretrained(classifier).front_end
+    else:
+        rate = tokens.sample_rate if isinstance(tokens, TokenSounds) else first_rate(tokens)
+        front_end = front_end_of(load_recipe(recipe), rate)
+    if front_end.frequency_axis is None:
+        raise ExperimentError("this front end hands waveforms on; there is no spectrogram to store")
+    if isinstance(tokens, TokenSounds):
+        check_rate(tokens, front_end.sample_rate)
+    settings = json.dumps({"kind": front_end.kind, **front_end.config()}, sort_keys=True)
+    ask = _Spectra(settings, front_end.sample_rate, device)
+    return store_parts(ask, tokens, (), Path(out), kind="spectrogram", each=each, progress=progress)
