@@ -35,3 +35,13 @@ def test_nothing_asked_nothing_done():
     state = torch.get_rng_state()
     assert torch.equal(augment(x, noise=0.0, time_jitter=0.0), x)
     assert torch.equal(torch.get_rng_state(), state)
+
+
+def test_a_token_meets_the_same_draws_however_its_batch_is_shared_out():
+    batch, settings = torch.randn(7, 1, 4, 40), {"noise": 0.3, "time_jitter": 0.2}
+    torch.manual_seed(4)
+    whole = augment(batch, **settings)
+    for part in (slice(0, None, 2), slice(1, None, 2)):
+        generator = torch.Generator().manual_seed(4)
+        found = augment(batch[part], **settings, whole=7, part=part, generator=generator)
+        assert torch.equal(found, whole[part])

@@ -201,65 +201,10 @@ def test_without_validation_tokens_the_last_epoch_is_kept():
     assert_same(weights(a), weights(b))
 
 
-class Plain(nn.Module):
-    """No batch normalisation: a step is the same however its batch is spread over processes."""
-
-    def __init__(self):
-        super().__init__()
-        self.conv = nn.Conv2d(1, 4, 3, padding=1)
-        self.fc = nn.Linear(4, 2)
-
-    def forward(self, x):
-        return self.fc(self.conv(x).relu().mean((2, 3)))
-
-
-PLAIN = TrainingRecipe(epochs=3, min_steps=0, batch_size=14, noise=0.0, time_jitter=0.0, seed=2)
-
-
-def fit_plain(folder):
-    """Unequal classes and a short last batch: both must be shared out right."""
-    torch.manual_seed(5)
-    classifier = Classifier(Spectrogram(8000, rows=16, columns=8), Plain(), ["low", "high"])
-    index = np.array([i for i in range(44) if i % 6 != 1])
-    return fit(PLAIN, classifier, train_index=index, folder=folder)
-
-
-def test_two_processes_train_as_one_does(tmp_path):
-    script = tmp_path / "go.py"
-    script.write_text(
-        textwrap.dedent(
-            f"""
-            import sys
-            sys.path.insert(0, {os.path.dirname(__file__)!r})
-            import torch
-            torch.set_num_threads(1)
-            from test_loop import fit_plain
-            from phonoscope.training.processes import is_first_process, leave_processes
-            classifier, _ = fit_plain({str(tmp_path / "two")!r})
-            if is_first_process():
-                classifier.save_pretrained({str(tmp_path / "saved")!r})
-            del classifier
-            leave_processes()
-            """
-        )
-    )
-    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", str(script)]
-    environment = {**os.environ, "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
-    done = subprocess.run(command, capture_output=True, env=environment, timeout=200, check=False)
-    assert done.returncode == 0, done.stderr.decode()[-3000:]
-    alone, metrics = fit_plain(tmp_path / "one")
-    together = pd.read_csv(tmp_path / "two" / "training.csv")
-    for column in ("train_loss", "train_accuracy", "validation_loss", "validation_balanced_accuracy"):
-        assert together[column].to_numpy() == pytest.approx(metrics[column].to_numpy(), rel=1e-4)
-    saved = Classifier.from_pretrained(tmp_path / "saved", network=Plain())
-    for name, value in saved.network.state_dict().items():
-        assert torch.allclose(value, alone.network.state_dict()[name], atol=1e-5)
-
-
 def test_every_process_needs_two_tokens_a_batch(monkeypatch):
     from phonoscope.training.processes import Processes
 
-    monkeypatch.setattr(Processes, "start", classmethod(lambda cls: cls(0, 8)))
+    monkeypatch.setattr(Processes, "start", classmethod(lambda cls, device: cls(0, 8)))
     with pytest.raises(ExperimentError, match="8 processes need at least 16 tokens a batch"):
         fit(RECIPE.changed(batch_size=8))
 

@@ -1,7 +1,8 @@
 """Training: splits without leaks, recipes, the loop and its checkpoints."""
 
 from phonoscope.training.data import TokenInputs
-from phonoscope.training.loop import EpochReport, choose_device, train
+from phonoscope.training.devices import choose_device
+from phonoscope.training.loop import EpochReport, train
 from phonoscope.training.recipe import PRESETS, TrainingRecipe
 from phonoscope.training.splits import Fold, folds, split_tokens, split_unit
 

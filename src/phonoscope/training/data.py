@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import islice
 
@@ -32,7 +32,8 @@ class TokenInputs:
     """Front-end outputs of tokens, before standardisation.
 
     They are computed once and kept when they take less than ``cache_bytes`` (a front end has no weights), else anew
-    for each batch, on ``device``. Tokens with sound on the disk (``TokenSounds``) are never in memory as a whole: those
+    for each batch, on ``device``. Unless told otherwise, that is 1 GiB, or a part of the GPU's free memory where that
+    is more. Tokens with sound on the disk (``TokenSounds``) are never in memory as a whole: those
     whose outputs are not kept stream, read ahead by ``workers`` threads.
     """
 
@@ -42,7 +43,7 @@ class TokenInputs:
         waveforms: Sequence[np.ndarray],
         *,
         device: torch.device | str = "cpu",
-        cache_bytes: int = _CACHE_BYTES,
+        cache_bytes: int | None = None,
         workers: int = 2,
     ) -> None:
         if len(waveforms) == 0:
@@ -54,18 +55,17 @@ class TokenInputs:
             waveforms if isinstance(waveforms, TokenSounds) else [np.asarray(w, dtype=np.float32) for w in waveforms]
         )
         self._kept: Tensor | None = None
+        if cache_bytes is None:
+            cache_bytes = max(_CACHE_BYTES, free_bytes(self._device))
         if int(np.prod(front_end.shape)) * 4 * len(self._waveforms) <= cache_bytes:
             kept = torch.empty((len(self), *front_end.shape), device=self._device)
-            for start in range(0, len(self), _CHUNK):
-                part = np.arange(start, min(start + _CHUNK, len(self)))
-                kept[start : start + len(part)] = self._outputs(part)
+            parts = in_chunks(np.arange(len(self)))
+            for part, outputs in zip(parts, self.batches(parts), strict=True):
+                kept[int(part[0]) : int(part[-1]) + 1] = outputs
             self._kept = kept
 
     def __len__(self) -> int:
         return len(self._waveforms)
-
-    def _outputs(self, index: np.ndarray) -> Tensor:
-        return self._made(self._padded(index))
 
     def _padded(self, index: np.ndarray) -> tuple[Tensor, Tensor]:
         """Waveforms side by side and their lengths, in memory from which a GPU copies while it works."""
@@ -83,15 +83,20 @@ class TokenInputs:
             return streaming_order(self._waveforms.groups, index, random)
         return random.permutation(index)
 
-    def batches(self, parts: Iterable[np.ndarray]) -> Iterator[Tensor]:
+    def batches(self, parts: Sequence[np.ndarray]) -> Iterator[Tensor]:
         """Front-end outputs of the tokens at the positions of each part, one part after the other.
 
         What is not kept is read and padded ahead, and copied to the device while that works; what comes out is the
-        same for any number of threads.
+        same for any number of threads. The host never waits for the device.
         """
-        if self._kept is not None or self._workers < 1:
-            yield from (self[part] for part in parts)
-            return
+        if self._kept is not None:
+            yield from (self._kept[places] for places in on_device(parts, self._device))
+        elif self._workers < 1:
+            yield from (self._made(self._padded(part)) for part in parts)
+        else:
+            yield from self._read_ahead(parts)
+
+    def _read_ahead(self, parts: Sequence[np.ndarray]) -> Iterator[Tensor]:
         coming = iter(parts)
         waiting: deque[Future[tuple[Tensor, Tensor]]] = deque()
         with ThreadPoolExecutor(self._workers) as pool:
@@ -110,19 +115,31 @@ class TokenInputs:
     def __getitem__(self, index: np.ndarray) -> Tensor:
         """Front-end outputs of the tokens at these positions, shape (len(index), *front_end.shape)."""
         if self._kept is not None:
-            return self._kept[torch.as_tensor(index)]
-        return self._outputs(index)
+            return self._kept[torch.as_tensor(index, device=self._device)]
+        return self._made(self._padded(index))
 
     def statistics(self, index: np.ndarray) -> tuple[float, float]:
         """Mean and standard deviation of the outputs over the tokens at these positions."""
-        count, total, squares = 0, 0.0, 0.0
-        for start in range(0, len(index), _CHUNK):
-            values = self[index[start : start + _CHUNK]].double()
+        count, sums = 0, torch.zeros(2, dtype=torch.float64, device=self._device)
+        for outputs in self.batches(in_chunks(index)):
+            values = outputs.double()
             count += values.numel()
-            total += float(values.sum())
-            squares += float(values.square().sum())
+            sums += torch.stack([values.sum(), values.square().sum()])
+        total, squares = sums.tolist()
         mean = total / count
         return mean, max((squares / count - mean**2) ** 0.5, 1e-6)
+
+
+def in_chunks(index: np.ndarray) -> list[np.ndarray]:
+    """Positions in parts that are large enough for the device and small enough for its memory."""
+    return [index[start : start + _CHUNK] for start in range(0, len(index), _CHUNK)]
+
+
+def on_device(parts: Sequence[np.ndarray], device: torch.device) -> tuple[Tensor, ...]:
+    """Whole numbers of several arrays as tensors on a device, all copied at once."""
+    if not parts:
+        return ()
+    return torch.from_numpy(np.concatenate(parts)).to(device).split([len(part) for part in parts])
 
 
 def streaming_order(

@@ -6,7 +6,6 @@ import hashlib
 import math
 import time
 from collections.abc import Callable, Sequence
-from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,7 +22,8 @@ from phonoscope.files import write_text
 from phonoscope.modules import evaluation_mode, one_thread_if_small
 from phonoscope.training.augment import augment
 from phonoscope.training.checkpoint import find_checkpoint, load_checkpoint, save_checkpoint
-from phonoscope.training.data import TokenInputs
+from phonoscope.training.data import TokenInputs, in_chunks, on_device
+from phonoscope.training.devices import autocast_on, choose_device, repeatable_convolutions
 from phonoscope.training.processes import Processes
 from phonoscope.training.recipe import TrainingRecipe
 
@@ -48,19 +48,6 @@ class EpochReport:
             f"epoch {self.epoch}/{self.epochs}  loss {self.train_loss:.4f}  train {self.train_accuracy:.1%}{chosen}"
             f"  {self.seconds_left:.0f} s left"
         )
-
-
-def choose_device(device: str = "auto") -> torch.device:
-    """Turn ``auto`` into the GPU when there is one, else the CPU; ExperimentError for a device that is not there."""
-    if device == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    try:
-        chosen = torch.device(device)
-        torch.empty(0, device=chosen)
-    except (RuntimeError, AssertionError, ValueError) as error:
-        first_line = str(error).partition("\n")[0]
-        raise ExperimentError(f"device {device!r} cannot be used ({first_line}); choose cpu, or auto") from error
-    return chosen
 
 
 def train(
@@ -105,37 +92,21 @@ def train(
         If a label is not among the classifier's, a class has no training token, the batches are too small for the
         number of processes, the checkpoint is of another training, or the loss is not finite.
     """
-    processes = Processes.start()
-    with one_thread_if_small(classifier.network):
+    target_device = choose_device(device)
+    processes = Processes.start(target_device)
+    network = classifier.network
+    with one_thread_if_small(network), repeatable_convolutions():
         training = _Training.prepare(
-            classifier, waveforms, labels, train_index, validation_index, recipe, processes, device, inputs
+            classifier, waveforms, labels, train_index, validation_index, recipe, processes, target_device, inputs
         )
         checkpoint = None if folder is None else Path(folder) / "checkpoint"
         if resume and checkpoint is not None and (found := find_checkpoint(checkpoint)) is not None:
             training.rows, training.best = load_checkpoint(
-                found, classifier.network, training.optimizer, training.scheduler, training.settings
+                found, network, training.optimizer, training.scheduler, training.settings
             )
-        wrapped = processes.wrap(classifier.network)
-        started, first_epoch = time.monotonic(), len(training.rows)
-        for epoch in range(first_epoch, training.epochs):
-            epoch_start = time.monotonic()
-            row = {"epoch": epoch + 1, **training.pass_over(wrapped, epoch), **training.validate()}
-            if not math.isfinite(row["train_loss"]):
-                raise ExperimentError(
-                    f"the loss is not finite after epoch {epoch + 1}; lower the learning rate "
-                    f"({recipe.learning_rate:g})"
-                )
-            training.rows.append({**row, "seconds": time.monotonic() - epoch_start})
-            training.keep_if_chosen(row["validation_balanced_accuracy"])
-            if checkpoint is not None and processes.is_first:
-                training.save(checkpoint)
-            if progress is not None and processes.is_first:
-                pace = (time.monotonic() - started) / (epoch + 1 - first_epoch)
-                left = pace * (training.epochs - epoch - 1)
-                progress(EpochReport(epochs=training.epochs, seconds_left=left, **training.rows[-1]))  # ty: ignore[invalid-argument-type]
+        with processes.together(network) as together:
+            training.run(torch.compile(together) if recipe.compile else together, checkpoint, progress)  # ty: ignore[invalid-argument-type]
         training.finish()
-    del wrapped
-    processes.finish()
     return pd.DataFrame(training.rows)
 
 
@@ -146,6 +117,7 @@ class _Training:
     classifier: Classifier
     inputs: TokenInputs
     targets: np.ndarray
+    truth: Tensor
     train_index: np.ndarray
     validation_index: np.ndarray
     recipe: TrainingRecipe
@@ -154,7 +126,7 @@ class _Training:
     epochs: int
     optimizer: torch.optim.Optimizer
     scheduler: torch.optim.lr_scheduler.LRScheduler
-    class_weights: Tensor
+    class_weights: Tensor | None
     settings: dict[str, Any]
     best: tuple[float, dict[str, Tensor]]
     rows: list[dict[str, float]]
@@ -169,11 +141,10 @@ class _Training:
         validation_index: np.ndarray,
         recipe: TrainingRecipe,
         processes: Processes,
-        device: str,
+        device: torch.device,
         inputs: TokenInputs | None,
     ) -> _Training:
-        target_device = processes.device(choose_device(device))
-        classifier.to(target_device)
+        classifier.to(device)
         targets = _targets(classifier, labels)
         counts = np.bincount(targets[train_index], minlength=len(classifier.labels))
         if (counts == 0).any():
@@ -184,7 +155,7 @@ class _Training:
                 f"{processes.count} processes need at least {2 * processes.count} tokens a batch; got a batch_size of "
                 f"{recipe.batch_size} and {len(train_index)} training tokens"
             )
-        inputs = inputs or TokenInputs(classifier.front_end, waveforms, device=target_device)
+        inputs = inputs or TokenInputs(classifier.front_end, waveforms, device=device)
         classifier.input_mean, classifier.input_sd = inputs.statistics(train_index)
         torch.manual_seed(recipe.seed)
         network = classifier.network
@@ -192,47 +163,78 @@ class _Training:
             network.to(memory_format=torch.channels_last)  # ty: ignore[no-matching-overload]
         steps = math.ceil(len(train_index) / recipe.batch_size)
         epochs = max(recipe.epochs, math.ceil(recipe.min_steps / steps))
-        class_weights = torch.ones(len(counts))
-        if recipe.balanced:
-            class_weights = torch.as_tensor(counts.sum() / (len(counts) * counts), dtype=torch.float32)
+        class_weights = None
+        if recipe.balanced and counts.min() < counts.max():
+            weights = counts.sum() / (len(counts) * counts)
+            class_weights = torch.as_tensor(weights, dtype=torch.float32, device=device)
         optimizer = _optimizer(network, recipe)
         return cls(
             classifier=classifier,
             inputs=inputs,
             targets=targets,
+            truth=torch.as_tensor(targets, device=device),
             train_index=train_index,
             validation_index=validation_index,
             recipe=recipe,
             processes=processes,
-            device=target_device,
+            device=device,
             epochs=epochs,
             optimizer=optimizer,
             scheduler=_scheduler(optimizer, recipe, epochs * steps),
-            class_weights=class_weights.to(target_device),
+            class_weights=class_weights,
             settings={**recipe.to_dict(), **_identity(classifier, waveforms, targets, train_index, validation_index)},
             best=(-math.inf, _copy_state(network)),
             rows=[],
         )
 
+    def run(self, wrapped: nn.Module, checkpoint: Path | None, progress: Callable[[EpochReport], None] | None) -> None:
+        """Train, validate and keep a checkpoint, epoch by epoch from where the rows end."""
+        started, first_epoch = time.monotonic(), len(self.rows)
+        for epoch in range(first_epoch, self.epochs):
+            epoch_start = time.monotonic()
+            row = {"epoch": epoch + 1, **self.pass_over(wrapped, epoch), **self.validate()}
+            if not math.isfinite(row["train_loss"]):
+                raise ExperimentError(
+                    f"the loss is not finite after epoch {epoch + 1}; lower the learning rate "
+                    f"({self.recipe.learning_rate:g})"
+                )
+            self.rows.append({**row, "seconds": time.monotonic() - epoch_start})
+            self.keep_if_chosen(row["validation_balanced_accuracy"])
+            if checkpoint is not None and self.processes.is_first:
+                self.save(checkpoint)
+            if progress is not None and self.processes.is_first:
+                pace = (time.monotonic() - started) / (epoch + 1 - first_epoch)
+                left = pace * (self.epochs - epoch - 1)
+                progress(EpochReport(epochs=self.epochs, seconds_left=left, **self.rows[-1]))  # ty: ignore[invalid-argument-type]
+
     def pass_over(self, wrapped: nn.Module, epoch: int) -> dict[str, float]:
-        """Train on all training tokens once, in the order of this epoch; mean loss and accuracy on the way."""
+        """Train on all training tokens once, in the order of this epoch; mean loss and accuracy on the way.
+
+        Everything a step needs is on the device before the first one, and nothing is asked back before the last one:
+        the host runs ahead of a GPU.
+        """
         recipe, processes = self.recipe, self.processes
-        torch.manual_seed(recipe.seed * 100_003 + epoch + 7919 * processes.rank)
-        order = self.inputs.order(self.train_index, np.random.default_rng([recipe.seed, epoch]))
-        truth_of = torch.as_tensor(self.targets, device=self.device)
-        autocast = _autocast(self.device)
+        seed = recipe.seed * 100_003 + epoch
+        torch.manual_seed(seed + 7919 * processes.rank)
+        # What is drawn for a whole batch must be the same in all processes.
+        common = None if processes.count == 1 else torch.Generator(self.device).manual_seed(seed)
+        batches = self._batches(epoch)
+        parts = [batch[processes.part] for batch in batches]
+        weight_sums, truths = self._weight_sums(batches), self._truths(parts)
+        autocast = autocast_on(self.device)
         loss_sum, hits = torch.zeros((), device=self.device), torch.zeros((), device=self.device)
-        seen = 0
         wrapped.train()
-        batches = [order[start : start + recipe.batch_size] for start in range(0, len(order), recipe.batch_size)]
-        if len(batches[-1]) < 2 * processes.count:
-            batches.pop()  # batch normalisation needs two tokens a process
-        parts = [processes.share(batch) for batch in batches]
-        for batch, mine, outputs in zip(batches, parts, self.inputs.batches(parts), strict=True):
-            truth = truth_of[torch.as_tensor(mine, device=self.device)]
-            weight_sum = self.class_weights[truth_of[torch.as_tensor(batch, device=self.device)]].sum()
-            inputs = self.classifier.standardise(outputs)
-            inputs = augment(inputs, noise=recipe.noise, time_jitter=recipe.time_jitter)
+        for batch, truth, weight_sum, outputs in zip(
+            batches, truths, weight_sums, self.inputs.batches(parts), strict=True
+        ):
+            inputs = augment(
+                self.classifier.standardise(outputs),
+                noise=recipe.noise,
+                time_jitter=recipe.time_jitter,
+                whole=len(batch),
+                part=processes.part,
+                generator=common,
+            )
             with autocast():
                 logits = wrapped(inputs)
             losses = F.cross_entropy(logits.float(), truth, weight=self.class_weights, reduction="sum")
@@ -243,39 +245,64 @@ class _Training:
             self.scheduler.step()
             loss_sum += losses.detach() / weight_sum * len(batch)
             hits += (logits.detach().argmax(1) == truth).sum()
-            seen += len(batch)
-        totals = processes.total(torch.stack([loss_sum, hits]))
-        return {"train_loss": float(totals[0]) / seen, "train_accuracy": float(totals[1]) / seen}
+        seen = sum(len(batch) for batch in batches)
+        loss, right = processes.total(torch.stack([loss_sum, hits])).tolist()
+        return {"train_loss": loss / seen, "train_accuracy": right / seen}
+
+    def _batches(self, epoch: int) -> list[np.ndarray]:
+        """Positions of the training tokens, batch by batch, in the order of an epoch."""
+        order = self.inputs.order(self.train_index, np.random.default_rng([self.recipe.seed, epoch]))
+        size = self.recipe.batch_size
+        batches = [order[start : start + size] for start in range(0, len(order), size)]
+        if len(batches[-1]) < 2 * self.processes.count:
+            batches.pop()  # batch normalisation needs two tokens a process
+        return batches
+
+    def _truths(self, parts: Sequence[np.ndarray]) -> list[Tensor]:
+        return [self.truth[places] for places in on_device(parts, self.device)]
+
+    def _weight_sums(self, batches: Sequence[np.ndarray]) -> Sequence[Tensor | int]:
+        """Sum of the class weights of each batch."""
+        if self.class_weights is None:
+            return [len(batch) for batch in batches]
+        return [self.class_weights[truth].sum() for truth in self._truths(batches)]
 
     @torch.no_grad()
     def validate(self) -> dict[str, float]:
-        """Loss and balanced accuracy on the validation tokens; NaN when there are none."""
+        """Loss and balanced accuracy on the validation tokens; NaN when there are none.
+
+        Each process takes its share of them.
+        """
         index, n_classes = self.validation_index, len(self.classifier.labels)
         if len(index) == 0:
             return {"validation_loss": math.nan, "validation_balanced_accuracy": math.nan}
-        loss, hits, counts = 0.0, np.zeros(n_classes), np.bincount(self.targets[index], minlength=n_classes)
+        parts, autocast = in_chunks(index[self.processes.part]), autocast_on(self.device)
+        sums = torch.zeros(1 + n_classes, dtype=torch.float64, device=self.device)
         with evaluation_mode(self.classifier):
-            for start in range(0, len(index), 256):
-                part = index[start : start + 256]
-                logits = self.classifier.network(self.classifier.standardise(self.inputs[part])).float().cpu()
-                truth = torch.as_tensor(self.targets[part])
-                loss += float(F.cross_entropy(logits, truth, reduction="sum"))
-                np.add.at(hits, self.targets[part], (logits.argmax(1) == truth).numpy())
+            for truth, outputs in zip(self._truths(parts), self.inputs.batches(parts), strict=True):
+                with autocast():
+                    logits = self.classifier.network(self.classifier.standardise(outputs)).float()
+                sums[0] += F.cross_entropy(logits, truth, reduction="sum")
+                sums[1:].index_add_(0, truth, (logits.argmax(1) == truth).double())
+        loss, *hits = self.processes.total(sums).tolist()
+        counts = np.bincount(self.targets[index], minlength=n_classes)
         present = counts > 0
         return {
             "validation_loss": loss / len(index),
-            "validation_balanced_accuracy": float((hits[present] / counts[present]).mean()),
+            "validation_balanced_accuracy": float((np.array(hits)[present] / counts[present]).mean()),
         }
 
     def keep_if_chosen(self, score: float) -> None:
         """Keep these weights if the recipe chooses this epoch over the ones before."""
-        top = self.best[0]
+        top, kept = self.best
         if (
             self.recipe.choose == "last"
             or math.isnan(score)
             or score >= top - _standard_error(top, len(self.validation_index))
         ):
-            self.best = (top if math.isnan(score) else max(score, top), _copy_state(self.classifier.network))
+            self.best = (top if math.isnan(score) else max(score, top), kept)
+            for name, value in self.classifier.network.state_dict().items():
+                kept[name].copy_(value)
 
     def save(self, checkpoint: Path) -> None:
         """Write the checkpoint, and the metrics so far as CSV beside it."""
@@ -347,12 +374,6 @@ def _scheduler(
         return max(0.5 * (1 + math.cos(math.pi * (step - warm) / max(1, steps - warm))), 1e-3)
 
     return torch.optim.lr_scheduler.LambdaLR(optimizer, factor)
-
-
-def _autocast(device: torch.device) -> Callable[[], Any]:
-    if device.type == "cuda" and torch.cuda.is_bf16_supported():
-        return lambda: torch.autocast("cuda", dtype=torch.bfloat16)
-    return nullcontext
 
 
 def _copy_state(network: nn.Module) -> dict[str, Tensor]:

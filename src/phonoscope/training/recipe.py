@@ -38,6 +38,9 @@ class TrainingRecipe:
         ``best``: keep the latest epoch whose balanced accuracy on the validation tokens is within one standard error
         of the best one (Breiman et al. 1984): on few tokens, an early epoch is easily the best by luck;
         ``last``: keep the last epoch.
+    compile
+        Let ``torch.compile`` fuse the network's operations: for long trainings on a GPU. On a CPU, compiling takes
+        longer than it saves.
     seed
         Seed of initialisation, order and everything else.
     """
@@ -53,6 +56,7 @@ class TrainingRecipe:
     noise: float = 0.5
     time_jitter: float = 0.07
     choose: str = "best"
+    compile: bool = False
     seed: int = 0
 
     def __post_init__(self) -> None:
