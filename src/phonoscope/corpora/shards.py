@@ -31,6 +31,7 @@ FULL_SCALE = 32768  # of 16-bit samples
 TOKENS_PER_SHARD = 8192
 _ROWS_PER_GROUP = 256  # what is read at a time: about 1 MB of speech
 _MOST_ROWS_AT_ONCE = 16 * _ROWS_PER_GROUP
+_ROWS_HASHED_AT_ONCE = 2**16
 _FORMAT = 1
 _METADATA_KEY = "phonoscope"
 
@@ -111,7 +112,7 @@ def write_shards(
     if taken:
         raise CorpusError(f"the token table has columns that the cut tokens need for themselves: {', '.join(taken)}")
     folder = Path(folder)
-    rate = sample_rate or first_rate(tokens)
+    rate, hashes = sample_rate or first_rate(tokens), _row_hashes(tokens)
     settings = {
         "format": _FORMAT,
         "sample_rate": rate,
@@ -119,10 +120,10 @@ def write_shards(
         "context_seconds": context_seconds,
         "tokens_per_shard": tokens_per_shard,
         "tokens": len(tokens),
-        "tokens_sha256": _digest(_row_hashes(tokens).tobytes(), ",".join(map(str, tokens.columns))),
+        "tokens_sha256": _digest(hashes.tobytes(), ",".join(map(str, tokens.columns))),
     }
     with locked(folder), _claimed(folder, settings):
-        plan = list(_plan(tokens, folder, settings, strict))
+        plan = list(_plan(tokens, hashes, folder, settings, strict))
         todo = [shard for shard in plan if _finished(shard) is None]
         if todo or not (folder / MANIFEST_NAME).is_file():
             open_again(folder)
@@ -162,19 +163,23 @@ def _claimed(folder: Path, settings: dict[str, Any]) -> Generator[None]:
         raise
 
 
-def _plan(tokens: pd.DataFrame, folder: Path, settings: dict[str, Any], strict: bool) -> Iterator[_Shard]:
+def _plan(
+    tokens: pd.DataFrame, hashes: np.ndarray, folder: Path, settings: dict[str, Any], strict: bool
+) -> Iterator[_Shard]:
     """Deal the tokens to files, recording by recording."""
-    schema, hashes = _schema(tokens), _row_hashes(tokens)
+    schema = _schema(tokens)
     roots = tokens.attrs.get("roots", {})
     # In the order of the table, but for recordings whose tokens are not together in it.
     numbers = tokens.groupby(["corpus", "recording"], sort=False, dropna=False).ngroup().to_numpy()
     order = np.argsort(numbers, kind="stable")
+    as_they_are = bool((order == np.arange(len(order))).all())
     ends = np.flatnonzero(np.diff(numbers[order], append=-1)) + 1  # behind the last token of each recording
     first, number = 0, 0
     for end in ends:
         if end - first < settings["tokens_per_shard"] and end != len(tokens):
             continue
-        part = tokens.iloc[order[first:end]].reset_index(drop=True)
+        # A slice shares the memory of the table.
+        part = tokens.iloc[slice(first, end) if as_they_are else order[first:end]].reset_index(drop=True)
         part.attrs = {"roots": roots}
         identity = _digest(
             json.dumps(settings, sort_keys=True), hashes[order[first:end]].tobytes(), recordings_state(part)
@@ -194,7 +199,8 @@ def _plan(tokens: pd.DataFrame, folder: Path, settings: dict[str, Any], strict: 
 
 def _row_hashes(tokens: pd.DataFrame) -> np.ndarray:
     """A number for each row of a table that stands for all its values."""
-    return pd.util.hash_pandas_object(tokens, index=False).to_numpy()
+    pieces = (tokens.iloc[row : row + _ROWS_HASHED_AT_ONCE] for row in range(0, len(tokens), _ROWS_HASHED_AT_ONCE))
+    return np.concatenate([pd.util.hash_pandas_object(piece, index=False).to_numpy() for piece in pieces])
 
 
 def _digest(*parts: str | bytes) -> str:
