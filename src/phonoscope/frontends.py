@@ -236,21 +236,38 @@ class Spectrogram(nn.Module):
         waveforms = _deaf_to(self.without_hz, waveforms, lengths, self.sample_rate)
         _, rows, columns = self.shape
         first = torch.round(self.centres(lengths) - (self.window_samples - 1) / 2).long()
-        if waveforms.device.type != "cpu" or waveforms.requires_grad:
-            return self._pictures(waveforms, lengths, first)
-        step = max(1, _CHUNK_VALUES // (samples + columns * (rows + self.window_samples)))
-        pictures = waveforms.new_empty(batch, 1, rows, columns)
-        for start in range(0, batch, step):
-            part = slice(start, start + step)
-            self._pictures(waveforms[part], lengths[part], first[part], pictures[part])
+        sound, first = self._end_to_end(waveforms, lengths, first)
+        both_ways = sound, sound.flip(0)
+        if sound.device.type != "cpu" or sound.requires_grad:
+            return self._pictures(both_ways, first)
+        pictures = sound.new_empty(batch, 1, rows, columns)
+        step = max(1, _CHUNK_VALUES // (rows * columns))
+        for part, out in zip(first.split(step), pictures.split(step), strict=True):
+            self._pictures(both_ways, part, out)
         return pictures
 
-    def _pictures(self, waveforms: Tensor, lengths: Tensor, first: Tensor, out: Tensor | None = None) -> Tensor:
-        """Decibels of frames that begin at the samples `first` (batch, columns), shape (batch, 1, rows, columns)."""
-        even, odd = self._halves(waveforms, lengths, first)
+    def _end_to_end(self, waveforms: Tensor, lengths: Tensor, first: Tensor) -> tuple[Tensor, Tensor]:
+        """The waveforms as one sound (samples,), and where in it each frame begins, (batch, columns)."""
+        batch, samples = waveforms.shape
+        # Asking a GPU would make it wait.
+        if waveforms.device.type != "cpu" or self._reach_outside(first, lengths):
+            inside = torch.arange(samples, device=waveforms.device) < lengths[:, None]
+            margin = self.window_samples  # of silence: no frame needs more, wherever it lies
+            waveforms = F.pad(waveforms.where(inside, 0.0), (margin, margin))
+            first = first.clamp(-margin, samples) + margin
+        rows = torch.arange(batch, device=first.device)[:, None] * waveforms.shape[1]
+        return waveforms.flatten(), first + rows
+
+    def _pictures(self, sounds: tuple[Tensor, Tensor], first: Tensor, out: Tensor | None = None) -> Tensor:
+        """Decibels of frames of a sound, given forwards and backwards, that begin at `first` (batch, columns).
+
+        Shape (batch, 1, rows, columns).
+        """
+        even, odd = self._halves(sounds, first)
         # About its middle a frame is an even part, which only cosines see, and an odd part, which only sines see.
         real, imaginary = self.cosines.to(even.dtype) @ even, self.sines.to(odd.dtype) @ odd
-        power = torch.addcmul(real.square(), imaginary, imaginary).unsqueeze(1)
+        squares = torch.square(real, out=_spare(real))
+        power = torch.addcmul(squares, imaginary, imaginary, out=_spare(squares)).unsqueeze(1)
         if self._points > 1:
             power = power.unflatten(2, (-1, self._points)).sum(dim=3)
         ratio = 10 ** (self.range_db / 10)
@@ -258,23 +275,16 @@ class Spectrogram(nn.Module):
             most = power.amax(dim=(2, 3), keepdim=True).clamp_min(_LEAST_POWER)
             ratio = (ratio / most).clamp_max(torch.finfo(most.dtype).max)
         # 10 log10(P + 1 / ratio), exact also where P is far below the floor
-        return torch.add(-self.range_db, torch.log1p(power * ratio), alpha=10 / math.log(10), out=out)
+        power = torch.mul(power, ratio, out=_spare(power))
+        return torch.add(-self.range_db, torch.log1p(power, out=_spare(power)), alpha=10 / math.log(10), out=out)
 
-    def _halves(self, waveforms: Tensor, lengths: Tensor, first: Tensor) -> tuple[Tensor, Tensor]:
+    def _halves(self, sounds: tuple[Tensor, Tensor], first: Tensor) -> tuple[Tensor, Tensor]:
         """Sum and difference of each frame and its mirror image, (batch, half a window, columns) each."""
-        batch, samples = waveforms.shape
-        half, margin = self.cosines.shape[1], 0
-        # Asking a GPU would make it wait.
-        if waveforms.device.type != "cpu" or self._reach_outside(first, lengths):
-            inside = torch.arange(samples, device=waveforms.device) < lengths[:, None]
-            margin = self.window_samples  # of silence: no frame needs more, wherever it lies
-            waveforms = F.pad(waveforms.where(inside, 0.0), (margin, margin))
-            first = first.clamp(-margin, samples)
-        rows = torch.arange(batch, device=first.device)[:, None] * waveforms.shape[1]
-        starts = (first + margin + rows).flatten()
-        sound = waveforms.flatten()
-        after = _stretches(sound, starts + (self.window_samples - half), half)
-        before = _stretches(sound.flip(0), len(sound) - half - starts, half)
+        forwards, backwards = sounds
+        half = self.cosines.shape[1]
+        starts = first.flatten()
+        after = _stretches(forwards, starts + (self.window_samples - half), half)
+        before = _stretches(backwards, len(forwards) - half - starts, half)
         even, odd = after + before, after - before
         return even.view(*first.shape, half).mT, odd.view(*first.shape, half).mT
 
@@ -356,6 +366,11 @@ class Waveform(nn.Module):
             variance = centred.square().sum(1, keepdim=True) / count
             centred = centred / variance.clamp_min(_LEAST_POWER).sqrt()
         return centred.unsqueeze(1)
+
+
+def _spare(tensor: Tensor) -> Tensor | None:
+    """The tensor itself, to be written over, unless a gradient will need it."""
+    return None if tensor.requires_grad else tensor
 
 
 def _stretches(sound: Tensor, starts: Tensor, samples: int) -> Tensor:
