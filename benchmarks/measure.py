@@ -42,6 +42,7 @@ class Measurement:
     unit: str
     ratios: tuple[float, ...]
     note: str = ""
+    curve: tuple[tuple[float, float], ...] = ()  # of growth: size and median
 
     @property
     def ratio(self) -> float:

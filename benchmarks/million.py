@@ -1,17 +1,23 @@
 """A million synthetic tokens through the commands: tokens with sound, explanation by CAM, class means.
 
-Run: ``python -m benchmarks.million FOLDER [--tokens 1000000] [--jobs 2]``. What is finished is kept: the same line goes
-on after an interruption. The folder needs about 20 kB a token.
+Run: ``python -m benchmarks.million FOLDER [--tokens 10000 100000 1000000] [--jobs 2] [--store]``. What is finished is
+kept: the same line goes on after an interruption. The folder needs about 20 kB a token. With three numbers or more, it
+is told how time and memory grow.
 """
 
 import argparse
 import json
 import shutil
 import sys
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
+import numpy as np
+
 from benchmarks.cost import FailedError, cost_of
+from benchmarks.scaling import exponent
+from benchmarks.stored import circumstances, store
 
 SAMPLE_RATE = 16_000
 REPEATS = 20  # of each phone; one recording a talker, about a minute
@@ -26,7 +32,7 @@ classes = "paper"
 """
 PHONOSCOPE = [sys.executable, "-m", "phonoscope"]
 EPOCHS = "4"
-THREADED = ("train", "explain")  # the others use processes
+GROWING = ("corpus", "tokens", "explain")
 ROOT = Path(__file__).resolve().parents[1]
 HEAD = f"{'stage':<20} {'tokens':>9} {'wall s':>8} {'CPU s':>8} {'tokens/CPU s':>13} {'peak MiB':>9}"
 
@@ -68,47 +74,64 @@ def stages(folder: Path, talkers: int, jobs: int) -> dict[str, tuple[int, list[s
         return [*PHONOSCOPE, "tokens", str(folder / name), "--sound", "--jobs", str(jobs), "--out", str(folder / out)]
 
     train = ["train", str(folder / "learnt-tokens"), "--recipe", str(folder / "recipe.toml"), "--epochs", EPOCHS]
-    explain = ["explain", str(folder / "trained" / "classifier"), "--tokens", str(folder / "tokens")]
+    explain = ["explain", str(folder / "trained" / "classifier"), "--tokens", str(folder / "tokens"), "--method", "cam"]
     return {
         "corpus to learn from": (LEARNT_TALKERS, written("learnt", LEARNT_TALKERS, LEARNT_PART)),
         "corpus": (talkers, written("corpus", talkers, 0)),
         "tokens to learn from": (LEARNT_TALKERS, cut("learnt", "learnt-tokens")),
         "tokens": (talkers, cut("corpus", "tokens")),
         "train": (LEARNT_TALKERS, [*PHONOSCOPE, *train, "--out", str(folder / "trained")]),
-        "explain": (talkers, [*PHONOSCOPE, *explain, "--method", "cam", "--out", str(folder / "maps")]),
+        "explain": (talkers, [*PHONOSCOPE, *explain, "--jobs", str(jobs), "--out", str(folder / "maps")]),
     }
 
 
-def run_stages(folder: Path, tokens: int, jobs: int) -> None:
-    """Run every stage that is not finished, each in a process of its own, and print what it cost."""
+def run_stages(folder: Path, tokens: int, jobs: int) -> dict[str, dict[str, float]]:
+    """Run every stage that is not finished, each in a process of its own; tell and return what each cost."""
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "recipe.toml").write_text(RECIPE, encoding="utf-8")
-    book = folder / f"costs-{tokens}.json"
+    book = folder / "costs.json"
     known = json.loads(book.read_text(encoding="utf-8")) if book.is_file() else {}
-    print(HEAD, flush=True)
     for name, (talkers, command) in stages(folder, -(-tokens // TOKENS_PER_TALKER), jobs).items():
         if name not in known:
-            threads = jobs if name in THREADED else 1
+            threads = jobs if name == "train" else 1  # the others use processes
             environment = {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": str(threads)}
-            log = folder / f"{name.replace(' ', '-')}.log"
-            known[name] = {"tokens": talkers * TOKENS_PER_TALKER, **asdict(cost_of(command, log, environment))}
+            cost = cost_of(command, folder / f"{name.replace(' ', '-')}.log", environment)
+            known[name] = {"tokens": talkers * TOKENS_PER_TALKER, **asdict(cost)}
             book.write_text(json.dumps(known, indent=1), encoding="utf-8")
         count, wall, cpu, peak = known[name].values()
         print(f"{name:<20} {count:>9} {wall:>8.1f} {cpu:>8.1f} {count / cpu:>13.0f} {peak:>9.0f}", flush=True)
+    return known
+
+
+def growth(costs: Sequence[dict[str, dict[str, float]]]) -> Iterator[str]:
+    """Say with which power of the number of tokens the CPU time and the memory of each stage grew."""
+    for stage in GROWING:
+        sizes = [of[stage]["tokens"] for of in costs]
+        for what in ("cpu_seconds", "peak_mib"):
+            low, slope, high = exponent(sizes, np.array([[of[stage][what] for of in costs]]))
+            yield f"{stage}: {what} grew with tokens to the power of {slope:.3f} (95 %: {low:.3f} to {high:.3f})"
 
 
 def main() -> int:
     """Read the command line and run."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.million", description=__doc__)
     parser.add_argument("folder", type=Path, help="where everything goes; it needs about 20 kB a token")
-    parser.add_argument("--tokens", type=int, default=1_000_000, help="about so many tokens (default 1000000)")
-    parser.add_argument("--jobs", type=int, default=2, help="processes, or threads, of each command (default 2)")
+    parser.add_argument("--tokens", type=int, nargs="+", default=[1_000_000], help="about so many (default 1000000)")
+    parser.add_argument("--jobs", type=int, default=2, help="processes, in training threads (default 2)")
+    parser.add_argument("--store", action="store_true", help="keep what was found in benchmarks/results")
     given = parser.parse_args()
+    print(HEAD, flush=True)
     try:
-        run_stages(given.folder.resolve(), given.tokens, given.jobs)
+        costs = [run_stages(given.folder.resolve() / str(number), number, given.jobs) for number in given.tokens]
     except FailedError as error:
         print(error, file=sys.stderr)
         return 1
+    if len(costs) > 2:
+        print("\n".join(growth(costs)))
+    if given.store:
+        numbers = " ".join(map(str, given.tokens))
+        facts = {**circumstances(), "command": f"python -m benchmarks.million FOLDER --tokens {numbers}"}
+        store("million", [{"stage": stage, **cost} for of in costs for stage, cost in of.items()], facts)
     return 0
 
 

@@ -13,6 +13,7 @@ BENCHMARKS = {
     "filters": "response spectra and Wigner–Ville distributions, and plain ports of the formulas",
     "geometry": "measures of weights, and a plain port of the formulas",
     "textgrids": "reading 13 100 TextGrids, and praatio",
+    "scaling": "exponents of time and memory in tokens, their length, rows, classes and methods",
 }
 # Commands of their own beside them.
 ELSEWHERE = {"truth": "every method scored where the truth was planted; by itself: phonoscope bench truth"}

@@ -2,37 +2,22 @@
 
 import json
 import os
-import platform
 import sys
 from collections.abc import Sequence
 from contextlib import redirect_stdout
 from dataclasses import asdict
-from datetime import UTC, datetime
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 from benchmarks.measure import HEAD, LackingError, Measurement, line
 from benchmarks.registry import BENCHMARKS, ELSEWHERE, load
-from benchmarks.stored import RESULTS, Regression, machine, read_stored, regressions, store
+from benchmarks.stored import RESULTS, Regression, circumstances, read_stored, regressions, store
 
-LIBRARIES = ("numpy", "scipy", "torch", "pandas", "pyarrow", "librosa", "captum", "praat-parselmouth", "praatio")
 FEWEST_ROUNDS = 5
 
 
 class RequestError(Exception):
     """What was asked for cannot be done; the message says what can."""
-
-
-def versions() -> dict[str, str]:
-    """Versions of Python and of what is compared."""
-    found = {"python": platform.python_version()}
-    for library in LIBRARIES:
-        try:
-            found[library] = version(library)
-        except PackageNotFoundError:
-            found[library] = "not installed"
-    return found
 
 
 def row(name: str, found: Measurement) -> dict[str, Any]:
@@ -115,7 +100,7 @@ def run_benchmarks(
     """
     names = chosen(names, rounds)
     table = sys.stderr if as_json else sys.stdout
-    facts = {"date": f"{datetime.now(UTC):%Y-%m-%d}", "machine": machine(), "versions": versions()}
+    facts = circumstances()
     where, threads = facts["machine"], os.environ["OMP_NUM_THREADS"]
     print(f"{', '.join(f'{key} {value}' for key, value in facts['versions'].items())}", file=table)
     print(f"{where['processor']}, {where['cores']} cores, {where['system']}; OMP_NUM_THREADS={threads}", file=table)

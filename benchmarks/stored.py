@@ -5,12 +5,15 @@ import os
 import platform
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 RESULTS = Path(__file__).resolve().parent / "results"
+LIBRARIES = ("numpy", "scipy", "torch", "pandas", "pyarrow", "librosa", "captum", "praat-parselmouth", "praatio")
 LEAST_LOSS = 0.10  # of the median ratio: what is smaller is not worth an alarm
 LEVEL = 0.01  # of the rank test: with five rounds against five, at most one pair in 25 is in the wrong order
 FEWEST = 5  # rounds on either side, for fewer the rank test cannot reach its level
@@ -38,6 +41,22 @@ def machine() -> dict[str, Any]:
     except (OSError, StopIteration):
         pass  # not Linux, or a processor that does not say its name
     return {"processor": model, "cores": os.cpu_count(), "system": platform.system()}
+
+
+def versions() -> dict[str, str]:
+    """Versions of Python and of what is compared."""
+    found = {"python": platform.python_version()}
+    for library in LIBRARIES:
+        try:
+            found[library] = version(library)
+        except PackageNotFoundError:
+            found[library] = "not installed"
+    return found
+
+
+def circumstances() -> dict[str, Any]:
+    """When, on what and with what something was measured."""
+    return {"date": f"{datetime.now(UTC):%Y-%m-%d}", "machine": machine(), "versions": versions()}
 
 
 def worse(what: str, stored: Sequence[float], found: Sequence[float], *, more_is_better: bool) -> Regression | None:
@@ -76,11 +95,11 @@ def store(name: str, rows: Sequence[dict[str, Any]], facts: dict[str, Any], fold
 
 
 def regressions(rows: Sequence[dict[str, Any]], before: dict[str, Any]) -> list[Regression]:
-    """Which measurements of a benchmark are worse than its stored ones; exponents are held to their bars only."""
+    """Which measurements of a benchmark are worse than its stored ones; growth is held to its bars only."""
     stored = {row["what"]: row for row in before["results"]}
     found = []
     for row in rows:
-        if row["what"] not in stored or row["unit"] == "exponent":
+        if row["what"] not in stored or row["curve"]:
             continue
         ratios = stored[row["what"]]["ratios"], row["ratios"]
         judged = worse(row["what"], *ratios, more_is_better=row["bar"]["at_least"])

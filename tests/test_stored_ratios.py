@@ -57,11 +57,11 @@ def test_where_less_is_better_the_other_direction_is_worse(stored):
     assert stored.worse("x", high, low, more_is_better=False) is None
 
 
-def test_too_few_rounds_and_exponents_are_not_judged(stored):
+def test_too_few_rounds_and_curves_of_growth_are_not_judged(stored):
     assert stored.worse("x", [2.0] * 4, [1.0] * 5, more_is_better=True) is None
-    row = {"what": "x", "unit": "exponent", "bar": {"at_least": False}, "ratios": [1.0] * 5}
+    row = {"what": "x", "curve": [[1, 1], [2, 2]], "bar": {"at_least": False}, "ratios": [1.0] * 5}
     worse = {**row, "ratios": [2.0, 2.1, 2.2, 2.3, 2.4]}
     assert stored.regressions([worse], {"results": [row]}) == []
-    in_ms = [{**one, "unit": "ms"} for one in (row, worse)]
-    assert [one.what for one in stored.regressions(in_ms[1:], {"results": in_ms[:1]})] == ["x"]
-    assert stored.regressions(in_ms[1:], {"results": []}) == []
+    plain = [{**one, "curve": []} for one in (row, worse)]
+    assert [one.what for one in stored.regressions(plain[1:], {"results": plain[:1]})] == ["x"]
+    assert stored.regressions(plain[1:], {"results": []}) == []
