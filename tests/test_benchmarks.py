@@ -18,7 +18,7 @@ from phonoscope.cli import app
 from phonoscope.errors import PhonoscopeError
 
 ROOT = Path(__file__).resolve().parents[1]
-HELPERS = {"__init__", "__main__", "cost", "measure", "million", "registry", "runner", "stored"}
+HELPERS = {"__init__", "__main__", "cost", "figure", "measure", "million", "registry", "runner", "stored"}
 FILES = {path.stem for path in (ROOT / "benchmarks").glob("*.py")} - HELPERS
 
 
