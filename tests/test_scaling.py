@@ -122,3 +122,19 @@ def test_talkers_of_all_parts_are_different_ones(tmp_path, monkeypatch):
     assert sorted(tokens["speaker"].unique()) == ["0007-f01", "0007-m01", "0008-m01"]
     assert tokens["token"].is_unique
     assert sorted(path.name for path in tmp_path.iterdir()) == ["corpus"]
+
+
+def test_the_figure_shows_what_was_stored():
+    figure = import_module("benchmarks.figure")
+    stages = [
+        {"stage": stage, "tokens": tokens, "cpu_seconds": tokens / 100, "peak_mib": 400}
+        for stage in figure.GROWING
+        for tokens in (10_000, 1_000_000)
+    ]
+    curves = [{"what": what, "curve": [[2, 3.0], [8, 12.0]]} for what in figure.RELATIVE]
+    time, memory, rest = figure.growth_figure(stages, curves).axes
+    assert time.get_lines()[0].get_xydata().tolist() == [[10_000, 100], [1_000_000, 10_000]]
+    assert memory.get_lines()[0].get_ydata().tolist() == [400, 400]
+    assert rest.get_lines()[0].get_xydata().tolist() == [[1, 1], [4, 4]]
+    assert (time.get_ylabel(), memory.get_ylabel()) == ("s", "MiB")
+    assert all(axes.get_xscale() == axes.get_yscale() == "log" for axes in (time, memory, rest))
