@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from phonoscope.cli.options import AsJson, Seed, Trust
+from phonoscope.cli.options import AsJson, Engine, Jobs, Seed, Trust, chosen_engine
 from phonoscope.cli.terminal import print_json, say
 
 
@@ -18,6 +18,8 @@ def evidence(
     ] = None,
     tokens: Annotated[int, typer.Option(help="Most tested tokens to judge on.")] = 120,
     seed: Seed = 0,
+    engine: Engine = "local",
+    jobs: Jobs = None,
     trust_imports: Trust = False,
     as_json: AsJson = False,
 ) -> None:
@@ -31,7 +33,10 @@ def evidence(
 
     sweep_report(run_folder)
     asked = DEFAULT_METHODS if methods is None else [m.strip() for m in methods.split(";") if m.strip()]
-    facts = run_evidence(run_folder, methods=asked, tokens=tokens, seed=seed, trust_imports=trust_imports, say=say)
+    each = chosen_engine(engine, jobs)
+    facts = run_evidence(
+        run_folder, methods=asked, tokens=tokens, seed=seed, trust_imports=trust_imports, each=each, say=say
+    )
     typer.echo("")
     for verdict in facts["verdicts"]:
         typer.echo(f"{verdict['method']}: {verdict['summary']}")

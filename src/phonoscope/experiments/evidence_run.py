@@ -5,8 +5,8 @@ The tables go to ``evidence/`` in the run folder, where the report finds them.
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -19,17 +19,20 @@ from phonoscope.attribution import METHODS, contrast, explain
 from phonoscope.attribution.method import Ask, parse_method
 from phonoscope.errors import AttributionError, ExperimentError
 from phonoscope.evidence.agreement import method_agreement
-from phonoscope.evidence.faithful import CAUSAL, Faithfulness, faithfulness, pooled_measures
+from phonoscope.evidence.faithful import CAUSAL, pooled_measures
 from phonoscope.evidence.following import formant_following
 from phonoscope.evidence.removal import formant_removal, removal_table
+from phonoscope.experiments.evidence_parts import UNITS, Judged, joined, judge_methods
 from phonoscope.experiments.folder import Run, write_table
 from phonoscope.experiments.held_out import HeldOut, held_out
+from phonoscope.experiments.parts import WORK
 from phonoscope.files import write_json
 from phonoscope.folders import locked, open_again, write_checksums
 from phonoscope.phonetics.confusions import beside_human, confusion_table
 from phonoscope.phonetics.overlap import overlap_against_confusions
 from phonoscope.phonetics.profiles import class_profiles, profile, profile_correlations
 from phonoscope.phonetics.shares import formant_shares
+from phonoscope.workers import Each, in_this_process
 
 FOLDER, FACTS = "evidence", "evidence.json"
 # Filtering shows what is lost with a sound; with the band at its average level, also what its absence said.
@@ -46,26 +49,8 @@ DEFAULT_METHODS = (
 )
 DEFAULT_TOKENS = 120
 MOST_PAIRS = 3
-_UNITS = ("speaker", "recording")
 
 Say = Callable[[str], None]
-
-
-@dataclass(frozen=True)
-class Judged:
-    """What was found for one method: maps and their profiles, maps of the same tokens by another fold's classifier
-    (none for a run with one classifier), and the measures."""
-
-    method: str
-    profiles: xr.DataArray
-    maps: list[xr.DataArray]
-    others: list[xr.DataArray]
-    found: list[Faithfulness]
-
-    @property
-    def all_maps(self) -> xr.DataArray:
-        """Maps of all tokens, each by the classifier that never met it."""
-        return _joined(self.maps)
 
 
 def run_evidence(
@@ -75,6 +60,7 @@ def run_evidence(
     tokens: int = DEFAULT_TOKENS,
     seed: int = 0,
     trust_imports: bool = False,
+    each: Each = in_this_process,
     say: Say = lambda _line: None,
 ) -> dict[str, Any]:
     """Judge the maps of several methods on the tested tokens of a run.
@@ -86,6 +72,8 @@ def run_evidence(
         Methods that do not suit the network are reported and left out.
     tokens
         Most tokens, the same number of each class where there are enough, drawn at random from all folds.
+    each
+        How the work is spread over processes or machines; what is found does not depend on it.
 
     Returns
     -------
@@ -101,17 +89,33 @@ def run_evidence(
     """
     run = Run(source)
     with locked(run.folder / FOLDER):
-        return _run(run, methods, tokens, seed, trust_imports, say)
+        return _run(run, methods, tokens, seed, trust_imports, each, say)
 
 
-def _run(run: Run, methods: Sequence[str], tokens: int, seed: int, trust_imports: bool, say: Say) -> dict[str, Any]:
+def _run(
+    run: Run, methods: Sequence[str], tokens: int, seed: int, trust_imports: bool, each: Each, say: Say
+) -> dict[str, Any]:
     asked = list(dict.fromkeys([*(_known(method) for method in methods), FILLED, CAUSAL]))
     chosen = choose_tokens(run, tokens, seed)
     parts = list(held_out(run, only=chosen, trust_imports=trust_imports))
     table = pd.concat([part.tokens for part in parts], ignore_index=True)
-    clusters = table[list(_UNITS)]
+    clusters = table[list(UNITS)]
     classes = table["class"].astype(str).tolist()
-    judged, left_out = _judge(parts, asked, seed, say)
+    folder = run.folder / FOLDER
+    # Without them the tables of an earlier attempt and of this one cannot be taken for each other's.
+    open_again(folder)
+    (folder / FACTS).unlink(missing_ok=True)
+    judged, left_out = judge_methods(
+        run,
+        chosen.tolist(),
+        len(parts),
+        asked,
+        folder / WORK,
+        seed=seed,
+        trust_imports=trust_imports,
+        each=each,
+        say=say,
+    )
     formants = _formants(run)
     max_hz = float(run.facts["max_hz"])
     collected: dict[str, list[pd.DataFrame]] = {name: [] for name in ("shares", "following", "specificity", "profiles")}
@@ -133,7 +137,7 @@ def _run(run: Run, methods: Sequence[str], tokens: int, seed: int, trust_imports
     if formants is not None:
         say("each formant taken out of the sound")
         removed = [_removed(part, formants, max_hz, seed) for part in parts]
-        tables["removal"] = removal_table(pd.concat(removed), table[["token", *_UNITS]], seed=seed)
+        tables["removal"] = removal_table(pd.concat(removed), table[["token", *UNITS]], seed=seed)
     tables["measures"] = pd.concat([_measures(one, classes, clusters, seed) for one in judged], ignore_index=True)
     tables["token_measures"] = pd.concat([f.tokens for one in judged for f in one.found], ignore_index=True)
     tables["curves"] = _mean_curves(judged)
@@ -146,10 +150,6 @@ def _run(run: Run, methods: Sequence[str], tokens: int, seed: int, trust_imports
     if run.has_table("asymmetry") and len(run.table("asymmetry")):
         tables["asymmetry"] = beside_human(run.table("asymmetry"))
     tables["contrasts"] = _contrasts(run, trust_imports, seed, say)
-    folder = run.folder / FOLDER
-    # Without them the tables of an earlier attempt and of this one cannot be taken for each other's.
-    open_again(folder)
-    (folder / FACTS).unlink(missing_ok=True)
     for name, one in tables.items():
         write_table(folder, name, one)
     facts = {
@@ -164,6 +164,7 @@ def _run(run: Run, methods: Sequence[str], tokens: int, seed: int, trust_imports
         "tables": sorted(tables),
     }
     write_json(folder / FACTS, facts)
+    shutil.rmtree(folder / WORK)
     write_checksums(folder)
     return facts
 
@@ -203,51 +204,6 @@ def _known(method: str) -> str:
     return str(ask)
 
 
-def _judge(
-    parts: Sequence[HeldOut], methods: Sequence[str], seed: int, say: Say
-) -> tuple[list[Judged], list[dict[str, str]]]:
-    """Maps and measures of every method that suits the network, the causal one first made and shared."""
-    left_out: list[dict[str, str]] = []
-    causal = [_explain(part, CAUSAL, seed) for part in parts]
-    judged = []
-    for method in methods:
-        say(f"{method}: maps and measures")
-        try:
-            maps = causal if method == CAUSAL else [_explain(part, method, seed) for part in parts]
-            others = [_explain(part, method, seed, by=parts[i - 1]) for i, part in enumerate(parts) if len(parts) > 1]
-            found = [
-                faithfulness(
-                    part.classifier,
-                    part.waveforms,
-                    method,
-                    target="true",
-                    clusters=part.tokens[list(_UNITS)],
-                    seed=seed,
-                    maps=own,
-                    causal=reference,
-                    **part.known,
-                )
-                for part, own, reference in zip(parts, maps, causal, strict=True)
-            ]
-        except AttributionError as error:
-            say(f"{method}: left out ({error})")
-            left_out.append({"method": method, "reason": str(error)})
-            continue
-        judged.append(Judged(method, _joined([profile(m) for m in maps]), maps, others, found))
-    return judged, left_out
-
-
-def _explain(part: HeldOut, method: str, seed: int, by: HeldOut | None = None) -> xr.DataArray:
-    """Maps of a part's tokens by its own classifier, or by that of another fold."""
-    by = part if by is None else by
-    known: dict[str, Any] = {**part.known, "reference": by.reference}
-    return explain(by.classifier, part.waveforms, "true", method, seed=seed, **known)
-
-
-def _joined(parts: Sequence[xr.DataArray]) -> xr.DataArray:
-    return xr.concat(list(parts), dim="token", combine_attrs="override", join="override")
-
-
 def _predicted(run: Run, table: pd.DataFrame) -> pd.Series:
     return table["token"].map(run.predictions.set_index("token")["predicted"])
 
@@ -273,7 +229,7 @@ def _add_formants(
     if known.sum() < 2:
         return
     profiles, rows = one.profiles[known], table[known].reset_index(drop=True)
-    classes, clusters = rows["class"].astype(str).tolist(), rows[list(_UNITS)]
+    classes, clusters = rows["class"].astype(str).tolist(), rows[list(UNITS)]
     top = min(max_hz, float(profiles.attrs["max_hz"]))
     shares = formant_shares(profiles, formants, max_hz=top, labels=classes, clusters=clusters, seed=seed)
     following = formant_following(profiles, formants, classes, clusters, seed=seed)
@@ -301,7 +257,7 @@ def _measures(one: Judged, classes: Sequence[str], clusters: pd.DataFrame, seed:
     row: dict[str, Any] = {"method": one.method, "measure": "classifier-agreement", "n": 0, "n_units": 0, "unit": ""}
     row["note"] = "the run has one classifier; compare with a run of another seed"
     if one.others:
-        both = {"own": one.all_maps, "other fold": _joined(one.others)}
+        both = {"own": one.all_maps, "other fold": joined(one.others)}
         found = method_agreement(both, classes, clusters, seed=seed).iloc[0].to_dict()
         row |= {"value": found["agreement"], "low": found["low"], "high": found["high"], "chance": found["other_class"]}
         row |= {"n": found["n"], "n_units": found["n_units"], "unit": found["unit"]}
@@ -338,14 +294,14 @@ def _contrasts(run: Run, trust_imports: bool, seed: int, say: Say) -> pd.DataFra
         few = pd.concat([shuffled[wrong], shuffled[~wrong].groupby("class").head(DEFAULT_TOKENS // 4)])
         parts = list(held_out(run, only=few["token"].to_numpy(), trust_imports=trust_imports))
         profiles = [profile(_contrast(part, pair, seed)) for part in parts]
-        joined = _joined(profiles)
+        every = joined(profiles)
         rows = pd.concat([part.tokens for part in parts], ignore_index=True)
         heard = _predicted(run, rows)
         groups = [
             f"{spoken}, recognised" if spoken == taken else f"{spoken}, taken for {taken}"
             for spoken, taken in zip(rows["class"], heard, strict=True)
         ]
-        found = class_profiles(joined, groups, rows[list(_UNITS)], seed=seed)
+        found = class_profiles(every, groups, rows[list(UNITS)], seed=seed)
         tables.append(found.rename(columns={"label": "group"}).assign(pair=f"{pair[0]} − {pair[1]}"))
     return pd.concat(tables, ignore_index=True)[columns] if tables else pd.DataFrame(columns=columns)
 

@@ -21,7 +21,7 @@ from phonoscope.corpora.shards import MANIFEST_NAME
 from phonoscope.corpora.sounds import TokenSounds, open_tokens
 from phonoscope.errors import ExperimentError
 from phonoscope.experiments.folder import Run
-from phonoscope.experiments.held_out import classifier_folder, reference_tokens
+from phonoscope.experiments.held_out import classifier_folder, reference_tokens, run_identity
 from phonoscope.experiments.map_parts import StoredMaps, as_rows, classes_of, store_parts
 from phonoscope.experiments.material import CONTEXT_SECONDS, check_rate
 from phonoscope.experiments.parts import PartTokens, Progress
@@ -53,7 +53,7 @@ class _Explaining:
     trust_imports: bool
     device: str
     sample_rate: int
-    weights: tuple[str, ...]
+    weights: str
 
     def rows(self, part: PartTokens) -> Iterator[tuple[pa.Table, dict[str, Any]]]:
         """Yield maps of the part's tokens, a batch at a time."""
@@ -161,7 +161,6 @@ def explain_run(
     tested = run.tokens[run.tokens["fold"].notna()]
     if len(tested) == 0:
         raise ExperimentError(f"{run.folder} holds no tested token to explain")
-    folders = dict.fromkeys(classifier_folder(run, int(fold)) for fold in sorted(tested["fold"].unique()))
     asked = _Explaining(
         str(run.folder),
         None,
@@ -172,7 +171,7 @@ def explain_run(
         trust_imports,
         device,
         int(run.facts["sample_rate"]),
-        tuple(sha256(path) for path in [*(folder / WEIGHTS_NAME for folder in folders), run.folder / "tokens.parquet"]),
+        run_identity(run),
     )
     return store_parts(asked, tested, run.labels, Path(out), together=("fold",), each=each, progress=progress)
 
@@ -217,7 +216,7 @@ def explain_tokens(
         trust_imports,
         device,
         classifier.sample_rate,
-        (sha256(local_folder(source) / WEIGHTS_NAME), _table_identity(Path(table))),
+        f"{sha256(local_folder(source) / WEIGHTS_NAME)} {_table_identity(Path(table))}",
     )
     return store_parts(asked, tokens, classifier.labels, Path(out), each=each, progress=progress)
 

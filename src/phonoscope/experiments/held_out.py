@@ -12,10 +12,11 @@ import pandas as pd
 
 from phonoscope.attribution.reference import MOST_TOKENS
 from phonoscope.audio import cut
-from phonoscope.classifier import Classifier
+from phonoscope.classifier import WEIGHTS_NAME, Classifier
 from phonoscope.errors import ExperimentError
 from phonoscope.experiments.folder import Run
 from phonoscope.experiments.material import CONTEXT_SECONDS
+from phonoscope.files import sha256
 
 
 @dataclass(frozen=True)
@@ -104,6 +105,13 @@ def classifier_folder(run: Run, fold: int) -> Path:
     """Folder of the classifier of a fold: its own, or that of the whole run where there is one alone."""
     own = run.folder / "folds" / str(fold) / "classifier"
     return own if own.is_dir() else run.folder / "classifier"
+
+
+def run_identity(run: Run) -> str:
+    """What stands for the tokens of a run and for the classifiers that were tested on them: their checksums."""
+    folds = sorted(run.tokens["fold"].dropna().unique())
+    folders = dict.fromkeys(classifier_folder(run, int(fold)) for fold in folds)
+    return " ".join(sha256(path) for path in (run.folder / "tokens.parquet", *(f / WEIGHTS_NAME for f in folders)))
 
 
 def reference_tokens(tokens: pd.DataFrame, fold: int, rate: int) -> list[np.ndarray]:
