@@ -8,6 +8,7 @@ BENCHMARKS = {
     "cam": "class activation maps over a bare forward pass",
     "attribution": "other methods of attribution, and captum's",
     "spectrogram": "the front end, and short-time Fourier transforms token by token",
+    "tokens": "from recordings to spectrograms, the paper's way, and librosa token by token",
     "formants": "formants and F0 of tokens, and Praat's",
     "synthesis": "tokens a second of a synthetic corpus",
     "filters": "response spectra and Wigner–Ville distributions, and plain ports of the formulas",
