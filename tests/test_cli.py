@@ -52,7 +52,10 @@ def test_the_version_is_that_of_the_package():
     assert CliRunner().invoke(app, ["--version"]).output.strip() == f"phonoscope {__version__}"
 
 
-@pytest.mark.parametrize("code", ["raise KeyboardInterrupt", "import os, signal; os.kill(os.getpid(), signal.SIGINT)"])
+@pytest.mark.parametrize(
+    "code",
+    ["raise KeyboardInterrupt", "import os, signal, time; os.kill(os.getpid(), signal.SIGINT); time.sleep(9)"],
+)
 def test_an_interruption_says_that_it_can_go_on(code, tmp_path):
     check = f"""
 import sys

@@ -111,7 +111,7 @@ def write_shards(
     taken = sorted(set(OWN_COLUMNS) & set(tokens.columns))
     if taken:
         raise CorpusError(f"the token table has columns that the cut tokens need for themselves: {', '.join(taken)}")
-    folder = Path(folder)
+    folder = Path(folder).absolute()  # workers may be in another folder
     rate, hashes = sample_rate or first_rate(tokens), _row_hashes(tokens)
     settings = {
         "format": _FORMAT,

@@ -110,8 +110,11 @@ def judge_methods(
     tuple
         What was found for each method, and ``method, reason`` of those that were left out.
     """
+    work = work.absolute()  # others may work in another folder
     identity = f"{__version__} {run_identity(run)}"
-    first = _Task(str(run.folder), tuple(map(str, chosen)), 0, CAUSAL, seed, trust_imports, None, "", identity)
+    first = _Task(
+        str(run.folder.absolute()), tuple(map(str, chosen)), 0, CAUSAL, seed, trust_imports, None, "", identity
+    )
     causal = [replace(first, place=fold, folder=str(work / f"causal-{fold}")) for fold in range(folds)]
     say(f"{CAUSAL}: maps")
     _finish(causal, each)

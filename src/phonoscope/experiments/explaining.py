@@ -162,7 +162,7 @@ def explain_run(
     if len(tested) == 0:
         raise ExperimentError(f"{run.folder} holds no tested token to explain")
     asked = _Explaining(
-        str(run.folder),
+        str(run.folder.absolute()),
         None,
         method,
         target,
@@ -202,13 +202,14 @@ def explain_tokens(
     ExperimentError
         If the tokens were cut at another rate than the classifier's.
     """
-    classifier = Classifier.from_pretrained(source, trust_imports=trust_imports)
+    folder = local_folder(source)
+    classifier = Classifier.from_pretrained(folder, trust_imports=trust_imports)
     tokens = open_tokens(table)
     if isinstance(tokens, TokenSounds):
         check_rate(tokens, classifier.sample_rate)
     asked = _Explaining(
-        str(source),
-        str(table),
+        str(folder.absolute()),
+        str(Path(table).absolute()),
         method,
         target,
         layer,
@@ -216,7 +217,7 @@ def explain_tokens(
         trust_imports,
         device,
         classifier.sample_rate,
-        f"{sha256(local_folder(source) / WEIGHTS_NAME)} {_table_identity(Path(table))}",
+        f"{sha256(folder / WEIGHTS_NAME)} {_table_identity(Path(table))}",
     )
     return store_parts(asked, tokens, classifier.labels, Path(out), each=each, progress=progress)
 

@@ -96,7 +96,8 @@ def sources_of(tokens: pd.DataFrame | TokenSounds, folder: Path, together: Seque
         Columns by which a part must not be mixed; the table is sorted by them.
     """
     if isinstance(tokens, TokenSounds):
-        return [Source(path, True, pq.read_metadata(path).num_rows, _identity(path)) for path in tokens.paths]
+        paths = [path.absolute() for path in tokens.paths]
+        return [Source(path, True, pq.read_metadata(path).num_rows, _identity(path)) for path in paths]
     shutil.rmtree(folder, ignore_errors=True)
     parts: list[pd.DataFrame] = []
     groups = [tokens] if not together else [rows for _, rows in tokens.groupby(list(together), sort=True)]
@@ -108,7 +109,7 @@ def sources_of(tokens: pd.DataFrame | TokenSounds, folder: Path, together: Seque
         part.attrs = {"roots": tokens.attrs.get("roots", {})}
         path = folder / f"part-{number:05d}.parquet"
         write_tokens(path, part)
-        found.append(Source(path, False, len(part), _digest(sha256(path), recordings_state(part))))
+        found.append(Source(path.absolute(), False, len(part), _digest(sha256(path), recordings_state(part))))
     return found
 
 
@@ -141,10 +142,10 @@ def make_parts(
     """
     asked = _digest(to_json(settings))
     tasks = [
-        _Task(ask, source, folder / f"part-{number:05d}.parquet", _digest(asked, source.identity))
+        _Task(ask, source, folder.absolute() / f"part-{number:05d}.parquet", _digest(asked, source.identity))
         for number, source in enumerate(sources)
     ]
-    for path in set(folder.glob("part-*.parquet")) - {task.path for task in tasks}:
+    for path in set(folder.absolute().glob("part-*.parquet")) - {task.path for task in tasks}:
         path.unlink()
     todo = [task for task in tasks if file_facts(task.path).get("identity") != task.identity]
     count = sum(source.tokens for source in sources)
