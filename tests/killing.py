@@ -58,6 +58,7 @@ def serve() -> None:
     import phonoscope.experiments.explaining
     import phonoscope.experiments.run
     import phonoscope.experiments.single
+    import phonoscope.experiments.token_measures
     import phonoscope.report  # noqa: F401
 
     for line in sys.stdin:

@@ -107,9 +107,7 @@ def formants_of_tokens(
         )
         write_with(out, lambda path: _write_joined(path, paths))
         found = count_rows(paths), left_out_of(paths)
-        shutil.rmtree(work / "tokens", ignore_errors=True)
-        for path in paths:
-            path.unlink()
+    shutil.rmtree(work)
     return found
 
 
