@@ -103,6 +103,17 @@ def run_stages(folder: Path, tokens: int, jobs: int) -> dict[str, dict[str, floa
     return known
 
 
+def counted(folder: Path) -> str:
+    """Say how many tokens were cut, have a map, and are in the class means."""
+    import pandas as pd
+
+    cut = json.loads((folder / "tokens" / "_manifest.json").read_text(encoding="utf-8"))["cut"]
+    maps = len(pd.read_parquet(folder / "maps" / "tokens.parquet", columns=["token"]))
+    means = pd.read_parquet(folder / "maps" / "means.parquet").query("subset == 'all'")
+    averaged = means.groupby("class")["count"].first().sum()
+    return f"{cut} cut, {maps} maps, {averaged} in the means of {means['class'].nunique()} classes"
+
+
 def growth(costs: Sequence[dict[str, dict[str, float]]]) -> Iterator[str]:
     """Say with which power of the number of tokens the CPU time and the memory of each stage grew."""
     for stage in GROWING:
@@ -121,8 +132,12 @@ def main() -> int:
     parser.add_argument("--store", action="store_true", help="keep what was found in benchmarks/results")
     given = parser.parse_args()
     print(HEAD, flush=True)
+    costs = []
     try:
-        costs = [run_stages(given.folder.resolve() / str(number), number, given.jobs) for number in given.tokens]
+        for number in given.tokens:
+            folder = given.folder.resolve() / str(number)
+            costs.append(run_stages(folder, number, given.jobs))
+            print(counted(folder), flush=True)
     except FailedError as error:
         print(error, file=sys.stderr)
         return 1

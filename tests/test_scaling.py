@@ -7,6 +7,7 @@ from importlib import import_module
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 
 SIZES = (1000, 3000, 10_000, 30_000)
@@ -80,13 +81,13 @@ def million(monkeypatch):
     module = import_module("benchmarks.million")
     module.asked = []
 
-    def counted(command, log, environment):
+    def told(command, log, environment):
         assert environment["OMP_NUM_THREADS"] == "1" or "train" in command
         module.asked.append(command)
         size = int(log.parent.name)
         return import_module("benchmarks.cost").Cost(2.0, size / 100, 100.0)
 
-    monkeypatch.setattr(module, "cost_of", counted)
+    monkeypatch.setattr(module, "cost_of", told)
     return module
 
 
@@ -101,6 +102,7 @@ def test_finished_stages_are_not_run_again(million, tmp_path):
 def test_growth_of_the_stages_is_told_and_kept(million, tmp_path, monkeypatch, capsys):
     stored = import_module("benchmarks.stored")
     monkeypatch.setattr(stored.store, "__defaults__", (tmp_path,))
+    monkeypatch.setattr(million, "counted", lambda folder: "all are there")
     numbers = ["260", "2600", "26000"]
     monkeypatch.setattr(sys, "argv", ["million", str(tmp_path), "--jobs", "1", "--store", "--tokens", *numbers])
     assert million.main() == 0
@@ -109,6 +111,17 @@ def test_growth_of_the_stages_is_told_and_kept(million, tmp_path, monkeypatch, c
     assert "tokens: peak_mib grew with tokens to the power of 0.000" in said
     kept = json.loads((tmp_path / "million.json").read_text(encoding="utf-8"))
     assert [row["tokens"] for row in kept["results"] if row["stage"] == "explain"] == [260, 2600, 26000]
+
+
+def test_what_came_out_is_counted(tmp_path):
+    for name in ("tokens", "maps"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "tokens" / "_manifest.json").write_text(json.dumps({"cut": 5}), encoding="utf-8")
+    pd.DataFrame({"token": list("abcde")}).to_parquet(tmp_path / "maps" / "tokens.parquet")
+    rows = [("all", "i", 3), ("all", "i", 3), ("all", "u", 2), ("correct", "i", 1)]
+    pd.DataFrame(rows, columns=["subset", "class", "count"]).to_parquet(tmp_path / "maps" / "means.parquet")
+    said = import_module("benchmarks.million").counted(tmp_path)
+    assert said == "5 cut, 5 maps, 5 in the means of 2 classes"
 
 
 def test_talkers_of_all_parts_are_different_ones(tmp_path, monkeypatch):
