@@ -103,8 +103,17 @@ def load_checkpoint(
         index, _, key = name.partition(".")
         state["state"].setdefault(int(index), {})[key] = value
     optimizer.load_state_dict(state)
+    _lay_out(optimizer)
     scheduler.last_epoch = facts["scheduler_step"]
     lambdas = scheduler.lr_lambdas  # ty: ignore[missing-attribute]
     for group, base, factor in zip(optimizer.param_groups, scheduler.base_lrs, lambdas, strict=True):
         group["lr"] = base * factor(scheduler.last_epoch)
     return facts["rows"], (facts["best_score"], parts["best"])
+
+
+def _lay_out(optimizer: torch.optim.Optimizer) -> None:
+    """Lay the state of an optimiser out in memory as its parameters are: a fused one reads both side by side."""
+    for parameter, values in optimizer.state.items():
+        for name, value in values.items():
+            if torch.is_tensor(value) and value.shape == parameter.shape:
+                values[name] = torch.empty_like(parameter, dtype=value.dtype).copy_(value)

@@ -355,9 +355,9 @@ def _targets(classifier: Classifier, labels: Sequence[str]) -> np.ndarray:
 
 def _optimizer(network: nn.Module, recipe: TrainingRecipe) -> torch.optim.Optimizer:
     kinds = {"adamw": torch.optim.AdamW, "adam": torch.optim.Adam}
-    on_gpu = next(network.parameters()).is_cuda
+    fused = next(network.parameters()).device.type in ("cpu", "cuda")
     return kinds[recipe.optimizer](
-        network.parameters(), lr=recipe.learning_rate, weight_decay=recipe.weight_decay, fused=on_gpu or None
+        network.parameters(), lr=recipe.learning_rate, weight_decay=recipe.weight_decay, fused=fused or None
     )
 
 
