@@ -1,6 +1,7 @@
 """Reading, writing and cutting of recordings; every fault of a file is named in an AudioError."""
 
 import math
+import stat
 from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -31,9 +32,13 @@ class AudioInfo:
 
 @contextmanager
 def _opened(path: Path) -> Generator[soundfile.SoundFile]:
-    if not path.is_file():
+    try:
+        found = path.stat()
+    except (OSError, ValueError):
+        found = None
+    if found is None or not stat.S_ISREG(found.st_mode):
         raise AudioError(f"recording not found: {path}")
-    if path.stat().st_size == 0:
+    if found.st_size == 0:
         raise AudioError(f"{path} is an empty file (0 bytes); copy the recording again")
     try:
         recording = soundfile.SoundFile(path)
@@ -220,7 +225,7 @@ def cut(
     """
     if context_seconds < 0:
         raise AudioError(f"the context must not be negative; got {context_seconds} s")
-    roots = tokens.attrs.get("roots", {})
+    roots = {name: Path(root) for name, root in tokens.attrs.get("roots", {}).items()}
     left_out = LeftOut(tokens.attrs.get("left_out", ()))
     waveforms: list[np.ndarray | None] = [None] * len(tokens)
     rates: dict[int, str] = {}
@@ -232,7 +237,7 @@ def cut(
                 f"the token table does not say where corpus {corpus!r} lies; expected tokens.attrs['roots'] to "
                 f"name it, found: {', '.join(map(str, roots)) or 'nothing'}"
             )
-        path = Path(roots[corpus]) / str(recording)
+        path = roots[corpus] / str(recording)
         try:
             waveform, rate = read_audio(path, sample_rate)
         except AudioError as error:
