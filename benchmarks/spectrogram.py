@@ -35,7 +35,8 @@ def hop(wave: np.ndarray, columns: int) -> int:
 def measure(rounds: int) -> Iterator[Measurement]:
     """Power in dB at about as many rows and columns.
 
-    The peers need not place the frames exactly, pre-emphasise or resize, which is to their advantage.
+    The peers need not place the frames exactly, pre-emphasise or resize, which is to their advantage. No side keeps its
+    pictures: a network would have had them.
     """
     import torch
     from scipy.signal import get_window, spectrogram
@@ -50,26 +51,23 @@ def measure(rounds: int) -> Iterator[Measurement]:
 
         def ours(waves=waves, front=front):
             with torch.no_grad():
-                return [front(*pad_waveforms(waves[k : k + BATCH])) for k in range(0, len(waves), BATCH)]
+                for k in range(0, len(waves), BATCH):
+                    front(*pad_waveforms(waves[k : k + BATCH]))
 
         def by_scipy(waves=waves, columns=columns, n_fft=n_fft, hann=hann):
-            pictures = []
             for wave in waves:
                 overlap = WINDOW - hop(wave, columns)
                 power = spectrogram(wave, SAMPLE_RATE, hann, WINDOW, overlap, n_fft, detrend=False)[2]
-                pictures.append(10 * np.log10(power / power.max() + 1e-6))
-            return pictures
+                10 * np.log10(power / power.max() + 1e-6)
 
         def by_torch(waves=waves, columns=columns, n_fft=n_fft, window=window):
-            pictures = []
             with torch.no_grad():
                 for wave in waves:
                     step = hop(wave, columns)
                     sound = torch.from_numpy(wave)
                     complex_ = torch.stft(sound, n_fft, step, WINDOW, window, center=False, return_complex=True)
                     power = complex_.abs().square()
-                    pictures.append(10 * torch.log10(power / power.max() + 1e-6))
-            return pictures
+                    10 * torch.log10(power / power.max() + 1e-6)
 
         spent = alternately(rounds, ours, by_scipy, by_torch)
         for column, peer in enumerate(PEERS, start=1):

@@ -25,7 +25,8 @@ WINDOW_SECONDS = 0.008
 PER = 10_000  # tokens
 FEW = 120  # tokens that the paper's way is measured on
 FROM = ("cut", "shards")  # out of the recordings, or out of what `phonoscope tokens --sound` wrote
-JPEG, LOAD, STFT = "JPEG files", "librosa.load and stft", "librosa.stft"
+JPEG, LOAD, STFT = "JPEG files", "librosa.load, stft, resized", "librosa.stft"
+BARE = "librosa.load, stft"  # as LOAD, but of as many columns as it happens to have
 CASES = [
     *((source, picture, peer) for peer in (JPEG, LOAD) for picture in PICTURES for source in FROM),
     *(("in memory", picture, STFT) for picture in PICTURES),
@@ -150,26 +151,30 @@ def papers_way(corpora: list[Corpus], folder: Path) -> None:
         torch.from_numpy(pixels).permute(2, 0, 1)
 
 
-def librosa_loop(corpora: list[Corpus], picture: tuple[int, int], load: bool) -> float:
-    """Power in dB token by token, of sounds in memory or loaded one by one; returns the mean number of columns.
+def librosa_loop(corpora: list[Corpus], picture: tuple[int, int], peer: str) -> float:
+    """Power in dB token by token; returns the mean number of columns of the transforms.
 
-    Rows and columns are as many as a transform allows. Nothing is pre-emphasised or resized to the picture, which is to
-    librosa's advantage.
+    Rows and columns are as near to the picture's as a transform allows. `STFT`: of sounds in memory. `BARE`: each token
+    is loaded. `LOAD`: and its spectrogram resized to the picture, without which no batch could be made of them. Nothing
+    is pre-emphasised, which is to librosa's advantage.
     """
     import librosa
     import torch
+    from torch.nn.functional import interpolate
 
     columns = []
     for corpus in corpora:
         window = round(WINDOW_SECONDS * corpus.sample_rate)
         n_fft = max(window, 2 * picture[0])
         for (path, start, end), sound in zip(_places(corpus), corpus.sounds, strict=True):
-            if load:
+            if peer != STFT:
                 sound, _ = librosa.load(path, sr=None, offset=start, duration=end - start)
             hop = max(1, round((len(sound) - n_fft) / (picture[1] - 1)))
             complex_ = librosa.stft(sound, n_fft=n_fft, hop_length=hop, win_length=window, center=False)
             decibels = librosa.power_to_db(np.abs(complex_) ** 2, ref=np.max, top_db=60)
-            columns.append(torch.from_numpy(decibels).shape[1])
+            columns.append(decibels.shape[1])
+            if peer == LOAD:
+                interpolate(torch.from_numpy(decibels)[None, None], size=picture, mode="bilinear")
     return float(np.mean(columns))
 
 
@@ -201,14 +206,16 @@ def measure(rounds: int) -> Iterator[Measurement]:
         for picture in PICTURES:
             for source in (*FROM, "in memory"):
                 sides[source, picture] = partial(ours, corpora, picture, source)
-            sides[LOAD, picture] = partial(librosa_loop, corpora, picture, True)
-            sides[STFT, picture] = partial(librosa_loop, corpora, picture, False)
+            for peer in (LOAD, BARE, STFT):
+                sides[peer, picture] = partial(librosa_loop, corpora, picture, peer)
         spent = dict(zip(sides, alternately(rounds, *sides.values()).T * PER / sum(sizes), strict=True))
         spent[JPEG] *= sum(sizes) / len(_few(corpora))
-        wide = {picture: librosa_loop(corpora, picture, False) for picture in PICTURES}
+        wide = {picture: librosa_loop(corpora, picture, STFT) for picture in PICTURES}
     for source, picture, peer in CASES:
         mine, theirs = spent[source, picture], spent[JPEG] if peer == JPEG else spent[peer, picture]
         note = told if peer == JPEG else f"librosa: {wide[picture]:.0f} columns on average"
+        if peer == LOAD:
+            note += f"; {np.median(spent[BARE, picture] / mine):.1f} if it need not resize them"
         median, peers = float(np.median(mine)), float(np.median(theirs))
         yield Measurement(
             _what(source, picture, peer), median, peers, f"s/{PER}", tuple((theirs / mine).tolist()), note
