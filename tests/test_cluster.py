@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 import cluster_tasks
 from phonoscope import Classifier
 from phonoscope.cli import app
-from phonoscope.errors import ExperimentError, PhonoscopeError
+from phonoscope.errors import ExperimentError, MissingExtraError, PhonoscopeError
 from phonoscope.experiments.explaining import explain_tokens
 from phonoscope.frontends import Spectrogram
 from phonoscope.synthesis.corpus import write_corpus
@@ -145,6 +145,12 @@ def test_what_a_task_raises_is_raised_where_the_command_was_given():
 def test_numbers_that_make_no_sense_are_refused(given, says):
     with pytest.raises(PhonoscopeError, match=says):
         on_ray(**given)
+
+
+def test_without_ray_the_extra_is_named(monkeypatch):
+    monkeypatch.setitem(sys.modules, "ray.data", None)
+    with pytest.raises(MissingExtraError, match=r"phonoscope\[ray\]"):
+        on_ray()
 
 
 def test_gpus_that_are_not_there_are_refused():

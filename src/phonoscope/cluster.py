@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from phonoscope.errors import PhonoscopeError
+from phonoscope.errors import MissingExtraError, PhonoscopeError
 from phonoscope.workers import Each
 
 Task = TypeVar("Task")
@@ -42,15 +42,15 @@ def on_ray(workers: int | None = None, gpus: float = 0.0) -> Each:
 
     Raises
     ------
+    MissingExtraError
+        If Ray is not installed.
     PhonoscopeError
-        If Ray is not installed, or the numbers make no sense.
+        If the numbers make no sense.
     """
     try:
         import ray.data  # noqa: F401
     except ImportError as error:
-        raise PhonoscopeError(
-            f"--engine ray needs Ray Data, which cannot be imported ({error}): pip install 'phonoscope[ray]'"
-        ) from error
+        raise MissingExtraError("ray.data", "ray") from error
     if (workers is not None and workers < 1) or gpus < 0:
         raise PhonoscopeError(f"--jobs is {workers} and --gpus {gpus}; expected at least 1, and not less than 0")
     return partial(_each, workers=workers, gpus=gpus)
