@@ -22,8 +22,8 @@ from phonoscope.errors import ClassifierError
 # Power re full scale below which a token counts as silence: far below any recording (24 bit: 1e-15), and far enough
 # above the smallest float that gradients stay finite.
 _LEAST_POWER = 1e-20
-# Values that are worked on at once by a processor, so that they stay in its cache.
-_CHUNK_VALUES = 1 << 18
+# Tokens that a processor works on at once: of so many values in all that they stay in its cache, but no fewer than this.
+_CHUNK_VALUES, _FEWEST_AT_ONCE = 1 << 16, 4
 # What a front end is deaf to must not shine through the range of a spectrogram.
 _DEAF_DB = -80.0
 
@@ -241,7 +241,7 @@ class Spectrogram(nn.Module):
         if sound.device.type != "cpu" or sound.requires_grad:
             return self._pictures(both_ways, first)
         pictures = sound.new_empty(batch, 1, rows, columns)
-        step = max(1, _CHUNK_VALUES // (rows * columns))
+        step = max(_FEWEST_AT_ONCE, _CHUNK_VALUES // (rows * columns))
         for part, out in zip(first.split(step), pictures.split(step), strict=True):
             self._pictures(both_ways, part, out)
         return pictures
