@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 ROUNDS = 5
-TRIALS = 2000
+TRIALS = 1500
 
 
 @pytest.fixture
@@ -65,3 +65,12 @@ def test_too_few_rounds_and_curves_of_growth_are_not_judged(stored):
     plain = [{**one, "curve": []} for one in (row, worse)]
     assert [one.what for one in stored.regressions(plain[1:], {"results": plain[:1]})] == ["x"]
     assert stored.regressions(plain[1:], {"results": []}) == []
+
+
+def test_what_is_stored_is_read_back_in_short(stored, tmp_path):
+    row = {"what": "x [1, 2]", "ratios": (1.23456789, 2.0), "curve": [[1000.0, 0.000123456]], "note": "a  b"}
+    stored.store("sums", [row], {"date": "2026-01-01"}, tmp_path)
+    found = stored.read_stored("sums", tmp_path)
+    assert found["results"] == [{**row, "ratios": [1.2346, 2.0], "curve": [[1000.0, 0.00012346]]}]
+    assert '"ratios": [1.2346, 2.0]' in (tmp_path / "sums.json").read_text(encoding="utf-8")
+    assert stored.read_stored("products", tmp_path) is None
