@@ -22,7 +22,7 @@ from phonoscope.errors import ClassifierError
 # Power re full scale below which a token counts as silence: far below any recording (24 bit: 1e-15), and far enough
 # above the smallest float that gradients stay finite.
 _LEAST_POWER = 1e-20
-# Tokens that a processor works on at once: of so many values in all that they stay in its cache, but no fewer than this.
+# Tokens that a processor works on at once: of so few values in all that they stay in its cache, but at least so many.
 _CHUNK_VALUES, _FEWEST_AT_ONCE = 1 << 16, 4
 # What a front end is deaf to must not shine through the range of a spectrogram.
 _DEAF_DB = -80.0
