@@ -14,6 +14,8 @@ BENCHMARKS = {
     "filters": "response spectra and Wigner–Ville distributions, and plain ports of the formulas",
     "geometry": "measures of weights, and a plain port of the formulas",
     "textgrids": "reading 13 100 TextGrids, and praatio",
+    "training": "steps of a training, and a bare PyTorch loop",
+    "gpu": "steps and class activation maps on a GPU, and bare ones on inputs that are made up",
     "scaling": "exponents of time and memory in tokens, their length, rows, classes and methods",
 }
 # Commands of their own beside them.

@@ -18,7 +18,8 @@ from phonoscope.cli import app
 from phonoscope.errors import PhonoscopeError
 
 ROOT = Path(__file__).resolve().parents[1]
-HELPERS = {"__init__", "__main__", "cost", "figure", "measure", "million", "registry", "runner", "stored"}
+COMMANDS = {"__main__", "million", "paper_scale"}
+HELPERS = {"__init__", "cost", "figure", "measure", "registry", "runner", "stored", *COMMANDS}
 FILES = {path.stem for path in (ROOT / "benchmarks").glob("*.py")} - HELPERS
 
 
