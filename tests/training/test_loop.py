@@ -194,6 +194,40 @@ def test_impossible_trainings_are_refused():
         choose_device("abacus")
 
 
+def test_a_compiled_network_is_trained_to_the_same_weights(monkeypatch):
+    compiled, asked = torch.compile, []
+
+    def eagerly(network):
+        asked.append(network)
+        return compiled(network, backend="eager")  # the same operations, without minutes of compiling
+
+    monkeypatch.setattr(torch, "compile", eagerly)
+    plain, _ = fit(RECIPE.changed(epochs=2))
+    assert not asked
+    fused, _ = fit(RECIPE.changed(epochs=2, compile=True))
+    assert asked == [fused.network]
+    assert_same(weights(fused), weights(plain))
+
+
+def test_convolutions_are_repeatable_in_training_and_as_they_were_afterwards(monkeypatch):
+    settings, seen = torch.backends.cudnn, []
+    monkeypatch.setattr(settings, "benchmark", True)
+    monkeypatch.setattr(settings, "deterministic", False)
+    fit(RECIPE.changed(epochs=1), progress=lambda _: seen.append((settings.benchmark, settings.deterministic)))
+    assert seen == [(False, True)]
+    assert (settings.benchmark, settings.deterministic) == (True, False)
+
+
+def test_each_process_has_the_gpu_of_its_own_number(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch, "empty", lambda *_, **__: None)
+    assert choose_device() == torch.device("cuda")
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    monkeypatch.setenv("LOCAL_RANK", "1")
+    assert choose_device() == choose_device("cuda") == torch.device("cuda", 1)
+    assert choose_device("cpu") == torch.device("cpu")
+
+
 def test_without_validation_tokens_the_last_epoch_is_kept():
     a, table = fit(validation_index=np.array([], dtype=int))
     assert table["validation_loss"].isna().all()
