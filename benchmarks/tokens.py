@@ -25,8 +25,8 @@ WINDOW_SECONDS = 0.008
 PER = 10_000  # tokens
 FEW = 120  # tokens that the paper's way is measured on
 FROM = ("cut", "shards")  # out of the recordings, or out of what `phonoscope tokens --sound` wrote
-JPEG, LOAD, STFT = "JPEG files", "librosa.load, stft, resized", "librosa.stft"
-BARE = "librosa.load, stft"  # as LOAD, but of as many columns as it happens to have
+JPEG, LOAD, STFT = "JPEG files", "librosa's loop, resized", "librosa.stft"
+BARE = "librosa's loop"  # as LOAD, but of as many columns as it happens to have
 CASES = [
     *((source, picture, peer) for peer in (JPEG, LOAD) for picture in PICTURES for source in FROM),
     *(("in memory", picture, STFT) for picture in PICTURES),
@@ -165,10 +165,10 @@ def librosa_loop(corpora: list[Corpus], picture: tuple[int, int], peer: str) -> 
     columns = []
     for corpus in corpora:
         window = round(WINDOW_SECONDS * corpus.sample_rate)
-        n_fft = max(window, 2 * picture[0])
         for (path, start, end), sound in zip(_places(corpus), corpus.sounds, strict=True):
             if peer != STFT:
                 sound, _ = librosa.load(path, sr=None, offset=start, duration=end - start)
+            n_fft = max(window, min(2 * picture[0], len(sound)))
             hop = max(1, round((len(sound) - n_fft) / (picture[1] - 1)))
             complex_ = librosa.stft(sound, n_fft=n_fft, hop_length=hop, win_length=window, center=False)
             decibels = librosa.power_to_db(np.abs(complex_) ** 2, ref=np.max, top_db=60)
