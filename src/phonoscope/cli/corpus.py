@@ -99,6 +99,7 @@ def tokens(
             strict=strict,
             progress=counter("tokens"),
         )
+        del table  # two of them at a time would be the most memory that the command takes
         table = TokenSounds(out).tokens
     else:
         sweep(out.parent, stem=out.stem)

@@ -178,8 +178,8 @@ class _Reader:
         parts = []
         for path, metadata in self._metadata.items():
             names = [name for name in metadata.schema.to_arrow_schema().names if name not in OWN_COLUMNS]
-            parts.append(pq.read_table(path, columns=names, memory_map=True, partitioning=None))
-        return as_written(pa.concat_tables(parts).to_pandas())
+            parts.append(as_written(pq.read_table(path, columns=names, partitioning=None).to_pandas()))
+        return pd.concat(parts, ignore_index=True)  # file by file: text is not copied when it is put together
 
     def samples(self, row: int) -> np.ndarray:
         """16-bit samples of a row."""

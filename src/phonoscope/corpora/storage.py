@@ -71,6 +71,7 @@ def read_tokens(path: str | Path) -> pd.DataFrame:
 def as_written(tokens: pd.DataFrame) -> pd.DataFrame:
     """Give the columns of a token table that was read the kinds that they have in memory."""
     for name in TEXT_COLUMNS:
-        tokens[name] = tokens[name].astype(object).where(tokens[name].notna(), float("nan")).astype(TEXT)
+        if tokens[name].dtype != TEXT:
+            tokens[name] = tokens[name].astype(object).where(tokens[name].notna(), float("nan")).astype(TEXT)
     tokens["stress"] = tokens["stress"].astype("Int8")
     return tokens
