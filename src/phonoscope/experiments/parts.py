@@ -23,14 +23,14 @@ from phonoscope.audio import cut
 from phonoscope.corpora import read_tokens, write_tokens
 from phonoscope.corpora.shards import file_facts, first_rate, recordings_state, write_facts
 from phonoscope.corpora.sounds import TokenSounds
-from phonoscope.errors import ExperimentError
+from phonoscope.errors import ExperimentError, PhonoscopeError
 from phonoscope.experiments.material import CONTEXT_SECONDS
 from phonoscope.files import sha256, to_json, write_with
 from phonoscope.left_out import LeftOut
 from phonoscope.workers import Each
 
 WORK = "_parts"  # folder of what is finished while others are still made
-TOKENS_PER_PART = 1024  # of a table of tokens without sound
+TOKENS_PER_PART = 1024  # or more, of a table of tokens without sound
 
 Progress = Callable[[int, int], None]
 
@@ -102,7 +102,7 @@ def sources_of(tokens: pd.DataFrame | TokenSounds, folder: Path, together: Seque
     parts: list[pd.DataFrame] = []
     groups = [tokens] if not together else [rows for _, rows in tokens.groupby(list(together), sort=True)]
     for rows in groups:
-        parts += [rows.iloc[first : first + TOKENS_PER_PART] for first in range(0, len(rows), TOKENS_PER_PART)]
+        parts += _divided(rows)
     found = []
     for number, rows in enumerate(parts):
         part = rows.reset_index(drop=True)
@@ -111,6 +111,16 @@ def sources_of(tokens: pd.DataFrame | TokenSounds, folder: Path, together: Seque
         write_tokens(path, part)
         found.append(Source(path.absolute(), False, len(part), _digest(sha256(path), recordings_state(part))))
     return found
+
+
+def _divided(rows: pd.DataFrame) -> Iterator[pd.DataFrame]:
+    """Yield some rows after others, those of a recording that stand together in one part: it is opened once."""
+    recordings = (rows["corpus"] + "/" + rows["recording"]).to_numpy()
+    first = 0
+    for end in np.flatnonzero(np.append(recordings[1:] != recordings[:-1], True)) + 1:
+        if end - first >= TOKENS_PER_PART or end == len(rows):
+            yield rows.iloc[first:end]
+            first = end
 
 
 def make_parts(
@@ -150,11 +160,16 @@ def make_parts(
     todo = [task for task in tasks if file_facts(task.path).get("identity") != task.identity]
     count = sum(source.tokens for source in sources)
     done = count - sum(task.source.tokens for task in todo)
-    for task, _ in zip(todo, each(_make, todo), strict=True):
-        done += task.source.tokens
-        if progress is not None:
-            progress(done, count)
     paths = [task.path for task in tasks]
+    try:
+        for task, _ in zip(todo, each(_make, todo), strict=True):
+            done += task.source.tokens
+            if progress is not None:
+                progress(done, count)
+    except PhonoscopeError:
+        if not any(path.exists() for path in paths):
+            shutil.rmtree(folder)  # what cannot be done leaves nothing behind
+        raise
     if count_rows(paths) == 0:
         reasons = "; ".join(f"{entry['count']} × {entry['what']}: {entry['reason']}" for entry in left_out_of(paths))
         raise ExperimentError(f"there is no token to work on{f': {reasons}' if reasons else ''}")
