@@ -20,7 +20,7 @@ from phonoscope.experiments.recipe import load_recipe
 from phonoscope.experiments.single import train_classifier
 from phonoscope.folders import verify
 from phonoscope.synthesis.corpus import write_corpus
-from phonoscope.training.batch_norm import shared_batch_norm
+from phonoscope.training.batch_norm import _synchronised, shared_batch_norm
 
 # Batch normalisation, noise, shifts in time and a short last batch: all must be shared out right.
 RECIPE = """
@@ -162,6 +162,22 @@ def test_shared_batch_norm_is_pytorchs_for_one_process(norm, shape, group):
     assert "forward" not in vars(norm)
     for a, b in zip(*found, strict=True):
         torch.testing.assert_close(b, a, rtol=1e-9, atol=1e-9)
+
+
+def test_on_a_gpu_pytorchs_own_stands_in_and_works_on_the_same_statistics():
+    """Without a group it computes what a module alone computes; that it needs no second set of weights is seen here."""
+    torch.manual_seed(0)
+    norm, alone = nn.BatchNorm2d(3), nn.BatchNorm2d(3)
+    stand_in = _synchronised(norm)
+    x = torch.randn(6, 3, 4, 5)
+    for training in (True, False):
+        norm.train(training)
+        alone.train(training)
+        torch.testing.assert_close(stand_in(x), alone(x))
+    for name, value in alone.state_dict().items():
+        torch.testing.assert_close(norm.state_dict()[name], value)
+    stand_in(x).sum().backward()
+    assert norm.weight.grad is not None
 
 
 def passes(network, x):
