@@ -8,6 +8,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -33,12 +34,15 @@ METHODS = (1, 2, 4, 8)
 LINEAR, FLAT = Bar(1.1, at_least=False, peer=""), Bar(0.05, at_least=False, peer="")
 WITH_LENGTH, WITH_ROWS = "time, seconds a token", "time, frequency rows"
 WITH_CLASSES, WITH_METHODS = "time, classes", "time, methods"
+READY_WITH_ROWS = "time, frequency rows: method made ready"
 BARS = {
     **{f"time, tokens: {step}": LINEAR for step in STEPS},
     **{f"memory, tokens: {step}": FLAT for step in STEPS},
     WITH_LENGTH: LINEAR,
     WITH_ROWS: LINEAR,
     WITH_CLASSES: Bar(0.5, at_least=False, peer=""),
+    # The resolution is measured by a backward pass for every row of cells.
+    READY_WITH_ROWS: Bar(2.0, at_least=False, peer=""),
     WITH_METHODS: LINEAR,
 }
 
@@ -73,13 +77,21 @@ def measure(rounds: int) -> Iterator[Measurement]:
             full = TOKENS.index(FULL)
             yield grown(f"time, tokens: {step}", TOKENS, seconds[None], "s")
             yield grown(f"memory, tokens: {step}", TOKENS[full:], mib[None, full:], "MiB")
-    for what, sizes, work in (
-        (WITH_LENGTH, SECONDS, lambda seconds: explained(seconds=seconds)),
-        (WITH_ROWS, ROWS, lambda rows: explained(rows=rows)),
-        (WITH_CLASSES, CLASSES, lambda classes: explained(classes=classes)),
-        (WITH_METHODS, METHODS, lambda methods: explained(methods=methods)),
+    for what, sizes, works in growing():
+        yield grown(what, sizes, alternately(rounds, *works), "s")
+
+
+def growing() -> Iterator[tuple[str, Sequence[float], list[Callable[[], Any]]]]:
+    """What grows beside the tokens: its sizes, and the work at each."""
+    for what, sizes, cases in (
+        (WITH_LENGTH, SECONDS, [Explaining(seconds=seconds) for seconds in SECONDS]),
+        (WITH_ROWS, ROWS, [Explaining(rows=rows) for rows in ROWS]),
+        (WITH_CLASSES, CLASSES, [Explaining(classes=classes) for classes in CLASSES]),
     ):
-        yield grown(what, sizes, alternately(rounds, *(work(size) for size in sizes)), "s")
+        yield what, sizes, [partial(case.means, case.ready()) for case in cases]
+    yield READY_WITH_ROWS, ROWS, [Explaining(rows=rows).ready for rows in ROWS]
+    case = Explaining()
+    yield WITH_METHODS, METHODS, [partial(case.by_methods, count) for count in METHODS]
 
 
 def make_tokens(folder: Path) -> None:
@@ -144,34 +156,45 @@ def _maps(folder: Path, count: int) -> None:
         app(["explain", source, "--tokens", shards, "--method", "cam", "--out", f"{out}/maps"], standalone_mode=False)
 
 
-def explained(
-    *, tokens: int = 256, seconds: float = 0.15, rows: int = 64, classes: int = 13, methods: int = 1
-) -> Callable[[], Any]:
-    """Make ready: CAM of noise by a compact network, with class means; called, it does that `methods` times."""
-    from phonoscope.attribution import explain_batches
-    from phonoscope.attribution.means import ClassMeans
-    from phonoscope.classifier import Classifier
-    from phonoscope.frontends import Spectrogram
+class Explaining:
+    """CAM of noise by a compact network, with class means."""
 
-    rng = np.random.default_rng(0)
-    sounds = list(rng.standard_normal((tokens, round(seconds * SAMPLE_RATE)), dtype=np.float32))
-    labels = [str(number) for number in range(classes)]
-    true = [labels[number] for number in rng.integers(classes, size=tokens)]
-    classifier = Classifier.build(Spectrogram(SAMPLE_RATE, rows=rows), "compact", labels)
+    def __init__(self, *, tokens: int = 256, seconds: float = 0.15, rows: int = 64, classes: int = 13) -> None:
+        from phonoscope.attribution.targets import resolve_targets
+        from phonoscope.classifier import Classifier
+        from phonoscope.frontends import Spectrogram
 
-    def once() -> None:
-        means = ClassMeans(labels)
-        done = 0
-        for maps in explain_batches(classifier, sounds, "true", "cam", true_labels=true):
-            means.update(maps, true[done : done + maps.sizes["token"]], maps["predicted"].values)
-            done += maps.sizes["token"]
-        means.result()
+        rng = np.random.default_rng(0)
+        self.labels = [str(number) for number in range(classes)]
+        self.true = [self.labels[number] for number in rng.integers(classes, size=tokens)]
+        self.sounds = list(rng.standard_normal((tokens, round(seconds * SAMPLE_RATE)), dtype=np.float32))
+        self.classifier = Classifier.build(Spectrogram(SAMPLE_RATE, rows=rows), "compact", self.labels)
+        self.targets = resolve_targets(self.classifier, "true", tokens, self.true)
 
-    def work() -> None:
-        for _ in range(methods):
-            once()
+    def ready(self) -> Any:
+        """Make the method ready: once a classifier, whatever the number of tokens."""
+        from phonoscope.attribution.explain import PREPARED_ON_TOKENS, Explainer
 
-    return work
+        first = slice(0, PREPARED_ON_TOKENS)
+        targets = self.targets.of(first)
+        return Explainer(self.classifier, "cam", first=self.sounds[first], first_targets=targets, reference=self.sounds)
+
+    def means(self, explainer: Any) -> Any:
+        """Class means of the maps of all tokens."""
+        from phonoscope.attribution.explain import BATCH_SIZE
+        from phonoscope.attribution.means import ClassMeans
+
+        means = ClassMeans(self.labels)
+        for begin in range(0, len(self.sounds), BATCH_SIZE):
+            part = slice(begin, begin + BATCH_SIZE)
+            maps = explainer(self.sounds[part], self.targets.of(part), self.true[part])
+            means.update(maps, self.true[part], maps["predicted"].values)
+        return means.result()
+
+    def by_methods(self, count: int) -> None:
+        """Do all of it several times, as for several methods."""
+        for _ in range(count):
+            self.means(self.ready())
 
 
 if __name__ == "__main__":

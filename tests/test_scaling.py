@@ -75,6 +75,20 @@ def test_every_step_of_the_commands_can_be_timed(scaling, tmp_path, monkeypatch)
         scaling.one_step(step, str(tmp_path), 30)
 
 
+def test_everything_that_grows_does_work(scaling, monkeypatch):
+    """Noise of few tokens, at the smallest sizes; every token is in the means."""
+    for name, sizes in (("SECONDS", (0.1,)), ("ROWS", (32,)), ("CLASSES", (2,)), ("METHODS", (1,))):
+        monkeypatch.setattr(scaling, name, sizes)
+    named = []
+    for what, sizes, works in scaling.growing():
+        assert len(sizes) == len(works) == 1
+        works[0]()
+        named.append(what)
+    assert [what for what in scaling.BARS if "tokens" not in what] == named
+    case = scaling.Explaining(tokens=70, classes=3)
+    assert int(case.means(case.ready())["count"].sel(subset="all").sum()) == 70
+
+
 @pytest.fixture
 def million(monkeypatch):
     """The stages of a million tokens, each of which says that it took a second for a hundred tokens."""
