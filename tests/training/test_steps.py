@@ -40,19 +40,19 @@ def watch():
 
 @pytest.fixture
 def prepare(watch, monkeypatch):
-    """Make a training on the meta device ready, kept inputs or not, with the steps counted."""
+    """Make a training ready, kept inputs or not, with the steps counted."""
     monkeypatch.setattr(TokenInputs, "statistics", lambda self, index: (0.0, 1.0))
 
-    def prepared(kept, network="compact"):
+    def prepared(kept, network="compact", device="meta"):
         random = np.random.default_rng(0)
         waveforms = [random.normal(size=int(n)).astype(np.float32) for n in random.integers(300, 500, 40)]
         labels = ["low" if n % 3 else "high" for n in range(40)]
         classifier = Classifier.build(Spectrogram(8000, rows=32, columns=32), network, ["low", "high"])
-        inputs = TokenInputs(classifier.front_end, waveforms, device="meta", cache_bytes=None if kept else 0)
+        inputs = TokenInputs(classifier.front_end, waveforms, device=device, cache_bytes=None if kept else 0)
         recipe = TrainingRecipe(epochs=1, min_steps=0, batch_size=8)
         parts = np.arange(30), np.arange(30, 40)
         training = _Training.prepare(
-            classifier, waveforms, labels, *parts, recipe, Processes(), torch.device("meta"), inputs
+            classifier, waveforms, labels, *parts, recipe, Processes(), torch.device(device), inputs
         )
         training.optimizer.register_step_post_hook(lambda *_: setattr(watch, "steps", watch.steps + 1))
         return training
@@ -98,3 +98,19 @@ def test_what_reads_a_value_in_a_step_is_found(prepare, watch):
     with watch, pytest.raises((RuntimeError, NotImplementedError), match="meta"):
         training.pass_over(training.classifier.network, 0)
     assert watch.steps == 0
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="asks a GPU itself whether the host waited for it")
+@pytest.mark.parametrize("kept", [True, False])
+def test_no_step_waits_for_a_gpu(kept, prepare, watch):
+    training = prepare(kept, device="cuda")
+
+    def after_step(*_):
+        torch.cuda.set_sync_debug_mode("error" if 0 < watch.steps < STEPS else "default")
+
+    training.optimizer.register_step_post_hook(after_step)
+    try:
+        training.pass_over(training.classifier.network, 0)
+    finally:
+        torch.cuda.set_sync_debug_mode("default")
+    assert watch.steps == STEPS
