@@ -1,7 +1,7 @@
 """A million synthetic tokens through the commands: tokens with sound, explanation by CAM, class means.
 
 Run: ``python -m benchmarks.million FOLDER [--tokens 10000 100000 1000000] [--jobs 2] [--store]``. What is finished is
-kept: the same line goes on after an interruption. The folder needs about 20 kB a token. With three numbers or more, it
+kept: the same line goes on after an interruption. The folder needs about 15 kB a token. With three numbers or more, it
 is told how time and memory grow.
 """
 
@@ -126,7 +126,7 @@ def growth(costs: Sequence[dict[str, dict[str, float]]]) -> Iterator[str]:
 def main() -> int:
     """Read the command line and run."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.million", description=__doc__)
-    parser.add_argument("folder", type=Path, help="where everything goes; it needs about 20 kB a token")
+    parser.add_argument("folder", type=Path, help="where everything goes; it needs about 15 kB a token")
     parser.add_argument("--tokens", type=int, nargs="+", default=[1_000_000], help="about so many (default 1000000)")
     parser.add_argument("--jobs", type=int, default=2, help="processes, in training threads (default 2)")
     parser.add_argument("--store", action="store_true", help="keep what was found in benchmarks/results")
