@@ -22,7 +22,7 @@ from phonoscope.folders import verify
 from phonoscope.synthesis.corpus import write_corpus
 from phonoscope.training.batch_norm import _synchronised, shared_batch_norm
 
-# Batch normalisation, noise, shifts in time and a short last batch: all must be shared out right.
+# Batch normalisation, noise, shifts in time and a last batch of two: all must be shared out right.
 RECIPE = """
 name = "mini"
 
@@ -38,7 +38,7 @@ name = "compact-local"
 [training]
 epochs = 3
 min_steps = 0
-batch_size = 14
+batch_size = 16
 """
 CURVES = ("train_loss", "train_accuracy", "validation_loss", "validation_balanced_accuracy")
 
@@ -75,13 +75,16 @@ def train_together(place, tokens, out, *options):
 
 
 def assert_same_training(place, out):
-    """Up to rounding: sums over two halves of a batch are not the sum over the batch."""
+    """Up to rounding: sums over halves of a batch are not the sum over the batch; a batch of two makes that larger.
+
+    Were batches normalised by halves, the losses would differ by per cents.
+    """
     alone, together = (pd.read_csv(folder / "training.csv") for folder in (place / "alone", place / out))
     for column in CURVES:
-        np.testing.assert_allclose(together[column], alone[column], rtol=1e-4, err_msg=column)
+        np.testing.assert_allclose(together[column], alone[column], rtol=1e-3, err_msg=column)
     a, b = (load_file(folder / "classifier" / "model.safetensors") for folder in (place / "alone", place / out))
     for name, value in a.items():
-        torch.testing.assert_close(b[name], value, rtol=1e-3, atol=1e-4, msg=name)
+        torch.testing.assert_close(b[name], value, rtol=1e-2, atol=2e-3, msg=name)
     a, b = (json.loads((folder / "result.json").read_text()) for folder in (place / "alone", place / out))
     assert b.pop("classifier") == f"{out}/classifier"
     assert a.pop("classifier")

@@ -222,7 +222,7 @@ class _Training:
         parts = [batch[processes.part] for batch in batches]
         weight_sums, truths = self._weight_sums(batches), self._truths(parts)
         autocast = autocast_on(self.device)
-        loss_sum, hits = torch.zeros((), device=self.device), torch.zeros((), device=self.device)
+        loss_sum, hits = torch.zeros(2, dtype=torch.float64, device=self.device)
         wrapped.train()
         for batch, truth, weight_sum, outputs in zip(
             batches, truths, weight_sums, self.inputs.batches(parts), strict=True
@@ -254,8 +254,8 @@ class _Training:
         order = self.inputs.order(self.train_index, np.random.default_rng([self.recipe.seed, epoch]))
         size = self.recipe.batch_size
         batches = [order[start : start + size] for start in range(0, len(order), size)]
-        if len(batches[-1]) < 2 * self.processes.count:
-            batches.pop()  # batch normalisation needs two tokens a process
+        if len(batches[-1]) < max(2, self.processes.count):
+            batches.pop()  # batch normalisation needs two tokens, and every process one
         return batches
 
     def _truths(self, parts: Sequence[np.ndarray]) -> list[Tensor]:
