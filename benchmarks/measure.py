@@ -18,11 +18,15 @@ class LackingError(Exception):
 
 @dataclass(frozen=True)
 class Bar:
-    """Limit of a ratio: as a rule peer / ours, so that more is better. Without a peer, the limit of a plain number."""
+    """Limit of a ratio: as a rule peer / ours, so that more is better. Without a peer, the limit of a plain number.
+
+    An `absolute` one has a number in the place of the peer: such ratios move with the load of the machine.
+    """
 
     limit: float
     at_least: bool = True
     peer: str = "the peer"
+    absolute: bool = False
 
     def met_by(self, ratio: float) -> bool:
         """Whether a ratio is on the right side of the limit."""

@@ -106,11 +106,14 @@ def _short(value: Any) -> Any:
 
 
 def regressions(rows: Sequence[dict[str, Any]], before: dict[str, Any]) -> list[Regression]:
-    """Which measurements of a benchmark are worse than its stored ones; growth is held to its bars only."""
+    """Which measurements of a benchmark are worse than its stored ones.
+
+    Growth, and what has no peer in the same run, are held to their bars only.
+    """
     stored = {row["what"]: row for row in before["results"]}
     found = []
     for row in rows:
-        if row["what"] not in stored or row["curve"]:
+        if row["what"] not in stored or row["curve"] or row["bar"].get("absolute"):
             continue
         ratios = stored[row["what"]]["ratios"], row["ratios"]
         judged = worse(row["what"], *ratios, more_is_better=row["bar"]["at_least"])

@@ -15,7 +15,7 @@ from benchmarks.measure import Bar, Measurement, alone
 TALKERS = 18
 LIMIT_PER_SECOND = 200.0
 WRITTEN, SPOKEN = "corpus on disk, 13 phones", "vowels in memory"
-BARS = {what: Bar(1.0, peer=f"{LIMIT_PER_SECOND:g} tokens/s") for what in (WRITTEN, SPOKEN)}
+BARS = {what: Bar(1.0, peer=f"{LIMIT_PER_SECOND:g} tokens/s", absolute=True) for what in (WRITTEN, SPOKEN)}
 
 
 def measure(rounds: int) -> Iterator[Measurement]:

@@ -69,6 +69,8 @@ def test_too_few_rounds_and_curves_of_growth_are_not_judged(stored):
     plain = [{**one, "curve": []} for one in (row, worse)]
     assert [one.what for one in stored.regressions(plain[1:], {"results": plain[:1]})] == ["x"]
     assert stored.regressions(plain[1:], {"results": []}) == []
+    without_peer = {**plain[1], "bar": {"at_least": False, "absolute": True}}
+    assert stored.regressions([without_peer], {"results": plain[:1]}) == []
 
 
 def test_what_is_stored_is_read_back_in_short(stored, tmp_path):
