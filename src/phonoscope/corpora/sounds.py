@@ -19,8 +19,9 @@ from phonoscope.corpora.shards import FULL_SCALE, MANIFEST_NAME, OWN_COLUMNS, SO
 from phonoscope.corpora.storage import as_written, read_tokens
 from phonoscope.errors import CorpusError
 
-# Groups of rows that are kept, about 1 MB of speech each.
+# Groups of rows that are kept, about 1 MB of speech each: for tokens in shuffled order, and in their own.
 GROUPS_KEPT = 96
+GROUPS_IN_ORDER = 2
 
 
 class TokenSounds(Sequence[np.ndarray]):
@@ -32,6 +33,8 @@ class TokenSounds(Sequence[np.ndarray]):
     ----------
     folder : path
         Where the files lie.
+    groups_kept : int
+        Groups of rows that stay in memory; two are enough for tokens that are read in their order.
 
     Attributes
     ----------
@@ -50,7 +53,7 @@ class TokenSounds(Sequence[np.ndarray]):
         If the folder was not finished, or a file is missing or damaged.
     """
 
-    def __init__(self, folder: str | Path) -> None:
+    def __init__(self, folder: str | Path, groups_kept: int = GROUPS_KEPT) -> None:
         folder = Path(folder)
         path = folder / MANIFEST_NAME
         if not path.is_file():
@@ -65,24 +68,25 @@ class TokenSounds(Sequence[np.ndarray]):
             attrs = manifest["attrs"]
         except (ValueError, KeyError, TypeError) as error:
             raise CorpusError(f"{path} is damaged ({error}); cut the tokens again") from error
-        self._open(names, attrs)
+        self._open(names, attrs, groups_kept)
         if len(self) != manifest["cut"]:
             raise CorpusError(f"{folder} holds {len(self)} tokens, {manifest['cut']} were cut; cut them again")
 
     @classmethod
     def of_file(cls, path: str | Path) -> TokenSounds:
-        """Open one file of such a folder by itself; what the folder says of the corpus is not in its ``attrs``."""
+        """Open one file of such a folder by itself, to be read in order; what the folder says of the corpus is not in
+        its ``attrs``."""
         one = cls.__new__(cls)
-        one._open([Path(path)], {})
+        one._open([Path(path)], {}, GROUPS_IN_ORDER)
         first = (
             pq.ParquetFile(path).read_row_group(0, columns=["sample_rate", "context_seconds"]).slice(0, 1).to_pylist()
         )
         one.sample_rate, one.context_seconds = int(first[0]["sample_rate"]), float(first[0]["context_seconds"])
         return one
 
-    def _open(self, paths: Sequence[Path], attrs: dict[Hashable | None, Any]) -> None:
+    def _open(self, paths: Sequence[Path], attrs: dict[Hashable | None, Any], groups_kept: int) -> None:
         self.paths = list(paths)
-        self._reader = _Reader(paths)
+        self._reader = _Reader(paths, groups_kept)
         self._rows = np.arange(self._reader.count)
         self._attrs, self._trim = attrs, 0
         self._tokens: pd.DataFrame | None = None
@@ -125,7 +129,7 @@ class TokenSounds(Sequence[np.ndarray]):
                 files.append(path)
                 found += pq.read_metadata(path).num_rows
         part = copy.copy(self)
-        part._open(files, self._attrs)
+        part._open(files, self._attrs, GROUPS_IN_ORDER)
         return part.chosen(range(min(count, len(part))))
 
     def without_context(self) -> TokenSounds:
@@ -153,7 +157,8 @@ class TokenSounds(Sequence[np.ndarray]):
 class _Reader:
     """Groups of rows of several Parquet files, the last ones kept."""
 
-    def __init__(self, paths: Sequence[Path]) -> None:
+    def __init__(self, paths: Sequence[Path], groups_kept: int) -> None:
+        self._groups_kept = groups_kept
         self._metadata: dict[Path, pq.FileMetaData] = {}
         self._places: list[tuple[Path, int]] = []
         counts = []
@@ -192,7 +197,7 @@ class _Reader:
             found = self._read(group)
             with self._lock:
                 self._kept[group] = found
-                while len(self._kept) > GROUPS_KEPT:
+                while len(self._kept) > self._groups_kept:
                     self._kept.popitem(last=False)
         values, offsets = found
         place = row - (int(self._ends[group - 1]) if group else 0)

@@ -17,8 +17,9 @@ from phonoscope.attribution.reference import MOST_TOKENS
 from phonoscope.attribution.targets import Contrast, resolve_targets
 from phonoscope.audio import cut
 from phonoscope.classifier import WEIGHTS_NAME, Classifier, local_folder
+from phonoscope.corpora import read_tokens
 from phonoscope.corpora.shards import MANIFEST_NAME
-from phonoscope.corpora.sounds import TokenSounds, open_tokens
+from phonoscope.corpora.sounds import GROUPS_IN_ORDER, TokenSounds, open_tokens
 from phonoscope.errors import ExperimentError
 from phonoscope.experiments.folder import Run
 from phonoscope.experiments.held_out import classifier_folder, reference_tokens, run_identity
@@ -102,7 +103,8 @@ def _context(asked: _Explaining) -> float:
 
 def _first_and_reference(asked: _Explaining) -> tuple[list[np.ndarray], list[str], list[np.ndarray]]:
     """The first tokens with their classes, and tokens that stand for all, picked evenly over the list."""
-    tokens = open_tokens(str(asked.tokens))
+    path = Path(str(asked.tokens))
+    tokens = TokenSounds(path, GROUPS_IN_ORDER) if path.is_dir() else read_tokens(path)
     picked = np.unique(np.linspace(0, len(tokens) - 1, min(len(tokens), MOST_TOKENS)).round().astype(int))
     if isinstance(tokens, TokenSounds):
         first = tokens.first(PREPARED_ON_TOKENS)
