@@ -65,7 +65,7 @@ def test_a_command_that_fails_says_why(tmp_path):
         cost.cost_of([sys.executable, "-c", "print('the reason'); raise SystemExit(3)"], tmp_path / "log")
 
 
-def test_every_step_of_the_commands_can_be_timed(scaling, tmp_path, monkeypatch):
+def test_every_step_of_the_commands_can_be_timed(scaling, tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(scaling, "TOKENS", (30,))
     monkeypatch.setattr(scaling, "WARM_UP", 20)
     monkeypatch.setattr(scaling, "TALKERS", 1)
@@ -73,6 +73,7 @@ def test_every_step_of_the_commands_can_be_timed(scaling, tmp_path, monkeypatch)
     scaling.make_tokens(tmp_path)
     for step in scaling.STEPS.values():
         scaling.one_step(step, str(tmp_path), 30)
+        assert json.loads(capsys.readouterr().out.splitlines()[-1]) > 0
 
 
 def test_everything_that_grows_does_work(scaling, monkeypatch):

@@ -118,6 +118,14 @@ def _alive(process: int) -> bool:
     return True
 
 
+def digest_of(*parts: str | bytes) -> str:
+    """SHA-256 of several texts or bytes, one after the other, hexadecimal."""
+    digest = hashlib.sha256()
+    for part in parts:
+        digest.update((part.encode("utf-8") if isinstance(part, str) else part) + b"|")
+    return digest.hexdigest()
+
+
 def sha256(path: str | Path) -> str:
     """SHA-256 of a file's content, hexadecimal."""
     digest = hashlib.sha256()

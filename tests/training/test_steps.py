@@ -3,6 +3,8 @@
 Without a GPU, PyTorch's meta device stands for one: its tensors have no values, and whatever would read one fails.
 """
 
+from contextlib import contextmanager
+
 import numpy as np
 import pytest
 import torch
@@ -60,10 +62,17 @@ def prepare(watch, monkeypatch):
     return prepared
 
 
+@contextmanager
+def until_a_value_is_read(watch):
+    """On the meta device there is no value to read: what asks for one ends there."""
+    with watch, pytest.raises((RuntimeError, NotImplementedError), match="meta"):
+        yield
+
+
 @pytest.mark.parametrize("network", ["compact", "resnet18"])
 def test_an_epoch_copies_before_its_first_step_and_reads_after_its_last(network, prepare, watch):
     training = prepare(kept=True, network=network)
-    with watch, pytest.raises((RuntimeError, NotImplementedError), match="meta"):
+    with until_a_value_is_read(watch):
         training.pass_over(training.classifier.network, 0)
     assert watch.steps == STEPS  # what was read at last
     assert {when for when, _ in watch.joins} == {0}
@@ -72,7 +81,7 @@ def test_an_epoch_copies_before_its_first_step_and_reads_after_its_last(network,
 
 def test_what_is_made_batch_by_batch_is_copied_to_the_device_and_never_back(prepare, watch):
     training = prepare(kept=False)
-    with watch, pytest.raises((RuntimeError, NotImplementedError), match="meta"):
+    with until_a_value_is_read(watch):
         training.pass_over(training.classifier.network, 0)
     assert watch.steps == STEPS
     assert {what for _, what in watch.joins} == {"aten._to_copy.default"}
@@ -84,7 +93,7 @@ def test_validation_reads_after_its_last_batch(prepare, watch, monkeypatch):
     monkeypatch.setattr("phonoscope.training.data._CHUNK", 4)
     network = training.classifier.network
     network.register_forward_hook(lambda *_: setattr(watch, "steps", watch.steps + 1))
-    with watch, pytest.raises((RuntimeError, NotImplementedError), match="meta"):
+    with until_a_value_is_read(watch):
         training.validate()
     assert watch.steps == 3
     assert {when for when, _ in watch.joins} == {0}
@@ -95,7 +104,7 @@ def test_what_reads_a_value_in_a_step_is_found(prepare, watch):
     training.classifier.network.register_forward_hook(
         lambda _module, _inputs, logits: logits * float(logits.detach().max())
     )
-    with watch, pytest.raises((RuntimeError, NotImplementedError), match="meta"):
+    with until_a_value_is_read(watch):
         training.pass_over(training.classifier.network, 0)
     assert watch.steps == 0
 

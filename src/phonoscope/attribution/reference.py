@@ -21,12 +21,16 @@ def _content(waveform: np.ndarray) -> tuple[int, int]:
     return len(waveform), zlib.crc32(np.ascontiguousarray(waveform, dtype=np.float32).tobytes())
 
 
+def even_places(count: int) -> np.ndarray:
+    """Positions of at most 128 of so many tokens, evenly spread over their list, shape (n,)."""
+    return np.linspace(0, count - 1, min(count, MOST_TOKENS)).round().astype(int)
+
+
 def evenly_picked(waveforms: Sequence[np.ndarray]) -> list[np.ndarray]:
     """At most 128 of the waveforms, evenly picked over their durations; only those are held in memory."""
     contents = [_content(waveform) for waveform in waveforms]
     order = sorted(range(len(contents)), key=contents.__getitem__)
-    chosen = np.unique(np.linspace(0, len(order) - 1, min(len(order), MOST_TOKENS)).round().astype(int))
-    return [waveforms[order[i]] for i in chosen]
+    return [waveforms[order[i]] for i in even_places(len(order))]
 
 
 class Reference:

@@ -135,7 +135,7 @@ def read_maps(folder: str | Path, tokens: Sequence[str] | slice | None = None) -
 def maps_to_table(maps: xr.DataArray) -> tuple[pa.Table, dict[str, Any]]:
     """Maps as rows: one a token, its coordinates as columns and its values as bytes; and what all of them share."""
     values = np.ascontiguousarray(maps.values, dtype="<f4")
-    size = values[0].nbytes if len(values) else 4 * values.shape[1] * values.shape[2]
+    size = 4 * values.shape[1] * values.shape[2]
     cells = pa.FixedSizeBinaryArray.from_buffers(pa.binary(size), len(values), [None, pa.py_buffer(values.tobytes())])
     return pa.table({**_token_columns(maps), _MAP: cells}), _facts(maps)
 

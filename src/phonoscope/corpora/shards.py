@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
@@ -18,7 +17,7 @@ import pyarrow.parquet as pq
 from phonoscope.audio import audio_info, cut
 from phonoscope.corpora.storage import TEXT_COLUMNS
 from phonoscope.errors import AudioError, CorpusError
-from phonoscope.files import to_json, write_json, write_with
+from phonoscope.files import digest_of, to_json, write_json, write_with
 from phonoscope.folders import HIDDEN_CHECKSUMS_NAME, contents, locked, open_again, write_checksums
 from phonoscope.left_out import LeftOut
 from phonoscope.workers import Each, in_this_process
@@ -120,7 +119,7 @@ def write_shards(
         "context_seconds": context_seconds,
         "tokens_per_shard": tokens_per_shard,
         "tokens": len(tokens),
-        "tokens_sha256": _digest(hashes.tobytes(), ",".join(map(str, tokens.columns))),
+        "tokens_sha256": digest_of(hashes.tobytes(), ",".join(map(str, tokens.columns))),
     }
     with locked(folder), _claimed(folder, settings):
         plan = list(_plan(tokens, hashes, folder, settings, strict))
@@ -181,7 +180,7 @@ def _plan(
         # A slice shares the memory of the table.
         part = tokens.iloc[slice(first, end) if as_they_are else order[first:end]].reset_index(drop=True)
         part.attrs = {"roots": roots}
-        identity = _digest(
+        identity = digest_of(
             json.dumps(settings, sort_keys=True), hashes[order[first:end]].tobytes(), recordings_state(part)
         )
         yield _Shard(
@@ -201,13 +200,6 @@ def _row_hashes(tokens: pd.DataFrame) -> np.ndarray:
     """A number for each row of a table that stands for all its values."""
     pieces = (tokens.iloc[row : row + _ROWS_HASHED_AT_ONCE] for row in range(0, len(tokens), _ROWS_HASHED_AT_ONCE))
     return np.concatenate([pd.util.hash_pandas_object(piece, index=False).to_numpy() for piece in pieces])
-
-
-def _digest(*parts: str | bytes) -> str:
-    digest = hashlib.sha256()
-    for part in parts:
-        digest.update((part.encode("utf-8") if isinstance(part, str) else part) + b"|")
-    return digest.hexdigest()
 
 
 def recordings_state(part: pd.DataFrame) -> str:
@@ -270,16 +262,20 @@ def _write(shard: _Shard) -> None:
     write_with(shard.path, fill)
 
 
+def ends_of_recordings(tokens: pd.DataFrame) -> np.ndarray:
+    """Positions behind the last of the tokens of a recording that stand together, shape (n,)."""
+    recordings = (tokens["corpus"] + "/" + tokens["recording"]).to_numpy()
+    return np.flatnonzero(np.append(recordings[1:] != recordings[:-1], True)) + 1
+
+
 def _some_recordings(tokens: pd.DataFrame) -> Iterator[tuple[pd.DataFrame, bool]]:
     """Tokens of whole recordings, a group of rows or more at a time: what is held in memory.
 
     A recording with very many tokens comes in several parts; whether a part goes on with the recording of the one
     before it is said beside it.
     """
-    recordings = (tokens["corpus"] + "/" + tokens["recording"]).to_numpy()
-    whole = np.flatnonzero(np.append(recordings[1:] != recordings[:-1], True)) + 1
     first, continued = 0, False
-    for end in whole:
+    for end in ends_of_recordings(tokens):
         # What remains of a recording that was divided stands alone.
         while first < end and (continued or end == len(tokens) or end - first >= _ROWS_PER_GROUP):
             last = min(end, first + _MOST_ROWS_AT_ONCE)

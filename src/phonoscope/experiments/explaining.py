@@ -13,7 +13,7 @@ import pandas as pd
 import pyarrow as pa
 
 from phonoscope.attribution.explain import BATCH_SIZE, PREPARED_ON_TOKENS, Explainer
-from phonoscope.attribution.reference import MOST_TOKENS
+from phonoscope.attribution.reference import even_places
 from phonoscope.attribution.targets import Contrast, resolve_targets
 from phonoscope.audio import cut
 from phonoscope.classifier import WEIGHTS_NAME, Classifier, local_folder
@@ -73,8 +73,8 @@ class _Explaining:
 def _ready(asked: _Explaining, fold: int | None) -> Explainer:
     """Make a classifier and its method ready: once a process and fold, on the same tokens whatever the part."""
     if fold is None:
-        folder, context = asked.source, _context(asked)
-        first, first_classes, reference = _first_and_reference(asked)
+        folder = asked.source
+        context, first, first_classes, reference = _first_and_reference(asked)
     else:
         run, context = Run(asked.source), CONTEXT_SECONDS
         folder = classifier_folder(run, fold)
@@ -95,23 +95,18 @@ def _ready(asked: _Explaining, fold: int | None) -> Explainer:
     )
 
 
-def _context(asked: _Explaining) -> float:
-    """Sound around each token, s."""
-    path = Path(str(asked.tokens))
-    return TokenSounds(path).context_seconds if path.is_dir() else CONTEXT_SECONDS
-
-
-def _first_and_reference(asked: _Explaining) -> tuple[list[np.ndarray], list[str], list[np.ndarray]]:
-    """The first tokens with their classes, and tokens that stand for all, picked evenly over the list."""
+def _first_and_reference(asked: _Explaining) -> tuple[float, list[np.ndarray], list[str], list[np.ndarray]]:
+    """Sound around each token (s), the first ones with their classes, and some that stand for all."""
     path = Path(str(asked.tokens))
     tokens = TokenSounds(path, GROUPS_IN_ORDER) if path.is_dir() else read_tokens(path)
-    picked = np.unique(np.linspace(0, len(tokens) - 1, min(len(tokens), MOST_TOKENS)).round().astype(int))
+    picked = even_places(len(tokens))
     if isinstance(tokens, TokenSounds):
         first = tokens.first(PREPARED_ON_TOKENS)
-        return list(first), classes_of(first.tokens), list(tokens.without_context().chosen(picked))
-    reference = tokens.iloc[picked].reset_index(drop=True)
-    reference.attrs = tokens.attrs
-    return *_cut_first(tokens, asked.sample_rate), cut(reference, asked.sample_rate)[0]
+        reference = list(tokens.without_context().chosen(picked))
+        return tokens.context_seconds, list(first), classes_of(first.tokens), reference
+    rows = tokens.iloc[picked].reset_index(drop=True)
+    rows.attrs = tokens.attrs
+    return CONTEXT_SECONDS, *_cut_first(tokens, asked.sample_rate), cut(rows, asked.sample_rate)[0]
 
 
 def _cut_first(tokens: pd.DataFrame, rate: int) -> tuple[list[np.ndarray], list[str]]:

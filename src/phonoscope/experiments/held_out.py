@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from phonoscope.attribution.reference import MOST_TOKENS
+from phonoscope.attribution.reference import even_places
 from phonoscope.audio import cut
 from phonoscope.classifier import WEIGHTS_NAME, Classifier
 from phonoscope.errors import ExperimentError
@@ -120,7 +120,7 @@ def reference_tokens(tokens: pd.DataFrame, fold: int, rate: int) -> list[np.ndar
     candidates = np.flatnonzero(trained.to_numpy(dtype=bool))
     if len(candidates) == 0:
         candidates = np.arange(len(tokens))
-    picked = candidates[np.linspace(0, len(candidates) - 1, min(len(candidates), MOST_TOKENS)).round().astype(int)]
+    picked = candidates[even_places(len(candidates))]
     rows = tokens.iloc[picked].reset_index(drop=True)
     rows.attrs = tokens.attrs
     return cut(rows, rate)[0]

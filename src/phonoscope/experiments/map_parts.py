@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -63,7 +63,7 @@ def as_rows(maps: xr.DataArray, classes: Sequence[str]) -> tuple[pa.Table, dict[
 
 
 def store_parts(
-    ask: Any,
+    ask: Ask,
     tokens: pd.DataFrame | TokenSounds,
     labels: Sequence[str],
     out: Path,
@@ -78,7 +78,7 @@ def store_parts(
     Parameters
     ----------
     ask
-        What to make, a frozen dataclass (see ``parts.Ask``): all that the maps depend on beside the tokens.
+        What to make.
     labels
         Classes in their order; others that tokens have come behind them.
     kind
@@ -97,9 +97,8 @@ def store_parts(
             raise ExperimentError(f"{out} holds something else than maps ({others[0]}); choose a new folder")
         open_again(out)
         work = out / WORK
-        asked: Ask = ask
         sources = sources_of(tokens, work / "tokens", together)
-        paths = make_parts(asked, sources, work, settings=asdict(ask), each=each, progress=progress)
+        paths = make_parts(ask, sources, work, each=each, progress=progress)
         found = _join(paths, labels, out, kind)
         shutil.rmtree(work)
         write_checksums(out)

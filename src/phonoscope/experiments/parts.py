@@ -6,8 +6,6 @@ function.
 
 from __future__ import annotations
 
-import hashlib
-import json
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -21,11 +19,11 @@ import pyarrow.parquet as pq
 
 from phonoscope.audio import cut
 from phonoscope.corpora import read_tokens, write_tokens
-from phonoscope.corpora.shards import file_facts, first_rate, recordings_state, write_facts
+from phonoscope.corpora.shards import ends_of_recordings, file_facts, first_rate, recordings_state, write_facts
 from phonoscope.corpora.sounds import TokenSounds
 from phonoscope.errors import ExperimentError, PhonoscopeError
 from phonoscope.experiments.material import CONTEXT_SECONDS
-from phonoscope.files import sha256, to_json, write_with
+from phonoscope.files import digest_of, sha256, write_with
 from phonoscope.left_out import LeftOut
 from phonoscope.workers import Each
 
@@ -45,7 +43,10 @@ class PartTokens(NamedTuple):
 
 
 class Ask(Protocol):
-    """What is to be made of each part; a frozen dataclass, so that it can be sent to another process."""
+    """What is to be made of each part: all that the results depend on beside the tokens.
+
+    A frozen dataclass of plain values: it is sent to other processes, and results of another one are made anew.
+    """
 
     @property
     def sample_rate(self) -> int | None:
@@ -109,15 +110,14 @@ def sources_of(tokens: pd.DataFrame | TokenSounds, folder: Path, together: Seque
         part.attrs = {"roots": tokens.attrs.get("roots", {})}
         path = folder / f"part-{number:05d}.parquet"
         write_tokens(path, part)
-        found.append(Source(path.absolute(), False, len(part), _digest(sha256(path), recordings_state(part))))
+        found.append(Source(path.absolute(), False, len(part), digest_of(sha256(path), recordings_state(part))))
     return found
 
 
 def _divided(rows: pd.DataFrame) -> Iterator[pd.DataFrame]:
     """Yield some rows after others, those of a recording that stand together in one part: it is opened once."""
-    recordings = (rows["corpus"] + "/" + rows["recording"]).to_numpy()
     first = 0
-    for end in np.flatnonzero(np.append(recordings[1:] != recordings[:-1], True)) + 1:
+    for end in ends_of_recordings(rows):
         if end - first >= TOKENS_PER_PART or end == len(rows):
             yield rows.iloc[first:end]
             first = end
@@ -128,7 +128,6 @@ def make_parts(
     sources: Sequence[Source],
     folder: Path,
     *,
-    settings: Any,
     each: Each,
     progress: Progress | None = None,
 ) -> list[Path]:
@@ -138,8 +137,6 @@ def make_parts(
     ----------
     folder
         Holds ``part-00000.parquet`` … and nothing else of this name.
-    settings
-        All that the results depend on beside the tokens, ready for JSON: results of other settings are made anew.
     each
         How the work is spread: ``workers.in_this_process`` or another engine.
     progress
@@ -150,9 +147,8 @@ def make_parts(
     ExperimentError
         If there is no token, or none could be cut.
     """
-    asked = _digest(to_json(settings))
     tasks = [
-        _Task(ask, source, folder.absolute() / f"part-{number:05d}.parquet", _digest(asked, source.identity))
+        _Task(ask, source, folder.absolute() / f"part-{number:05d}.parquet", digest_of(repr(ask), source.identity))
         for number, source in enumerate(sources)
     ]
     for path in set(folder.absolute().glob("part-*.parquet")) - {task.path for task in tasks}:
@@ -230,7 +226,3 @@ def left_out_of(paths: Iterable[Path]) -> list[dict[str, Any]]:
 def _identity(path: Path) -> str:
     """What stands for the content of a file of cut tokens: what it says of itself, else its checksum."""
     return file_facts(path).get("identity") or sha256(path)
-
-
-def _digest(*parts: str) -> str:
-    return hashlib.sha256(json.dumps(parts).encode("utf-8")).hexdigest()

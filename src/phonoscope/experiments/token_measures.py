@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -102,9 +102,7 @@ def formants_of_tokens(
     work = out.with_name(out.name + WORK)
     with locked(work):
         ask = _Formants(sample_rate)
-        paths = make_parts(
-            ask, sources_of(tokens, work / "tokens"), work, settings=asdict(ask), each=each, progress=progress
-        )
+        paths = make_parts(ask, sources_of(tokens, work / "tokens"), work, each=each, progress=progress)
         write_with(out, lambda path: _write_joined(path, paths))
         found = count_rows(paths), left_out_of(paths)
     shutil.rmtree(work)
