@@ -1,0 +1,66 @@
+"""Tables and results of three tiny runs, one a task, are those that were kept: nothing changes unless it is meant to.
+
+Where a change is meant, ``python -m tests.golden.runs`` writes them anew, and the commit says which and why.
+"""
+
+import json
+import re
+
+import numpy as np
+import pandas as pd
+import pytest
+from runs import HERE, kept_results, kept_rows, make_runs
+
+TASKS = ("phones", "recordings", "spoof")
+_NUMBER = re.compile(r"[-−+]?\d+(?:\.\d+)?(?:[eE][-+]?\d+)?")
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory):
+    return make_runs(tmp_path_factory.mktemp("golden"))
+
+
+def same_text(found: str, kept: str) -> bool:
+    """Whether two texts say the same, their numbers to one per cent: the last digit printed may round either way."""
+    if _NUMBER.split(found) != _NUMBER.split(kept):
+        return False
+    numbers = [[float(n.replace("−", "-")) for n in _NUMBER.findall(text)] for text in (found, kept)]
+    return bool(np.allclose(*numbers, rtol=0.01, atol=0.011))
+
+
+def assert_same(found, kept, where: str) -> None:
+    if isinstance(kept, dict):
+        assert found.keys() == kept.keys(), where
+        for key in kept:
+            assert_same(found[key], kept[key], f"{where}.{key}")
+    elif isinstance(kept, list):
+        assert len(found) == len(kept), where
+        for position, (one, other) in enumerate(zip(found, kept, strict=True)):
+            assert_same(one, other, f"{where}[{position}]")
+    elif isinstance(kept, str):
+        assert same_text(str(found), kept), f"{where}: {found!r}, kept {kept!r}"
+    elif isinstance(kept, (int, float)) and not isinstance(kept, bool):
+        assert found == pytest.approx(kept, rel=1e-3, abs=1e-5, nan_ok=True), where
+    else:
+        assert found == kept, where
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_tables_are_as_kept(runs, task):
+    written = {path.stem for path in (runs[task] / "tables").glob("*.csv")}
+    assert written == {path.stem for path in (HERE / task).glob("*.csv")}
+    for path in sorted((HERE / task).glob("*.csv")):
+        kept, found = pd.read_csv(path), kept_rows(runs[task] / "tables" / path.name)
+        times = [name for name in kept if str(name).startswith("cpu_seconds")]
+        assert list(found) == list(kept), path.name
+        assert_same(
+            json.loads(found.drop(columns=times).to_json(orient="records", double_precision=15)),
+            json.loads(kept.drop(columns=times).to_json(orient="records", double_precision=15)),
+            f"{task}/{path.name}",
+        )
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_results_are_as_kept(runs, task):
+    kept = json.loads((HERE / task / "results.json").read_text(encoding="utf-8"))
+    assert_same(kept_results(runs[task]), kept, task)
