@@ -47,7 +47,7 @@ def port_seconds(dictionary: np.ndarray) -> float:
 
 def measure(rounds: int) -> Iterator[Measurement]:
     """Random matrices; the largest difference of any measure is told."""
-    from phonoscope.geometry import dictionary_measures
+    from phonoscope.layer_geometry import dictionary_measures
 
     for (n, k), what in zip(LIMITS, BARS, strict=True):
         dictionary = np.random.default_rng(0).standard_normal((n, k))

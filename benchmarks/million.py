@@ -55,7 +55,7 @@ def write_part(task: tuple[str, int, int]) -> None:
 
 def write_talkers(folder: str, talkers: int, first_part: int, jobs: int) -> None:
     """Write a corpus of any number of talkers, in parts that do not depend on each other."""
-    from phonoscope.workers import in_processes
+    from phonoscope.work.executor import in_processes
 
     Path(folder).mkdir(parents=True, exist_ok=True)
     sizes = [min(TALKERS_PER_PART, talkers - begun) for begun in range(0, talkers, TALKERS_PER_PART)]

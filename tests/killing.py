@@ -54,12 +54,6 @@ def work(argv: list[str], cwd: str, told: int, kill_at: int | None) -> int:
 
 def serve() -> None:
     """Import what the commands need, then fork for each line."""
-    import phonoscope.experiments.evidence_run
-    import phonoscope.experiments.explaining
-    import phonoscope.experiments.run
-    import phonoscope.experiments.single
-    import phonoscope.experiments.token_measures
-    import phonoscope.report  # noqa: F401
 
     for line in sys.stdin:
         asked = json.loads(line)

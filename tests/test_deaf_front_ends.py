@@ -7,8 +7,8 @@ import torch
 from phonoscope import Classifier, Spectrogram, Waveform
 from phonoscope.errors import ClassifierError
 from phonoscope.experiments.fit import new_classifier
-from phonoscope.experiments.recipe import load_recipe, recipe_from
 from phonoscope.frontends import build_front_end, pad_waveforms
+from phonoscope.tasks.phones.recipe import load_recipe, recipe_from
 
 RATE = 8000
 BANDS = [[0, 700], [2000, 2500]]

@@ -13,8 +13,8 @@ import typer.main
 
 import phonoscope
 from phonoscope.cli import app
-from phonoscope.experiments.recipe import load_recipe, recipe_from
-from phonoscope.experiments.run import run_experiment
+from phonoscope.tasks.phones.recipe import load_recipe, recipe_from
+from phonoscope.tasks.phones.run import run_experiment
 
 ROOT = Path(__file__).resolve().parents[1]
 DOCS = ROOT / "docs"

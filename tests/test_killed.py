@@ -20,8 +20,8 @@ import pandas as pd
 import pytest
 import soundfile
 
-from phonoscope.folders import verify
 from phonoscope.synthesis.corpus import write_corpus
+from phonoscope.work.folders import verify
 
 KILLS = int(os.environ.get("PHONOSCOPE_KILLS", "5"))
 SEED = int(os.environ.get("PHONOSCOPE_KILLS_SEED", "0"))

@@ -13,11 +13,11 @@ import soundfile
 
 from phonoscope import read_corpus
 from phonoscope.errors import ExperimentError
-from phonoscope.experiments.recipe import load_recipe
 from phonoscope.experiments.single import train_classifier
 from phonoscope.files import is_begun
-from phonoscope.folders import locked
 from phonoscope.synthesis.corpus import write_corpus
+from phonoscope.tasks.phones.recipe import load_recipe
+from phonoscope.work.folders import locked
 
 RECIPE = """
 name = "mini"

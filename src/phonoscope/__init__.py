@@ -19,7 +19,7 @@ _HOME = {
     "Waveform": "phonoscope.frontends",
     "read_audio": "phonoscope.audio",
     "response_spectrum": "phonoscope.filters",
-    "geometry": "phonoscope.geometry",
+    "geometry": "phonoscope.layer_geometry",
     "show": "phonoscope.report",
     "PhonoscopeError": "phonoscope.errors",
 }

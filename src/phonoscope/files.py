@@ -76,8 +76,8 @@ def sweep(folder: str | Path, *, alone: bool = False, stem: str | None = None) -
     Parameters
     ----------
     alone
-        Nobody else writes to the folder (see ``phonoscope.folders.locked``): every unfinished file goes. Without it
-        only those whose process is dead, or which are of another machine and a day old.
+        Nobody else writes to the folder (see ``phonoscope.work.folders.locked``): every unfinished file goes. Without
+        it only those whose process is dead, or which are of another machine and a day old.
     stem
         Only files that should have had this name (without suffix), in the folder itself.
     """

@@ -21,8 +21,8 @@ from phonoscope.corpora import write_tokens
 from phonoscope.corpora.shards import to_int16, write_shards
 from phonoscope.corpora.sounds import TokenSounds, open_tokens
 from phonoscope.errors import AudioError, CorpusError
-from phonoscope.folders import verify
 from phonoscope.synthesis.corpus import write_corpus
+from phonoscope.work.folders import verify
 
 CONTEXT_SECONDS = 0.05
 

@@ -13,7 +13,7 @@ from phonoscope.corpora import read_tokens, write_tokens
 from phonoscope.experiments import parts as room
 from phonoscope.experiments.explaining import explain_run
 from phonoscope.experiments.folder import Run
-from phonoscope.folders import verify
+from phonoscope.work.folders import verify
 
 
 @pytest.fixture(autouse=True)

@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 
 from phonoscope.corpora.select import class_labels
 from phonoscope.errors import ExperimentError
-from phonoscope.experiments.recipe import Recipe, load_recipe, recipe_from, recipe_names
 from phonoscope.experiments.toml_text import to_toml
 from phonoscope.phones import paper_voiceless, paper_vowels
+from phonoscope.tasks.phones.recipe import Recipe, load_recipe, recipe_from, recipe_names
 from phonoscope.training import PRESETS
 
 

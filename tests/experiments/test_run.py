@@ -13,8 +13,8 @@ from phonoscope.attribution import read_maps
 from phonoscope.corpora import read_tokens
 from phonoscope.errors import ExperimentError
 from phonoscope.experiments.folder import Run
-from phonoscope.experiments.recipe import load_recipe
-from phonoscope.experiments.run import run_experiment
+from phonoscope.tasks.phones.recipe import load_recipe
+from phonoscope.tasks.phones.run import run_experiment
 
 TABLES = ("accuracy", "asymmetry", "baselines", "claims", "confusions", "counts", "left_out", "profiles",
           "profile_correlations", "shares", "token_shares")  # fmt: skip

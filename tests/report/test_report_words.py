@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from phonoscope.phonetics.bootstrap import wilson_interval
+from phonoscope.judgement.bootstrap import wilson_interval
 from phonoscope.report import words
 from phonoscope.report.content import Content, file_slug, read_content
 from phonoscope.report.tables import as_html_table, corpus_tables, footnoted, share_tables

@@ -16,11 +16,11 @@ from phonoscope import read_corpus
 from phonoscope.corpora import write_tokens
 from phonoscope.corpora.shards import write_shards
 from phonoscope.corpora.sounds import TokenSounds
-from phonoscope.experiments.recipe import load_recipe
 from phonoscope.experiments.single import train_classifier
-from phonoscope.folders import verify
 from phonoscope.synthesis.corpus import write_corpus
+from phonoscope.tasks.phones.recipe import load_recipe
 from phonoscope.training.batch_norm import _synchronised, shared_batch_norm
+from phonoscope.work.folders import verify
 
 # Batch normalisation, noise, shifts in time and a last batch of two: all must be shared out right.
 RECIPE = """

@@ -16,8 +16,8 @@ from starlette.testclient import TestClient
 from viewer_browser import CHROMIUM, DESK, FLAGS, Viewed
 from viewer_runs import EVIL, EVIL_CLASS, MANY, client_of, write_many
 
-from phonoscope.experiments.recipe import load_recipe, recipe_from
-from phonoscope.experiments.run import run_experiment
+from phonoscope.tasks.phones.recipe import load_recipe, recipe_from
+from phonoscope.tasks.phones.run import run_experiment
 
 
 @pytest.fixture(scope="session", autouse=True)

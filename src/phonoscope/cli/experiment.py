@@ -285,8 +285,8 @@ def demo(
 def execute(recipe: Any, out: Path, **options: Any) -> dict[str, Any]:
     """Run an experiment, write its report and return the results."""
     from phonoscope.experiments.frame import note_report
-    from phonoscope.experiments.run import run_experiment
     from phonoscope.report import write_report
+    from phonoscope.tasks.phones.run import run_experiment
 
     finished = run_experiment(recipe, out, say=say, **options)
     say("writing the report")

@@ -55,7 +55,7 @@ def chosen_engine(name: str, jobs: int | None, gpus: float = 0.0) -> Any:
     from phonoscope.errors import PhonoscopeError
 
     if name == "ray":
-        from phonoscope.cluster import on_ray
+        from phonoscope.work.cluster import on_ray
 
         return on_ray(workers=jobs, gpus=gpus)
     if name != "local":
@@ -64,7 +64,7 @@ def chosen_engine(name: str, jobs: int | None, gpus: float = 0.0) -> Any:
         raise PhonoscopeError(
             "--gpus shares GPUs among the processes of --engine ray; locally --device says which to use"
         )
-    from phonoscope.workers import spread_over
+    from phonoscope.work.executor import spread_over
 
     return spread_over(1 if jobs is None else jobs)
 
@@ -82,7 +82,7 @@ def chosen_recipe(
     sample_rate: int | None = None,
 ) -> Any:
     """Load a recipe and change what the command line asks for."""
-    from phonoscope.experiments.recipe import load_recipe
+    from phonoscope.tasks.phones.recipe import load_recipe
 
     recipe = load_recipe(name).seeded(seed)
     if preset is not None:

@@ -20,7 +20,7 @@ def verify(
 
     Example: phonoscope verify runs/lj
     """
-    from phonoscope.folders import verify as compare
+    from phonoscope.work.folders import verify as compare
 
     found = compare(folder)
     kinds = {"altered": found.altered, "missing": found.missing, "new": found.new}

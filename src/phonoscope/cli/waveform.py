@@ -47,8 +47,8 @@ _UNSET = (None, False, "", "auto")
 
 def is_whole_recordings(recipe: str) -> bool:
     """Whether a recipe, by name or file, is of this kind; ExperimentError if there is none of that name."""
-    from phonoscope.experiments.spoof_recipe import is_spoof_recipe
-    from phonoscope.experiments.waveform_recipe import is_waveform_recipe
+    from phonoscope.tasks.recordings.recipe import is_waveform_recipe
+    from phonoscope.tasks.spoof.recipe import is_spoof_recipe
 
     return is_spoof_recipe(recipe) or is_waveform_recipe(recipe)
 
@@ -67,10 +67,10 @@ def run_whole_recordings(given: Mapping[str, Any]) -> None:
         If no corpus is given, or an option that means nothing here.
     """
     from phonoscope.experiments.frame import note_report
-    from phonoscope.experiments.spoof_recipe import is_spoof_recipe
-    from phonoscope.experiments.waveform_recipe import load_waveform_recipe
-    from phonoscope.experiments.waveform_run import run_waveform_experiment
-    from phonoscope.report.waveform_page import write_waveform_report
+    from phonoscope.tasks.recordings.page import write_waveform_report
+    from phonoscope.tasks.recordings.recipe import load_waveform_recipe
+    from phonoscope.tasks.recordings.run import run_waveform_experiment
+    from phonoscope.tasks.spoof.recipe import is_spoof_recipe
 
     spoof = is_spoof_recipe(given["recipe"])
     understood = _UNDERSTOOD_BY_SPOOF if spoof else _UNDERSTOOD
@@ -96,9 +96,9 @@ def run_whole_recordings(given: Mapping[str, Any]) -> None:
 
 def _run_spoof(given: Mapping[str, Any]) -> None:
     from phonoscope.experiments.frame import note_report
-    from phonoscope.experiments.spoof_recipe import load_spoof_recipe
-    from phonoscope.experiments.spoof_run import layer_from, run_spoof_experiment
-    from phonoscope.report.spoof_page import write_spoof_report
+    from phonoscope.tasks.spoof.page import write_spoof_report
+    from phonoscope.tasks.spoof.recipe import load_spoof_recipe
+    from phonoscope.tasks.spoof.run import layer_from, run_spoof_experiment
 
     recipe = load_spoof_recipe(given["recipe"], seed=given["seed"], partition=given["partition"])
     source = {"classifier": given["classifier"], "network": given["network"], "weights": given["init"]}
@@ -118,11 +118,11 @@ def report_whole_recordings(run_folder: Path, out: Path | None, formats: Sequenc
 
     run = Run(run_folder)
     if run.facts.get("kind") == "spoof":
-        from phonoscope.report.spoof_page import write_spoof_report
+        from phonoscope.tasks.spoof.page import write_spoof_report
 
         return write_spoof_report(run, out, formats)
     if run.facts.get("kind") != "waveform":
         return None
-    from phonoscope.report.waveform_page import write_waveform_report
+    from phonoscope.tasks.recordings.page import write_waveform_report
 
     return write_waveform_report(run, out, formats)

@@ -33,7 +33,7 @@ def geometry(
 
     Example: phonoscope geometry inc_tssdnet.pth --network inc_tssdnet
     """
-    from phonoscope.geometry import describe, measure_checkpoints, records, write_table
+    from phonoscope.layer_geometry import describe, measure_checkpoints, records, write_table
 
     options: dict[str, Any] = {"network": network, "alignment": alignment, "null_draws": null_draws, "seed": seed}
     if layers is not None:

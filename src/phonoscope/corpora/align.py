@@ -19,8 +19,8 @@ from phonoscope.corpora.pronunciations import spoken_words
 from phonoscope.corpora.textgrid import TextGrid, decode, read_textgrid, write_textgrid
 from phonoscope.errors import AudioError, CorpusError
 from phonoscope.files import write_text
-from phonoscope.folders import locked
-from phonoscope.workers import end_with_parent
+from phonoscope.work.executor import end_with_parent
+from phonoscope.work.folders import locked
 
 REPORT_NAME = "alignment_report.csv"
 TRANSCRIPT_SUFFIXES = (".txt", ".lab")

@@ -18,9 +18,9 @@ from phonoscope.audio import audio_info, cut
 from phonoscope.corpora.storage import TEXT_COLUMNS
 from phonoscope.errors import AudioError, CorpusError
 from phonoscope.files import digest_of, to_json, write_json, write_with
-from phonoscope.folders import HIDDEN_CHECKSUMS_NAME, contents, locked, open_again, write_checksums
 from phonoscope.left_out import LeftOut
-from phonoscope.workers import Each, in_this_process
+from phonoscope.work.executor import Each, in_this_process
+from phonoscope.work.folders import HIDDEN_CHECKSUMS_NAME, contents, locked, open_again, write_checksums
 
 # Readers of Parquet folders pass over names that begin with an underscore.
 BEGUN_NAME, MANIFEST_NAME = "_begun.json", "_manifest.json"

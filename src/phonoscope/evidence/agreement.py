@@ -19,7 +19,7 @@ from phonoscope.axes import cell_edges
 from phonoscope.classifier import Classifier
 from phonoscope.errors import AttributionError
 from phonoscope.evidence.similarity import mean_where, rank_correlations
-from phonoscope.phonetics.bootstrap import PerToken, bootstrap_interval
+from phonoscope.judgement.bootstrap import PerToken, bootstrap_interval
 from phonoscope.phonetics.profiles import band_weights, cell_centres, class_profiles, profile, profile_correlations
 
 

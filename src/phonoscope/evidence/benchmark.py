@@ -24,7 +24,7 @@ from phonoscope.evidence.peers import explain_like, importable_peers, on_input_g
 from phonoscope.evidence.planted import CONFLICT_NAME, Truth
 from phonoscope.evidence.truth import score_maps
 from phonoscope.frontends import pad_waveforms
-from phonoscope.phonetics.bootstrap import bootstrap_interval
+from phonoscope.judgement.bootstrap import bootstrap_interval
 
 NETWORKS = ("compact", "compact-local", "resnet18")
 NAMES = ("compact", "compact-local", "resnet18", "resnet50", "resnet101")  # networks on spectrograms

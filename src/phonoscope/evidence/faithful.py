@@ -21,7 +21,7 @@ from phonoscope.evidence.measures import describe_measure
 from phonoscope.evidence.perturbation_curves import curve_areas, perturbation_curves
 from phonoscope.evidence.randomisation import Randomised, parameter_randomisation
 from phonoscope.evidence.sanity import infidelity, max_sensitivity
-from phonoscope.phonetics.bootstrap import PerToken, bootstrap_interval, resampling_unit
+from phonoscope.judgement.bootstrap import PerToken, bootstrap_interval, resampling_unit
 
 CAUSAL = "band-stop"
 SANITY_TOKENS = 24

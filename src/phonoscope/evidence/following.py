@@ -12,8 +12,8 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
+from phonoscope.judgement.bootstrap import PerToken, bootstrap_interval
 from phonoscope.left_out import LeftOut
-from phonoscope.phonetics.bootstrap import PerToken, bootstrap_interval
 from phonoscope.phonetics.profiles import as_labels, cell_centres
 
 POOLED = "all"

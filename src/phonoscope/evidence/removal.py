@@ -9,7 +9,7 @@ import pandas as pd
 
 from phonoscope.attribution.effects import band_effects
 from phonoscope.classifier import Classifier
-from phonoscope.phonetics.bootstrap import bootstrap_interval
+from phonoscope.judgement.bootstrap import bootstrap_interval
 
 HALF_HZ = 125.0  # of the band that is taken away around a formant
 FORMANTS = (1, 2, 3, 4)

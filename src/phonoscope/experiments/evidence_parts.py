@@ -22,7 +22,7 @@ from phonoscope.experiments.folder import Run
 from phonoscope.experiments.held_out import HeldOut, held_out, run_identity
 from phonoscope.files import to_json, write_json, write_with
 from phonoscope.phonetics.profiles import profile
-from phonoscope.workers import Each
+from phonoscope.work.executor import Each
 
 UNITS = ("speaker", "recording")
 _DONE, _OWN, _OTHER = "done.json", "maps", "other_fold"

@@ -27,12 +27,12 @@ from phonoscope.experiments.folder import Run, write_table
 from phonoscope.experiments.held_out import HeldOut, held_out
 from phonoscope.experiments.parts import WORK
 from phonoscope.files import write_json
-from phonoscope.folders import locked, open_again, write_checksums
 from phonoscope.phonetics.confusions import beside_human, confusion_table
 from phonoscope.phonetics.overlap import overlap_against_confusions
 from phonoscope.phonetics.profiles import class_profiles, profile, profile_correlations
 from phonoscope.phonetics.shares import formant_shares
-from phonoscope.workers import Each, in_this_process
+from phonoscope.work.executor import Each, in_this_process
+from phonoscope.work.folders import locked, open_again, write_checksums
 
 FOLDER, FACTS = "evidence", "evidence.json"
 # Filtering shows what is lost with a sound; with the band at its average level, also what its absence said.

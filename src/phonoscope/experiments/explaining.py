@@ -28,7 +28,7 @@ from phonoscope.experiments.material import CONTEXT_SECONDS, check_rate
 from phonoscope.experiments.parts import PartTokens, Progress
 from phonoscope.files import sha256
 from phonoscope.training import choose_device
-from phonoscope.workers import Each, in_this_process
+from phonoscope.work.executor import Each, in_this_process
 
 
 @dataclass(frozen=True)

@@ -16,10 +16,10 @@ from phonoscope.classifier import Classifier, prediction_table
 from phonoscope.corpora.sounds import TokenSounds
 from phonoscope.errors import ExperimentError
 from phonoscope.experiments.material import Material
-from phonoscope.experiments.recipe import Recipe
 from phonoscope.files import write_json, write_text
 from phonoscope.frontends import Spectrogram, Waveform, build_front_end
 from phonoscope.networks.resnet import ResNet, load_imagenet
+from phonoscope.tasks.phones.recipe import Recipe
 from phonoscope.training import EpochReport, Fold, TokenInputs, choose_device, folds, split_tokens, split_unit, train
 from phonoscope.training.processes import is_first_process
 

@@ -5,7 +5,7 @@
     run.json              what was asked, with what, and the results in one object
     recipe.toml           the recipe as it was executed
     material.json         hashes of the tokens and their sounds, to go on with no others
-    checksums.json        SHA-256 of every file but the report and its figures (see `phonoscope.folders`)
+    checksums.json        SHA-256 of every file but the report and its figures (see `phonoscope.work.folders`)
     tokens.parquet        the tokens used: the token table with ``class`` (the experiment's class), ``split``, ``fold``
     formants.parquet      measured formants of the vowel tokens
     predictions.parquet   tested tokens: ``token, class, predicted, p_<class> …, fold``

@@ -17,9 +17,9 @@ from phonoscope.errors import ExperimentError, PhonoscopeError
 from phonoscope.experiments.folder import RUN_NAME, Run, provenance, token_hash, write_run, write_table
 from phonoscope.experiments.toml_text import to_toml
 from phonoscope.files import sweep, write_json, write_text
-from phonoscope.folders import contents, open_again, renew_checksum, write_checksums
 from phonoscope.left_out import left_out_line
 from phonoscope.training import choose_device
+from phonoscope.work.folders import contents, open_again, renew_checksum, write_checksums
 
 MATERIAL_NAME = "material.json"
 
@@ -56,7 +56,7 @@ class AnyRecipe(Protocol):
 def claimed_folder(out: Path, recipe: AnyRecipe, resume: bool) -> Generator[None]:
     """Refuse a folder that holds something else; give a new one back when it turns out that nothing can be run.
 
-    The folder is locked already (see `phonoscope.folders.locked`), for as long as the runner writes to it.
+    The folder is locked already (see `phonoscope.work.folders.locked`), for as long as the runner writes to it.
     """
     written = out / "recipe.toml"
     text = to_toml(recipe.to_dict())

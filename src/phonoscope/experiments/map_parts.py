@@ -18,11 +18,11 @@ from phonoscope.attribution import ClassMeans, write_maps
 from phonoscope.attribution.store import COORDINATES, TOKENS, VALUES, maps_to_table, table_to_maps
 from phonoscope.corpora.sounds import TokenSounds
 from phonoscope.errors import ExperimentError
-from phonoscope.experiments.measure import tidy_means
 from phonoscope.experiments.parts import WORK, Ask, Progress, count_rows, groups_of, left_out_of, make_parts, sources_of
 from phonoscope.files import write_with
-from phonoscope.folders import CHECKSUMS_NAME, contents, locked, open_again, write_checksums
-from phonoscope.workers import Each, in_this_process
+from phonoscope.tasks.phones.measure import tidy_means
+from phonoscope.work.executor import Each, in_this_process
+from phonoscope.work.folders import CHECKSUMS_NAME, contents, locked, open_again, write_checksums
 
 MEANS = "means.parquet"
 _FILES = (VALUES, COORDINATES, TOKENS, MEANS, CHECKSUMS_NAME, WORK)

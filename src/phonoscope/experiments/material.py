@@ -16,11 +16,11 @@ from phonoscope.corpora import read_corpus
 from phonoscope.corpora.select import class_labels
 from phonoscope.corpora.sounds import TokenSounds
 from phonoscope.errors import ExperimentError
-from phonoscope.experiments.recipe import Recipe
 from phonoscope.left_out import LeftOut
 from phonoscope.phones import vowels
 from phonoscope.phonetics.formants import ceiling_for, token_formants
 from phonoscope.synthesis.corpus import write_corpus
+from phonoscope.tasks.phones.recipe import Recipe
 
 Say = Callable[[str], None]
 

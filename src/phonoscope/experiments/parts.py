@@ -25,7 +25,7 @@ from phonoscope.errors import ExperimentError, PhonoscopeError
 from phonoscope.experiments.material import CONTEXT_SECONDS
 from phonoscope.files import digest_of, sha256, write_with
 from phonoscope.left_out import LeftOut
-from phonoscope.workers import Each
+from phonoscope.work.executor import Each
 
 WORK = "_parts"  # folder of what is finished while others are still made
 TOKENS_PER_PART = 1024  # or more, of a table of tokens without sound

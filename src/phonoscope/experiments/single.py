@@ -15,11 +15,11 @@ from phonoscope.corpora.sounds import TokenSounds
 from phonoscope.experiments import fit as fitting
 from phonoscope.experiments.frame import claimed_folder, hold_to_material
 from phonoscope.experiments.material import material_of
-from phonoscope.experiments.recipe import Recipe
 from phonoscope.files import write_json, write_with
-from phonoscope.folders import locked, write_checksums
 from phonoscope.phonetics.confusions import accuracy_table
+from phonoscope.tasks.phones.recipe import Recipe
 from phonoscope.training.processes import is_first_process
+from phonoscope.work.folders import locked, write_checksums
 
 Say = Callable[[str], None]
 

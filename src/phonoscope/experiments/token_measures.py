@@ -22,7 +22,6 @@ from phonoscope.errors import ExperimentError
 from phonoscope.experiments.fit import front_end_of
 from phonoscope.experiments.map_parts import StoredMaps, as_rows, classes_of, store_parts
 from phonoscope.experiments.material import Material, check_rate, measure_formants
-from phonoscope.experiments.measure import network_pictures
 from phonoscope.experiments.parts import (
     WORK,
     PartTokens,
@@ -33,13 +32,14 @@ from phonoscope.experiments.parts import (
     make_parts,
     sources_of,
 )
-from phonoscope.experiments.recipe import load_recipe
 from phonoscope.files import write_with
-from phonoscope.folders import locked
 from phonoscope.frontends import Spectrogram, Waveform, build_front_end
 from phonoscope.phones import vowels
+from phonoscope.tasks.phones.measure import network_pictures
+from phonoscope.tasks.phones.recipe import load_recipe
 from phonoscope.training import choose_device
-from phonoscope.workers import Each, in_this_process
+from phonoscope.work.executor import Each, in_this_process
+from phonoscope.work.folders import locked
 
 _KNOWN = ("token", "label", "speaker", "sex")
 

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from phonoscope.errors import PhonoscopeError
-from phonoscope.phonetics.bootstrap import PerToken, holm, interval_of, resampling_unit, unit_sums, unit_weights
+from phonoscope.judgement.bootstrap import PerToken, holm, interval_of, resampling_unit, unit_sums, unit_weights
 from phonoscope.phonetics.profiles import as_labels
 
 
@@ -71,7 +71,7 @@ def accuracy_table(
     true, predicted : sequences of n_tokens
         NA in either takes no part.
     clusters : DataFrame or sequence of n_tokens, optional
-        Columns from the highest level down; see `phonoscope.phonetics.bootstrap.resampling_unit`.
+        Columns from the highest level down; see `phonoscope.judgement.bootstrap.resampling_unit`.
 
     Returns
     -------

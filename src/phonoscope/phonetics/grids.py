@@ -13,7 +13,7 @@ import xarray as xr
 from scipy.special import stdtrit
 
 from phonoscope.errors import PhonoscopeError
-from phonoscope.phonetics.bootstrap import MIN_UNITS, PerToken, resampling_unit, unit_sums
+from phonoscope.judgement.bootstrap import MIN_UNITS, PerToken, resampling_unit, unit_sums
 from phonoscope.phonetics.profiles import as_labels
 
 N_FLIPS = 1000

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from phonoscope.phonetics.bootstrap import MIN_UNITS, Unit, interval_of, sign_flip_p, unit_weights
+from phonoscope.judgement.bootstrap import MIN_UNITS, Unit, interval_of, sign_flip_p, unit_weights
 
 POOLED = "all"  # the label of rows that pool the classes
 MIN_CLASSES = 4  # three classes have six orders: no p below .05

@@ -11,8 +11,8 @@ import pandas as pd
 import xarray as xr
 
 from phonoscope.errors import PhonoscopeError
+from phonoscope.judgement.bootstrap import PerToken, interval_of, resampling_unit, unit_sums, unit_weights
 from phonoscope.left_out import LeftOut
-from phonoscope.phonetics.bootstrap import PerToken, interval_of, resampling_unit, unit_sums, unit_weights
 
 
 def profile(maps: xr.DataArray) -> xr.DataArray:

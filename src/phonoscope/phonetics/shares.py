@@ -15,8 +15,8 @@ import pandas as pd
 import xarray as xr
 
 from phonoscope.errors import PhonoscopeError
+from phonoscope.judgement.bootstrap import MIN_UNITS, PerToken, Unit, holm, resampling_unit
 from phonoscope.left_out import LeftOut
-from phonoscope.phonetics.bootstrap import MIN_UNITS, PerToken, Unit, holm, resampling_unit
 from phonoscope.phonetics.pairing import MIN_CLASSES, POOLED, paired_shares
 from phonoscope.phonetics.profiles import as_labels, band_weights, cell_centres, density
 

@@ -4,7 +4,7 @@ from importlib import import_module
 from typing import Any
 
 _HOME = {
-    "write_report": "phonoscope.report.page",
+    "write_report": "phonoscope.tasks.phones.page",
     "write_comparison": "phonoscope.report.comparison_page",
     "figure_of_run": "phonoscope.report.figures",
     "save_figure": "phonoscope.report.printed",

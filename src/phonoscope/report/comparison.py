@@ -14,7 +14,7 @@ import xarray as xr
 from scipy.special import stdtr
 
 from phonoscope.errors import ExperimentError, PhonoscopeError
-from phonoscope.phonetics.bootstrap import (
+from phonoscope.judgement.bootstrap import (
     MIN_UNITS,
     holm,
     interval_of,

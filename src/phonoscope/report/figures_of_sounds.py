@@ -167,7 +167,7 @@ def wigner(ask: Ask) -> Figure:
 
 def layers(ask: Ask) -> Figure:
     """Coherence of every layer of the run's network."""
-    from phonoscope.geometry.table import geometry
+    from phonoscope.layer_geometry.table import geometry
     from phonoscope.report.geometry import draw_layers
 
     table = geometry(ask.content.run.classifier(), layers="all")

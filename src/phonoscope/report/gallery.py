@@ -215,7 +215,7 @@ def _wigner() -> Figure:
 
 
 def _layers() -> Figure:
-    from phonoscope.geometry.table import geometry
+    from phonoscope.layer_geometry.table import geometry
     from phonoscope.networks import build_network
 
     figure = print_figure(75)

@@ -28,7 +28,7 @@ def layer_figure(table: pd.DataFrame) -> Figure:
     Parameters
     ----------
     table : DataFrame
-        From `phonoscope.geometry` or `compare_geometry`.
+        From `phonoscope.layer_geometry` or `compare_geometry`.
 
     Raises
     ------

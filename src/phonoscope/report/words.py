@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from phonoscope.phonetics.bootstrap import wilson_interval
+from phonoscope.judgement.bootstrap import wilson_interval
 from phonoscope.report.content import Content
 
 FEW_UNITS = 20  # below this, bootstrap intervals are known to come out too narrow

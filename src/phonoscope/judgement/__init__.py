@@ -1,0 +1,1 @@
+"""Judgement: intervals, corrections and verdicts, whoever's numbers they are."""

@@ -1,0 +1,61 @@
+"""From checkpoint files to a table, and from a table to files and programs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from phonoscope.errors import ClassifierError
+from phonoscope.files import to_json, write_with
+from phonoscope.layer_geometry.table import compare_geometry, geometry
+
+
+def measure_checkpoints(paths: Sequence[str | Path], **options: Any) -> pd.DataFrame:
+    """Table of one checkpoint (``geometry``), or of several side by side (``compare_geometry``), named by their files.
+
+    Files of the same name are told apart by their folders. Options are those of ``geometry``.
+    """
+    given = [Path(path) for path in paths]
+    if len(given) == 1:
+        return geometry(given[0], **options)
+    stems = [path.stem for path in given]
+    names = stems if len(set(stems)) == len(stems) else [path.as_posix() for path in given]
+    if len(set(names)) < len(names):
+        raise ClassifierError("the same checkpoint was given twice; nothing to compare")
+    return compare_geometry(dict(zip(names, given, strict=True)), **options)
+
+
+def records(table: pd.DataFrame) -> list[dict[str, Any]]:
+    """Rows of a table of ``geometry`` as plain values: numbers, text, lists, None where missing."""
+    rows = []
+    for row in table.to_dict("records"):
+        plain = {}
+        for key, value in row.items():
+            if isinstance(value, (tuple, list)):
+                plain[str(key)] = list(value)
+            else:
+                plain[str(key)] = None if pd.isna(value) else value
+        rows.append(plain)
+    return rows
+
+
+def write_table(path: str | Path, table: pd.DataFrame) -> Path:
+    """Write a table of ``geometry`` as ``.csv`` or ``.parquet``, whole or not at all.
+
+    In a CSV the babel function is a JSON list in one cell.
+
+    Raises
+    ------
+    ClassifierError
+        If the suffix is neither.
+    """
+    path = Path(path)
+    if path.suffix == ".parquet":
+        return write_with(path, lambda part: table.to_parquet(part, index=False))
+    if path.suffix == ".csv":
+        flat = table.assign(babel=[to_json(list(values)) for values in table["babel"]])
+        return write_with(path, lambda part: flat.to_csv(part, index=False))
+    raise ClassifierError(f"cannot write {path}: the suffix of a table must be .csv or .parquet")

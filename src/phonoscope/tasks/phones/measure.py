@@ -1,0 +1,175 @@
+"""Maps of the tested tokens, and everything that is measured on them: class means, profiles, shares, correlations."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+import xarray as xr
+
+from phonoscope.attribution import ClassMeans, explain_batches, read_maps, write_maps
+from phonoscope.attribution.maps import describe_cells, input_placement, label_maps
+from phonoscope.experiments.fit import Fitted
+from phonoscope.experiments.material import Material
+from phonoscope.frontends import Spectrogram, Waveform, pad_waveforms
+from phonoscope.phonetics.profiles import class_profiles, energy_profile, profile, profile_correlations
+from phonoscope.phonetics.shares import formant_shares, token_shares
+from phonoscope.tasks.phones.recipe import Recipe
+
+
+@dataclass
+class Measured:
+    """Profiles of the tested tokens in the order of the map store, and class means of maps and spectrograms."""
+
+    tokens: pd.DataFrame
+    profiles: xr.DataArray
+    energy: xr.DataArray
+    means: pd.DataFrame
+    placement: dict[str, Any]
+    max_hz: float
+    max_incompleteness: float
+    cells: str
+
+
+def measure_maps(recipe: Recipe, material: Material, fitted: Sequence[Fitted], folder: Path) -> Measured:
+    """Explain every tested token with the classifier that never met it; store the maps, stream their means.
+
+    Memory holds one profile a token beside the waveforms, never the maps.
+    """
+    method = recipe.explain.get("method", "cam")
+    labels = fitted[0].classifier.labels
+    waveforms = material.waveforms
+    names = material.tokens["token"].to_numpy()
+    classes = material.tokens["class"].to_numpy(dtype=object)
+    map_means, spectrogram_means = ClassMeans(labels), ClassMeans(labels)
+    map_profiles: list[xr.DataArray] = []
+    energies: list[xr.DataArray] = []
+    worst = 0.0
+
+    def batches() -> Iterator[xr.DataArray]:
+        nonlocal worst
+        for one in fitted:
+            chosen = [waveforms[i] for i in one.test]
+            done = 0
+            for maps in explain_batches(
+                one.classifier,
+                chosen,
+                recipe.explain.get("target", "true"),
+                method,
+                true_labels=[str(c) for c in classes[one.test]],
+                tokens=[str(n) for n in names[one.test]],
+            ):
+                part = slice(done, done + maps.sizes["token"])
+                done = part.stop
+                true = classes[one.test][part]
+                spectrograms = network_pictures(
+                    one.classifier.front_end, chosen[part], maps["token"].values.tolist(), one.classifier.device
+                )
+                map_means.update(maps, true, maps["predicted"].values)
+                spectrogram_means.update(spectrograms, true, maps["predicted"].values)
+                map_profiles.append(profile(maps))
+                energies.append(energy_profile(spectrograms, floor_db=spectrograms.attrs["floor_db"]))
+                worst = max(worst, float(np.abs(maps["incompleteness"].values).max()))
+                yield maps
+
+    count = sum(len(one.test) for one in fitted)
+    stored = read_maps(write_maps(folder / "maps" / method, batches(), count), slice(0, 1))
+    profiles = xr.concat(map_profiles, dim="token", combine_attrs="override", join="override")
+    energy = xr.concat(energies, dim="token", combine_attrs="override", join="override")
+    order = np.concatenate([one.test for one in fitted])
+    means = pd.concat(
+        [tidy_means(map_means.result(), "map"), tidy_means(spectrogram_means.result(), "spectrogram")],
+        ignore_index=True,
+    )
+    return Measured(
+        material.tokens.iloc[order].reset_index(drop=True),
+        profiles,
+        energy,
+        means,
+        {k: v for k, v in profiles.attrs.items() if k not in ("units", "method", "completeness", "max_hz")},
+        float(profiles.attrs["max_hz"]),
+        worst,
+        describe_cells(stored),
+    )
+
+
+def network_pictures(
+    front_end: Spectrogram | Waveform,
+    waveforms: Sequence[np.ndarray],
+    names: Sequence[str],
+    device: torch.device | str = "cpu",
+) -> xr.DataArray:
+    """Return what a network sees of tokens: its front end's output in dB, labelled like maps.
+
+    Parameters
+    ----------
+    front_end
+        On ``device``.
+    waveforms
+        1-D arrays at the front end's rate, without context.
+    """
+    padded, lengths = pad_waveforms(waveforms)
+    with torch.no_grad():
+        values = front_end(padded.to(device), lengths.to(device))[:, 0].float().cpu().numpy()
+    return label_maps(
+        values,
+        input_placement(front_end),
+        tokens=names,
+        durations=lengths.numpy() / front_end.sample_rate,
+        time_axis=front_end.time_axis,
+        columns={},
+        attrs={"units": "dB", "floor_db": -float(front_end.config()["range_db"])},
+    )
+
+
+def tidy_means(means: xr.Dataset, kind: str) -> pd.DataFrame:
+    """Class means as a tidy table; classes without tokens in a subset have no rows."""
+    table = means[["mean", "variance"]].to_dataframe().reset_index().rename(columns={"label": "class"})
+    counts = means["count"].to_dataframe().reset_index().rename(columns={"label": "class"})
+    table = table.merge(counts, on=["subset", "class"])
+    table.insert(0, "kind", kind)
+    return table[table["count"] > 0].reset_index(drop=True)
+
+
+def profile_tables(measured: Measured, unit_columns: list[str], seed: int) -> dict[str, pd.DataFrame]:
+    """Tables ``profiles`` (maps and energy, with bootstrap bands) and ``profile_correlations`` between classes."""
+    clusters = measured.tokens[unit_columns]
+    classes = measured.tokens["class"].tolist()
+    maps = class_profiles(measured.profiles, classes, clusters, seed=seed)
+    energy = class_profiles(measured.energy, classes, clusters, seed=seed)
+    correlations = pd.concat(
+        [profile_correlations(maps).assign(source="map"), profile_correlations(energy).assign(source="energy")],
+        ignore_index=True,
+    )
+    return {
+        "profiles": pd.concat([maps.assign(source="map"), energy.assign(source="energy")], ignore_index=True),
+        "profile_correlations": correlations,
+    }
+
+
+def share_tables(
+    measured: Measured, formants: pd.DataFrame, *, max_hz: float, unit_columns: list[str], seed: int
+) -> dict[str, pd.DataFrame]:
+    """Tables ``shares`` (per class, formant and null) and ``token_shares``; empty when no tested token has formants."""
+    known = measured.tokens["token"].isin(set(formants["token"])).to_numpy()
+    if not known.any():
+        return {}
+    tokens = measured.tokens[known]
+    profiles, energy = measured.profiles[known], measured.energy[known]
+    shares = formant_shares(
+        profiles,
+        formants,
+        max_hz=max_hz,
+        labels=tokens["class"].tolist(),
+        clusters=tokens[unit_columns],
+        energy=energy,
+        seed=seed,
+    )
+    each = token_shares(profiles, formants, max_hz=max_hz, energy=energy)
+    context = ["token", "class", "label", "speaker", "sex", "word", "previous", "next", "recording"]
+    return {"shares": shares, "token_shares": each.merge(tokens[context], on="token")}

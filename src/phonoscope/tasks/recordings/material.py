@@ -1,0 +1,281 @@
+"""Whole recordings as tokens: their class, speaker and waveform, identical copies found by their samples."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from phonoscope.audio import audio_info, read_audio
+from phonoscope.corpora import LAYOUTS
+from phonoscope.corpora.recording import Recording
+from phonoscope.corpora.speech_commands import official_split
+from phonoscope.errors import AudioError, CorpusError, ExperimentError
+from phonoscope.left_out import LeftOut
+from phonoscope.tasks.recordings.recipe import WaveformRecipe
+from phonoscope.training.splits import PARTS, deal
+from phonoscope.training.store import WaveformStore
+
+Say = Callable[[str], None]
+
+FEWEST_RECORDINGS = 8
+UNUSABLE = "audio missing, unreadable or silent"
+
+
+def read_whole_recordings(
+    root: str | Path,
+    recipe: WaveformRecipe,
+    *,
+    strict: bool = False,
+    store: WaveformStore | None = None,
+    say: Say = lambda _line: None,
+) -> tuple[Sequence[np.ndarray], pd.DataFrame]:
+    """Read the recordings of a corpus that have one of the recipe's classes, at the recipe's rate and length.
+
+    Parameters
+    ----------
+    root : path
+        Folder of the corpus: Speech Commands, spoken digits, LibriSpeech, or a folder a speaker.
+    strict : bool
+        Stop at the first recording that cannot be used, instead of leaving it out.
+    store
+        Where the waveforms are put, if not into memory.
+
+    Returns
+    -------
+    waveforms : sequence of ndarray, float32, shape (recipe.seconds * recipe.sample_rate,)
+        See `around_energy`.
+    tokens : DataFrame
+        The token table, one row a recording (its whole length), with ``class``, ``audio_sha256`` (of the samples:
+        identical clips share it) and ``native_rate`` (Hz, as stored). ``attrs`` as of every token table.
+
+    Raises
+    ------
+    CorpusError
+        If the folder holds no recordings.
+    ExperimentError
+        If fewer than two classes have recordings enough.
+    AudioError
+        With `strict`, for the first recording at fault.
+    """
+    folder, layout, recordings = recordings_of(root)
+    say(f"reading {folder} ({layout})")
+    left_out = LeftOut()
+    rows: list[dict[str, object]] = []
+    waveforms: list[np.ndarray] | WaveformStore = [] if store is None else store
+    for recording in recordings:
+        name = recording.audio.relative_to(folder).as_posix()
+        label = _label(recording, recipe, left_out, name)
+        if label is None:
+            continue
+        try:
+            waveform, native_rate = read_sound(recording.audio, recipe.sample_rate)
+        except AudioError as error:
+            if strict:
+                raise
+            left_out.add("recording", UNUSABLE, 1, [str(error)])
+            continue
+        rows.append(token_row(recording, name, label, waveform, native_rate, recipe.sample_rate, folder.name))
+        waveforms.append(around_energy(waveform, round(recipe.seconds * recipe.sample_rate)))
+    if not rows:
+        raise ExperimentError(f"no recording of {folder} has a class of this task: {_reasons(left_out)}")
+    tokens = pd.DataFrame(rows)
+    keep = _contradictions(tokens, left_out) & _large_classes(tokens, left_out)
+    tokens, places = tokens[keep].reset_index(drop=True), np.flatnonzero(keep)
+    kept = [waveforms[i] for i in places] if store is None else store.chosen(places)
+    if tokens["class"].nunique() < 2:
+        raise ExperimentError(
+            f"fewer than two classes have {FEWEST_RECORDINGS} recordings or more in {folder}: {_reasons(left_out)}"
+        )
+    tokens.attrs = {
+        "roots": {folder.name: folder.as_posix()},
+        "left_out": left_out.entries(),
+        "settings": {"layout": layout, "task": recipe.task, "classes": list(recipe.classes)},
+    }
+    return kept, tokens
+
+
+def recordings_of(root: str | Path) -> tuple[Path, str, list[Recording]]:
+    """Find the recordings of a corpus folder: its full path, the name of its layout, the recordings in fixed order.
+
+    Raises
+    ------
+    CorpusError
+        If the folder is not there or holds no recordings.
+    """
+    folder = Path(root)
+    if not folder.is_dir():
+        raise CorpusError(f"the corpus folder {folder} was not found")
+    folder = folder.resolve()
+    layout = next((name for name, one in LAYOUTS.items() if one.detect(folder)), None)
+    if layout is None:
+        raise CorpusError(f"no recordings were found in {folder}; expected WAV, FLAC, OGG, MP3 or SPHERE files")
+    return folder, layout, list(LAYOUTS[layout].recordings(folder, None))
+
+
+def read_sound(path: Path, sample_rate: int) -> tuple[np.ndarray, int]:
+    """Read a whole recording at a rate; its samples (float32) and the rate at which it is stored, Hz.
+
+    Raises
+    ------
+    AudioError
+        If it is missing, unreadable or silent.
+    """
+    waveform, _ = read_audio(path, sample_rate)
+    if np.ptp(waveform) == 0:
+        raise AudioError(f"{path} is silent: all its samples are the same")
+    return waveform, audio_info(path).sample_rate
+
+
+def around_energy(waveform: np.ndarray, samples: int) -> np.ndarray:
+    """Return the stretch of a recording around the instant before which half of its energy lies, without its mean.
+
+    Words stand at different places in their recordings, and the voice fills only a part of a long one; silence (zeros)
+    stands where the recording begins later or ends earlier.
+
+    Parameters
+    ----------
+    waveform : ndarray (sample,)
+    samples : int
+        Length of the result.
+    """
+    centred = waveform - waveform.mean()
+    energy = np.cumsum(np.square(centred, dtype=np.float64))
+    first = int(np.searchsorted(energy, energy[-1] / 2)) - samples // 2
+    stretch = np.zeros(samples, dtype=np.float32)
+    begin, end = max(first, 0), min(first + samples, len(centred))
+    stretch[begin - first : end - first] = centred[begin:end]
+    return stretch
+
+
+def assign_parts(tokens: pd.DataFrame, recipe: WaveformRecipe) -> np.ndarray:
+    """Deal the recordings to ``train``, ``validation`` and ``test``; identical clips always go to the same part.
+
+    Returns
+    -------
+    ndarray of str, shape (len(tokens),)
+
+    Raises
+    ------
+    ExperimentError
+        If recordings have no speaker although the split is by speaker, the corpus has no official lists, or there are
+        too few speakers or recordings.
+    """
+    by = recipe.split.get("by", "speaker")
+    shares = np.asarray(recipe.split.get("shares", (0.6, 0.2, 0.2)), dtype=float)
+    if shares.shape != (3,) or shares.min() < 0 or shares[0] <= 0 or shares[2] <= 0:
+        raise ExperimentError(f"shares are {shares.tolist()}; give those of {', '.join(PARTS)}, e.g. 0.6, 0.2 and 0.2")
+    if by == "speaker" and bool(tokens["speaker"].isna().any()):
+        raise ExperimentError("some recordings have no speaker, so they cannot be split by speaker: split by recording")
+    units = joined_units(tokens["speaker" if by == "speaker" else "recording"], tokens["audio_sha256"])
+    if by == "official":
+        return _official_parts(tokens, units)
+    table = pd.DataFrame({"unit": units, "label": tokens["class"].to_numpy()})
+    parts = deal(table, "unit", shares, np.random.default_rng(recipe.seed))
+    return np.asarray(PARTS, dtype=object)[parts]
+
+
+def joined_units(units: pd.Series, hashes: pd.Series) -> np.ndarray:
+    """Numbers of the smallest groups that keep whole units together, and identical clips too, whoever they are of."""
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
+
+    first, second = pd.factorize(units)[0], pd.factorize(hashes)[0]
+    size = int(first.max()) + 1
+    total = size + int(second.max()) + 1
+    links = coo_array((np.ones(len(first)), (first, size + second)), shape=(total, total))
+    return connected_components(links, directed=False)[1][first]
+
+
+def nested_share(classes: np.ndarray, index: np.ndarray, share: float, seed: int) -> np.ndarray:
+    """Positions of a share of the recordings at `index`, the same share of each class; larger shares hold smaller."""
+    random = np.random.default_rng(seed)
+    chosen = []
+    for name in sorted(set(classes[index])):
+        own = random.permutation(index[classes[index] == name])
+        chosen.append(own[: max(2, round(share * len(own)))])
+    return np.sort(np.concatenate(chosen))
+
+
+def token_row(
+    recording: Recording, name: str, label: str, waveform: np.ndarray, native_rate: int, rate: int, corpus: str
+) -> dict[str, object]:
+    """Row of the token table for a whole recording, with ``class, audio_sha256, native_rate`` (Hz)."""
+    return {
+        "token": f"{name.rpartition('.')[0]}:0000",
+        "recording": name,
+        "start": 0.0,
+        "end": len(waveform) / rate,
+        "phone": pd.NA,
+        "label": label,
+        "stress": pd.NA,
+        "word": recording.transcript or pd.NA,
+        "previous": pd.NA,
+        "next": pd.NA,
+        "speaker": recording.speaker or pd.NA,
+        "sex": recording.sex or pd.NA,
+        "corpus": corpus,
+        "split": pd.NA,
+        "class": label,
+        "audio_sha256": hashlib.sha256(waveform.tobytes()).hexdigest(),
+        "native_rate": native_rate,
+    }
+
+
+def _official_parts(tokens: pd.DataFrame, units: np.ndarray) -> np.ndarray:
+    corpus, root = next(iter(tokens.attrs["roots"].items()))
+    lists = official_split(root)
+    if not lists:
+        raise ExperimentError(
+            f"{corpus} has no validation_list.txt and testing_list.txt: split by speaker, or add the lists"
+        )
+    part = tokens["recording"].map(lists).map({name: place for place, name in enumerate(PARTS)}).to_numpy()
+    # A copy of a tested clip must not be trained on: identical clips go where the most withheld of them goes.
+    most = np.zeros(units.max() + 1, dtype=int)
+    np.maximum.at(most, units, part.astype(int))
+    parts = np.asarray(PARTS, dtype=object)[most[units]]
+    missing = [name for name in ("train", "test") if name not in parts]
+    if missing:
+        raise ExperimentError(f"the lists of {corpus} leave no recording of the classes to {' and '.join(missing)}")
+    return parts
+
+
+def _label(recording: Recording, recipe: WaveformRecipe, left_out: LeftOut, name: str) -> str | None:
+    """Class of a recording, or None and a reason."""
+    label = recording.transcript if recipe.task == "words" else recording.speaker
+    if not label:
+        reason = recording.warnings[0] if recording.warnings else f"no {recipe.task[:-1]} known"
+        left_out.add("recording", reason, 1, [name])
+        return None
+    if recipe.classes and label not in recipe.classes:
+        left_out.add("recording", "of none of the classes asked for", 1, [name])
+        return None
+    return label
+
+
+def _contradictions(tokens: pd.DataFrame, left_out: LeftOut) -> np.ndarray:
+    """Which recordings to keep: not those whose very samples also stand under another class."""
+    several = tokens.groupby("audio_sha256")["class"].transform("nunique") > 1
+    left_out.add(
+        "recording", "the same sound stands under several classes", int(several.sum()), tokens.loc[several, "recording"]
+    )
+    return ~several.to_numpy()
+
+
+def _large_classes(tokens: pd.DataFrame, left_out: LeftOut) -> np.ndarray:
+    counts = tokens["class"].map(tokens["class"].value_counts())
+    small = counts < FEWEST_RECORDINGS
+    left_out.add(
+        "recording",
+        f"its class has fewer than {FEWEST_RECORDINGS} recordings",
+        int(small.sum()),
+        tokens.loc[small, "recording"],
+    )
+    return ~small.to_numpy()
+
+
+def _reasons(left_out: LeftOut) -> str:
+    return "; ".join(f"{entry['reason']} ({entry['count']})" for entry in left_out.entries()) or "none was found"

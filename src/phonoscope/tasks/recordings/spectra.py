@@ -1,0 +1,180 @@
+"""What the first layers of trained networks hear: response spectra by class beside random weights and no layer."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from phonoscope.classifier import Classifier
+from phonoscope.filters import (
+    FilterBank,
+    band_shares,
+    band_test,
+    bank_of,
+    cumulative_response,
+    learned_minus_null,
+    null_responses,
+    null_test,
+    spectral_peaks,
+    spectrum_bank,
+)
+from phonoscope.judgement.bootstrap import resampling_unit, unit_weights
+from phonoscope.layer_geometry.table import geometry
+
+N_BOOTSTRAP = 1000
+# What the paper reads off its curves (section 3.2), as bands: half an octave or so around the frequencies it names.
+BANDS = {
+    "around 500 Hz": (250.0, 750.0),
+    "around 1 kHz": (750.0, 1500.0),
+    "below 750 Hz": (60.0, 750.0),
+    "2–3.5 kHz": (2000.0, 3500.0),
+    "4–5 kHz": (4000.0, 5000.0),
+}
+
+
+@dataclass
+class Heard:
+    """Tables of one network's first layer: ``curves`` by class, tests of curves and bands, peaks, geometry."""
+
+    curves: pd.DataFrame
+    tests: pd.DataFrame
+    bands: pd.DataFrame
+    peaks: pd.DataFrame
+    geometry: pd.DataFrame
+
+
+def long_term_spectra(waveforms: Sequence[np.ndarray], sample_rate: int, points: int = 64) -> np.ndarray:
+    """Long-term amplitude spectra, averaged to so many points up to half the sample rate, (recording, point)."""
+    curves = cumulative_response(spectrum_bank(sample_rate), waveforms, sample_rate, scaling="rms").values[:, 1:]
+    return curves[:, : curves.shape[1] // points * points].reshape(len(curves), points, -1).mean(axis=2)
+
+
+def chosen_clips(tokens: pd.DataFrame, per_class: int, seed: int) -> np.ndarray:
+    """Positions of tested recordings whose spectra are taken: at most `per_class` of each class, drawn at random."""
+    random = np.random.default_rng(seed)
+    tested = np.flatnonzero((tokens["split"] == "test").to_numpy(dtype=bool))
+    classes = tokens["class"].to_numpy(dtype=object)
+    own = [random.permutation(tested[classes[tested] == name])[:per_class] for name in sorted(set(classes[tested]))]
+    return np.sort(np.concatenate(own))
+
+
+def listen(
+    classifiers: Sequence[Classifier],
+    initial: Sequence[FilterBank],
+    waveforms: Sequence[np.ndarray],
+    tokens: pd.DataFrame,
+    *,
+    null_seeds: int,
+    seed: int,
+) -> Heard:
+    """Measure the response spectra of a network's first layer, and the geometry of all its layers, with their nulls.
+
+    Parameters
+    ----------
+    classifiers
+        The trainings of one network; curves are means over them.
+    initial
+        Their first layers before training.
+    waveforms, tokens
+        The recordings to send through, one row each with ``token, class, speaker, recording``. Each is scaled to the
+        same root mean square without its mean, as the networks' input is.
+    null_seeds
+        Layers of the same shape with fresh random weights.
+    """
+    rate = classifiers[0].sample_rate
+    banks = [bank_of(one, rate) for one in classifiers]
+    names, labels = tokens["token"].tolist(), tokens["class"].tolist()
+    options: dict[str, Any] = {"scaling": "rms", "tokens": names}
+    learned, before = (
+        xr.concat(
+            [cumulative_response(bank, waveforms, rate, strict=True, **options) for bank in layers],
+            pd.Index(range(len(layers)), name="seed"),
+            combine_attrs="override",
+        )
+        for layers in (banks, initial)
+    )
+    options["n_fft"] = learned.attrs["n_fft"]
+    nulls = null_responses(banks[0], waveforms, n_seeds=null_seeds, seed=seed, **options)
+    plain = cumulative_response(spectrum_bank(rate), waveforms, rate, **options)
+    unit = resampling_unit(tokens[["speaker", "recording"]], len(tokens))
+    weights = unit_weights(unit.n_units, N_BOOTSTRAP, seed)[:, unit.codes]
+    bands = {name: limits for name, limits in BANDS.items() if limits[1] <= rate / 2}
+    groupings = (["all"] * len(labels), labels)
+    curves = [learned_minus_null(learned, nulls, plain, initial=before, labels=by, weights=weights) for by in groupings]
+    return Heard(
+        curves=pd.concat(curves, ignore_index=True),
+        tests=pd.concat([null_test(learned, nulls, labels=by) for by in groupings], ignore_index=True),
+        bands=pd.concat(
+            [_bands_with_intervals(learned, nulls, plain, bands, by, weights) for by in groupings],
+            ignore_index=True,
+        ),
+        peaks=spectral_peaks(_mean_of_trainings(learned), weights=weights, nulls=nulls),
+        geometry=pd.concat(
+            [_numbered_geometry(one, seed).assign(training=number) for number, one in enumerate(classifiers, 1)],
+            ignore_index=True,
+        ),
+    )
+
+
+def mean_geometry(table: pd.DataFrame) -> pd.DataFrame:
+    """Means over trainings of geometry tables with ``network, number, training``; what is no number is the first's.
+
+    ``B_least, B_most, mu_avg_least, mu_avg_most`` say how far the trainings lie apart.
+    """
+    grouped = table.groupby(["network", "number"], sort=False)
+    numbers = [str(c) for c in table.select_dtypes("number") if c not in ("number", "training")]
+    first = grouped.first()
+    for name in numbers:
+        first[name] = grouped[name].mean()
+    for name in ("B", "mu_avg"):
+        first[f"{name}_least"], first[f"{name}_most"] = grouped[name].min(), grouped[name].max()
+    return first.drop(columns="training").assign(trainings=grouped.size()).reset_index()
+
+
+def _mean_of_trainings(learned: xr.DataArray) -> xr.DataArray:
+    """Mean response (token, frequency) over trainings, each at the same level: the scale of its weights is its own."""
+    return (learned / learned.mean(("token", "frequency"))).mean("seed").assign_attrs(learned.attrs)
+
+
+def _numbered_geometry(classifier: Classifier, seed: int) -> pd.DataFrame:
+    table = geometry(classifier.network, gap=False, seed=seed)
+    return table.assign(number=range(1, len(table) + 1))
+
+
+def _bands_with_intervals(
+    learned: xr.DataArray,
+    nulls: xr.DataArray,
+    plain: xr.DataArray,
+    bands: dict[str, tuple[float, float]],
+    labels: Sequence[str],
+    weights: np.ndarray,
+) -> pd.DataFrame:
+    """`band_test` with an interval of each share over speakers, and the share of the plain spectrum."""
+    table = band_test(learned, nulls, bands, labels=labels)
+    names = np.asarray(labels, dtype=object)
+    values = learned.transpose("seed", "token", "frequency").values
+    intervals = []
+    for label in sorted(set(labels)):
+        chosen = names == label
+        drawn = weights[:, chosen]
+        drawn = drawn[drawn.sum(axis=1) > 0]
+        samples = xr.DataArray(
+            drawn @ values[:, chosen],
+            dims=("training", "draw", "frequency"),
+            coords={"frequency": learned["frequency"].values},
+        )
+        of_draws = band_shares(samples, bands).groupby(["band", "draw"], sort=False)["share"].mean().reset_index()
+        shares = of_draws.groupby("band", sort=False)["share"]
+        own = band_shares(plain.isel(token=np.flatnonzero(chosen)).mean("token"), bands)
+        intervals.append(
+            pd.DataFrame({"low": shares.quantile(0.025), "high": shares.quantile(0.975)})
+            .reset_index()
+            .merge(own[["band", "share"]].rename(columns={"share": "spectrum"}), on="band")
+            .assign(label=label)
+        )
+    return table.merge(pd.concat(intervals), on=["label", "band"], how="left")

@@ -1,0 +1,1 @@
+"""Real against spoofed speech by what a first layer hears."""

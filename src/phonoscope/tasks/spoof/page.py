@@ -1,0 +1,259 @@
+"""The report of a spoofing run: how well each feature tells real from spoofed speech, beside its control."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from phonoscope.corpora.asvspoof import SYSTEMS
+from phonoscope.experiments.folder import Run
+from phonoscope.report.html import Section
+from phonoscope.report.plates import Plate, make_panel
+from phonoscope.report.style import (
+    ACCENT,
+    INK,
+    MUTED,
+    PAPER,
+    POINTS,
+    RULE,
+    class_colour,
+    dress,
+    new_figure,
+    plain,
+)
+from phonoscope.report.tables import as_html_table
+from phonoscope.report.words import FEW_UNITS, interval, percent
+from phonoscope.tasks.recordings.page import provenance_section, write_run_page
+from phonoscope.tasks.spoof.judge import ALL, ATTACK, CONTROL, KIND, LAYER, RANDOM, SPECTRUM
+from phonoscope.tasks.spoof.material import VOCODER
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+# Colour, marker and whether it is filled: the layer stands out, what needs no layer stays behind.
+_MARKS = {LAYER: (ACCENT, "o", True), RANDOM: (MUTED, "o", False), SPECTRUM: (class_colour(1), "s", False)}
+_NUMBERS_SHOWN = 4
+_MADE = {
+    "griffin-lim": "phases lost and estimated anew",
+    "griffin-lim-mel": "80 mel bands, then phases estimated",
+    "espeak-ng": "the words said by the program",
+    "flite": "the words said by the program",
+}
+
+
+def write_spoof_report(run: Run, out: str | Path | None = None, formats: Sequence[str] = ("svg",)) -> Path:
+    """Write the report of a spoofing run: one HTML file that opens offline, figures and data beside it."""
+    results = run.table("results")
+    sections = [_corpus(run), _accuracy(results), _claims(run), provenance_section(run)]
+    doubts = _doubts(run, results)
+    return write_run_page(run, out, _numbers(results), _findings(results), doubts, sections, formats)
+
+
+def attack_title(name: str) -> str:
+    """What an attack is called in the report: its name and how it makes its waveform, where that is known."""
+    if name in SYSTEMS:
+        kind, technique = SYSTEMS[name]
+        return f"{name}: {kind}, {technique}"
+    return f"{name}: {_MADE[name]}" if name in _MADE else name
+
+
+def spoof_figure(results: pd.DataFrame) -> Figure:
+    """Balanced accuracy (left) and equal error rate (right) of every attack, one mark a feature, with intervals.
+
+    Parameters
+    ----------
+    results : DataFrame
+        Of `phonoscope.tasks.spoof.judge.tell_apart`.
+    """
+    names = list(dict.fromkeys(results["attack"]))
+    levels = results.drop_duplicates("attack").set_index("attack")["level"]
+    figure = new_figure(8.6, 1.0 + 0.36 * len(names))
+    columns = (("balanced_accuracy", "low", "high"), ("eer", "eer_low", "eer_high"))
+    panels = figure.subplots(1, 2, sharey=True)
+    for axes, (value, low, high), label in zip(
+        panels, columns, ("balanced accuracy (%)", "equal error rate (%)"), strict=True
+    ):
+        for offset, (feature, (colour, marker, filled)) in zip((-0.22, 0.0, 0.22), _MARKS.items(), strict=True):
+            own = results[results["feature"] == feature].set_index("attack").loc[names]
+            at = [place + offset for place in range(len(names))]
+            axes.hlines(at, 100 * own[low], 100 * own[high], color=colour, linewidth=1.3)
+            face = colour if filled else PAPER
+            axes.plot(100 * own[value], at, marker, markersize=4.5, color=colour, markerfacecolor=face, label=feature)
+        axes.axvline(50, color=MUTED, linewidth=0.7, linestyle=(0, (3, 3)))
+        for place in range(1, len(names)):
+            if levels[names[place]] != levels[names[place - 1]]:
+                axes.axhline(place - 0.5, color=RULE, linewidth=0.9)
+        axes.set_yticks(range(len(names)), [plain(attack_title(name)) for name in names])
+        axes.set_ylim(len(names) - 0.5, -0.5)
+        axes.grid(axis="x", color=RULE, linewidth=0.5)
+        axes.set_axisbelow(True)
+        dress(axes, x=label)
+        axes.tick_params(axis="y", length=0, labelcolor=INK, labelsize=POINTS)
+    lowest = min(40.0, 100 * results["low"].min())
+    panels[0].set_xlim(lowest - 2, 102)
+    panels[1].set_xlim(-2, max(60.0, 100 * results["eer_high"].max() + 2))
+    handles, labels = panels[0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside upper left", ncols=3, frameon=False, fontsize=POINTS, labelcolor=INK)
+    return figure
+
+
+def _rows(results: pd.DataFrame) -> dict[tuple[str, str], dict[Any, Any]]:
+    return {(row["attack"], row["feature"]): row for row in results.to_dict("records")}
+
+
+def _main(results: pd.DataFrame) -> list[str]:
+    """The few problems that the summary names: kinds of attacks if several are pooled, else attacks."""
+    levels = results.drop_duplicates("attack")
+    pooled = levels.loc[levels["level"].isin([KIND, ALL]), "attack"].tolist()
+    single = levels.loc[levels["level"] == ATTACK, "attack"].tolist()
+    lone = [
+        name for name in single if (levels.loc[levels["level"] == ATTACK, "kind"] == _kind(levels, name)).sum() == 1
+    ]
+    return single if len(single) <= _NUMBERS_SHOWN else [*lone, *pooled]
+
+
+def _kind(levels: pd.DataFrame, name: str) -> str:
+    return levels.loc[levels["attack"] == name, "kind"].iloc[0]
+
+
+def _numbers(results: pd.DataFrame) -> list[tuple[str, str, str]]:
+    table = _rows(results)
+    numbers = []
+    for name in _main(results):
+        row = table[name, LAYER]
+        numbers.append((f"{name}, balanced", percent(row["balanced_accuracy"]), interval(row["low"], row["high"])))
+    control = table[CONTROL, LAYER]
+    return [*numbers, ("real against real", percent(control["balanced_accuracy"]), "found with nothing spoofed")]
+
+
+def _findings(results: pd.DataFrame) -> list[str]:
+    table = _rows(results)
+    said = []
+    for name in _main(results):
+        layer, random, plain_spectrum = (table[name, feature] for feature in (LAYER, RANDOM, SPECTRUM))
+        gain = (
+            f"{100 * layer['beyond_random']:+.1f} points ({100 * layer['beyond_random_low']:+.1f} to "
+            f"{100 * layer['beyond_random_high']:+.1f}) beyond random filters"
+        ).replace("-", "−")
+        said.append(
+            f"{name}: by the response spectrum of the first layer {percent(layer['balanced_accuracy'])} (balanced) are "
+            f"told apart, {gain}, equal error rate {percent(layer['eer'])}; by random filters "
+            f"{percent(random['balanced_accuracy'])}, by the plain long-term spectrum "
+            f"{percent(plain_spectrum['balanced_accuracy'])}."
+        )
+    return said
+
+
+def _doubts(run: Run, results: pd.DataFrame) -> list[str]:
+    counts = run.table("counts")
+    kinds = set(counts["kind"].dropna())
+    doubts = []
+    if VOCODER in kinds:
+        doubts.append(
+            "Vocoded recordings are made by Griffin–Lim from the real ones: other systems leave other traces."
+        )
+    made = [name for name in counts["attack"] if name in _MADE and not name.startswith("griffin")]
+    if made:
+        doubts.append(
+            f"{' and '.join(made)} say the words without room, microphone and breath: whatever hears the silence "
+            "between sounds tells them apart, and nothing follows about imitations of a voice."
+        )
+    real = counts[counts["attack"] == "real"].iloc[0]
+    compared = results.loc[results["level"] == ATTACK, "attack"]
+    fewest = counts.loc[counts["attack"].isin(compared), "speakers_also_real"].min()
+    if fewest < real["speakers"]:
+        doubts.append(
+            f"Only {fewest} of the {real['speakers']} real speakers are imitated (by the attack with fewest): the "
+            "others' voices alone mark a recording as real, whatever the layer hears of spoofing."
+        )
+    doubts.append(
+        "In the control, random halves of the real speakers stand against each other (mean of five ways to halve): "
+        "whatever it scores above 50 % comes from the speakers and their microphones."
+    )
+    if run.facts["recipe"]["folds_by"] == "recording":
+        doubts.append(
+            "A recording and everything made of it are judged by a machine that met neither, but it has met other "
+            'recordings of the same speakers (folds_by = "speaker" in a recipe changes that).'
+        )
+    majority = results["majority"].max()
+    if majority > 0.6:
+        doubts.append(
+            f"Up to {percent(majority)} of the recordings of a comparison are of one side: accuracy can be that high "
+            "without hearing anything; read the balanced one."
+        )
+    units = int(results["n_units"].min())
+    if units < FEW_UNITS:
+        doubts.append(f"Intervals rest on {units} {results['unit'].iloc[0]}s: they tend to come out too narrow.")
+    return doubts
+
+
+def _corpus(run: Run) -> Section:
+    corpus, counts = run.facts["corpus"], run.table("counts")
+    partition = corpus["settings"].get("partition")
+    origin = f"{corpus['name']}, {partition}" if partition else corpus["name"]
+    made = "named in the protocol" if partition else "made of them"
+    said = [
+        f"{origin}: {corpus['real']} real recordings of {corpus['real_speakers']} speakers, and "
+        f"{corpus['tokens'] - corpus['real']} spoofed ones {made}. Layer: {run.facts['layer']}, "
+        f"{run.facts['n_filters']} filters of up to {run.facts['width']} samples."
+    ]
+    shown = counts.assign(attack=[attack_title(name) for name in counts["attack"]])
+    columns: dict[str, Any] = {
+        "attack": ("what", str),
+        "kind": ("kind", str),
+        "recordings": ("recordings", str),
+        "speakers": ("speakers", str),
+        "speakers_also_real": ("of them also real", str),
+    }
+    tables = [as_html_table("counts", "Recordings", shown, columns)]
+    left_out = run.table("left_out")
+    if not left_out.empty:
+        names: dict[str, Any] = {name: (name, str) for name in ("what", "reason", "count", "examples")}
+        tables.append(as_html_table("left_out", "Left out", left_out, names))
+    return Section("corpus", "What was spoken", said, [], tables)
+
+
+def _accuracy(results: pd.DataFrame) -> Section:
+    columns: dict[str, Any] = {
+        "attack": ("what", str),
+        "feature": ("told apart by", str),
+        "n_real": ("real", str),
+        "n_spoofed": ("spoofed", str),
+        "accuracy": ("accuracy", percent),
+        "balanced_accuracy": ("balanced", percent),
+        "low": ("from", percent),
+        "high": ("to", percent),
+        "eer": ("EER", percent),
+        "eer_low": ("from", percent),
+        "eer_high": ("to", percent),
+    }
+    table = as_html_table("results", "Every feature and attack", results, columns)
+    return Section("accuracy", "What tells them apart", [], [_plate(results)], [table])
+
+
+def _claims(run: Run) -> Section:
+    columns: dict[str, Any] = {
+        name: (name.replace("_", " "), str) for name in ("paper_section", "paper_says", "measured", "verdict", "detail")
+    }
+    table = as_html_table("claims", "Claim by claim", run.table("claims"), columns)
+    return Section("claims", "What the paper says, what this run found", [], [], [table])
+
+
+def _plate(results: pd.DataFrame) -> Plate:
+    own = results[results["feature"] == LAYER].to_dict("records")
+    said = "; ".join(f"{r['attack']} {percent(r['balanced_accuracy'])}, EER {percent(r['eer'])}" for r in own)
+    panel = make_panel("spoof-1", spoof_figure(results), f"By the first layer: {said}.")
+    return Plate(
+        "spoof",
+        "Real against spoofed",
+        "Each attack against the real recordings: balanced accuracy and equal error rate of a support vector machine "
+        "(polynomial, degree 3), every recording judged by one that met neither it nor copies of it; 95 % intervals.",
+        "50 % is guessing. The first layer has learnt something about spoofing only where it lies clear of the random "
+        "filters and of the control.",
+        [panel],
+        results,
+        width="full",
+    )

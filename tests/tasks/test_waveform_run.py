@@ -1,0 +1,304 @@
+"""Tasks on whole recordings end to end: results, resuming, report, command line; claims on planted numbers."""
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from phonoscope.audio import write_audio
+from phonoscope.errors import ExperimentError
+from phonoscope.experiments.folder import Run
+from phonoscope.tasks.phones.claims import FAILS, HOLDS, OPEN
+from phonoscope.tasks.recordings.claims import NOT_BEYOND, Evidence, paired_difference, waveform_claims
+from phonoscope.tasks.recordings.fit import planned
+from phonoscope.tasks.recordings.recipe import (
+    FRONT_ENDS,
+    is_waveform_recipe,
+    load_waveform_recipe,
+    waveform_recipe_from,
+    waveform_recipe_names,
+)
+from phonoscope.tasks.recordings.run import run_waveform_experiment
+from phonoscope.tasks.recordings.spectra import chosen_clips
+
+RATE = 8000
+RECIPE = """
+name = "tones"
+task = "words"
+title = "Low and high <tones>"
+question = "Can it hear pitch?"
+sample_rate = 8000
+seconds = 0.25
+networks = ["sub-segmental", "multi-resolution"]
+curve = [0.5]
+null_seeds = 3
+clips_per_class = 5
+
+[training]
+epochs = 3
+min_steps = 0
+batch_size = 16
+noise = 0.0
+"""
+
+
+@pytest.fixture(scope="module")
+def tones(tmp_path_factory):
+    """Two "words", a low and a high tone, of twenty speakers."""
+    root = tmp_path_factory.mktemp("tones") / "corpus"
+    time = np.arange(RATE // 4) / RATE
+    random = np.random.default_rng(0)
+    for word, hz in {"low": 300.0, "high": 1800.0}.items():
+        for speaker in range(20):
+            wave = np.sin(2 * np.pi * hz * random.uniform(0.95, 1.05) * time + random.uniform(0, 6))
+            wave = 0.2 * wave + 0.02 * random.standard_normal(len(time))
+            write_audio(root / word / f"s{speaker}_nohash_0.wav", wave.astype(np.float32), RATE)
+    return root
+
+
+@pytest.fixture(scope="module")
+def recipe_path(tmp_path_factory):
+    path = tmp_path_factory.mktemp("recipes") / "tones.toml"
+    path.write_text(RECIPE, encoding="utf-8")
+    return path
+
+
+@pytest.fixture(scope="module")
+def told(tones, recipe_path, tmp_path_factory, phonoscope):
+    out = tmp_path_factory.mktemp("runs") / "tones"
+    return out, phonoscope("run", recipe_path, "--corpus", tones, "--out", out, "--seed", 1, "--json")
+
+
+def test_tones_are_told_apart_by_speakers_never_met(told):
+    out, answer = told
+    assert answer.status == 0, answer.err
+    run = Run(out)
+    tokens = run.tokens
+    assert tokens.groupby("speaker")["split"].nunique().max() == 1
+    assert answer.json["networks"][0]["network"] == "sub-segmental"
+    for entry in answer.json["networks"]:
+        own = run.predictions[(run.predictions["network"] == entry["network"]) & (run.predictions["share"] == 1)]
+        right = own["class"] == own["predicted"]
+        assert entry["accuracy"] == pytest.approx(right.mean())
+        assert entry["balanced_accuracy"] == pytest.approx(right.groupby(own["class"]).mean().mean())
+    assert max(entry["balanced_accuracy"] for entry in answer.json["networks"]) > 0.9
+    assert set(run.predictions["token"]) == set(tokens.loc[tokens["split"] == "test", "token"])
+    curve = run.table("learning_curve")
+    assert curve["network"].tolist() == ["sub-segmental"] * 2 + ["multi-resolution"] * 2
+    train = int((tokens["split"] == "train").sum())
+    assert curve["n_train"].tolist() == [train // 2, train] * 2
+    over = run.table("over_seeds")
+    assert over["seeds"].tolist() == [1] * 4
+    assert over["balanced_accuracy"].tolist() == pytest.approx(curve["balanced_accuracy"].tolist())
+    assert over["low"].tolist() == pytest.approx(curve["low"].tolist())
+    assert run.table("baselines").set_index("name")["balanced_accuracy"]["majority class"] == 0.5
+    assert run.table("baselines")["balanced_accuracy"].max() > 0.9
+
+
+def test_curves_of_each_class_peak_where_it_sounds(told):
+    curves = Run(told[0]).table("curves")
+    assert set(curves["label"]) == {"all", "low", "high"}
+    for word, hz in {"low": 300.0, "high": 1800.0}.items():
+        for _, own in curves[curves["label"] == word].groupby("network"):
+            peak = own["frequency"].to_numpy()[own["spectrum"].to_numpy().argmax()]
+            assert peak == pytest.approx(hz, rel=0.15)
+            assert (own["difference"] - (own["learned"] - own["null"])).abs().max() < 1e-6
+    bands = Run(told[0]).table("bands")
+    assert bands["high_hz"].max() <= RATE / 2
+    assert ((bands["low"] <= bands["share"] + 1e-9) & (bands["share"] <= bands["high"] + 1e-9)).mean() > 0.9
+
+
+def test_the_report_holds_what_was_measured_and_can_be_made_again(told, phonoscope, tmp_path):
+    out, answer = told
+    html = (out / "report.html").read_text(encoding="utf-8")
+    assert answer.json["report"] == (out / "report.html").as_posix()
+    assert "Low and high &lt;tones&gt;" in html
+    assert html.count("<script") == 1  # the one of the page itself
+    for key in ("accuracy", "learning", "crs-sub-segmental", "crs-multi-resolution", "bands"):
+        assert f'id="plate-{key}"' in html
+        assert (out / "figures" / f"{key}.csv").is_file()
+    best = max(row["balanced_accuracy"] for row in answer.json["networks"])
+    assert f"{100 * best:.1f}\u00a0%" in html
+    again = phonoscope("report", out, "--out", tmp_path / "again.html")
+    assert again.status == 0
+    assert (tmp_path / "again.html").read_text(encoding="utf-8") == html
+
+
+def test_an_interrupted_run_goes_on_to_the_same_predictions(told, tones, recipe_path, phonoscope):
+    out, _ = told
+    before = pd.read_parquet(out / "predictions.parquet")
+    (out / "run.json").unlink()
+    (out / "fits" / "multi-resolution" / "seed-1-share-100" / "done.json").unlink()
+    arguments = ("run", recipe_path, "--corpus", tones, "--out", out, "--seed", 1)
+    assert "not empty" in phonoscope(*arguments).err
+    resumed = phonoscope(*arguments, "--resume")
+    assert resumed.status == 0, resumed.err
+    assert "training 1 of 3" not in resumed.out
+    pd.testing.assert_frame_equal(pd.read_parquet(out / "predictions.parquet"), before)
+
+
+def test_what_the_command_line_cannot_do_is_said(tones, recipe_path, phonoscope, tmp_path):
+    out = tmp_path / "out"
+    assert "needs recordings" in phonoscope("run", "commands", "--out", out).err
+    answer = phonoscope("run", "speakers", "--corpus", tones, "--out", out, "--min-duration", 0.1)
+    assert "--min-duration" in answer.err
+    assert "--seeds means nothing" in phonoscope("run", "vowels", "--synthetic", "--out", out, "--seeds", 2).err
+    unknown = phonoscope("run", "comands", "--corpus", tones, "--out", out)
+    assert "commands" in unknown.err
+    assert "vowels-4k" in unknown.err
+    answer = phonoscope("run", recipe_path, "--corpus", tones, "--out", out, "--classes", "low,middle")
+    assert answer.status != 0
+    assert "fewer than two classes" in answer.err
+    assert not out.exists()
+
+
+@pytest.mark.parametrize("name", waveform_recipe_names())
+def test_recipes_of_the_package_load(name):
+    recipe = load_waveform_recipe(name)
+    assert recipe.name == name
+    assert is_waveform_recipe(name)
+    assert waveform_recipe_from(json.loads(json.dumps(recipe.to_dict()))) == recipe
+    assert not is_waveform_recipe("vowels")
+
+
+def test_packaged_tasks_are_trained_several_times_with_two_learning_curves():
+    for name in ("commands", "speakers"):
+        recipe = load_waveform_recipe(name)
+        plan = list(planned(recipe))
+        assert len(plan) == len(set(plan)) == 3 * (3 + 3 + 1)
+        shares = {(one.network, one.share) for one in plan if one.seed == 2}
+        assert shares == {(n, s) for n in FRONT_ENDS[:2] for s in (0.25, 0.5, 1.0)} | {("segmental", 1.0)}
+        once = list(planned(recipe.changed(seed=7, seeds=1, network="segmental")))
+        assert [(one.network, one.seed, one.share) for one in once] == [
+            ("segmental", 7, 0.25), ("segmental", 7, 0.5), ("segmental", 7, 1.0)
+        ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("values", "says"),
+    [
+        ({"task": "songs"}, "songs is not known"),
+        ({"task": "words", "networks": ["resnet18"]}, "resnet18"),
+        ({"task": "words", "colour": 1}, "colour"),
+        ({"task": "words", "split": {"by": "moon"}}, "moon"),
+        ({"task": "words", "split": {"fold": 3}}, "fold"),
+        ({"task": "speakers"}, "split by recording"),
+        ({"task": "words", "curve": [1.5]}, "between 0 and 1"),
+        ({"task": "words", "seeds": 0}, "at least 1"),
+        ({"task": "words", "training": {"momentum": 1}}, "momentum"),
+        ({}, "misses an entry"),
+    ],
+)
+def test_entries_that_are_not_understood_are_refused(values, says):
+    with pytest.raises(ExperimentError, match=says):
+        waveform_recipe_from({"name": "x", **values})
+
+
+def test_wrong_corpora_leave_no_folder(tones, tmp_path):
+    recipe = waveform_recipe_from({"name": "x", "task": "words", "split": {"by": "official"}})
+    with pytest.raises(ExperimentError, match="testing_list"):
+        run_waveform_experiment(recipe, tmp_path / "out", corpus=tones)
+    assert not (tmp_path / "out").exists()
+
+
+def test_clips_for_spectra_are_tested_ones_of_every_class():
+    tokens = pd.DataFrame({"class": list("aabbab") * 4, "split": (["test"] * 3 + ["train"] * 3) * 4})
+    for per_class in (1, 3, 100):
+        chosen = tokens.iloc[chosen_clips(tokens, per_class, 0)]
+        assert (chosen["split"] == "test").all()
+        counts = chosen["class"].value_counts()
+        assert counts["a"] == min(per_class, 8)
+        assert counts["b"] == min(per_class, 4)
+
+
+def planted(**bands: dict[str, float]) -> Evidence:
+    """Evidence in which multi-resolution is always right and the others always wrong."""
+    tokens = [f"t{i}" for i in range(40)]
+    predictions = pd.concat(
+        pd.DataFrame(
+            {
+                "network": network,
+                "seed": 0,
+                "token": tokens,
+                "speaker": [f"s{i % 10}" for i in range(40)],
+                "recording": tokens,
+                "class": "a",
+                "predicted": "a" if network == "multi-resolution" else "b",
+            }
+        )
+        for network in FRONT_ENDS
+    )
+    accuracy = pd.DataFrame(
+        [
+            {"network": n, "measure": m, "estimate": e, "low": e - 0.01, "high": e + 0.01}
+            for n, e in zip(FRONT_ENDS, (0.5, 0.995, 0.9), strict=True)
+            for m in ("accuracy", "balanced accuracy")
+        ]
+    )
+    base = {"label": "all", "share": 0.3, "low": 0.2, "high": 0.4, "null": 0.1, "null_low": 0.05, "null_high": 0.15}
+    base["n_trainings"] = 1
+    table = [
+        {**base, "band": name, "low_hz": 1.0, "high_hz": 2.0, "spectrum": 0.2, "network": n, **bands.get(n[:3], {})}
+        for n in FRONT_ENDS
+        for name in ("around 1 kHz", "below 750 Hz")
+    ]
+    geometry = pd.DataFrame(
+        [
+            {"network": n, "number": k, "mu_avg": mu, "mu_avg_null": null, "B": 1.0 + k * mu, "B_null": 1.0 + k * null}
+            for n, mu, null in zip(FRONT_ENDS, (0.5, 0.1, 0.3), (0.1, 0.5, 0.3), strict=True)
+            for k in (1, 2, 3)
+        ]
+    )
+    return Evidence("words", list(FRONT_ENDS), accuracy, predictions, pd.DataFrame(table), geometry, 8000.0, 0)
+
+
+def test_verdicts_follow_the_numbers():
+    sub, multi, seg = {"z": 5.0, "p": 0.04}, {"z": 1.0, "p": 0.4}, {"z": -5.0, "p": 0.04}
+    claims = waveform_claims(planted(sub=sub, mul=multi, seg=seg)).set_index("paper_says")["verdict"]
+    around = "The band around 1 kHz is important for capturing speech characteristics"
+    assert claims[f"{around} (sub-segmental)"] == HOLDS
+    assert claims[f"{around} (multi-resolution)"] == NOT_BEYOND
+    assert claims[f"{around} (segmental)"] == FAILS
+    assert claims["The multi-resolution model performs better than segmental and sub-segmental ones"] == HOLDS
+    assert claims["multi-resolution: 99.82% of the test recordings are recognised"] == HOLDS
+    assert claims["sub-segmental: 99.81% of the test recordings are recognised"] == FAILS
+    assert claims["The average coherence of the multi-resolution model is the lowest (layer 1)"] == HOLDS
+    assert claims["Geometry is more consistent from layer to layer in the multi-resolution model"] == HOLDS
+
+
+def test_bands_above_what_was_recorded_are_open():
+    evidence = planted(sub={"high_hz": 9000.0, "z": 5.0, "p": 0.04}, mul={"z": 0, "p": 1}, seg={"z": 0, "p": 1})
+    claims = waveform_claims(evidence)
+    row = claims[claims["paper_says"].str.contains("low frequencies (sub-segmental)", regex=False)].iloc[0]
+    assert row["verdict"] == OPEN
+    assert "nothing above 8000 Hz" in row["detail"]
+
+
+def test_a_paired_difference_is_one_when_one_is_always_right_and_nought_against_itself():
+    evidence = planted(sub={"z": 0, "p": 1}, mul={"z": 0, "p": 1}, seg={"z": 0, "p": 1})
+    assert paired_difference(evidence.predictions, "multi-resolution", "segmental", 0) == (1.0, 1.0, 1.0)
+    assert paired_difference(evidence.predictions, "segmental", "sub-segmental", 0) == (0.0, 0.0, 0.0)
+
+
+def test_recordings_on_disk_give_the_same_results_as_in_memory(tones, tmp_path):
+    values = {"name": "x", "task": "words", "sample_rate": 8000, "seconds": 0.25, "networks": ["sub-segmental"]}
+    values |= {"curve": [], "null_seeds": 3, "clips_per_class": 3, "seeds": 2}
+    values["training"] = {"epochs": 2, "min_steps": 0, "noise": 0.0, "time_jitter": 0.1}
+    runs = [
+        run_waveform_experiment(
+            waveform_recipe_from(values | {"streamed": streamed}), tmp_path / str(streamed), corpus=tones, device="cpu"
+        )
+        for streamed in (False, True)
+    ]
+    pd.testing.assert_frame_equal(runs[0].predictions, runs[1].predictions)
+    for name in ("accuracy", "over_seeds", "curves", "bands", "geometry_seeds", "baselines"):
+        cost = ["cpu_seconds"] if name == "over_seeds" else []
+        tables = [run.table(name).drop(columns=cost) for run in runs]
+        pd.testing.assert_frame_equal(*tables)
+    assert runs[1].predictions["seed"].unique().tolist() == [0, 1]
+    weights = [(run.folder / "classifier" / "model.safetensors").read_bytes() for run in runs]
+    assert weights[0] == weights[1]
+    assert not [path for path in runs[1].folder.iterdir() if path.name.startswith("tmp")]
+    each = runs[0].results["networks"][0]["balanced_accuracy_of_each"]
+    assert np.mean(each) == pytest.approx(runs[0].results["networks"][0]["balanced_accuracy"])
