@@ -3,7 +3,7 @@
 import pytest
 
 from phonoscope.errors import ExperimentError
-from phonoscope.tasks.phones.recipe import load_recipe
+from phonoscope.tasks import load_recipe
 from phonoscope.training import PRESETS, TrainingRecipe
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -31,6 +32,7 @@ Trust = Annotated[bool, typer.Option("--trust-imports", help="Allow a saved clas
 Network = Annotated[str | None, typer.Option(help="compact, compact-local, resnet18/50/101, or package.module:name.")]
 Preset = Annotated[str | None, typer.Option(help="Training preset: default, or paper (224 × 224, Adam, by token).")]
 Init = Annotated[str | None, typer.Option(help="Initial weights: random, imagenet, or a weights file.")]
+SplitBy = Annotated[str | None, typer.Option(help="auto, speaker, recording or token.")]
 Epochs = Annotated[int | None, typer.Option(help="Passes over the training tokens.")]
 Resume = Annotated[bool, typer.Option("--resume", help="Go on where an interrupted run stopped.")]
 Engine = Annotated[str, typer.Option(help="local (this machine), or ray (a cluster; needs phonoscope[ray]).")]
@@ -69,24 +71,10 @@ def chosen_engine(name: str, jobs: int | None, gpus: float = 0.0) -> Any:
     return spread_over(1 if jobs is None else jobs)
 
 
-def chosen_recipe(
-    name: str,
-    *,
-    seed: int,
-    network: str | None = None,
-    preset: str | None = None,
-    init: str | None = None,
-    epochs: int | None = None,
-    split_by: str | None = None,
-    folds: str | None = None,
-    sample_rate: int | None = None,
-) -> Any:
-    """Load a recipe and change what the command line asks for."""
-    from phonoscope.tasks.phones.recipe import load_recipe
-
-    recipe = load_recipe(name).seeded(seed)
-    if preset is not None:
-        recipe = recipe.with_preset(preset)
-    return recipe.changed(
-        network=network, init=init, epochs=epochs, split_by=split_by, folds=folds, sample_rate=sample_rate
-    )
+def typed(ctx: typer.Context, names: Collection[str]) -> dict[str, Any]:
+    """Those of the named options that were typed; the others are left to the recipe and to the functions called."""
+    return {
+        name: ctx.params[name]
+        for name in ctx.params
+        if name in names and getattr(ctx.get_parameter_source(name), "name", "") == "COMMANDLINE"
+    }

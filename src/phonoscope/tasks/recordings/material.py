@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -14,12 +14,11 @@ from phonoscope.corpora import LAYOUTS
 from phonoscope.corpora.recording import Recording
 from phonoscope.corpora.speech_commands import official_split
 from phonoscope.errors import AudioError, CorpusError, ExperimentError
+from phonoscope.experiments.settings import Say, silent
 from phonoscope.left_out import LeftOut
-from phonoscope.tasks.recordings.recipe import WaveformRecipe
+from phonoscope.tasks.recordings.recipe import RecordingsRecipe
 from phonoscope.training.splits import PARTS, deal
 from phonoscope.training.store import WaveformStore
-
-Say = Callable[[str], None]
 
 FEWEST_RECORDINGS = 8
 UNUSABLE = "audio missing, unreadable or silent"
@@ -27,11 +26,11 @@ UNUSABLE = "audio missing, unreadable or silent"
 
 def read_whole_recordings(
     root: str | Path,
-    recipe: WaveformRecipe,
+    recipe: RecordingsRecipe,
     *,
     strict: bool = False,
     store: WaveformStore | None = None,
-    say: Say = lambda _line: None,
+    say: Say = silent,
 ) -> tuple[Sequence[np.ndarray], pd.DataFrame]:
     """Read the recordings of a corpus that have one of the recipe's classes, at the recipe's rate and length.
 
@@ -151,7 +150,7 @@ def around_energy(waveform: np.ndarray, samples: int) -> np.ndarray:
     return stretch
 
 
-def assign_parts(tokens: pd.DataFrame, recipe: WaveformRecipe) -> np.ndarray:
+def assign_parts(tokens: pd.DataFrame, recipe: RecordingsRecipe) -> np.ndarray:
     """Deal the recordings to ``train``, ``validation`` and ``test``; identical clips always go to the same part.
 
     Returns
@@ -164,7 +163,7 @@ def assign_parts(tokens: pd.DataFrame, recipe: WaveformRecipe) -> np.ndarray:
         If recordings have no speaker although the split is by speaker, the corpus has no official lists, or there are
         too few speakers or recordings.
     """
-    by = recipe.split.get("by", "speaker")
+    by = recipe.split_by
     shares = np.asarray(recipe.split.get("shares", (0.6, 0.2, 0.2)), dtype=float)
     if shares.shape != (3,) or shares.min() < 0 or shares[0] <= 0 or shares[2] <= 0:
         raise ExperimentError(f"shares are {shares.tolist()}; give those of {', '.join(PARTS)}, e.g. 0.6, 0.2 and 0.2")
@@ -243,7 +242,7 @@ def _official_parts(tokens: pd.DataFrame, units: np.ndarray) -> np.ndarray:
     return parts
 
 
-def _label(recording: Recording, recipe: WaveformRecipe, left_out: LeftOut, name: str) -> str | None:
+def _label(recording: Recording, recipe: RecordingsRecipe, left_out: LeftOut, name: str) -> str | None:
     """Class of a recording, or None and a reason."""
     label = recording.transcript if recipe.task == "words" else recording.speaker
     if not label:

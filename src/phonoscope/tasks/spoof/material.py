@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -14,13 +14,12 @@ import pandas as pd
 from phonoscope.corpora import asvspoof
 from phonoscope.corpora.recording import Recording
 from phonoscope.errors import AudioError, CorpusError, ExperimentError
+from phonoscope.experiments.settings import Say, silent
 from phonoscope.left_out import LeftOut
 from phonoscope.tasks.recordings.material import UNUSABLE, around_energy, read_sound, recordings_of, token_row
 from phonoscope.tasks.spoof.recipe import SpoofRecipe
 from phonoscope.tasks.spoof.speech_programs import PROGRAMS, Voice, through_band
 from phonoscope.tasks.spoof.vocoding import VOCODERS, requantised
-
-Say = Callable[[str], None]
 
 # Attacks that are made where a corpus has none, by kind.
 VOCODER = "vocoder"
@@ -64,7 +63,7 @@ def spoof_material(
     *,
     protocol: str | Path | None = None,
     strict: bool = False,
-    say: Say = lambda _line: None,
+    say: Say = silent,
 ) -> Material:
     """Find real and spoofed recordings in a corpus, or real ones of which spoofs are made while they are read.
 
