@@ -162,7 +162,7 @@ class _Training:
         if _has_images(network):
             network.to(memory_format=torch.channels_last)  # ty: ignore[no-matching-overload]
         steps = math.ceil(len(train_index) / recipe.batch_size)
-        epochs = max(recipe.epochs, math.ceil(recipe.min_steps / steps))
+        epochs = recipe.epochs_over(len(train_index))
         class_weights = None
         if recipe.balanced and counts.min() < counts.max():
             weights = counts.sum() / (len(counts) * counts)
