@@ -6,7 +6,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-
 CHROMIUM = Path(os.environ.get("PHONOSCOPE_CHROMIUM", "/usr/bin/chromium"))
 FLAGS = [
     "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
