@@ -397,6 +397,8 @@ def effective_field(
 
     Parameters
     ----------
+    network, layer
+        The network, and the name of one of its modules.
     inputs
         Real network inputs, shape (batch, channels, *spatial): effective fields depend on the data.
     dimension

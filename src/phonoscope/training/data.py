@@ -156,6 +156,10 @@ def streaming_order(
         Group of every token.
     index : ndarray of int
         Positions to shuffle.
+    random
+        Source of the draws.
+    buffer_groups
+        Groups whose tokens are mixed with each other.
     """
     own = groups[index]
     present = random.permutation(np.unique(own))

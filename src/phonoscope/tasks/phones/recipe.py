@@ -157,7 +157,7 @@ class PhonesRecipe(Recipe):
         if init is not None:
             changes["init"] = init
         if epochs is not None:
-            changes["training"] = recipe.training.changed(epochs=epochs, min_steps=0)
+            changes["training"] = recipe.training.changed(epochs=epochs)
         if split_by is not None:
             changes["split"] = {**recipe.split, "by": split_by}
         if folds is not None:

@@ -114,7 +114,7 @@ class RecordingsRecipe(Recipe):
         if network is not None:
             changes |= {"networks": [network], "curve_networks": [network]}
         if epochs is not None:
-            changes["training"] = recipe.training.changed(epochs=epochs, min_steps=0)
+            changes["training"] = recipe.training.changed(epochs=epochs)
         if split_by not in (None, "auto"):
             changes["split"] = {**recipe.split, "by": split_by}
         if classes is not None:
