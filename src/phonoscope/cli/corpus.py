@@ -28,7 +28,6 @@ from phonoscope.cli.options import (
     Strict,
     WordTier,
     chosen_engine,
-    corpus_rules,
 )
 from phonoscope.cli.terminal import counter, print_json
 from phonoscope.errors import PhonoscopeError
@@ -39,6 +38,9 @@ def tokens(
     out: Annotated[Path, typer.Option(help="Table to write: .parquet or .csv; with --sound a folder.")],
     alignments: Alignments = None,
     layout: Layout = "auto",
+    alignment_format: Annotated[
+        str | None, typer.Option(help="Only .textgrid or .phn, or a reader of your own: package.module:NAME.")
+    ] = None,
     phone_tier: PhoneTier = None,
     word_tier: WordTier = None,
     phone_set: PhoneSet = "auto",
@@ -67,23 +69,40 @@ def tokens(
     Example: phonoscope tokens LJSpeech-1.1 --alignments textgrids --out lj.parquet
     """
     from phonoscope.corpora import read_corpus, summary, write_tokens
+    from phonoscope.corpora.rules import given_rules
     from phonoscope.files import sweep
 
-    rules = corpus_rules(locals())
-    asked = {
-        "context": context != 0.05,
-        "sample-rate": sample_rate,
-        "shard-tokens": shard_tokens != 8192,
-        "engine": engine != "local",
-        "jobs": jobs is not None,
-    }
-    if not sound and any(asked.values()):
-        written = ", ".join(f"--{name}" for name, given in asked.items() if given)
-        raise PhonoscopeError(f"{written} is about the tokens' sound: add --sound, and give a folder as --out")
+    if not sound:
+        _refuse_sound_options(
+            context=context != 0.05,
+            sample_rate=sample_rate,
+            shard_tokens=shard_tokens != 8192,
+            engine=engine != "local",
+            jobs=jobs is not None,
+        )
     if sound and out.suffix in (".parquet", ".csv"):
         raise PhonoscopeError(f"with --sound a folder is written, not a file; give another name than {out}")
     table = read_corpus(
-        corpus, alignments=alignments, seed=seed, strict=strict, progress=counter("recordings"), **rules
+        corpus,
+        alignments,
+        layout=layout,
+        alignment_format=alignment_format,
+        seed=seed,
+        strict=strict,
+        progress=counter("recordings"),
+        **given_rules(
+            phone_tier=phone_tier,
+            word_tier=word_tier,
+            phone_set=phone_set,
+            mapping=mapping,
+            speakers=speakers,
+            classes=classes,
+            stressed_only=stressed_only,
+            min_duration=min_duration,
+            max_per_class=max_per_class,
+            balanced=balanced,
+            exclude_words=exclude_words,
+        ),
     )
     if sound:
         from phonoscope.corpora.shards import write_shards
@@ -114,6 +133,12 @@ def tokens(
     if as_json:
         counts = {str(k): int(v) for k, v in table["label"].value_counts().items()}
         print_json({"tokens": out.as_posix(), "counts": counts, "left_out": table.attrs["left_out"]})
+
+
+def _refuse_sound_options(**given: object) -> None:
+    names = ", ".join(f"--{name.replace('_', '-')}" for name, is_given in given.items() if is_given)
+    if names:
+        raise PhonoscopeError(f"{names} is about the tokens' sound: add --sound, and give a folder as --out")
 
 
 def align(

@@ -197,6 +197,8 @@ def _check_sections(values: dict[str, Any]) -> None:
     for name, phones in values.get("classes", {}).items():
         if not isinstance(phones, list) or not all(isinstance(phone, str) for phone in phones):
             raise ExperimentError(f"class {name} in the recipe is {phones!r}; expected a list of phones")
+    if ":" in str(values.get("tokens", {}).get("layout", "")):
+        raise ExperimentError("a recipe cannot import a layout: name it on the command line (--layout)")
     split = values.get("split", {})
     count = split.get("folds", "auto")
     if count not in ("auto", "each") and not (isinstance(count, int) and count >= 1):
@@ -205,7 +207,7 @@ def _check_sections(values: dict[str, Any]) -> None:
 
 def _known_entries(front_end: dict[str, Any]) -> dict[str, list[str]]:
     """Entries that each section may hold: the keywords of the functions that it is passed to."""
-    from phonoscope.corpora import read_corpus
+    from phonoscope.corpora import TokenRules
     from phonoscope.frontends import FRONT_ENDS
     from phonoscope.synthesis.corpus import write_corpus
 
@@ -217,7 +219,7 @@ def _known_entries(front_end: dict[str, Any]) -> dict[str, list[str]]:
         return [name for name in signature(function).parameters if name not in given]
 
     return {
-        "tokens": keywords(read_corpus, "root", "alignments", "seed", "strict", "progress"),
+        "tokens": ["layout", *TokenRules.names()],
         "synthetic": keywords(write_corpus, "out", "seed", "progress"),
         "front_end": ["kind", *keywords(FRONT_ENDS[kind])],
         "split": ["by", "folds", "shares"],
