@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from phonoscope.cli.options import (
+    AlignmentFormat,
     Alignments,
     AsJson,
     Balanced,
@@ -168,6 +169,7 @@ def run(
     synthetic: Annotated[bool, typer.Option("--synthetic", help="Use synthetic talkers with known formants.")] = False,
     alignments: Alignments = None,
     layout: Layout = "auto",
+    alignment_format: AlignmentFormat = None,
     phone_tier: PhoneTier = None,
     word_tier: WordTier = None,
     phone_set: PhoneSet = "auto",

@@ -11,6 +11,9 @@ import typer
 Corpus = Annotated[Path, typer.Argument(help="Root folder of the corpus.")]
 Alignments = Annotated[Path | None, typer.Option(help="Folder of the TextGrids, if not found beside the recordings.")]
 Layout = Annotated[str, typer.Option(help="Layout of the corpus: auto, or a name (ljspeech, timit, folder …).")]
+AlignmentFormat = Annotated[
+    str | None, typer.Option(help="Only .textgrid or .phn, or a reader of your own: package.module:NAME.")
+]
 PhoneTier = Annotated[str | None, typer.Option(help="Name of the phone tier, if not found by aligner conventions.")]
 WordTier = Annotated[str | None, typer.Option(help="Name of the word tier.")]
 PhoneSet = Annotated[str, typer.Option(help="How phones are written: auto, arpabet, timit, sampa, ipa.")]
@@ -40,16 +43,6 @@ Jobs = Annotated[
     int | None, typer.Option(help="Processes; 1 locally, all free cores with ray. The result does not depend on it.")
 ]
 Gpus = Annotated[float, typer.Option(help="GPUs of each process, e.g. 0.5: two share one (--engine ray).")]
-
-
-def corpus_rules(given: dict[str, Any]) -> dict[str, Any]:
-    """Rules of the token table that were given on the command line; those that were not stay the recipe's."""
-    names = ("layout", "phone_tier", "word_tier", "phone_set", "mapping", "speakers", "max_per_class")
-    rules = {name: given[name] for name in names if given[name] not in (None, "auto")}
-    rules |= {name: True for name in ("stressed_only", "balanced") if given[name]}
-    rules |= {name: given[name] for name in ("classes", "min_duration") if given[name] is not None}
-    words = [word.strip() for word in given["exclude_words"].split(",") if word.strip()]
-    return {**rules, "exclude_words": words} if words else rules
 
 
 def chosen_engine(name: str, jobs: int | None, gpus: float = 0.0) -> Any:

@@ -71,14 +71,17 @@ class PhonesRecipe(Recipe):
         return self.front_end.get("kind", "spectrogram")
 
     def imports(self) -> Iterator[tuple[Registry[Any], str]]:
-        """Yield the names of network, front end and methods."""
+        """Yield the names of layout, alignment format, network, front end and methods."""
         from phonoscope.attribution import METHODS
         from phonoscope.attribution.method import parse_method
+        from phonoscope.corpora import LAYOUTS, READERS
         from phonoscope.frontends import FRONT_ENDS
         from phonoscope.networks import NETWORKS
 
         if not isinstance(self.network.get("name"), str):
             raise ExperimentError("the recipe's [network] has no name")
+        yield LAYOUTS, str(self.tokens.get("layout", ""))
+        yield READERS, str(self.tokens.get("alignment_format", ""))
         yield NETWORKS, self.network["name"]
         yield FRONT_ENDS, self.front_end_kind
         call = parse_method(self.method)
@@ -172,10 +175,9 @@ class PhonesRecipe(Recipe):
 
 def rule_names() -> list[str]:
     """Names of the rules of the token table that a recipe or the command line may set."""
-    from phonoscope.corpora import read_corpus
+    from phonoscope.corpora import TokenRules
 
-    others = ("root", "alignments", "seed", "strict", "progress")
-    return [name for name in signature(read_corpus).parameters if name not in others]
+    return ["layout", "alignment_format", *TokenRules.names()]
 
 
 def load_phones_recipe(name: str | Path, *, trust_imports: bool = False) -> PhonesRecipe:

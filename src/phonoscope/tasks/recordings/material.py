@@ -10,10 +10,10 @@ import numpy as np
 import pandas as pd
 
 from phonoscope.audio import audio_info, read_audio
-from phonoscope.corpora import LAYOUTS
+from phonoscope.corpora import find_recordings
 from phonoscope.corpora.recording import Recording
 from phonoscope.corpora.speech_commands import official_split
-from phonoscope.errors import AudioError, CorpusError, ExperimentError
+from phonoscope.errors import AudioError, ExperimentError
 from phonoscope.experiments.settings import Say, silent
 from phonoscope.left_out import LeftOut
 from phonoscope.tasks.recordings.recipe import RecordingsRecipe
@@ -60,7 +60,7 @@ def read_whole_recordings(
     AudioError
         With `strict`, for the first recording at fault.
     """
-    folder, layout, recordings = recordings_of(root)
+    folder, layout, recordings = find_recordings(root)
     say(f"reading {folder} ({layout})")
     left_out = LeftOut()
     rows: list[dict[str, object]] = []
@@ -95,24 +95,6 @@ def read_whole_recordings(
         "settings": {"layout": layout, "task": recipe.task, "classes": list(recipe.classes)},
     }
     return kept, tokens
-
-
-def recordings_of(root: str | Path) -> tuple[Path, str, list[Recording]]:
-    """Find the recordings of a corpus folder: its full path, the name of its layout, the recordings in fixed order.
-
-    Raises
-    ------
-    CorpusError
-        If the folder is not there or holds no recordings.
-    """
-    folder = Path(root)
-    if not folder.is_dir():
-        raise CorpusError(f"the corpus folder {folder} was not found")
-    folder = folder.resolve()
-    layout = next((name for name, one in LAYOUTS.items() if one.detect(folder)), None)
-    if layout is None:
-        raise CorpusError(f"no recordings were found in {folder}; expected WAV, FLAC, OGG, MP3 or SPHERE files")
-    return folder, layout, list(LAYOUTS[layout].recordings(folder, None))
 
 
 def read_sound(path: Path, sample_rate: int) -> tuple[np.ndarray, int]:
