@@ -18,20 +18,20 @@ from torch.overrides import TorchFunctionMode
 
 from phonoscope.errors import AttributionError, ClassifierError
 from phonoscope.modules import evaluation_mode, named_layer
+from phonoscope.scales import erb_to_hz, hz_to_erb, hz_to_mel, mel_to_hz
 
-_SCALES: dict[str, tuple[Callable[[Any], Any], Callable[[Any], Any]]] = {
+Scale = Callable[[Any], Any]
+_SCALES: dict[str, tuple[Scale, Scale]] = {
     "linear": (lambda hz: hz, lambda value: value),
-    # O'Shaughnessy (1987): 2595 log10(1 + f / 700)
-    "mel": (lambda hz: 2595.0 * np.log10(1 + hz / 700.0), lambda mel: 700.0 * (10 ** (mel / 2595.0) - 1)),
-    # Glasberg & Moore (1990): ERB-rate scale, 21.4 log10(1 + 0.00437 f)
-    "erb": (lambda hz: 21.4 * np.log10(1 + 0.00437 * hz), lambda erb: (10 ** (erb / 21.4) - 1) / 0.00437),
+    "mel": (hz_to_mel, mel_to_hz),
+    "erb": (hz_to_erb, erb_to_hz),
 }
 SCALES = tuple(_SCALES)
 
 
 @dataclass(frozen=True)
 class FrequencyAxis:
-    """Rows of a spectrogram, lowest frequency first.
+    """Rows of a spectrogram, lowest frequency first: of equal height on a scale, or wherever ``at_rows`` puts them.
 
     Parameters
     ----------
@@ -41,11 +41,15 @@ class FrequencyAxis:
         Upper edge of the last row, Hz. The lower edge of the first row is 0 Hz.
     scale
         ``linear``, ``mel`` or ``erb``: the scale on which all rows have the same height.
+    knots
+        Lower edge and centre of each row in turn and the last upper edge, Hz, shape (2 * rows + 1,), where the rows
+        follow no scale; see ``at_rows``.
     """
 
     rows: int
     max_hz: float
     scale: str = "linear"
+    knots: tuple[float, ...] = ()
 
     def __post_init__(self) -> None:
         if self.scale not in _SCALES:
@@ -53,14 +57,54 @@ class FrequencyAxis:
         if self.rows < 1 or not self.max_hz > 0:
             raise ClassifierError(f"a frequency axis needs rows >= 1 and max_hz > 0, got {self.rows} and {self.max_hz}")
 
+    @classmethod
+    def at_rows(cls, centres: Sequence[float] | np.ndarray, edges: Sequence[float] | np.ndarray = ()) -> FrequencyAxis:
+        """Axis whose rows lie anywhere in Hz.
+
+        Parameters
+        ----------
+        centres
+            Rising, Hz, shape (rows,).
+        edges
+            Where one row ends and the next begins, Hz, shape (rows + 1,); half-way between the centres, and as far
+            beyond the outermost ones, but not below 0 Hz, where none are given (and at least two centres are).
+
+        Raises
+        ------
+        ClassifierError
+            If the centres do not rise, each between the two edges of its row, from 0 Hz on.
+        """
+        middle, borders = np.asarray(centres, dtype=float).ravel(), np.asarray(edges, dtype=float).ravel()
+        if len(borders) == 0 and len(middle) > 1:
+            between = (middle[1:] + middle[:-1]) / 2
+            outer = [max(2 * middle[0] - between[0], 0.0), 2 * middle[-1] - between[-1]]
+            borders = np.concatenate([outer[:1], between, outer[1:]])
+        knots = np.zeros(2 * len(middle) + 1)
+        fits = len(middle) > 0 and len(borders) == len(middle) + 1
+        if fits:
+            knots[::2], knots[1::2] = borders, middle
+        if not fits or not np.isfinite(knots).all() or not (np.diff(knots) > 0).all() or knots[0] < 0:
+            raise ClassifierError(
+                f"{len(middle)} rows with {len(borders)} edges do not make a frequency axis: expected rising centres "
+                "in Hz, each between its own two of rows + 1 rising edges, none below 0 Hz"
+            )
+        return cls(len(middle), float(knots[-1]), knots=tuple(knots.tolist()))
+
     def at(self, position: np.ndarray | float) -> np.ndarray:
         """Frequency in Hz at a (fractional) row position; position 0 is the centre of the first row.
 
-        Positions outside the axis are clipped to its edges: nothing lies below 0 Hz or above ``max_hz``.
+        Positions outside the axis are clipped to its edges: nothing lies below the first or above ``max_hz``.
         """
+        rows_below = np.asarray(position, dtype=float) + 0.5
+        if self.knots:
+            return np.interp(2 * rows_below, np.arange(len(self.knots)), self.knots)
         to_scale, to_hz = _SCALES[self.scale]
-        share = np.clip((np.asarray(position, dtype=float) + 0.5) / self.rows, 0.0, 1.0)
-        return np.asarray(to_hz(share * to_scale(self.max_hz)))
+        return np.asarray(to_hz(np.clip(rows_below / self.rows, 0.0, 1.0) * to_scale(self.max_hz)))
+
+    @property
+    def min_hz(self) -> float:
+        """Lower edge of the first row, Hz."""
+        return self.knots[0] if self.knots else 0.0
 
     @property
     def centres(self) -> np.ndarray:
@@ -437,7 +481,7 @@ def effective_field(
 
 def hz_per_position(axis: FrequencyAxis) -> float:
     """Mean height of a row in Hz: turns widths in input positions into Hz (exact on a linear axis)."""
-    return axis.max_hz / axis.rows
+    return (axis.max_hz - axis.min_hz) / axis.rows
 
 
 def cell_edges(centres: np.ndarray, low: float, high: float) -> np.ndarray:

@@ -17,7 +17,7 @@ from phonoscope.corpora.sounds import TokenSounds
 from phonoscope.errors import ExperimentError
 from phonoscope.experiments.material import Material
 from phonoscope.files import write_json, write_text
-from phonoscope.frontends import Spectrogram, Waveform, build_front_end
+from phonoscope.frontends import FrontEnd, build_front_end
 from phonoscope.networks.resnet import ResNet, load_imagenet
 from phonoscope.tasks.phones.recipe import Recipe
 from phonoscope.training import EpochReport, Fold, TokenInputs, choose_device, folds, split_tokens, split_unit, train
@@ -66,7 +66,7 @@ def recipe_is_synthetic(tokens: pd.DataFrame) -> bool:
     return any(str(name).startswith("true_") for name in tokens.columns)
 
 
-def front_end_of(recipe: Recipe, sample_rate: int) -> Spectrogram | Waveform:
+def front_end_of(recipe: Recipe, sample_rate: int) -> FrontEnd:
     """Build the recipe's front end for recordings at a rate, Hz."""
     settings = {k: v for k, v in recipe.front_end.items() if k not in ("kind", "sample_rate")}
     return build_front_end(recipe.front_end.get("kind", "spectrogram"), sample_rate=sample_rate, **settings)

@@ -33,7 +33,7 @@ from phonoscope.experiments.parts import (
     sources_of,
 )
 from phonoscope.files import write_with
-from phonoscope.frontends import Spectrogram, Waveform, build_front_end
+from phonoscope.frontends import FrontEnd, build_front_end
 from phonoscope.phones import vowels
 from phonoscope.tasks.phones.measure import network_pictures
 from phonoscope.tasks.phones.recipe import load_recipe
@@ -142,7 +142,7 @@ class _Spectra:
 
 
 @lru_cache(maxsize=2)
-def _front_end(asked: _Spectra) -> Spectrogram | Waveform:
+def _front_end(asked: _Spectra) -> FrontEnd:
     return build_front_end(**json.loads(asked.front_end)).to(choose_device(asked.device))
 
 
@@ -163,7 +163,7 @@ def spectra_of_tokens(
     table
         Token table, or folder of tokens with their sound.
     out
-        Folder: the layout is that of maps (``read_maps`` reads it), values in dB below the token's loudest cell.
+        Folder: the layout is that of maps (``read_maps`` reads it), values in the front end's unit.
     classifier
         Folder of a classifier whose front end makes them; that of the recipe if None.
     each

@@ -16,7 +16,7 @@ from phonoscope.attribution import ClassMeans, explain_batches, read_maps, write
 from phonoscope.attribution.maps import describe_cells, input_placement, label_maps
 from phonoscope.experiments.fit import Fitted
 from phonoscope.experiments.material import Material
-from phonoscope.frontends import Spectrogram, Waveform, pad_waveforms
+from phonoscope.frontends import FrontEnd, pad_waveforms
 from phonoscope.phonetics.profiles import class_profiles, energy_profile, profile, profile_correlations
 from phonoscope.phonetics.shares import formant_shares, token_shares
 from phonoscope.tasks.phones.recipe import Recipe
@@ -73,7 +73,7 @@ def measure_maps(recipe: Recipe, material: Material, fitted: Sequence[Fitted], f
                 map_means.update(maps, true, maps["predicted"].values)
                 spectrogram_means.update(spectrograms, true, maps["predicted"].values)
                 map_profiles.append(profile(maps))
-                energies.append(energy_profile(spectrograms, floor_db=spectrograms.attrs["floor_db"]))
+                energies.append(energy_profile(spectrograms, spectrograms.attrs.get("floor")))
                 worst = max(worst, float(np.abs(maps["incompleteness"].values).max()))
                 yield maps
 
@@ -99,12 +99,12 @@ def measure_maps(recipe: Recipe, material: Material, fitted: Sequence[Fitted], f
 
 
 def network_pictures(
-    front_end: Spectrogram | Waveform,
+    front_end: FrontEnd,
     waveforms: Sequence[np.ndarray],
     names: Sequence[str],
     device: torch.device | str = "cpu",
 ) -> xr.DataArray:
-    """Return what a network sees of tokens: its front end's output in dB, labelled like maps.
+    """Return what a network sees of tokens: its front end's output, labelled like maps.
 
     Parameters
     ----------
@@ -123,7 +123,7 @@ def network_pictures(
         durations=lengths.numpy() / front_end.sample_rate,
         time_axis=front_end.time_axis,
         columns={},
-        attrs={"units": "dB", "floor_db": -float(front_end.config()["range_db"])},
+        attrs={"units": front_end.unit} | ({} if front_end.floor is None else {"floor": front_end.floor}),
     )
 
 

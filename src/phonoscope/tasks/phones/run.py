@@ -259,6 +259,7 @@ def _facts(
         "unit": unit,
         "plan": fitting.describe_plan(plan, unit) if plan else None,
         "max_hz": measured.max_hz,
+        "time_seconds": fitted[0].classifier.front_end.time_axis.seconds,
         "sample_rate": material.sample_rate,
         "placement": measured.placement,
         "corpus": {"synthetic": fitting.recipe_is_synthetic(material.tokens)},
