@@ -19,6 +19,7 @@ from torch.overrides import TorchFunctionMode
 from phonoscope.errors import AttributionError, ClassifierError
 from phonoscope.modules import evaluation_mode, named_layer
 from phonoscope.scales import erb_to_hz, hz_to_erb, hz_to_mel, mel_to_hz
+from phonoscope.tracing import TensorNotes, name_of, tensors_in, window_of
 
 Scale = Callable[[Any], Any]
 _SCALES: dict[str, tuple[Scale, Scale]] = {
@@ -202,19 +203,6 @@ class Cells:
         return (self.first + self.last) / 2 + self.step * np.arange(self.count)
 
 
-# A function that slides a window: the positions of (kernel, stride, padding, dilation) among its arguments.
-_WINDOWED = {
-    "conv1d": (None, 3, 4, 5),
-    "conv2d": (None, 3, 4, 5),
-    "conv3d": (None, 3, 4, 5),
-    "max_pool1d": (1, 2, 3, 4),
-    "max_pool2d": (1, 2, 3, 4),
-    "max_pool3d": (1, 2, 3, 4),
-    "avg_pool1d": (1, 2, 3, None),
-    "avg_pool2d": (1, 2, 3, None),
-    "avg_pool3d": (1, 2, 3, None),
-}
-_WINDOW_NAMES = ("kernel_size", "stride", "padding", "dilation")
 # Functions that may keep the shape of a grid although they move its cells or mix them with all others.
 _SCRAMBLING = frozenset(
     (
@@ -247,34 +235,24 @@ class _CellTracker(TorchFunctionMode):
 
     def __init__(self, inputs: Tensor) -> None:
         super().__init__()
-        sizes = inputs.shape[2:]
-        self._cells: dict[int, tuple[Cells, ...]] = {id(inputs): tuple(Cells(0, 0, 1, n) for n in sizes)}
-        self._lost: set[int] = set()  # made from the input, but nobody knows from which part of it
-        self._alive = [inputs]  # ids are only unique among tensors that live
+        cells = tuple(Cells(0, 0, 1, n) for n in inputs.shape[2:])
+        # None: made from the input, but nobody knows from which part of it.
+        self._cells: TensorNotes[tuple[Cells, ...] | None] = TensorNotes(inputs, cells)
 
     def of(self, tensor: Tensor) -> tuple[Cells, ...] | None:
-        return self._cells.get(id(tensor))
+        return self._cells.get(tensor)
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
         result = func(*args, **kwargs)
-        operands = [a for a in _flat([*args, *kwargs.values()]) if isinstance(a, Tensor)]
-        known = [c for a in operands if (c := self.of(a)) is not None]
-        lost = [a for a in operands if id(a) in self._lost]
-        for output in _flat([result]):
-            if not isinstance(output, Tensor):
-                continue
-            cells = None
-            # One value for the whole grid (a gate, a mean) does not say where a cell looks; a lost grid might.
-            if known and all(a.shape[2:].numel() == 1 for a in lost):
-                cells = self._follow(_name_of(func), args, kwargs, known, output)
-            self._alive.append(output)
-            self._cells.pop(id(output), None)
-            self._lost.discard(id(output))
-            if cells is not None:
-                self._cells[id(output)] = cells
-            elif known or lost:
-                self._lost.add(id(output))
+        derived = [a for a in tensors_in([*args, *kwargs.values()]) if a in self._cells]
+        known = [cells for a in derived if (cells := self._cells[a]) is not None]
+        # One value for the whole grid (a gate, a mean) does not say where a cell looks; a lost grid might.
+        clear = known and all(math.prod(a.shape[2:]) == 1 for a in derived if self._cells[a] is None)
+        for output in tensors_in([result]):
+            self._cells.forget(output)
+            if derived:
+                self._cells[output] = self._follow(name_of(func), args, kwargs, known, output) if clear else None
         return result
 
     def _follow(
@@ -282,8 +260,15 @@ class _CellTracker(TorchFunctionMode):
     ) -> tuple[Cells, ...] | None:
         if name in _SCRAMBLING:
             return None
-        if name.removesuffix("_with_indices") in _WINDOWED:
-            return self._slide(name.removesuffix("_with_indices"), args, kwargs, known[0], output)
+        window = window_of(name.removesuffix("_with_indices"), args, kwargs)
+        if window is not None:
+            slid = [
+                replace(c, first=c.first - p * c.step, last=c.last + (d * (k - 1) - p) * c.step, step=c.step * s)
+                for c, k, s, p, d in zip(
+                    known[0], window.kernel, window.stride, window.padding, window.dilation, strict=True
+                )
+            ]
+            return _with_counts(slid, output)
         if name == "pad" and output.dim() == len(known[0]) + 2:
             amounts = list(args[1] if len(args) > 1 else kwargs["pad"])
             before = [*amounts[0::2][::-1]][-len(known[0]) :]  # channels may be padded too
@@ -294,57 +279,6 @@ class _CellTracker(TorchFunctionMode):
             ]
             return _with_counts(shifted, output)
         return _merge(known, output)
-
-    @staticmethod
-    def _slide(name: str, args: Any, kwargs: Any, cells: tuple[Cells, ...], output: Tensor) -> tuple[Cells, ...] | None:
-        dims = len(cells)
-        places = _WINDOWED[name]
-
-        def argument(which: int, default: Any) -> Any:
-            place = places[which]
-            if place is not None and place < len(args):
-                return args[place]
-            return kwargs.get(_WINDOW_NAMES[which], default)
-
-        if places[0] is None:
-            weight = args[1] if len(args) > 1 else kwargs["weight"]
-            kernel = list(weight.shape[2:])
-            stride = _per_dimension(argument(1, 1), dims)
-        else:
-            kernel = _per_dimension(argument(0, None), dims)
-            given = argument(1, None)
-            stride = kernel if given is None or given == [] else _per_dimension(given, dims)
-        dilation = _per_dimension(argument(3, 1), dims)
-        padding = argument(2, 0)
-        if padding == "same":
-            padding = [(d * (k - 1)) // 2 for k, d in zip(kernel, dilation, strict=True)]
-        padding = _per_dimension(0 if padding == "valid" else padding, dims)
-        moved = [
-            Cells(
-                first=c.first - p * c.step,
-                last=c.last + (d * (k - 1) - p) * c.step,
-                step=c.step * s,
-                count=c.count,
-            )
-            for c, k, s, p, d in zip(cells, kernel, stride, padding, dilation, strict=True)
-        ]
-        return _with_counts(moved, output)
-
-
-def _name_of(function: Any) -> str:
-    """Name of a torch function; of a property, such as ``mT``, the property's own."""
-    name = getattr(function, "__name__", "")
-    return getattr(function.__self__, "__name__", name) if name == "__get__" else name
-
-
-def _flat(values: Sequence[Any]) -> list[Any]:
-    """Take one level of tuples and lists apart."""
-    return [item for value in values for item in (value if isinstance(value, (tuple, list)) else (value,))]
-
-
-def _per_dimension(value: Any, dims: int) -> list[int]:
-    values = list(value) if isinstance(value, (tuple, list, torch.Size)) else [value]
-    return values * dims if len(values) == 1 else values
 
 
 def _with_counts(cells: Sequence[Cells], output: Tensor) -> tuple[Cells, ...] | None:
