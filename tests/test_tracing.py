@@ -70,8 +70,8 @@ def test_arguments_are_read_by_position_too_and_transposed_convolutions_have_ano
     inputs, weight = torch.zeros(1, 2, 8), torch.zeros(2, 1, 3)
     (window, _), *_ = windows(lambda: functional.conv_transpose1d(inputs, weight, None, 2, 1, 1, 1, 3))
     assert (window.kernel, window.stride, window.padding, window.dilation) == ((3,), (2,), (1,), (3,))
-    (window, _), *_ = windows(lambda: functional.conv1d(inputs, torch.zeros(1, 2, 5), None, 2, 1, 3))
-    assert (window.kernel, window.stride, window.padding, window.dilation) == ((5,), (2,), (1,), (3,))
+    (window, _), *_ = windows(lambda: functional.conv1d(inputs, torch.zeros(1, 2, 5), None, 2, 1, 2))
+    assert (window.kernel, window.stride, window.padding, window.dilation) == ((5,), (2,), (1,), (2,))
 
 
 @pytest.mark.parametrize(("kernel", "before"), [(1, 0), (3, 2), (4, 3), (5, 4)])
