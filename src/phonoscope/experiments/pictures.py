@@ -9,16 +9,16 @@ import torch
 import xarray as xr
 
 from phonoscope.attribution.maps import input_placement, label_maps
-from phonoscope.frontends import Spectrogram, Waveform, pad_waveforms
+from phonoscope.frontends import FrontEnd, pad_waveforms
 
 
 def network_pictures(
-    front_end: Spectrogram | Waveform,
+    front_end: FrontEnd,
     waveforms: Sequence[np.ndarray],
     names: Sequence[str],
     device: torch.device | str = "cpu",
 ) -> xr.DataArray:
-    """Return what a network sees of tokens: its front end's output in dB, labelled like maps.
+    """Return what a network sees of tokens: its front end's output, labelled like maps.
 
     Parameters
     ----------
@@ -37,5 +37,5 @@ def network_pictures(
         durations=lengths.numpy() / front_end.sample_rate,
         time_axis=front_end.time_axis,
         columns={},
-        attrs={"units": "dB", "floor_db": -float(front_end.config()["range_db"])},
+        attrs={"units": front_end.unit} | ({} if front_end.floor is None else {"floor": front_end.floor}),
     )

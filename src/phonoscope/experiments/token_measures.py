@@ -33,7 +33,7 @@ from phonoscope.experiments.parts import (
 )
 from phonoscope.experiments.pictures import network_pictures
 from phonoscope.files import write_with
-from phonoscope.frontends import Spectrogram, Waveform, build_front_end
+from phonoscope.frontends import FrontEnd, build_front_end
 from phonoscope.phones import vowels
 from phonoscope.training import choose_device
 from phonoscope.work.executor import Each, in_this_process
@@ -140,7 +140,7 @@ class _Spectra:
 
 
 @lru_cache(maxsize=2)
-def _front_end(asked: _Spectra) -> Spectrogram | Waveform:
+def _front_end(asked: _Spectra) -> FrontEnd:
     return build_front_end(**json.loads(asked.front_end)).to(choose_device(asked.device))
 
 
@@ -161,7 +161,7 @@ def spectra_of_tokens(
     table
         Token table, or folder of tokens with their sound.
     out
-        Folder: the layout is that of maps (``read_maps`` reads it), values in dB below the token's loudest cell.
+        Folder: the layout is that of maps (``read_maps`` reads it), values in the front end's unit.
     front_end
         ``kind`` and settings of the front end that makes them, as in a recipe; the sample rate is that of the tokens.
     classifier

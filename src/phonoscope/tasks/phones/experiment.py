@@ -149,6 +149,7 @@ class PhonesExperiment(Experiment):
             "unit": self._unit,
             "plan": describe_plan(self._plan, self._unit) if self._plan else None,
             "max_hz": measured.max_hz,
+            "time_seconds": classifier.front_end.time_axis.seconds,
             "sample_rate": self._material.sample_rate,
             "placement": measured.placement,
             "corpus": {"synthetic": is_synthetic(self._material.tokens)},

@@ -75,7 +75,7 @@ def measure_maps(recipe: PhonesRecipe, material: Material, fitted: Sequence[Trai
                 map_means.update(maps, true, maps["predicted"].values)
                 spectrogram_means.update(spectrograms, true, maps["predicted"].values)
                 map_profiles.append(profile(maps))
-                energies.append(energy_profile(spectrograms, floor_db=spectrograms.attrs["floor_db"]))
+                energies.append(energy_profile(spectrograms, spectrograms.attrs.get("floor")))
                 worst = max(worst, float(np.abs(maps["incompleteness"].values).max()))
                 yield maps
 

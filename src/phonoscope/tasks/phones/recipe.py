@@ -108,7 +108,7 @@ class PhonesRecipe(Recipe):
         return {
             "tokens": rule_names(),
             "synthetic": sorted(set(signature(write_corpus).parameters) - {"out", "seed", "progress"}),
-            "front_end": ["kind", *signature(FRONT_ENDS[self.front_end_kind]).parameters],
+            "front_end": ["kind", *signature(FRONT_ENDS.find(self.front_end_kind)).parameters],
             "split": ["by", "folds", "shares"],
             "explain": ["method", "target"],
         }
