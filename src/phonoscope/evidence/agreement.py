@@ -13,10 +13,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from phonoscope.attribution import explain
-from phonoscope.attribution.targets import Target
 from phonoscope.axes import cell_edges
-from phonoscope.classifier import Classifier
 from phonoscope.errors import AttributionError
 from phonoscope.evidence.similarity import mean_where, rank_correlations
 from phonoscope.judgement.bootstrap import PerToken, bootstrap_interval
@@ -147,49 +144,6 @@ def method_agreement(
         columns |= {name: float(table[name].mean()) for name in ("same_class", "other_class")}
         rows.append(columns | {"n": len(values), "unit": found.unit, "n_units": found.n_units})
     return pd.DataFrame(rows)
-
-
-def classifier_agreement(
-    classifiers: Mapping[str, Classifier],
-    waveforms: Sequence[np.ndarray],
-    method: str,
-    *,
-    target: Target = "true",
-    true_labels: Sequence[str] | None = None,
-    classes: PerToken | None = None,
-    clusters: pd.DataFrame | PerToken | None = None,
-    reference: Sequence[np.ndarray] | None = None,
-    context_seconds: float = 0.0,
-    seed: int = 0,
-) -> pd.DataFrame:
-    """Agreement of the maps of several classifiers (seeds, folds) of the same tokens; see `method_agreement`.
-
-    The target must not follow each classifier's own decision, or different questions would be compared.
-
-    Raises
-    ------
-    AttributionError
-        If the target is ``predicted``, or a class of each token is neither given nor told by ``true_labels``.
-    """
-    if isinstance(target, str) and target == "predicted":
-        raise AttributionError("classifiers decide differently: compare maps of one target, e.g. target='true'")
-    classes = true_labels if classes is None else classes
-    if classes is None:
-        raise AttributionError("say the class of each token: pass true_labels= or classes=")
-    maps = {
-        name: explain(
-            one,
-            waveforms,
-            target,
-            method,
-            true_labels=true_labels,
-            reference=reference,
-            context_seconds=context_seconds,
-            seed=seed,
-        )
-        for name, one in classifiers.items()
-    }
-    return method_agreement(maps, classes, clusters, seed=seed)
 
 
 def class_specificity(maps: xr.DataArray, classes: PerToken, clusters: pd.DataFrame | PerToken | None = None) -> float:

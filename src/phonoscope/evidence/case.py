@@ -9,9 +9,10 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 import torch
+import xarray as xr
 from torch import Tensor
 
-from phonoscope.attribution.explain import PREPARED_ON_TOKENS
+from phonoscope.attribution.explain import PREPARED_ON_TOKENS, explain
 from phonoscope.attribution.method import Batch, Method, Prepared, Setting, make_batch, parse_method, prepare_method
 from phonoscope.attribution.passes import portions
 from phonoscope.attribution.reference import Reference
@@ -50,6 +51,8 @@ class Case:
         to the tokens or the network.
     space
         Where inputs are changed: the network's picture; for networks that take waveforms, an exact STFT.
+    target, true_labels, reference
+        As they were given, for other maps of the same tokens.
     """
 
     setting: Setting
@@ -60,9 +63,33 @@ class Case:
     logits: Tensor
     weights: Tensor
     space: Space
+    target: Target
+    true_labels: tuple[str, ...] | None
+    reference: Sequence[np.ndarray] | None
 
     def __len__(self) -> int:
         return len(self.waveforms)
+
+    @property
+    def classes(self) -> np.ndarray:
+        """Class of each token: its true one, or what is explained in it where that is not known."""
+        return self.targets if self.true_labels is None else np.asarray(self.true_labels, dtype=object)
+
+    def explain(self, method: str, layer: str | None = None) -> xr.DataArray:
+        """Make maps of all tokens for the same targets; see `phonoscope.explain`."""
+        classifier = self.setting.classifier
+        return explain(
+            classifier,
+            self.waveforms,
+            self.target,
+            method,
+            true_labels=self.true_labels,
+            tokens=self.names.tolist(),
+            layer=layer,
+            reference=self.reference,
+            context_seconds=self.context / classifier.sample_rate,
+            seed=self.setting.seed,
+        )
 
     def some(self, most: int) -> tuple[np.ndarray, Case]:
         """At most so many tokens, evenly picked: their positions (k,), and the case of them alone."""
@@ -74,6 +101,7 @@ class Case:
             targets=self.targets[rows],
             logits=self.logits[rows],
             weights=self.weights[rows],
+            true_labels=None if self.true_labels is None else tuple(self.true_labels[i] for i in rows),
         )
         return rows, picked
 
@@ -107,7 +135,12 @@ def open_case(
     layer: str | None = None,
     seed: int = 0,
 ) -> Case:
-    """Make a case; the parameters are those of `explain`.
+    """Make a case.
+
+    Parameters
+    ----------
+    classifier, waveforms, target, true_labels, tokens, context_seconds, reference, layer, seed
+        As in `explain`.
 
     Raises
     ------
@@ -136,7 +169,20 @@ def open_case(
         setting = Setting(classifier, first, layer, Reference(classifier, reference or alone), seed)
         space = choose_space(setting, "auto")
     named = np.asarray(targets.named(logits), dtype=object)
-    return Case(setting, sounds, context, np.asarray(names, dtype=object), named, logits, weights, space)
+    labels = None if true_labels is None else tuple(true_labels)
+    return Case(
+        setting,
+        sounds,
+        context,
+        np.asarray(names, dtype=object),
+        named,
+        logits,
+        weights,
+        space,
+        target,
+        labels,
+        reference,
+    )
 
 
 def fixed_batch(classifier: Classifier, waveforms: Sequence[np.ndarray], context: int, weights: Tensor) -> Batch:

@@ -16,6 +16,7 @@ from phonoscope.attribution.registry import METHODS
 from phonoscope.attribution.spaces import Picture
 from phonoscope.errors import AttributionError
 from phonoscope.evidence.case import Case, ask, generators, map_values, per_token
+from phonoscope.evidence.measure import NotMeasuredError
 from phonoscope.evidence.regions import choose_null, spread
 from phonoscope.modules import evaluation_mode
 
@@ -53,12 +54,12 @@ def infidelity(
 
     Raises
     ------
-    AttributionError
+    NotMeasuredError
         If the units of the maps are others: then there is nothing to foretell a change with.
     """
     units = str(maps.attrs.get("units", "logit"))
     if units not in ("logit", "logit/dB"):
-        raise AttributionError(f"maps in {units} do not say what a change of the input does; infidelity needs logits")
+        raise NotMeasuredError(f"maps in {units} do not say what a change of the input does; infidelity needs logits")
     if not size > 0 or draws < 2 or nulls < 1:
         raise AttributionError(f"size={size}, draws={draws}, nulls={nulls}: expected size above 0 and 2 draws, 1 null")
     null, tables = choose_null(chance), []

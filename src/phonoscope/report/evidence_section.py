@@ -10,7 +10,8 @@ import numpy as np
 import pandas as pd
 
 from phonoscope.attribution.method import parse_method
-from phonoscope.evidence.measures import describe_measure
+from phonoscope.evidence.measure import Measure
+from phonoscope.evidence.measures import MEASURES
 from phonoscope.evidence.planted_results import planted_score
 from phonoscope.experiments.evidence_run import FACTS, FILLED, FOLDER
 from phonoscope.report.content import Content
@@ -19,8 +20,6 @@ from phonoscope.report.plates import Plate, make_panel
 from phonoscope.report.tables import Format, HtmlTable, as_html_table
 from phonoscope.report.words import p_value, signed
 
-# Drawn, in this order; all others are in the folded table.
-DRAWN = ("causal-agreement", "deletion", "insertion", "ff-best", "infidelity", "classifier-agreement")
 _FORMANTS = ("F1", "F2", "F3")
 
 
@@ -33,10 +32,18 @@ class Evidence:
 
     @property
     def methods(self) -> list[str]:
-        """Methods in the order of their agreement with the causal profile; the causal one, which has none, last."""
+        """Methods in the order of their agreement with the causal profile; those that have none last."""
         rows = self.tables["measures"]
         agreement = rows[rows["measure"] == "causal-agreement"].set_index("method")["value"]
-        return [str(m) for m in agreement.sort_values(ascending=False, na_position="last").index]
+        ranked = agreement.reindex(self.facts["methods"]).sort_values(ascending=False, na_position="last")
+        return [str(method) for method in ranked.index]
+
+    @property
+    def measures(self) -> dict[str, Measure]:
+        """What is known of each measure: from the evidence itself, so that no code is imported to read it."""
+        about = self.facts.get("measures", {})
+        names = list(dict.fromkeys(self.tables["measures"]["measure"]))
+        return {name: Measure.from_about(about[name]) if name in about else MEASURES[name] for name in names}
 
 
 def read_evidence(content: Content) -> Evidence | None:
@@ -66,7 +73,7 @@ def evidence_text(content: Content, evidence: Evidence | None) -> list[str]:
     text += [
         f"The maps drawn above are made by {drawn}. {verdict['summary']}"
         for verdict in evidence.facts["verdicts"]
-        if verdict["method"] == drawn
+        if verdict["method"] == drawn and verdict["summary"]
     ]
     text += [f"{entry['method']} was left out: {entry['reason']}." for entry in evidence.facts["left_out"]]
     return text
@@ -103,9 +110,9 @@ def evidence_plates(content: Content, evidence: Evidence | None) -> list[Plate]:
 def _measure_plate(evidence: Evidence) -> Plate:
     table = evidence.tables["measures"]
     panels = []
-    for name in DRAWN:
-        rows, about = table[table["measure"] == name], describe_measure(name)
-        if not np.isfinite(rows["value"]).any():
+    for name, about in evidence.measures.items():
+        rows = table[table["measure"] == name]
+        if not about.drawn or not np.isfinite(rows["value"]).any():
             continue
         better = {"higher": ", more is better", "lower": ", less is better", "neither": ""}[about.better]
         figure = measure_figure(rows, evidence.methods, title=about.title, units=f"{about.units}{better}", lines=(0.0,))
@@ -124,7 +131,7 @@ def _measure_plate(evidence: Evidence) -> Plate:
         "evidence",
         "Every method, measure by measure",
         "Means over the same tokens with 95 % intervals from resampling "
-        f"{table['unit'].replace('', np.nan).dropna().iloc[0]!s}s; grey bars are chance.",
+        f"{next(filter(None, table['unit']), 'token')}s; grey bars are chance.",
         "A method says something where its interval lies clear of the grey bar, on the better side. The sentence under "
         "each panel says what the measure can show and what it cannot. No single one decides.",
         panels,
@@ -249,7 +256,7 @@ def _method_table(evidence: Evidence) -> HtmlTable:
         rows[name] = rows["method"].map(measures[name]) if name in measures else np.nan
     found = {method: planted_score(method) for method in evidence.methods}
     rows["planted"] = [np.nan if (score := found[m]) is None else score["localisation"] for m in rows["method"]]
-    rows["randomisation"] = ["passes" if passes.get(m) else "fails" for m in rows["method"]]
+    rows["randomisation"] = [{True: "passes", False: "fails"}.get(passes.get(m), "–") for m in rows["method"]]
     shares = evidence.tables.get("shares", pd.DataFrame(columns=["label", "formant", "null", "method", "ratio"]))
     for null in ("run", "class"):
         pooled = shares[(shares["label"] == "all") & (shares["formant"] == "F1–F3") & (shares["null"] == null)]
@@ -276,14 +283,15 @@ def measure_table(evidence: Evidence | None) -> list[HtmlTable]:
     if evidence is None:
         return []
     table = evidence.tables["measures"]
+    known = [evidence.measures[name] for name in table["measure"]]
     shown = table.assign(
-        title=[describe_measure(name).title for name in table["measure"]],
-        better=[describe_measure(name).better for name in table["measure"]],
+        title=[measure.title for measure in known],
+        better=[measure.better for measure in known],
         range=[
             f"{_number(value)} ({_number(low)} to {_number(high)})" if np.isfinite(low) else _number(value)
             for value, low, high in zip(table["value"], table["low"], table["high"], strict=True)
         ],
-        shows=[describe_measure(name).shows for name in table["measure"]],
+        shows=[measure.shows for measure in known],
     )
     columns: dict[str, tuple[str, Format]] = {
         "method": ("method", str),
