@@ -114,7 +114,7 @@ def truth(
         "networks": _listed(networks) or (room.QUICK_NETWORKS if quick else room.NETWORKS),
         "seeds": seeds if seeds is not None else 1 if quick else room.SEEDS,
         "classes": [_whole(number) for number in _listed(classes)],
-        "methods_asked": split_methods(methods) or None,
+        "methods": split_methods(methods) or None,
         "sizes": room.QUICK if quick else room.FULL,
         "workers": workers,
     }

@@ -24,8 +24,8 @@ def common_bands(maps: Sequence[xr.DataArray]) -> np.ndarray:
     """Edges in Hz of the bands of the coarsest of several maps, up to where the lowest of them ends."""
     if not maps:
         raise AttributionError("there are no maps to find common bands of")
-    top = min(float(one.attrs["max_hz"]) for one in maps)
-    coarsest = max(maps, key=lambda one: top / one.sizes["frequency"])
+    top = min(float(each.attrs["max_hz"]) for each in maps)
+    coarsest = max(maps, key=lambda each: top / each.sizes["frequency"])
     edges = band_edges(coarsest)
     return np.append(edges[edges < top - 1e-6], top)
 
@@ -133,16 +133,16 @@ def method_agreement(
     if len(maps) < 2:
         raise AttributionError("agreement needs at least two maps")
     edges = common_bands(list(maps.values())) if edges is None else edges
-    profiles = {name: band_profiles(one, edges) for name, one in maps.items()}
+    profiles = {name: band_profiles(of_name, edges) for name, of_name in maps.items()}
     rows = []
     for a, b in combinations(maps, 2):
         _require_same_tokens(maps[a], maps[b])
         table = token_agreement(profiles[a], profiles[b], classes)
         values = table["agreement"].to_numpy()
-        found = bootstrap_interval(lambda w, v=values: w @ v / w.sum(1), len(values), clusters, seed=seed)
-        columns = {"a": a, "b": b, "agreement": found.estimate, "low": found.low, "high": found.high}
+        mean = bootstrap_interval(lambda w, v=values: w @ v / w.sum(1), len(values), clusters, seed=seed)
+        columns = {"a": a, "b": b, "agreement": mean.estimate, "low": mean.low, "high": mean.high}
         columns |= {name: float(table[name].mean()) for name in ("same_class", "other_class")}
-        rows.append(columns | {"n": len(values), "unit": found.unit, "n_units": found.n_units})
+        rows.append(columns | {"n": len(values), "unit": mean.unit, "n_units": mean.n_units})
     return pd.DataFrame(rows)
 
 
@@ -150,6 +150,13 @@ def class_specificity(maps: xr.DataArray, classes: PerToken, clusters: pd.DataFr
     """Mean Pearson correlation between the mean profiles of classes: near 1 means that maps do not tell them apart.
 
     NaN for fewer than two classes.
+
+    Parameters
+    ----------
+    maps
+        Dims (token, frequency, time).
+    classes, clusters
+        Class of each token; what is resampled (see `resampling_unit`).
     """
     table = class_profiles(profile(maps), classes, clusters, n_bootstrap=2)
     return float(profile_correlations(table).attrs["mean_r"]) if len(table) else float("nan")

@@ -186,7 +186,19 @@ def open_case(
 
 
 def fixed_batch(classifier: Classifier, waveforms: Sequence[np.ndarray], context: int, weights: Tensor) -> Batch:
-    """Tokens to explain together, with the target's weights (batch, classes) fixed."""
+    """Tokens to explain together, with the target's weights fixed.
+
+    Parameters
+    ----------
+    classifier
+        Makes the network's inputs.
+    waveforms
+        1-D arrays with their context.
+    context
+        Samples before and after each token.
+    weights
+        Of the logits, shape (batch, classes).
+    """
     return make_batch(classifier, waveforms, context, lambda _logits: weights)
 
 
@@ -197,11 +209,19 @@ def map_values(prepared: Prepared, batch: Batch) -> np.ndarray:
 
 
 def generators(case: Case, batch: Batch, purpose: int) -> list[np.random.Generator]:
-    """One stream of random numbers a token: it depends on the seed, the token's samples and the purpose alone."""
+    """One stream of random numbers a token: it depends on the seed, the token's samples and the purpose alone.
+
+    Parameters
+    ----------
+    batch
+        Tokens of the case.
+    purpose
+        A number of whoever draws, so that no two draw the same.
+    """
     return [np.random.default_rng((case.setting.seed, purpose, seed)) for seed in batch.seeds]
 
 
-class Answers(NamedTuple):
+class Scores(NamedTuple):
     """What the network says: target's logit, its probability (one softmax), and the winning class, each (n,)."""
 
     logit: np.ndarray
@@ -209,7 +229,7 @@ class Answers(NamedTuple):
     winner: np.ndarray
 
 
-def read_answers(logits: Tensor, weights: Tensor) -> Answers:
+def read_scores(logits: Tensor, weights: Tensor) -> Scores:
     """Read logits (n, classes) for a target's weights (n, classes).
 
     The probability of a class is its softmax over all classes; that of a contrast, the softmax over its two classes.
@@ -218,15 +238,19 @@ def read_answers(logits: Tensor, weights: Tensor) -> Answers:
     logit = (logits * weights).sum(1)
     of_class = (logits.softmax(1) * weights).sum(1)
     probability = torch.where((weights < 0).any(1), logit.sigmoid(), of_class)
-    return Answers(logit.cpu().numpy(), probability.cpu().numpy(), logits.argmax(1).cpu().numpy())
+    return Scores(logit.cpu().numpy(), probability.cpu().numpy(), logits.argmax(1).cpu().numpy())
 
 
 @torch.no_grad()
-def ask(case: Case, batch: Batch, count: int, make: Callable[[slice], tuple[Tensor, Tensor]]) -> Answers:
+def classify(case: Case, batch: Batch, count: int, make: Callable[[slice], tuple[Tensor, Tensor]]) -> Scores:
     """Put changed examples through the network, as many at a time as fit the memory.
 
     Parameters
     ----------
+    batch
+        Tokens of the case.
+    count
+        Number of examples.
     make
         From a slice of 0…count to examples and the row in the batch that each comes from; the examples are its own
         (the network may work in place).
@@ -238,9 +262,28 @@ def ask(case: Case, batch: Batch, count: int, make: Callable[[slice], tuple[Tens
         examples, rows = make(part)
         logits.append(forward(examples, rows))
         owners.append(rows)
-    return read_answers(torch.cat(logits), weights[torch.cat(owners)])
+    return read_scores(torch.cat(logits), weights[torch.cat(owners)])
+
+
+def classify_each(case: Case, batch: Batch, examples: Tensor) -> Scores:
+    """Scores of examples as they are, one a token of the batch."""
+    rows = torch.arange(len(examples), device=examples.device)
+    return classify(case, batch, len(examples), lambda part: (examples[part].clone(), rows[part]))
+
+
+def unravelled(part: slice, shape: tuple[int, ...], device: torch.device) -> list[Tensor]:
+    """Indices along each axis of the elements of a part of a flattened array of this shape."""
+    return [torch.from_numpy(i).to(device) for i in np.unravel_index(np.arange(part.start, part.stop), shape)]
 
 
 def per_token(case: Case, rows: slice, columns: Mapping[str, object]) -> pd.DataFrame:
-    """Rows of a table of tokens: names and targets beside the columns."""
+    """Rows of a table of tokens: names and targets beside the columns.
+
+    Parameters
+    ----------
+    rows
+        Those of the batch.
+    columns
+        One value a token, or one for all.
+    """
     return pd.DataFrame({"token": case.names[rows], "target": case.targets[rows], **columns})

@@ -12,7 +12,7 @@ import pandas as pd
 from phonoscope.attribution.method import parse_method
 from phonoscope.errors import AttributionError
 from phonoscope.evidence.agreement import causal_agreement, class_specificity
-from phonoscope.evidence.audio_measures import audio_measures, masked_answers, shape_measures
+from phonoscope.evidence.audio_measures import audio_measures, masked_scores, shape_measures
 from phonoscope.evidence.measure import Measure, NotMeasuredError, PooledValue, TokenValues, Trial
 from phonoscope.evidence.perturbation_curves import curve_areas, perturbation_curves
 from phonoscope.evidence.randomisation import Randomised, parameter_randomisation
@@ -56,7 +56,7 @@ def _probability_area(trial: Trial, *, way: str) -> TokenValues:
 
 def _masks(trial: Trial) -> pd.DataFrame:
     effort = trial.effort
-    return audio_measures(masked_answers(trial.case, trial.maps, draws=effort.draws, chance=effort.chance))
+    return audio_measures(masked_scores(trial.case, trial.maps, draws=effort.draws, chance=effort.chance))
 
 
 def _masked_input(trial: Trial, *, name: str, mask: str) -> TokenValues:

@@ -16,7 +16,7 @@ import xarray as xr
 from phonoscope import __version__
 from phonoscope.attribution import explain, read_maps, write_maps
 from phonoscope.errors import AttributionError
-from phonoscope.evidence.case import open_case
+from phonoscope.evidence.case import Case, open_case
 from phonoscope.evidence.faithful import CAUSAL, Faithfulness, faithfulness
 from phonoscope.evidence.measures import TRAININGS, choose_measures
 from phonoscope.experiments.folder import Run
@@ -181,6 +181,11 @@ def joined(parts: Sequence[xr.DataArray]) -> xr.DataArray:
     return xr.concat(list(parts), dim="token", combine_attrs="override", join="override")
 
 
+def case_of(part: HeldOut, seed: int) -> Case:
+    """The tokens of a fold with their true classes as targets."""
+    return open_case(part.classifier, part.waveforms, target="true", seed=seed, **part.known)
+
+
 def _is_done(unit: _Unit) -> bool:
     return done(unit.folder, unit.facts) is not None
 
@@ -208,7 +213,7 @@ def _make(unit: _Unit) -> None:
     _write(unit.folder / _OF_FOLD, maps)
     if len(parts) > 1 and TRAININGS in {measure.name for measure in choose_measures(settings.measures)}:
         _write(unit.folder / _OF_OTHER_FOLD, _maps(unit, part, parts[unit.fold - 1]))
-    case = open_case(part.classifier, part.waveforms, target="true", seed=settings.seed, **part.known)
+    case = case_of(part, settings.seed)
     clusters = part.tokens[list(LEVELS)]
     tables = faithfulness(case, unit.method, maps=maps, causal=causal, clusters=clusters, measures=settings.measures)
     for name, table in tables._asdict().items():

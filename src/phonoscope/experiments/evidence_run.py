@@ -25,7 +25,14 @@ from phonoscope.evidence.faithful import CAUSAL, pooled_measures
 from phonoscope.evidence.following import formant_following
 from phonoscope.evidence.measures import MEASURES, TRAININGS, choose_measures
 from phonoscope.evidence.removal import formant_removal, removal_table
-from phonoscope.experiments.evidence_parts import LEVELS, EvidenceSettings, MethodEvidence, joined, judge_methods
+from phonoscope.experiments.evidence_parts import (
+    LEVELS,
+    EvidenceSettings,
+    MethodEvidence,
+    case_of,
+    joined,
+    judge_methods,
+)
 from phonoscope.experiments.folder import Run, write_table
 from phonoscope.experiments.held_out import HeldOut, held_out
 from phonoscope.experiments.parts import WORK
@@ -192,7 +199,8 @@ def _tables(
     tables = {name: pd.concat(rows, ignore_index=True) for name, rows in collected.items() if rows}
     if formants is not None:
         say("each formant taken out of the sound")
-        removed = [_removed(part, formants, sample) for part in sample.parts]
+        cases = [case_of(part, seed) for part in sample.parts]
+        removed = [formant_removal(case, formants, max_hz=sample.max_hz) for case in cases]
         tables["removal"] = removal_table(pd.concat(removed), sample.tokens[["token", *LEVELS]], seed=seed)
     parts = [part for evidence in judged for part in evidence.faithfulness]
     tables["measures"] = pd.concat([_measures(e, sample, settings.measures) for e in judged], ignore_index=True)
@@ -262,20 +270,6 @@ def _beside_formants(profiles: xr.DataArray, sample: _Sample) -> dict[str, pd.Da
         "shares": formant_shares(profiles, formants, max_hz=top, labels=classes, clusters=clusters, seed=seed),
         "following": formant_following(profiles, formants, classes, clusters, seed=seed),
     }
-
-
-def _removed(part: HeldOut, formants: pd.DataFrame, sample: _Sample) -> pd.DataFrame:
-    return formant_removal(
-        part.classifier,
-        part.waveforms,
-        formants,
-        tokens=part.names,
-        classes=part.classes,
-        max_hz=sample.max_hz,
-        reference=part.reference,
-        context_seconds=part.context_seconds,
-        seed=sample.seed,
-    )
 
 
 def _measures(evidence: MethodEvidence, sample: _Sample, names: Sequence[str]) -> pd.DataFrame:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,11 +17,12 @@ from phonoscope.evidence.planted_results import planted_score
 from phonoscope.experiments.evidence_run import FACTS, FILLED, FOLDER
 from phonoscope.report.content import Content
 from phonoscope.report.evidence_figures import contrast_figure, measure_figure, measure_legend
-from phonoscope.report.plates import Plate, make_panel
+from phonoscope.report.plates import Panel, Plate, make_panel
 from phonoscope.report.tables import Format, HtmlTable, as_html_table
 from phonoscope.report.words import p_value, signed
 
 _FORMANTS = ("F1", "F2", "F3")
+_BETTER = {"higher": ", more is better", "lower": ", less is better", "neither": ""}
 
 
 @dataclass(frozen=True)
@@ -60,8 +62,7 @@ def evidence_text(content: Content, evidence: Evidence | None) -> list[str]:
     """Say what was judged, and what was found of the method whose maps this report draws."""
     planted = planted_text(str(content.facts.get("method", "")))
     if evidence is None:
-        ask = f"Of this run nobody has asked yet: phonoscope evidence {content.run.folder.name}"
-        return [*planted, ask]
+        return [*planted, f"Not judged yet for this run: phonoscope evidence {content.run.folder.name}"]
     text = [
         *planted,
         f"{len(evidence.methods)} methods explained the true class of the same {len(evidence.facts['tokens'])} tested "
@@ -107,26 +108,39 @@ def evidence_plates(content: Content, evidence: Evidence | None) -> list[Plate]:
     return plates
 
 
+def _panel(
+    key: str,
+    rows: pd.DataFrame,
+    methods: Sequence[str],
+    *,
+    title: str,
+    units: str,
+    caption: str = "",
+    detail: str = "",
+    note: str = "",
+    lines: Sequence[float] = (0.0,),
+) -> Panel:
+    """One measure over methods (`measure_figure`); the caption says every value, with a detail of its row."""
+    figure = measure_figure(rows, methods, title=title, units=units, lines=lines)
+    known = [row for row in rows.to_dict("records") if np.isfinite(row["value"])]
+    values = "; ".join(f"{row['method']} {row['value']:.2f}{detail.format_map(row)}" for row in known)
+    return make_panel(key, figure, f"{caption or title}: {values}.", note)
+
+
 def _measure_plate(evidence: Evidence) -> Plate:
-    table = evidence.tables["measures"]
+    table, methods = evidence.tables["measures"], evidence.methods
     panels = []
     for name, about in evidence.measures.items():
         rows = table[table["measure"] == name]
-        if not about.drawn or not np.isfinite(rows["value"]).any():
-            continue
-        better = {"higher": ", more is better", "lower": ", less is better", "neither": ""}[about.better]
-        figure = measure_figure(rows, evidence.methods, title=about.title, units=f"{about.units}{better}", lines=(0.0,))
-        said = "; ".join(f"{r['method']} {r['value']:.2f}" for r in rows.to_dict("records") if np.isfinite(r["value"]))
-        panels.append(make_panel(f"evidence-{name}", figure, f"{about.title}: {said}.", about.shows))
+        if about.drawn and np.isfinite(rows["value"]).any():
+            units = f"{about.units}{_BETTER[about.better]}"
+            panels.append(_panel(f"evidence-{name}", rows, methods, title=about.title, units=units, note=about.shows))
     filled = _agreement_with_filled(evidence)
     if len(filled):
         title = "agreement with band-stop filled to its average"
-        figure = measure_figure(
-            filled, evidence.methods, title=title, units="rank correlation, more is better", lines=(0.0,)
-        )
-        said = "; ".join(f"{r['method']} {r['value']:.2f}" for r in filled.to_dict("records"))
         note = "Here the band is not emptied but brought to its average level, so evidence from a missing sound counts."
-        panels.insert(1, make_panel("evidence-filled", figure, f"{title}: {said}.", note))
+        units = f"rank correlation{_BETTER['higher']}"
+        panels.insert(1, _panel("evidence-filled", filled, methods, title=title, units=units, note=note))
     return Plate(
         "evidence",
         "Every method, measure by measure",
@@ -155,20 +169,20 @@ def _following_plate(evidence: Evidence) -> Plate:
     pooled = (
         table[table["label"] == "all"].rename(columns={"slope": "value"}).assign(chance=lambda t: t["control_fixed"])
     )
-    panels = []
-    for formant in _FORMANTS:
-        rows = pooled[pooled["formant"] == formant]
-        if rows.empty:
-            continue
-        figure = measure_figure(
+    panels = [
+        _panel(
+            f"following-{formant}",
             rows,
             evidence.methods,
             title=f"{formant}: does the peak follow?",
             units="slope, Hz per Hz",
+            caption=f"Slopes of {formant}",
+            detail=", {verdict}",
             lines=(0.0, 1.0),
         )
-        said = "; ".join(f"{r['method']} {r['value']:.2f}, {r['verdict']}" for r in rows.to_dict("records"))
-        panels.append(make_panel(f"following-{formant}", figure, f"Slopes of {formant}: {said}."))
+        for formant in _FORMANTS
+        if len(rows := pooled[pooled["formant"] == formant])
+    ]
     return Plate(
         "following",
         "Do the peaks follow the formants of talkers and contexts?",
@@ -188,12 +202,17 @@ def _removal_plate(content: Content, table: pd.DataFrame) -> Plate:
     for position, label in enumerate(content.ordered(table["label"])):
         rows = table[table["label"] == label].rename(columns={"formant": "method", "effect": "value"})
         name = "all classes" if label == "all" else content.name(label)
-        units = "logits that the class loses without it"
-        figure = measure_figure(rows, rows["method"].tolist(), title=name, units=units, lines=(0.0,))
-        said = "; ".join(
-            f"{r['method']} {r['value']:.2f}, by chance {r['chance']:.2f}" for r in rows.to_dict("records")
+        panels.append(
+            _panel(
+                f"removal-{position + 1}",
+                rows,
+                rows["method"].tolist(),
+                title=name,
+                units="logits that the class loses without it",
+                caption=f"Without each formant, {name}",
+                detail=", by chance {chance:.2f}",
+            )
         )
-        panels.append(make_panel(f"removal-{position + 1}", figure, f"Without each formant, {name}: {said}."))
     return Plate(
         "removal",
         "What is lost without each formant",
@@ -254,8 +273,8 @@ def _method_table(evidence: Evidence) -> HtmlTable:
     rows = pd.DataFrame({"method": evidence.methods})
     for name in ("causal-agreement", "deletion", "class-similarity"):
         rows[name] = rows["method"].map(measures[name]) if name in measures else np.nan
-    found = {method: planted_score(method) for method in evidence.methods}
-    rows["planted"] = [np.nan if (score := found[m]) is None else score["localisation"] for m in rows["method"]]
+    scores = [planted_score(method) for method in evidence.methods]
+    rows["planted"] = [np.nan if score is None else score["localisation"] for score in scores]
     rows["randomisation"] = [{True: "passes", False: "fails"}.get(passes.get(m), "–") for m in rows["method"]]
     shares = evidence.tables.get("shares", pd.DataFrame(columns=["label", "formant", "null", "method", "ratio"]))
     for null in ("run", "class"):
