@@ -2,15 +2,21 @@
 
 import io
 import json
+import os
 import sys
 from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
 
+import hypothesis
 import pytest
 import torch
 
 from phonoscope.synthesis.corpus import write_corpus
+
+# A busy machine is no fault of the code; in CI every run tries the same examples.
+hypothesis.settings.register_profile("phonoscope", deadline=None, derandomize=bool(os.environ.get("CI")))
+hypothesis.settings.load_profile("phonoscope")
 
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
 RECIPE = """

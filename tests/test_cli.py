@@ -52,26 +52,48 @@ def test_the_version_is_that_of_the_package():
     assert CliRunner().invoke(app, ["--version"]).output.strip() == f"phonoscope {__version__}"
 
 
-@pytest.mark.parametrize(
-    "code",
-    ["raise KeyboardInterrupt", "import os, signal, time; os.kill(os.getpid(), signal.SIGINT); time.sleep(9)"],
-)
-def test_an_interruption_says_that_it_can_go_on(code, tmp_path):
-    check = f"""
+INTERRUPT = "import os, signal, time; os.kill(os.getpid(), signal.SIGINT); time.sleep(0.2)"
+
+
+def reading(code, cwd, sigint):
+    """A process of `phonoscope tokens` that runs some code where it would read the corpus.
+
+    It starts with this handling of SIGINT, whatever that of the tests is: a shell lets background jobs ignore it.
+    """
+    program = f"""
 import sys
 import phonoscope.corpora as corpora
-def interrupted(*args, **kwargs):
+def read_corpus(*args, **kwargs):
     {code}
-corpora.read_corpus = interrupted
+    raise SystemExit(7)
+corpora.read_corpus = read_corpus
 from phonoscope.cli import main
 sys.argv = ["phonoscope", "tokens", ".", "--out", "t.csv"]
 main()
 """
-    done = subprocess.run([sys.executable, "-c", check], capture_output=True, text=True, cwd=tmp_path, check=False)
+    return subprocess.run(
+        [sys.executable, "-c", program],
+        capture_output=True,
+        text=True,
+        cwd=cwd,
+        check=False,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, sigint),
+    )
+
+
+@pytest.mark.parametrize("code", ["raise KeyboardInterrupt", INTERRUPT])
+def test_an_interruption_says_that_it_can_go_on(code, tmp_path):
+    done = reading(code, tmp_path, signal.SIG_DFL)
     assert done.returncode == 128 + signal.SIGINT
     assert "--resume goes on" in done.stderr
     assert "Traceback" not in done.stderr
     assert not list(tmp_path.iterdir())
+
+
+def test_a_job_in_the_background_ignores_interruptions_as_its_shell_wants_it(tmp_path):
+    done = reading(INTERRUPT, tmp_path, signal.SIG_IGN)
+    assert done.returncode == 7
+    assert "interrupted" not in done.stderr
 
 
 def test_errors_of_the_file_system_are_one_line(tmp_path, monkeypatch, capsys):

@@ -1,16 +1,21 @@
 """The package as a whole: its public names, what it imports and when, and what it must never import."""
 
 import ast
+import re
 import subprocess
 import sys
+import tomllib
 from importlib import import_module
+from itertools import chain
 from pathlib import Path
 
 import pytest
 
 import phonoscope
 
-SOURCES = sorted(Path(phonoscope.__file__).parent.rglob("*.py"))
+ROOT = Path(__file__).resolve().parents[1]
+PACKAGE = Path(phonoscope.__file__).parent
+SOURCES = sorted(PACKAGE.rglob("*.py"))
 REFUSED = {"torchvision", "torchaudio", "timm", "pytorch_grad_cam", "zennit", "librosa", "quantus", "tgt"}
 
 
@@ -32,11 +37,34 @@ def test_refused_packages_are_imported_nowhere():
     assert "torch" in set.union(*map(imports_of, SOURCES))  # the search finds what is there
 
 
+PACKAGE_OF = {  # where its name is not that of the import
+    "PIL": "pillow",
+    "parselmouth": "praat-parselmouth",
+    "sklearn": "scikit-learn",
+}
+
+
+def names_of(requirements):
+    return {re.match(r"[\w-]+", requirement)[0].lower() for requirement in requirements}
+
+
+def test_everything_that_is_imported_is_declared_and_everything_declared_is_imported():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    needed = names_of(project["dependencies"])
+    extras = project["optional-dependencies"]
+    wanted = set.union(*map(imports_of, SOURCES)) - set(sys.stdlib_module_names) - {"phonoscope", "benchmarks"}
+    wanted = {PACKAGE_OF.get(name, name).lower() for name in wanted}
+    users = ("align", "praat", "hf", "captum", "ray", "web")
+    assert wanted - needed - names_of(chain.from_iterable(extras[name] for name in users)) == set()
+    assert needed - wanted == set()
+    pinned = names_of((ROOT / "constraints.txt").read_text(encoding="utf-8").split())
+    assert (needed | names_of(chain.from_iterable(extras.values()))) - pinned == set()
+
+
 def test_every_module_imports():
-    root = Path(phonoscope.__file__).parent.parent
     for path in SOURCES:
         if path.name != "__main__.py":
-            name = ".".join(path.relative_to(root).with_suffix("").parts).removesuffix(".__init__")
+            name = ".".join(path.relative_to(PACKAGE.parent).with_suffix("").parts).removesuffix(".__init__")
             assert import_module(name).__doc__, name
 
 
@@ -47,8 +75,19 @@ def test_public_names_resolve_and_others_do_not():
     for name in phonoscope.__all__:
         assert getattr(phonoscope, name) is not None
         assert name in dir(phonoscope)
+    assert dir(phonoscope) == sorted(phonoscope.__all__), "and nothing else is shown"
     with pytest.raises(AttributeError, match="no attribute 'explains'"):
         _ = phonoscope.explains
+
+
+def test_type_checkers_see_the_public_names_and_where_they_are_made():
+    """The package has type hints for its users (PEP 561), behind names that are imported on first use too."""
+    assert PACKAGE.joinpath("py.typed").is_file()
+    stub = ast.parse(PACKAGE.joinpath("__init__.pyi").read_text(encoding="utf-8"))
+    shown = {node.names[0].asname: node for node in stub.body if isinstance(node, ast.ImportFrom)}
+    assert {*shown, "__version__"} == set(phonoscope.__all__)
+    for name, node in shown.items():
+        assert getattr(import_module(node.module), node.names[0].name) is getattr(phonoscope, name)
 
 
 def test_public_functions_and_classes_say_what_they_do():

@@ -1,6 +1,7 @@
 """Phonoscope shows what a neural network listens to in speech, in hertz and seconds, and how far to trust the picture.
 
 The names below are the public face; each is imported on first use, so that ``import phonoscope`` stays instant.
+``__init__.pyi`` lists them again for type checkers.
 """
 
 from importlib import import_module
@@ -9,22 +10,27 @@ from typing import Any
 __version__ = "0.1.0"
 
 _HOME = {
-    "read_corpus": "phonoscope.corpora",
     "Classifier": "phonoscope.classifier",
-    "explain": "phonoscope.attribution",
-    "contrast": "phonoscope.attribution",
-    "methods": "phonoscope.attribution",
-    "formants": "phonoscope.phonetics.formants",
+    "PhonoscopeError": "phonoscope.errors",
+    "Run": "phonoscope.experiments.folder",
     "Spectrogram": "phonoscope.frontends",
     "Waveform": "phonoscope.frontends",
-    "read_audio": "phonoscope.audio",
-    "response_spectrum": "phonoscope.filters",
+    "contrast": "phonoscope.attribution",
+    "cut": "phonoscope.audio",
+    "explain": "phonoscope.attribution",
+    "formants": "phonoscope.phonetics.formants",
     "geometry": "phonoscope.layer_geometry",
+    "load_recipe": "phonoscope.tasks",
+    "methods": "phonoscope.attribution",
+    "read_audio": "phonoscope.audio",
+    "read_corpus": "phonoscope.corpora",
+    "response_spectrum": "phonoscope.filters",
+    "run_experiment": "phonoscope.tasks",
     "show": "phonoscope.report",
-    "PhonoscopeError": "phonoscope.errors",
+    "write_report": "phonoscope.report",
 }
 
-__all__ = ["__version__", *sorted(_HOME)]
+__all__ = ["__version__", *_HOME]
 
 
 def __getattr__(name: str) -> Any:
@@ -34,4 +40,4 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *_HOME})
+    return __all__

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from phonoscope import __version__
 from phonoscope.errors import ClassifierError, CorpusError
 from phonoscope.files import write_bytes, write_json
-from phonoscope.frontends import Spectrogram, Waveform, build_front_end, pad_waveforms
+from phonoscope.frontends import FRONT_ENDS, FrontEnd, build_front_end, pad_waveforms
 from phonoscope.modules import evaluation_mode
 from phonoscope.networks import NETWORKS, build_network
 
@@ -45,7 +45,7 @@ class Classifier(nn.Module):
 
     def __init__(
         self,
-        front_end: Spectrogram | Waveform,
+        front_end: FrontEnd,
         network: nn.Module,
         labels: Sequence[str],
         *,
@@ -68,9 +68,7 @@ class Classifier(nn.Module):
         self.notes = dict(notes or {})
 
     @classmethod
-    def build(
-        cls, front_end: Spectrogram | Waveform, network: str, labels: Sequence[str], **options: Any
-    ) -> Classifier:
+    def build(cls, front_end: FrontEnd, network: str, labels: Sequence[str], **options: Any) -> Classifier:
         """Make an untrained classifier with a network given by name or import path."""
         module = build_network(network, len(labels), **options)
         return cls(front_end, module, labels, network_name=network, network_options=options)
@@ -200,7 +198,7 @@ class Classifier(nn.Module):
         network
             A module to load the weights into, for networks that are not in phonoscope.
         trust_imports
-            Allow a network given by import path in ``config.json`` to be imported: that runs its code.
+            Allow a front end or network given by import path in ``config.json`` to be imported: that runs its code.
 
         Raises
         ------
@@ -213,7 +211,8 @@ class Classifier(nn.Module):
         try:
             config = json.loads((folder / CONFIG_NAME).read_text(encoding="utf-8"))
             settings = dict(config["front_end"])
-            front_end = build_front_end(settings.pop("kind"), **settings)
+            FRONT_ENDS.refuse_import(settings["kind"], folder, trust_imports=trust_imports)
+            front_end = build_front_end(**settings)
             labels, spec = list(config["labels"]), config["network"]
             name, options = spec["name"], dict(spec["options"])
             mean, sd = float(config["input_mean"]), float(config["input_sd"])

@@ -75,6 +75,8 @@ def sweep(folder: str | Path, *, alone: bool = False, stem: str | None = None) -
 
     Parameters
     ----------
+    folder
+        Where to look.
     alone
         Nobody else writes to the folder (see ``phonoscope.work.folders.locked``): every unfinished file goes. Without
         it only those whose process is dead, or which are of another machine and a day old.

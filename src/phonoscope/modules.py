@@ -28,7 +28,8 @@ def one_thread_if_small(module: nn.Module, *, weights: int = 1_000_000) -> Gener
     """Let a network of fewer weights compute with one CPU thread.
 
     Its operations are too short to be shared out: on a busy machine threads that wait for each other cost more than
-    they bring. One thread also gives the same sums on every machine, so the same seed gives the same weights.
+    they bring. With one thread the sums do not depend on the number of cores either: the same seed gives the same
+    weights on every machine of the same type (another processor may add in another order).
     """
     threads = torch.get_num_threads()
     if sum(parameter.numel() for parameter in module.parameters()) < weights:

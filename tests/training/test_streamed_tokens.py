@@ -17,10 +17,10 @@ from phonoscope.corpora.shards import write_shards
 from phonoscope.corpora.sounds import TokenSounds
 from phonoscope.errors import ExperimentError
 from phonoscope.experiments.explaining import explain_tokens
-from phonoscope.experiments.single import train_classifier
 from phonoscope.frontends import Spectrogram
 from phonoscope.synthesis.corpus import write_corpus
-from phonoscope.tasks.phones.recipe import load_recipe
+from phonoscope.tasks import load_recipe
+from phonoscope.tasks.phones.single import train_classifier
 from phonoscope.training import TokenInputs, train
 from phonoscope.training import data as training_data
 from phonoscope.training.data import streaming_order

@@ -3,7 +3,9 @@
 import pytest
 
 from phonoscope.errors import ExperimentError
-from phonoscope.tasks.phones.recipe import load_recipe
+from phonoscope.experiments.recipe import recipe_from
+from phonoscope.tasks import load_recipe
+from phonoscope.tasks.phones.recipe import PhonesRecipe
 from phonoscope.training import PRESETS, TrainingRecipe
 
 
@@ -36,6 +38,28 @@ def test_the_paper_preset_holds_the_papers_values():
 def test_impossible_settings_are_refused(values, says):
     with pytest.raises(ExperimentError, match=says):
         TrainingRecipe().changed(**values)
+
+
+GIVEN_AND_TRAINED = [  # settings, epochs over 44 tokens in batches of 16: three steps each
+    ({}, 134),
+    ({"epochs": 2}, 2),
+    ({"epochs": 2, "min_steps": 0}, 2),
+    ({"epochs": 2, "min_steps": 7}, 3),
+    ({"min_steps": 30}, 10),
+    ({"min_steps": 0}, 8),
+]
+
+
+@pytest.mark.parametrize(("given", "trained"), GIVEN_AND_TRAINED)
+def test_given_epochs_are_what_is_trained(given, trained):
+    in_a_file = recipe_from(PhonesRecipe, {"name": "mine", "training": given}).training
+    assert in_a_file == PRESETS["default"].changed(**given) == TrainingRecipe(**given)
+    assert in_a_file.epochs_over(44) == trained
+    on_the_command_line = load_recipe("vowels-4k").changed(epochs=2).training
+    assert on_the_command_line == recipe_from(PhonesRecipe, {"name": "mine", "training": {"epochs": 2}}).training
+    recordings = PRESETS["default"].changed(epochs=15, min_steps=200)
+    assert recordings.changed(epochs=2).epochs_over(44) == 2
+    assert recordings.changed(seed=4).epochs_over(44) == 67
 
 
 def test_plain_values_rebuild_the_recipe():

@@ -25,15 +25,15 @@ _DIFFERENCE = "sum of the map = logit of the target − its logit at the baselin
 
 
 def prepare_gradient(setting: Setting, *, space: str = "auto") -> Prepared:
-    """Slope of the logit with respect to the level in every cell, logit per dB (Simonyan et al. 2014, signed)."""
+    """Slope of the logit in every cell, logit per dB or the front end's unit (Simonyan et al. 2014, signed)."""
     where = choose_space(setting, space)
 
     def function(batch: Batch) -> Attributed:
         examples = where.examples(batch)
         logits, slopes = _at_tokens(where, batch, examples, setting)
-        return Attributed(where.to_map(where.per_decibel(slopes, examples), batch), logits, unpromised(logits))
+        return Attributed(where.to_map(where.per_unit(slopes, examples), batch), logits, unpromised(logits))
 
-    return Prepared(function, where.placement, units="logit/dB", reads=where.reads)
+    return Prepared(function, where.placement, units=f"logit/{where.unit}", reads=where.reads)
 
 
 def prepare_gradient_x_input(setting: Setting, *, baseline: str = "mean", space: str = "auto") -> Prepared:

@@ -137,7 +137,12 @@ def _picture(
         "logit_before": ("seed", before),
         "logit_after": ("seed", after),
     }
-    attrs = {"units": "dB", "space": "picture", "smooth_hz": smooth_hz, "smooth_share": smooth_share}
+    attrs = {
+        "units": classifier.front_end.unit,
+        "space": "picture",
+        "smooth_hz": smooth_hz,
+        "smooth_share": smooth_share,
+    }
     return xr.DataArray(pictures.cpu().numpy(), dims=("seed", "frequency", "time"), coords=coords, attrs=attrs)
 
 

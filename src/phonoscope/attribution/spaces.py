@@ -30,9 +30,13 @@ Neutral = Callable[[Batch, Tensor], Tensor]
 
 
 class Space(Protocol):
-    """See the module; ``reads`` is where noise is added: to the network's ``inputs`` or to the ``sounds``."""
+    """See the module; ``reads`` is where noise is added: to the network's ``inputs`` or to the ``sounds``.
+
+    ``unit`` is that of a cell's value, by which slopes are given.
+    """
 
     reads: str
+    unit: str
     placement: Placement
 
     def examples(self, batch: Batch) -> Tensor:
@@ -51,8 +55,8 @@ class Space(Protocol):
         """Sum values at the examples (batch, channels, frequency, time) into maps (batch, frequency, time)."""
         ...
 
-    def per_decibel(self, gradients: Tensor, examples: Tensor) -> Tensor:
-        """Turn gradients with respect to examples into gradients with respect to level, logit per dB."""
+    def per_unit(self, gradients: Tensor, examples: Tensor) -> Tensor:
+        """Turn gradients with respect to examples into gradients with respect to cells, logit per ``unit``."""
         ...
 
 
@@ -73,12 +77,12 @@ def choose_space(setting: Setting, name: str) -> Space:
 
 
 class Picture:
-    """The network's own input: a spectrogram in dB, standardised."""
+    """The network's own input: a picture in the front end's unit, standardised."""
 
     reads = "inputs"
 
     def __init__(self, setting: Setting) -> None:
-        self.setting = setting
+        self.setting, self.unit = setting, setting.classifier.front_end.unit
         self.placement = input_placement(setting.classifier.front_end)
 
     def examples(self, batch: Batch) -> Tensor:
@@ -115,8 +119,8 @@ class Picture:
         del batch
         return values.sum(1)
 
-    def per_decibel(self, gradients: Tensor, examples: Tensor) -> Tensor:
-        """Undo the standardisation: the picture itself is in dB."""
+    def per_unit(self, gradients: Tensor, examples: Tensor) -> Tensor:
+        """Undo the standardisation: the picture itself is in the front end's unit."""
         del examples
         return gradients / self.setting.classifier.input_sd
 
@@ -133,7 +137,7 @@ class Sound:
         Length of the window; bins are its reciprocal apart.
     """
 
-    reads = "sounds"
+    reads, unit = "sounds", "dB"
 
     def __init__(self, setting: Setting, window_seconds: float = 0.02) -> None:
         self.setting = setting
@@ -221,6 +225,6 @@ class Sound:
         maps = values.new_zeros(values.shape[0], values.shape[2], cells)
         return maps.scatter_add_(2, index[:, None].expand(-1, values.shape[2], -1), values.sum(1))
 
-    def per_decibel(self, gradients: Tensor, examples: Tensor) -> Tensor:
+    def per_unit(self, gradients: Tensor, examples: Tensor) -> Tensor:
         """Gradient along each coefficient's own direction, per dB of its level."""
         return gradients * examples / _DB_PER_NEPER

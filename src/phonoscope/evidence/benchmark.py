@@ -301,9 +301,9 @@ def _maps(name: str, kind: str, learner: Learner, chosen: np.ndarray, energy: xr
 
 
 def input_energy(classifier: Classifier, waveforms: Sequence[np.ndarray]) -> xr.DataArray:
-    """Level of each cell of the spectrogram above the front end's floor, dB: what a picture of the sound shows."""
+    """Each cell of the front end's picture above its floor, in its unit: what a picture of the sound shows."""
     outputs = classifier.front_end(*pad_waveforms(waveforms))[:, 0].numpy()
-    floor = -float(classifier.front_end.config().get("range_db", -outputs.min()))
+    floor = outputs.min() if classifier.front_end.floor is None else classifier.front_end.floor
     return on_input_grid(classifier, np.maximum(outputs - floor, 0.0), waveforms, method=ENERGY)
 
 

@@ -12,7 +12,7 @@ import xarray as xr
 
 from phonoscope.attribution.method import Batch
 from phonoscope.attribution.spaces import Sound
-from phonoscope.axes import FrequencyAxis, cell_edges
+from phonoscope.axes import FrequencyAxis, cell_edges, hz_per_position
 from phonoscope.errors import AttributionError
 from phonoscope.evidence.case import Case
 
@@ -66,7 +66,7 @@ def position_on(axis: FrequencyAxis, hz: np.ndarray) -> np.ndarray:
     """Rows below a frequency: 0 at the lower edge of the axis, ``rows`` at its upper edge; goes on evenly above it."""
     halves = np.arange(2 * axis.rows + 1) / 2
     known = axis.at(halves - 0.5)
-    above = np.maximum(hz - axis.max_hz, 0.0) * axis.rows / axis.max_hz
+    above = np.maximum(hz - axis.max_hz, 0.0) / hz_per_position(axis)
     return np.interp(hz, known, halves) + above
 
 

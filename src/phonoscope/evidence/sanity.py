@@ -39,7 +39,7 @@ def infidelity(
     Parameters
     ----------
     maps
-        Dims (token, frequency, time), with ``attrs["units"]`` ``logit`` or ``logit/dB``.
+        Dims (token, frequency, time), with ``attrs["units"]`` ``logit`` or, of slopes, ``logit/dB`` (or another unit).
     size
         Standard deviation of the change, relative to the distance from the neutral input.
     draws
@@ -58,7 +58,8 @@ def infidelity(
         If the units of the maps are others: then there is nothing to foretell a change with.
     """
     units = str(maps.attrs.get("units", "logit"))
-    if units not in ("logit", "logit/dB"):
+    slope = f"logit/{case.space.unit}"
+    if units not in ("logit", slope):
         raise NotMeasuredError(f"maps in {units} do not say what a change of the input does; infidelity needs logits")
     if not size > 0 or draws < 2 or nulls < 1:
         raise AttributionError(f"size={size}, draws={draws}, nulls={nulls}: expected size above 0 and 2 draws, 1 null")
@@ -77,7 +78,7 @@ def infidelity(
             noise = torch.from_numpy(noise).to(examples)
             lost = _losses(case, batch, examples, way, noise)
             shares = noise.double().cpu().numpy()
-            if units == "logit/dB" and picture:
+            if units == slope and picture:
                 shares = shares * way.mean(1, keepdim=True).double().cpu().numpy() * case.setting.classifier.input_sd
             values = [normalised_infidelity(_foretold(shares, image), lost) for image in (scores, *others)]
             columns = {

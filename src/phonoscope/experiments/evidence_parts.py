@@ -23,7 +23,7 @@ from phonoscope.experiments.folder import Run
 from phonoscope.experiments.held_out import HeldOut, held_out, run_identity
 from phonoscope.files import write_with
 from phonoscope.phonetics.profiles import profile
-from phonoscope.work.executor import Each
+from phonoscope.work.executor import Executor
 from phonoscope.work.units import complete, done, mark_done
 
 LEVELS = ("speaker", "recording")  # resampled for intervals
@@ -117,7 +117,7 @@ def judge_methods(
     folds: int,
     work: Path,
     *,
-    each: Each,
+    each: Executor,
     say: Callable[[str], object],
 ) -> tuple[list[MethodEvidence], list[dict[str, str]]]:
     """Judge every method that suits the network; the causal maps are made first and shared.

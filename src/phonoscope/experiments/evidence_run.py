@@ -41,7 +41,7 @@ from phonoscope.phonetics.confusions import beside_human, confusion_table
 from phonoscope.phonetics.overlap import overlap_against_confusions
 from phonoscope.phonetics.profiles import class_profiles, profile, profile_correlations
 from phonoscope.phonetics.shares import formant_shares
-from phonoscope.work.executor import Each, in_this_process
+from phonoscope.work.executor import Executor, in_this_process
 from phonoscope.work.folders import locked, open_again, write_checksums
 
 FOLDER, FACTS = "evidence", "evidence.json"
@@ -109,7 +109,7 @@ def run_evidence(
     tokens: int = DEFAULT_TOKENS,
     seed: int = 0,
     trust_imports: bool = False,
-    each: Each = in_this_process,
+    each: Executor = in_this_process,
     say: Say = lambda _line: None,
 ) -> dict[str, Any]:
     """Judge the maps of several methods on the tested tokens of a run.

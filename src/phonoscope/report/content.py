@@ -149,6 +149,6 @@ def _axes(run: Run) -> tuple[float, float, str]:
         raise ExperimentError(
             f"{run.folder} does not say up to which frequency its network hears (max_hz in run.json); run it again"
         )
-    if settings.get("time", "stretch") == "fixed":
-        return float(max_hz), float(settings.get("seconds", 0.15)), "Time (s)"
-    return float(max_hz), 1.0, "Share of the token"
+    of_spectrogram = settings.get("seconds", 0.15) if settings.get("time", "stretch") == "fixed" else None
+    seconds = run.facts.get("time_seconds", of_spectrogram)  # older runs do not say it
+    return float(max_hz), float(seconds or 1.0), "Time (s)" if seconds else "Share of the token"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -15,6 +15,9 @@ from phonoscope.report.content import Content
 from phonoscope.report.plates import Plate, make_panel, panel_name
 from phonoscope.report.sounds import token_sounds
 from phonoscope.report.spectrograms import example_figure
+
+if TYPE_CHECKING:
+    from phonoscope.frontends import FrontEnd
 
 SHOWN_PER_CLASS = 2  # of those that the run kept: a page for phones
 
@@ -83,7 +86,7 @@ def example_plate(content: Content) -> Plate | None:
 
 
 def network_input(
-    front_end: Any, waveform: np.ndarray, sample_rate: int, start: float, end: float
+    front_end: FrontEnd, waveform: np.ndarray, sample_rate: int, start: float, end: float
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray] | None:
     """Return what a front end makes of a token, and the edges of its cells; None when its input is no picture.
 
@@ -97,7 +100,7 @@ def network_input(
     Returns
     -------
     values, frequency edges, time edges
-        (row, column) dB; (row + 1,) Hz; (column + 1,) share of the token, or s.
+        (row, column) in the front end's unit; (row + 1,) Hz; (column + 1,) share of the token, or s.
     """
     import torch
 
@@ -114,12 +117,13 @@ def network_input(
 
 def _front_end(content: Content) -> tuple[Any, str]:
     """Front end of the run's classifier, or None and the reason."""
-    from phonoscope.frontends import build_front_end
+    from phonoscope.frontends import FRONT_ENDS, build_front_end
 
     settings: Mapping[str, Any] | None = content.facts.get("front_end")
     if settings is None:
         return None, "What the network got is not shown: the run does not say how its front end was set."
     try:
+        FRONT_ENDS.refuse_import(str(settings.get("kind")), content.run.folder, trust_imports=False)
         return build_front_end(**settings), ""
     except PhonoscopeError as error:
         return None, f"What the network got is not shown: {error}."

@@ -66,7 +66,7 @@ def write_maximised(
         axis = classifier.front_end.frequency_axis
         figure = pictures_figure(pictures, axis.max_hz, classifier.front_end.time_axis.seconds)
         write_with(file, lambda path: figure.savefig(path, dpi=160, format="png"))
-        table = pictures.rename("level_db").to_dataframe().reset_index()
+        table = pictures.rename(f"level_{pictures.attrs['units'].lower()}").to_dataframe().reset_index()
         write_with(out / "pictures.csv", lambda path: table.to_csv(path, index=False))
         made += _made(pictures, [file.name] * count)
     sounds = maximise(classifier, aim, reference, space="sound", steps=steps, seeds=seeds)

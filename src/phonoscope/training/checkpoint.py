@@ -27,6 +27,19 @@ def save_checkpoint(
 ) -> None:
     """Write everything that going on needs; the old checkpoint stays until the new one is whole.
 
+    Parameters
+    ----------
+    folder
+        Of the checkpoint; while it is swapped, its neighbours ``.new`` and ``.old`` exist too.
+    network, optimizer, scheduler
+        As they are after an epoch.
+    rows
+        Metrics of the epochs so far.
+    best
+        Score and weights of the epoch chosen so far.
+    settings
+        What the training is: a checkpoint of another one is refused.
+
     Raises
     ------
     OSError
@@ -71,7 +84,16 @@ def load_checkpoint(
     scheduler: torch.optim.lr_scheduler.LRScheduler,
     settings: dict[str, Any],
 ) -> tuple[list[dict[str, float]], tuple[float, dict[str, Tensor]]]:
-    """Restore network, optimiser and schedule; returns the epochs so far and the best weights with their score.
+    """Restore network, optimiser and schedule; returns ``rows`` and ``best`` as they were given to be saved.
+
+    Parameters
+    ----------
+    folder
+        Of a whole checkpoint (see ``find_checkpoint``).
+    network, optimizer, scheduler
+        Freshly made; changed in place.
+    settings
+        Of the training that goes on.
 
     Raises
     ------

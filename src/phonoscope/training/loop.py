@@ -68,16 +68,22 @@ def train(
 
     Parameters
     ----------
+    classifier
+        Its network is trained, and its standardisation set to that of the training tokens.
     waveforms, labels
         All tokens: 1-D arrays at the classifier's sample rate, and their classes.
     train_index, validation_index
         Positions of the tokens to train on and to choose the epoch by; the latter may be empty (last epoch kept).
+    recipe
+        How to train.
     folder
         Where a checkpoint is kept after every epoch; none without it.
     resume
         Go on from the checkpoint in ``folder`` when there is one; the result is that of an uninterrupted training.
     device
         ``auto``, ``cpu``, ``cuda`` …; on a GPU the forward pass runs in bfloat16 where the GPU has it.
+    progress
+        Called after every epoch.
     inputs
         Front-end outputs of ``waveforms`` made earlier (cross-validation makes them once for all folds).
 
@@ -162,7 +168,7 @@ class _Training:
         if _has_images(network):
             network.to(memory_format=torch.channels_last)  # ty: ignore[no-matching-overload]
         steps = math.ceil(len(train_index) / recipe.batch_size)
-        epochs = max(recipe.epochs, math.ceil(recipe.min_steps / steps))
+        epochs = recipe.epochs_over(len(train_index))
         class_weights = None
         if recipe.balanced and counts.min() < counts.max():
             weights = counts.sum() / (len(counts) * counts)

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
 from phonoscope.errors import ExperimentError
+
+_EPOCHS = 8
+_MIN_STEPS = 400
 
 
 @dataclass(frozen=True)
@@ -23,9 +27,10 @@ class TrainingRecipe:
     batch_size
         Tokens a step, over all processes together; at least two for each.
     epochs
-        Passes over the training tokens.
+        Passes over the training tokens. Not given: eight, or more on a small corpus (see ``min_steps``).
     min_steps
-        Small corpora get more epochs, so that at least this many steps are taken.
+        Epochs are added until so many steps are taken. Not given: 400 where the epochs are not given either, else
+        none, so that given epochs are what is trained.
     weight_decay
         Decoupled (AdamW) or L2 (Adam).
     balanced
@@ -49,8 +54,8 @@ class TrainingRecipe:
     learning_rate: float = 3e-3
     schedule: str = "one-cycle"
     batch_size: int = 16
-    epochs: int = 8
-    min_steps: int = 400
+    epochs: int | None = None
+    min_steps: int | None = None
     weight_decay: float = 0.01
     balanced: bool = True
     noise: float = 0.5
@@ -60,6 +65,10 @@ class TrainingRecipe:
     seed: int = 0
 
     def __post_init__(self) -> None:
+        epochs = _EPOCHS if self.epochs is None else self.epochs
+        if self.min_steps is None:
+            object.__setattr__(self, "min_steps", _MIN_STEPS if self.epochs is None else 0)
+        object.__setattr__(self, "epochs", epochs)  # what was not given is settled: a written recipe says it
         choices = {
             "optimizer": ("adamw", "adam"),
             "schedule": ("one-cycle", "constant"),
@@ -70,17 +79,32 @@ class TrainingRecipe:
                 raise ExperimentError(f"{name} is {getattr(self, name)!r}; choose one of {', '.join(allowed)}")
         if self.noise < 0 or not 0 <= self.time_jitter <= 0.2:
             raise ExperimentError("noise must not be negative, and time_jitter lies between 0 and 0.2")
-        if self.batch_size < 2 or self.epochs < 1 or not self.learning_rate > 0:
+        if self.batch_size < 2 or epochs < 1 or not self.learning_rate > 0:
             raise ExperimentError("batch_size must be at least 2, epochs at least 1, and learning_rate positive")
 
+    def epochs_over(self, n_tokens: int) -> int:
+        """Return the number of passes over so many training tokens, with those that ``min_steps`` adds."""
+        assert self.epochs is not None
+        assert self.min_steps is not None
+        steps_per_epoch = math.ceil(n_tokens / self.batch_size)
+        return max(self.epochs, math.ceil(self.min_steps / steps_per_epoch))
+
     def changed(self, **values: Any) -> TrainingRecipe:
-        """Return a copy with some settings changed; ExperimentError when a name is not known."""
+        """Return a copy with some settings changed; epochs without ``min_steps`` are exactly so many.
+
+        Raises
+        ------
+        ExperimentError
+            When a name is not known.
+        """
         known = {field.name for field in fields(self)}
         unknown = sorted(set(values) - known)
         if unknown:
             raise ExperimentError(
                 f"unknown training setting {', '.join(unknown)}; known are {', '.join(sorted(known))}"
             )
+        if "epochs" in values:
+            values = {"min_steps": None, **values}
         return replace(self, **values)
 
     def to_dict(self) -> dict[str, Any]:

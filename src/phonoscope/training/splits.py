@@ -56,8 +56,14 @@ def split_tokens(
 
     Parameters
     ----------
+    tokens
+        Token table with ``speaker``, ``recording`` and ``label``.
+    by
+        What is kept together: ``auto``, ``speaker``, ``recording`` or ``token`` (see ``split_unit``).
     shares
         Shares of train, validation and test; they are scaled to sum to 1.
+    seed
+        Of the shuffle.
 
     Returns
     -------
@@ -88,6 +94,8 @@ def folds(
 
     Parameters
     ----------
+    tokens, by, seed
+        As for ``split_tokens``.
     count
         Number of folds, or ``"each"``: one fold a unit (leave one speaker, or one recording, out).
     validation
@@ -119,7 +127,19 @@ def folds(
 
 
 def deal(tokens: pd.DataFrame, unit: str, shares: np.ndarray, random: np.random.Generator) -> np.ndarray:
-    """Deal whole units to parts so that each part gets its share of the tokens of every class; returns part numbers."""
+    """Deal whole units to parts so that each part gets its share of the tokens of every class; returns part numbers.
+
+    Parameters
+    ----------
+    tokens
+        Token table.
+    unit
+        Column whose values stay together.
+    shares
+        Of the parts, of any sum; float array.
+    random
+        Source of the shuffle.
+    """
     shares = shares / shares.sum()
     groups, _ = pd.factorize(tokens[unit], sort=True)
     classes, names = pd.factorize(tokens["label"], sort=True)

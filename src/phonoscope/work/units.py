@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from phonoscope.files import sha256, to_json, write_json
-from phonoscope.work.executor import Each as Executor
+from phonoscope.work.executor import Executor
 
 DONE_NAME = "done.json"
 

@@ -1,0 +1,20 @@
+from phonoscope.attribution import contrast as contrast
+from phonoscope.attribution import explain as explain
+from phonoscope.attribution import methods as methods
+from phonoscope.audio import cut as cut
+from phonoscope.audio import read_audio as read_audio
+from phonoscope.classifier import Classifier as Classifier
+from phonoscope.corpora import read_corpus as read_corpus
+from phonoscope.errors import PhonoscopeError as PhonoscopeError
+from phonoscope.experiments.folder import Run as Run
+from phonoscope.filters import response_spectrum as response_spectrum
+from phonoscope.frontends import Spectrogram as Spectrogram
+from phonoscope.frontends import Waveform as Waveform
+from phonoscope.layer_geometry import geometry as geometry
+from phonoscope.phonetics.formants import formants as formants
+from phonoscope.report.notebook import show as show
+from phonoscope.tasks import load_recipe as load_recipe
+from phonoscope.tasks import run_experiment as run_experiment
+from phonoscope.tasks.phones.page import write_report as write_report
+
+__version__: str
