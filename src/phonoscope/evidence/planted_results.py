@@ -65,12 +65,12 @@ _TELLING = ("baseline", "fill")
 def _key(method: str) -> tuple[str, ...]:
     """Name, wrapped method, and the options that decide what is shown."""
     try:
-        ask = parse_method(method)
+        spec = parse_method(method)
     except AttributionError:
         return (method,)
-    options = {k: v for k, v in ask.options.items() if k in _TELLING and v != _default(ask.name, k)}
-    inner = () if ask.inner is None else _key(str(ask.inner))
-    return (ask.name, *(f"{k}={v}" for k, v in sorted(options.items())), *inner)
+    options = {k: v for k, v in spec.options.items() if k in _TELLING and v != _default(spec.name, k)}
+    inner = () if spec.inner is None else _key(str(spec.inner))
+    return (spec.name, *(f"{k}={v}" for k, v in sorted(options.items())), *inner)
 
 
 def _default(name: str, option: str) -> Any:

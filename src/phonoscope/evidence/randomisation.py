@@ -57,6 +57,15 @@ def randomise_layer(network: nn.Module, layer: str, seed: int) -> None:
 
     A module that does not know how (no ``reset_parameters``) has its own weights put in random order. The global random
     numbers are left as they were.
+
+    Parameters
+    ----------
+    network
+        Changed in place.
+    layer
+        Name of the module.
+    seed
+        Of the new weights.
     """
     module = network.get_submodule(layer)
     reset = getattr(module, "reset_parameters", None)
@@ -101,6 +110,19 @@ def parameter_randomisation(
     weights are: if the 95 % interval over the networks of the signed similarity lies above 0.5, or that of its excess
     over unrelated maps above 0.2.
 
+    Parameters
+    ----------
+    method
+        As in `explain`.
+    stops
+        How often the first network is looked at between the logits and the input.
+    networks
+        Networks with random weights, at least 2.
+    seed
+        Of the weights; that of the case by default.
+    methods
+        Where methods are looked up.
+
     Returns
     -------
     Randomised
@@ -119,7 +141,7 @@ def parameter_randomisation(
     if not others.any():
         others = ~np.eye(len(case), dtype=bool)
     with evaluation_mode(classifier):
-        own = case.maps(case.prepare(method, methods))
+        trained = case.maps(case.prepare(method, methods))
     rows, last = [], []
     for network in range(networks):
         drawn = copy.deepcopy(classifier)
@@ -132,7 +154,7 @@ def parameter_randomisation(
                 there = case.on(drawn)
                 maps = there.maps(there.prepare(method, methods))
             for kind, change in (("signed", np.asarray), ("size", np.abs)):
-                alike = rank_correlations(change(own), change(maps))
+                alike = rank_correlations(change(trained), change(maps))
                 same, unrelated = np.diagonal(alike), mean_where(alike, others)
                 rows.append((number, layer, network, kind, same.mean(), np.nanmean(unrelated)))
                 if number == len(order):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,18 +11,18 @@ import numpy as np
 import pandas as pd
 
 from phonoscope.attribution.method import parse_method
-from phonoscope.evidence.measures import describe_measure
+from phonoscope.evidence.measure import Measure
+from phonoscope.evidence.measures import MEASURES
 from phonoscope.evidence.planted_results import planted_score
 from phonoscope.experiments.evidence_run import FACTS, FILLED, FOLDER
 from phonoscope.report.content import Content
 from phonoscope.report.evidence_figures import contrast_figure, measure_figure, measure_legend
-from phonoscope.report.plates import Plate, make_panel
+from phonoscope.report.plates import Panel, Plate, make_panel
 from phonoscope.report.tables import Format, HtmlTable, as_html_table
 from phonoscope.report.words import p_value, signed
 
-# Drawn, in this order; all others are in the folded table.
-DRAWN = ("causal-agreement", "deletion", "insertion", "ff-best", "infidelity", "classifier-agreement")
 _FORMANTS = ("F1", "F2", "F3")
+_BETTER = {"higher": ", more is better", "lower": ", less is better", "neither": ""}
 
 
 @dataclass(frozen=True)
@@ -33,10 +34,18 @@ class Evidence:
 
     @property
     def methods(self) -> list[str]:
-        """Methods in the order of their agreement with the causal profile; the causal one, which has none, last."""
+        """Methods in the order of their agreement with the causal profile; those that have none last."""
         rows = self.tables["measures"]
         agreement = rows[rows["measure"] == "causal-agreement"].set_index("method")["value"]
-        return [str(m) for m in agreement.sort_values(ascending=False, na_position="last").index]
+        ranked = agreement.reindex(self.facts["methods"]).sort_values(ascending=False, na_position="last")
+        return [str(method) for method in ranked.index]
+
+    @property
+    def measures(self) -> dict[str, Measure]:
+        """What is known of each measure: from the evidence itself, so that no code is imported to read it."""
+        about = self.facts.get("measures", {})
+        names = list(dict.fromkeys(self.tables["measures"]["measure"]))
+        return {name: Measure.from_about(about[name]) if name in about else MEASURES[name] for name in names}
 
 
 def read_evidence(content: Content) -> Evidence | None:
@@ -53,8 +62,7 @@ def evidence_text(content: Content, evidence: Evidence | None) -> list[str]:
     """Say what was judged, and what was found of the method whose maps this report draws."""
     planted = planted_text(str(content.facts.get("method", "")))
     if evidence is None:
-        ask = f"Of this run nobody has asked yet: phonoscope evidence {content.run.folder.name}"
-        return [*planted, ask]
+        return [*planted, f"Not judged yet for this run: phonoscope evidence {content.run.folder.name}"]
     text = [
         *planted,
         f"{len(evidence.methods)} methods explained the true class of the same {len(evidence.facts['tokens'])} tested "
@@ -66,7 +74,7 @@ def evidence_text(content: Content, evidence: Evidence | None) -> list[str]:
     text += [
         f"The maps drawn above are made by {drawn}. {verdict['summary']}"
         for verdict in evidence.facts["verdicts"]
-        if verdict["method"] == drawn
+        if verdict["method"] == drawn and verdict["summary"]
     ]
     text += [f"{entry['method']} was left out: {entry['reason']}." for entry in evidence.facts["left_out"]]
     return text
@@ -100,31 +108,44 @@ def evidence_plates(content: Content, evidence: Evidence | None) -> list[Plate]:
     return plates
 
 
+def _panel(
+    key: str,
+    rows: pd.DataFrame,
+    methods: Sequence[str],
+    *,
+    title: str,
+    units: str,
+    caption: str = "",
+    detail: str = "",
+    note: str = "",
+    lines: Sequence[float] = (0.0,),
+) -> Panel:
+    """One measure over methods (`measure_figure`); the caption says every value, with a detail of its row."""
+    figure = measure_figure(rows, methods, title=title, units=units, lines=lines)
+    known = [row for row in rows.to_dict("records") if np.isfinite(row["value"])]
+    values = "; ".join(f"{row['method']} {row['value']:.2f}{detail.format_map(row)}" for row in known)
+    return make_panel(key, figure, f"{caption or title}: {values}.", note)
+
+
 def _measure_plate(evidence: Evidence) -> Plate:
-    table = evidence.tables["measures"]
+    table, methods = evidence.tables["measures"], evidence.methods
     panels = []
-    for name in DRAWN:
-        rows, about = table[table["measure"] == name], describe_measure(name)
-        if not np.isfinite(rows["value"]).any():
-            continue
-        better = {"higher": ", more is better", "lower": ", less is better", "neither": ""}[about.better]
-        figure = measure_figure(rows, evidence.methods, title=about.title, units=f"{about.units}{better}", lines=(0.0,))
-        said = "; ".join(f"{r['method']} {r['value']:.2f}" for r in rows.to_dict("records") if np.isfinite(r["value"]))
-        panels.append(make_panel(f"evidence-{name}", figure, f"{about.title}: {said}.", about.shows))
+    for name, about in evidence.measures.items():
+        rows = table[table["measure"] == name]
+        if about.drawn and np.isfinite(rows["value"]).any():
+            units = f"{about.units}{_BETTER[about.better]}"
+            panels.append(_panel(f"evidence-{name}", rows, methods, title=about.title, units=units, note=about.shows))
     filled = _agreement_with_filled(evidence)
     if len(filled):
         title = "agreement with band-stop filled to its average"
-        figure = measure_figure(
-            filled, evidence.methods, title=title, units="rank correlation, more is better", lines=(0.0,)
-        )
-        said = "; ".join(f"{r['method']} {r['value']:.2f}" for r in filled.to_dict("records"))
         note = "Here the band is not emptied but brought to its average level, so evidence from a missing sound counts."
-        panels.insert(1, make_panel("evidence-filled", figure, f"{title}: {said}.", note))
+        units = f"rank correlation{_BETTER['higher']}"
+        panels.insert(1, _panel("evidence-filled", filled, methods, title=title, units=units, note=note))
     return Plate(
         "evidence",
         "Every method, measure by measure",
         "Means over the same tokens with 95 % intervals from resampling "
-        f"{table['unit'].replace('', np.nan).dropna().iloc[0]!s}s; grey bars are chance.",
+        f"{next(filter(None, table['unit']), 'token')}s; grey bars are chance.",
         "A method says something where its interval lies clear of the grey bar, on the better side. The sentence under "
         "each panel says what the measure can show and what it cannot. No single one decides.",
         panels,
@@ -148,20 +169,20 @@ def _following_plate(evidence: Evidence) -> Plate:
     pooled = (
         table[table["label"] == "all"].rename(columns={"slope": "value"}).assign(chance=lambda t: t["control_fixed"])
     )
-    panels = []
-    for formant in _FORMANTS:
-        rows = pooled[pooled["formant"] == formant]
-        if rows.empty:
-            continue
-        figure = measure_figure(
+    panels = [
+        _panel(
+            f"following-{formant}",
             rows,
             evidence.methods,
             title=f"{formant}: does the peak follow?",
             units="slope, Hz per Hz",
+            caption=f"Slopes of {formant}",
+            detail=", {verdict}",
             lines=(0.0, 1.0),
         )
-        said = "; ".join(f"{r['method']} {r['value']:.2f}, {r['verdict']}" for r in rows.to_dict("records"))
-        panels.append(make_panel(f"following-{formant}", figure, f"Slopes of {formant}: {said}."))
+        for formant in _FORMANTS
+        if len(rows := pooled[pooled["formant"] == formant])
+    ]
     return Plate(
         "following",
         "Do the peaks follow the formants of talkers and contexts?",
@@ -181,12 +202,17 @@ def _removal_plate(content: Content, table: pd.DataFrame) -> Plate:
     for position, label in enumerate(content.ordered(table["label"])):
         rows = table[table["label"] == label].rename(columns={"formant": "method", "effect": "value"})
         name = "all classes" if label == "all" else content.name(label)
-        units = "logits that the class loses without it"
-        figure = measure_figure(rows, rows["method"].tolist(), title=name, units=units, lines=(0.0,))
-        said = "; ".join(
-            f"{r['method']} {r['value']:.2f}, by chance {r['chance']:.2f}" for r in rows.to_dict("records")
+        panels.append(
+            _panel(
+                f"removal-{position + 1}",
+                rows,
+                rows["method"].tolist(),
+                title=name,
+                units="logits that the class loses without it",
+                caption=f"Without each formant, {name}",
+                detail=", by chance {chance:.2f}",
+            )
         )
-        panels.append(make_panel(f"removal-{position + 1}", figure, f"Without each formant, {name}: {said}."))
     return Plate(
         "removal",
         "What is lost without each formant",
@@ -247,9 +273,9 @@ def _method_table(evidence: Evidence) -> HtmlTable:
     rows = pd.DataFrame({"method": evidence.methods})
     for name in ("causal-agreement", "deletion", "class-similarity"):
         rows[name] = rows["method"].map(measures[name]) if name in measures else np.nan
-    found = {method: planted_score(method) for method in evidence.methods}
-    rows["planted"] = [np.nan if (score := found[m]) is None else score["localisation"] for m in rows["method"]]
-    rows["randomisation"] = ["passes" if passes.get(m) else "fails" for m in rows["method"]]
+    scores = [planted_score(method) for method in evidence.methods]
+    rows["planted"] = [np.nan if score is None else score["localisation"] for score in scores]
+    rows["randomisation"] = [{True: "passes", False: "fails"}.get(passes.get(m), "–") for m in rows["method"]]
     shares = evidence.tables.get("shares", pd.DataFrame(columns=["label", "formant", "null", "method", "ratio"]))
     for null in ("run", "class"):
         pooled = shares[(shares["label"] == "all") & (shares["formant"] == "F1–F3") & (shares["null"] == null)]
@@ -276,14 +302,15 @@ def measure_table(evidence: Evidence | None) -> list[HtmlTable]:
     if evidence is None:
         return []
     table = evidence.tables["measures"]
+    known = [evidence.measures[name] for name in table["measure"]]
     shown = table.assign(
-        title=[describe_measure(name).title for name in table["measure"]],
-        better=[describe_measure(name).better for name in table["measure"]],
+        title=[measure.title for measure in known],
+        better=[measure.better for measure in known],
         range=[
             f"{_number(value)} ({_number(low)} to {_number(high)})" if np.isfinite(low) else _number(value)
             for value, low, high in zip(table["value"], table["low"], table["high"], strict=True)
         ],
-        shows=[describe_measure(name).shows for name in table["measure"]],
+        shows=[measure.shows for measure in known],
     )
     columns: dict[str, tuple[str, Format]] = {
         "method": ("method", str),
