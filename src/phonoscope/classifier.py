@@ -223,11 +223,7 @@ class Classifier(nn.Module):
         if network is None:
             if name is None:
                 raise ClassifierError(f"{folder} does not say how to build its network; pass it as network=")
-            if name not in NETWORKS and not trust_imports:
-                raise ClassifierError(
-                    f"{folder} asks to import its network from {name!r}, which runs code of that module. If you trust "
-                    "it, pass trust_imports=True (--trust-imports on the command line)"
-                )
+            NETWORKS.refuse_import(name, folder, trust_imports=trust_imports)
             network = build_network(name, len(labels), **options)
         weights = folder / WEIGHTS_NAME
         try:
