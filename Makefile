@@ -17,10 +17,10 @@ demo: $(READY)  ## the paper's three experiments on synthetic talkers, with repo
 	rm -rf runs/demo
 	$(BIN)/phonoscope demo --out runs/demo
 
-# One thread a process: in tests this small, threads spend their time waiting for each other. JOBS=0 shows what a test
-# prints as it runs.
+# One thread a process: in tests this small, threads spend their time waiting for each other. Each process begins with
+# a half of the files, one after the other, so that fixtures are made once; whoever is done first takes from the other.
 JOBS ?= 2
-TEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses $(JOBS) --dist loadgroup
+TEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses $(JOBS) --dist worksteal
 
 test: $(READY)  ## all tests, in two processes
 	$(TEST)
