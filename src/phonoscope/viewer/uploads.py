@@ -1,4 +1,4 @@
-"""One's own voice: a recording dropped on the page, kept in memory, from which stretches are explained."""
+"""Recordings dropped on the page, such as one's own voice: kept in memory, and stretches of them explained."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ _MOST_CHANNELS = 8
 
 
 @dataclass(frozen=True, eq=False)
-class OwnRecording:
-    """A recording that was dropped: its name as given (to be shown, never opened), and its samples as recorded."""
+class Upload:
+    """A recording that was dropped on the page: its name as given (to be shown, never opened), and its samples."""
 
     number: int
     name: str
@@ -39,21 +39,21 @@ class OwnRecording:
 
 
 @lru_cache(maxsize=4)
-def _resampled(recording: OwnRecording, sample_rate: int) -> np.ndarray:
+def _resampled(recording: Upload, sample_rate: int) -> np.ndarray:
     import soxr
 
     return soxr.resample(recording.waveform, recording.sample_rate, sample_rate)
 
 
-class OwnRecordings:
+class Uploads:
     """Recordings dropped since the viewer was started; the oldest go when there are more than twenty."""
 
     def __init__(self) -> None:
-        self._kept: dict[int, OwnRecording] = {}
+        self._kept: dict[int, Upload] = {}
         self._count = 0
         self._lock = threading.Lock()
 
-    def add(self, content: bytes, name: str) -> OwnRecording:
+    def add(self, content: bytes, name: str) -> Upload:
         """Decode a recording.
 
         Raises
@@ -78,12 +78,12 @@ class OwnRecordings:
                 raise AudioError(str(error).replace(file.name, name)) from None
         with self._lock:
             self._count += 1
-            made = OwnRecording(self._count, name, waveform, rate)
+            made = Upload(self._count, name, waveform, rate)
             self._kept[made.number] = made
             while len(self._kept) > _MOST_RECORDINGS:
                 del self._kept[min(self._kept)]
         return made
 
-    def get(self, number: int) -> OwnRecording:
+    def get(self, number: int) -> Upload:
         """Return one of them; KeyError if there is no such recording (any more)."""
         return self._kept[number]
