@@ -56,8 +56,8 @@ def pairs(network: str) -> Iterator[tuple[str, Pair]]:
     import torch
     from captum import attr
 
-    from phonoscope.attribution.method import parse_method, prepare_method
-    from phonoscope.attribution.registry import METHODS
+    from phonoscope.attribution.method import prepare_method
+    from phonoscope.attribution.method_spec import parse_method
 
     setting, batch = prepared_setting(network)
     module, inputs = setting.classifier.network, batch.inputs
@@ -67,7 +67,7 @@ def pairs(network: str) -> Iterator[tuple[str, Pair]]:
     fills = max(1, setting.examples // BATCH)
 
     def ours(ask: str) -> Callable[[], Any]:
-        prepared = prepare_method(parse_method(ask), setting, METHODS)
+        prepared = prepare_method(parse_method(ask), setting)
         return lambda: prepared.function(batch).maps
 
     def windows(rows: int, columns: int) -> Callable[[], Any]:
@@ -111,9 +111,9 @@ def prepared_setting(network: str) -> tuple[Any, Any]:
     import torch
 
     from phonoscope.attribution.method import Batch, Setting
-    from phonoscope.attribution.reference import Reference
     from phonoscope.classifier import Classifier
     from phonoscope.frontends import Spectrogram
+    from phonoscope.reference import measured_reference
 
     torch.manual_seed(0)
     classifier = Classifier.build(Spectrogram(SAMPLE_RATE, rows=ROWS, columns=COLUMNS), network, LABELS).eval()
@@ -124,7 +124,7 @@ def prepared_setting(network: str) -> tuple[Any, Any]:
         inputs = classifier.inputs(sounds, lengths)
     first_class = torch.nn.functional.one_hot(torch.zeros(BATCH, dtype=torch.long), len(LABELS)).float()
     batch = Batch(sounds, lengths, 0, inputs, tuple(range(BATCH)), lambda _logits: first_class)
-    return Setting(classifier, batch, None, Reference(classifier, list(sounds.numpy()))), batch
+    return Setting(classifier, measured_reference(classifier, list(sounds.numpy()))), batch
 
 
 def measure(rounds: int) -> Iterator[Measurement]:

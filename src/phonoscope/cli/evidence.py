@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from phonoscope.attribution.method_spec import parse_methods
 from phonoscope.cli.options import AsJson, Engine, Jobs, Seed, Trust, chosen_engine
 from phonoscope.cli.terminal import print_json, say
 
@@ -14,7 +15,7 @@ from phonoscope.cli.terminal import print_json, say
 def evidence(
     run_folder: Annotated[Path, typer.Argument(help="A finished run of tokens.")],
     methods: Annotated[
-        str | None, typer.Option(help="Methods to judge, separated by semicolons; the usual ones by default.")
+        str | None, typer.Option(help="Methods to judge, separated by commas or semicolons; the usual ones by default.")
     ] = None,
     tokens: Annotated[int, typer.Option(help="Most tested tokens to judge on.")] = 120,
     seed: Seed = 0,
@@ -32,7 +33,7 @@ def evidence(
     from phonoscope.report import write_report
 
     sweep_report(run_folder)
-    asked = DEFAULT_METHODS if methods is None else [m.strip() for m in methods.split(";") if m.strip()]
+    asked = parse_methods(methods) or DEFAULT_METHODS
     each = chosen_engine(engine, jobs)
     facts = run_evidence(
         run_folder, methods=asked, tokens=tokens, seed=seed, trust_imports=trust_imports, each=each, say=say

@@ -11,16 +11,16 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from phonoscope.attribution.explain import PREPARED_ON_TOKENS
-from phonoscope.attribution.method import Batch, Method, Prepared, Setting, make_batch, parse_method, prepare_method
+from phonoscope.attribution.method import Batch, Prepared, Setting, make_batch, prepare_method
+from phonoscope.attribution.method_spec import parse_method
 from phonoscope.attribution.passes import portions
-from phonoscope.attribution.reference import Reference
-from phonoscope.attribution.registry import METHODS
+from phonoscope.attribution.registry import METHODS, Method
 from phonoscope.attribution.spaces import Space, choose_space
 from phonoscope.attribution.targets import Target, resolve_targets
 from phonoscope.classifier import Classifier
 from phonoscope.errors import AttributionError
 from phonoscope.modules import evaluation_mode
+from phonoscope.reference import choose_reference
 
 BATCH_SIZE = 32
 # A change of probability below this is rounding: convolutions of larger batches sum in another order.
@@ -104,7 +104,6 @@ def open_case(
     tokens: Sequence[str] | None = None,
     context_seconds: float = 0.0,
     reference: Sequence[np.ndarray] | None = None,
-    layer: str | None = None,
     seed: int = 0,
 ) -> Case:
     """Make a case; the parameters are those of `explain`.
@@ -131,9 +130,7 @@ def open_case(
     logits = torch.from_numpy(classifier.logits(alone)).to(classifier.device)
     weights = targets.weights(logits)
     with evaluation_mode(classifier):
-        few = slice(0, PREPARED_ON_TOKENS)
-        first = fixed_batch(classifier, sounds[few], context, weights[few])
-        setting = Setting(classifier, first, layer, Reference(classifier, reference or alone), seed)
+        setting = Setting(classifier, choose_reference(classifier, reference), seed)
         space = choose_space(setting, "auto")
     named = np.asarray(targets.named(logits), dtype=object)
     return Case(setting, sounds, context, np.asarray(names, dtype=object), named, logits, weights, space)

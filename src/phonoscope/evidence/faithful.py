@@ -10,7 +10,7 @@ import pandas as pd
 import xarray as xr
 
 from phonoscope.attribution import explain
-from phonoscope.attribution.method import parse_method
+from phonoscope.attribution.method_spec import parse_method
 from phonoscope.attribution.targets import Target
 from phonoscope.classifier import Classifier
 from phonoscope.errors import AttributionError
@@ -66,7 +66,6 @@ def faithfulness(
     clusters: Clusters = None,
     reference: Sequence[np.ndarray] | None = None,
     context_seconds: float = 0.0,
-    layer: str | None = None,
     seed: int = 0,
     maps: xr.DataArray | None = None,
     causal: str | xr.DataArray = CAUSAL,
@@ -82,7 +81,7 @@ def faithfulness(
 
     Parameters
     ----------
-    classifier, waveforms, method, target, true_labels, tokens, reference, context_seconds, layer, seed
+    classifier, waveforms, method, target, true_labels, tokens, reference, context_seconds, seed
         As in `explain`.
     clusters
         What is resampled for the intervals, e.g. ``tokens[["speaker", "recording"]]``; see `resampling_unit`.
@@ -115,11 +114,10 @@ def faithfulness(
         tokens=tokens,
         context_seconds=context_seconds,
         reference=reference,
-        layer=layer,
         seed=seed,
     )
 
-    def make_maps(name: str, of_layer: str | None = None) -> xr.DataArray:
+    def make_maps(name: str) -> xr.DataArray:
         return explain(
             classifier,
             waveforms,
@@ -127,14 +125,13 @@ def faithfulness(
             name,
             true_labels=true_labels,
             tokens=tokens,
-            layer=of_layer,
             reference=reference,
             context_seconds=context_seconds,
             seed=seed,
         )
 
     tell(f"{method}: maps")
-    maps = make_maps(method, layer) if maps is None else maps
+    maps = make_maps(method) if maps is None else maps
     collected = _Collected(method, case, clusters)
     classes = case.targets if true_labels is None else np.asarray(true_labels, dtype=object)
 

@@ -202,8 +202,7 @@ def _parts(run: str, chosen: tuple[str, ...], trust_imports: bool, identity: str
 def _explain(part: HeldOut, task: _Task, by: HeldOut | None = None) -> xr.DataArray:
     """Maps of a part's tokens by its own classifier, or by that of another fold."""
     by = part if by is None else by
-    known: dict[str, Any] = {**part.known, "reference": by.reference}
-    return explain(by.classifier, part.waveforms, "true", task.method, seed=task.seed, **known)
+    return explain(by.classifier, part.waveforms, "true", task.method, seed=task.seed, **part.known)
 
 
 def _write(folder: Path, maps: xr.DataArray) -> None:

@@ -15,9 +15,10 @@ import pandas as pd
 import xarray as xr
 
 from phonoscope import __version__
-from phonoscope.attribution import METHODS, contrast, explain
-from phonoscope.attribution.method import Ask, parse_method
-from phonoscope.errors import AttributionError, ExperimentError
+from phonoscope.attribution import contrast, explain
+from phonoscope.attribution.method_spec import MethodSpec, parse_method
+from phonoscope.attribution.registry import find_method
+from phonoscope.errors import ExperimentError
 from phonoscope.evidence.agreement import method_agreement
 from phonoscope.evidence.faithful import CAUSAL, pooled_measures
 from phonoscope.evidence.following import formant_following
@@ -195,13 +196,12 @@ def choose_tokens(run: Run, count: int, seed: int) -> np.ndarray:
 
 def _known(method: str) -> str:
     """Return the method as it is written in tables; AttributionError if there is none of its name."""
-    ask = parse_method(method)
-    part: Ask | None = ask
+    spec = parse_method(method)
+    part: MethodSpec | None = spec
     while part is not None:
-        if part.name not in METHODS:
-            raise AttributionError(f"method {part.name!r} is not known; choose among {', '.join(METHODS)}")
+        find_method(part)
         part = part.inner
-    return str(ask)
+    return str(spec)
 
 
 def _predicted(run: Run, table: pd.DataFrame) -> pd.Series:
@@ -245,7 +245,6 @@ def _removed(part: HeldOut, formants: pd.DataFrame, max_hz: float, seed: int) ->
         tokens=part.names,
         classes=part.classes,
         max_hz=max_hz,
-        reference=part.reference,
         context_seconds=part.context_seconds,
         seed=seed,
     )

@@ -140,6 +140,8 @@ def fit(
             )
             classifier.notes = {"experiment": recipe.name, "fold": fold.index, "seed": recipe.seed}
             if is_first_process():
+                chosen = _chosen(waveforms, fold.train)
+                classifier.keep_reference(chosen, [targets[i] for i in fold.train])
                 classifier.save_pretrained(place / "classifier")
                 write_json(done, facts)
         metrics.append(epochs.assign(fold=fold.index))

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from phonoscope.attribution.method import parse_method
+from phonoscope.attribution.method_spec import parse_method
 from phonoscope.evidence.measures import describe_measure
 from phonoscope.evidence.planted_results import planted_score
 from phonoscope.experiments.evidence_run import FACTS, FILLED, FOLDER

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from phonoscope.errors import AttributionError, ClassifierError, PhonoscopeError
+from phonoscope.errors import AttributionError, ClassifierError
 from phonoscope.viewer.placed import PlacedMap, placed
 
 if TYPE_CHECKING:
@@ -45,7 +45,6 @@ class Ear:
     def __init__(self, run: Run, *, trust_imports: bool = False) -> None:
         self.run, self.trust_imports = run, trust_imports
         self._classifiers: dict[tuple[Path, str], Classifier] = {}
-        self._references: dict[int | None, list[np.ndarray] | None] = {}
         self._maps: OrderedDict[tuple[Any, ...], tuple[PlacedMap, float]] = OrderedDict()
         self._loading, self._hearing, self._explaining = threading.Lock(), threading.Lock(), threading.Lock()
 
@@ -56,13 +55,12 @@ class Ear:
 
     def classifier(self, fold: int | None, purpose: str = "hear") -> Classifier:
         """Return the classifier of a fold, which never met the tokens tested in it."""
-        from phonoscope.classifier import Classifier
+        from phonoscope.experiments.held_out import classifier_folder, load_classifier
 
-        own = self.run.folder / "folds" / str(fold) / "classifier"
-        folder = own if fold is not None and own.is_dir() else self.run.folder / "classifier"
+        folder = classifier_folder(self.run, fold)
         with self._loading:
             if (folder, purpose) not in self._classifiers:
-                loaded = Classifier.from_pretrained(folder, trust_imports=self.trust_imports)
+                loaded = load_classifier(self.run, fold, trust_imports=self.trust_imports)
                 if loaded.sample_rate != int(self.run.facts["sample_rate"]):
                     raise ClassifierError(f"{folder} takes {loaded.sample_rate} Hz, the run says otherwise")
                 self._classifiers[folder, purpose] = loaded
@@ -102,6 +100,8 @@ class Ear:
 
     def _computed(self, subject: Subject, method: str, target: str, versus: str, layer: str, seed: int) -> PlacedMap:
         from phonoscope.attribution import contrast, explain
+        from phonoscope.attribution.method_spec import at_layer
+        from phonoscope.attribution.registry import refuse_method_import
 
         if target == "true" and subject.true is None:
             raise AttributionError("nobody said which class this is; explain the predicted class, or name one")
@@ -112,7 +112,9 @@ class Ear:
             if pair[0] == pair[1]:
                 raise AttributionError(f"{pair[0]} against itself says nothing; choose two different classes")
             aim = contrast(*pair)
-        classifier, reference = self.classifier(subject.fold, "explain"), self._reference(subject)
+        classifier = self.classifier(subject.fold, "explain")
+        method = at_layer(method, layer)
+        refuse_method_import(method, "the page", trust_imports=self.trust_imports)
         with _one_core(_is_small(classifier)):
             maps = explain(
                 classifier,
@@ -121,8 +123,6 @@ class Ear:
                 method,
                 true_labels=None if subject.true is None else [subject.true],
                 tokens=[subject.token],
-                layer=layer or None,
-                reference=reference,
                 context_seconds=EXPLAINED_CONTEXT_SECONDS,
                 seed=seed,
             )
@@ -130,24 +130,6 @@ class Ear:
 
     def _predicted(self, subject: Subject) -> str:
         return self.labels[int(np.argmax(self.probabilities(subject)))]
-
-    def _reference(self, subject: Subject) -> list[np.ndarray] | None:
-        """Waveforms that the classifier was trained on, read once a fold; None where the recordings are gone."""
-        from phonoscope.experiments.held_out import held_out
-
-        if subject.fold not in self._references:
-            tokens = self.run.tokens
-            found: list[np.ndarray] | None = None
-            if "fold" in tokens and tokens["fold"].notna().any():
-                of_fold = tokens["fold"].notna() if subject.fold is None else tokens["fold"].eq(subject.fold)
-                first = tokens.loc[of_fold.fillna(False).astype(bool), "token"].iloc[:1]
-                try:
-                    parts = held_out(self.run, only=first.to_numpy(), trust_imports=self.trust_imports)
-                    found = next(parts).reference or None
-                except PhonoscopeError:
-                    found = None
-            self._references[subject.fold] = found
-        return self._references[subject.fold]
 
 
 @contextmanager

@@ -12,7 +12,7 @@ import pandas as pd
 import torch
 import xarray as xr
 
-from phonoscope.attribution import ClassMeans, explain_batches, read_maps, write_maps
+from phonoscope.attribution import ClassMeans, Explainer, read_maps, write_maps
 from phonoscope.attribution.maps import describe_cells, input_placement, label_maps
 from phonoscope.experiments.fit import Fitted
 from phonoscope.experiments.material import Material
@@ -56,11 +56,9 @@ def measure_maps(recipe: Recipe, material: Material, fitted: Sequence[Fitted], f
         for one in fitted:
             chosen = [waveforms[i] for i in one.test]
             done = 0
-            for maps in explain_batches(
-                one.classifier,
+            for maps in Explainer(one.classifier, method).batches(
                 chosen,
                 recipe.explain.get("target", "true"),
-                method,
                 true_labels=[str(c) for c in classes[one.test]],
                 tokens=[str(n) for n in names[one.test]],
             ):

@@ -131,6 +131,7 @@ def fit_all(
         cpu_seconds = time.process_time() - started
         notes = {"experiment": recipe.name, "seed": training.seed, "share": training.share}
         classifier.notes = {**notes, INITIAL: began}
+        classifier.keep_reference([waveforms[i] for i in index], list(classes[index]))
         classifier.save_pretrained(kept_in / "classifier")
         table = prediction_table(classifier.logits([waveforms[i] for i in test]), labels)
         table.insert(0, "token", tokens["token"].to_numpy()[test])
