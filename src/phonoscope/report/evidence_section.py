@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from phonoscope.attribution.method import parse_method
+from phonoscope.attribution.method_spec import parse_method
 from phonoscope.evidence.measure import Measure
 from phonoscope.evidence.measures import MEASURES
 from phonoscope.evidence.planted_results import planted_score

@@ -9,12 +9,11 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from phonoscope.attribution import contrast
 from phonoscope.attribution.maximise import maximise
+from phonoscope.attribution.targets import Contrast, parse_target
 from phonoscope.audio import write_audio
-from phonoscope.classifier import Classifier
 from phonoscope.experiments.folder import Run
-from phonoscope.experiments.held_out import reference_tokens
+from phonoscope.experiments.held_out import load_classifier
 from phonoscope.files import write_json, write_with
 from phonoscope.report.content import file_slug
 from phonoscope.report.maps import cell_limits
@@ -53,15 +52,14 @@ def write_maximised(
         of the reference tokens. The same is in ``maximised.json``; pictures are in ``pictures.csv`` too.
     """
     run, out = Run(source), Path(out)
-    classifier = Classifier.from_pretrained(run.folder / "classifier", trust_imports=trust_imports)
-    left, dash, right = target.partition("-")
-    aim = contrast(left, right) if dash else target
-    reference = reference_tokens(run.tokens, 0, classifier.sample_rate)
+    classifier = load_classifier(run, None, trust_imports=trust_imports)
+    aim = parse_target(target, classifier.labels)
     seeds = list(range(seed, seed + count))
-    slug = "-".join(filter(None, map(file_slug, (left, right)))) or "class"
+    names = (aim.positive, aim.negative) if isinstance(aim, Contrast) else (aim,)
+    slug = "-".join(filter(None, map(file_slug, names))) or "class"
     made: list[dict[str, Any]] = []
     if classifier.front_end.frequency_axis is not None:
-        pictures = maximise(classifier, aim, reference, space="picture", steps=steps, seeds=seeds)
+        pictures = maximise(classifier, aim, space="picture", steps=steps, seeds=seeds)
         file = out / f"most-{slug}.png"
         axis = classifier.front_end.frequency_axis
         figure = pictures_figure(pictures, axis.max_hz, classifier.front_end.time_axis.seconds)
@@ -69,7 +67,7 @@ def write_maximised(
         table = pictures.rename(f"level_{pictures.attrs['units'].lower()}").to_dataframe().reset_index()
         write_with(out / "pictures.csv", lambda path: table.to_csv(path, index=False))
         made += _made(pictures, [file.name] * count)
-    sounds = maximise(classifier, aim, reference, space="sound", steps=steps, seeds=seeds)
+    sounds = maximise(classifier, aim, space="sound", steps=steps, seeds=seeds)
     files = [f"most-{slug}-{position + 1}.wav" for position in range(count)]
     for file, sound in zip(files, sounds.values, strict=True):
         write_audio(out / file, sound.astype(np.float32), int(sounds.attrs["sample_rate"]), "PCM_16")

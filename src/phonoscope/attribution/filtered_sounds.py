@@ -2,58 +2,24 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional
 
-from phonoscope.attribution.method import Attributed, Batch, Setting, hear, unpromised
+from phonoscope.attribution.filtering import Filtering
+from phonoscope.attribution.method import Attributed, Batch, Setting, network_inputs, unpromised
 from phonoscope.attribution.passes import portions
-from phonoscope.band_filters import EDGE_HZ, fft_points, match_power, pass_responses, power, reach_samples
+from phonoscope.band_filters import fft_points, match_power, pass_responses, power, reach_samples
 from phonoscope.errors import AttributionError
 
-FILLS = "none, noise, mean, or mean:CLASS"
 # The level of a fill follows that of the sound, smoothed over this time.
 _ENVELOPE_SECONDS = 0.02
 # A spectrum and a sound of one pair, while it is filtered.
 _COPIES = 8
 
 
-@dataclass(frozen=True)
-class Filtering:
-    """How sounds are filtered; see ``band-stop``.
-
-    Raises
-    ------
-    AttributionError
-        If a value makes no sense.
-    """
-
-    depth_db: float = -40.0
-    edge_hz: float = EDGE_HZ
-    match: bool = True
-    fill: str = "none"
-
-    def __post_init__(self) -> None:
-        if not self.depth_db <= 0 or not self.edge_hz > 0:
-            raise AttributionError(
-                f"depth_db={self.depth_db:g}, edge_hz={self.edge_hz:g}: expected a depth of 0 dB or below, e.g. -40, "
-                "and edges wider than 0 Hz"
-            )
-        kind, _, label = self.fill.partition(":")
-        if self.fill not in ("none", "noise", "mean") and not (kind == "mean" and label):
-            raise AttributionError(f"fill={self.fill} is not known; choose {FILLS}")
-
-    def without_neighbours(self, method: str) -> Filtering:
-        """Return it for a method that takes more than a band away: there are no neighbours to take a level from."""
-        if self.fill == "noise":
-            raise AttributionError(f"{method}(fill=noise): what is taken away has no neighbours; choose none or mean")
-        return self
-
-
-class Hearing:
+class FilteredSounds:
     """The sounds of a batch, ready to be filtered.
 
     Parameters
@@ -106,7 +72,7 @@ class Hearing:
         """
         count, bands = self.index.shape
         floor = 10 ** (self.how.depth_db / 20)
-        heard = self.logit.new_zeros(count * bands)
+        filtered_logits = self.logit.new_zeros(count * bands)
         pairs = torch.arange(count * bands, device=kept.device)
         for part in portions(len(pairs), self.most):
             owners, numbers = pairs[part] // bands, pairs[part] % bands
@@ -115,14 +81,14 @@ class Hearing:
             if self.how.fill != "none":
                 gain = self.fill_gain[owners, numbers, None]
                 spectra = spectra + self.fill_spectra[owners] * ((1 - response) * gain)
-            heard[part] = self._heard(torch.fft.irfft(spectra, n=self.points), owners)
-        return heard.view(count, bands)
+            filtered_logits[part] = self._target_logits(torch.fft.irfft(spectra, n=self.points), owners)
+        return filtered_logits.view(count, bands)
 
     @property
     def of_nothing(self) -> Tensor:
         """Logit of each token's target for its fill alone, or for silence, shape (batch,)."""
         owners = torch.arange(len(self.fills), device=self.fills.device)
-        return torch.cat([self._heard(self.fills[p], owners[p]) for p in portions(len(owners), self.most)])
+        return torch.cat([self._target_logits(self.fills[p], owners[p]) for p in portions(len(owners), self.most)])
 
     def attributed(self, values: Tensor, promised: Tensor | None = None) -> Attributed:
         """Make maps with one column of values (batch, band); ``promised`` (batch,) is what they should sum to."""
@@ -130,12 +96,12 @@ class Hearing:
         return Attributed(values[:, :, None], self.logits, left)
 
     @torch.no_grad()
-    def _heard(self, sounds: Tensor, owners: Tensor) -> Tensor:
+    def _target_logits(self, sounds: Tensor, owners: Tensor) -> Tensor:
         batch, lengths = self.batch, self.batch.lengths[owners]
         sounds = sounds[:, : batch.sounds.shape[1]]
         if self.how.match:
             sounds = match_power(sounds, self.power[owners], lengths, batch.context)
-        logits = self.setting.classifier.network(hear(self.setting.classifier, batch, sounds, lengths))
+        logits = self.setting.classifier.network(network_inputs(self.setting.classifier, batch, sounds, lengths))
         return (logits * self.weights[owners]).sum(1)
 
     def _fills(self) -> Tensor:
@@ -147,13 +113,11 @@ class Hearing:
         if self.how.fill == "none":
             return torch.zeros_like(batch.sounds)
         noise = np.zeros(batch.sounds.shape, dtype=np.float32)
-        spectrum = None
-        if self.how.fill != "noise":
-            spectrum = self.setting.reference.spectrum(self.how.fill.removeprefix("mean").removeprefix(":") or None)
+        number = self.setting.class_number(self.how.fill_class)
         for row, (seed, length) in enumerate(zip(batch.seeds, batch.lengths.tolist(), strict=True)):
             drawn = np.random.default_rng((self.setting.seed, seed)).standard_normal(length)
-            if spectrum is not None:
-                shape = np.sqrt(np.interp(np.fft.rfftfreq(length, 1 / rate), *spectrum))
+            if self.how.fill != "noise":
+                shape = self.setting.reference.spectrum_at(np.fft.rfftfreq(length, 1 / rate), rate, number)
                 drawn = np.fft.irfft(np.fft.rfft(drawn) * shape, n=length)
             noise[row, :length] = drawn
         half = max(1, round(_ENVELOPE_SECONDS * rate / 2))
