@@ -40,7 +40,7 @@ from phonoscope.cli.options import (
     corpus_rules,
 )
 from phonoscope.cli.terminal import counter, print_json, say
-from phonoscope.cli.waveform import is_whole_recordings, report_whole_recordings, run_whole_recordings
+from phonoscope.cli.waveform import is_whole_recordings, run_whole_recordings
 from phonoscope.errors import PhonoscopeError
 from phonoscope.left_out import left_out_line
 
@@ -259,8 +259,7 @@ def report(
             raise PhonoscopeError("say where the comparison goes: --out comparison.html")
         path = write_comparison(run_folders, out, formats=formats)
     else:
-        path = report_whole_recordings(run_folders[0], out, formats)
-        path = path or write_report(run_folders[0], out, formats=formats)
+        path = write_report(run_folders[0], out, formats=formats)
     typer.echo("\n".join([*(f"read  {folder}" for folder in run_folders), f"wrote {path}"]))
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -67,7 +67,7 @@ def run_whole_recordings(given: Mapping[str, Any]) -> None:
         If no corpus is given, or an option that means nothing here.
     """
     from phonoscope.experiments.frame import note_report
-    from phonoscope.tasks.recordings.page import write_waveform_report
+    from phonoscope.report import write_report
     from phonoscope.tasks.recordings.recipe import load_waveform_recipe
     from phonoscope.tasks.recordings.run import run_waveform_experiment
     from phonoscope.tasks.spoof.recipe import is_spoof_recipe
@@ -88,7 +88,7 @@ def run_whole_recordings(given: Mapping[str, Any]) -> None:
     options = {name: given[name] for name in ("corpus", "device", "resume", "strict")}
     finished = run_waveform_experiment(recipe, given["out"], say=say, **options)
     say("writing the report")
-    results = note_report(finished, write_waveform_report(finished))
+    results = note_report(finished, write_report(finished.folder))
     typer.echo(f"\nread  {given['corpus']}\nwrote {given['out']}\nopen  {results['report']}")
     if given["as_json"]:
         print_json(results)
@@ -96,7 +96,7 @@ def run_whole_recordings(given: Mapping[str, Any]) -> None:
 
 def _run_spoof(given: Mapping[str, Any]) -> None:
     from phonoscope.experiments.frame import note_report
-    from phonoscope.tasks.spoof.page import write_spoof_report
+    from phonoscope.report import write_report
     from phonoscope.tasks.spoof.recipe import load_spoof_recipe
     from phonoscope.tasks.spoof.run import layer_from, run_spoof_experiment
 
@@ -106,23 +106,7 @@ def _run_spoof(given: Mapping[str, Any]) -> None:
     name = str(given["classifier"] or f"{given['network']} ({Path(given['init']).name})")
     options: dict[str, Any] = {key: given[key] for key in ("corpus", "protocol", "resume", "strict")}
     finished = run_spoof_experiment(recipe, given["out"], bank=bank, layer_name=name, say=say, **options)
-    results = note_report(finished, write_spoof_report(finished))
+    results = note_report(finished, write_report(finished.folder))
     typer.echo(f"\nread  {given['corpus']}\nwrote {given['out']}\nopen  {results['report']}")
     if given["as_json"]:
         print_json(results)
-
-
-def report_whole_recordings(run_folder: Path, out: Path | None, formats: Sequence[str] = ("svg",)) -> Path | None:
-    """Write the report of a run of whole recordings anew; None if the folder holds a run of another kind."""
-    from phonoscope.experiments.folder import Run
-
-    run = Run(run_folder)
-    if run.facts.get("kind") == "spoof":
-        from phonoscope.tasks.spoof.page import write_spoof_report
-
-        return write_spoof_report(run, out, formats)
-    if run.facts.get("kind") != "waveform":
-        return None
-    from phonoscope.tasks.recordings.page import write_waveform_report
-
-    return write_waveform_report(run, out, formats)

@@ -16,7 +16,7 @@ from phonoscope.classifier import Classifier
 from phonoscope.experiments.folder import Run
 from phonoscope.experiments.held_out import reference_tokens
 from phonoscope.files import write_json, write_with
-from phonoscope.report.content import file_slug
+from phonoscope.report.labels import file_slug
 from phonoscope.report.maps import cell_limits
 from phonoscope.report.spectrograms import draw_input
 from phonoscope.report.style import new_figure

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -20,15 +19,15 @@ from phonoscope.cli.figure import figure as command
 from phonoscope.errors import PhonoscopeError
 from phonoscope.frontends import Spectrogram
 from phonoscope.phonetics.confusions import asymmetry_table
-from phonoscope.report import asymmetry, gallery, overlays, speech, vowel_scales
-from phonoscope.report.content import read_content
-from phonoscope.report.figures import FIGURES, draw, drawing, figure_of_run
+from phonoscope.report import asymmetry, overlays, speech, vowel_scales
 from phonoscope.report.printed import print_figure, save_figure, undrawable
-from phonoscope.report.significance import chance_cells, compare_with_chance
+from phonoscope.tasks.content import read_content
+from phonoscope.tasks.figures import FIGURES, draw, figure_of_run
+from phonoscope.tasks.phones.significance import chance_cells, compare_with_chance
 
 IPA = "i æ ɝ ɑ u p t k f s tʃ ʃ θ"
 RATE = 16_000
-OF_TABLES = [name for name, kind in FIGURES.items() if kind.of_run.startswith("figures_of_tables")]
+OF_TABLES = [*(name for name, figure in FIGURES.items() if figure.task == "phones"), "truth"]
 
 
 def new_axes():
@@ -39,15 +38,17 @@ def new_axes():
 
 
 @pytest.mark.parametrize("name", FIGURES)
-def test_every_figure_names_functions_that_exist_and_has_an_example(name):
-    assert callable(drawing(name))
-    assert name in gallery.EXAMPLES
-    assert len(FIGURES[name].says) > 20
-    assert FIGURES[name].needs
+def test_every_figure_says_what_it_is_under_its_own_name(name):
+    figure = FIGURES[name]
+    assert figure.name == name
+    assert callable(figure.draw)
+    assert callable(figure.example)
+    assert len(figure.says) > 20
+    assert figure.needs
 
 
 def test_unknown_figure_is_refused_with_the_names():
-    with pytest.raises(PhonoscopeError, match=r"no figure 'profil'; there are .*profile"):
+    with pytest.raises(PhonoscopeError, match=r"figure 'profil' is not known; choose one of .*profile"):
         draw("profil", new_axes())
 
 
@@ -58,16 +59,10 @@ def test_draw_returns_the_axes_it_drew_on():
     np.testing.assert_array_equal(axes.lines[0].get_ydata(), [1.0, 0.5])
 
 
-def test_the_gallery_page_is_current():
-    committed = Path(__file__).resolve().parents[2] / "docs" / "gallery.md"
-    assert committed.read_text(encoding="utf-8") == gallery.gallery_page(), (
-        "run: python -m phonoscope.report.gallery docs"
-    )
-
-
 @pytest.mark.parametrize("name", ["profile", "class-map", "map", "vowels", "asymmetry", "spectrogram-wide"])
 def test_examples_draw_labelled_axes_without_missing_letters(name):
-    figure = gallery.EXAMPLES[name]()
+    figure = print_figure(FIGURES[name].height_mm)
+    FIGURES[name].example(figure.subplots())
     assert figure.axes[0].get_xlabel() or figure.axes[0].child_axes
     assert figure.axes[0].get_ylabel() or name == "asymmetry"
     assert undrawable(figure) == set()
