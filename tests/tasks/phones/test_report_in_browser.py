@@ -14,7 +14,7 @@ from phonoscope.report import write_comparison
 playwright = pytest.importorskip("playwright.sync_api", reason="pip install playwright")
 
 CHROMIUM = Path(os.environ.get("PHONOSCOPE_CHROMIUM", "/usr/bin/chromium"))
-SHOTS = Path(os.environ.get("PHONOSCOPE_SCREENSHOTS", Path(__file__).resolve().parents[1] / "output"))
+SHOTS = Path(os.environ.get("PHONOSCOPE_SCREENSHOTS", Path(__file__).resolve().parents[2] / "output"))
 VIEWS = {"light": (1280, 900, "light"), "dark": (1280, 900, "dark"), "phone": (390, 800, "light")}
 
 # waits in the page itself: its policy forbids what Playwright's own waiting evaluates

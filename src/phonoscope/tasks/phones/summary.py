@@ -4,37 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from phonoscope.judgement.bootstrap import wilson_interval
-from phonoscope.report.content import Content
+from phonoscope.report.numbers import FEW_UNITS, fixed, interval, is_known, percent
+from phonoscope.tasks.content import Content
 
-FEW_UNITS = 20  # below this, bootstrap intervals are known to come out too narrow
 ALIKE = 0.5  # mean correlation of class profiles from which on maps are called much alike
 HEADLINE_FORMANTS = "F1–F3"
-
-
-def percent(value: Any, digits: int = 1) -> str:
-    """A share between 0 and 1 as percent; a dash where it is not known."""
-    return f"{100 * float(value):.{digits}f} %" if _known(value) else "–"
-
-
-def interval(low: Any, high: Any) -> str:
-    """An interval of shares as percent, in brackets; empty where it is not known."""
-    return f"({100 * float(low):.1f}–{100 * float(high):.1f} %)" if _known(low) and _known(high) else ""
-
-
-def signed(value: float) -> str:
-    """A correlation with two digits and a true minus sign."""
-    return f"{value:.2f}".replace("-", "−")
-
-
-def p_value(value: Any) -> str:
-    """A p-value as journals write it; a dash where nothing was tested."""
-    if not _known(value):
-        return "–"
-    return "< .001" if float(value) < 0.001 else f"{float(value):.3f}".lstrip("0")
 
 
 def headline(content: Content) -> list[tuple[str, str, str]]:
@@ -47,11 +24,13 @@ def headline(content: Content) -> list[tuple[str, str, str]]:
     if best is not None:
         numbers.append(("best without a network", percent(best["accuracy"]), str(best["name"])))
     pooled = _pooled(content, "run")
-    if pooled is not None and _known(pooled["ratio"]):
-        beside = f"({pooled['low']:.2f}–{pooled['high']:.2f}); 1 is chance" if _known(pooled["low"]) else "1 is chance"
+    if pooled is not None and is_known(pooled["ratio"]):
+        beside = (
+            f"({pooled['low']:.2f}–{pooled['high']:.2f}); 1 is chance" if is_known(pooled["low"]) else "1 is chance"
+        )
         numbers.append((f"map in {HEADLINE_FORMANTS}, times chance", f"{pooled['ratio']:.2f} ×", beside))
     resolution = content.facts.get("placement", {}).get("resolution_hz")
-    if _known(resolution):
+    if is_known(resolution):
         numbers.append(("finest detail of a map", f"{resolution:.0f} Hz", "effective width of a cell"))
     return numbers
 
@@ -66,7 +45,7 @@ def doubts(content: Content) -> list[str]:
     said = []
     placement = content.facts.get("placement", {})
     resolution, cell = placement.get("resolution_hz"), placement.get("cell_hz")
-    if _known(resolution):
+    if is_known(resolution):
         text = f"The maps resolve about {resolution:.0f} Hz (one cell every {cell:.0f} Hz)."
         widths = content.bands[content.bands["formant"].isin(["F1", "F2", "F3"])]["bandwidth_hz"]
         if len(widths) and widths.mean() < resolution:
@@ -78,15 +57,15 @@ def doubts(content: Content) -> list[str]:
     mean_r = mean_correlation(content, "map")
     if mean_r is not None:
         plain = mean_correlation(content, "energy")
-        beside = "" if plain is None else f" The mean spectra of the classes correlate at {signed(plain)}."
+        beside = "" if plain is None else f" The mean spectra of the classes correlate at {fixed(plain)}."
         if mean_r >= ALIKE:
             said.append(
-                f"The maps of different classes are much alike: their profiles correlate at r = {signed(mean_r)} on "
+                f"The maps of different classes are much alike: their profiles correlate at r = {fixed(mean_r)} on "
                 f"average. What they share says where the network looks in general, not what makes a class.{beside}"
             )
         else:
             said.append(
-                f"The profiles of different classes correlate at r = {signed(mean_r)} on average: the maps differ "
+                f"The profiles of different classes correlate at r = {fixed(mean_r)} on average: the maps differ "
                 f"between classes.{beside}"
             )
     overall = _accuracy(content)
@@ -139,7 +118,7 @@ def _recognition(content: Content) -> list[str]:
     low, high = overall["low"], overall["high"]
     if overall["estimate"] == 1.0:
         low, high = wilson_interval(int(overall["n_units"]), int(overall["n_units"]))
-    inside = _known(low) and low <= best["accuracy"] <= high
+    inside = is_known(low) and low <= best["accuracy"] <= high
     if inside:
         verdict = "no better and no worse, as far as this test can tell"
     else:
@@ -152,19 +131,19 @@ def _maps_and_formants(content: Content) -> list[str]:
         return ["Whether the maps sit on formants was not measured: no tested token has formants."]
     said = []
     run, within = _pooled(content, "run"), _pooled(content, "class")
-    if run is not None and _known(run["ratio"]):
+    if run is not None and is_known(run["ratio"]):
         said.append(
             f"The maps put {percent(run['share'])} of their positive part into the bands of {HEADLINE_FORMANTS} of "
             f"their own token; pairing maps and formants at random over the run gives {percent(run['permuted'])}. "
             f"Verdict: {run['verdict']}."
         )
-        if _known(run["energy_ratio"]):
+        if is_known(run["energy_ratio"]):
             more = "more" if run["energy_ratio"] > run["ratio"] else "less"
             said.append(
                 f"The plain energy of the spectrogram scores {run['energy_ratio']:.2f} × on the same test, {more} than "
                 f"the maps ({run['ratio']:.2f} ×)."
             )
-    if within is not None and _known(within["ratio"]):
+    if within is not None and is_known(within["ratio"]):
         said.append(
             "Among tokens of the same class, where a fixed picture of each class gains nothing, the verdict is: "
             f"{within['verdict'].split('; ')[0]}."  # its reservations are those just said
@@ -197,7 +176,3 @@ def _pooled(content: Content, null: str) -> dict[str, Any] | None:
         return None
     rows = table[(table["label"] == "all") & (table["formant"] == HEADLINE_FORMANTS) & (table["null"] == null)]
     return None if rows.empty else {str(k): v for k, v in rows.iloc[0].items()}
-
-
-def _known(value: Any) -> bool:
-    return value is not None and value is not pd.NA and bool(np.isfinite(float(value)))

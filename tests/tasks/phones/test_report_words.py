@@ -9,9 +9,12 @@ import pandas as pd
 import pytest
 
 from phonoscope.judgement.bootstrap import wilson_interval
-from phonoscope.report import words
-from phonoscope.report.content import Content, file_slug, read_content
-from phonoscope.report.tables import as_html_table, corpus_tables, footnoted, share_tables
+from phonoscope.report import numbers
+from phonoscope.report.labels import file_slug, in_order
+from phonoscope.report.tables import COLUMNS, as_html_table, footnoted
+from phonoscope.tasks.content import Content, read_content
+from phonoscope.tasks.phones import summary as words
+from phonoscope.tasks.phones.page_tables import corpus_tables, share_tables
 
 
 @pytest.fixture
@@ -27,12 +30,12 @@ def change(content: Content, table: str, **columns) -> None:
     ("value", "text"), [(0.5, "50.0 %"), (0.9625, "96.2 %"), (float("nan"), "–"), (None, "–"), (pd.NA, "–")]
 )
 def test_percent(value, text):
-    assert words.percent(value) == text
+    assert numbers.percent(value) == text
 
 
 @pytest.mark.parametrize(("p", "text"), [(0.0004, "< .001"), (0.0312, ".031"), (1.0, "1.000"), (np.nan, "–")])
 def test_p_values_as_journals_write_them(p, text):
-    assert words.p_value(p) == text
+    assert numbers.p_value(p) == text
 
 
 def test_baseline_inside_the_interval_is_no_victory(content):
@@ -51,7 +54,7 @@ def test_baseline_outside_the_interval_is_counted_in_points(content, baseline, s
 
 def test_perfect_score_gets_a_bound_from_its_units(content):
     change(content, "accuracy", estimate=1.0, low=1.0, high=1.0, n_units=12, unit="speaker")
-    bound = words.percent(wilson_interval(12, 12)[0])
+    bound = numbers.percent(wilson_interval(12, 12)[0])
     assert f"(no error; at least {bound}, judging by 12 speakers)" in " ".join(words.findings(content))
     assert words.headline(content)[0][:2] == ("accuracy", "100.0 %")
 
@@ -135,8 +138,7 @@ def test_reservations_are_written_once_below_the_table():
 
 def test_columns_are_numbers_short_or_long_and_missing_is_a_dash():
     table = pd.DataFrame({"n": [1.0, np.nan], "word": ["a", None], "text": ["b" * 60, "c"]})
-    plain = {name: (name, str) for name in ("n", "word", "text", "absent")}
-    made = as_html_table("x", "X", table, plain)
+    made = as_html_table("x", "X", table, ("n", "word", "text", "absent"))
     assert made.kinds == ["number", "short", "long"]
     assert made.rows[1] == ["–", "–", "c"]
 
@@ -156,4 +158,20 @@ def test_file_names_are_plain(label, slug):
 
 
 def test_labels_are_ordered_as_the_run_and_then_the_phone_table(content):
-    assert content.ordered(["zz", "ɑ", "u", "æ", "i", "u"]) == ["i", "u", "æ", "ɑ", "zz"]
+    assert in_order(["zz", "ɑ", "u", "æ", "i", "u"], content.labels) == ["i", "u", "æ", "ɑ", "zz"]
+
+
+def test_numbers_are_rounded_never_cut_and_have_true_minus_signs():
+    assert numbers.whole(1999.6) == "2\u202f000"
+    assert numbers.whole(float("nan")) == "–"
+    assert numbers.fixed(-0.256) == "−0.26"
+    assert numbers.one_decimal(np.float32(2.25)) == "2.2"
+
+
+def test_every_table_prints_a_column_alike_under_the_catalogues_heading():
+    table = pd.DataFrame({"p": [0.0001], "class": ["ɝ"], "unheard_of": [1.5]})
+    made = as_html_table("x", "X", table, ("class", "p", "unheard_of"), headings={"p": "p of it"})
+    assert made.headings == ["class", "p of it", "unheard_of"]
+    assert made.rows == [["/ɝ/", "< .001", "1.5"]]
+    assert as_html_table("x", "X", table, ["class"], name=str).rows == [["ɝ"]]
+    assert as_html_table("x", "X", table, ["p"]).headings == [COLUMNS["p"].heading]

@@ -20,8 +20,8 @@ import soundfile
 
 from phonoscope.errors import ExperimentError
 from phonoscope.report import write_report
-from phonoscope.report.content import read_content
-from phonoscope.report.html import download, letters_of
+from phonoscope.report.page import download, letters_of
+from phonoscope.tasks.content import read_content
 
 SECTIONS = ["summary", "corpus", "accuracy", "vowels", "maps", "profiles", "shares", "evidence", "claims", "provenance"]
 VOID = {"meta", "img", "br", "hr", "input", "link", "source", "path", "use", "rect", "image", "stop", "circle"}

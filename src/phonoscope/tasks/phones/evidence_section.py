@@ -15,11 +15,13 @@ from phonoscope.evidence.measure import Measure
 from phonoscope.evidence.measures import MEASURES
 from phonoscope.evidence.planted_results import planted_score
 from phonoscope.experiments.evidence_run import FACTS, FILLED, FOLDER
-from phonoscope.report.content import Content
 from phonoscope.report.evidence_figures import contrast_figure, measure_figure, measure_legend
+from phonoscope.report.labels import class_name, in_order
+from phonoscope.report.numbers import significant
+from phonoscope.report.page import Section
 from phonoscope.report.plates import Panel, Plate, make_panel
-from phonoscope.report.tables import Format, HtmlTable, as_html_table
-from phonoscope.report.words import p_value, signed
+from phonoscope.report.tables import HtmlTable, as_html_table
+from phonoscope.tasks.content import Content
 
 _FORMANTS = ("F1", "F2", "F3")
 _BETTER = {"higher": ", more is better", "lower": ", less is better", "neither": ""}
@@ -56,6 +58,19 @@ def read_evidence(content: Content) -> Evidence | None:
     facts = json.loads((folder / FACTS).read_text(encoding="utf-8"))
     tables = {name: pd.read_parquet(folder / "tables" / f"{name}.parquet") for name in facts["tables"]}
     return Evidence(facts, tables)
+
+
+def evidence_section(content: Content) -> Section:
+    """The section of the page."""
+    evidence = read_evidence(content)
+    return Section(
+        "evidence",
+        "Can the maps be believed?",
+        evidence_text(content, evidence),
+        evidence_plates(content, evidence),
+        evidence_tables(evidence),
+        measure_table(evidence),
+    )
 
 
 def evidence_text(content: Content, evidence: Evidence | None) -> list[str]:
@@ -199,9 +214,9 @@ def _following_plate(evidence: Evidence) -> Plate:
 
 def _removal_plate(content: Content, table: pd.DataFrame) -> Plate:
     panels = []
-    for position, label in enumerate(content.ordered(table["label"])):
+    for position, label in enumerate(in_order(table["label"], content.labels)):
         rows = table[table["label"] == label].rename(columns={"formant": "method", "effect": "value"})
-        name = "all classes" if label == "all" else content.name(label)
+        name = "all classes" if label == "all" else class_name(label)
         panels.append(
             _panel(
                 f"removal-{position + 1}",
@@ -246,7 +261,7 @@ def _contrast_plate(content: Content, contrasts: pd.DataFrame) -> Plate:
     )
 
 
-def evidence_tables(content: Content, evidence: Evidence | None) -> list[HtmlTable]:
+def evidence_tables(evidence: Evidence | None) -> list[HtmlTable]:
     """One line a method; what people confuse beside what the network does."""
     if evidence is None:
         return []
@@ -254,16 +269,10 @@ def evidence_tables(content: Content, evidence: Evidence | None) -> list[HtmlTab
     people = evidence.tables.get("asymmetry", pd.DataFrame())
     if len(people) and people["human_a_as_b"].notna().any():
         known = people[people["human_a_as_b"].notna() | people["human_b_as_a"].notna()]
-        columns: dict[str, tuple[str, Format]] = {
-            "label_a": ("spoken", content.name),
-            "label_b": ("taken for", content.name),
-            "percent_a_as_b": ("network", _percent),
-            "percent_b_as_a": ("the other way", _percent),
-            "human_a_as_b": ("people", _percent),
-            "human_b_as_a": ("the other way", _percent),
-            "agrees": ("same direction", lambda value: "yes" if value else "no"),
-        }
-        tables.append(as_html_table("human", "Asymmetric confusions, beside those of 20 listeners", known, columns))
+        rates = ("percent_a_as_b", "percent_b_as_a", "human_a_as_b", "human_b_as_a")
+        headings = {"percent_a_as_b": "network", "percent_b_as_a": "the other way"}
+        title = "Asymmetric confusions, beside those of 20 listeners"
+        tables.append(as_html_table("human", title, known, ("label_a", "label_b", *rates, "agrees"), headings=headings))
     return tables
 
 
@@ -282,18 +291,8 @@ def _method_table(evidence: Evidence) -> HtmlTable:
         rows[f"share-{null}"] = rows["method"].map(pooled.set_index("method")["ratio"])
     overlap = evidence.tables["specificity"].set_index("method")
     rows["rho"], rows["p"] = rows["method"].map(overlap["rho"]), rows["method"].map(overlap["p"])
-    columns: dict[str, tuple[str, Format]] = {
-        "method": ("method", str),
-        "planted": ("finds planted cues", lambda value: f"{value:.2f}"),
-        "randomisation": ("random weights", str),
-        "causal-agreement": ("agrees with filtering (ρ)", signed),
-        "deletion": ("deletion", signed),
-        "class-similarity": ("classes alike (r)", signed),
-        "share-run": ("F1–F3 over chance", lambda value: f"{value:.2f}"),
-        "share-class": ("within the class", lambda value: f"{value:.2f}"),
-        "rho": ("overlap explains confusions (ρ)", signed),
-        "p": ("p", p_value),
-    }
+    names = ("method", "planted", "randomisation", "causal-agreement", "deletion", "class-similarity")
+    columns = (*names, "share-run", "share-class", "rho", "p")
     return as_html_table("methods", "Methods in one line each", rows, columns)
 
 
@@ -306,27 +305,13 @@ def measure_table(evidence: Evidence | None) -> list[HtmlTable]:
     shown = table.assign(
         title=[measure.title for measure in known],
         better=[measure.better for measure in known],
-        range=[
-            f"{_number(value)} ({_number(low)} to {_number(high)})" if np.isfinite(low) else _number(value)
-            for value, low, high in zip(table["value"], table["low"], table["high"], strict=True)
-        ],
+        range=[_range(row) for row in table.to_dict("records")],
         shows=[measure.shows for measure in known],
     )
-    columns: dict[str, tuple[str, Format]] = {
-        "method": ("method", str),
-        "title": ("measure", str),
-        "range": ("value (95 %)", str),
-        "chance": ("chance", _number),
-        "better": ("better", str),
-        "shows": ("what it can and cannot show", str),
-        "note": ("note", str),
-    }
-    return [as_html_table("measures", "Every measure", shown, columns)]
+    columns = ("method", "title", "range", "chance", "better", "shows", "note")
+    return [as_html_table("measures", "Every measure", shown, columns, headings={"range": "value (95 %)"})]
 
 
-def _number(value: Any) -> str:
-    return f"{float(value):.3g}" if np.isfinite(value) else "–"
-
-
-def _percent(value: float) -> str:
-    return f"{value:.1f} %"
+def _range(row: dict[Any, Any]) -> str:
+    value, low, high = (significant(row[name]) for name in ("value", "low", "high"))
+    return f"{value} ({low} to {high})" if np.isfinite(row["low"]) else value

@@ -11,14 +11,16 @@ import pandas as pd
 
 from phonoscope.audio import read_audio
 from phonoscope.errors import PhonoscopeError
-from phonoscope.report.content import Content
-from phonoscope.report.plates import Plate, make_panel, panel_name
-from phonoscope.report.sounds import token_sounds
+from phonoscope.report.labels import class_name
+from phonoscope.report.plates import Plate, Sound, make_panel, panel_name
+from phonoscope.report.sounds import equally_loud, ramped, wav_address
 from phonoscope.report.spectrograms import example_figure
+from phonoscope.tasks.content import Content
 
 if TYPE_CHECKING:
     from phonoscope.frontends import FrontEnd
 
+LONGEST_SECONDS = 4.0  # longer sounds stay in the run folder: the page must stay small
 SHOWN_PER_CLASS = 2  # of those that the run kept: a page for phones
 
 
@@ -51,7 +53,7 @@ def example_plate(content: Content) -> Plate | None:
                 rate,
                 (float(row["start"]), float(row["end"])),
                 max_hz=content.max_hz,
-                title=_title(content, row),
+                title=_title(row),
                 formants=formants.loc[row["token"]].to_dict() if row["token"] in formants.index else None,
                 seen=seen,
                 time_label=content.time_label,
@@ -61,9 +63,9 @@ def example_plate(content: Content) -> Plate | None:
             continue
         name = panel_name("example", position, str(row["class"]))
         length = 1000 * (row["end"] - row["start"])
-        alt = f"Wide-band spectrogram of {_title(content, row)}, {length:.0f} ms, token {row['token']}."
-        sounds, heard = token_sounds(content, row, waveform, rate)
-        panels.append(make_panel(name, figure, alt, f"{row['token']}, {length:.0f} ms. {heard}".strip(), sounds))
+        alt = f"Wide-band spectrogram of {_title(row)}, {length:.0f} ms, token {row['token']}."
+        sounds, note = token_sounds(content, row, waveform, rate)
+        panels.append(make_panel(name, figure, alt, f"{row['token']}, {length:.0f} ms. {note}".strip(), sounds))
     missing = " ".join(filter(None, [unseen, *(f"An example is missing: {reason}." for reason in lost)]))
     return Plate(
         "examples",
@@ -134,6 +136,45 @@ def _sound_path(content: Content, file: str) -> Path:
     return inside if inside.is_file() else content.run.folder / file
 
 
-def _title(content: Content, row: Mapping[Any, Any]) -> str:
-    own = content.name(row["class"])
-    return own if bool(row["correct"]) else f"{own} taken for {content.name(row['predicted'])}"
+def _title(row: Mapping[Any, Any]) -> str:
+    spoken = class_name(row["class"])
+    return spoken if bool(row["correct"]) else f"{spoken} taken for {class_name(row['predicted'])}"
+
+
+def token_sounds(
+    content: Content, row: Mapping[Any, Any], waveform: np.ndarray, sample_rate: int
+) -> tuple[list[Sound], str]:
+    """Return the sounds of an example token, equally loud, and a sentence on what is missing or worth knowing.
+
+    Parameters
+    ----------
+    row
+        Of the run's examples: ``token, class, start, end`` (s in the waveform).
+    waveform : ndarray (sample,)
+        The token with as much context before as after it.
+    """
+    from phonoscope.attribution.listening import masked_sounds
+
+    if len(waveform) > LONGEST_SECONDS * sample_rate:
+        return [], f"Longer than {LONGEST_SECONDS:g} s: the sound stays in the run folder."
+    start, end = (round(float(row[limit]) * sample_rate) for limit in ("start", "end"))
+    name = f"{class_name(row['class'])}, token {row['token']}"
+    parts = [("in its surroundings", ramped(waveform, sample_rate), f"{name}, with its surroundings")]
+    parts.append(("the token", ramped(waveform[start:end], sample_rate), f"{name}, alone"))
+    note = ""
+    try:
+        token_map = content.run.maps(content.method, [str(row["token"])])[0]
+        masked = masked_sounds(waveform, sample_rate, token_map, context_seconds=float(row["start"]))
+    except PhonoscopeError as error:
+        note = f"Nothing can be masked: {error}."
+    else:
+        if np.any(masked.only):
+            parts.append(("only what the map marks", masked.only, f"{name}, only what the map points at"))
+            note = f"{100 * masked.power_share:.0f} % of its power lies under the map."
+        else:
+            note = "Nothing in the map speaks for the class, so nothing can be let through."
+        parts.append(("with that removed", masked.without, f"{name}, without what the map points at"))
+    loud = equally_loud([sound for _, sound, _ in parts])
+    return [
+        Sound(label, wav_address(sound, sample_rate), alt) for (label, _, alt), sound in zip(parts, loud, strict=True)
+    ], note

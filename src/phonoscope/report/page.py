@@ -10,7 +10,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
@@ -59,11 +58,22 @@ class Summary:
     created: str = ""
 
 
-def write_page(out: Path, summary: Summary, sections: Sequence[Section], formats: Sequence[str] = ("svg",)) -> Path:
+@dataclass(frozen=True)
+class Page:
+    """A whole page: its summary, and its sections in the order in which they are read."""
+
+    summary: Summary
+    sections: list[Section]
+
+
+def write_page(out: Path, page: Page, formats: Sequence[str] = ("svg",)) -> Path:
     """Write the page, and beside it every figure in the formats asked for and its data (CSV).
 
     Parameters
     ----------
+    out : Path
+        The HTML file; figures and data go to ``figures/`` beside it.
+    page : Page
     formats : sequence of {"svg", "pdf", "png"}
         Files beside the page; the page itself needs none of them.
 
@@ -74,14 +84,14 @@ def write_page(out: Path, summary: Summary, sections: Sequence[Section], formats
     """
     check_formats(formats)
     beside = out.parent / FIGURES_NAME
-    for section in sections:
+    for section in page.sections:
         for plate in section.plates:
             for panel in [*plate.panels, *filter(None, [plate.legend])]:
                 _write_panel(beside, panel, formats)
             write_text(beside / f"{plate.key}.csv", plate.data.to_csv(index=False))
         for table in [*section.tables, *section.folded]:
             write_text(beside / f"{table.key}.csv", table.data.to_csv(index=False))
-    return write_text(out, render(summary, sections))
+    return write_text(out, render(page))
 
 
 def check_formats(formats: Sequence[str]) -> None:
@@ -91,7 +101,7 @@ def check_formats(formats: Sequence[str]) -> None:
             raise PhonoscopeError(f"figures cannot be written as {name!r}; choose among {', '.join(FORMATS)}")
 
 
-def render(summary: Summary, sections: Sequence[Section]) -> str:
+def render(page: Page) -> str:
     """HTML of the page; every text is escaped, only figures drawn here are markup.
 
     A policy in the page forbids the browser to fetch anything, and to run any script but the page's own.
@@ -107,9 +117,9 @@ def render(summary: Summary, sections: Sequence[Section]) -> str:
     environment.filters["figure"] = _figure
     environment.filters["download"] = download
     script = (_TEMPLATES / "script.js").read_text(encoding="utf-8")
-    page = environment.get_template("report.html").render(
-        summary=summary,
-        sections=sections,
+    text = environment.get_template("report.html").render(
+        summary=page.summary,
+        sections=page.sections,
         style=Markup((_TEMPLATES / "style.css").read_text(encoding="utf-8")),
         script=Markup(script),
         policy=Markup(_policy(script)),
@@ -117,7 +127,7 @@ def render(summary: Summary, sections: Sequence[Section]) -> str:
         figures=FIGURES_NAME,
     )
     # which rare letters there are is known only now; the mark stands once, in the style, before any text
-    return page.replace("{{letters}}", letters_of(page), 1)
+    return text.replace("{{letters}}", letters_of(text), 1)
 
 
 def download(data: pd.DataFrame, key: str) -> tuple[str, str]:
@@ -180,15 +190,3 @@ def _write_panel(folder: Path, panel: Panel, formats: Sequence[str]) -> None:
             write_text(folder / f"{panel.name}.svg", panel.svg)
         else:
             save_figure(panel.figure, folder / f"{panel.name}.{name}", dots_per_inch=200)
-
-
-def flat(settings: Any, prefix: str = "") -> list[tuple[str, str]]:
-    """Nested settings as lines ``training.epochs = 12``."""
-    lines = []
-    for key, value in settings.items():
-        name = f"{prefix}{key}"
-        if isinstance(value, dict) and value:
-            lines += flat(value, f"{name}.")
-        else:
-            lines.append((name, ", ".join(map(str, value)) if isinstance(value, list) else str(value)))
-    return lines

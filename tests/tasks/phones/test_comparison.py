@@ -10,9 +10,9 @@ from typer.testing import CliRunner
 from phonoscope.cli import app
 from phonoscope.errors import ExperimentError
 from phonoscope.report import write_comparison
-from phonoscope.report.comparison import compare, difference_test, measure
-from phonoscope.report.comparison_page import _places
-from phonoscope.report.content import read_content
+from phonoscope.tasks.content import read_content
+from phonoscope.tasks.phones.comparison import compare, measure
+from phonoscope.tasks.phones.comparison_page import _places
 
 
 @pytest.fixture(scope="module")
@@ -58,33 +58,6 @@ def test_runs_without_a_common_class_are_refused(compared, fake_runs):
     other = fake_runs("three", labels=("ɑ",))
     with pytest.raises(ExperimentError, match="no class in common"):
         compare(measured(compared[0], "a"), measured(other, "b"))
-
-
-def test_difference_of_unrelated_groups_is_calibrated():
-    rng = np.random.default_rng(0)
-    p = []
-    for number in range(150):
-        groups = [rng.normal(0, 1, 60) + rng.normal(0, 1, 12).repeat(5) for _ in range(2)]
-        clusters = pd.DataFrame({"speaker": np.arange(12).repeat(5)})
-        p.append(difference_test(*groups, (clusters, clusters), paired=False, seed=number)["p"])
-    assert (
-        np.mean(np.array(p) < 0.05) < 0.13
-    )  # resampling 12 units is a little too bold; taking tokens as units gives 0.3
-
-
-def test_pairs_are_tested_by_units_not_tokens():
-    speaker = pd.DataFrame({"speaker": np.arange(8).repeat(50)})
-    first = np.ones(400)
-    second = np.where(speaker["speaker"] < 1, 0.0, 1.0)  # one speaker makes all of the difference
-    found = difference_test(first, second, (speaker, speaker), paired=True)
-    assert found["difference"] == pytest.approx(50 / 400)
-    assert found["p"] == 1.0
-    assert found["n_units"] == 8
-
-
-def test_too_few_units_have_no_p():
-    found = difference_test(np.ones(4), np.zeros(4), (None, None), paired=True)
-    assert np.isnan(found["p"])
 
 
 def test_page_says_what_differs_and_how_it_was_tested(compared, tmp_path):

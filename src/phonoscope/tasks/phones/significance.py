@@ -8,7 +8,7 @@ import xarray as xr
 
 from phonoscope.errors import PhonoscopeError
 from phonoscope.phonetics.grids import ALPHA, class_difference
-from phonoscope.report.content import Content
+from phonoscope.tasks.content import Content
 
 MOST_VALUES = 60_000_000  # of all maps together: more would not fit beside the rest in a laptop's memory
 
@@ -18,11 +18,11 @@ def compare_with_chance(content: Content, method: str | None = None) -> xr.Datas
 
     Classes and speakers come from the run's tokens. See `class_difference` for null and correction.
     """
-    own = str(content.facts.get("method", "cam")) if method is None else method
+    method = content.method if method is None else method
     if "class" not in content.tokens:
         return None
     try:
-        maps = content.run.maps(own)
+        maps = content.run.maps(method)
     except PhonoscopeError:
         return None
     if maps.size > MOST_VALUES:

@@ -1,9 +1,8 @@
-"""What a report is made of: one run, read once, with the facts that several figures share."""
+"""What reports and figures are made of: one run, read once, with the facts that several figures share."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -12,7 +11,6 @@ import pandas as pd
 
 from phonoscope.errors import ExperimentError
 from phonoscope.experiments.folder import Run
-from phonoscope.phones import phones
 from phonoscope.report.bands import class_formants
 
 TABLES = (
@@ -68,26 +66,25 @@ class Content:
     bands: pd.DataFrame
     absent: dict[str, str] = field(default_factory=dict)
 
-    def ordered(self, labels: Iterable[Any]) -> list[Any]:
-        """Each label once: classes in the classifier's order, then phones in the phone table's, then the rest."""
-        present = dict.fromkeys(labels)
-        known = dict.fromkeys([*self.labels, *_aliases()])
-        return [*(label for label in known if label in present), *(label for label in present if label not in known)]
+    @property
+    def method(self) -> str:
+        """Method of the run's maps."""
+        return str(self.facts.get("method", "cam"))
 
-    def name(self, label: Any) -> str:
-        """A class as it is written in running text: IPA between slashes, other names as they are."""
-        return f"/{label}/" if label in _aliases() else str(label)
+    def bands_of(self, label: str) -> pd.DataFrame:
+        """Mean formants of a class."""
+        return self.bands[self.bands["class"] == label]
 
 
-def read_content(folder: str | Path) -> Content:
-    """Read the run in a folder; what is missing is noted, not fatal, except ``run.json`` itself.
+def read_content(source: Run | str | Path) -> Content:
+    """Read a run or the one in a folder; what is missing is noted, not fatal, except ``run.json`` itself.
 
     Raises
     ------
     ExperimentError
         If the folder holds no finished run, or its upper frequency border is not known.
     """
-    run = Run(folder)
+    run = source if isinstance(source, Run) else Run(source)
     facts = run.facts
     absent: dict[str, str] = {}
 
@@ -123,16 +120,6 @@ def read_content(folder: str | Path) -> Content:
         absent=absent,
         **parts,
     )
-
-
-def file_slug(label: str) -> str:
-    """A class in plain ASCII for file names: the phone table's alias, else its letters and digits; may be empty."""
-    alias = _aliases().get(label, label)
-    return "".join(letter for letter in alias if letter.isascii() and letter.isalnum())
-
-
-def _aliases() -> dict[str, str]:
-    return {phone.label: phone.alias for phone in phones()}
 
 
 def _axes(run: Run) -> tuple[float, float, str]:

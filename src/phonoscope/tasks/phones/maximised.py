@@ -15,7 +15,7 @@ from phonoscope.audio import write_audio
 from phonoscope.experiments.folder import Run
 from phonoscope.experiments.held_out import load_classifier
 from phonoscope.files import write_json, write_with
-from phonoscope.report.content import file_slug
+from phonoscope.report.labels import file_slug
 from phonoscope.report.maps import cell_limits
 from phonoscope.report.spectrograms import draw_input
 from phonoscope.report.style import new_figure

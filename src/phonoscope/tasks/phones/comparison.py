@@ -6,31 +6,20 @@ A pair of runs shares tokens when names, times and classes agree; otherwise the 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import pandas as pd
 import xarray as xr
-from scipy.special import stdtr
 
 from phonoscope.errors import ExperimentError, PhonoscopeError
-from phonoscope.judgement.bootstrap import (
-    MIN_UNITS,
-    holm,
-    interval_of,
-    resampling_unit,
-    sign_flip_p,
-    unit_sums,
-    unit_weights,
-)
+from phonoscope.judgement.bootstrap import holm
+from phonoscope.judgement.differences import N_FLIPS, difference_test
 from phonoscope.phonetics.grids import group_difference, paired_difference
 from phonoscope.phonetics.profiles import cell_centres, density, profile
 from phonoscope.phonetics.shares import token_shares
-from phonoscope.report.content import Content
+from phonoscope.tasks.content import Content
 
 FEWEST_COMMON = 20  # tokens: fewer in common are not worth a paired test
-N_BOOTSTRAP = 2000
-N_FLIPS = 2000
 
 
 @dataclass(frozen=True)
@@ -76,7 +65,7 @@ def measure(content: Content, name: str) -> Measured:
     tokens["hit"] = (tokens["class"] == tokens["predicted"]).astype(float)
     profiles = None
     try:
-        maps = content.run.maps(str(content.facts.get("method", "cam")))
+        maps = content.run.maps(content.method)
         order = pd.Index(maps["token"].values.astype(str)).get_indexer(pd.Index(tokens["token"]))
         if (order >= 0).all():
             profiles = profile(maps[order])
@@ -134,66 +123,6 @@ def _common(first: pd.DataFrame, second: pd.DataFrame) -> pd.DataFrame:
     both = left.merge(right, on=["token", "class"], suffixes=("", "_b"))
     same = (both["start"] - both["start_b"]).abs().lt(1e-3) & (both["end"] - both["end_b"]).abs().lt(1e-3)
     return both.loc[same, ["first", "second"]].reset_index(drop=True)
-
-
-def difference_test(
-    first: np.ndarray,
-    second: np.ndarray,
-    clusters: tuple[pd.DataFrame | None, pd.DataFrame | None],
-    *,
-    paired: bool,
-    seed: int = 0,
-) -> dict[str, Any]:
-    """Difference of two means with its 95 % interval and p, by units.
-
-    Parameters
-    ----------
-    first, second : ndarray (token,)
-        Finite values; the same tokens in the same order if `paired`.
-    clusters
-        Levels of each, from the highest down; the first's serve both if `paired`.
-
-    Returns
-    -------
-    dict
-        ``first, second`` (means), ``difference, low, high, p, n_first, n_second, n_units, unit, test``.
-    """
-    if len(first) == 0 or len(second) == 0:
-        empty = dict.fromkeys(("first", "second", "difference", "low", "high", "p"), np.nan)
-        return empty | {"n_first": len(first), "n_second": len(second), "n_units": 0, "unit": "", "test": "no token"}
-    found: dict[str, Any] = {"first": float(np.mean(first)), "second": float(np.mean(second))}
-    found["difference"] = found["first"] - found["second"]
-    unit = resampling_unit(clusters[0], len(first))
-    if paired:
-        change = np.asarray(first, dtype=float) - np.asarray(second, dtype=float)
-        sums, counts = unit_sums(change, unit.codes, unit.n_units), np.bincount(unit.codes).astype(float)
-        drawn = unit_weights(unit.n_units, N_BOOTSTRAP, seed)
-        samples = (drawn @ sums) / (drawn @ counts)
-        p = float(sign_flip_p(sums[:, None], N_FLIPS, seed)[0]) if unit.n_units >= MIN_UNITS else np.nan
-        test = f"signs of {unit.n_units} {unit.level}s flipped"
-        n_units = unit.n_units
-    else:
-        other = resampling_unit(clusters[1], len(second))
-        samples = _resampled(first, unit, seed) - _resampled(second, other, seed + 1)
-        n_units = min(unit.n_units, other.n_units)
-        finite = samples[np.isfinite(samples)]
-        # as of the interval: few units vary too little among themselves and call for Student's t
-        error = float(finite.std(ddof=1)) * np.sqrt(n_units / (n_units - 1)) if n_units > 1 else 0.0
-        p = np.nan
-        if n_units >= MIN_UNITS:
-            t = abs(found["difference"]) / error if error > 0 else (np.inf if found["difference"] else 0.0)
-            p = float(2 * stdtr(n_units - 1, -t))
-        level = unit.level if unit.level == other.level else f"{unit.level}s and {other.level}"
-        test = f"{unit.n_units} and {other.n_units} {level}s resampled"
-    low, high = interval_of(samples, n_units=n_units) if n_units > 1 else (np.nan, np.nan)
-    sizes = {"n_first": len(first), "n_second": len(second), "n_units": n_units, "unit": unit.level, "test": test}
-    return found | {"low": float(low), "high": float(high), "p": p} | sizes
-
-
-def _resampled(values: np.ndarray, unit: Any, seed: int) -> np.ndarray:
-    drawn = unit_weights(unit.n_units, N_BOOTSTRAP, seed)
-    sums = unit_sums(np.asarray(values, dtype=float), unit.codes, unit.n_units)
-    return (drawn @ sums) / (drawn @ np.bincount(unit.codes).astype(float))
 
 
 def _clusters(tokens: pd.DataFrame) -> pd.DataFrame | None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
+import sys
+from collections.abc import Iterator
+from importlib import metadata
 
 import numpy as np
 import pandas as pd
@@ -20,15 +22,15 @@ from phonoscope.cli.figure import figure as command
 from phonoscope.errors import PhonoscopeError
 from phonoscope.frontends import Spectrogram
 from phonoscope.phonetics.confusions import asymmetry_table
-from phonoscope.report import asymmetry, gallery, overlays, speech, vowel_scales
-from phonoscope.report.content import read_content
-from phonoscope.report.figures import FIGURES, draw, drawing, figure_of_run
+from phonoscope.report import asymmetry, overlays, speech, vowel_scales
 from phonoscope.report.printed import print_figure, save_figure, undrawable
-from phonoscope.report.significance import chance_cells, compare_with_chance
+from phonoscope.tasks.content import read_content
+from phonoscope.tasks.figures import FIGURES, draw, figure_of_run
+from phonoscope.tasks.phones.significance import chance_cells, compare_with_chance
 
 IPA = "i æ ɝ ɑ u p t k f s tʃ ʃ θ"
 RATE = 16_000
-OF_TABLES = [name for name, kind in FIGURES.items() if kind.of_run.startswith("figures_of_tables")]
+OF_TABLES = [*(name for name, figure in FIGURES.items() if figure.task == "phones"), "truth"]
 
 
 def new_axes():
@@ -39,15 +41,17 @@ def new_axes():
 
 
 @pytest.mark.parametrize("name", FIGURES)
-def test_every_figure_names_functions_that_exist_and_has_an_example(name):
-    assert callable(drawing(name))
-    assert name in gallery.EXAMPLES
-    assert len(FIGURES[name].says) > 20
-    assert FIGURES[name].needs
+def test_every_figure_says_what_it_is_under_its_own_name(name):
+    figure = FIGURES[name]
+    assert figure.name == name
+    assert callable(figure.draw)
+    assert callable(figure.example)
+    assert len(figure.says) > 20
+    assert figure.needs
 
 
 def test_unknown_figure_is_refused_with_the_names():
-    with pytest.raises(PhonoscopeError, match=r"no figure 'profil'; there are .*profile"):
+    with pytest.raises(PhonoscopeError, match=r"figure 'profil' is not known; choose one of .*profile"):
         draw("profil", new_axes())
 
 
@@ -58,16 +62,10 @@ def test_draw_returns_the_axes_it_drew_on():
     np.testing.assert_array_equal(axes.lines[0].get_ydata(), [1.0, 0.5])
 
 
-def test_the_gallery_page_is_current():
-    committed = Path(__file__).resolve().parents[2] / "docs" / "gallery.md"
-    assert committed.read_text(encoding="utf-8") == gallery.gallery_page(), (
-        "run: python -m phonoscope.report.gallery docs"
-    )
-
-
 @pytest.mark.parametrize("name", ["profile", "class-map", "map", "vowels", "asymmetry", "spectrogram-wide"])
 def test_examples_draw_labelled_axes_without_missing_letters(name):
-    figure = gallery.EXAMPLES[name]()
+    figure = print_figure(FIGURES[name].height_mm)
+    FIGURES[name].example(figure.subplots())
     assert figure.axes[0].get_xlabel() or figure.axes[0].child_axes
     assert figure.axes[0].get_ylabel() or name == "asymmetry"
     assert undrawable(figure) == set()
@@ -375,3 +373,78 @@ def test_networks_on_spectrograms_have_layers_but_no_first_layer_on_the_waveform
     figure = figure_of_run(run_with_sounds, "layers")
     assert len(figure.axes[0].get_xticklabels()) >= 3
     assert "random weights" in figure.axes[0].get_legend_handles_labels()[1]
+
+
+# A figure from outside the package: one file, no other edit
+
+
+TOY = """
+from phonoscope.tasks.figures import Figure
+
+
+def draw_counts(axes, counts):
+    axes.bar(range(len(counts)), counts)
+
+
+def of_run(request):
+    figure = request.canvas(40)
+    tokens = request.content.tokens
+    draw_counts(figure.subplots(), [int((tokens["class"] == label).sum()) for label in request.labels])
+    return figure
+
+
+COUNTS = Figure(
+    name="counts",
+    says="how many tokens each class has",
+    needs="a list of counts",
+    draw=draw_counts,
+    of_run=of_run,
+    example=lambda axes: draw_counts(axes, [3, 1, 2]),
+    title="Counts of {what}",
+    reading="A tall bar is a common class.",
+    choices=("class",),
+)
+NOTHING = 3
+"""
+
+
+@pytest.fixture
+def toy(tmp_path, monkeypatch) -> Iterator[str]:
+    (tmp_path / "toy_figure.py").write_text(TOY, encoding="utf-8")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    yield "toy_figure:COUNTS"
+    sys.modules.pop("toy_figure", None)
+
+
+def test_a_figure_of_ones_own_is_drawn_by_its_import_path(toy, two_vowels, tmp_path):
+    assert len(figure_of_run(two_vowels, toy).axes[0].patches) == 2
+    assert len(figure_of_run(two_vowels, toy, label="i").axes[0].patches) == 1
+    assert len(draw(toy, new_axes(), [1, 2, 3]).patches) == 3
+    with pytest.raises(PhonoscopeError, match="--token means nothing for the figure toy_figure:COUNTS"):
+        figure_of_run(two_vowels, toy, token="a")
+    out = tmp_path / "counts.svg"
+    done = run_command(str(two_vowels), toy, "--class", "u", "--out", str(out))
+    assert done.exit_code == 0, done.output
+    assert out.read_text(encoding="utf-8").startswith("<?xml")
+
+
+def test_a_figure_announced_by_a_package_has_a_name(toy, two_vowels, monkeypatch):
+    point = metadata.EntryPoint("counts", toy, "phonoscope.figures")
+    monkeypatch.setattr(metadata, "entry_points", lambda group: [point] if group == "phonoscope.figures" else [])
+    FIGURES.__dict__.pop("_announced", None)
+    assert "counts  " in run_command("--list").output
+    assert len(figure_of_run(two_vowels, "counts").axes[0].patches) == 2
+    FIGURES.__dict__.pop("_announced")
+
+
+def test_what_is_no_figure_is_refused(toy, two_vowels):
+    with pytest.raises(PhonoscopeError, match=r"toy_figure:NOTHING is a int; a .*Figure is expected"):
+        figure_of_run(two_vowels, "toy_figure:NOTHING")
+
+
+def test_plates_take_caption_and_reading_from_the_figure(toy):
+    from phonoscope.tasks.figures import find_figure
+
+    plate = find_figure(toy).plate([], pd.DataFrame(), what="vowels", width="half")
+    assert (plate.key, plate.title, plate.width) == ("counts", "Counts of vowels", "half")
+    assert plate.reading == "A tall bar is a common class."

@@ -9,15 +9,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from phonoscope.errors import ExperimentError
 from phonoscope.phonetics.grids import ALPHA
-from phonoscope.report.comparison import Comparison, compare, measure
-from phonoscope.report.content import read_content
-from phonoscope.report.html import Section, Summary, check_formats, flat, write_page
+from phonoscope.report.labels import class_name
+from phonoscope.report.numbers import FEW_UNITS, p_value
+from phonoscope.report.page import Page, Section, Summary
 from phonoscope.report.plates import Panel, Plate, make_panel, panel_name
 from phonoscope.report.style import CLASS_COLOURS, FAINT, INK, MUTED, PAPER, POINTS, RULE, dress, new_figure, plain
-from phonoscope.report.tables import Format, HtmlTable, as_html_table
-from phonoscope.report.words import FEW_UNITS, p_value
+from phonoscope.report.tables import HtmlTable, as_html_table
+from phonoscope.tasks.content import Content
+from phonoscope.tasks.phones.comparison import Comparison, compare, measure
+from phonoscope.tasks.sections import flat_settings
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -28,40 +29,21 @@ _HEADLINE = "F1–F3"
 _SAID_BY_THE_TITLE = ("name", "question", "paper")
 
 
-def write_comparison(
-    runs: Sequence[str | Path], out: str | Path, *, formats: Sequence[str] = ("svg",), seed: int = 0
-) -> Path:
-    """Write a report that compares the first run with each of the others.
-
-    Parameters
-    ----------
-    runs : sequence of paths
-        Two or more finished runs on phones.
-    out : path
-        The HTML file; figures and data are written beside it.
-    formats : sequence of {"svg", "pdf", "png"}
-        Of the figures beside the page.
+def comparison_page(contents: Sequence[Content], *, seed: int = 0) -> Page:
+    """Return the page that compares the first run with each of the others.
 
     Raises
     ------
     ExperimentError
-        If there are fewer than two runs, one is not finished or of another kind, or two have no class in common.
+        If two have no class in common.
     """
-    check_formats(formats)
-    if len(runs) < 2:
-        raise ExperimentError("a comparison needs two runs or more")
-    contents = [read_content(run) for run in runs]
-    for content in contents:
-        if content.facts.get("kind") in ("waveform", "spoof"):
-            raise ExperimentError(
-                f"{content.run.folder} is a run on whole recordings; runs on phones are compared here"
-            )
-    measured = [measure(one, name) for one, name in zip(contents, _names(runs), strict=True)]
-    compared = [compare(measured[0], other, seed=seed) for other in measured[1:]]
+    names = _names([content.run.folder for content in contents])
+    first, *others = [measure(content, name) for content, name in zip(contents, names, strict=True)]
+    compared = [compare(first, other, seed=seed) for other in others]
     sections = [_settings_section(compared)]
-    for number, one in enumerate(compared, start=1):
-        sections.append(_comparison_section(one, number, alone=len(compared) == 1))
-    return write_page(Path(out), _summary(compared), sections, formats)
+    for number, comparison in enumerate(compared, start=1):
+        sections.append(_comparison_section(comparison, number, alone=len(compared) == 1))
+    return Page(_summary(compared), sections)
 
 
 def _names(runs: Sequence[str | Path]) -> list[str]:
@@ -96,7 +78,6 @@ def _summary(compared: Sequence[Comparison]) -> Summary:
 
 
 def _findings(one: Comparison) -> list[str]:
-    name = one.first.content.name
     row = one.accuracy.iloc[0]
     how = f"on the {one.common} tokens that both tested" if one.paired else "on their own tokens"
     said = [
@@ -116,7 +97,8 @@ def _findings(one: Comparison) -> list[str]:
                 f"less around {_places(less, one.profiles['frequency'])}" if len(less) else "",
             ]
             said.append(
-                f"{name(label)}: {one.first.name} puts {' and '.join(filter(None, where))} than {one.second.name}."
+                f"{class_name(label)}: {one.first.name} puts {' and '.join(filter(None, where))} than "
+                f"{one.second.name}."
             )
     shares = one.shares
     if len(shares):
@@ -161,7 +143,7 @@ def _doubts(one: Comparison) -> list[str]:
 
 def _settings_section(compared: Sequence[Comparison]) -> Section:
     runs = [compared[0].first, *(one.second for one in compared)]
-    settings = [dict(flat(run.content.facts.get("recipe", {}))) for run in runs]
+    settings = [dict(flat_settings(run.content.facts.get("recipe", {}))) for run in runs]
     for run, own in zip(runs, settings, strict=True):
         corpus = run.content.facts.get("corpus", {})
         own |= {f"corpus.{key}": str(corpus[key]) for key in ("name", "tokens", "speakers") if key in corpus}
@@ -175,8 +157,7 @@ def _settings_section(compared: Sequence[Comparison]) -> Section:
     if not rows:
         return Section("settings", "What was done differently", ["The recipes are the same."])
     table = pd.DataFrame(rows)
-    columns: dict[str, tuple[str, Format]] = {str(name): (str(name), str) for name in table}
-    shown = as_html_table("settings", "Settings that differ", table, columns)
+    shown = as_html_table("settings", "Settings that differ", table, [str(name) for name in table])
     return Section("settings", "What was done differently", [], [], [shown])
 
 
@@ -199,7 +180,7 @@ def _comparison_section(one: Comparison, number: int, *, alone: bool) -> Section
 
 
 def _accuracy_plate(one: Comparison, number: int) -> Plate:
-    rows = one.accuracy.assign(what=["all classes", *map(one.first.content.name, one.accuracy["label"][1:])])
+    rows = one.accuracy.assign(what=["all classes", *map(class_name, one.accuracy["label"][1:])])
     figure = _difference_figure(rows, "difference in tokens recognised (points)", 100.0)
     said = "; ".join(f"{r['what']} {100 * r['difference']:+.1f} points" for r in rows.to_dict("records"))
     return Plate(
@@ -238,12 +219,12 @@ def _profile_plate(one: Comparison, number: int) -> Plate:
     for position, label in enumerate(dict.fromkeys(one.profiles["label"])):
         rows = one.profiles[one.profiles["label"] == label]
         figure = profile_difference_figure(
-            rows, title=one.first.content.name(label), names=(one.first.name, one.second.name), max_hz=one.common_hz,
+            rows, title=class_name(label), names=(one.first.name, one.second.name), max_hz=one.common_hz,
             top=top, reach=reach,
         )  # fmt: skip
         sure = rows[(rows["p_region"] < ALPHA) & (rows["p_holm"] < ALPHA)]
         said = f"differs around {_places(sure, rows['frequency'])}" if len(sure) else "no significant difference"
-        alt = f"Profiles of {one.first.content.name(label)} in both runs: {said}."
+        alt = f"Profiles of {class_name(label)} in both runs: {said}."
         panels.append(make_panel(panel_name(f"profiles-{number}", position, label), figure, alt))
     return Plate(
         f"profiles-{number}",
@@ -308,22 +289,8 @@ def _difference_figure(rows: pd.DataFrame, label: str, scale: float) -> Figure:
 
 
 def _tables(one: Comparison, number: int) -> list[HtmlTable]:
-    def percent(value: float) -> str:
-        return f"{100 * value:.1f} %"
-
-    name = one.first.content.name
-    columns: dict[str, tuple[str, Format]] = {
-        "label": ("class", lambda label: "all" if label == "all" else name(label)),
-        "formant": ("band", str),
-        "first": (one.first.name, percent),
-        "second": (one.second.name, percent),
-        "range": ("difference (95 %)", str),
-        "p": ("p", p_value),
-        "p_holm": ("p (Holm)", p_value),
-        "n_first": ("tokens", str),
-        "n_second": ("tokens", str),
-        "test": ("how", str),
-    }
+    shares = {"share_first": one.first.name, "share_second": one.second.name}
+    columns = ("label", "formant", *shares, "range", "p", "p_holm", "n_first", "n_second", "how")
     tables = []
     for key, title, table in (
         (f"accuracies-{number}", "Tokens recognised", one.accuracy),
@@ -331,7 +298,8 @@ def _tables(one: Comparison, number: int) -> list[HtmlTable]:
     ):
         if len(table):
             shown = table.assign(range=[_range(row) for row in table.to_dict("records")])
-            tables.append(as_html_table(key, title, shown, columns))
+            named = shown.rename(columns={"first": "share_first", "second": "share_second", "test": "how"})
+            tables.append(as_html_table(key, title, named, columns, headings=shares, data=shown))
     return tables
 
 
