@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from phonoscope.tasks.phones.run import run_experiment
+from phonoscope.report.content import read_content
 
 from own_front_end import Resonances
 from phonoscope import Classifier, explain
@@ -15,8 +15,7 @@ from phonoscope.axes import FrequencyAxis
 from phonoscope.errors import ClassifierError
 from phonoscope.experiments.folder import Run
 from phonoscope.frontends import FRONT_ENDS, Spectrogram, Waveform, build_front_end
-from phonoscope.report.content import read_content
-from phonoscope.tasks.phones.recipe import load_recipe
+from phonoscope.tasks import load_recipe, run_experiment
 from phonoscope.training import TrainingRecipe, train
 
 RATE = 16000

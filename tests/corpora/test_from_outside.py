@@ -12,7 +12,7 @@ from phonoscope.cli import app
 from phonoscope.corpora import LAYOUTS, READERS, read_corpus, read_tokens
 from phonoscope.corpora.align import align_corpus
 from phonoscope.errors import CorpusError, ExperimentError
-from phonoscope.tasks.phones.recipe import load_recipe
+from phonoscope.tasks import load_recipe
 
 TOY = '''
 from pathlib import Path

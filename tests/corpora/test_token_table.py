@@ -12,7 +12,6 @@ import soundfile
 
 from phonoscope.audio import cut
 from phonoscope.corpora import TokenRules, read_corpus, read_tokens, summary, write_tokens
-from phonoscope.corpora.rules import given_rules
 from phonoscope.corpora.select import class_labels
 from phonoscope.corpora.textgrid import Interval, TextGrid, Tier, write_textgrid
 from phonoscope.errors import AudioError, CorpusError
@@ -157,10 +156,7 @@ def test_rules_are_known_by_name(corpus):
         assert f"``{name}``" in read_corpus.__doc__
 
 
-def test_rules_that_are_given():
-    given = given_rules(classes="paper", min_duration=0.0, phone_set="auto", stressed_only=False, balanced=True,
-                        mapping=None, exclude_words="")  # fmt: skip
-    assert given == {"classes": "paper", "min_duration": 0.0, "balanced": True}
+def test_words_to_leave_out_may_stand_in_one_text():
     assert TokenRules(exclude_words="a, the,").exclude_words == ("a", "the")
 
 
