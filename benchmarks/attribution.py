@@ -55,7 +55,6 @@ def pairs(network: str) -> Iterator[tuple[str, Pair]]:
     from captum import attr
 
     from phonoscope.attribution.method import parse_method, prepare_method
-    from phonoscope.attribution.registry import METHODS
 
     setting, batch = prepared_setting(network)
     module, inputs = setting.classifier.network, batch.inputs
@@ -65,7 +64,7 @@ def pairs(network: str) -> Iterator[tuple[str, Pair]]:
     fills = max(1, setting.examples // BATCH)
 
     def ours(method: str) -> Callable[[], Any]:
-        prepared = prepare_method(parse_method(method), setting, METHODS)
+        prepared = prepare_method(parse_method(method), setting)
         return lambda: prepared.function(batch).maps
 
     def windows(rows: int, columns: int) -> Callable[[], Any]:
@@ -107,9 +106,9 @@ def _as_it_is(peer: Any) -> Any:
 def prepared_setting(network: str) -> tuple[Any, Any]:
     """An untrained classifier, ready to be explained, and a batch of noise whose target is the first class."""
     import torch
+    from phonoscope.attribution.reference import Reference
 
     from phonoscope.attribution.method import Batch, Setting
-    from phonoscope.attribution.reference import Reference
     from phonoscope.classifier import Classifier
     from phonoscope.frontends import Spectrogram
 

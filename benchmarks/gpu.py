@@ -151,7 +151,7 @@ def passes_in_turn(rounds: int, size: Size, device: str, batch: int = 256) -> np
     """Seconds of explaining all tokens with class means, and of bare forward passes, array (round, 2)."""
     import torch
 
-    from phonoscope.attribution import ClassMeans, explain_batches
+    from phonoscope.attribution import ClassMeans, Explainer
 
     classifier, waveforms, labels = material(size.network, size.rows, size.columns, size.tokens)
     classifier.to(device).eval()
@@ -160,7 +160,7 @@ def passes_in_turn(rounds: int, size: Size, device: str, batch: int = 256) -> np
 
     def explained() -> None:
         means, first = ClassMeans(classifier.labels), 0
-        for maps in explain_batches(classifier, waveforms, "predicted", "cam", batch_size=batch):
+        for maps in Explainer(classifier, "cam").batches(waveforms, batch_size=batch):
             last = first + maps.sizes["token"]
             means.update(maps, true[first:last], maps["predicted"].values)
             first = last

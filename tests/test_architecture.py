@@ -42,7 +42,7 @@ LONG_SIGNATURES = {
     *("corpora.select.select", "corpora.table.build_table", "corpora.table.read_corpus"),
     *("evidence.faithful.faithfulness", "evidence.removal.formant_removal", "experiments.explaining.explain_tokens"),
     *("phonetics.shares.formant_shares", "report.filter_folder.write_filters", "tasks.phones.run.run_experiment"),
-    *("training.loop.train", "viewer.subject.subject_of"),
+    "training.loop.train",
 }
 UNDESCRIBED = {  # rooms
     *(

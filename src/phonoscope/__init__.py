@@ -27,7 +27,7 @@ _HOME = {
     "response_spectrum": "phonoscope.filters",
     "run_experiment": "phonoscope.tasks",
     "show": "phonoscope.report",
-    "write_report": "phonoscope.report",
+    "write_report": "phonoscope.tasks.reporting",
 }
 
 __all__ = ["__version__", *_HOME]

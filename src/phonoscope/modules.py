@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 
 import torch
 from torch import nn
@@ -24,20 +24,24 @@ def evaluation_mode(module: nn.Module) -> Generator[None]:
 
 
 @contextmanager
-def one_thread_if_small(module: nn.Module, *, weights: int = 1_000_000) -> Generator[None]:
-    """Let a network of fewer weights compute with one CPU thread.
+def one_thread() -> Generator[None]:
+    """Compute with one CPU thread inside the context."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
+
+
+def one_thread_if_small(module: nn.Module, *, weights: int = 1_000_000) -> AbstractContextManager[None]:
+    """Let a network of fewer weights compute with one CPU thread inside the context.
 
     Its operations are too short to be shared out: on a busy machine threads that wait for each other cost more than
     they bring. With one thread the sums do not depend on the number of cores either: the same seed gives the same
     weights on every machine of the same type (another processor may add in another order).
     """
-    threads = torch.get_num_threads()
-    if sum(parameter.numel() for parameter in module.parameters()) < weights:
-        torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(threads)
+    return one_thread() if sum(parameter.numel() for parameter in module.parameters()) < weights else nullcontext()
 
 
 def named_layer(network: nn.Module, layer: str) -> nn.Module:

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from phonoscope.corpora.select import class_labels
-from phonoscope.errors import ExperimentError
+from phonoscope.errors import ExperimentError, PhonoscopeError
 from phonoscope.experiments.recipe import recipe_from
 from phonoscope.experiments.toml_text import to_toml
 from phonoscope.phones import paper_voiceless, paper_vowels
@@ -76,7 +76,7 @@ def test_missing_values_are_left_out_and_other_things_refused():
     ],
 )
 def test_entries_that_are_not_understood_are_refused(values, says):
-    with pytest.raises(ExperimentError, match=says):
+    with pytest.raises(PhonoscopeError, match=says):
         recipe_from(PhonesRecipe, {"name": "x", **values})
     with pytest.raises(ExperimentError, match="no name"):
         recipe_from(PhonesRecipe, {k: v for k, v in values.items() if k == "title" and isinstance(v, str)})

@@ -53,9 +53,7 @@ def prepare(watch, monkeypatch):
         inputs = TokenInputs(classifier.front_end, waveforms, device=device, cache_bytes=None if kept else 0)
         recipe = TrainingRecipe(epochs=1, min_steps=0, batch_size=8)
         parts = np.arange(30), np.arange(30, 40)
-        training = _Training.prepare(
-            classifier, waveforms, labels, *parts, recipe, Processes(), torch.device(device), inputs
-        )
+        training = _Training(classifier, waveforms, labels, *parts, recipe, Processes(), torch.device(device), inputs)
         training.optimizer.register_step_post_hook(lambda *_: setattr(watch, "steps", watch.steps + 1))
         return training
 

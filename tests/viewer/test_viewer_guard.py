@@ -9,8 +9,8 @@ import soundfile
 from starlette.testclient import TestClient
 
 from phonoscope.viewer.app import build_app
-from phonoscope.viewer.own import MOST_BYTES, MOST_SECONDS
 from phonoscope.viewer.session import Session
+from phonoscope.viewer.uploads import MOST_BYTES, MOST_SECONDS
 
 PORT = 8123
 TOKEN = "a-token"

@@ -81,8 +81,8 @@ def test_pages_make_up_the_whole_and_places_are_those_of_the_pages(columns: Toke
     names = [row[0] for page in whole for row in page]
     assert len(names) == len(set(names)) == len(columns)
     for place in (0, 5, len(names) - 1):
-        assert columns.place(wanted, names[place]) == place
-    assert columns.place(Wanted(class_="none such"), names[0]) is None
+        assert columns.rank(wanted, names[place]) == place
+    assert columns.rank(Wanted(class_="none such"), names[0]) is None
 
 
 def test_a_page_is_never_the_whole_run(many: Path) -> None:

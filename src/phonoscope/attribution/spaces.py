@@ -102,14 +102,14 @@ class Picture:
         if baseline == "floor":
             return lambda _batch, examples: examples.amin((1, 2, 3), keepdim=True).expand_as(examples)
         if baseline == "zero":
-            picture = torch.zeros_like(self.setting.first.inputs[:1])
+            picture = torch.zeros(1, *classifier.front_end.shape)
         elif baseline == "silence":
             with torch.no_grad():
                 picture = classifier.inputs(torch.zeros(1, round(0.1 * classifier.sample_rate)))
         elif baseline == "mean":
             picture = reference.mean_input
         elif kind == "class" and label:
-            picture = reference.class_mean_input(label)
+            picture = reference.class_mean_input(classifier.index_of(label))
         else:
             raise AttributionError(f"baseline={baseline} is not known; choose {BASELINES}")
         return lambda _batch, examples: picture.to(examples).expand_as(examples)
@@ -150,14 +150,12 @@ class Sound:
         self.time_axis = TimeAxis(cells, axis.seconds)
         bins = np.arange(self.window_samples // 2 + 1) * rate / self.window_samples
         width, step = 1.44 * rate / self.window_samples, (axis.seconds or 1.0) / cells
-        spread = self.window_samples / rate if axis.seconds else self._share_of_token()
+        seconds = self.window_samples / rate
+        spread = seconds if axis.seconds else min(1.0, seconds / setting.reference.seconds)
         self.placement = Placement(
             "sound", bins, self.time_axis.centres, float(bins[1]), 4 * float(bins[1]), width, step, spread,
             max(step, spread / 2), self.time_axis,
         )  # fmt: skip
-
-    def _share_of_token(self) -> float:
-        return float((self.window_samples / self.setting.first.token_lengths.double()).median())
 
     def examples(self, batch: Batch) -> Tensor:
         """STFT of the tokens, shape (batch, 2, frequency, frame): real and imaginary parts."""
@@ -193,15 +191,15 @@ class Sound:
         """Baselines: nothing (``zero, silence, floor``), or the token with the average spectrum of speech.
 
         For ``mean`` and ``class:NAME`` every frame keeps its energy and the phases, and takes on the long-term
-        spectrum of the reference tokens.
+        spectrum of the reference tokens; without any, a flat one.
         """
         kind, _, label = baseline.partition(":")
         if baseline in ("zero", "silence", "floor"):
             return lambda _batch, examples: torch.zeros_like(examples)
         if baseline != "mean" and not (kind == "class" and label):
             raise AttributionError(f"baseline={baseline} is not known; choose {BASELINES}")
-        hertz, power = self.setting.reference.spectrum(label or None)
-        shape = np.sqrt(np.interp(self.placement.frequency, hertz, power))
+        classifier, number = self.setting.classifier, self.setting.class_number(label)
+        shape = self.setting.reference.spectrum_at(self.placement.frequency, classifier.sample_rate, number)
         magnitude = torch.from_numpy(shape / np.sqrt(np.square(shape).sum()))[:, None]
 
         def average(_batch: Batch, examples: Tensor) -> Tensor:

@@ -11,6 +11,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
+from phonoscope.attribution.method_spec import parse_methods
 from phonoscope.cli.options import AsJson
 from phonoscope.cli.terminal import counter, print_json, say
 from phonoscope.errors import PhonoscopeError
@@ -114,7 +115,7 @@ def truth(
         "networks": _listed(networks) or (room.QUICK_NETWORKS if quick else room.NETWORKS),
         "seeds": seeds if seeds is not None else 1 if quick else room.SEEDS,
         "classes": [_whole(number) for number in _listed(classes)],
-        "methods": split_methods(methods) or None,
+        "methods": parse_methods(methods) or None,
         "sizes": room.QUICK if quick else room.FULL,
         "workers": workers,
     }
@@ -148,19 +149,6 @@ def _write_figure(path: Path, table: Any) -> None:
 
     kinds = table.drop_duplicates("method").set_index("method")["kind"]
     write_text(path, to_svg(truth_figure(by_cue(table), kinds), "truth"))
-
-
-def split_methods(text: str | None) -> list[str]:
-    """Take apart a list of methods at semicolons, and at commas that are not inside brackets."""
-    parts, depth, current = [], 0, ""
-    for letter in text or "":
-        depth += (letter == "(") - (letter == ")")
-        if letter == ";" or (letter == "," and depth == 0):
-            parts.append(current)
-            current = ""
-        else:
-            current += letter
-    return [part.strip() for part in [*parts, current] if part.strip()]
 
 
 def _listed(text: str | None) -> list[str]:

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from phonoscope.cli.bench import split_methods
+from phonoscope.attribution.method_spec import parse_methods
 from phonoscope.cli.options import AsJson, Engine, Jobs, Seed, Trust, chosen_engine
 from phonoscope.cli.terminal import print_json, say
 
@@ -38,8 +38,8 @@ def evidence(
     sweep_report(run_folder)
     facts = run_evidence(
         run_folder,
-        methods=DEFAULT_METHODS if methods is None else split_methods(methods),
-        measures=None if measures is None else split_methods(measures),
+        methods=parse_methods(methods) or DEFAULT_METHODS,
+        measures=parse_methods(measures) or None,
         tokens=tokens,
         seed=seed,
         trust_imports=trust_imports,

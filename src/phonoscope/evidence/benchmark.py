@@ -15,7 +15,7 @@ import xarray as xr
 
 from phonoscope.attribution import RECOMMENDED, explain
 from phonoscope.attribution import methods as known_methods
-from phonoscope.attribution.method import parse_method
+from phonoscope.attribution.method_spec import parse_method
 from phonoscope.classifier import Classifier
 from phonoscope.errors import AttributionError, ExperimentError
 from phonoscope.evidence.causal import Learner, learn

@@ -12,16 +12,17 @@ import torch
 import xarray as xr
 from torch import Tensor
 
-from phonoscope.attribution.explain import PREPARED_ON_TOKENS, explain
-from phonoscope.attribution.method import Batch, Method, Prepared, Setting, make_batch, parse_method, prepare_method
+from phonoscope.attribution import explain
+from phonoscope.attribution.method import Batch, Prepared, Setting, make_batch, prepare_method
+from phonoscope.attribution.method_spec import parse_method
 from phonoscope.attribution.passes import portions
-from phonoscope.attribution.reference import Reference
-from phonoscope.attribution.registry import METHODS
+from phonoscope.attribution.registry import METHODS, Method
 from phonoscope.attribution.spaces import Space, choose_space
 from phonoscope.attribution.targets import Target, resolve_targets
 from phonoscope.classifier import Classifier
 from phonoscope.errors import AttributionError
 from phonoscope.modules import evaluation_mode
+from phonoscope.reference import choose_reference
 
 BATCH_SIZE = 32
 # A change of probability below this is rounding: convolutions of larger batches sum in another order.
@@ -75,7 +76,7 @@ class Case:
         """Class of each token: its true one, or what is explained in it where that is not known."""
         return self.targets if self.true_labels is None else np.asarray(self.true_labels, dtype=object)
 
-    def explain(self, method: str, layer: str | None = None) -> xr.DataArray:
+    def explain(self, method: str) -> xr.DataArray:
         """Make maps of all tokens for the same targets; see `phonoscope.explain`."""
         classifier = self.setting.classifier
         return explain(
@@ -85,7 +86,6 @@ class Case:
             method,
             true_labels=self.true_labels,
             tokens=self.names.tolist(),
-            layer=layer,
             reference=self.reference,
             context_seconds=self.context / classifier.sample_rate,
             seed=self.setting.seed,
@@ -132,14 +132,13 @@ def open_case(
     tokens: Sequence[str] | None = None,
     context_seconds: float = 0.0,
     reference: Sequence[np.ndarray] | None = None,
-    layer: str | None = None,
     seed: int = 0,
 ) -> Case:
     """Make a case.
 
     Parameters
     ----------
-    classifier, waveforms, target, true_labels, tokens, context_seconds, reference, layer, seed
+    classifier, waveforms, target, true_labels, tokens, context_seconds, reference, seed
         As in `explain`.
 
     Raises
@@ -164,9 +163,7 @@ def open_case(
     logits = torch.from_numpy(classifier.logits(alone)).to(classifier.device)
     weights = targets.weights(logits)
     with evaluation_mode(classifier):
-        few = slice(0, PREPARED_ON_TOKENS)
-        first = fixed_batch(classifier, sounds[few], context, weights[few])
-        setting = Setting(classifier, first, layer, Reference(classifier, reference or alone), seed)
+        setting = Setting(classifier, choose_reference(classifier, reference), seed)
         space = choose_space(setting, "auto")
     named = np.asarray(targets.named(logits), dtype=object)
     labels = None if true_labels is None else tuple(true_labels)

@@ -92,7 +92,7 @@ def faithfulness(
     chosen = choose_measures(measures)
     if maps is None:
         say(f"{method}: maps")
-        maps = case.explain(method, case.setting.layer)
+        maps = case.explain(method)
     trial = Trial(case, method, maps, causal, clusters, effort)
     rows, tables = [], []
     for measure in chosen:

@@ -9,7 +9,7 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
-from phonoscope.attribution.method import parse_method
+from phonoscope.attribution.method_spec import parse_method
 from phonoscope.errors import AttributionError
 from phonoscope.evidence.agreement import causal_agreement, class_specificity
 from phonoscope.evidence.audio_measures import audio_measures, masked_scores, shape_measures

@@ -12,8 +12,7 @@ import torch
 from scipy.special import stdtrit
 from torch import Tensor, nn
 
-from phonoscope.attribution.method import Method
-from phonoscope.attribution.registry import METHODS
+from phonoscope.attribution.registry import METHODS, Method
 from phonoscope.errors import AttributionError
 from phonoscope.evidence.case import Case
 from phonoscope.evidence.similarity import mean_where, rank_correlations
@@ -133,7 +132,7 @@ def parameter_randomisation(
         raise AttributionError(f"stops={stops}, networks={networks}: expected at least 1 stop and 2 random networks")
     classifier = case.setting.classifier
     seed = case.setting.seed if seed is None else seed
-    order = layers_from_the_logits(classifier.network, case.setting.first.inputs)
+    order = layers_from_the_logits(classifier.network, case.setting.probe)
     if not order:
         raise AttributionError("the network has no weights, so there is nothing to draw anew")
     looked_at = sorted(set(np.linspace(1, len(order), min(stops, len(order))).round().astype(int).tolist()))

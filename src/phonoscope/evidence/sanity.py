@@ -11,8 +11,8 @@ import torch
 import xarray as xr
 from torch import Tensor
 
-from phonoscope.attribution.method import Batch, Method, Prepared, hear
-from phonoscope.attribution.registry import METHODS
+from phonoscope.attribution.method import Batch, Prepared, network_inputs
+from phonoscope.attribution.registry import METHODS, Method
 from phonoscope.attribution.spaces import Picture
 from phonoscope.errors import AttributionError
 from phonoscope.evidence.case import Case, classify, classify_each, generators, map_values, per_token, unravelled
@@ -186,4 +186,4 @@ def _disturbed(case: Case, prepared: Prepared, batch: Batch, random: list[np.ran
         sound = sounds[row, :length]
         added = torch.from_numpy(rng.uniform(-radius, radius, length)).to(sound)
         sounds[row, :length] = sound + added * sound.square().mean().sqrt()
-    return replace(batch, sounds=sounds, inputs=hear(case.setting.classifier, batch, sounds))
+    return replace(batch, sounds=sounds, inputs=network_inputs(case.setting.classifier, batch, sounds))

@@ -229,8 +229,7 @@ def _parts(settings: EvidenceSettings, identity: str) -> list[HeldOut]:
 
 def _maps(unit: _Unit, part: HeldOut, by: HeldOut) -> xr.DataArray:
     """Maps of a part's tokens by its own classifier, or by that of another fold."""
-    known: dict[str, Any] = {**part.known, "reference": by.reference}
-    return explain(by.classifier, part.waveforms, "true", unit.method, seed=unit.settings.seed, **known)
+    return explain(by.classifier, part.waveforms, "true", unit.method, seed=unit.settings.seed, **part.known)
 
 
 def _write(folder: Path, maps: xr.DataArray) -> None:

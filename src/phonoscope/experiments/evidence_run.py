@@ -17,9 +17,10 @@ import pandas as pd
 import xarray as xr
 
 from phonoscope import __version__
-from phonoscope.attribution import METHODS, contrast, explain
-from phonoscope.attribution.method import Ask, parse_method
-from phonoscope.errors import AttributionError, ExperimentError
+from phonoscope.attribution import contrast, explain
+from phonoscope.attribution.method_spec import MethodSpec, parse_method
+from phonoscope.attribution.registry import find_method
+from phonoscope.errors import ExperimentError
 from phonoscope.evidence.agreement import method_agreement
 from phonoscope.evidence.faithful import CAUSAL, pooled_measures
 from phonoscope.evidence.following import formant_following
@@ -252,10 +253,9 @@ def choose_tokens(run: Run, count: int, seed: int) -> np.ndarray:
 def _known(method: str) -> str:
     """Return the method as it is written in tables; AttributionError if there is none of its name."""
     spec = parse_method(method)
-    part: Ask | None = spec
+    part: MethodSpec | None = spec
     while part is not None:
-        if part.name not in METHODS:
-            raise AttributionError(f"method {part.name!r} is not known; choose among {', '.join(METHODS)}")
+        find_method(part)
         part = part.inner
     return str(spec)
 

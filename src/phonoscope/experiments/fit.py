@@ -102,7 +102,7 @@ def fit_all(
         kept = done(place, identity) if settings.resume else None
         if kept is not None:
             # Into the network of the recipe: nothing is imported that the folder asks for.
-            classifier = Classifier.from_pretrained(place / "classifier", network=classifier.network)
+            classifier.load_state(place / "classifier")
             epochs, cpu_seconds = pd.read_csv(place / "training.csv"), kept["cpu_seconds"]
         else:
             if is_first_process():
@@ -123,6 +123,7 @@ def fit_all(
                 inputs=inputs,
             )
             cpu_seconds = time.process_time() - started
+            classifier.keep_reference(chosen(waveforms, training.train), [classes[i] for i in training.train])
             classifier.notes = dict(training.notes) | classifier.notes
             if is_first_process():
                 classifier.save_pretrained(place / "classifier")

@@ -114,8 +114,7 @@ def recipe_from(
             raise ExperimentError(f"[training] in {origin} holds a value of the wrong kind: {error}") from error
     recipe = kind(**settings)
     for registry, name in recipe.imports():
-        if ":" in name and name not in registry and not trust_imports:
-            raise ExperimentError(f"{origin} asks to import {name!r}: --trust-imports")
+        registry.refuse_import(name, origin, trust_imports=trust_imports)
     recipe.check()
     return recipe
 

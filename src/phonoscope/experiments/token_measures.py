@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.csv
 import pyarrow.parquet as pq
 
-from phonoscope.attribution.explain import BATCH_SIZE
+from phonoscope.attribution.explainer import BATCH_SIZE
 from phonoscope.classifier import Classifier
 from phonoscope.corpora.shards import first_rate
 from phonoscope.corpora.sounds import TokenSounds, open_tokens

@@ -41,6 +41,8 @@ class Task:
         What ``task`` is in its recipes.
     kinds
         What runs of it say in ``run.json``, and older ones said.
+    comparison
+        A function from several runs to the ``Page`` that compares the first with the others; empty where there is none.
     """
 
     name: str
@@ -50,6 +52,7 @@ class Task:
     recipes: Path
     entries: tuple[str, ...] = ()
     kinds: tuple[str | None, ...] = ()
+    comparison: str = ""
 
     def recipe_class(self) -> type[Recipe]:
         """Import the class of its recipes."""

@@ -90,7 +90,7 @@ class TokenInputs:
         same for any number of threads. The host never waits for the device.
         """
         if self._kept is not None:
-            yield from (self._kept[places] for places in on_device(parts, self._device))
+            yield from (self._kept[index] for index in on_device(parts, self._device))
         elif self._workers < 1:
             yield from (self._made(self._padded(part)) for part in parts)
         else:
@@ -161,10 +161,10 @@ def streaming_order(
     buffer_groups
         Groups whose tokens are mixed with each other.
     """
-    own = groups[index]
-    present = random.permutation(np.unique(own))
+    of_token = groups[index]
+    present = random.permutation(np.unique(of_token))
     rank = np.empty(int(present.max(initial=0)) + 1, dtype=np.int64)
     rank[present] = np.arange(len(present)) // buffer_groups
     shuffled = random.permutation(len(index))
     # A stable sort by buffer keeps the shuffled order inside each.
-    return index[shuffled[np.argsort(rank[own[shuffled]], kind="stable")]]
+    return index[shuffled[np.argsort(rank[of_token[shuffled]], kind="stable")]]

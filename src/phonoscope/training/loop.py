@@ -102,13 +102,13 @@ def train(
     processes = Processes.start(target_device)
     network = classifier.network
     with one_thread_if_small(network), repeatable_convolutions():
-        training = _Training.prepare(
+        training = _Training(
             classifier, waveforms, labels, train_index, validation_index, recipe, processes, target_device, inputs
         )
         checkpoint = None if folder is None else Path(folder) / "checkpoint"
-        if resume and checkpoint is not None and (found := find_checkpoint(checkpoint)) is not None:
+        if resume and checkpoint is not None and (whole := find_checkpoint(checkpoint)) is not None:
             training.rows, training.best = load_checkpoint(
-                found, network, training.optimizer, training.scheduler, training.settings
+                whole, network, training.optimizer, training.scheduler, training.settings
             )
         with processes.together(network) as together:
             training.run(torch.compile(together) if recipe.compile else together, checkpoint, progress)  # ty: ignore[invalid-argument-type]
@@ -116,30 +116,11 @@ def train(
     return pd.DataFrame(training.rows)
 
 
-@dataclass
 class _Training:
     """Everything one training needs from epoch to epoch."""
 
-    classifier: Classifier
-    inputs: TokenInputs
-    targets: np.ndarray
-    truth: Tensor
-    train_index: np.ndarray
-    validation_index: np.ndarray
-    recipe: TrainingRecipe
-    processes: Processes
-    device: torch.device
-    epochs: int
-    optimizer: torch.optim.Optimizer
-    scheduler: torch.optim.lr_scheduler.LRScheduler
-    class_weights: Tensor | None
-    settings: dict[str, Any]
-    best: tuple[float, dict[str, Tensor]]
-    rows: list[dict[str, float]]
-
-    @classmethod
-    def prepare(
-        cls,
+    def __init__(
+        self,
         classifier: Classifier,
         waveforms: Sequence[np.ndarray],
         labels: Sequence[str],
@@ -149,49 +130,32 @@ class _Training:
         processes: Processes,
         device: torch.device,
         inputs: TokenInputs | None,
-    ) -> _Training:
+    ) -> None:
         classifier.to(device)
-        targets = _targets(classifier, labels)
-        counts = np.bincount(targets[train_index], minlength=len(classifier.labels))
-        if (counts == 0).any():
-            empty = [classifier.labels[i] for i in np.flatnonzero(counts == 0)]
-            raise ExperimentError(f"no training token of {', '.join(empty)}; leave the class out or use more data")
+        self.classifier, self.recipe, self.processes, self.device = classifier, recipe, processes, device
+        self.train_index, self.validation_index = train_index, validation_index
+        self.targets = _targets(classifier, labels)
+        self.truth = torch.as_tensor(self.targets, device=device)
+        self.class_weights = _class_weights(classifier, self.targets[train_index], recipe.balanced, device)
         if min(recipe.batch_size, len(train_index)) < 2 * processes.count:
             raise ExperimentError(
                 f"{processes.count} processes need at least {2 * processes.count} tokens a batch; got a batch_size of "
                 f"{recipe.batch_size} and {len(train_index)} training tokens"
             )
-        inputs = inputs or TokenInputs(classifier.front_end, waveforms, device=device)
-        classifier.input_mean, classifier.input_sd = inputs.statistics(train_index)
+        self.inputs = inputs or TokenInputs(classifier.front_end, waveforms, device=device)
+        classifier.input_mean, classifier.input_sd = self.inputs.statistics(train_index)
         torch.manual_seed(recipe.seed)
         network = classifier.network
         if _has_images(network):
             network.to(memory_format=torch.channels_last)  # ty: ignore[no-matching-overload]
-        steps = math.ceil(len(train_index) / recipe.batch_size)
-        epochs = recipe.epochs_over(len(train_index))
-        class_weights = None
-        if recipe.balanced and counts.min() < counts.max():
-            weights = counts.sum() / (len(counts) * counts)
-            class_weights = torch.as_tensor(weights, dtype=torch.float32, device=device)
-        optimizer = _optimizer(network, recipe)
-        return cls(
-            classifier=classifier,
-            inputs=inputs,
-            targets=targets,
-            truth=torch.as_tensor(targets, device=device),
-            train_index=train_index,
-            validation_index=validation_index,
-            recipe=recipe,
-            processes=processes,
-            device=device,
-            epochs=epochs,
-            optimizer=optimizer,
-            scheduler=_scheduler(optimizer, recipe, epochs * steps),
-            class_weights=class_weights,
-            settings={**recipe.to_dict(), **_identity(classifier, waveforms, targets, train_index, validation_index)},
-            best=(-math.inf, _copy_state(network)),
-            rows=[],
-        )
+        self.epochs = recipe.epochs_over(len(train_index))
+        self.optimizer = _optimizer(network, recipe)
+        steps = self.epochs * math.ceil(len(train_index) / recipe.batch_size)
+        self.scheduler = _scheduler(self.optimizer, recipe, steps)
+        identity = _identity(classifier, waveforms, self.targets, train_index, validation_index)
+        self.settings = {**recipe.to_dict(), **identity}
+        self.best = (-math.inf, _copy_state(network))
+        self.rows: list[dict[str, float]] = []
 
     def run(self, wrapped: nn.Module, checkpoint: Path | None, progress: Callable[[EpochReport], None] | None) -> None:
         """Train, validate and keep a checkpoint, epoch by epoch from where the rows end."""
@@ -265,7 +229,7 @@ class _Training:
         return batches
 
     def _truths(self, parts: Sequence[np.ndarray]) -> list[Tensor]:
-        return [self.truth[places] for places in on_device(parts, self.device)]
+        return [self.truth[index] for index in on_device(parts, self.device)]
 
     def _weight_sums(self, batches: Sequence[np.ndarray]) -> Sequence[Tensor | int]:
         """Sum of the class weights of each batch."""
@@ -357,6 +321,17 @@ def _targets(classifier: Classifier, labels: Sequence[str]) -> np.ndarray:
     if unknown:
         raise ExperimentError(f"tokens are labelled {', '.join(unknown)}, but the classes are {', '.join(index)}")
     return np.array([index[str(label)] for label in labels])
+
+
+def _class_weights(classifier: Classifier, targets: np.ndarray, balanced: bool, device: torch.device) -> Tensor | None:
+    """Weights by which every class of the training tokens counts the same; None where they do already or shall not."""
+    counts = np.bincount(targets, minlength=len(classifier.labels))
+    if (counts == 0).any():
+        empty = [classifier.labels[i] for i in np.flatnonzero(counts == 0)]
+        raise ExperimentError(f"no training token of {', '.join(empty)}; leave the class out or use more data")
+    if not balanced or counts.min() == counts.max():
+        return None
+    return torch.as_tensor(counts.sum() / (len(counts) * counts), dtype=torch.float32, device=device)
 
 
 def _optimizer(network: nn.Module, recipe: TrainingRecipe) -> torch.optim.Optimizer:

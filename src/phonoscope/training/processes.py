@@ -43,7 +43,7 @@ class Processes:
 
     @property
     def part(self) -> slice:
-        """Which places of a batch are this process's."""
+        """Which positions of a batch are this process's."""
         return slice(self.rank, None, self.count)
 
     @contextmanager
@@ -54,8 +54,8 @@ class Processes:
             return
         with shared_batch_norm(network):
             device = next(network.parameters()).device
-            own_gpu = [device] if device.type == "cuda" else None
-            yield nn.parallel.DistributedDataParallel(network, device_ids=own_gpu)
+            gpus = [device] if device.type == "cuda" else None
+            yield nn.parallel.DistributedDataParallel(network, device_ids=gpus)
 
     def total(self, values: Tensor) -> Tensor:
         """Sum of a tensor over the processes."""

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import time
-from collections.abc import Callable
+from collections.abc import AsyncGenerator, Callable
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -19,12 +21,13 @@ from starlette.staticfiles import StaticFiles
 
 from phonoscope.errors import AudioError, PhonoscopeError
 from phonoscope.files import to_json
-from phonoscope.viewer import asked as read
 from phonoscope.viewer.guard import Guard
-from phonoscope.viewer.own import MOST_BYTES
 from phonoscope.viewer.packing import MEDIA_TYPE
+from phonoscope.viewer.placed import PlacedMap
+from phonoscope.viewer.query import Query, QueryError
 from phonoscope.viewer.session import OpenRun, Session, UnknownNameError
 from phonoscope.viewer.subject import Subject
+from phonoscope.viewer.uploads import MOST_BYTES
 
 STATIC = Path(__file__).with_name("static")
 SOUNDS = ("plain", "only", "without", "band")
@@ -37,15 +40,16 @@ def build_app(session: Session, *, token: str, port: int, on_start: Callable[[],
 
     Parameters
     ----------
+    session
+        What is shown.
     token, port
         Who may talk to it; see `Guard`.
     on_start
         Called when it is ready to answer.
     """
-    from contextlib import asynccontextmanager
 
     @asynccontextmanager
-    async def lifespan(_app: Starlette) -> Any:
+    async def lifespan(_app: Starlette) -> AsyncGenerator[None]:
         on_start()
         yield
 
@@ -54,20 +58,20 @@ def build_app(session: Session, *, token: str, port: int, on_start: Callable[[],
         Route("/api/runs", _runs),
         Route("/api/tokens", _tokens),
         Route("/api/confusions", _confusions),
-        Route("/api/place", _place),
+        Route("/api/place", _rank),
         Route("/api/token", _token),
         Route("/api/tracks", _tracks),
         Route("/api/picture", _picture),
         Route("/api/methods", _methods),
         Route("/api/map", _map),
-        Route("/api/hear", _hear),
+        Route("/api/hear", _probabilities),
         Route("/api/sound", _sound),
         Route("/api/notes", _notes, methods=["GET"]),
         Route("/api/notes", _put_note, methods=["POST"]),
         Route("/api/notes", _remove_note, methods=["DELETE"]),
         Route("/api/export", _export),
-        Route("/api/own", _add_own, methods=["POST"]),
-        Route("/api/own", _own, methods=["GET"]),
+        Route("/api/own", _add_upload, methods=["POST"]),
+        Route("/api/own", _upload, methods=["GET"]),
         Mount("/static", StaticFiles(directory=STATIC)),
     ]
     app = Starlette(
@@ -99,13 +103,17 @@ def _session(request: Request) -> Session:
     return request.app.state.session
 
 
+def _query(request: Request) -> Query:
+    return Query(request.query_params)
+
+
 def _opened(request: Request) -> OpenRun:
-    return _session(request).run(read.whole(request.query_params, "run"))
+    return _session(request).run(_query(request).whole("run"))
 
 
 def _subject(request: Request) -> tuple[OpenRun, Subject]:
     opened = _opened(request)
-    return opened, opened.subject(read.text(request.query_params, "token"))
+    return opened, opened.subject(_query(request).text("token"))
 
 
 async def _index(_request: Request) -> Response:
@@ -117,27 +125,27 @@ def _runs(request: Request) -> Response:
 
 
 def _tokens(request: Request) -> Response:
-    asked, columns = request.query_params, _opened(request).columns
-    return _json(columns.page(read.wanted(asked), read.whole(asked, "offset"), read.whole(asked, "limit", 100)))
+    query, columns = _query(request), _opened(request).columns
+    return _json(columns.page(query.wanted(), query.whole("offset"), query.whole("limit", 100)))
 
 
 def _confusions(request: Request) -> Response:
     opened = _opened(request)
-    counts = opened.columns.confusions(read.wanted(request.query_params), opened.run.labels)
+    counts = opened.columns.confusions(_query(request).wanted(), opened.run.labels)
     return _json({"labels": opened.run.labels, "counts": counts})
 
 
-def _place(request: Request) -> Response:
+def _rank(request: Request) -> Response:
     """Where a token stands among those wanted; null if it is not among them or not of this run."""
-    opened, token = _opened(request), read.text(request.query_params, "token")
+    opened, query = _opened(request), _query(request)
+    token = query.text("token")
     known = token in opened.columns.names
-    place = opened.columns.place(read.wanted(request.query_params), token) if known else None
-    return _json({"place": place, "known": known})
+    return _json({"place": opened.columns.rank(query.wanted(), token) if known else None, "known": known})
 
 
 def _token(request: Request) -> Response:
     opened, subject = _subject(request)
-    columns, own = opened.columns, subject.token not in opened.columns.names
+    columns, uploaded = opened.columns, subject.token not in opened.columns.names
     shown_end = subject.shown_start + len(subject.waveform) / subject.sample_rate
     facts: dict[str, Any] = {
         "token": subject.token,
@@ -149,10 +157,10 @@ def _token(request: Request) -> Response:
         "sample_rate": subject.sample_rate,
         "labels": opened.run.labels,
         "max_hz": opened.max_hz,
-        "own": own,
+        "own": uploaded,
     }
-    if own:
-        p = opened.ear.probabilities(subject)
+    if uploaded:
+        p = opened.classifiers.probabilities(subject)
         row = {"predicted": opened.run.labels[int(np.argmax(p))], "confidence": max(p)}
         facts |= {"row": row, "probabilities": p, "stored": [], "around": [], "formants": None}
     else:
@@ -178,13 +186,13 @@ def _picture(request: Request) -> Response:
     from phonoscope.viewer.pictures import WINDOWS_SECONDS, picture_of
 
     opened, subject = _subject(request)
-    asked = request.query_params
+    query = _query(request)
     packed = picture_of(
-        _rendered(request, opened, subject),
+        _rendered(query, opened, subject),
         subject.sample_rate,
         subject.shown_start,
-        window=read.choice(asked, "window", list(WINDOWS_SECONDS)),
-        top_hz=read.number(asked, "top_hz", opened.max_hz, 100.0, subject.sample_rate / 2),
+        window=query.choice("window", list(WINDOWS_SECONDS)),
+        top_hz=query.number("top_hz", opened.max_hz, 100.0, subject.sample_rate / 2),
     )
     return Response(packed, media_type=MEDIA_TYPE)
 
@@ -199,68 +207,60 @@ def _methods(request: Request) -> Response:
     )
 
 
-def _asked_map(request: Request, opened: OpenRun, subject: Subject) -> tuple[Any, float]:
+def _chosen_map(query: Query, opened: OpenRun, subject: Subject) -> tuple[PlacedMap, float]:
     """Return the stored or computed map that a request names, and the seconds it took."""
-    asked = request.query_params
-    stored = read.text(asked, "stored")
-    if stored:
-        found = opened.stored_map(stored, subject.token)
-        if found is None:
-            raise UnknownNameError(f"the run holds no {stored} map of this token; compute one")
-        return found, 0.0
-    return opened.ear.map(
-        subject,
-        read.text(asked, "method", "cam"),
-        read.text(asked, "target", "predicted"),
-        read.text(asked, "versus"),
-        read.text(asked, "layer"),
-        read.whole(asked, "seed"),
-    )
+    stored = query.text("stored")
+    if not stored:
+        method, target = query.text("method", "cam"), query.text("target", "predicted")
+        further = query.text("versus"), query.text("layer"), query.whole("seed")
+        return opened.classifiers.map(subject, method, target, *further)
+    kept = opened.stored_map(stored, subject.token)
+    if kept is None:
+        raise UnknownNameError(f"the run holds no {stored} map of this token; compute one")
+    return kept, 0.0
 
 
 def _map(request: Request) -> Response:
     from phonoscope.viewer.pictures import map_of
 
     opened, subject = _subject(request)
-    found, seconds = _asked_map(request, opened, subject)
-    return Response(map_of(found, subject, seconds=seconds), media_type=MEDIA_TYPE)
+    chosen, seconds = _chosen_map(_query(request), opened, subject)
+    return Response(map_of(chosen, subject, seconds=seconds), media_type=MEDIA_TYPE)
 
 
-def _rendered(request: Request, opened: OpenRun, subject: Subject) -> np.ndarray:
+def _rendered(query: Query, opened: OpenRun, subject: Subject) -> np.ndarray:
     """Sound of a token with what is around it: as it is, only or without what a map shows, or with a band taken out."""
-    asked = request.query_params
-    what = read.choice(asked, "what", SOUNDS)
+    what = query.choice("what", SOUNDS)
     if what == "plain":
         return subject.waveform
     if what == "band":
         from phonoscope.viewer.live import Band, without_band
 
         top = subject.sample_rate / 2
-        low, high = (read.number(asked, name, None, 0.0, top) for name in ("low", "high"))
+        low, high = (query.number(name, None, 0.0, top) for name in ("low", "high"))
         if high - low < _NARROWEST_HZ:
-            raise read.AskedError(f"the band {low:.0f}–{high:.0f} Hz is too narrow; drag over {_NARROWEST_HZ:g} Hz")
-        keep = read.choice(asked, "keep", ("0", "1")) == "1"
-        depth = read.number(asked, "depth_db", -80.0 if keep else -40.0, -120.0, 0.0)
+            raise QueryError(f"the band {low:.0f}–{high:.0f} Hz is too narrow; drag over {_NARROWEST_HZ:g} Hz")
+        keep = query.choice("keep", ("0", "1")) == "1"
+        depth = query.number("depth_db", -80.0 if keep else -40.0, -120.0, 0.0)
         return without_band(subject, Band(low, high, keep, depth))
     from phonoscope.attribution.listening import masked_sounds
 
-    threshold = read.number(asked, "threshold", 0.0, 0.0, 1.0)
     masked = masked_sounds(
         subject.waveform,
         subject.sample_rate,
-        _asked_map(request, opened, subject)[0].labelled(),
+        _chosen_map(query, opened, subject)[0].labelled(),
         context_seconds=subject.context / subject.sample_rate,
-        threshold=threshold or None,
+        threshold=query.number("threshold", 0.0, 0.0, 1.0) or None,
         keep_context=True,
     )
     return masked.only if what == "only" else masked.without
 
 
-def _hear(request: Request) -> Response:
+def _probabilities(request: Request) -> Response:
     """Probabilities of the classes for a changed sound, and the milliseconds that it took from request to answer."""
     started = time.perf_counter()
     opened, subject = _subject(request)
-    p = opened.ear.probabilities(subject, _rendered(request, opened, subject))
+    p = opened.classifiers.probabilities(subject, _rendered(_query(request), opened, subject))
     return _json({"probabilities": p, "ms": 1000 * (time.perf_counter() - started)})
 
 
@@ -268,10 +268,11 @@ def _sound(request: Request) -> Response:
     from phonoscope.viewer.pictures import wav_of
 
     opened, subject = _subject(request)
-    sound = _rendered(request, opened, subject)
-    if read.choice(request.query_params, "part", ("around", "token", "stretch")) == "token":
+    query = _query(request)
+    sound = _rendered(query, opened, subject)
+    if query.choice("part", ("around", "token", "stretch")) == "token":
         sound = sound[subject.context : len(sound) - subject.context]
-    begin, end = (read.optional_number(request.query_params, name) for name in ("begin", "end"))
+    begin, end = (query.optional_number(name) for name in ("begin", "end"))
     if begin is not None and end is not None:
         first = round((begin - subject.shown_start) * subject.sample_rate)
         last = round((end - subject.shown_start) * subject.sample_rate)
@@ -299,7 +300,7 @@ def _put(opened: OpenRun, given: dict[str, Any]) -> Response:
     for name in ("start", "end", "low", "high"):
         value = given.get(name)
         if value is not None and (not isinstance(value, (int, float)) or not abs(value) < 1e9):
-            raise read.AskedError(f"{name} of a note must be a number")
+            raise QueryError(f"{name} of a note must be a number")
         note[name] = value
     if isinstance(given.get("id"), int):
         note["id"] = given["id"]
@@ -308,73 +309,69 @@ def _put(opened: OpenRun, given: dict[str, Any]) -> Response:
 
 def _remove_note(request: Request) -> Response:
     notes = _opened(request).notes
-    notes.remove(read.whole(request.query_params, "id"))
+    notes.remove(_query(request).whole("id"))
     return _json({"notes": notes.all(), "saved": notes.saved})
 
 
 def _export(request: Request) -> Response:
     from phonoscope.viewer.notes import to_csv, to_textgrids
 
-    opened, asked = _opened(request), request.query_params
+    opened, query = _opened(request), _query(request)
     notes = opened.notes.all()
-    if read.choice(asked, "of", ("notes", "filtered")) == "notes":
+    if query.choice("of", ("notes", "filtered")) == "notes":
         tokens = list(dict.fromkeys(note["token"] for note in notes if note["token"] in opened.columns.names))
     else:
-        tokens = opened.columns.chosen_names(read.wanted(asked))
-    own = [note for note in notes if note["token"] in set(tokens)]
-    if read.choice(asked, "as", ("csv", "textgrid")) == "csv":
-        name, content, kind = "tokens.csv", to_csv(opened.columns, tokens, own).encode("utf-8"), "text/csv"
+        tokens = opened.columns.chosen_names(query.wanted())
+    chosen = set(tokens)
+    notes = [note for note in notes if note["token"] in chosen]
+    if query.choice("as", ("csv", "textgrid")) == "csv":
+        name, content, kind = "tokens.csv", to_csv(opened.columns, tokens, notes).encode("utf-8"), "text/csv"
     else:
-        name, content = to_textgrids(opened.columns, tokens, own)
+        name, content = to_textgrids(opened.columns, tokens, notes)
         kind = "application/zip" if name.endswith(".zip") else "text/plain"
     plain = "".join(c if c.isascii() and (c.isalnum() or c in "._-") else "_" for c in name)
     return Response(content, media_type=kind, headers={"content-disposition": f'attachment; filename="{plain}"'})
 
 
-async def _add_own(request: Request) -> Response:
+async def _add_upload(request: Request) -> Response:
     """Take a recording: the body is the file itself."""
     content = await _limited_body(request, MOST_BYTES)
     if content is None:
         return _json({"error": f"Recordings of more than {MOST_BYTES // 2**20} MB are refused."}, 413)
-    name = read.text(request.query_params, "name", "recording") or "recording"
+    name = _query(request).text("name", "recording") or "recording"
     try:
-        made = await run_in_threadpool(_session(request).own.add, content, name)
+        made = await run_in_threadpool(_session(request).uploads.add, content, name)
     except AudioError as error:
         return _json({"error": str(error)}, 415)
     return _json({"number": made.number, "name": made.name, "seconds": made.seconds, "sample_rate": made.sample_rate})
 
 
-def _own(request: Request) -> Response:
-    """Spectrogram of a whole own recording, at the rate of a run's classifier."""
+def _upload(request: Request) -> Response:
+    """Spectrogram of a whole uploaded recording, at the rate of a run's classifier."""
     from phonoscope.viewer.pictures import picture_of
 
     opened = _opened(request)
-    try:
-        recording = opened.own.get(read.whole(request.query_params, "number"))
-    except KeyError:
-        raise UnknownNameError("this recording is not held any more; drop it on the page again") from None
+    recording = opened.upload(_query(request).whole("number"))
     rate = opened.sample_rate
     packed = picture_of(recording.at(rate), rate, 0.0, window="wide", top_hz=opened.max_hz)
     return Response(packed, media_type=MEDIA_TYPE)
 
 
 async def _json_body(request: Request) -> dict[str, Any]:
-    import json
-
     content = await _limited_body(request, _MOST_JSON_BYTES)
     try:
         value = json.loads(content) if content is not None else None
     except ValueError:
         value = None
     if not isinstance(value, dict):
-        raise read.AskedError("expected a small JSON object")
+        raise QueryError("expected a small JSON object")
     return value
 
 
 async def _limited_body(request: Request, most: int) -> bytes | None:
     """Body of a request; None, without reading on, as soon as it is longer than allowed."""
-    said = request.headers.get("content-length", "")
-    if said.isdigit() and int(said) > most:
+    announced = request.headers.get("content-length", "")
+    if announced.isdigit() and int(announced) > most:
         return None
     content = bytearray()
     async for part in request.stream():

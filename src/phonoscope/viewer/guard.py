@@ -56,8 +56,8 @@ class Guard:
             await self.app(scope, receive, send)
             return
         headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
-        asked = parse_qs(scope["query_string"].decode("latin-1")).get("token", [""])[0]
-        in_address = scope["path"] == "/" and self._right(asked)
+        given = parse_qs(scope["query_string"].decode("latin-1")).get("token", [""])[0]
+        in_address = scope["path"] == "/" and self._right(given)
         refusal = self._refusal(scope["method"], headers, in_address)
         extra = dict(SECURITY_HEADERS)
         if in_address:

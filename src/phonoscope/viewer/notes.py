@@ -62,7 +62,7 @@ class Notes:
         if len(note.get("text", "")) > MOST_LETTERS:
             raise ExperimentError(f"a note holds at most {MOST_LETTERS} letters")
         with self._lock:
-            known = [one["id"] for one in self._notes]
+            known = [kept["id"] for kept in self._notes]
             if note.get("id") in known:
                 self._notes[known.index(note["id"])] = note
             else:
@@ -90,11 +90,23 @@ class Notes:
 def to_csv(columns: TokenColumns, tokens: Sequence[str], notes: Sequence[dict[str, Any]]) -> str:
     """One row a note of the tokens given (one a token without notes), UTF-8, missing empty: R and Praat read it.
 
-    Columns: ``token``, what the table says about it, ``confidence, share``, and ``note, note_start, note_end`` (s of
-    the recording), ``note_low_hz, note_high_hz``.
+    Parameters
+    ----------
+    columns
+        The tokens of the run.
+    tokens
+        Those to list.
+    notes
+        Notes on them.
+
+    Returns
+    -------
+    str
+        Columns: ``token``, what the table says about it, ``confidence, share``, and ``note, note_start, note_end`` (s
+        of the recording), ``note_low_hz, note_high_hz``.
     """
-    places = [columns.position(token) for token in tokens]
-    table = columns.table.iloc[places][["token", *_FACTS, "confidence", "share"]].reset_index(drop=True)
+    positions = [columns.position(token) for token in tokens]
+    table = columns.table.iloc[positions][["token", *_FACTS, "confidence", "share"]].reset_index(drop=True)
     listed = pd.DataFrame(
         [
             {
@@ -118,6 +130,15 @@ def to_textgrids(columns: TokenColumns, tokens: Sequence[str], notes: Sequence[d
     Tiers: ``phone`` (as written), ``class``, ``predicted``, ``note`` (of marked tokens) and ``stretch`` (of selected
     stretches); what overlaps goes into further tiers, for Praat's intervals do not.
 
+    Parameters
+    ----------
+    columns
+        The tokens of the run.
+    tokens
+        Those to export.
+    notes
+        Notes on them.
+
     Raises
     ------
     ExperimentError
@@ -133,7 +154,7 @@ def to_textgrids(columns: TokenColumns, tokens: Sequence[str], notes: Sequence[d
     with TemporaryDirectory(prefix="phonoscope-") as folder:
         for (corpus, recording), rows in groups:
             grid = _grid(columns, str(corpus), str(recording), rows.sort_values("start"), chosen, notes)
-            path = Path(folder) / "one.TextGrid"
+            path = Path(folder) / "recording.TextGrid"
             write_textgrid(path, grid)
             files[name_beside(str(recording), ".TextGrid").as_posix()] = path.read_bytes()
     if len(files) == 1:
@@ -155,7 +176,6 @@ def _grid(
     notes: Sequence[dict[str, Any]],
 ) -> TextGrid:
     named = set(rows["token"])
-    own = [note for note in notes if note["token"] in named]
     wanted = rows[rows["token"].isin(chosen)]
     tiers: dict[str, list[Interval]] = {
         "phone": _intervals(rows, "phone"),
@@ -165,7 +185,7 @@ def _grid(
     times = {t: (float(s), float(e)) for t, s, e in zip(rows["token"], rows["start"], rows["end"], strict=True)}
     of_tokens: dict[str, list[str]] = {}
     stretches = []
-    for note in own:
+    for note in (note for note in notes if note["token"] in named):
         text = _one_line(note.get("text", "")) or _MARK
         if note.get("start") is None or note.get("end") is None:
             of_tokens.setdefault(note["token"], []).append(text)

@@ -23,8 +23,22 @@ _HEADROOM = 0.99
 def picture_of(waveform: np.ndarray, sample_rate: int, shown_start: float, *, window: str, top_hz: float) -> bytes:
     """Pack a spectrogram and its waveform.
 
-    Arrays: ``level`` uint8 (frequency, time), 0 for 70 dB below the loudest point and 255 for the loudest; ``samples``
-    int16. Facts: first centre and step of both axes, in Hz and s of the recording.
+    Parameters
+    ----------
+    waveform, sample_rate
+        Samples and their rate, Hz.
+    shown_start
+        Time of the first sample, s of the recording.
+    window
+        ``wide`` or ``narrow``: 5 or 30 ms.
+    top_hz
+        Top of the frequency axis.
+
+    Returns
+    -------
+    bytes
+        See `pack`. Arrays: ``level`` uint8 (frequency, time), 0 for 70 dB below the loudest point and 255 for the
+        loudest; ``samples`` int16. Facts: first centre and step of both axes, in Hz and s of the recording.
     """
     picture = wideband_spectrogram(waveform, sample_rate, max_hz=top_hz, window_seconds=WINDOWS_SECONDS[window])
     hertz, seconds = picture["frequency"].values, picture["time"].values
@@ -51,17 +65,17 @@ def tracks_of(subject: Subject) -> dict[str, Any]:
 
     ceiling = min(ceiling_for(subject.sex), subject.sample_rate / 2)
     full = ceiling == ceiling_for(subject.sex)
-    found = formants(
+    tracks = formants(
         subject.waveform,
         subject.sample_rate,
         ceiling=ceiling,
         n_formants=5 if full else max(2, round(ceiling / 1100)),
         time_step=_TRACK_STEP_SECONDS,
     )
-    hertz = found["frequency"].where(found["bandwidth"] <= WIDEST_HZ).values[:, :_TRACKED]
-    loud = _is_loud(subject, found["time"].values)
+    hertz = tracks["frequency"].where(tracks["bandwidth"] <= WIDEST_HZ).values[:, :_TRACKED]
+    loud = _is_loud(subject, tracks["time"].values)
     return {
-        "time": (found["time"].values + subject.shown_start).tolist(),
+        "time": (tracks["time"].values + subject.shown_start).tolist(),
         "frequency": [np.where(loud, column, np.nan).tolist() for column in hertz.T],
         "ceiling": ceiling,
     }
@@ -77,29 +91,49 @@ def _is_loud(subject: Subject, times: np.ndarray) -> np.ndarray:
     return power > power.max(initial=0.0) * 1e-3
 
 
-def map_of(one: PlacedMap, subject: Subject, **more: Any) -> bytes:
+def map_of(placed: PlacedMap, subject: Subject, **more: Any) -> bytes:
     """Pack a map of one token.
 
-    Arrays: ``values`` float32 (frequency, time), ``profile`` float32 (frequency,), ``centres_hz``, and the edges of the
-    cells, half-way between their centres: ``edges_hz`` and ``edges_s`` (s of the recording); the outermost reach to the
-    borders of what the network was given.
+    Parameters
+    ----------
+    placed
+        The map.
+    subject
+        The token.
+    more
+        Further facts.
+
+    Returns
+    -------
+    bytes
+        See `pack`. Arrays: ``values`` float32 (frequency, time), ``profile`` float32 (frequency,), ``centres_hz``, and
+        the edges of the cells, half-way between their centres: ``edges_hz`` and ``edges_s`` (s of the recording); the
+        outermost reach to the borders of what the network was given.
     """
     shown = (
         "units", "method", "layer", "cell_hz", "resolution_hz", "field_hz", "completeness", "max_hz",
         "target", "predicted", "logit", "incompleteness",
     )  # fmt: skip
     arrays = {
-        "values": one.values.astype(np.float32),
-        "profile": one.values.sum(1).astype(np.float32),
-        "centres_hz": one.hertz.astype(np.float64),
-        "edges_hz": one.edges_hz,
-        "edges_s": one.edges_s + subject.start,
+        "values": placed.values.astype(np.float32),
+        "profile": placed.values.sum(1).astype(np.float32),
+        "centres_hz": placed.hertz.astype(np.float64),
+        "edges_hz": placed.edges_hz,
+        "edges_s": placed.edges_s + subject.start,
     }
-    return pack({**{name: one.facts.get(name) for name in shown}, **more}, arrays)
+    return pack({**{name: placed.facts.get(name) for name in shown}, **more}, arrays)
 
 
 def wav_of(waveform: np.ndarray, sample_rate: int, *, ramps: bool) -> bytes:
-    """A sound as 16-bit WAV, with ramps of 5 ms where it begins and ends abruptly; softer if it would be clipped."""
+    """A sound as 16-bit WAV.
+
+    Parameters
+    ----------
+    waveform, sample_rate
+        Samples and their rate, Hz; softer if they would be clipped.
+    ramps
+        Let it rise and fall for 5 ms where it begins and ends abruptly.
+    """
     import soundfile
 
     sound = np.asarray(waveform, dtype=np.float64).copy()

@@ -59,12 +59,12 @@ class PlacedMap:
         return xr.DataArray(self.values, dims=("frequency", "time"), coords=coords, attrs={**self.facts})
 
 
-def placed(one: xr.DataArray) -> PlacedMap:
+def place_map(labelled: xr.DataArray) -> PlacedMap:
     """Turn one map that `explain` made, dims (frequency, time), into a placed one."""
-    facts = dict(one.attrs) | {name: one[name].item() for name in _COLUMNS if name in one.coords}
-    borders = _borders(float(one["duration"]), facts.get("time_seconds"))
-    one = one.transpose("frequency", "time")
-    return PlacedMap(one.values, one["frequency"].values, one["seconds"].values, borders, facts)
+    facts = dict(labelled.attrs) | {name: labelled[name].item() for name in _COLUMNS if name in labelled.coords}
+    borders = _borders(float(labelled["duration"]), facts.get("time_seconds"))
+    values = labelled.transpose("frequency", "time").values
+    return PlacedMap(values, labelled["frequency"].values, labelled["seconds"].values, borders, facts)
 
 
 class StoredMaps:
@@ -90,14 +90,14 @@ class StoredMaps:
 
     def get(self, token: str) -> PlacedMap | None:
         """Map of one token; None if there is none."""
-        place = int(self._index.get_indexer(pd.Index([token]))[0])
-        if place < 0:
+        position = int(self._index.get_indexer(pd.Index([token]))[0])
+        if position < 0:
             return None
-        row = self._table.iloc[place]
+        row = self._table.iloc[position]
         facts = {**self._attrs, **{name: _plain(row[name]) for name in _COLUMNS if name in row}}
         duration = float(row["duration"])
         return PlacedMap(
-            np.asarray(self._values[place]),
+            np.asarray(self._values[position]),
             self._hertz,
             self._in_token(duration),
             _borders(duration, facts.get("time_seconds")),

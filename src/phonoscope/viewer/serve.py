@@ -40,6 +40,8 @@ def serve(
         0 for any free one.
     browser
         Open the page in the browser.
+    trust_imports
+        Allow saved classifiers to import their network's code.
     announce
         Called with the address, token and all, when the viewer answers.
 

@@ -1,7 +1,8 @@
-"""What one start of the viewer holds: its runs, opened when they are first asked for, and own recordings."""
+"""What one start of the viewer holds: its runs, opened when they are first needed, and uploaded recordings."""
 
 from __future__ import annotations
 
+import contextlib
 import math
 import re
 import threading
@@ -10,12 +11,12 @@ from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from phonoscope.errors import CorpusError, ExperimentError
-from phonoscope.viewer.own import OwnRecordings
+from phonoscope.errors import CorpusError, ExperimentError, PhonoscopeError
+from phonoscope.viewer.uploads import Upload, Uploads
 
 if TYPE_CHECKING:
     from phonoscope.experiments.folder import Run
-    from phonoscope.viewer.live import Ear
+    from phonoscope.viewer.live import Classifiers
     from phonoscope.viewer.notes import Notes
     from phonoscope.viewer.placed import PlacedMap, StoredMaps
     from phonoscope.viewer.subject import Subject
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 
 MOST_RUNS = 4
 _SUBJECTS_KEPT = 64
-_OWN = re.compile(r"own:(\d{1,6}):(\d{1,5}\.\d{1,6})-(\d{1,5}\.\d{1,6})")
+_UPLOADED = re.compile(r"own:(\d{1,6}):(\d{1,5}\.\d{1,6})-(\d{1,5}\.\d{1,6})")
 
 
 class UnknownNameError(ExperimentError):
@@ -33,8 +34,8 @@ class UnknownNameError(ExperimentError):
 class OpenRun:
     """One run of the viewer; its parts are read when they are first needed."""
 
-    def __init__(self, folder: Path, number: int, own: OwnRecordings, *, trust_imports: bool) -> None:
-        self.folder, self.number, self.own, self.trust_imports = folder, number, own, trust_imports
+    def __init__(self, folder: Path, number: int, uploads: Uploads, *, trust_imports: bool) -> None:
+        self.folder, self.number, self.uploads, self.trust_imports = folder, number, uploads, trust_imports
         self._lock = threading.RLock()
         self._stores: dict[str, StoredMaps] = {}
         self._subject = lru_cache(maxsize=_SUBJECTS_KEPT)(self._read_subject)
@@ -59,11 +60,11 @@ class OpenRun:
         return TokenColumns(self.folder)
 
     @cached_property
-    def ear(self) -> Ear:
+    def classifiers(self) -> Classifiers:
         """Its classifiers."""
-        from phonoscope.viewer.live import Ear
+        from phonoscope.viewer.live import Classifiers
 
-        return Ear(self.run, trust_imports=self.trust_imports)
+        return Classifiers(self.run, trust_imports=self.trust_imports)
 
     @cached_property
     def notes(self) -> Notes:
@@ -79,7 +80,7 @@ class OpenRun:
 
     @property
     def max_hz(self) -> float:
-        """Top of what its classifiers hear, Hz."""
+        """Top of what its classifiers take, Hz."""
         return float(self.run.facts.get("max_hz") or self.sample_rate / 2)
 
     def about(self) -> dict[str, Any]:
@@ -153,18 +154,28 @@ class OpenRun:
         """
         return self._subject(token)
 
+    def upload(self, number: int) -> Upload:
+        """Return an uploaded recording.
+
+        Raises
+        ------
+        UnknownNameError
+            If it is not held (any more).
+        """
+        try:
+            return self.uploads.get(number)
+        except KeyError:
+            raise UnknownNameError("this recording is not held any more; drop it on the page again") from None
+
     def _read_subject(self, token: str) -> Subject:
         from phonoscope.audio import audio_info, read_audio
         from phonoscope.viewer.subject import SHOWN_SECONDS, subject_of
 
-        own = _OWN.fullmatch(token)
-        if token not in self.columns.names and own is not None:
-            try:
-                recording = self.own.get(int(own[1]))
-            except KeyError:
-                raise UnknownNameError("this recording is not held any more; drop it on the page again") from None
-            waveform = recording.at(self.sample_rate)
-            return subject_of(waveform, self.sample_rate, float(own[2]), float(own[3]), run=self.number, token=token)
+        uploaded = _UPLOADED.fullmatch(token)
+        if token not in self.columns.names and uploaded is not None:
+            number, start, end = uploaded.groups()
+            waveform = self.upload(int(number)).at(self.sample_rate)
+            return subject_of(waveform, self.sample_rate, float(start), float(end), token=token)
         if token not in self.columns.names:
             raise UnknownNameError(f"there is no token {token!r} in this run")
         row = self.columns.row(token)
@@ -184,7 +195,6 @@ class OpenRun:
             end,
             first=round(first * rate) / rate,
             recording_seconds=info.duration,
-            run=self.number,
             token=token,
             true=row["class"],
             fold=None if row.get("fold") is None else int(row["fold"]),
@@ -219,8 +229,8 @@ class Session:
                 raise ExperimentError(
                     f"{folder} is a run of whole recordings, which its report shows; the viewer shows runs of phones"
                 )
-        self.own = OwnRecordings()
-        self.runs = [OpenRun(f, i, self.own, trust_imports=trust_imports) for i, f in enumerate(folders)]
+        self.uploads = Uploads()
+        self.runs = [OpenRun(f, i, self.uploads, trust_imports=trust_imports) for i, f in enumerate(folders)]
         self._warm = threading.Event()
 
     def run(self, number: int) -> OpenRun:
@@ -248,12 +258,8 @@ class Session:
             threading.Thread(target=self._load, daemon=True).start()
 
     def _load(self) -> None:
-        import contextlib
-
-        from phonoscope.errors import PhonoscopeError
-
         opened = self.runs[0]
-        # A run whose classifier cannot be loaded says so when it is asked.
+        # A run whose classifier cannot be loaded says so when it is used.
         with contextlib.suppress(PhonoscopeError):
             folds = opened.columns.table["fold"].dropna()
-            opened.ear.classifier(int(folds.iloc[0]) if len(folds) else None)
+            opened.classifiers.of_fold(int(folds.iloc[0]) if len(folds) else None)

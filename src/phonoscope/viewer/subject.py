@@ -18,8 +18,6 @@ class Subject:
 
     Parameters
     ----------
-    run
-        Number of the run whose classifier hears it.
     token
         Its name.
     start, end
@@ -36,7 +34,6 @@ class Subject:
         Of the speaker, for the ceiling of the formants.
     """
 
-    run: int
     token: str
     start: float
     end: float
@@ -50,7 +47,7 @@ class Subject:
 
     @property
     def alone(self) -> np.ndarray:
-        """The token without what is around it: what the network hears."""
+        """The token without what is around it: what the network is given."""
         return self.waveform[self.context : len(self.waveform) - self.context]
 
     @property
@@ -72,7 +69,6 @@ def subject_of(
     *,
     first: float = 0.0,
     recording_seconds: float | None = None,
-    run: int,
     token: str,
     true: str | None = None,
     fold: int | None = None,
@@ -84,6 +80,16 @@ def subject_of(
     ----------
     recording
         Samples from ``first`` s of the recording on; at least what is shown around the stretch, or all there is.
+    sample_rate
+        Of the samples, and of the classifier, Hz.
+    start, end
+        Of the stretch, s of the recording.
+    first
+        Where the samples begin, s of the recording.
+    recording_seconds
+        Duration of the recording; until the last sample if not given.
+    token, true, fold, sex
+        As in `Subject`.
 
     Raises
     ------
@@ -102,5 +108,5 @@ def subject_of(
     inside = recording[max(low, 0) : max(min(high, len(recording)), 0)]
     waveform = np.pad(inside, (max(-low, 0), max(high - len(recording), 0)))
     return Subject(
-        run, token, begin / sample_rate, stop / sample_rate, waveform, context, sample_rate, seconds, true, fold, sex
+        token, begin / sample_rate, stop / sample_rate, waveform, context, sample_rate, seconds, true, fold, sex
     )

@@ -25,7 +25,7 @@ _OUTCOMES = ("tested", "right", "wrong", "untested")
 
 @dataclass(frozen=True)
 class Wanted:
-    """What is asked of the table; empty values ask for nothing.
+    """Filters and order of the table; empty values filter nothing.
 
     Parameters
     ----------
@@ -122,10 +122,10 @@ class TokenColumns:
         """Names of the tokens wanted, in their order."""
         return self.names[self._chosen(wanted)].tolist()
 
-    def place(self, wanted: Wanted, token: str) -> int | None:
+    def rank(self, wanted: Wanted, token: str) -> int | None:
         """Where a token stands among those wanted, from 0; None if it is not among them."""
-        found = np.flatnonzero(self._chosen(wanted) == self.position(token))
-        return int(found[0]) if len(found) else None
+        ranks = np.flatnonzero(self._chosen(wanted) == self.position(token))
+        return int(ranks[0]) if len(ranks) else None
 
     def confusions(self, wanted: Wanted, labels: list[str]) -> list[list[int]]:
         """Counts, true by predicted, of the tokens wanted whatever their class, prediction and outcome."""
@@ -143,10 +143,10 @@ class TokenColumns:
         """What can be chosen: classes, predictions and speakers with their counts, and the ranges of the numbers."""
         counts: dict[str, Any] = {}
         for name in ("class", "predicted", "speaker"):
-            found = self.table[name].value_counts()
-            found = found[found > 0]
-            counts[name] = [[str(k), int(v)] for k, v in found.head(_MOST_NAMES).items()]
-            counts[f"{name}_count"] = len(found)
+            frequent = self.table[name].value_counts()
+            frequent = frequent[frequent > 0]
+            counts[name] = [[str(k), int(v)] for k, v in frequent.head(_MOST_NAMES).items()]
+            counts[f"{name}_count"] = len(frequent)
         counts["outcome"] = [
             ["tested", int(self._tested.sum())],
             ["right", int(self._right.sum())],
@@ -168,8 +168,8 @@ class TokenColumns:
 
     def of_recordings(self, tokens: list[str]) -> pd.DataFrame:
         """All tokens of the recordings in which some tokens lie."""
-        asked = self._recordings[self.names.get_indexer(pd.Index(tokens))]
-        return self.table[np.isin(self._recordings, asked)]
+        recordings = self._recordings[self.names.get_indexer(pd.Index(tokens))]
+        return self.table[np.isin(self._recordings, recordings)]
 
     @cached_property
     def _recordings(self) -> np.ndarray:
@@ -219,19 +219,19 @@ class TokenColumns:
             if high is not None:
                 mask &= values <= high
         if wanted.find:
-            mask &= self._found(wanted.find)
+            mask &= self._containing(wanted.find)
         return mask
 
-    def _found(self, text: str) -> np.ndarray:
+    def _containing(self, text: str) -> np.ndarray:
         """Tokens whose name, word or phone contains a text, whatever its case; words and phones are searched once."""
-        found = self._lower_names.str.contains(text.lower(), regex=False).to_numpy(dtype=bool, copy=True)
+        mask = self._lower_names.str.contains(text.lower(), regex=False).to_numpy(dtype=bool, copy=True)
         for name in ("word", "phone"):
             column = self.table[name].cat
             hits = np.array([text.lower() in str(c).lower() for c in column.categories], dtype=bool)
             codes = column.codes.to_numpy()
             if len(hits):
-                found |= np.where(codes >= 0, hits[codes], False)
-        return found
+                mask |= np.where(codes >= 0, hits[codes], False)
+        return mask
 
     @cached_property
     def _lower_names(self) -> pd.Series:
@@ -256,8 +256,8 @@ def _shares(folder: Path, tokens: pd.Series) -> tuple[np.ndarray, str]:
     shares = pd.read_parquet(path, columns=["token", "formant", "share"])
     known = set(shares["formant"])
     name = next((name for name in _SHARE_SETS if name in known), "")
-    one = shares[shares["formant"] == name].drop_duplicates("token").set_index("token")["share"]
-    return one.reindex(tokens.to_numpy()).to_numpy(dtype=float), name
+    of_set = shares[shares["formant"] == name].drop_duplicates("token").set_index("token")["share"]
+    return of_set.reindex(tokens.to_numpy()).to_numpy(dtype=float), name
 
 
 def _plain(record: dict[Any, Any]) -> dict[str, Any]:

@@ -66,7 +66,7 @@ def done(folder: Path, facts: Any) -> dict[str, Any] | None:
             return None
         files = kept.pop("files")
         whole = all(sha256(folder / name) == digest for name, digest in files.items())
-    except (OSError, ValueError, KeyError, AttributeError):
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None
     return kept if whole else None
 

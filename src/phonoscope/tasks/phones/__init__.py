@@ -12,4 +12,5 @@ TASK = Task(
     recipes=Path(__file__).parent / "recipes",
     entries=("phones",),
     kinds=("phones", None),
+    comparison="phonoscope.tasks.phones.page:comparison",
 )

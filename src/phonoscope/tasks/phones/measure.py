@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from phonoscope.attribution import ClassMeans, explain_batches, read_maps, write_maps
+from phonoscope.attribution import ClassMeans, Explainer, read_maps, write_maps
 from phonoscope.attribution.maps import describe_cells
 from phonoscope.experiments.fit import Trained
 from phonoscope.experiments.map_parts import tidy_means
@@ -58,11 +58,9 @@ def measure_maps(recipe: PhonesRecipe, material: Material, fitted: Sequence[Trai
         for one in fitted:
             chosen = [waveforms[i] for i in one.test]
             done = 0
-            for maps in explain_batches(
-                one.classifier,
+            for maps in Explainer(one.classifier, method).batches(
                 chosen,
                 recipe.target,
-                method,
                 true_labels=[str(c) for c in classes[one.test]],
                 tokens=[str(n) for n in names[one.test]],
             ):

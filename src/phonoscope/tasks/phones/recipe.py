@@ -72,8 +72,8 @@ class PhonesRecipe(Recipe):
 
     def imports(self) -> Iterator[tuple[Registry[Any], str]]:
         """Yield the names of layout, alignment format, network, front end and methods."""
-        from phonoscope.attribution import METHODS
-        from phonoscope.attribution.method import parse_method
+        from phonoscope.attribution.method_spec import parse_method
+        from phonoscope.attribution.registry import METHODS
         from phonoscope.corpora import LAYOUTS, READERS
         from phonoscope.frontends import FRONT_ENDS
         from phonoscope.networks import NETWORKS
@@ -84,10 +84,7 @@ class PhonesRecipe(Recipe):
         yield READERS, str(self.tokens.get("alignment_format", ""))
         yield NETWORKS, self.network["name"]
         yield FRONT_ENDS, self.front_end_kind
-        call = parse_method(self.method)
-        while call is not None:
-            yield METHODS, call.name
-            call = call.inner
+        yield from ((METHODS, name) for name in parse_method(self.method).names())
 
     def check(self) -> None:
         """Refuse sections with entries that no part of the experiment would understand."""

@@ -85,7 +85,7 @@ def _accuracy(evidence: Evidence, *, network: str) -> Finding:
     overall, balanced = table.loc["accuracy"], table.loc["balanced accuracy"]
     return Finding(
         f"{overall['estimate']:.1%} ({overall['low']:.1%}–{overall['high']:.1%})",
-        holds_if(overall["high"] >= _paper_accuracy(evidence.task, network)),
+        holds_if(bool(overall["high"] >= _paper_accuracy(evidence.task, network))),
         f"balanced {balanced['estimate']:.1%} ({balanced['low']:.1%}–{balanced['high']:.1%}); other recordings, other "
         "numbers of classes and, for words, other speakers in the test than in the paper",
     )
