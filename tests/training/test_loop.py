@@ -12,6 +12,7 @@ import pandas as pd
 import pytest
 import torch
 from torch import nn
+from torch.nn import functional as F
 
 from phonoscope import Classifier, Spectrogram, Waveform
 from phonoscope.errors import ExperimentError
@@ -76,6 +77,25 @@ def test_the_same_seed_gives_the_same_weights_and_another_does_not():
     first, again, other = (fit(RECIPE.changed(seed=s))[0] for s in (3, 3, 4))
     assert_same(weights(first), weights(again))
     assert not torch.equal(first.network.fc.weight, other.network.fc.weight)
+
+
+@pytest.mark.parametrize("balanced", [True, False])
+def test_each_class_has_the_same_weight_in_the_loss_however_rare_it_is(balanced, monkeypatch):
+    used, cross_entropy = [], F.cross_entropy
+
+    def watching(logits, truth, weight=None, reduction="mean"):
+        used.append(weight)
+        return cross_entropy(logits, truth, weight=weight, reduction=reduction)
+
+    monkeypatch.setattr(F, "cross_entropy", watching)
+    waveforms, labels = noises()
+    rare = [index for index, label in enumerate(labels[:44]) if label == "low" or index < 8]
+    counts = np.array([22, 4])
+    fit(RECIPE.changed(epochs=1, balanced=balanced), data=(waveforms, labels), train_index=np.array(rare))
+    if balanced:
+        assert used[0].numpy() * counts == pytest.approx([13, 13])  # half of the 26 tokens each
+    else:
+        assert used[0] is None
 
 
 @pytest.mark.parametrize(
