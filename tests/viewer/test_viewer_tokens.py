@@ -10,6 +10,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from phonoscope.corpora.textgrid import read_textgrid
+from phonoscope.viewer.notes import to_textgrids
 from phonoscope.viewer.tokens import SHOWN, TokenColumns, Wanted
 
 share = st.one_of(st.none(), st.floats(0, 1))
@@ -109,6 +111,18 @@ def test_confusions_are_counts_of_true_by_predicted(columns: TokenColumns) -> No
     assert (
         np.sum(columns.confusions(Wanted(confidence=(0.9, None)), labels)) == (columns.table["confidence"] >= 0.9).sum()
     )
+
+
+def test_class_and_prediction_of_a_token_stand_on_tiers_of_their_names(made: Path, tmp_path: Path) -> None:
+    columns = TokenColumns(made)
+    token = columns.chosen_names(Wanted(outcome="wrong"))[0]
+    name, content = to_textgrids(columns, [token], [])
+    (tmp_path / name).write_bytes(content)
+    tiers, row = read_textgrid(tmp_path / name), columns.row(token)
+    assert row["class"] != row["predicted"]
+    for tier in ("class", "predicted"):
+        marked = [(i.label, i.start, i.end) for i in tiers.tier(tier).intervals if i.label]
+        assert marked == [(row[tier], pytest.approx(row["start"], abs=1e-3), pytest.approx(row["end"], abs=1e-3))]
 
 
 def test_tokens_beside_are_those_that_overlap_in_the_same_recording(columns: TokenColumns) -> None:
