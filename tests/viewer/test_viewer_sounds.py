@@ -5,8 +5,10 @@ import io
 import numpy as np
 import pytest
 import soundfile
+from scipy.signal import lfilter
 
-from phonoscope.viewer.pictures import wav_of
+from phonoscope.viewer.pictures import tracks_of, wav_of
+from phonoscope.viewer.subject import subject_of
 from phonoscope.viewer.uploads import Uploads
 
 RATE = 8000
@@ -33,6 +35,20 @@ def test_a_sound_that_would_be_clipped_is_softer_as_a_whole() -> None:
     one, other = (decoded(wav_of(sound, RATE, ramps=False)) for sound in loud)
     assert np.abs(other).max() <= 0.99 + 1e-4
     assert other == pytest.approx(one * 0.99 / np.abs(one).max(), abs=2e-4)
+
+
+def test_formants_of_what_is_much_softer_than_the_rest_are_not_shown() -> None:
+    pulses = np.zeros(4000)
+    pulses[::80] = 1.0
+    for hertz in (500.0, 1500.0):
+        angle, radius = 2 * np.pi * hertz / RATE, np.exp(-np.pi * 60 / RATE)
+        pulses = lfilter([1.0], [1.0, -2 * radius * np.cos(angle), radius**2], pulses)
+    pulses[2000:] *= 1e-3  # -60 dB
+    subject = subject_of((pulses / np.abs(pulses).max()).astype(np.float32), RATE, 0.0, 0.5, token="vowel")
+    tracks = tracks_of(subject)
+    time, first = np.array(tracks["time"]), np.array(tracks["frequency"][0])
+    assert first[(time > 0.05) & (time < 0.2)] == pytest.approx(500, abs=50)
+    assert np.isnan(np.array(tracks["frequency"])[:, (time > 0.3) & (time < 0.45)]).all()
 
 
 def test_of_many_uploads_the_oldest_are_forgotten() -> None:
