@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from phonoscope.phonetics.confusions import beside_human
-from phonoscope.report.style import ACCENT, FAINT, INK, MUTED, PAPER, POINTS, RULE, dress, new_figure, plain
+from phonoscope.report.style import ACCENT, FAINT, INK, MUTED, PAPER, POINTS, dress_rows, new_figure
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -52,14 +52,11 @@ def draw_asymmetry(axes: Axes, rows: pd.DataFrame) -> None:
         if np.isfinite(row["human_a_as_b"]) or np.isfinite(row["human_b_as_a"]):
             _dumbbell(axes, place + 0.2, row["human_a_as_b"], row["human_b_as_a"], _PEOPLE_COLOUR, 1.0)
     pairs = [f"{row['label_a']} → {row['label_b']}" for row in rows.to_dict("records")]
-    axes.set_yticks(range(len(pairs)), [plain(pair) for pair in pairs])
+    dress_rows(axes, pairs, x="taken for the other (% of the class)")
     axes.set_ylim(max(len(pairs), 1) - 0.4, -0.6)
     largest = float(np.nanmax(rows.filter(regex="_as_").to_numpy(dtype=float), initial=1.0)) if len(rows) else 1.0
     axes.set_xlim(-0.03 * largest, 1.05 * largest)
-    axes.grid(axis="x", color=RULE, linewidth=0.5)
-    axes.set_axisbelow(True)
-    dress(axes, x="taken for the other (% of the class)")
-    axes.tick_params(axis="y", length=0, labelsize=POINTS + 1)
+    axes.tick_params(axis="y", labelsize=POINTS + 1)
     axes.spines["left"].set_visible(False)
     if rows.empty:
         axes.text(0.5, 0.5, "no confusions", transform=axes.transAxes, ha="center", color=MUTED, fontsize=POINTS)

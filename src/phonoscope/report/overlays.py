@@ -9,7 +9,7 @@ import xarray as xr
 
 from phonoscope.axes import cell_edges
 from phonoscope.errors import PhonoscopeError
-from phonoscope.report.style import DISPLAY_PALETTE, INK, MUTED, POINTS, dress
+from phonoscope.report.style import DISPLAY_PALETTE, INK, MUTED, POINTS, dress, dress_bar
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -128,18 +128,13 @@ def add_bark_axis(axes: Axes) -> Any:
     right.set_ylabel("Bark", fontsize=POINTS, color=INK)
     right.tick_params(colors=MUTED, labelcolor=INK, labelsize=POINTS - 1, width=0.7, length=3)
     for spine in right.spines.values():
-        spine.set_color(MUTED)
-        spine.set_linewidth(0.7)
+        spine.set(color=MUTED, linewidth=0.7)
     return right
 
 
 def add_colour_bar(axes: Axes, mappable: Any, label: str) -> None:
     """Put a colour bar with its unit beside axes."""
-    figure = axes.figure
-    bar = figure.colorbar(mappable, ax=axes, pad=0.02, fraction=0.05)
-    bar.set_label(label, fontsize=POINTS, color=INK)
-    bar.ax.tick_params(colors=MUTED, labelcolor=INK, labelsize=POINTS - 1, width=0.7, length=3)
-    bar.outline.set_visible(False)
+    dress_bar(axes.figure.colorbar(mappable, ax=axes, pad=0.02, fraction=0.05), label)
 
 
 def hatch_cells(axes: Axes, chance: np.ndarray, frequency_edges: np.ndarray, time_edges: np.ndarray) -> None:

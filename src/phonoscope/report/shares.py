@@ -7,7 +7,18 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from phonoscope.report.style import ACCENT, FAINT, INK, MUTED, PAPER, POINTS, RULE, dress, legend_figure, new_figure
+from phonoscope.report.style import (
+    ACCENT,
+    FAINT,
+    INK,
+    MUTED,
+    PAPER,
+    POINTS,
+    dress,
+    dress_rows,
+    legend_figure,
+    new_figure,
+)
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -80,12 +91,8 @@ def draw_ratios(axes: Axes, shares: pd.DataFrame, *, limits: tuple[float, float]
         ticks = [tick for tick in ticks if tick in (0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 20.0)]
     axes.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
     axes.set_xticks([], minor=True)
-    axes.set_yticks(range(len(formants)), formants)
+    dress_rows(axes, formants, x="share / chance (1 = chance)")
     axes.set_ylim(len(formants) - 0.4, -0.6)
-    axes.grid(axis="x", color=RULE, linewidth=0.5)
-    axes.set_axisbelow(True)
-    dress(axes, x="share / chance (1 = chance)")
-    axes.tick_params(axis="y", length=0, labelsize=POINTS, labelcolor=INK)
 
 
 def ratio_legend() -> Figure:

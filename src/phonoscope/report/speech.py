@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 import xarray as xr
 
 from phonoscope.report.spectrograms import draw_spectrogram, wideband_spectrogram
-from phonoscope.report.style import ACCENT, FORMANT_COLOUR, INK, MUTED, POINTS, RULE, dress, plain
+from phonoscope.report.style import ACCENT, FORMANT_COLOUR, INK, MUTED, POINTS, RULE, dress, frame, plain
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -75,15 +75,8 @@ def draw_speckles(axes: Axes, tracks: xr.Dataset, waveform: np.ndarray, sample_r
     for number in tracks["formant"].values:
         track = tracks["frequency"].sel(formant=number).values
         shown = loud & np.isfinite(track)
-        axes.plot(
-            tracks["time"].values[shown],
-            track[shown],
-            "o",
-            markersize=1.6,
-            color=FORMANT_COLOUR,
-            markeredgewidth=0,
-            clip_on=True,
-        )
+        dots: dict[str, Any] = {"markersize": 1.6, "color": FORMANT_COLOUR, "markeredgewidth": 0}
+        axes.plot(tracks["time"].values[shown], track[shown], "o", **dots)
 
 
 def draw_tiers(axes: Axes, tiers: Mapping[str, pd.DataFrame], duration: float) -> None:
@@ -113,8 +106,7 @@ def draw_tiers(axes: Axes, tiers: Mapping[str, pd.DataFrame], duration: float) -
         strip.set_yticks([0.5], [plain(name)])
         strip.tick_params(axis="y", length=0, labelcolor=MUTED, labelsize=POINTS - 1)
         strip.tick_params(axis="x", labelbottom=last, length=3 if last else 0)
-        for spine in strip.spines.values():
-            spine.set_visible(True)
+        frame(strip)
 
 
 def nearby_tiers(tokens: pd.DataFrame, start: float, end: float) -> dict[str, pd.DataFrame]:

@@ -14,7 +14,19 @@ from phonoscope.report.labels import class_name
 from phonoscope.report.numbers import FEW_UNITS, p_value
 from phonoscope.report.page import Page, Section, Summary
 from phonoscope.report.plates import Panel, Plate, make_panel, panel_name
-from phonoscope.report.style import CLASS_COLOURS, FAINT, INK, MUTED, PAPER, POINTS, RULE, dress, new_figure, plain
+from phonoscope.report.style import (
+    CLASS_COLOURS,
+    FAINT,
+    INK,
+    LEGEND,
+    MUTED,
+    RULE,
+    draw_estimate,
+    dress,
+    dress_rows,
+    new_figure,
+    plain,
+)
 from phonoscope.report.tables import HtmlTable, as_html_table
 from phonoscope.tasks.content import Content
 from phonoscope.tasks.phones.comparison import Comparison, compare, measure
@@ -249,7 +261,7 @@ def profile_difference_figure(
         upper.plot(frequency, rows[column], "o-", color=colour, linewidth=1.4, markersize=2.4, label=plain(name))
     upper.set_ylim(0, 1.08 * top)
     upper.set_xlim(0, max_hz)
-    upper.legend(frameon=False, fontsize=POINTS - 1, labelcolor=INK)
+    upper.legend(**LEGEND)
     dress(upper, title=title, y="share per kHz")
     sure = ((rows["p_region"] < ALPHA) & (rows["p_holm"] < ALPHA)).to_numpy()
     _shade(lower, frequency, sure, max_hz)
@@ -276,15 +288,9 @@ def _difference_figure(rows: pd.DataFrame, label: str, scale: float) -> Figure:
         if not np.isfinite(row["difference"]):
             continue
         sure = np.isfinite(row["p_holm"]) and row["p_holm"] < ALPHA
-        axes.plot([scale * row["low"], scale * row["high"]], [place, place], color=INK, linewidth=1.5)
-        face = INK if sure else PAPER
-        axes.plot(scale * row["difference"], place, "o", color=INK, markerfacecolor=face, markersize=5)
-    axes.set_yticks(range(len(rows)), [plain(what) for what in rows["what"]])
-    axes.set_ylim(len(rows) - 0.5, -0.5)
-    axes.grid(axis="x", color=RULE, linewidth=0.5)
-    axes.set_axisbelow(True)
-    dress(axes, x=label)
-    axes.tick_params(axis="y", length=0, labelsize=POINTS)
+        difference, low, high = (scale * row[name] for name in ("difference", "low", "high"))
+        draw_estimate(axes, place, difference, (low, high), colour=INK, filled=bool(sure))
+    dress_rows(axes, rows["what"].tolist(), x=label)
     return figure
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from phonoscope.report.confusions import accuracy_figure
-from phonoscope.report.style import FAINT, INK, MUTED, POINTS, RULE, class_colour, dress, new_figure, plain
+from phonoscope.report.style import FAINT, LEGEND, MUTED, RULE, class_colour, dress, new_figure, plain
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -78,7 +78,7 @@ def learning_figure(curve: pd.DataFrame, over: pd.DataFrame) -> Figure:
     axes.grid(axis="y", color=RULE, linewidth=0.5)
     axes.set_axisbelow(True)
     dress(axes, x="training recordings", y="balanced accuracy (%)")
-    axes.legend(frameon=False, fontsize=POINTS - 1, labelcolor=INK, loc="lower right")
+    axes.legend(loc="lower right", **LEGEND)
     return figure
 
 

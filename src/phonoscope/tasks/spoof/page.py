@@ -19,9 +19,8 @@ from phonoscope.report.style import (
     POINTS,
     RULE,
     class_colour,
-    dress,
+    dress_rows,
     new_figure,
-    plain,
 )
 from phonoscope.report.tables import as_html_table
 from phonoscope.tasks.sections import claims_section, left_out_table, page_of, provenance_section
@@ -94,12 +93,7 @@ def spoof_figure(results: pd.DataFrame) -> Figure:
         for place in range(1, len(names)):
             if levels[names[place]] != levels[names[place - 1]]:
                 axes.axhline(place - 0.5, color=RULE, linewidth=0.9)
-        axes.set_yticks(range(len(names)), [plain(attack_title(name)) for name in names])
-        axes.set_ylim(len(names) - 0.5, -0.5)
-        axes.grid(axis="x", color=RULE, linewidth=0.5)
-        axes.set_axisbelow(True)
-        dress(axes, x=label)
-        axes.tick_params(axis="y", length=0, labelcolor=INK, labelsize=POINTS)
+        dress_rows(axes, [attack_title(name) for name in names], x=label)
     lowest = min(40.0, 100 * results["low"].min())
     panels[0].set_xlim(lowest - 2, 102)
     panels[1].set_xlim(-2, max(60.0, 100 * results["eer_high"].max() + 2))
