@@ -28,7 +28,17 @@ if TYPE_CHECKING:
 
 
 def confusion_matrix(confusions: pd.DataFrame, labels: Sequence[str], values: str = "count") -> np.ndarray:
-    """Square matrix of one column of the confusion table: ndarray (true, predicted) in the order of `labels`."""
+    """Square matrix of one column of the confusion table: ndarray (true, predicted) in the order of `labels`.
+
+    Parameters
+    ----------
+    confusions : DataFrame
+        ``true, predicted`` and the column of values, tidy.
+    labels : sequence of str
+        Order of the classes.
+    values : str
+        Which column.
+    """
     pairs = pd.MultiIndex.from_product([labels, labels])
     column = confusions.set_index(["true", "predicted"])[values].reindex(pairs)
     return column.to_numpy(dtype=float).reshape(len(labels), len(labels))
@@ -83,6 +93,15 @@ def confusion_figure(confusions: pd.DataFrame, labels: Sequence[str]) -> Figure:
 def accuracy_rows(accuracy: pd.DataFrame, baselines: pd.DataFrame, labels: Sequence[str]) -> pd.DataFrame:
     """What the accuracy figure shows, top to bottom: the network, the baselines, then the hit rate of every class.
 
+    Parameters
+    ----------
+    accuracy : DataFrame
+        From `accuracy_table`: ``measure, label, estimate, low, high``.
+    baselines : DataFrame
+        ``name, accuracy``.
+    labels : sequence of str
+        Order of the classes.
+
     Returns
     -------
     DataFrame
@@ -105,13 +124,13 @@ def accuracy_rows(accuracy: pd.DataFrame, baselines: pd.DataFrame, labels: Seque
 
 def draw_accuracy(axes: Axes, rows: pd.DataFrame) -> None:
     """Draw dots with intervals in percent: filled for the network and its classes, hollow for the baselines."""
-    for place, row in enumerate(rows.to_dict("records")):
+    for position, row in enumerate(rows.to_dict("records")):
         filled = row["kind"] != "baseline"
         estimate, low, high = (100 * row[name] for name in ("estimate", "low", "high"))
-        draw_estimate(axes, place, estimate, (low, high), colour=ACCENT if filled else MUTED, filled=filled)
+        draw_estimate(axes, position, estimate, (low, high), colour=ACCENT if filled else MUTED, filled=filled)
     kinds = rows["kind"].to_numpy()
-    for place in np.flatnonzero(kinds[1:] != kinds[:-1]):
-        axes.axhline(place + 0.5, color=RULE, linewidth=0.7)
+    for position in np.flatnonzero(kinds[1:] != kinds[:-1]):
+        axes.axhline(position + 0.5, color=RULE, linewidth=0.7)
     axes.set_xlim(0, 102)
     dress_rows(axes, rows["what"].tolist(), x="tokens recognised (%)")
 
@@ -130,7 +149,15 @@ TRAINING_CURVES = {
 
 
 def draw_training(axes: Axes, training: pd.DataFrame, what: str = "loss") -> None:
-    """Draw loss or accuracy against epochs, one thin line a fold; `training` as of `training_figure`."""
+    """Draw loss or accuracy against epochs, one thin line a fold; `training` as of `training_figure`.
+
+    Parameters
+    ----------
+    axes : Axes
+    training : DataFrame
+        See `training_figure`.
+    what : {"loss", "accuracy"}
+    """
     pair, label, scale = TRAINING_CURVES[what]
     folds = training.groupby("fold") if "fold" in training else [(0, training)]
     for position, (_, fold) in enumerate(folds):

@@ -82,13 +82,16 @@ def cell_limits(values: xr.DataArray, max_hz: float, last_time: float = 1.0) -> 
     """Edges of the cells of an array, half-way between their centres: frequency (Hz) and time.
 
     The outermost cells reach to the borders of what the network was given, 0 to `max_hz` and 0 to `last_time`.
+
+    Parameters
+    ----------
+    values : DataArray, dims (frequency, time)
+    max_hz, last_time : float
+        Upper borders of the network's input: Hz, and share of the token or s.
     """
     from phonoscope.axes import cell_edges
 
-    return (
-        cell_edges(values["frequency"].values, 0.0, max_hz),
-        cell_edges(values["time"].values, 0.0, last_time),
-    )
+    return (cell_edges(values["frequency"].values, 0.0, max_hz), cell_edges(values["time"].values, 0.0, last_time))
 
 
 def draw_map(axes: Axes, values: xr.DataArray, *, max_hz: float, limit: float, last_time: float = 1.0) -> None:

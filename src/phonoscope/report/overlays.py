@@ -100,10 +100,12 @@ def draw_overlay(
             time_edges, frequency_edges, opaque, shading="flat", rasterized=True, edgecolors="none", antialiased=False
         )
     elif min(shown.shape) > 1:
-        for hue, one in ((HUE, shown), (NEGATIVE_HUE, -shown)):
-            levels = [s * largest for s in CONTOUR_SHARES if s * largest < one.max()]
+        for hue, part in ((HUE, shown), (NEGATIVE_HUE, -shown)):
+            levels = [s * largest for s in CONTOUR_SHARES if s * largest < part.max()]
             if levels:
-                axes.contour(time, frequency, one, levels=levels, colors=hue, linewidths=[0.7, 1.1, 1.5][: len(levels)])
+                axes.contour(
+                    time, frequency, part, levels=levels, colors=hue, linewidths=[0.7, 1.1, 1.5][: len(levels)]
+                )
     top = max(max_hz, 0.0)
     axes.set_ylim(0, top)
     dress(axes, title=title, x=x, y="Frequency (Hz)")
@@ -133,7 +135,16 @@ def add_bark_axis(axes: Axes) -> Any:
 
 
 def add_colour_bar(axes: Axes, mappable: Any, label: str) -> None:
-    """Put a colour bar with its unit beside axes."""
+    """Put a colour bar with its unit beside axes.
+
+    Parameters
+    ----------
+    axes : Axes
+    mappable
+        What has the colours, as matplotlib's drawing functions return it.
+    label : str
+        Quantity and unit.
+    """
     dress_bar(axes.figure.colorbar(mappable, ax=axes, pad=0.02, fraction=0.05), label)
 
 

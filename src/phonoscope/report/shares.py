@@ -59,22 +59,22 @@ def draw_ratios(axes: Axes, shares: pd.DataFrame, *, limits: tuple[float, float]
     for row in shares.to_dict("records"):
         if row["null"] not in offsets:
             continue
-        place = formants.index(row["formant"]) + offsets[row["null"]]
+        position = formants.index(row["formant"]) + offsets[row["null"]]
         energy = row.get("energy_ratio", np.nan)
         if row["null"] == "run" and np.isfinite(energy) and energy > 0:
-            axes.plot(energy, place, "|", color=FAINT, markersize=11, markeredgewidth=2.6, zorder=1)
+            axes.plot(energy, position, "|", color=FAINT, markersize=11, markeredgewidth=2.6, zorder=1)
         if not np.isfinite(row["ratio"]) or row["ratio"] <= 0:
             continue
         face = {"run": ACCENT, "class": PAPER, "classes": PAPER}[row["null"]]
         if np.isfinite(row["low"]) and np.isfinite(row["high"]):
             reach = np.clip([row["low"], row["high"]], low, high)
-            axes.plot(reach, [place, place], color=ACCENT, linewidth=1.5)
+            axes.plot(reach, [position, position], color=ACCENT, linewidth=1.5)
             for limit, marker, beyond in ((low, "<", row["low"] < low), (high, ">", row["high"] > high)):
                 if beyond:  # the interval goes on outside the axis
-                    axes.plot(limit, place, marker, color=ACCENT, markersize=5, clip_on=False)
+                    axes.plot(limit, position, marker, color=ACCENT, markersize=5, clip_on=False)
         axes.plot(
             float(np.clip(row["ratio"], low, high)),
-            place,
+            position,
             marker="D" if row["null"] == "classes" else "o",
             markersize=4.6,
             color=ACCENT,
@@ -123,7 +123,15 @@ def ratio_legend() -> Figure:
 
 
 def ratio_figure(shares: pd.DataFrame, *, title: str, limits: tuple[float, float] | None = None) -> Figure:
-    """Ratios of one class in a figure of their own; parameters as in `draw_ratios`."""
+    """Ratios of one class in a figure of their own; parameters as in `draw_ratios`.
+
+    Parameters
+    ----------
+    shares : DataFrame
+    title : str
+    limits : (low, high), optional
+        Of the axis.
+    """
     figure = new_figure(3.1, 2.7)
     axes = figure.subplots()
     draw_ratios(axes, shares, limits=limits)

@@ -65,7 +65,18 @@ def draw_speech(
 
 
 def draw_speckles(axes: Axes, tracks: xr.Dataset, waveform: np.ndarray, sample_rate: float) -> None:
-    """Draw formant tracks as dots, where the sound around them (10 ms) is within 30 dB of its loudest."""
+    """Draw formant tracks as dots, where the sound around them (10 ms) is within 30 dB of its loudest.
+
+    Parameters
+    ----------
+    axes : Axes
+        Time in s, frequency in Hz.
+    tracks : Dataset
+        From `phonoscope.formants`.
+    waveform : ndarray (sample,)
+    sample_rate : float
+        Hz.
+    """
     half = max(1, round(0.005 * sample_rate))
     squared = np.concatenate([[0.0], np.cumsum(np.square(np.asarray(waveform, dtype=np.float64)))])
     middle = np.round(tracks["time"].values * sample_rate).astype(int)
@@ -80,7 +91,16 @@ def draw_speckles(axes: Axes, tracks: xr.Dataset, waveform: np.ndarray, sample_r
 
 
 def draw_tiers(axes: Axes, tiers: Mapping[str, pd.DataFrame], duration: float) -> None:
-    """Draw tiers as strips below axes that show time in s from 0 to `duration`; the lowest carries the time axis."""
+    """Draw tiers as strips below axes that show time in s from 0 to `duration`; the lowest carries the time axis.
+
+    Parameters
+    ----------
+    axes : Axes
+    tiers : mapping
+        Name → ``start, end`` (s), ``label``.
+    duration : float
+        s.
+    """
     axes.set_xlabel("")
     axes.tick_params(labelbottom=False)
     for position, (name, intervals) in enumerate(tiers.items(), start=1):
@@ -113,6 +133,13 @@ def nearby_tiers(tokens: pd.DataFrame, start: float, end: float) -> dict[str, pd
     """Tiers of phones and words of one recording between two times, starting at 0, from rows of a token table.
 
     A token's neighbours are not in the table, so that a tier has gaps where no token was kept.
+
+    Parameters
+    ----------
+    tokens : DataFrame
+        Of one recording: ``start, end`` (s), ``label`` and, if it is known, ``word``.
+    start, end : float
+        s in the recording.
     """
     rows = tokens[(tokens["end"] > start) & (tokens["start"] < end)]
     moved = rows.assign(start=rows["start"] - start, end=rows["end"] - start)

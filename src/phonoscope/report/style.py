@@ -21,14 +21,7 @@ if TYPE_CHECKING:
 
 # Inks that a page may recolour: in the SVG each becomes a CSS variable that falls back to the value given here.
 INK, MUTED, RULE, FAINT, PAPER, ACCENT = "#1b2126", "#59636b", "#d3d8dc", "#a3abb2", "#fefefd", "#2f6f8f"
-_VARIABLES = {
-    INK: "--ink",
-    MUTED: "--muted",
-    RULE: "--rule",
-    FAINT: "--faint",
-    PAPER: "--paper",
-    ACCENT: "--mark",
-}
+_VARIABLES = {INK: "--ink", MUTED: "--muted", RULE: "--rule", FAINT: "--faint", PAPER: "--paper", ACCENT: "--mark"}
 
 # Tol (2021), "bright": distinct under the common forms of colour blindness, on light and on dark paper.
 CLASS_COLOURS = ("#4477aa", "#ee6677", "#228833", "#ccbb44", "#66ccee", "#aa3377")
@@ -54,7 +47,15 @@ def new_figure(width: float, height: float) -> Figure:
 
 
 def dress(axes: Axes, *, title: str = "", x: str = "", y: str = "", title_colour: str = INK) -> None:
-    """Give axes the house style: thin lines, small type, and labels that say quantity and unit."""
+    """Give axes the house style: thin lines, small type, and labels that say quantity and unit.
+
+    Parameters
+    ----------
+    axes : Axes
+    title, x, y : str
+        Nothing where empty.
+    title_colour : str
+    """
     axes.set_facecolor("none")
     for name, spine in axes.spines.items():
         spine.set_color(MUTED)
@@ -70,7 +71,16 @@ def dress(axes: Axes, *, title: str = "", x: str = "", y: str = "", title_colour
 
 
 def dress_rows(axes: Axes, names: Sequence[object], *, x: str) -> None:
-    """Name the rows 0, 1, … of axes from top to bottom, and rule them against what lies along x."""
+    """Name the rows 0, 1, … of axes from top to bottom, and rule them against what lies along x.
+
+    Parameters
+    ----------
+    axes : Axes
+    names : sequence
+        Of the rows.
+    x : str
+        Quantity and unit along x.
+    """
     axes.grid(axis="x", color=RULE, linewidth=0.5)
     axes.set_axisbelow(True)
     dress(axes, x=x)
@@ -80,7 +90,15 @@ def dress_rows(axes: Axes, names: Sequence[object], *, x: str) -> None:
 
 
 def frame(axes: Axes, colour: str | None = None, width: float | None = None) -> None:
-    """Draw all four spines, in a colour and width if they are given."""
+    """Draw all four spines, in a colour and width if they are given.
+
+    Parameters
+    ----------
+    axes : Axes
+    colour : str, optional
+    width : float, optional
+        Points.
+    """
     for spine in axes.spines.values():
         spine.set(visible=True, **{k: v for k, v in {"color": colour, "linewidth": width}.items() if v is not None})
 
