@@ -33,7 +33,7 @@ class Method:
     (``setting.probe``) and at the speech that the classifier knows (``setting.reference``), and raises
     AttributionError for what it cannot do. It returns `Prepared`: a function from a `Batch` of tokens to `Attributed`
     (maps, logits and what is left over of a promised sum), where the cells of the maps lie (``input_placement`` and
-    ``place`` in ``maps.py``, or ``setting``'s space), and what the maps promise. Four rules hold for every method:
+    ``layer_placement`` in ``maps.py``, or the ``placement`` of a space), and what the maps promise. Four rules hold:
 
     - the network is left as it was, on success and on failure;
     - a token's map depends on the token alone: not on the others of the batch, nor on its size;
