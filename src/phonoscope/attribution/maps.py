@@ -58,7 +58,7 @@ def describe_cells(maps: xr.DataArray) -> str:
     )
 
 
-def place(classifier: Classifier, layer: str, inputs: Tensor) -> Placement:
+def layer_placement(classifier: Classifier, layer: str, inputs: Tensor) -> Placement:
     """Place the cells of a layer on the axes of the classifier's front end.
 
     A layer of a network that takes waveforms has cells in time only: they span all frequencies.
