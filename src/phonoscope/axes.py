@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -172,11 +172,6 @@ class TimeAxis:
     def centres(self) -> np.ndarray:
         """Centre of each column, shape (columns,), share of the token or s."""
         return self.at(np.arange(self.columns))
-
-
-def axis_config(axis: FrequencyAxis | TimeAxis) -> dict[str, Any]:
-    """Return the axis as plain values, to be written beside arrays."""
-    return asdict(axis)
 
 
 @dataclass(frozen=True)

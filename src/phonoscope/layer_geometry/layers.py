@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import takewhile
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -252,21 +253,14 @@ def _join_parallel(layers: list[Layer], followed: Trace) -> list[Layer]:
         members = tuple(followed.uses[p].name for p in positions)
         if len(set(members)) < len(members) or not present.issuperset(members):
             continue
-        parent = _common_parent(members)
+        shared = takewhile(
+            lambda parts: len(set(parts)) == 1, zip(*(name.split(".") for name in members), strict=False)
+        )
+        parent = ".".join(parts[0] for parts in shared)  # the innermost module that holds all; "" for the network
         name = parent if parent and parent not in present | set(blocks) else "+".join(members)
         blocks[name] = members
         present -= set(members)
     return join_blocks(layers, blocks)
-
-
-def _common_parent(names: Sequence[str]) -> str:
-    """Name of the innermost module that holds all of these; empty when that is the network itself."""
-    shared = []
-    for parts in zip(*(name.split(".") for name in names), strict=False):
-        if len(set(parts)) > 1:
-            break
-        shared.append(parts[0])
-    return ".".join(shared)
 
 
 def _without_weight_norm(state: Mapping[str, Tensor]) -> dict[str, Any]:
