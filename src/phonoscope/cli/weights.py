@@ -144,7 +144,7 @@ def _network_of(source: Path, network: str | None, option: list[str] | None, tru
         return Classifier.from_pretrained(source, trust_imports=trust_imports)
     from phonoscope.networks.checkpoints import load_network
 
-    pairs = [one.partition("=") for one in option or []]
+    pairs = [text.partition("=") for text in option or []]
     if faulty := [key for key, sign, _ in pairs if not sign]:
         raise PhonoscopeError(f"--option {faulty[0]} has no value; write it as name=value, e.g. head=pooled")
     return load_network(network, source, **{key: value for key, _, value in pairs})

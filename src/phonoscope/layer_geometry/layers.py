@@ -56,6 +56,15 @@ def assemble(weights: Sequence[np.ndarray], kernels: Sequence[Kernel], alignment
     Zeros are inserted between the taps of dilated kernels, and kernels of a block padded to a common length: behind
     (``left``: all start at the same sample, as in the paper) or on both sides (``centre``: all are centred, up to half
     a sample, as in a network that pads its branches evenly).
+
+    Parameters
+    ----------
+    weights
+        One of each branch, shape (filters, channels of a group, *taps).
+    kernels
+        Their layout.
+    alignment
+        ``left`` or ``centre``.
     """
     if alignment not in ALIGNMENTS:
         raise ClassifierError(f"alignment {alignment!r} is not known; choose one of {', '.join(ALIGNMENTS)}")
@@ -100,9 +109,9 @@ def layers_of_network(
     layers: list[Layer] = []
     owned: set[str] = set()
     for name, module in network.named_modules():
-        found = _layers_of_module(name, module)
-        layers += found
-        if found:
+        of_module = _layers_of_module(name, module)
+        layers += of_module
+        if of_module:
             owned.add(name)
     if followed is not None:
         layers += _computed(followed, owned)
@@ -163,8 +172,8 @@ def join_blocks(layers: Sequence[Layer], blocks: Mapping[str, Sequence[str]]) ->
             members=tuple(members),
             residual=None if parts[0].residual is None else any(bool(p.residual) for p in parts),
         )
-        place = joined.index(parts[0])
-        joined[place] = whole
+        position = joined.index(parts[0])
+        joined[position] = whole
         joined = [layer for layer in joined if layer not in parts]
     return joined
 
@@ -236,12 +245,12 @@ def _in_order(layers: list[Layer], followed: Trace) -> list[Layer]:
     for index, use in enumerate(followed.uses):
         first.setdefault(use.name or "network", index)
     residual = {followed.uses[index].name for index in followed.residual}
-    keys, place = [], -1
+    keys, position = [], -1
     for layer in layers:
         owner = layer.name.partition("#")[0]
         owner = layer.name.rpartition(".")[0] if owner not in first and layer.kind == "recurrent" else owner
-        place = first.get(owner, place)
-        keys.append(place)
+        position = first.get(owner, position)
+        keys.append(position)
     order = sorted(range(len(layers)), key=lambda i: keys[i])
     return [replace(layers[i], residual=layers[i].name in residual) for i in order]
 

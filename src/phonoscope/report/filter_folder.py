@@ -272,8 +272,8 @@ def response_formant_shares(
     )
     random = []
     for number in range(nulls.sizes["seed"]):
-        own = nulls.isel(seed=number, token=chosen).assign_attrs(responses.attrs)
-        shares = token_shares(own, formants, max_hz=max_hz).assign(label=labels * len(FORMANT_SETS))
+        null = nulls.isel(seed=number, token=chosen).assign_attrs(responses.attrs)
+        shares = token_shares(null, formants, max_hz=max_hz).assign(label=labels * len(FORMANT_SETS))
         random.append(pd.concat([shares, shares.assign(label=POOLED)]).groupby(["label", "formant"])["share"].mean())
     grouped = pd.concat(random).groupby(level=[0, 1])
     law = pd.DataFrame(

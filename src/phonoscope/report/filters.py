@@ -107,7 +107,7 @@ def strs_surface(strs: xr.DataArray, *, max_hz: float | None = None, title: str 
 
 
 def draw_surface(axes: Axes, strs: xr.DataArray, *, max_hz: float | None = None, title: str = "") -> None:
-    """Draw the surface of `strs_surface` on axes with the projection ``3d``."""
+    """Draw the surface of `strs_surface` on axes with the projection ``3d``; parameters as of `strs_figure`."""
     values = _borders(strs, max_hz)[1]
     blocks = {dim: max(1, -(-values.sizes[dim] // SURFACE_CELLS)) for dim in ("frequency", "time")}
     coarse = values.coarsen(blocks, boundary="trim").mean()
@@ -228,6 +228,13 @@ def draw_wigner(axes: Axes, bank: FilterBank, *, max_hz: float | None = None) ->
 
     Contours stand at 0.7 of each filter's maximum; colours go from the lowest centre frequency to the highest. Returns
     the mesh of the energy, for a colour bar.
+
+    Parameters
+    ----------
+    axes : Axes
+    bank : FilterBank
+    max_hz : float, optional
+        Upper border, Hz; half the sample rate by default.
     """
     import matplotlib
 
