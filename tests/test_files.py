@@ -2,13 +2,14 @@
 
 import hashlib
 import json
+import os
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from phonoscope.files import sha256, to_json, write_bytes, write_json, write_text, write_with
+from phonoscope.files import sha256, sweep, to_json, write_bytes, write_json, write_text, write_with
 
 
 def test_a_writer_that_fails_leaves_the_old_file_and_nothing_else(tmp_path):
@@ -32,6 +33,24 @@ def test_written_files_may_be_read_by_others(tmp_path):
     path = write_bytes(tmp_path / "x.bin", b"\x00\x01")
     assert path.read_bytes() == b"\x00\x01"
     assert path.stat().st_mode & 0o777 == 0o644
+
+
+@pytest.mark.skipif(os.name != "posix", reason="elsewhere nobody can be asked whether a process lives")
+@pytest.mark.parametrize(("error", "stays"), [(None, True), (PermissionError, True), (ProcessLookupError, False)])
+def test_what_a_living_process_writes_is_left_whoever_started_it(tmp_path, monkeypatch, error, stays):
+    def kill(process, signal):
+        assert signal == 0, "is only asked"
+        if error is not None:
+            raise error
+
+    def halfway(path):
+        path.write_text("half")
+        monkeypatch.setattr(os, "kill", kill)
+        sweep(tmp_path)
+        assert path.exists() == stays
+        path.touch()
+
+    write_with(tmp_path / "table.csv", halfway)
 
 
 def test_json_has_no_nan_and_keeps_ipa(tmp_path):

@@ -7,7 +7,6 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from phonoscope.tasks.phones.run import run_experiment
 
 from own_front_end import Resonances
 from phonoscope import Classifier, explain
@@ -15,8 +14,8 @@ from phonoscope.axes import FrequencyAxis
 from phonoscope.errors import ClassifierError
 from phonoscope.experiments.folder import Run
 from phonoscope.frontends import FRONT_ENDS, Spectrogram, Waveform, build_front_end
-from phonoscope.report.content import read_content
-from phonoscope.tasks.phones.recipe import load_recipe
+from phonoscope.tasks import load_recipe, run_experiment
+from phonoscope.tasks.content import read_content
 from phonoscope.training import TrainingRecipe, train
 
 RATE = 16000

@@ -12,7 +12,6 @@ import soundfile
 
 from phonoscope.audio import cut
 from phonoscope.corpora import TokenRules, read_corpus, read_tokens, summary, write_tokens
-from phonoscope.corpora.rules import given_rules
 from phonoscope.corpora.select import class_labels
 from phonoscope.corpora.textgrid import Interval, TextGrid, Tier, write_textgrid
 from phonoscope.errors import AudioError, CorpusError
@@ -157,10 +156,7 @@ def test_rules_are_known_by_name(corpus):
         assert f"``{name}``" in read_corpus.__doc__
 
 
-def test_rules_that_are_given():
-    given = given_rules(classes="paper", min_duration=0.0, phone_set="auto", stressed_only=False, balanced=True,
-                        mapping=None, exclude_words="")  # fmt: skip
-    assert given == {"classes": "paper", "min_duration": 0.0, "balanced": True}
+def test_words_to_leave_out_may_stand_in_one_text():
     assert TokenRules(exclude_words="a, the,").exclude_words == ("a", "the")
 
 
@@ -220,6 +216,12 @@ def test_stress_that_is_not_written(tmp_path):
     utterance(tmp_path, "a", [(0.1, "ʃ"), (0.1, "i"), (0.1, "æ")])
     assert read_corpus(tmp_path)["stress"].isna().all()
     with pytest.raises(CorpusError, match="mark no stress"):
+        read_corpus(tmp_path, stressed_only=True)
+
+
+def test_stress_that_is_written_and_never_there(tmp_path):
+    utterance(tmp_path, "a", [(0.1, "IY0"), (0.1, "AE0")])
+    with pytest.raises(CorpusError, match=r"no token of .* is left(.|\n)*2 tokens +unstressed vowel"):
         read_corpus(tmp_path, stressed_only=True)
 
 

@@ -12,10 +12,13 @@ import pandas as pd
 import pytest
 import torch
 from torch import nn
+from torch.nn import functional as F
 
 from phonoscope import Classifier, Spectrogram, Waveform
 from phonoscope.errors import ExperimentError
 from phonoscope.training import TokenInputs, TrainingRecipe, choose_device, train
+from phonoscope.training.checkpoint import find_checkpoint
+from phonoscope.training.loop import _Training
 
 RECIPE = TrainingRecipe(epochs=4, min_steps=0, batch_size=16, seed=3)
 
@@ -74,6 +77,43 @@ def test_the_same_seed_gives_the_same_weights_and_another_does_not():
     first, again, other = (fit(RECIPE.changed(seed=s))[0] for s in (3, 3, 4))
     assert_same(weights(first), weights(again))
     assert not torch.equal(first.network.fc.weight, other.network.fc.weight)
+
+
+@pytest.mark.parametrize("balanced", [True, False])
+def test_each_class_has_the_same_weight_in_the_loss_however_rare_it_is(balanced, monkeypatch):
+    used, cross_entropy = [], F.cross_entropy
+
+    def watching(logits, truth, weight=None, reduction="mean"):
+        used.append(weight)
+        return cross_entropy(logits, truth, weight=weight, reduction=reduction)
+
+    monkeypatch.setattr(F, "cross_entropy", watching)
+    waveforms, labels = noises()
+    rare = [index for index, label in enumerate(labels[:44]) if label == "low" or index < 8]
+    counts = np.array([22, 4])
+    fit(RECIPE.changed(epochs=1, balanced=balanced), data=(waveforms, labels), train_index=np.array(rare))
+    if balanced:
+        assert used[0].numpy() * counts == pytest.approx([13, 13])  # half of the 26 tokens each
+    else:
+        assert used[0] is None
+
+
+@pytest.mark.parametrize(
+    ("choose", "scores", "epoch"),
+    [
+        ("best", [0.80, 0.95, 0.90, 0.85], 3),  # of 16 tokens, 0.95 has a standard error of 0.054
+        ("best", [0.95, 0.90, 0.86, 0.89], 2),  # and the best stays the best though a later epoch is kept
+        ("best", [0.95, 0.85, 0.84, 0.50], 1),
+        ("last", [0.95, 0.85, 0.84, 0.50], 4),
+    ],
+)
+def test_the_latest_epoch_within_a_standard_error_of_the_best_is_kept(choose, scores, epoch, monkeypatch):
+    given = iter(scores)
+    answer = {"validation_loss": 0.0}
+    monkeypatch.setattr(_Training, "validate", lambda _: {**answer, "validation_balanced_accuracy": next(given)})
+    classifier, after = new_classifier(), []
+    fit(RECIPE.changed(choose=choose), classifier, progress=lambda _: after.append(weights(classifier)))
+    assert_same(weights(classifier), after[epoch - 1])
 
 
 def test_small_corpora_get_enough_steps():
@@ -160,6 +200,19 @@ def test_a_kill_between_the_renames_of_a_checkpoint_loses_nothing(tmp_path, left
     resumed, table = fit(folder=tmp_path, resume=True)
     assert len(table) == 4
     assert_same(weights(resumed), weights(whole))
+
+
+def test_of_two_whole_checkpoints_the_newer_one_is_taken(tmp_path):
+    """A kill between the renames leaves both: the one before as .old, the one after as .new."""
+    for name in ("checkpoint", "checkpoint.old", "checkpoint.new"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "state.json").touch()
+    (tmp_path / "checkpoint.old" / "tensors.safetensors").touch()
+    assert find_checkpoint(tmp_path / "checkpoint") == tmp_path / "checkpoint.old"
+    (tmp_path / "checkpoint.new" / "tensors.safetensors").touch()
+    assert find_checkpoint(tmp_path / "checkpoint") == tmp_path / "checkpoint.new"
+    (tmp_path / "checkpoint" / "tensors.safetensors").touch()
+    assert find_checkpoint(tmp_path / "checkpoint") == tmp_path / "checkpoint"
 
 
 def test_checkpoints_of_other_settings_tokens_or_networks_are_refused(tmp_path):

@@ -1,5 +1,6 @@
 """The columns of the viewer against plain pandas: filters, order, pages, counts."""
 
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from phonoscope.corpora.textgrid import read_textgrid
+from phonoscope.viewer.notes import to_textgrids
 from phonoscope.viewer.tokens import SHOWN, TokenColumns, Wanted
 
 share = st.one_of(st.none(), st.floats(0, 1))
@@ -25,9 +28,14 @@ wanteds = st.builds(
 )
 
 
-@pytest.fixture(scope="module")
-def columns(made: Path) -> TokenColumns:
-    return TokenColumns(made)
+@pytest.fixture(scope="module", params=["all tokens tested", "some tokens tested"])
+def columns(request: pytest.FixtureRequest, made: Path, tmp_path_factory: pytest.TempPathFactory) -> TokenColumns:
+    if request.param == "all tokens tested":
+        return TokenColumns(made)
+    folder = tmp_path_factory.mktemp("columns")
+    shutil.copy(made / "tokens.parquet", folder)
+    pd.read_parquet(made / "predictions.parquet").iloc[1::2].to_parquet(folder / "predictions.parquet", index=False)
+    return TokenColumns(folder)
 
 
 def slowly(columns: TokenColumns, wanted: Wanted) -> pd.DataFrame:
@@ -92,9 +100,9 @@ def test_a_page_is_never_the_whole_run(many: Path) -> None:
     assert len(columns.page(Wanted(), 0, 10**9)["rows"]) == 500
 
 
-def test_confusions_are_counts_of_true_by_predicted(columns: TokenColumns, made: Path) -> None:
+def test_confusions_are_counts_of_true_by_predicted(columns: TokenColumns) -> None:
     labels = ["i", "æ", "ɝ", "ɑ", "u"]
-    predictions = pd.read_parquet(made / "predictions.parquet")
+    predictions = columns.table[["class", "predicted"]].astype(object).dropna()
     expected = pd.crosstab(predictions["class"], predictions["predicted"]).reindex(
         index=labels, columns=labels, fill_value=0
     )
@@ -103,6 +111,18 @@ def test_confusions_are_counts_of_true_by_predicted(columns: TokenColumns, made:
     assert (
         np.sum(columns.confusions(Wanted(confidence=(0.9, None)), labels)) == (columns.table["confidence"] >= 0.9).sum()
     )
+
+
+def test_class_and_prediction_of_a_token_stand_on_tiers_of_their_names(made: Path, tmp_path: Path) -> None:
+    columns = TokenColumns(made)
+    token = columns.chosen_names(Wanted(outcome="wrong"))[0]
+    name, content = to_textgrids(columns, [token], [])
+    (tmp_path / name).write_bytes(content)
+    tiers, row = read_textgrid(tmp_path / name), columns.row(token)
+    assert row["class"] != row["predicted"]
+    for tier in ("class", "predicted"):
+        marked = [(i.label, i.start, i.end) for i in tiers.tier(tier).intervals if i.label]
+        assert marked == [(row[tier], pytest.approx(row["start"], abs=1e-3), pytest.approx(row["end"], abs=1e-3))]
 
 
 def test_tokens_beside_are_those_that_overlap_in_the_same_recording(columns: TokenColumns) -> None:

@@ -295,11 +295,12 @@ def _levels(clusters: pd.DataFrame | PerToken | None, n_tokens: int) -> list[tup
         missing = keys.isna()
         if missing.all():
             continue  # nothing is known at this level
-        for lower in table.columns[position + 1 :]:
-            keys = keys.where(keys.notna(), "unknown, " + table[lower].astype("string").astype("object"))
-        unknown = pd.Series([f"unknown, token {i}" for i in range(n_tokens)], dtype="object")
-        keys = keys.where(keys.notna(), unknown)
-        codes = pd.factorize(pd.MultiIndex.from_arrays([above, keys]))[0]
-        levels.append((str(column), codes))
-        above = codes
+        if missing.any():
+            for lower in table.columns[position + 1 :]:
+                keys = keys.where(keys.notna(), "unknown, " + table[lower].astype("string").astype("object"))
+            unknown = pd.Series([f"unknown, token {i}" for i in range(n_tokens)], dtype="object")
+            keys = keys.where(keys.notna(), unknown)
+        codes = pd.factorize(keys)[0]
+        above = pd.factorize(above * n_tokens + codes)[0]  # there are fewer codes than tokens
+        levels.append((str(column), above))
     return [*levels, tokens]
