@@ -10,7 +10,7 @@ from torch import nn
 
 from phonoscope import Classifier, Spectrogram, Waveform, explain
 from phonoscope.attribution.maps import input_placement
-from phonoscope.attribution.method import Attributed, Method, Prepared, unpromised
+from phonoscope.attribution.method import Attributed, Method, Prepared, parse_method, prepare_method, unpromised
 from phonoscope.attribution.registry import METHODS
 from phonoscope.errors import AttributionError
 from phonoscope.evidence.case import generators, open_case
@@ -261,7 +261,7 @@ def test_what_a_passing_map_still_owes_is_told():
     case = open_case(classifier, waveforms, target="u")
 
     def signed_energy(setting):
-        slopes, plain = METHODS["gradient"].function(setting), energy(setting)
+        slopes, plain = prepare_method(parse_method("gradient"), setting, METHODS), energy(setting)
 
         def function(batch):
             found = slopes.function(batch)
