@@ -54,7 +54,8 @@ def pairs(network: str) -> Iterator[tuple[str, Pair]]:
     import torch
     from captum import attr
 
-    from phonoscope.attribution.method import parse_method, prepare_method
+    from phonoscope.attribution.method import prepare_method
+    from phonoscope.attribution.method_spec import parse_method
 
     setting, batch = prepared_setting(network)
     module, inputs = setting.classifier.network, batch.inputs

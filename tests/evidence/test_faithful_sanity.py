@@ -10,7 +10,8 @@ from torch import nn
 
 from phonoscope import Classifier, Spectrogram, Waveform, explain
 from phonoscope.attribution.maps import input_placement
-from phonoscope.attribution.method import Attributed, Method, Prepared, parse_method, prepare_method, unpromised
+from phonoscope.attribution.method import Attributed, Method, Prepared, prepare_method, unpromised
+from phonoscope.attribution.method_spec import parse_method
 from phonoscope.attribution.registry import METHODS
 from phonoscope.errors import AttributionError
 from phonoscope.evidence.case import generators, open_case
