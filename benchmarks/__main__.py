@@ -1,8 +1,7 @@
-"""``python -m benchmarks [NAME ...]`` is ``phonoscope bench [NAME ...]``."""
+"""``python -m benchmarks [NAME ...]``: what ``phonoscope bench`` runs, and ``make bench``."""
 
 import sys
 
-from phonoscope.cli import main
+from benchmarks.runner import main
 
-sys.argv = ["phonoscope", "bench", "ratios", *sys.argv[1:]]
-main()
+sys.exit(main())

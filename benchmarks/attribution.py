@@ -10,9 +10,7 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from typing import Any
 
-import numpy as np
-
-from benchmarks.measure import Bar, LackingError, Measurement, alone, alternately
+from benchmarks.measure import Bar, LackingError, Measurement, alone, alternately, compared
 
 BATCH = 32
 ROWS, COLUMNS = 64, 64
@@ -57,7 +55,6 @@ def pairs(network: str) -> Iterator[tuple[str, Pair]]:
     from captum import attr
 
     from phonoscope.attribution.method import parse_method, prepare_method
-    from phonoscope.attribution.registry import METHODS
 
     setting, batch = prepared_setting(network)
     module, inputs = setting.classifier.network, batch.inputs
@@ -66,8 +63,8 @@ def pairs(network: str) -> Iterator[tuple[str, Pair]]:
     occlusion = attr.Occlusion(module)
     fills = max(1, setting.examples // BATCH)
 
-    def ours(ask: str) -> Callable[[], Any]:
-        prepared = prepare_method(parse_method(ask), setting, METHODS)
+    def ours(method: str) -> Callable[[], Any]:
+        prepared = prepare_method(parse_method(method), setting)
         return lambda: prepared.function(batch).maps
 
     def windows(rows: int, columns: int) -> Callable[[], Any]:
@@ -83,7 +80,7 @@ def pairs(network: str) -> Iterator[tuple[str, Pair]]:
         return path.attribute(inputs, 0, 0, n_steps=STEPS, internal_batch_size=setting.examples)[:, 0]
 
     height, width, band = WINDOW[0] * HZ_PER_ROW, WINDOW[1] / COLUMNS, BAND * HZ_PER_ROW
-    found = (
+    peers = (
         ("gradient", saliency, lambda peer: peer / setting.classifier.input_sd),
         ("gradient-x-input(baseline=zero)", lambda: attr.InputXGradient(module).attribute(inputs, 0)[:, 0], _as_it_is),
         (f"integrated-gradients(baseline=zero, steps={STEPS})", integrated, _as_it_is),
@@ -96,10 +93,10 @@ def pairs(network: str) -> Iterator[tuple[str, Pair]]:
         (f"band-occlusion(width={band}, step={band}, fill=zero)", windows(BAND, COLUMNS), lambda p: p[:, ::BAND, :1]),
     )
     with torch.no_grad():
-        for what, (ask, peer, same) in zip((*GRADIENTS, *WINDOWS), found, strict=True):
+        for what, (method, peer, same) in zip((*GRADIENTS, *WINDOWS), peers, strict=True):
             if what not in MEASURED[network]:
                 continue
-            yield f"{what}, {network}", Pair(ours(ask), peer, same)
+            yield f"{what}, {network}", Pair(ours(method), peer, same)
 
 
 def _as_it_is(peer: Any) -> Any:
@@ -109,9 +106,9 @@ def _as_it_is(peer: Any) -> Any:
 def prepared_setting(network: str) -> tuple[Any, Any]:
     """An untrained classifier, ready to be explained, and a batch of noise whose target is the first class."""
     import torch
+    from phonoscope.attribution.reference import Reference
 
     from phonoscope.attribution.method import Batch, Setting
-    from phonoscope.attribution.reference import Reference
     from phonoscope.classifier import Classifier
     from phonoscope.frontends import Spectrogram
 
@@ -137,9 +134,8 @@ def measure(rounds: int) -> Iterator[Measurement]:
             ours, peer = alternately(rounds, pair.ours, pair.peer).T
             expected = pair.same(pair.peer())
             difference = float((pair.ours() - expected).abs().max() / expected.abs().max())
-            ratios = tuple((ours / peer).tolist())
             note = f"ours / captum; maps differ by {difference:.0e} of the largest value"
-            yield Measurement(what, 1e3 * float(np.median(ours)), 1e3 * float(np.median(peer)), "ms", ratios, note)
+            yield compared(what, ours, peer, cost=True, note=note)
 
 
 if __name__ == "__main__":

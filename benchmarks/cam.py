@@ -5,9 +5,7 @@ Run: ``python -m benchmarks.cam [rounds]``.
 
 from collections.abc import Iterator
 
-import numpy as np
-
-from benchmarks.measure import Bar, Measurement, alone, alternately
+from benchmarks.measure import Bar, Measurement, alone, alternately, compared
 
 BATCH = 32
 REPEATS = {"compact": 20, "resnet18": 2}  # calls a round: enough milliseconds for the clock
@@ -36,10 +34,7 @@ def measure(rounds: int) -> Iterator[Measurement]:
             # Differences of a few per cent need more rounds than the others.
             spent = alternately(4 * rounds, explained, forward, repeats=repeats)
             difference = (explained().logits - forward()).abs().max().item()
-        ours, bare = spent.T
-        ratios = tuple((ours / bare).tolist())
-        note = f"ours / forward; logits differ by {difference:.0e}"
-        yield Measurement(what, 1e3 * float(np.median(ours)), 1e3 * float(np.median(bare)), "ms", ratios, note)
+        yield compared(what, *spent.T, cost=True, note=f"ours / forward; logits differ by {difference:.0e}")
 
 
 if __name__ == "__main__":

@@ -9,9 +9,11 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
 
 _KIB_PER_UNIT = 1 / 1024 if sys.platform == "darwin" else 1  # ru_maxrss is in bytes on macOS
 
@@ -32,20 +34,51 @@ class FailedError(Exception):
 def cost_of(command: Sequence[str], log: str | Path, environment: Mapping[str, str] | None = None) -> Cost:
     """Run a command to its end; what it prints goes to a file.
 
+    Parameters
+    ----------
+    command
+        Program and arguments.
+    log
+        File of what it prints.
+    environment
+        Variables beside those of this process.
+
     Raises
     ------
     FailedError
         If the command fails.
     """
     starter = [sys.executable, "-S", "-E", __file__, str(log), *command]
-    said = subprocess.run(
+    answer = subprocess.run(
         starter, env={**os.environ, **(environment or {})}, capture_output=True, text=True, check=True
     )
-    status, *cost = json.loads(said.stdout)
+    status, *cost = json.loads(answer.stdout)
     if status != 0:
         end = Path(log).read_text(encoding="utf-8", errors="replace")[-2000:]
         raise FailedError(f"{' '.join(command)} ended with status {status}:\n{end}")
     return Cost(*cost)
+
+
+def kept_costs(folder: Path, commands: Mapping[str, Sequence[str]], jobs: int) -> Iterator[tuple[str, Cost]]:
+    """Run commands one after the other, and yield what each cost; what has finished before is not run again.
+
+    Parameters
+    ----------
+    folder
+        Of what they print, and of ``costs.json``, where the costs are kept.
+    commands
+        By name.
+    jobs
+        Threads of ``train``; the others have one, since they use processes.
+    """
+    book = folder / "costs.json"
+    known = json.loads(book.read_text(encoding="utf-8")) if book.is_file() else {}
+    for name, command in commands.items():
+        if name not in known:
+            environment = {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": str(jobs if name == "train" else 1)}
+            known[name] = asdict(cost_of(command, folder / f"{name.replace(' ', '-')}.log", environment))
+            book.write_text(json.dumps(known, indent=1), encoding="utf-8")
+        yield name, Cost(**known[name])
 
 
 def _run(log: str, *command: str) -> None:

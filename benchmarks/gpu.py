@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.measure import Bar, LackingError, Measurement, alone
+from benchmarks.measure import Bar, LackingError, Measurement, alone, alternately, compared
 from benchmarks.training import epochs_in_turn, material
 
 KEPT, MADE, CAM = "step, inputs on the GPU", "step, inputs made on the way", "CAM and class means"
@@ -72,14 +72,11 @@ def measured(
     for what, cache_bytes in ((KEPT, None), (MADE, 0)):
         spent = np.array([one_training(size, device, cache_bytes, settings or {}) for _ in range(rounds)])
         rate = size.tokens / np.median(spent[:, 0])
-        yield _told(what, spent, size.tokens, f"{rate:.0f} tokens/s{utilisation(rate, flops, peak)}")
+        note = f"{rate:.0f} tokens/s{utilisation(rate, flops, peak)}"
+        yield compared(what, *spent.T, per=size.tokens, unit="µs/token", note=note)
     spent = passes_in_turn(rounds, size, device)
-    yield _told(CAM, spent, size.tokens, f"{size.tokens / np.median(spent[:, 0]):.0f} tokens/s")
-
-
-def _told(what: str, spent: np.ndarray, tokens: int, note: str) -> Measurement:
-    ours, peer = 1e6 * np.median(spent, axis=0) / tokens
-    return Measurement(what, ours, peer, "µs/token", tuple((spent[:, 1] / spent[:, 0]).tolist()), note)
+    note = f"{size.tokens / np.median(spent[:, 0]):.0f} tokens/s"
+    yield compared(CAM, *spent.T, per=size.tokens, unit="µs/token", note=note)
 
 
 def flops_per_token(size: Size) -> float:
@@ -154,16 +151,16 @@ def passes_in_turn(rounds: int, size: Size, device: str, batch: int = 256) -> np
     """Seconds of explaining all tokens with class means, and of bare forward passes, array (round, 2)."""
     import torch
 
-    from phonoscope.attribution import ClassMeans, explain_batches
+    from phonoscope.attribution import ClassMeans, Explainer
 
     classifier, waveforms, labels = material(size.network, size.rows, size.columns, size.tokens)
     classifier.to(device).eval()
     inputs = torch.randn(min(batch, size.tokens), 1, size.rows, size.columns, device=device)
-    clock, true = clock_of(device), np.array(labels, dtype=object)
+    true = np.array(labels, dtype=object)
 
     def explained() -> None:
         means, first = ClassMeans(classifier.labels), 0
-        for maps in explain_batches(classifier, waveforms, "predicted", "cam", batch_size=batch):
+        for maps in Explainer(classifier, "cam").batches(waveforms, batch_size=batch):
             last = first + maps.sizes["token"]
             means.update(maps, true[first:last], maps["predicted"].values)
             first = last
@@ -173,13 +170,7 @@ def passes_in_turn(rounds: int, size: Size, device: str, batch: int = 256) -> np
         for start in range(0, size.tokens, batch):
             classifier.network(inputs[: size.tokens - start])
 
-    spent = np.empty((rounds, 2))
-    for row in range(-1, rounds):  # the first round is not counted
-        for column, side in list(enumerate((explained, forward)))[:: -1 if row % 2 else 1]:
-            begin = clock()
-            side()
-            spent[row, column] = clock() - begin
-    return spent
+    return alternately(rounds, explained, forward, clock=clock_of(device))
 
 
 if __name__ == "__main__":

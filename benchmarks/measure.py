@@ -57,11 +57,23 @@ class Measurement:
 Measure = Callable[[int], Iterator[Measurement]]
 
 
-def alternately(rounds: int, *functions: Callable[[], object], repeats: int = 1) -> np.ndarray:
+def alternately(
+    rounds: int,
+    *functions: Callable[[], object],
+    repeats: int = 1,
+    clock: Callable[[], float] = time.process_time,
+) -> np.ndarray:
     """CPU seconds of one call, array (round, function).
 
     All functions are called in every round, the other way round in every second one, so that they meet the same load
     of the machine. One call of each is not counted.
+
+    Parameters
+    ----------
+    repeats
+        Calls of each function in a round.
+    clock
+        Seconds; another one than the processor's where something else works beside it.
     """
     for function in functions:
         function()
@@ -69,18 +81,46 @@ def alternately(rounds: int, *functions: Callable[[], object], repeats: int = 1)
     for row in range(rounds):
         gc.collect()
         for column in list(range(len(functions)))[:: -1 if row % 2 else 1]:
-            begin = time.process_time()
+            begin = clock()
             for _ in range(repeats):
                 functions[column]()
-            spent[row, column] = (time.process_time() - begin) / repeats
+            spent[row, column] = (clock() - begin) / repeats
     return spent
 
 
-def compared(what: str, ours: np.ndarray, peer: np.ndarray, *, per: float = 1.0, note: str = "") -> Measurement:
-    """How many times faster than the peer: CPU seconds of the rounds (round,), told in ms a `per`-th."""
-    scale = 1000 / per
-    ratios = tuple((peer / ours).tolist())
-    return Measurement(what, float(np.median(ours)) * scale, float(np.median(peer)) * scale, "ms", ratios, note)
+_PER_SECOND = {"s": 1.0, "ms": 1e3, "µs": 1e6}
+
+
+def compared(
+    what: str,
+    ours: np.ndarray,
+    peer: np.ndarray,
+    *,
+    per: float = 1.0,
+    unit: str = "ms",
+    cost: bool = False,
+    note: str = "",
+) -> Measurement:
+    """How many times faster than the peer, or how much more it costs.
+
+    Parameters
+    ----------
+    what
+        As in BARS.
+    ours, peer
+        Seconds of the rounds, array (round,).
+    per
+        Times are of a `per`-th.
+    unit
+        Of the figures: s, ms or µs, and a slash and of what.
+    cost
+        Whether the ratio is ours / peer.
+    note
+        Stands behind the line.
+    """
+    scale = _PER_SECOND[unit.partition("/")[0]] / per
+    ratios = tuple((ours / peer if cost else peer / ours).tolist())
+    return Measurement(what, float(np.median(ours)) * scale, float(np.median(peer)) * scale, unit, ratios, note)
 
 
 def figures(value: float) -> str:

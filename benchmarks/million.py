@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.cost import FailedError, cost_of
+from benchmarks.cost import FailedError, kept_costs
 from benchmarks.scaling import exponent
 from benchmarks.stored import circumstances, store
 
@@ -33,7 +33,6 @@ classes = "paper"
 PHONOSCOPE = [sys.executable, "-m", "phonoscope"]
 EPOCHS = "4"
 GROWING = ("corpus", "tokens", "explain")
-ROOT = Path(__file__).resolve().parents[1]
 HEAD = f"{'stage':<20} {'tokens':>9} {'wall s':>8} {'CPU s':>8} {'tokens/CPU s':>13} {'peak MiB':>9}"
 
 
@@ -89,18 +88,13 @@ def run_stages(folder: Path, tokens: int, jobs: int) -> dict[str, dict[str, floa
     """Run every stage that is not finished, each in a process of its own; tell and return what each cost."""
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "recipe.toml").write_text(RECIPE, encoding="utf-8")
-    book = folder / "costs.json"
-    known = json.loads(book.read_text(encoding="utf-8")) if book.is_file() else {}
-    for name, (talkers, command) in stages(folder, -(-tokens // TOKENS_PER_TALKER), jobs).items():
-        if name not in known:
-            threads = jobs if name == "train" else 1  # the others use processes
-            environment = {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": str(threads)}
-            cost = cost_of(command, folder / f"{name.replace(' ', '-')}.log", environment)
-            known[name] = {"tokens": talkers * TOKENS_PER_TALKER, **asdict(cost)}
-            book.write_text(json.dumps(known, indent=1), encoding="utf-8")
-        count, wall, cpu, peak = known[name].values()
+    planned = stages(folder, -(-tokens // TOKENS_PER_TALKER), jobs)
+    costs = {}
+    for name, cost in kept_costs(folder, {name: command for name, (_, command) in planned.items()}, jobs):
+        costs[name] = {"tokens": planned[name][0] * TOKENS_PER_TALKER, **asdict(cost)}
+        count, wall, cpu, peak = costs[name].values()
         print(f"{name:<20} {count:>9} {wall:>8.1f} {cpu:>8.1f} {count / cpu:>13.0f} {peak:>9.0f}", flush=True)
-    return known
+    return costs
 
 
 def counted(folder: Path) -> str:

@@ -14,11 +14,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from benchmarks import gpu
-from benchmarks.cost import FailedError, cost_of
+from benchmarks.cost import FailedError, kept_costs
 from benchmarks.measure import HEAD, Bar, Measurement, figures, line
+from benchmarks.million import PHONOSCOPE
 
-ROOT = Path(__file__).resolve().parents[1]
-PHONOSCOPE = [sys.executable, "-m", "phonoscope"]
 VOWELS_PER_TALKER = 100  # of the talkers of `benchmarks.million`
 PAPER_MINUTES, MOST_MINUTES = 3.5 * 60, 8.0
 HEADLINE = "experiment 1, phonoscope train"
@@ -86,13 +85,9 @@ def run_stages(folder: Path, plan: Plan, jobs: int, compiled: bool) -> dict[str,
     folder.mkdir(parents=True, exist_ok=True)
     recipe = RECIPE.format(size=plan.size, epochs=plan.epochs, compile=str(compiled).lower())
     (folder / "recipe.toml").write_text(recipe, encoding="utf-8")
-    book = folder / "seconds.json"
-    spent = json.loads(book.read_text(encoding="utf-8")) if book.is_file() else {}
-    for name, command in stages(folder, plan, jobs):
-        if name not in spent:
-            environment = {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": str(jobs if name == "train" else 1)}
-            spent[name] = cost_of(command, folder / f"{name}.log", environment).wall_seconds
-            book.write_text(json.dumps(spent, indent=1), encoding="utf-8")
+    spent = {}
+    for name, cost in kept_costs(folder, dict(stages(folder, plan, jobs)), jobs):
+        spent[name] = cost.wall_seconds
         print(f"phonoscope {name:<12} {spent[name]:>9.1f} s", flush=True)
     return spent
 

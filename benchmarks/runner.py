@@ -1,5 +1,6 @@
 """Runs benchmarks: prints one table, stores ratios, and tells which are worse than those stored before."""
 
+import argparse
 import json
 import os
 import sys
@@ -132,3 +133,27 @@ def run_benchmarks(
         said = {**facts, "results": rows, "skipped": skipped, "regressions": [asdict(one) for one in lost]}
         print(json.dumps(said | {"not_compared": elsewhere}, ensure_ascii=False, indent=1))
     return len(lost)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Read a command line and run; the exit status."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument("names", nargs="*", metavar="NAME", help="which; all if none is given")
+    parser.add_argument("--rounds", type=int, default=FEWEST_ROUNDS, help=f"of each, at least {FEWEST_ROUNDS}")
+    parser.add_argument("--list", action="store_true", help="say what there is, with its bars; measure nothing")
+    parser.add_argument("--store", action="store_true", help="keep the ratios for later comparisons")
+    parser.add_argument("--check", action="store_true", help="fail if a ratio is worse than the stored one")
+    parser.add_argument("--results", type=Path, default=RESULTS, help="folder of stored ratios")
+    parser.add_argument("--json", action="store_true", help="print JSON, and the table on the standard error")
+    given = parser.parse_args(arguments)
+    try:
+        if given.list:
+            print_list(chosen(given.names, given.rounds))
+            return 0
+        lost = run_benchmarks(
+            given.names, rounds=given.rounds, as_json=given.json, keep=given.store, results=given.results
+        )
+    except RequestError as error:
+        print(f"benchmarks: {error}", file=sys.stderr)
+        return 1
+    return int(given.check and lost > 0)

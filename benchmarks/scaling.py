@@ -174,15 +174,13 @@ class Explaining:
 
     def ready(self) -> Any:
         """Make the method ready: once a classifier, whatever the number of tokens."""
-        from phonoscope.attribution.explain import PREPARED_ON_TOKENS, Explainer
+        from phonoscope.attribution.explainer import Explainer
 
-        first = slice(0, PREPARED_ON_TOKENS)
-        targets = self.targets.of(first)
-        return Explainer(self.classifier, "cam", first=self.sounds[first], first_targets=targets, reference=self.sounds)
+        return Explainer(self.classifier, "cam")
 
     def means(self, explainer: Any) -> Any:
         """Class means of the maps of all tokens."""
-        from phonoscope.attribution.explain import BATCH_SIZE
+        from phonoscope.attribution.explainer import BATCH_SIZE
         from phonoscope.attribution.means import ClassMeans
 
         means = ClassMeans(self.labels)

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from benchmarks.measure import SHARED, Bar, LackingError, Measurement, alone, alternately, compared
 from phonoscope.corpora.recording import Recording
+from phonoscope.corpora.rules import TokenRules
 from phonoscope.corpora.table import build_table
 from phonoscope.phones import map_phones, paper_vowels
 
@@ -24,7 +25,7 @@ BARS = {WHAT: Bar(2.0, peer="praatio")}
 def count_with_phonoscope(files: list[Path], root: Path) -> Counter:
     """The token table of the five vowels, as `read_corpus` makes it, but without looking for the audio."""
     recordings = [Recording(audio=path.with_suffix(".wav"), alignment=path) for path in files]
-    tokens = build_table(recordings, root, classes="vowels", min_duration=0, check_audio=False)
+    tokens = build_table(recordings, root, TokenRules(classes="vowels", min_duration=0), check_audio=False)
     return Counter(tokens["label"].value_counts().to_dict())
 
 

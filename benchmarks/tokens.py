@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from benchmarks.measure import SHARED, Bar, LackingError, Measurement, alone, alternately
+from benchmarks.measure import SHARED, Bar, LackingError, Measurement, alone, alternately, compared
 
 PICTURES = ((224, 224), (64, 32))
 PAPERS = PICTURES[0]
@@ -65,17 +65,19 @@ def real_tokens(folder: Path) -> dict[str, pd.DataFrame]:
     named = os.environ.get("PHONOSCOPE_TOKENS")
     if named:
         return {Path(path).stem: read_tokens(path) for path in named.split(os.pathsep)}
-    found = {}
+    tables = {}
     speech = SHARED / "ljspeech"
     if speech.is_dir():
-        found["LJSpeech"] = read_corpus(speech, alignments=speech / "textgrids", classes="any-vowel")
+        tables["LJSpeech"] = read_corpus(speech, alignments=speech / "textgrids", classes="any-vowel")
     if (SHARED / "speech_commands").is_dir():
         with suppress(MissingExtraError):
-            found["Speech Commands"] = _aligned_commands(SHARED / "speech_commands", folder)
-    if not found:
+            tables["Speech Commands"] = _aligned_commands(SHARED / "speech_commands", folder)
+    if not tables:
         write_corpus(folder / "synthetic", talkers=12)
-        found["synthetic talkers, for want of real recordings"] = read_corpus(folder / "synthetic", classes="any-vowel")
-    return found
+        tables["synthetic talkers, for want of real recordings"] = read_corpus(
+            folder / "synthetic", classes="any-vowel"
+        )
+    return tables
 
 
 def _aligned_commands(source: Path, folder: Path) -> pd.DataFrame:
@@ -216,10 +218,7 @@ def measure(rounds: int) -> Iterator[Measurement]:
         note = told if peer == JPEG else f"librosa: {wide[picture]:.0f} columns on average"
         if peer == LOAD:
             note += f"; {np.median(spent[BARE, picture] / mine):.1f} if it need not resize them"
-        median, peers = float(np.median(mine)), float(np.median(theirs))
-        yield Measurement(
-            _what(source, picture, peer), median, peers, f"s/{PER}", tuple((theirs / mine).tolist()), note
-        )
+        yield compared(_what(source, picture, peer), mine, theirs, unit=f"s/{PER}", note=note)
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.measure import Bar, Measurement, alone
+from benchmarks.measure import Bar, Measurement, alone, compared
 
 SAMPLE_RATE = 16_000
 LABELS = ["i", "æ", "ɝ", "ɑ", "u"]
@@ -34,9 +34,8 @@ def measure(rounds: int) -> Iterator[Measurement]:
         augmentation = {} if "noise" in what else {"noise": 0.0, "time_jitter": 0.0}
         settings = {"epochs": epochs, "min_steps": 0, "batch_size": BATCH, "choose": "last", **augmentation}
         spent = np.array([one_training(name, rows, columns, tokens, settings) for _ in range(rounds)])
-        mine, peer = 1000 * np.median(spent, axis=0) / math.ceil(tokens / BATCH)
-        ratios = tuple((spent[:, 1] / spent[:, 0]).tolist())
-        yield Measurement(what, mine, peer, "ms", ratios, f"bare / ours; {BATCH} × {rows} × {columns}")
+        steps, note = math.ceil(tokens / BATCH), f"bare / ours; {BATCH} × {rows} × {columns}"
+        yield compared(what, *spent.T, per=steps, note=note)
 
 
 def one_training(name: str, rows: int, columns: int, tokens: int, settings: dict[str, Any]) -> np.ndarray:

@@ -196,3 +196,21 @@ def test_the_module_and_the_command_are_one(tmp_path):
     names = [[sys.executable, "-m", "benchmarks"], [sys.executable, "-m", "phonoscope", "bench"]]
     said = [subprocess.run([*name, "cam", "--list"], cwd=ROOT, capture_output=True, check=True) for name in names]
     assert said[0].stdout == said[1].stdout
+
+
+def test_the_module_ends_with_the_status_of_the_command(sums, runner, capsys, tmp_path):
+    assert runner.main(["sums", "--store", "--results", str(tmp_path)]) == 0
+    sums.ratios = [ratio / 2 for ratio in sums.ratios]
+    assert runner.main(["sums", "--results", str(tmp_path)]) == 0  # told, but nothing was to be checked
+    assert runner.main(["sums", "--check", "--json", "--results", str(tmp_path)]) == 1
+    assert runner.main(["nonsense"]) == 1
+    assert "expected names among" in capsys.readouterr().err
+
+
+def test_the_command_leaves_the_import_path_alone(invoke, monkeypatch):
+    monkeypatch.setattr(sys, "path", [path for path in sys.path if Path(path or ".").resolve() != ROOT])
+    for name in [name for name in sys.modules if name.partition(".")[0] == "benchmarks"]:
+        monkeypatch.delitem(sys.modules, name)
+    before = list(sys.path)
+    assert invoke("cam", "--list").exit_code == 0
+    assert sys.path == before

@@ -195,5 +195,5 @@ def test_a_name_of_the_hub_is_fetched_as_weights_only(classifier, tmp_path, monk
     monkeypatch.setattr(hub, "snapshot_download", lambda name, **options: calls.append((name, options)) or str(folder))
     monkeypatch.chdir(tmp_path)
     again = Classifier.from_pretrained("lab/vowels")
-    assert calls == [("lab/vowels", {"allow_patterns": ["config.json", "model.safetensors"]})]
+    assert calls == [("lab/vowels", {"allow_patterns": ["config.json", "model.safetensors", "reference.safetensors"]})]
     assert np.array_equal(again.logits(waveforms), classifier.logits(waveforms))

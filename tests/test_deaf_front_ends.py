@@ -6,9 +6,11 @@ import torch
 
 from phonoscope import Classifier, Spectrogram, Waveform
 from phonoscope.errors import ClassifierError
-from phonoscope.experiments.fit import new_classifier
+from phonoscope.experiments.recipe import recipe_from
 from phonoscope.frontends import build_front_end, pad_waveforms
-from phonoscope.tasks.phones.recipe import load_recipe, recipe_from
+from phonoscope.tasks import load_recipe
+from phonoscope.tasks.phones.fit import new_classifier
+from phonoscope.tasks.phones.recipe import PhonesRecipe
 
 RATE = 8000
 BANDS = [[0, 700], [2000, 2500]]
@@ -80,5 +82,5 @@ def test_a_recipe_trains_without_a_band():
         assert getattr(recipe, entry) == getattr(plain, entry), entry
     deaf = new_classifier(recipe, ["voiced", "unvoiced"], RATE).front_end
     assert float(deaf(*pad_waveforms([tones(300.0, 2000.0)]))[0, 0, 4, 4:-4].mean()) < -55
-    own = recipe_from({"name": "own", "front_end": {"kind": "spectrogram", "without_hz": [[1000, 2000]]}})
+    own = recipe_from(PhonesRecipe, {"name": "own", "front_end": {"kind": "spectrogram", "without_hz": [[1000, 2000]]}})
     assert new_classifier(own, ["a", "b"], RATE).front_end.without_hz == [[1000.0, 2000.0]]

@@ -13,8 +13,9 @@ import typer.main
 
 import phonoscope
 from phonoscope.cli import app
-from phonoscope.tasks.phones.recipe import load_recipe, recipe_from
-from phonoscope.tasks.phones.run import run_experiment
+from phonoscope.experiments.recipe import recipe_from
+from phonoscope.tasks import load_recipe, run_experiment
+from phonoscope.tasks.phones.recipe import PhonesRecipe
 
 ROOT = Path(__file__).resolve().parents[1]
 DOCS = ROOT / "docs"
@@ -57,7 +58,7 @@ def workspace(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Folder with a small run where `make demo` leaves its own."""
     folder = tmp_path_factory.mktemp("documentation")
     demo = load_recipe("vowels-4k").changed(epochs=2)
-    small = recipe_from({**demo.to_dict(), "synthetic": {**demo.synthetic, "talkers": 9, "repeats": 2}})
+    small = recipe_from(PhonesRecipe, {**demo.to_dict(), "synthetic": {**demo.synthetic, "talkers": 9, "repeats": 2}})
     run_experiment(small, folder / "runs" / "demo" / "vowels-4k", device="cpu")
     return folder
 
@@ -139,7 +140,7 @@ def test_recipes_in_the_documentation_are_valid() -> None:
     recipes = [code for page in PAGES for _, code in blocks(page, "toml")]
     assert recipes
     for code in recipes:
-        assert recipe_from(tomllib.loads(code)).name
+        assert recipe_from(PhonesRecipe, tomllib.loads(code)).name
 
 
 def anchors(page: Path) -> set[str]:

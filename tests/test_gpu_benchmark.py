@@ -52,6 +52,6 @@ def test_the_paper_s_experiment_runs_as_a_toy(tmp_path, capsys):
     for what in (*gpu.BARS, "phonoscope train", "phonoscope explain", paper_scale.HEADLINE):
         assert what in said
     assert "130 of 200 tokens × 1 epochs" in said
-    spent = (tmp_path / "seconds.json").read_bytes()
+    spent = (tmp_path / "costs.json").read_bytes()
     paper_scale.run_stages(tmp_path, paper_scale.TOY, 1, False)  # goes on: nothing is left to do
-    assert (tmp_path / "seconds.json").read_bytes() == spent
+    assert (tmp_path / "costs.json").read_bytes() == spent

@@ -13,10 +13,10 @@ import soundfile
 
 from phonoscope import read_corpus
 from phonoscope.errors import ExperimentError
-from phonoscope.experiments.single import train_classifier
 from phonoscope.files import is_begun
 from phonoscope.synthesis.corpus import write_corpus
-from phonoscope.tasks.phones.recipe import load_recipe
+from phonoscope.tasks import load_recipe
+from phonoscope.tasks.phones.single import train_classifier
 from phonoscope.work.folders import locked
 
 RECIPE = """

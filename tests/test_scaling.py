@@ -93,16 +93,16 @@ def test_everything_that_grows_does_work(scaling, monkeypatch):
 @pytest.fixture
 def million(monkeypatch):
     """The stages of a million tokens, each of which says that it took a second for a hundred tokens."""
-    module = import_module("benchmarks.million")
+    module, cost = import_module("benchmarks.million"), import_module("benchmarks.cost")
     module.asked = []
 
     def told(command, log, environment):
         assert environment["OMP_NUM_THREADS"] == "1" or "train" in command
         module.asked.append(command)
         size = int(log.parent.name)
-        return import_module("benchmarks.cost").Cost(2.0, size / 100, 100.0)
+        return cost.Cost(2.0, size / 100, 100.0)
 
-    monkeypatch.setattr(module, "cost_of", told)
+    monkeypatch.setattr(cost, "cost_of", told)
     return module
 
 

@@ -20,14 +20,14 @@ _HOME = {
     "explain": "phonoscope.attribution",
     "formants": "phonoscope.phonetics.formants",
     "geometry": "phonoscope.layer_geometry",
-    "load_recipe": "phonoscope.tasks.phones.recipe",
+    "load_recipe": "phonoscope.tasks",
     "methods": "phonoscope.attribution",
     "read_audio": "phonoscope.audio",
     "read_corpus": "phonoscope.corpora",
     "response_spectrum": "phonoscope.filters",
-    "run_experiment": "phonoscope.tasks.phones.run",
+    "run_experiment": "phonoscope.tasks",
     "show": "phonoscope.report",
-    "write_report": "phonoscope.report",
+    "write_report": "phonoscope.tasks.reporting",
 }
 
 __all__ = ["__version__", *_HOME]

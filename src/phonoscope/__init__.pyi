@@ -13,8 +13,8 @@ from phonoscope.frontends import Waveform as Waveform
 from phonoscope.layer_geometry import geometry as geometry
 from phonoscope.phonetics.formants import formants as formants
 from phonoscope.report.notebook import show as show
-from phonoscope.tasks.phones.page import write_report as write_report
-from phonoscope.tasks.phones.recipe import load_recipe as load_recipe
-from phonoscope.tasks.phones.run import run_experiment as run_experiment
+from phonoscope.tasks import load_recipe as load_recipe
+from phonoscope.tasks import run_experiment as run_experiment
+from phonoscope.tasks.reporting import write_report as write_report
 
 __version__: str

@@ -18,20 +18,21 @@ from torch.overrides import TorchFunctionMode
 
 from phonoscope.errors import AttributionError, ClassifierError
 from phonoscope.modules import evaluation_mode, named_layer
+from phonoscope.scales import erb_to_hz, hz_to_erb, hz_to_mel, mel_to_hz
+from phonoscope.tracing import TensorNotes, name_of, tensors_in, window_of
 
-_SCALES: dict[str, tuple[Callable[[Any], Any], Callable[[Any], Any]]] = {
+Scale = Callable[[Any], Any]
+_SCALES: dict[str, tuple[Scale, Scale]] = {
     "linear": (lambda hz: hz, lambda value: value),
-    # O'Shaughnessy (1987): 2595 log10(1 + f / 700)
-    "mel": (lambda hz: 2595.0 * np.log10(1 + hz / 700.0), lambda mel: 700.0 * (10 ** (mel / 2595.0) - 1)),
-    # Glasberg & Moore (1990): ERB-rate scale, 21.4 log10(1 + 0.00437 f)
-    "erb": (lambda hz: 21.4 * np.log10(1 + 0.00437 * hz), lambda erb: (10 ** (erb / 21.4) - 1) / 0.00437),
+    "mel": (hz_to_mel, mel_to_hz),
+    "erb": (hz_to_erb, erb_to_hz),
 }
 SCALES = tuple(_SCALES)
 
 
 @dataclass(frozen=True)
 class FrequencyAxis:
-    """Rows of a spectrogram, lowest frequency first.
+    """Rows of a spectrogram, lowest frequency first: of equal height on a scale, or wherever ``at_rows`` puts them.
 
     Parameters
     ----------
@@ -41,11 +42,15 @@ class FrequencyAxis:
         Upper edge of the last row, Hz. The lower edge of the first row is 0 Hz.
     scale
         ``linear``, ``mel`` or ``erb``: the scale on which all rows have the same height.
+    knots
+        Lower edge and centre of each row in turn and the last upper edge, Hz, shape (2 * rows + 1,), where the rows
+        follow no scale; see ``at_rows``.
     """
 
     rows: int
     max_hz: float
     scale: str = "linear"
+    knots: tuple[float, ...] = ()
 
     def __post_init__(self) -> None:
         if self.scale not in _SCALES:
@@ -53,14 +58,54 @@ class FrequencyAxis:
         if self.rows < 1 or not self.max_hz > 0:
             raise ClassifierError(f"a frequency axis needs rows >= 1 and max_hz > 0, got {self.rows} and {self.max_hz}")
 
+    @classmethod
+    def at_rows(cls, centres: Sequence[float] | np.ndarray, edges: Sequence[float] | np.ndarray = ()) -> FrequencyAxis:
+        """Axis whose rows lie anywhere in Hz.
+
+        Parameters
+        ----------
+        centres
+            Rising, Hz, shape (rows,).
+        edges
+            Where one row ends and the next begins, Hz, shape (rows + 1,); half-way between the centres, and as far
+            beyond the outermost ones, but not below 0 Hz, where none are given (and at least two centres are).
+
+        Raises
+        ------
+        ClassifierError
+            If the centres do not rise, each between the two edges of its row, from 0 Hz on.
+        """
+        middle, borders = np.asarray(centres, dtype=float).ravel(), np.asarray(edges, dtype=float).ravel()
+        if len(borders) == 0 and len(middle) > 1:
+            between = (middle[1:] + middle[:-1]) / 2
+            outer = [max(2 * middle[0] - between[0], 0.0), 2 * middle[-1] - between[-1]]
+            borders = np.concatenate([outer[:1], between, outer[1:]])
+        knots = np.zeros(2 * len(middle) + 1)
+        fits = len(middle) > 0 and len(borders) == len(middle) + 1
+        if fits:
+            knots[::2], knots[1::2] = borders, middle
+        if not fits or not np.isfinite(knots).all() or not (np.diff(knots) > 0).all() or knots[0] < 0:
+            raise ClassifierError(
+                f"{len(middle)} rows with {len(borders)} edges do not make a frequency axis: expected rising centres "
+                "in Hz, each between its own two of rows + 1 rising edges, none below 0 Hz"
+            )
+        return cls(len(middle), float(knots[-1]), knots=tuple(knots.tolist()))
+
     def at(self, position: np.ndarray | float) -> np.ndarray:
         """Frequency in Hz at a (fractional) row position; position 0 is the centre of the first row.
 
-        Positions outside the axis are clipped to its edges: nothing lies below 0 Hz or above ``max_hz``.
+        Positions outside the axis are clipped to its edges: nothing lies below the first or above ``max_hz``.
         """
+        rows_below = np.asarray(position, dtype=float) + 0.5
+        if self.knots:
+            return np.interp(2 * rows_below, np.arange(len(self.knots)), self.knots)
         to_scale, to_hz = _SCALES[self.scale]
-        share = np.clip((np.asarray(position, dtype=float) + 0.5) / self.rows, 0.0, 1.0)
-        return np.asarray(to_hz(share * to_scale(self.max_hz)))
+        return np.asarray(to_hz(np.clip(rows_below / self.rows, 0.0, 1.0) * to_scale(self.max_hz)))
+
+    @property
+    def min_hz(self) -> float:
+        """Lower edge of the first row, Hz."""
+        return self.knots[0] if self.knots else 0.0
 
     @property
     def centres(self) -> np.ndarray:
@@ -158,19 +203,6 @@ class Cells:
         return (self.first + self.last) / 2 + self.step * np.arange(self.count)
 
 
-# A function that slides a window: the positions of (kernel, stride, padding, dilation) among its arguments.
-_WINDOWED = {
-    "conv1d": (None, 3, 4, 5),
-    "conv2d": (None, 3, 4, 5),
-    "conv3d": (None, 3, 4, 5),
-    "max_pool1d": (1, 2, 3, 4),
-    "max_pool2d": (1, 2, 3, 4),
-    "max_pool3d": (1, 2, 3, 4),
-    "avg_pool1d": (1, 2, 3, None),
-    "avg_pool2d": (1, 2, 3, None),
-    "avg_pool3d": (1, 2, 3, None),
-}
-_WINDOW_NAMES = ("kernel_size", "stride", "padding", "dilation")
 # Functions that may keep the shape of a grid although they move its cells or mix them with all others.
 _SCRAMBLING = frozenset(
     (
@@ -203,34 +235,24 @@ class _CellTracker(TorchFunctionMode):
 
     def __init__(self, inputs: Tensor) -> None:
         super().__init__()
-        sizes = inputs.shape[2:]
-        self._cells: dict[int, tuple[Cells, ...]] = {id(inputs): tuple(Cells(0, 0, 1, n) for n in sizes)}
-        self._lost: set[int] = set()  # made from the input, but nobody knows from which part of it
-        self._alive = [inputs]  # ids are only unique among tensors that live
+        cells = tuple(Cells(0, 0, 1, n) for n in inputs.shape[2:])
+        # None: made from the input, but nobody knows from which part of it.
+        self._cells: TensorNotes[tuple[Cells, ...] | None] = TensorNotes(inputs, cells)
 
     def of(self, tensor: Tensor) -> tuple[Cells, ...] | None:
-        return self._cells.get(id(tensor))
+        return self._cells.get(tensor)
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
         result = func(*args, **kwargs)
-        operands = [a for a in _flat([*args, *kwargs.values()]) if isinstance(a, Tensor)]
-        known = [c for a in operands if (c := self.of(a)) is not None]
-        lost = [a for a in operands if id(a) in self._lost]
-        for output in _flat([result]):
-            if not isinstance(output, Tensor):
-                continue
-            cells = None
-            # One value for the whole grid (a gate, a mean) does not say where a cell looks; a lost grid might.
-            if known and all(a.shape[2:].numel() == 1 for a in lost):
-                cells = self._follow(_name_of(func), args, kwargs, known, output)
-            self._alive.append(output)
-            self._cells.pop(id(output), None)
-            self._lost.discard(id(output))
-            if cells is not None:
-                self._cells[id(output)] = cells
-            elif known or lost:
-                self._lost.add(id(output))
+        derived = [a for a in tensors_in([*args, *kwargs.values()]) if a in self._cells]
+        known = [cells for a in derived if (cells := self._cells[a]) is not None]
+        # One value for the whole grid (a gate, a mean) does not say where a cell looks; a lost grid might.
+        clear = known and all(math.prod(a.shape[2:]) == 1 for a in derived if self._cells[a] is None)
+        for output in tensors_in([result]):
+            self._cells.forget(output)
+            if derived:
+                self._cells[output] = self._follow(name_of(func), args, kwargs, known, output) if clear else None
         return result
 
     def _follow(
@@ -238,8 +260,15 @@ class _CellTracker(TorchFunctionMode):
     ) -> tuple[Cells, ...] | None:
         if name in _SCRAMBLING:
             return None
-        if name.removesuffix("_with_indices") in _WINDOWED:
-            return self._slide(name.removesuffix("_with_indices"), args, kwargs, known[0], output)
+        window = window_of(name.removesuffix("_with_indices"), args, kwargs)
+        if window is not None:
+            slid = [
+                replace(c, first=c.first - p * c.step, last=c.last + (d * (k - 1) - p) * c.step, step=c.step * s)
+                for c, k, s, p, d in zip(
+                    known[0], window.kernel, window.stride, window.padding, window.dilation, strict=True
+                )
+            ]
+            return _with_counts(slid, output)
         if name == "pad" and output.dim() == len(known[0]) + 2:
             amounts = list(args[1] if len(args) > 1 else kwargs["pad"])
             before = [*amounts[0::2][::-1]][-len(known[0]) :]  # channels may be padded too
@@ -250,57 +279,6 @@ class _CellTracker(TorchFunctionMode):
             ]
             return _with_counts(shifted, output)
         return _merge(known, output)
-
-    @staticmethod
-    def _slide(name: str, args: Any, kwargs: Any, cells: tuple[Cells, ...], output: Tensor) -> tuple[Cells, ...] | None:
-        dims = len(cells)
-        places = _WINDOWED[name]
-
-        def argument(which: int, default: Any) -> Any:
-            place = places[which]
-            if place is not None and place < len(args):
-                return args[place]
-            return kwargs.get(_WINDOW_NAMES[which], default)
-
-        if places[0] is None:
-            weight = args[1] if len(args) > 1 else kwargs["weight"]
-            kernel = list(weight.shape[2:])
-            stride = _per_dimension(argument(1, 1), dims)
-        else:
-            kernel = _per_dimension(argument(0, None), dims)
-            given = argument(1, None)
-            stride = kernel if given is None or given == [] else _per_dimension(given, dims)
-        dilation = _per_dimension(argument(3, 1), dims)
-        padding = argument(2, 0)
-        if padding == "same":
-            padding = [(d * (k - 1)) // 2 for k, d in zip(kernel, dilation, strict=True)]
-        padding = _per_dimension(0 if padding == "valid" else padding, dims)
-        moved = [
-            Cells(
-                first=c.first - p * c.step,
-                last=c.last + (d * (k - 1) - p) * c.step,
-                step=c.step * s,
-                count=c.count,
-            )
-            for c, k, s, p, d in zip(cells, kernel, stride, padding, dilation, strict=True)
-        ]
-        return _with_counts(moved, output)
-
-
-def _name_of(function: Any) -> str:
-    """Name of a torch function; of a property, such as ``mT``, the property's own."""
-    name = getattr(function, "__name__", "")
-    return getattr(function.__self__, "__name__", name) if name == "__get__" else name
-
-
-def _flat(values: Sequence[Any]) -> list[Any]:
-    """Take one level of tuples and lists apart."""
-    return [item for value in values for item in (value if isinstance(value, (tuple, list)) else (value,))]
-
-
-def _per_dimension(value: Any, dims: int) -> list[int]:
-    values = list(value) if isinstance(value, (tuple, list, torch.Size)) else [value]
-    return values * dims if len(values) == 1 else values
 
 
 def _with_counts(cells: Sequence[Cells], output: Tensor) -> tuple[Cells, ...] | None:
@@ -439,7 +417,7 @@ def effective_field(
 
 def hz_per_position(axis: FrequencyAxis) -> float:
     """Mean height of a row in Hz: turns widths in input positions into Hz (exact on a linear axis)."""
-    return axis.max_hz / axis.rows
+    return (axis.max_hz - axis.min_hz) / axis.rows
 
 
 def cell_edges(centres: np.ndarray, low: float, high: float) -> np.ndarray:

@@ -15,12 +15,14 @@ from torch import Tensor, nn
 from phonoscope import __version__
 from phonoscope.errors import ClassifierError, CorpusError
 from phonoscope.files import write_bytes, write_json
-from phonoscope.frontends import Spectrogram, Waveform, build_front_end, pad_waveforms
+from phonoscope.frontends import FRONT_ENDS, FrontEnd, build_front_end, pad_waveforms
 from phonoscope.modules import evaluation_mode
 from phonoscope.networks import NETWORKS, build_network
+from phonoscope.reference import Reference, training_reference
 
 CONFIG_NAME = "config.json"
 WEIGHTS_NAME = "model.safetensors"
+REFERENCE_NAME = "reference.safetensors"
 
 
 class Classifier(nn.Module):
@@ -41,11 +43,18 @@ class Classifier(nn.Module):
         The front end's output is standardised as ``(x - input_mean) / input_sd`` before the network.
     notes
         Anything worth keeping beside the weights (how it was trained); JSON values.
+
+    Attributes
+    ----------
+    reference
+        What stands for the speech that it knows; None until ``keep_reference`` measured it.
     """
+
+    reference: Reference | None
 
     def __init__(
         self,
-        front_end: Spectrogram | Waveform,
+        front_end: FrontEnd,
         network: nn.Module,
         labels: Sequence[str],
         *,
@@ -66,11 +75,10 @@ class Classifier(nn.Module):
         self.input_mean = float(input_mean)
         self.input_sd = float(input_sd)
         self.notes = dict(notes or {})
+        self.reference = None
 
     @classmethod
-    def build(
-        cls, front_end: Spectrogram | Waveform, network: str, labels: Sequence[str], **options: Any
-    ) -> Classifier:
+    def build(cls, front_end: FrontEnd, network: str, labels: Sequence[str], **options: Any) -> Classifier:
         """Make an untrained classifier with a network given by name or import path."""
         module = build_network(network, len(labels), **options)
         return cls(front_end, module, labels, network_name=network, network_options=options)
@@ -126,19 +134,28 @@ class Classifier(nn.Module):
         logits = self.logits(waveforms, batch_size)
         return prediction_table(logits, self.labels)
 
+    def keep_reference(self, waveforms: Sequence[np.ndarray], classes: Sequence[str] | None = None) -> None:
+        """Measure what methods of attribution put in the place of what they take away, and keep it.
+
+        Of at most 2,048 of the tokens, every class in turn: the mean network input and long-term spectrum of each
+        class, medians of duration and level, and up to 64 network inputs. Of networks that take waveforms no input is
+        kept: those would be the voices themselves.
+
+        Parameters
+        ----------
+        waveforms
+            1-D arrays at ``sample_rate``, without context: the tokens that it was trained on.
+        classes
+            True class of each; the predicted one by default.
+        """
+        self.reference = training_reference(self, waveforms, classes)
+
     def index_of(self, label: str) -> int:
         """Position of a class among the logits; accepts IPA or the ASCII alias of the phone table."""
-        if label in self.labels:
-            return self.labels.index(label)
-        from phonoscope.phones import resolve_label
-
-        try:
-            resolved = resolve_label(label)
-        except CorpusError:
-            resolved = label
-        if resolved not in self.labels:
+        position = class_position(self.labels, label)
+        if position is None:
             raise ClassifierError(f"the classifier has no class {label!r}; it has: {', '.join(self.labels)}")
-        return self.labels.index(resolved)
+        return position
 
     def config(self) -> dict[str, Any]:
         """Everything but the weights, as JSON values."""
@@ -175,7 +192,7 @@ class Classifier(nn.Module):
         return f"<table><caption>phonoscope classifier</caption>{rows}</table>"
 
     def save_pretrained(self, folder: str | Path) -> Path:
-        """Write ``config.json`` and ``model.safetensors`` (the network's weights) into a folder, each atomically."""
+        """Write ``config.json``, ``model.safetensors`` (weights) and ``reference.safetensors``, each atomically."""
         from safetensors.torch import save
 
         folder = Path(folder)
@@ -183,6 +200,10 @@ class Classifier(nn.Module):
         # Copies: tied weights share memory, which the format refuses.
         state = {k: v.detach().cpu().contiguous().clone() for k, v in self.network.state_dict().items()}
         write_bytes(folder / WEIGHTS_NAME, save(state))
+        if self.reference is None:
+            (folder / REFERENCE_NAME).unlink(missing_ok=True)
+        else:
+            write_bytes(folder / REFERENCE_NAME, save(self.reference.to_tensors()))
         write_json(folder / CONFIG_NAME, self.config())
         return folder
 
@@ -200,56 +221,107 @@ class Classifier(nn.Module):
         network
             A module to load the weights into, for networks that are not in phonoscope.
         trust_imports
-            Allow a network given by import path in ``config.json`` to be imported: that runs its code.
+            Allow a front end or a network given by import path in ``config.json`` to be imported: that runs its code.
 
         Raises
         ------
         ClassifierError
             If files are missing or do not fit, or an import would be needed that was not allowed.
         """
-        from safetensors.torch import load_file
-
         folder = local_folder(source)
-        try:
-            config = json.loads((folder / CONFIG_NAME).read_text(encoding="utf-8"))
-            settings = dict(config["front_end"])
-            front_end = build_front_end(settings.pop("kind"), **settings)
-            labels, spec = list(config["labels"]), config["network"]
-            name, options = spec["name"], dict(spec["options"])
-            mean, sd = float(config["input_mean"]), float(config["input_sd"])
-        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-            raise ClassifierError(
-                f"{folder} is not a saved classifier: {CONFIG_NAME} is missing or incomplete ({error})"
-            ) from error
+        config = _read_config(folder)
+        settings, labels, spec = dict(config["front_end"]), config["labels"], config["network"]
+        kind, name, options = settings.pop("kind"), spec["name"], dict(spec["options"])
+        FRONT_ENDS.refuse_import(kind, folder, trust_imports=trust_imports)
         if network is None:
             if name is None:
                 raise ClassifierError(f"{folder} does not say how to build its network; pass it as network=")
-            if name not in NETWORKS and not trust_imports:
-                raise ClassifierError(
-                    f"{folder} asks to import its network from {name!r}, which runs code of that module. If you trust "
-                    "it, pass trust_imports=True (--trust-imports on the command line)"
-                )
+            NETWORKS.refuse_import(name, folder, trust_imports=trust_imports)
+        front_end = build_front_end(kind, **settings)
+        if network is None:
             network = build_network(name, len(labels), **options)
-        weights = folder / WEIGHTS_NAME
-        try:
-            state = load_file(weights)
-        except Exception as error:
-            raise ClassifierError(f"the weights {weights} cannot be read: {error}") from error
-        try:
-            network.load_state_dict(state)
-        except RuntimeError as error:
-            raise ClassifierError(f"the weights in {folder} do not fit the network {name!r}: {error}") from error
-        classifier = cls(
-            front_end,
-            network,
-            labels,
-            network_name=name,
-            network_options=options,
-            input_mean=mean,
-            input_sd=sd,
-            notes=config.get("notes"),
-        )
+        classifier = cls(front_end, network, labels, network_name=name, network_options=options)
+        classifier.load_state(folder)
         return classifier.to(device).eval()
+
+    def load_state(self, folder: str | Path) -> None:
+        """Take weights, standardisation, notes and reference from a folder; nothing is built or imported.
+
+        Raises
+        ------
+        ClassifierError
+            If files are missing or damaged, hold values that are not finite, or are those of another classifier:
+            other labels, another front end, another network.
+        """
+        folder = Path(folder)
+        config, state = _read_config(folder), _read_tensors(folder / WEIGHTS_NAME)
+        mine = json.loads(json.dumps(self.config()))
+        for fact in ("labels", "front_end"):
+            if _differ(config[fact], mine[fact]):
+                raise ClassifierError(f"{folder} has {fact} {config[fact]}; expected {mine[fact]}")
+        unfit = next((name for name, values in state.items() if not bool(torch.isfinite(values).all())), None)
+        if unfit is not None:
+            raise ClassifierError(f"the weights in {folder} are not finite ({unfit}); train the classifier again")
+        reference = None
+        if (folder / REFERENCE_NAME).is_file():
+            tensors = _read_tensors(folder / REFERENCE_NAME)
+            try:
+                reference = Reference.from_tensors(tensors, self.labels)
+            except (KeyError, ValueError, TypeError, IndexError) as error:
+                raise ClassifierError(
+                    f"{folder / REFERENCE_NAME} does not fit the classifier ({error}); remove it to do without"
+                ) from error
+        try:
+            self.network.load_state_dict(state)
+        except RuntimeError as error:
+            raise ClassifierError(
+                f"the weights in {folder} do not fit the network {self.network_name!r}: {error}"
+            ) from error
+        self.input_mean, self.input_sd = config["input_mean"], config["input_sd"]
+        self.notes, self.reference = dict(config.get("notes") or {}), reference
+
+
+def _read_config(folder: Path) -> dict[str, Any]:
+    """Settings of a saved classifier, complete."""
+    try:
+        config = json.loads((folder / CONFIG_NAME).read_text(encoding="utf-8"))
+        config |= {name: float(config[name]) for name in ("input_mean", "input_sd")}
+        config["labels"] = [str(label) for label in config["labels"]]
+        str(config["front_end"]["kind"]), config["network"]["name"], dict(config["network"]["options"])
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise ClassifierError(
+            f"{folder} is not a saved classifier: {CONFIG_NAME} is missing or incomplete ({error})"
+        ) from error
+    return config
+
+
+def _differ(saved: Any, mine: Any) -> bool:
+    """Whether two settings differ; those that an older version did not write are not compared."""
+    if isinstance(saved, dict):
+        return any(value is not None and mine.get(name) != value for name, value in saved.items())
+    return saved != mine
+
+
+def _read_tensors(path: Path) -> dict[str, Tensor]:
+    from safetensors.torch import load_file
+
+    try:
+        return load_file(path)
+    except Exception as error:
+        raise ClassifierError(f"the weights {path} cannot be read: {error}") from error
+
+
+def class_position(labels: Sequence[str], label: str) -> int | None:
+    """Position of a class among labels; accepts IPA or the ASCII alias of the phone table. None if it is not there."""
+    if label in labels:
+        return labels.index(label)
+    from phonoscope.phones import resolve_label
+
+    try:
+        resolved = resolve_label(label)
+    except CorpusError:
+        return None
+    return labels.index(resolved) if resolved in labels else None
 
 
 def prediction_table(logits: np.ndarray, labels: Sequence[str]) -> pd.DataFrame:
@@ -277,6 +349,6 @@ def local_folder(source: str | Path) -> Path:
             f"there is no folder {source}. To fetch it from the model hub, install phonoscope[hf]"
         ) from error
     try:
-        return Path(snapshot_download(str(source), allow_patterns=[CONFIG_NAME, WEIGHTS_NAME]))
+        return Path(snapshot_download(str(source), allow_patterns=[CONFIG_NAME, WEIGHTS_NAME, REFERENCE_NAME]))
     except Exception as error:
         raise ClassifierError(f"there is no folder {source}, and the model hub did not give it: {error}") from error

@@ -32,3 +32,7 @@ class MissingExtraError(PhonoscopeError):
         super().__init__(
             f"this needs {module}, which is not installed. Install it with: pip install 'phonoscope[{extra}]'"
         )
+
+
+class IncompleteMapWarning(UserWarning):
+    """A map does not sum to what its method promises."""

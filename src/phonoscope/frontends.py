@@ -1,13 +1,14 @@
 """Front ends: modules that turn a batch of waveforms into a network's input and know its axes in Hz and s.
 
 A front end takes zero-padded waveforms with their lengths, so tokens of different duration go through in one call, on
-the device and with the gradients of the model.
+the device and with the gradients of the model. ``FrontEnd`` is the contract; ``Spectrogram`` and ``Waveform`` keep it.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,7 @@ from torch.nn import functional as F
 from phonoscope.axes import FrequencyAxis, TimeAxis
 from phonoscope.band_filters import filter_sounds
 from phonoscope.errors import ClassifierError
+from phonoscope.registry import Registry
 
 # Power re full scale below which a token counts as silence: far below any recording (24 bit: 1e-15), and far enough
 # above the smallest float that gradients stay finite.
@@ -59,7 +61,87 @@ def pad_waveforms(waveforms: Sequence[np.ndarray | Tensor]) -> tuple[Tensor, Ten
     return padded, torch.tensor([t.numel() for t in tensors])
 
 
-class Spectrogram(nn.Module):
+class FrontEnd(nn.Module, ABC):
+    """The contract of a front end: what turns waveforms into a network's input and says where that lies in Hz and s.
+
+    A front end of one's own is a subclass in one file. Wherever a front end is named (``build_front_end``, ``kind`` in
+    a recipe's ``[front_end]``) it is known by its import path, ``package.module:Name``, or by the name of an entry
+    point in the group ``phonoscope.front_ends``. Its arguments are ``sample_rate`` and any options of its own, as JSON
+    values and not called ``kind``; it passes what follows to ``super().__init__`` and has two methods, ``forward`` and
+    ``config``. What it makes must not depend on the other waveforms of the batch, nor on the padding; gradients must
+    pass through it for the methods that change the sound.
+
+    Parameters
+    ----------
+    sample_rate
+        Of the waveforms it takes, Hz.
+    time_axis
+        Columns of the picture, or samples.
+    frequency_axis
+        Rows of the picture, anywhere in Hz; None where the network's input has time only.
+    unit
+        Of the values: ``dB``, ``neper``, ``power`` … A slope is in logits per unit.
+    floor
+        Value of a cell that holds nothing; None where each token's own least value is the best that can be said.
+    window_seconds
+        Length of the analysis window (Hann, or the like), s: no row resolves more finely than it can. None where a row
+        resolves what it is high.
+
+    Attributes
+    ----------
+    kind
+        Name by which ``build_front_end`` finds it again: written into saved classifiers beside ``config()``.
+    """
+
+    kind: str
+
+    def __init__(
+        self,
+        sample_rate: int,
+        time_axis: TimeAxis,
+        frequency_axis: FrequencyAxis | None = None,
+        *,
+        unit: str = "dB",
+        floor: float | None = None,
+        window_seconds: float | None = None,
+    ) -> None:
+        super().__init__()
+        self.sample_rate, self.time_axis, self.frequency_axis = int(sample_rate), time_axis, frequency_axis
+        self.unit, self.floor, self.window_seconds = unit, floor, window_seconds
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        if "kind" not in cls.__dict__:
+            cls.kind = f"{cls.__module__}:{cls.__qualname__}"
+
+    @abstractmethod
+    def forward(self, waveforms: Tensor, lengths: Tensor | None = None) -> Tensor:
+        """Return the network's input of zero-padded waveforms, shape (batch, *self.shape), lowest frequency first.
+
+        Parameters
+        ----------
+        waveforms
+            Shape (batch, samples), full scale ±1; zero after each length.
+        lengths
+            Samples of each waveform, shape (batch,); all the same when omitted.
+        """
+
+    @abstractmethod
+    def config(self) -> dict[str, Any]:
+        """Return the arguments that rebuild this front end, ``sample_rate`` among them, as JSON values."""
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Shape of one output: (1, rows, columns) or (1, samples)."""
+        rows = () if self.frequency_axis is None else (self.frequency_axis.rows,)
+        return 1, *rows, self.time_axis.columns
+
+    def extra_repr(self) -> str:
+        """Return the settings, for ``repr``."""
+        return ", ".join(f"{key}={value!r}" for key, value in self.config().items())
+
+
+class Spectrogram(FrontEnd):
     """Log power spectrogram in dB, computed exactly at the frequencies of its rows.
 
     Each frame is multiplied by a Hann window and its Fourier transform evaluated at the rows' own frequencies (for
@@ -102,6 +184,8 @@ class Spectrogram(nn.Module):
     kind = "spectrogram"
     cosines: Tensor
     sines: Tensor
+    frequency_axis: FrequencyAxis
+    window_seconds: float
 
     def __init__(
         self,
@@ -119,7 +203,6 @@ class Spectrogram(nn.Module):
         reference: str = "token",
         without_hz: Sequence[Sequence[float]] = (),
     ) -> None:
-        super().__init__()
         if sample_rate <= 0 or window_seconds <= 0 or range_db <= 0:
             raise ClassifierError(
                 f"sample_rate, window_seconds and range_db must be positive, got {sample_rate}, {window_seconds} and "
@@ -135,17 +218,20 @@ class Spectrogram(nn.Module):
             raise ClassifierError(f"time is {time!r}; choose 'stretch' or 'fixed'")
         if reference not in ("token", "full-scale"):
             raise ClassifierError(f"reference is {reference!r}; choose 'token' or 'full-scale'")
-        self.sample_rate = int(sample_rate)
-        self.window_seconds = float(window_seconds)
+        window_samples = max(2, round(window_seconds * sample_rate))
+        half_window = window_samples / 2 / sample_rate
+        super().__init__(
+            sample_rate,
+            TimeAxis(columns, None, half_window) if time == "stretch" else TimeAxis(columns, float(seconds)),
+            FrequencyAxis(rows, max_hz, scale),
+            floor=-float(range_db),
+            window_seconds=float(window_seconds),
+        )
+        self.window_samples = window_samples
         self.range_db = float(range_db)
         self.preemphasis_hz = float(preemphasis_hz)
         self.reference = reference
         self.without_hz = _bands_in(without_hz, sample_rate)
-        self.frequency_axis = FrequencyAxis(rows, max_hz, scale)
-        self.window_samples = max(2, round(window_seconds * sample_rate))
-        half_window = self.window_samples / 2 / sample_rate
-        stretched = time == "stretch"
-        self.time_axis = TimeAxis(columns, None if stretched else float(seconds), half_window if stretched else 0.0)
         self._points = self._points_per_row()
         cosines, sines = self._basis()
         self.register_buffer("cosines", cosines, persistent=False)
@@ -197,11 +283,6 @@ class Spectrogram(nn.Module):
             "without_hz": self.without_hz,
         }
 
-    @property
-    def shape(self) -> tuple[int, int, int]:
-        """Shape of one output: (1, rows, columns)."""
-        return 1, self.frequency_axis.rows, self.time_axis.columns
-
     def centres(self, lengths: Tensor) -> Tensor:
         """Centres of the frames in samples, shape (batch, columns)."""
         columns = self.time_axis.columns
@@ -216,20 +297,7 @@ class Spectrogram(nn.Module):
         return half + steps * (length - 2 * half) - 0.5
 
     def forward(self, waveforms: Tensor, lengths: Tensor | None = None) -> Tensor:
-        """Spectrograms of zero-padded waveforms.
-
-        Parameters
-        ----------
-        waveforms
-            Shape (batch, samples), full scale ±1; zero after each length.
-        lengths
-            Samples of each waveform, shape (batch,); all the same when omitted.
-
-        Returns
-        -------
-        Tensor
-            Shape (batch, 1, rows, columns), dB.
-        """
+        """Spectrograms of zero-padded waveforms (see ``FrontEnd``), shape (batch, 1, rows, columns), dB."""
         batch, samples = waveforms.shape
         lengths = torch.full((batch,), samples) if lengths is None else lengths
         lengths = lengths.to(waveforms.device)
@@ -292,12 +360,8 @@ class Spectrogram(nn.Module):
         """Whether any frame reaches beyond its waveform."""
         return bool(((first < 0) | (first + self.window_samples > lengths[:, None])).any())
 
-    def extra_repr(self) -> str:
-        """Return the settings, for ``repr``."""
-        return ", ".join(f"{key}={value!r}" for key, value in self.config().items())
 
-
-class Waveform(nn.Module):
+class Waveform(FrontEnd):
     """The waveform itself, cut or padded to a fixed length around its middle.
 
     Parameters
@@ -326,14 +390,11 @@ class Waveform(nn.Module):
         standardise: bool = True,
         without_hz: Sequence[Sequence[float]] = (),
     ) -> None:
-        super().__init__()
-        self.sample_rate = int(sample_rate)
-        self.seconds = float(seconds)
+        samples = round(seconds * sample_rate)
+        super().__init__(sample_rate, TimeAxis(samples, float(seconds)), unit="standard deviations")
+        self.samples, self.seconds = samples, float(seconds)
         self.standardise = standardise
         self.without_hz = _bands_in(without_hz, sample_rate)
-        self.samples = round(seconds * sample_rate)
-        self.frequency_axis = None
-        self.time_axis = TimeAxis(self.samples, self.seconds)
 
     def config(self) -> dict[str, Any]:
         """Return the arguments that rebuild this front end."""
@@ -343,11 +404,6 @@ class Waveform(nn.Module):
             "standardise": self.standardise,
             "without_hz": self.without_hz,
         }
-
-    @property
-    def shape(self) -> tuple[int, int]:
-        """Shape of one output: (1, samples)."""
-        return 1, self.samples
 
     def forward(self, waveforms: Tensor, lengths: Tensor | None = None) -> Tensor:
         """Centre each waveform in the fixed length; silence outside it. Shape (batch, 1, samples)."""
@@ -403,14 +459,29 @@ def _deaf_to(bands: list[list[float]], waveforms: Tensor, lengths: Tensor, sampl
     return waveforms
 
 
-FRONT_ENDS: dict[str, type[Spectrogram] | type[Waveform]] = {"spectrogram": Spectrogram, "waveform": Waveform}
+FRONT_ENDS: Registry[Callable[..., FrontEnd]] = Registry(
+    "front end", {"spectrogram": Spectrogram, "waveform": Waveform}, error=ClassifierError
+)
 
 
-def build_front_end(kind: str, **settings: Any) -> Spectrogram | Waveform:
-    """Build a front end by its name in ``FRONT_ENDS``; ClassifierError names the choices."""
-    if kind not in FRONT_ENDS:
-        raise ClassifierError(f"front end {kind!r} is not known; choose one of {', '.join(FRONT_ENDS)}")
+def build_front_end(kind: str, **settings: Any) -> FrontEnd:
+    """Build a front end by its name in ``FRONT_ENDS``, or by the import path of one that keeps the contract.
+
+    An import path runs the code of its module: ask ``FRONT_ENDS.refuse_import`` first where it stands in a file.
+
+    Raises
+    ------
+    ClassifierError
+        If there is none of that name, it does not take the settings, or what it gives is no ``FrontEnd``.
+    """
+    make = FRONT_ENDS.find(kind)
     try:
-        return FRONT_ENDS[kind](**settings)
+        front_end = make(**settings)
     except TypeError as error:
-        raise ClassifierError(f"front end {kind!r} does not take these settings: {error}") from error
+        raise ClassifierError(f"front end {kind!r} cannot be built from {sorted(settings)}: {error}") from error
+    if not isinstance(front_end, FrontEnd):
+        raise ClassifierError(
+            f"front end {kind!r} gave a {type(front_end).__name__}; derive it from phonoscope.frontends.FrontEnd"
+        )
+    front_end.kind = kind
+    return front_end

@@ -103,14 +103,19 @@ class Registry(Mapping[str, Entry], Generic[Entry]):
         return {point.name: point for point in metadata.entry_points(group=self.group)}
 
     def _imported(self, path: str) -> Entry:
-        module, _, attribute = path.partition(":")
         try:
-            found: Any = import_module(module)
-            for part in attribute.split("."):
-                found = getattr(found, part)
+            return cast(Entry, imported(path))
         except Exception as error:  # code of another package: whatever it raises
             raise self._error(f"{self.kind} {path!r} cannot be imported: {error}") from error
-        return cast(Entry, found)
+
+
+def imported(path: str) -> Any:
+    """Import what ``module:attribute`` names."""
+    module, _, attribute = path.partition(":")
+    value: Any = import_module(module)
+    for part in attribute.split("."):
+        value = getattr(value, part)
+    return value
 
 
 def _package(point: metadata.EntryPoint) -> str:

@@ -8,6 +8,7 @@ from torch import nn
 
 from phonoscope import Classifier, Spectrogram, contrast, explain
 from phonoscope.attribution.effects import band_effects
+from phonoscope.attribution.filtering import Filtering
 from phonoscope.errors import AttributionError, PhonoscopeError
 
 RATE = 16000
@@ -176,7 +177,7 @@ def test_own_bands_are_those_of_band_stop_wherever_they_are_the_same(dimensions,
         classifier, sounds, "i", f"band-stop(width=500, step=500, fill={fill})", context_seconds=CONTEXT_SECONDS
     )
     bands = np.stack([np.arange(0, 4000, 500), np.arange(500, 4500, 500)], axis=1).astype(float)
-    options = {"fill": fill, "context_seconds": CONTEXT_SECONDS}
+    options = {"filtering": Filtering(fill=fill), "context_seconds": CONTEXT_SECONDS}
     same = band_effects(classifier, sounds, bands, "i", **options)
     assert same.values == pytest.approx(maps.values[:, :, 0], abs=1e-5)
     assert same["logit"].values == pytest.approx(maps["logit"].values, abs=1e-5)
@@ -212,10 +213,7 @@ def test_own_bands_leave_the_classifier_as_it_was():
         ([[4000.0, 5000.0]], {}, "below 4000 Hz"),
         ([500.0, 700.0], {}, "expected"),
         (np.zeros((2, 1, 2)), {}, "3 tokens"),
-        ([[0.0, 500.0]], {"fill": "pink"}, "fill=pink"),
-        ([[0.0, 500.0]], {"depth_db": 3.0}, "0 dB or below"),
-        ([[0.0, 500.0]], {"edge_hz": 0.0}, "edges wider"),
-        ([[0.0, 4000.0]], {"fill": "noise"}, "whole axis"),
+        ([[0.0, 4000.0]], {"filtering": Filtering(fill="noise")}, "whole axis"),
         ([[0.0, 500.0]], {"context_seconds": 1.0}, "context_seconds"),
         ([[0.0, 500.0]], {"target": "ə"}, "no class"),
     ],
@@ -223,6 +221,15 @@ def test_own_bands_leave_the_classifier_as_it_was():
 def test_own_bands_that_make_no_sense_are_refused(bands, settings, says):
     with pytest.raises(PhonoscopeError, match=says):
         band_effects(build(NETWORKS["plain"], 2), waves(), np.array(bands), **settings)
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [({"fill": "pink"}, "fill=pink"), ({"depth_db": 3.0}, "0 dB or below"), ({"edge_hz": 0.0}, "edges wider")],
+)
+def test_filtering_that_makes_no_sense_is_refused(options, says):
+    with pytest.raises(AttributionError, match=says):
+        Filtering(**options)
 
 
 @pytest.mark.parametrize(

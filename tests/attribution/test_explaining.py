@@ -12,9 +12,8 @@ from user_networks import LABELS, Own, build, waves
 
 from phonoscope import Classifier, Spectrogram, contrast
 from phonoscope import explain as explain_by
-from phonoscope.attribution import methods
-from phonoscope.attribution.explain import explain_batches
-from phonoscope.errors import AttributionError, ClassifierError, PhonoscopeError
+from phonoscope.attribution import Explainer, methods
+from phonoscope.errors import AttributionError, PhonoscopeError
 
 
 def explain(*arguments, **options):
@@ -117,8 +116,16 @@ def test_it_is_left_as_it_was_when_it_fails(calls):
     ("ask", "says"),
     [
         ({"method": "magic"}, "'magic' is not known; choose one of integrated-gradients"),
-        ({"layer": "layer3"}, "for layer 'act' only"),
-        ({"layer": "act", "method": "smooth(gradient)"}, "gradient makes no map of a layer; leave 'act' out"),
+        ({"method": "cam(layer=layer3)"}, "for layer 'act' only"),
+        ({"method": "smooth(gradient(layer=act))"}, "gradient has no option 'layer'; its options: space=auto"),
+        ({"method": None}, "method is None; give the name of one"),
+        ({"method": 3}, "method is 3"),
+        ({"target": 7}, "no class 7; the 3 classes count from 0"),
+        ({"target": -1}, "no class -1"),
+        ({"target": None}, "None is no target"),
+        ({"target": 1.5}, "1.5 is no target"),
+        ({"target": True}, "True is no target"),
+        ({"target": ["i", None, "u"]}, "None is no target"),
         ({"target": "true"}, "true_labels="),
         ({"target": "true", "true_labels": ["i"]}, "1 targets were given for 3 tokens"),
         ({"target": ["i", "u"]}, "2 targets were given for 3 tokens"),
@@ -136,8 +143,36 @@ def test_impossible_questions_are_answered(ask, says):
 def test_empty_and_unusable_waveforms_are_refused():
     with pytest.raises(AttributionError, match="no token"):
         explain(build(Own), [])
-    with pytest.raises(ClassifierError, match="waveform 1"):
+    with pytest.raises(AttributionError, match="token 1 holds values that are not finite"):
         explain(build(Own), [np.ones(50), np.array([np.nan, 1.0])])
+
+
+@pytest.mark.parametrize(
+    ("waveforms", "says"),
+    [
+        (np.ones((2, 400)), "an array with 2 dimensions; expected a list of 1-D arrays"),
+        (np.float32(1.0), "expected a list of 1-D arrays"),
+        (None, "NoneType; expected a list"),
+        (7, "int; expected a list"),
+        ([np.ones((2, 400))], r"token 0 has shape \(2, 400\)"),
+        ([np.ones(400), []], r"token 1 has shape \(0,\)"),
+        ([0.1, 0.2], r"token 0 has shape \(\)"),
+        ([np.array(["a", "b"])], "token 0 is no array of samples"),
+        ([None], "token 0"),
+    ],
+)
+def test_what_is_no_waveform_is_refused_in_words(waveforms, says):
+    with pytest.raises(AttributionError, match=says):
+        explain(build(Own), waveforms)
+
+
+@pytest.mark.parametrize("kind", [np.asarray, torch.from_numpy], ids=["array", "tensor"])
+def test_one_waveform_is_one_token_and_a_number_is_a_class(kind):
+    classifier, waveform = build(Own), waves(1)[0]
+    named = explain(classifier, [waveform], "u")
+    xr.testing.assert_identical(explain(classifier, kind(waveform), 2), named)
+    xr.testing.assert_identical(explain(classifier, [waveform], np.int64(2)), named)
+    xr.testing.assert_identical(explain(classifier, [waveform], [2]), named)
 
 
 def test_values_that_are_not_finite_are_not_passed_on():
@@ -148,7 +183,7 @@ def test_values_that_are_not_finite_are_not_passed_on():
 
 
 def test_batches_come_one_by_one_and_methods_are_listed():
-    parts = list(explain_batches(build(Own), waves(5), batch_size=2))
+    parts = list(Explainer(build(Own)).batches(waves(5), batch_size=2))
     assert [p.sizes["token"] for p in parts] == [2, 2, 1]
     assert [t for p in parts for t in p["token"].values] == ["0", "1", "2", "3", "4"]
     assert "exact" in methods()["cam"]

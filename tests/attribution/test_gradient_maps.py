@@ -9,9 +9,9 @@ from small_networks import LABELS, Plain, Residual, build, waves
 from torch import nn
 
 from phonoscope import Classifier, Spectrogram, explain
-from phonoscope.attribution import METHODS
-from phonoscope.attribution.method import Batch, Setting, parse_method, prepare_method
-from phonoscope.attribution.reference import Reference
+from phonoscope.attribution.method import Batch, Setting, prepare_method
+from phonoscope.attribution.method_spec import parse_method
+from phonoscope.reference import measured_reference
 
 SD, MEAN = 15.0, -30.0
 SOUNDS = waves(4, context_seconds=0)
@@ -84,9 +84,11 @@ def test_per_decibel_means_that_a_cell_one_decibel_louder_moves_the_logit_so_muc
 @pytest.mark.parametrize("network", [Smooth, lambda: Residual(2)], ids=["smooth", "residual"])
 def test_gradients_are_finite_differences_in_double_precision(network):
     classifier = classifier_of(network)
+    setting = setting_of(classifier)
+    assert setting.examples > len(SOUNDS)  # measured in single precision
+    method = prepare_method(parse_method("gradient"), setting)
     classifier.network.double()
     batch = batch_of(classifier, inputs_of(classifier).double())
-    method = prepare_method(parse_method("gradient"), setting_of(classifier, batch), METHODS)
     found, step = method.function(batch).maps * SD, 1e-6
     places = [(0, 0), (7, 3), (15, 7), (4, 6)]
     for row, column in places:
@@ -104,8 +106,8 @@ def batch_of(classifier, inputs):
     return Batch(sounds, lengths, 0, inputs, tuple(range(len(SOUNDS))), lambda logits: first.to(logits))
 
 
-def setting_of(classifier, batch):
-    return Setting(classifier, batch, None, Reference(classifier, OTHERS))
+def setting_of(classifier):
+    return Setting(classifier, measured_reference(classifier, OTHERS))
 
 
 def baseline_picture(classifier, name):
@@ -266,7 +268,7 @@ def test_wrappers_keep_the_target_of_the_untouched_token():
         return torch.nn.functional.one_hot(logits.argmax(1), 3).to(logits)
 
     batch = replace(batch, weigh=weigh)
-    prepared = prepare_method(parse_method("smooth(gradient, noise=5)"), setting_of(classifier, batch), METHODS)
+    prepared = prepare_method(parse_method("smooth(gradient, noise=5)"), setting_of(classifier))
     prepared.function(batch)
     with torch.no_grad():
         untouched = classifier.network(batch.inputs)

@@ -221,8 +221,8 @@ class TwoGrids(nn.Module):
 
 def test_maps_of_several_layers_are_means_of_densities_on_the_finest_grid():
     classifier = picture_classifier(TwoGrids())
-    one, other = maps(classifier, "hires-cam", layer="first"), maps(classifier, "hires-cam", layer="second")
-    both = maps(classifier, "hires-cam", layer="second, first")
+    one, other = maps(classifier, "hires-cam(layer=first)"), maps(classifier, "hires-cam(layer=second)")
+    both = maps(classifier, "hires-cam(layer=second+first)")
     assert both.sizes["frequency"] == 16
     assert both["frequency"].equals(one["frequency"])
     assert both.attrs["layer"] == "mean of second, first"
@@ -231,8 +231,8 @@ def test_maps_of_several_layers_are_means_of_densities_on_the_finest_grid():
     spread = np.stack([[np.interp(hertz, other["frequency"], c) for c in token.T] for token in other.values])
     assert both.values == pytest.approx((one.values + spread.transpose(0, 2, 1) / 2) / 2, abs=1e-6)
     # Intensive maps, whose values do not shrink with the size of a cell, are averaged as they are.
-    one, other = maps(classifier, "score-cam", layer="first"), maps(classifier, "score-cam", layer="second")
-    both = maps(classifier, "score-cam", layer="first,second")
+    one, other = maps(classifier, "score-cam(layer=first)"), maps(classifier, "score-cam(layer=second)")
+    both = maps(classifier, "score-cam(layer=first+second)")
     spread = np.stack([[np.interp(hertz, other["frequency"], c) for c in token.T] for token in other.values])
     assert both.values == pytest.approx((one.values + spread.transpose(0, 2, 1)) / 2, abs=1e-5)
 
@@ -240,8 +240,8 @@ def test_maps_of_several_layers_are_means_of_densities_on_the_finest_grid():
 @pytest.mark.parametrize("dimensions", [1, 2])
 def test_the_mean_of_one_layer_with_itself_in_another_place_is_placed_in_time_and_frequency(dimensions):
     classifier = build(Plain, dimensions)
-    both = maps(classifier, "hires-cam", layer="act1,act2")
-    one = maps(classifier, "hires-cam", layer="act1")
+    both = maps(classifier, "hires-cam(layer=act1+act2)")
+    one = maps(classifier, "hires-cam(layer=act1)")
     assert both.shape == one.shape
     assert both["time"].equals(one["time"])
     assert both.attrs["resolution_time"] >= one.attrs["resolution_time"]
@@ -280,11 +280,11 @@ def test_the_layer_is_the_averaged_one_or_the_last_that_can_be_placed():
 
 @pytest.mark.parametrize(
     ("layer", "says"),
-    [("conv9", "no layer 'conv9'"), ("act1,act1", "names a layer twice"), ("fc", "cannot tell where the cells")],
+    [("conv9", "no layer 'conv9'"), ("act1+act1", "names a layer twice"), ("fc", "cannot tell where the cells")],
 )
 def test_layers_that_cannot_be_explained_are_said(layer, says):
     with pytest.raises(AttributionError, match=says):
-        maps(build(Plain, 2), "grad-cam", layer=layer)
+        maps(build(Plain, 2), f"grad-cam(layer={layer})")
 
 
 def first_class(logits):
@@ -390,9 +390,9 @@ def test_captum_gives_the_same_maps_of_layers():
     for layer in ("conv1", "act1", "inner", "act2"):
         module = network.get_submodule(layer)
         theirs = attr.LayerGradCam(network, module).attribute(inputs, 0).detach()[:, 0]
-        assert maps(classifier, "grad-cam", layer=layer).values == pytest.approx(theirs.numpy(), abs=1e-6)
+        assert maps(classifier, f"grad-cam(layer={layer})").values == pytest.approx(theirs.numpy(), abs=1e-6)
         product = attr.LayerGradientXActivation(network, module).attribute(inputs, 0).detach().sum(1)
-        assert maps(classifier, "hires-cam", layer=layer).values == pytest.approx(product.numpy(), abs=1e-6)
+        assert maps(classifier, f"hires-cam(layer={layer})").values == pytest.approx(product.numpy(), abs=1e-6)
         output = attr.LayerActivation(network, module).attribute(inputs)
         _, ((ours, _),) = outputs_and_gradients(network, [layer], inputs, first_class)
         assert torch.equal(ours, output.detach())

@@ -214,9 +214,9 @@ def sounds(count):
 def test_maps_are_the_same_by_local_and_by_whole_passes(network, method, monkeypatch):
     classifier = classifier_of(made(network))
     tokens = sounds(9)
-    local = explain(classifier, tokens, "i", method)
+    local = explain(classifier, tokens, "i", method, reference=tokens)
     monkeypatch.setattr(occlusion, "passes_locally", lambda *_: False)
-    whole = explain(classifier, tokens, "i", method)
+    whole = explain(classifier, tokens, "i", method, reference=tokens)
     scale = float(np.abs(whole.values).max())
     assert scale > 0
     assert local.values == pytest.approx(whole.values, abs=1e-4 * scale)

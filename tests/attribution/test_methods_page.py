@@ -42,5 +42,7 @@ def test_families_and_options_are_the_real_ones(name):
 def test_what_the_page_promises_is_what_maps_promise(name):
     if name.startswith("captum:"):
         pytest.importorskip("captum", reason="this method needs the extra captum")
-    maps = explain(build(Plain, 2), waves(2), "i", name, context_seconds=0.01)
+    classifier = build(Plain, 2)
+    classifier.keep_reference(waves(5, seed=9))
+    maps = explain(classifier, waves(2), "i", name, context_seconds=0.01)
     assert bool(maps.attrs["completeness"]) == (rows()[name][-1] != "–")

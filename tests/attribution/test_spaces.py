@@ -10,9 +10,9 @@ from torch import nn
 
 from phonoscope import Classifier, Spectrogram, Waveform, explain
 from phonoscope.attribution.method import Batch, Setting
-from phonoscope.attribution.reference import Reference
 from phonoscope.attribution.spaces import Picture, Sound, choose_space
 from phonoscope.frontends import pad_waveforms
+from phonoscope.reference import evenly_picked, measured_reference, neutral_reference
 
 
 def batch_of(classifier, sounds, context=0):
@@ -23,9 +23,9 @@ def batch_of(classifier, sounds, context=0):
     return Batch(padded, lengths, context, inputs, tuple(range(len(sounds))), lambda logits: first.to(logits))
 
 
-def sound_space(classifier, batch, **options):
-    reference = Reference(classifier, waves(4, seed=3, context_seconds=0))
-    return Sound(Setting(classifier, batch, None, reference), **options)
+def sound_space(classifier, **options):
+    reference = measured_reference(classifier, waves(4, seed=3, context_seconds=0))
+    return Sound(Setting(classifier, reference), **options)
 
 
 class Energy(nn.Module):
@@ -56,7 +56,7 @@ def test_sounds_are_rebuilt_from_their_coefficients(lengths, window_seconds, see
     classifier = energy_classifier()
     sounds = [random.normal(size=n).astype(np.float32) for n in lengths]
     batch = batch_of(classifier, sounds)
-    space = sound_space(classifier, batch, window_seconds=window_seconds)
+    space = sound_space(classifier, window_seconds=window_seconds)
     rebuilt = space.rebuilt(space.examples(batch), batch.tokens.shape[1])
     assert torch.allclose(rebuilt, batch.tokens, atol=1e-5)
     with torch.no_grad():
@@ -68,7 +68,7 @@ def test_context_is_not_part_of_the_example():
     classifier = energy_classifier()
     sounds, context = [np.ones(300, np.float32), np.ones(200, np.float32)], 50
     batch = batch_of(classifier, sounds, context)
-    space = sound_space(classifier, batch)
+    space = sound_space(classifier)
     rebuilt = space.rebuilt(space.examples(batch), batch.tokens.shape[1])
     assert rebuilt[0, :200] == pytest.approx(np.ones(200), abs=1e-5)
     assert rebuilt[1, :100] == pytest.approx(np.ones(100), abs=1e-5)
@@ -80,7 +80,7 @@ def test_maps_of_the_sound_keep_the_sum_of_the_values(seconds):
     time = {"time": "fixed", "seconds": seconds} if seconds else {}
     classifier = Classifier(Spectrogram(8000, rows=16, columns=8, **time), nn.Flatten(), LABELS)
     batch = batch_of(classifier, waves(3, context_seconds=0))
-    space = sound_space(classifier, batch)
+    space = Sound(Setting(classifier, neutral_reference(classifier)))
     values = torch.randn(space.examples(batch).shape, dtype=torch.float64)
     maps = space.to_map(values, batch)
     assert maps.shape == (3, len(space.placement.frequency), 8)
@@ -131,7 +131,7 @@ def test_integrated_gradients_of_power_are_half_of_the_gradient_and_complete():
 def test_gradients_of_coefficients_are_finite_differences_in_double_precision():
     classifier = energy_classifier().double()
     batch = batch_of(classifier, waves(2, context_seconds=0))
-    space = sound_space(classifier, batch)
+    space = sound_space(classifier)
     space.window = space.window.double()
     examples = space.examples(Batch(batch.sounds.double(), batch.lengths, 0, batch.inputs, batch.seeds, batch.weigh))
     forward, owners = space.forward(batch), torch.arange(2)
@@ -147,12 +147,11 @@ def test_gradients_of_coefficients_are_finite_differences_in_double_precision():
 def test_the_neutral_sound_has_each_frames_energy_and_the_reference_spectrum():
     classifier = build(lambda _: nn.Sequential(nn.Flatten(), nn.Linear(400, 3)), 1)
     batch = batch_of(classifier, waves(2, context_seconds=0))
-    space = sound_space(classifier, batch)
+    space = sound_space(classifier)
     examples = space.examples(batch)
     neutral = space.neutral("mean")(batch, examples)
     assert torch.allclose(neutral.square().sum((1, 2)), examples.square().sum((1, 2)), rtol=1e-4, atol=1e-9)
-    hertz, power = space.setting.reference.spectrum()
-    expected = np.interp(space.placement.frequency, hertz, power)
+    expected = space.setting.reference.spectrum_at(space.placement.frequency, SAMPLE_RATE) ** 2
     frame = int(examples.square().sum((1, 2))[0].argmax())
     found = neutral[0, :, :, frame].square().sum(0).numpy()
     assert found / found.sum() == pytest.approx(expected / expected.sum(), abs=1e-5)
@@ -167,27 +166,26 @@ def test_the_neutral_sound_has_each_frames_energy_and_the_reference_spectrum():
 def test_the_reference_spectrum_is_at_the_frequency_of_its_tones():
     classifier = energy_classifier()
     tones = [gabor(hz, 0.05, 0.1, SAMPLE_RATE, width=0.03) * gain for hz, gain in ((500, 1.0), (2000, 0.01))]
-    hertz, power = Reference(classifier, tones).spectrum()
+    power = measured_reference(classifier, tones).spectrum()
+    hertz = np.linspace(0, SAMPLE_RATE / 2, len(power))
     assert power.sum() == pytest.approx(1)
     for hz in (500, 2000):  # each token counts the same, however loud
         assert power[np.abs(hertz - hz) <= 100].sum() == pytest.approx(0.5, abs=0.03)
 
 
 def test_reference_tokens_are_picked_whatever_their_order():
-    classifier = energy_classifier()
     sounds = waves(300, context_seconds=0)
-    one, other = Reference(classifier, sounds), Reference(classifier, sounds[::-1])
-    assert len(one.waveforms) == 128
-    assert all(np.array_equal(a, b) for a, b in zip(one.waveforms, other.waveforms, strict=True))
-    lengths = [len(w) for w in one.waveforms]
+    one, other = evenly_picked(sounds), evenly_picked(sounds[::-1])
+    assert len(one) == 128
+    assert all(np.array_equal(a, b) for a, b in zip(one, other, strict=True))
+    lengths = [len(w) for w in one]
     assert (min(lengths), max(lengths)) == (min(map(len, sounds)), max(map(len, sounds)))
 
 
 @pytest.mark.parametrize("space", ["auto", "picture", "sound"])
 def test_networks_of_pictures_can_be_explained_in_the_sound(space):
     classifier = build(lambda _: nn.Sequential(nn.Flatten(), nn.Linear(128, 3)), 2)
-    batch = batch_of(classifier, waves(2, context_seconds=0))
-    chosen = choose_space(Setting(classifier, batch, None, Reference(classifier, waves(2))), space)
+    chosen = choose_space(Setting(classifier, measured_reference(classifier, waves(2))), space)
     assert isinstance(chosen, Sound if space == "sound" else Picture)
     maps = explain(classifier, waves(2), "i", f"gradient(space={space})")
     assert maps.attrs["layer"] == ("sound" if space == "sound" else "input")

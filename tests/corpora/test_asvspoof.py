@@ -81,7 +81,7 @@ def test_a_protocol_of_ones_own_names_recordings_in_any_folders(database, tmp_pa
 
 
 def test_as_a_corpus_only_bona_fide_recordings_have_a_speaker(database):
-    found = list(asvspoof.recordings(database, None))
+    found = list(asvspoof.recordings(database))
     assert [(r.audio.stem, r.speaker) for r in found] == [
         ("LA_E_1138215", "LA_0079"),
         ("LA_E_1271820", None),

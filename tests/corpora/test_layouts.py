@@ -7,7 +7,7 @@ import pytest
 import soundfile
 
 from phonoscope.corpora import LAYOUTS, read_corpus
-from phonoscope.corpora.recording import pair_alignments
+from phonoscope.corpora.pairing import pair_alignments, with_alignments
 from phonoscope.corpora.textgrid import Interval, TextGrid, Tier, write_textgrid
 from phonoscope.corpora.tiers import choose_tiers
 from phonoscope.corpora.timit import read_phn
@@ -145,7 +145,7 @@ def test_timit(tmp_path, upper):
     np.testing.assert_allclose(one["end"] - one["start"], [0.1, 0.1, 0.2, 0.1, 0.2, 0.1])
     assert list(one["word"]) == ["she", "she", "two", "two", "per", "per"]
     assert dict(zip(tokens["speaker"], tokens["sex"], strict=True)) == {"FCJF0": "f", "MDAB0": "m"}
-    assert next(iter(LAYOUTS["timit"].recordings(tmp_path, None))).transcript == "She two per."
+    assert next(iter(LAYOUTS["timit"].recordings(tmp_path))).transcript == "She two per."
 
 
 def test_timit_prefers_the_converted_recording(tmp_path):
@@ -154,6 +154,26 @@ def test_timit_prefers_the_converted_recording(tmp_path):
     (home / "SA1.WAV").write_bytes(b"NIST_1A compressed with shorten")
     sound(home / "SA1.WAV.wav")
     assert set(read_corpus(tmp_path)["recording"]) == {"DR1/FCJF0/SA1.WAV.wav"}
+
+
+def test_timit_with_its_alignments_elsewhere(tmp_path):
+    home = tmp_path / "corpus" / "DR1" / "FCJF0"
+    sound(home / "SA1.WAV.wav")
+    sound(home / "SA2.WAV")
+    for name in ("SA1", "SA2"):
+        phn(tmp_path / "phn" / "DR1" / "FCJF0" / f"{name}.PHN", "sh iy")
+    tokens = read_corpus(tmp_path / "corpus", tmp_path / "phn", layout="timit")
+    assert set(tokens["recording"]) == {"DR1/FCJF0/SA1.WAV.wav", "DR1/FCJF0/SA2.WAV"}
+    assert set(tokens["sex"]) == {"f"}
+
+
+def test_timit_names_a_recording_that_is_missing(tmp_path):
+    home = tmp_path / "DR1" / "FCJF0"
+    phn(home / "SA1.PHN", "sh iy")
+    phn(home / "SA2.PHN", "sh iy")
+    sound(home / "SA1.WAV")
+    (entry,) = (e for e in read_corpus(tmp_path).attrs["left_out"] if e["what"] == "recording")
+    assert (entry["reason"], entry["examples"]) == ("audio missing", ["DR1/FCJF0/SA2.WAV"])
 
 
 @pytest.mark.parametrize(
@@ -170,7 +190,7 @@ def test_ljspeech_layout_of_another_voice(tmp_path):
     for name in ("x1", "extra"):
         sound(tmp_path / "wavs" / f"{name}.wav")
         grid(tmp_path / "TextGrid" / f"{name}.TextGrid", tier("phones", "S IY1"))
-    found = list(LAYOUTS["ljspeech"].recordings(tmp_path, None))
+    found = with_alignments(list(LAYOUTS["ljspeech"].recordings(tmp_path)), tmp_path)
     assert [(r.audio.stem, r.transcript, r.alignment is not None, r.speaker) for r in found] == [
         ("x1", "doctor see", True, None),
         ("gone", "nothing", False, None),
@@ -190,7 +210,7 @@ def test_no_corpus_at_all(tmp_path):
     sound(tmp_path / "a.wav")
     with pytest.raises(CorpusError, match=r"1 recording .*phonoscope align.*a\.wav"):
         read_corpus(tmp_path)
-    with pytest.raises(CorpusError, match=r"no layout 'timti'.*timit"):
+    with pytest.raises(CorpusError, match=r"layout 'timti' is not known.*timit.*package.module:name"):
         read_corpus(tmp_path, layout="timti")
     with pytest.raises(CorpusError, match="folder of alignments grids was found neither"):
         read_corpus(tmp_path, alignments="grids")

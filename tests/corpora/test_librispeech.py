@@ -30,7 +30,7 @@ def books(tmp_path) -> Path:
 def test_speaker_sex_and_words(books, below):
     root = books / below
     assert next(name for name, layout in LAYOUTS.items() if layout.detect(root)) == "librispeech"
-    found = {r.audio.stem: (r.speaker, r.sex, r.transcript) for r in librispeech.recordings(root, None)}
+    found = {r.audio.stem: (r.speaker, r.sex, r.transcript) for r in librispeech.recordings(root)}
     assert len(found) == 12
     assert found["14-7-0001"] == ("14", "f", "BUT IN LESS")
     assert found["14-7-0002"] == ("14", "f", None)
@@ -42,7 +42,7 @@ def test_other_names_are_no_librispeech_and_stray_ones_have_no_speaker(books, tm
     stray = books / "dev-clean" / "14" / "7" / "15-7-0000.flac"
     stray.touch()
     assert librispeech.detect(books)
-    odd = next(r for r in librispeech.recordings(books, None) if r.audio == stray)
+    odd = next(r for r in librispeech.recordings(books) if r.audio == stray)
     assert odd.speaker is None
     assert "speaker unknown" in odd.warnings[0]
     for number in range(12):

@@ -1,6 +1,5 @@
 """TextGrids: what is written comes back in every form and encoding; hostile files are read or named with their line."""
 
-import sys
 from itertools import pairwise
 from pathlib import Path
 
@@ -14,12 +13,12 @@ from phonoscope.corpora.textgrid import (
     TextGrid,
     Tier,
     _read_regular,
-    _Scanner,
     decode,
     read_textgrid,
     write_textgrid,
 )
-from phonoscope.errors import CorpusError, MissingExtraError
+from phonoscope.corpora.textgrid_values import grid_of_text
+from phonoscope.errors import CorpusError
 
 LABELS = ('say "hi"', "naïve", 'ɑː ʃ tʰ ""', "", "! not a comment <flag> 3.5")
 GRID = TextGrid(
@@ -82,7 +81,7 @@ def test_latin1_comes_back_with_a_warning(tmp_path_factory, grid):
 def test_both_readers_agree_on_the_regular_form(tmp_path_factory, grid):
     path = written(tmp_path_factory.getbasetemp() / "agree.TextGrid", grid)
     text, _ = decode(path.read_bytes())
-    assert _Scanner(path, text).grid() == grid
+    assert grid_of_text(path, text) == grid
     fast = _read_regular(text)
     # The fast path may decline (a label such as "item [" confuses it), but never differ.
     assert fast is None or fast == grid
@@ -93,7 +92,7 @@ def test_the_fast_path_reads_what_aligners_write(shared_data):
         text, _ = decode(path.read_bytes())
         fast = _read_regular(text)
         assert fast is not None
-        assert fast == _Scanner(path, text).grid()
+        assert fast == grid_of_text(path, text)
 
 
 def test_a_damaged_file_is_never_misread(tmp_path):
@@ -107,7 +106,7 @@ def test_a_damaged_file_is_never_misread(tmp_path):
             path.write_text(text, encoding="utf-8")
             fast = _read_regular(text)
             try:
-                grid = _Scanner(path, text).grid()
+                grid = grid_of_text(path, text)
             except CorpusError as error:
                 message = str(error)
             else:
@@ -248,24 +247,6 @@ def test_praat_reads_what_we_write_and_we_read_what_praat_writes(tmp_path):
         path = tmp_path / f"{command}.TextGrid"
         parselmouth.praat.call(praat, command, str(path))
         assert read_textgrid(path) == simple, command
-
-
-def test_binary_without_praat_says_what_to_install(tmp_path, monkeypatch):
-    monkeypatch.setitem(sys.modules, "parselmouth", None)
-    for name, content in [
-        ("b", b"ooBinaryFile\x08TextGrid"),
-        ("c", b'"Praat chronological TextGrid text file"\n0 1\n'),
-    ]:
-        (tmp_path / name).write_bytes(content)
-        with pytest.raises(MissingExtraError, match=r"phonoscope\[praat\]"):
-            read_textgrid(tmp_path / name)
-
-
-def test_broken_binary_is_named(tmp_path):
-    pytest.importorskip("parselmouth")
-    (tmp_path / "b.TextGrid").write_bytes(b"ooBinaryFile\x08TextGrid\x00\x01")
-    with pytest.raises(CorpusError, match=r"b\.TextGrid"):
-        read_textgrid(tmp_path / "b.TextGrid")
 
 
 def test_praatio_reads_the_same(shared_data):

@@ -1,5 +1,6 @@
 """The token table: counts of real speech, every rule with its report, joins, storage and summaries."""
 
+import inspect
 import subprocess
 import sys
 from pathlib import Path
@@ -10,7 +11,7 @@ import pytest
 import soundfile
 
 from phonoscope.audio import cut
-from phonoscope.corpora import read_corpus, read_tokens, summary, write_tokens
+from phonoscope.corpora import TokenRules, read_corpus, read_tokens, summary, write_tokens
 from phonoscope.corpora.select import class_labels
 from phonoscope.corpora.textgrid import Interval, TextGrid, Tier, write_textgrid
 from phonoscope.errors import AudioError, CorpusError
@@ -135,14 +136,28 @@ def test_unusable_recordings_are_reported_and_strict_stops(corpus):
         read_corpus(corpus, strict=True)
 
 
-def test_binary_textgrids_without_praat_are_reported(corpus, monkeypatch):
-    monkeypatch.setitem(sys.modules, "parselmouth", None)
+def test_broken_binary_textgrids_are_reported(corpus):
     (corpus / "bea" / "2.TextGrid").write_bytes(b"ooBinaryFile\x08TextGrid")
     tokens = read_corpus(corpus)
     (entry,) = (entry for entry in tokens.attrs["left_out"] if entry["what"] == "recording")
     assert entry["reason"] == "alignment unreadable"
-    assert "2.TextGrid" in entry["examples"][0]
-    assert "phonoscope[praat]" in entry["examples"][0]
+    assert "2.TextGrid, byte 22" in entry["examples"][0]
+    assert "cut short" in entry["examples"][0]
+
+
+def test_rules_are_known_by_name(corpus):
+    with pytest.raises(CorpusError, match=r"clases: not a rule of the token table; .*classes.*exclude_words"):
+        read_corpus(corpus, clases="paper")
+    with pytest.raises(CorpusError, match="min_duration -1 must be at least 0"):
+        read_corpus(corpus, min_duration=-1)
+    assert len(inspect.signature(read_corpus).parameters) <= 10
+    for name in TokenRules.names():
+        assert name in TokenRules.__doc__
+        assert f"``{name}``" in read_corpus.__doc__
+
+
+def test_words_to_leave_out_may_stand_in_one_text():
+    assert TokenRules(exclude_words="a, the,").exclude_words == ("a", "the")
 
 
 def test_missing_audio_is_reported(corpus):

@@ -5,6 +5,7 @@ import pytest
 
 from phonoscope.audio import write_audio
 from phonoscope.corpora import LAYOUTS, speech_commands, spoken_digits
+from phonoscope.corpora.pairing import with_alignments
 
 
 def touch(root: Path, *names: str) -> Path:
@@ -22,7 +23,7 @@ def test_speech_commands_word_and_speaker_come_from_the_path(tmp_path):
     touch(tmp_path, "yes/0a1b2c3d_nohash_0.wav", "yes/0a1b2c3d_nohash_1.wav", "no/ffee0011_nohash_0.flac")
     found = {
         recording.audio.relative_to(tmp_path).as_posix(): (recording.transcript, recording.speaker, recording.sex)
-        for recording in speech_commands.recordings(tmp_path, None)
+        for recording in speech_commands.recordings(tmp_path)
     }
     assert found == {
         "yes/0a1b2c3d_nohash_0.wav": ("yes", "0a1b2c3d", None),
@@ -35,7 +36,7 @@ def test_speech_commands_word_and_speaker_come_from_the_path(tmp_path):
 def test_background_noise_is_named_not_dropped(tmp_path):
     touch(tmp_path, "yes/0a1b2c3d_nohash_0.wav", "_background_noise_/doing_the_dishes.wav")
     assert first_layout(tmp_path) == "speech_commands"
-    noise = [r for r in speech_commands.recordings(tmp_path, None) if r.audio.parent.name == "_background_noise_"]
+    noise = [r for r in speech_commands.recordings(tmp_path) if r.audio.parent.name == "_background_noise_"]
     assert [(r.transcript, r.speaker) for r in noise] == [("", None)]
     assert "noise" in noise[0].warnings[0]
 
@@ -43,7 +44,7 @@ def test_background_noise_is_named_not_dropped(tmp_path):
 def test_a_stray_file_keeps_its_place_without_a_word(tmp_path):
     touch(tmp_path, *(f"yes/0a1b2c3d_nohash_{n}.wav" for n in range(19)), "yes/test.wav")
     assert first_layout(tmp_path) == "speech_commands"
-    (stray,) = [r for r in speech_commands.recordings(tmp_path, None) if r.audio.name == "test.wav"]
+    (stray,) = [r for r in speech_commands.recordings(tmp_path) if r.audio.name == "test.wav"]
     assert stray.transcript is None
     assert stray.warnings
 
@@ -51,7 +52,8 @@ def test_a_stray_file_keeps_its_place_without_a_word(tmp_path):
 def test_alignments_of_a_parallel_tree_are_paired(tmp_path):
     corpus = touch(tmp_path / "corpus", "yes/0a_nohash_0.wav", "no/0a_nohash_0.wav")
     grids = touch(tmp_path / "grids", "yes/0a_nohash_0.TextGrid")
-    paired = {r.transcript: r.alignment for r in speech_commands.recordings(corpus, grids)}
+    recordings = with_alignments(list(speech_commands.recordings(corpus)), corpus, grids)
+    paired = {r.transcript: r.alignment for r in recordings}
     assert paired == {"yes": grids / "yes" / "0a_nohash_0.TextGrid", "no": None}
 
 
@@ -70,7 +72,7 @@ def test_official_split_is_read_whatever_the_audio_format(tmp_path):
 @pytest.mark.parametrize("folder", ["", "recordings/"])
 def test_spoken_digits_are_spelt_out(tmp_path, folder):
     touch(tmp_path, f"{folder}0_theo_3.wav", f"{folder}7_mary_ann_12.wav")
-    found = [(r.transcript, r.speaker) for r in spoken_digits.recordings(tmp_path, None)]
+    found = [(r.transcript, r.speaker) for r in spoken_digits.recordings(tmp_path)]
     assert found == [("zero", "theo"), ("seven", "mary_ann")]
     assert first_layout(tmp_path) == "spoken_digits"
 
@@ -100,7 +102,7 @@ def test_real_corpora_are_told_apart(shared_data):
     assert first_layout(shared_data / "speech_commands") == "speech_commands"
     assert first_layout(shared_data / "free_spoken_digits") == "spoken_digits"
     assert first_layout(shared_data / "ljspeech") == "ljspeech"
-    digits = list(spoken_digits.recordings(shared_data / "free_spoken_digits", None))
+    digits = list(spoken_digits.recordings(shared_data / "free_spoken_digits"))
     assert len(digits) == 900
     assert {r.speaker for r in digits} == {"george", "jackson", "lucas", "nicolas", "theo", "yweweler"}
     assert all(sum(r.transcript == word for r in digits) == 90 for word in spoken_digits.DIGIT_WORDS)

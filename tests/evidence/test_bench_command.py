@@ -6,8 +6,8 @@ import pandas as pd
 import pytest
 from typer.testing import CliRunner
 
+from phonoscope.attribution.method_spec import parse_methods
 from phonoscope.cli import app
-from phonoscope.cli.bench import split_methods
 from phonoscope.errors import ExperimentError
 from phonoscope.evidence import benchmark
 
@@ -23,7 +23,7 @@ from phonoscope.evidence import benchmark
     ],
 )  # fmt: skip
 def test_methods_are_split_outside_of_brackets(text, methods):
-    assert split_methods(text) == methods
+    assert parse_methods(text) == methods
 
 
 def test_a_run_writes_its_tables_and_prints_json_last(tmp_path, monkeypatch):

@@ -15,11 +15,11 @@ from phonoscope.evidence.audio_measures import (
     best_mask,
     entropy,
     gini,
-    masked_answers,
+    masked_scores,
     shape_measures,
     soft_mask,
 )
-from phonoscope.evidence.case import fixed_batch, open_case, read_answers
+from phonoscope.evidence.case import fixed_batch, open_case, read_scores
 from phonoscope.evidence.perturbation_curves import curve_areas, perturbation_curves
 from phonoscope.evidence.regions import NULLS, position_on, ranks, spread
 
@@ -88,7 +88,7 @@ def test_areas_have_their_closed_forms():
 
 def test_one_softmax_over_all_classes():
     logits, weights = torch.tensor([[2.0, 0.0, -2.0]] * 2), torch.tensor([[1.0, 0.0, 0.0], [1.0, 0.0, -1.0]])
-    answers = read_answers(logits, weights)
+    answers = read_scores(logits, weights)
     every = np.exp([2.0, 0.0, -2.0])
     np.testing.assert_allclose(answers.probability, [every[0] / every.sum(), 1 / (1 + np.exp(-4.0))])
     np.testing.assert_allclose(answers.logit, [2.0, 4.0])
@@ -245,7 +245,7 @@ def test_the_true_mask_beats_chance_and_chance_its_inverse():
     case = open_case(classifier, waveforms, target="i")
     tables = {}
     for name, sign in (("good", 1.0), ("bad", -1.0)):
-        answers = masked_answers(
+        answers = masked_scores(
             case, on_input(classifier, waveforms, sign * (2 * oracle() - 1)), area=SHARE, neutral="zero"
         )
         table = audio_measures(answers)
@@ -310,7 +310,7 @@ def test_tokens_alone_give_what_they_give_together(kind, target):
         case = open_case(classifier, chosen, target=target, tokens=names, reference=waveforms)
         own = maps.isel(token=indices)
         areas = curve_areas(perturbation_curves(case, own, steps=5)).set_index("token")
-        masked = masked_answers(case, own)
+        masked = masked_scores(case, own)
         answers = audio_measures(masked).set_index(["token", "mask", "draw"])
         return areas.drop(columns="target"), answers.drop(columns="target")
 
@@ -349,7 +349,7 @@ def test_what_cannot_be_judged_is_refused():
     with pytest.raises(AttributionError, match="steps=1"):
         perturbation_curves(case, maps, steps=1)
     with pytest.raises(AttributionError, match="area=1"):
-        masked_answers(case, maps, area=1)
+        masked_scores(case, maps, area=1)
     with pytest.raises(AttributionError, match="no token"):
         open_case(classifier, [])
     with pytest.raises(AttributionError, match="must differ"):

@@ -14,13 +14,15 @@ from phonoscope.evidence.agreement import (
     band_profiles,
     causal_agreement,
     class_specificity,
-    classifier_agreement,
     common_bands,
     method_agreement,
     token_agreement,
 )
+from phonoscope.evidence.case import open_case
 from phonoscope.evidence.faithful import faithfulness
+from phonoscope.evidence.measure import Effort
 from phonoscope.evidence.measures import MEASURES, describe_measure
+from phonoscope.evidence.randomisation import parameter_randomisation
 
 LABELS = ["i", "u", "ɑ"]
 
@@ -125,15 +127,9 @@ def test_methods_and_trainings():
     assert (table["other_class"].abs() < 0.9).all()
     torch.manual_seed(1)
     other = Classifier.build(Spectrogram(8000, rows=24, columns=12), "compact-local", LABELS)
-    same = classifier_agreement(
-        {"one": classifier, "same": classifier, "random": other}, waveforms, "gradient-x-input", true_labels=classes
-    )
-    assert same["agreement"][0] == pytest.approx(1)
-    assert same["agreement"][1] < 0.6
-    with pytest.raises(AttributionError, match="decide differently"):
-        classifier_agreement({"one": classifier}, waveforms, "gradient", target="predicted")
-    with pytest.raises(AttributionError, match="class of each token"):
-        classifier_agreement({"one": classifier}, waveforms, "gradient", target="i")
+    random = explain(other, waveforms, "true", "gradient-x-input", true_labels=classes)
+    trainings = method_agreement({"first": slopes, "random": random}, classes)
+    assert trainings["agreement"][0] < 0.6
     with pytest.raises(AttributionError, match="at least two"):
         method_agreement({"a": slopes}, classes)
     with pytest.raises(AttributionError, match="same tokens"):
@@ -155,8 +151,12 @@ COLUMNS = [
 ]
 
 
-def judge(classifier, waveforms, method, **options):
-    return faithfulness(classifier, waveforms, method, sanity_tokens=4, changes=8, disturbances=2, **options)
+FEW = Effort(sanity_tokens=4, changes=8, disturbances=2)
+
+
+def judge(classifier, waveforms, method, *, maps=None, causal="band-stop", clusters=None, say=print, **tokens):
+    case = open_case(classifier, waveforms, **tokens)
+    return faithfulness(case, method, maps=maps, causal=causal, clusters=clusters, effort=FEW, say=say)
 
 
 def test_every_measure_has_a_row_within_its_range():
@@ -166,7 +166,7 @@ def test_every_measure_has_a_row_within_its_range():
     result = judge(classifier, waveforms, "gradient-x-input", true_labels=classes, clusters=talkers, say=heard.append)
     table = result.measures.set_index("measure")
     assert list(result.measures.columns) == COLUMNS
-    assert set(table.index) == set(MEASURES) - {"method-agreement", "classifier-agreement"}
+    assert set(table.index) == set(MEASURES) - {"classifier-agreement"}
     for name, row in table.iterrows():
         measure = describe_measure(name)
         assert np.isfinite(row["value"]) or row["note"], name
@@ -185,7 +185,11 @@ def test_every_measure_has_a_row_within_its_range():
     assert table.loc["deletion", "n_units"] == 6
     assert table.loc["max-sensitivity", "n"] == 4
     assert table.loc["incompleteness", "n"] == 0
-    assert table.loc["randomisation", "note"] == result.randomised.sentence
+    few_tokens = open_case(classifier, waveforms, true_labels=classes).some(4)[1]
+    check = parameter_randomisation(few_tokens, "gradient-x-input")
+    assert table.loc["randomisation", "note"] == check.sentence
+    assert table.loc["randomisation", "passes"] == check.passes
+    assert pd.isna(table.loc["randomisation-size", "passes"])
     assert bool(table.loc["deletion", "passes"])
     assert heard[0].startswith("gradient-x-input: ")
     mean = result.tokens.groupby("measure")["value"].mean()

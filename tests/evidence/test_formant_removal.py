@@ -7,6 +7,7 @@ import torch
 from torch import nn
 
 from phonoscope import Classifier, Waveform
+from phonoscope.evidence.case import open_case
 from phonoscope.evidence.removal import formant_removal, removal_table
 
 RATE = 16000
@@ -41,11 +42,13 @@ def material(count=12):
     return classifier, sounds, formants, names, classes
 
 
+def case_of(classifier, sounds, names, classes):
+    return open_case(classifier, sounds, target="true", true_labels=classes, tokens=names, context_seconds=0.05)
+
+
 def test_the_network_loses_the_formant_that_it_hears_and_no_other():
     classifier, sounds, formants, names, classes = material()
-    found = formant_removal(
-        classifier, sounds, formants, tokens=names, classes=classes, max_hz=8000, context_seconds=0.05
-    )
+    found = formant_removal(case_of(classifier, sounds, names, classes), formants, max_hz=8000)
     assert set(found["formant"]) == {"F1", "F2"}
     effects = found.groupby("formant")[["effect", "chance"]].mean()
     # 40 dB down, and up again by 3 dB: the other tone alone makes the level.
@@ -57,9 +60,7 @@ def test_the_network_loses_the_formant_that_it_hears_and_no_other():
 
 def test_the_table_has_every_class_with_its_chance_and_intervals():
     classifier, sounds, formants, names, classes = material()
-    found = formant_removal(
-        classifier, sounds, formants, tokens=names, classes=classes, max_hz=8000, context_seconds=0.05
-    )
+    found = formant_removal(case_of(classifier, sounds, names, classes), formants, max_hz=8000)
     clusters = pd.DataFrame({"token": names, "speaker": [f"s{i % 6}" for i in range(len(names))]})
     table = removal_table(found, clusters).set_index(["label", "formant"])
     assert list(dict.fromkeys(table.index.get_level_values(0))) == ["all", "high", "low"]

@@ -37,7 +37,7 @@ def small():
     asked = ["cam", "gradient-x-input", "tea-leaves(cups=2)"]
     done = []
     result = run_benchmark(
-        cues=["duration"], networks=["compact"], seeds=1, classes=[2, 3], methods_asked=asked, sizes=SMALL, workers=1,
+        cues=["duration"], networks=["compact"], seeds=1, classes=[2, 3], methods=asked, sizes=SMALL, workers=1,
         progress=lambda *numbers: done.append(numbers),
     )  # fmt: skip
     assert done == [(1, 1)]
@@ -125,7 +125,7 @@ def test_localisation_is_chance_corrected():
 
 def test_nothing_to_run_is_refused():
     with pytest.raises(ExperimentError, match="nothing to run"):
-        run_benchmark(cues=["hum"], classes=[5], methods_asked=["cam"], workers=1)
+        run_benchmark(cues=["hum"], classes=[5], methods=["cam"], workers=1)
     assert available(["cam", "nonsense"])[0] == ["cam"]
 
 

@@ -2,13 +2,14 @@
 
 import json
 import shutil
+import sys
 
 import numpy as np
 import pandas as pd
 import pytest
 
 from phonoscope.evidence.measures import MEASURES
-from phonoscope.experiments.evidence_run import choose_tokens
+from phonoscope.experiments.evidence_run import choose_tokens, run_evidence
 from phonoscope.experiments.folder import Run
 
 METHODS = "cam; gradient-x-input"
@@ -33,7 +34,7 @@ def test_every_method_is_judged_on_the_same_tokens_by_every_measure(judged):
     assert facts["methods"] == ["cam", "gradient-x-input", "band-stop(fill=mean)", "band-stop"]
     assert len(set(facts["tokens"])) == 20
     measures = table(out, "measures")
-    assert set(measures["measure"]) == set(MEASURES) - {"method-agreement"}
+    assert set(measures["measure"]) == set(MEASURES)
     for method, rows in measures.groupby("method"):
         assert not rows["measure"].duplicated().any()
         known = rows[np.isfinite(rows["low"])]
@@ -115,3 +116,90 @@ def test_what_cannot_be_judged_is_said(finished, phonoscope, tmp_path):
     (other / "run.json").write_text(json.dumps({"kind": "waveform"}), encoding="utf-8")
     pd.DataFrame({"token": ["a"]}).to_parquet(other / "tokens.parquet")
     assert "not a run of tokens" in phonoscope("evidence", other).err
+
+
+TOY = """
+import numpy as np
+from phonoscope.evidence.measure import Measure, TokenValues
+
+
+def _low(trial):
+    size = np.abs(trial.maps.values).sum(axis=2)
+    return TokenValues(size[:, : size.shape[1] // 2].sum(1) / size.sum(1), 0.5)
+
+
+LOW = Measure(
+    "lowness", "evidence in the lower half", "higher", "share", "It shows how low the evidence lies.", "a toy", _low,
+    "half of it", 0.0, 1.0, drawn=True,
+)
+"""
+
+
+def test_a_measure_in_one_file_comes_into_tables_and_report(finished, phonoscope, tmp_path, monkeypatch):
+    (tmp_path / "toy_of_the_run.py").write_text(TOY, encoding="utf-8")
+    run = tmp_path / "run"
+    shutil.copytree(finished[0], run)
+    with monkeypatch.context() as patch:
+        patch.syspath_prepend(tmp_path)
+        measures = "toy_of_the_run:LOW, sps"
+        answer = phonoscope("evidence", run, "--methods", "gradient", "--measures", measures, "--tokens", 10, "--json")
+    assert answer.status == 0, answer.err
+    measured = table(run, "measures")
+    assert set(measured["measure"]) == {"lowness", "sps"}
+    low = measured[measured["measure"] == "lowness"].set_index("method")
+    assert low["value"].between(0, 1).all()
+    assert (low["chance"] == 0.5).all()
+    assert (low["n"] == 10).all()
+    assert answer.json["measures"]["lowness"]["shows"] == "It shows how low the evidence lies."
+    assert all(verdict["randomisation"] is None for verdict in answer.json["verdicts"])
+    # The page is made of what the folder holds: nobody need have the measure to read about it.
+    monkeypatch.delitem(sys.modules, "toy_of_the_run")
+    monkeypatch.setattr("phonoscope.registry.import_module", None)
+    assert phonoscope("report", run).status == 0
+    page = (run / "report.html").read_text(encoding="utf-8")
+    assert "It shows how low the evidence lies." in page
+    assert "evidence-lowness" in page
+    assert "evidence-sps" not in page  # in the table only
+
+
+def test_an_unknown_measure_is_refused_before_anything_is_made(finished, phonoscope):
+    answer = phonoscope("evidence", finished[0], "--measures", "beauty")
+    assert answer.status == 1
+    assert "causal-agreement" in answer.err
+    assert not (finished[0] / "evidence" / "_parts").exists()
+
+
+def test_an_interrupted_evidence_goes_on_and_other_settings_begin_anew(finished, tmp_path):
+    def whole(function, tasks):
+        done.extend(tasks)
+        yield from map(function, tasks)
+
+    def interrupted(function, tasks):
+        for task in tasks:
+            if len(done) == 7:
+                raise KeyboardInterrupt
+            done.append(task)
+            yield function(task)
+
+    def evidence(run, each, **settings):
+        done.clear()
+        given = {"methods": ["gradient"], "measures": ["sps"], "tokens": 10, "seed": 1, **settings}
+        return run_evidence(run, each=each, **given)
+
+    done = []
+    shutil.copytree(finished[0], tmp_path / "straight")
+    shutil.copytree(finished[0], tmp_path / "broken")
+    evidence(tmp_path / "straight", whole)
+    units = len(done)
+    with pytest.raises(KeyboardInterrupt):
+        evidence(tmp_path / "broken", interrupted)
+    kept = sorted((tmp_path / "broken" / "evidence" / "_parts").glob("*/maps/values.npy"))
+    assert len(kept) == 7
+    kept[0].write_bytes(b"not what was written")
+    shutil.copytree(tmp_path / "broken", tmp_path / "other seed")
+    evidence(tmp_path / "broken", whole)
+    assert len(done) == units - 6  # six were whole
+    for name in ("measures", "token_measures", "agreement"):
+        pd.testing.assert_frame_equal(table(tmp_path / "broken", name), table(tmp_path / "straight", name))
+    evidence(tmp_path / "other seed", whole, seed=2)
+    assert len(done) == units

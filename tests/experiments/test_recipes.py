@@ -8,10 +8,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from phonoscope.corpora.select import class_labels
-from phonoscope.errors import ExperimentError
+from phonoscope.errors import ExperimentError, PhonoscopeError
+from phonoscope.experiments.recipe import recipe_from
 from phonoscope.experiments.toml_text import to_toml
 from phonoscope.phones import paper_voiceless, paper_vowels
-from phonoscope.tasks.phones.recipe import Recipe, load_recipe, recipe_from, recipe_names
+from phonoscope.tasks import load_recipe, recipe_names
+from phonoscope.tasks.phones.recipe import PhonesRecipe
 from phonoscope.training import PRESETS
 
 
@@ -21,7 +23,7 @@ def test_the_papers_recipes_load_and_survive_being_written(name):
     recipe = load_recipe(name)
     assert recipe.name == name
     assert recipe.paper
-    assert recipe_from(tomllib.loads(to_toml(recipe.to_dict()))) == recipe
+    assert recipe_from(PhonesRecipe, tomllib.loads(to_toml(recipe.to_dict()))) == recipe
     if name != "vowels":
         assert recipe.front_end["max_hz"] == 4000
     if name == "voicing":
@@ -74,10 +76,10 @@ def test_missing_values_are_left_out_and_other_things_refused():
     ],
 )
 def test_entries_that_are_not_understood_are_refused(values, says):
-    with pytest.raises(ExperimentError, match=says):
-        recipe_from({"name": "x", **values})
+    with pytest.raises(PhonoscopeError, match=says):
+        recipe_from(PhonesRecipe, {"name": "x", **values})
     with pytest.raises(ExperimentError, match="no name"):
-        recipe_from({k: v for k, v in values.items() if k == "title" and isinstance(v, str)})
+        recipe_from(PhonesRecipe, {k: v for k, v in values.items() if k == "title" and isinstance(v, str)})
 
 
 def test_files_that_are_no_recipes_are_named(tmp_path):
@@ -113,6 +115,6 @@ def test_changes_of_the_command_line():
 
 
 def test_the_seed_of_a_recipe_is_that_of_its_training():
-    assert recipe_from({"name": "x", "seed": 5}).training.seed == 5
-    assert recipe_from({"name": "x", "training": {"seed": 6}}).seed == 6
-    assert Recipe("x").seed == Recipe("x").training.seed == 0
+    assert recipe_from(PhonesRecipe, {"name": "x", "seed": 5}).training.seed == 5
+    assert recipe_from(PhonesRecipe, {"name": "x", "training": {"seed": 6}}).seed == 6
+    assert PhonesRecipe("x").seed == PhonesRecipe("x").training.seed == 0

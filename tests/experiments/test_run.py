@@ -13,8 +13,7 @@ from phonoscope.attribution import read_maps
 from phonoscope.corpora import read_tokens
 from phonoscope.errors import ExperimentError
 from phonoscope.experiments.folder import Run
-from phonoscope.tasks.phones.recipe import load_recipe
-from phonoscope.tasks.phones.run import run_experiment
+from phonoscope.tasks import load_recipe, run_experiment
 
 TABLES = ("accuracy", "asymmetry", "baselines", "claims", "confusions", "counts", "left_out", "profiles",
           "profile_correlations", "shares", "token_shares")  # fmt: skip
@@ -135,7 +134,7 @@ def test_going_on_with_other_tokens_or_settings_is_refused(single, talkers, tmp_
     recipe, whole = single
     shutil.copytree(whole, tmp_path / "run")
     with pytest.raises(ExperimentError, match=r"corpus changed since .*another one now \(120 tokens then, 100 now"):
-        run_experiment(recipe, tmp_path / "run", corpus=talkers, corpus_options={"max_per_class": 20}, resume=True)
+        run_experiment(recipe, tmp_path / "run", corpus=talkers, max_per_class=20, resume=True)
     with pytest.raises(ExperimentError, match="another recipe or other settings"):
         run_experiment(recipe.changed(epochs=5), tmp_path / "run", corpus=talkers, resume=True)
     assert (tmp_path / "run" / "run.json").is_file()
@@ -148,7 +147,7 @@ def test_another_seed_gives_another_result(single, talkers, tmp_path):
 
 
 def test_synthetic_talkers_killed_while_they_speak_speak_again(recipe_file, tmp_path, monkeypatch):
-    from phonoscope.experiments import material
+    from phonoscope.tasks.phones import material
 
     recipe = load_recipe(recipe_file).changed(folds="1", epochs=1)
     speak = material.write_corpus

@@ -24,6 +24,8 @@ from phonoscope.filters import (
     spectral_peaks,
     spectrum_bank,
 )
+from phonoscope.judgement.bootstrap import interval_of, resampling_unit
+from phonoscope.judgement.resampling import Resampling, resample
 
 RATE = 8000
 SHAPE = FilterBank([Branch(np.ones((12, 16)), 8)], RATE)
@@ -124,9 +126,9 @@ def test_random_weights_are_not_called_learned(waves: list[np.ndarray], nulls: x
 
 def test_bands_come_from_the_weights_given(tuned: xr.DataArray, nulls: xr.DataArray, waves: list[np.ndarray]) -> None:
     labels = ["a", "a", "a", "b", "b", None]
-    weights = np.random.default_rng(0).multinomial(6, np.full(6, 1 / 6), size=300).astype(float)
+    drawn = resample(resampling_unit(None, 6), 300)
     spectrum = cumulative_response(spectrum_bank(RATE, hop=8), waves, RATE)
-    table = learned_minus_null(tuned, nulls, spectrum, labels=labels, weights=weights)
+    table = learned_minus_null(tuned, nulls, spectrum, labels=labels, resampled=drawn)
     assert table.groupby("label")["n"].first().to_dict() == {"a": 3, "b": 2}
     inside = (table["low"] <= table["difference"] + 1e-9) & (table["difference"] <= table["high"] + 1e-9)
     assert inside.mean() > 0.95
@@ -137,8 +139,7 @@ def test_bands_come_from_the_weights_given(tuned: xr.DataArray, nulls: xr.DataAr
     assert (
         np.corrcoef(table.loc[table["label"] == "a", "spectrum"], table.loc[table["label"] == "a", "null"])[0, 1] > 0.5
     )
-    same = np.ones((2, 6))
-    tight = learned_minus_null(tuned, nulls, weights=same)
+    tight = learned_minus_null(tuned, nulls, resampled=Resampling(np.ones((2, 6)), np.arange(6)))
     assert_allclose(tight["low"], tight["difference"])
 
 
@@ -176,16 +177,50 @@ def test_peaks_are_found_where_they_are() -> None:
 
 def test_intervals_of_peaks_cover_the_spread_of_tokens() -> None:
     data = curves((1000, 9.0), (2500, 1.0), tokens=40, jitter=50.0)
-    weights = np.random.default_rng(1).multinomial(40, np.full(40, 1 / 40), size=200).astype(float)
-    found = spectral_peaks(data, weights=weights)
+    found = spectral_peaks(data, resampled=resample(resampling_unit(None, 40), 200, seed=1))
     first = found.iloc[0]
     assert first["low"] < first["frequency"] < first["high"]
     assert 15 < first["high"] - first["low"] < 90  # 4 × 50 Hz / √40, a little less or more by the shape
     assert first["found"] == 1
     nulls = xr.concat([curves((1000, 9.0)), curves((3300, 9.0))], "seed")
     assert spectral_peaks(data, nulls=nulls)["in_null"].tolist() == [0.5, 0.0]
-    with pytest.raises(PhonoscopeError, match="for 3 tokens"):
-        spectral_peaks(data, weights=np.ones((5, 3)))
+    with pytest.raises(PhonoscopeError, match="of 3 tokens"):
+        spectral_peaks(data, resampled=Resampling(np.ones((5, 3)), np.arange(3)))
+
+
+def test_intervals_of_six_speakers_are_as_wide_as_they_must_be(tuned: xr.DataArray, nulls: xr.DataArray) -> None:
+    drawn = resample(resampling_unit(list("abcdef"), 6), 400, seed=3)
+    table = learned_minus_null(tuned, nulls, initial=tuned * 0.5 + 1, resampled=drawn)
+    samples = drawn.weights @ tuned.transpose("token", "frequency").values.astype(float)
+    shapes = 20 * np.log10(samples / samples.mean(axis=1, keepdims=True))
+    low, high = interval_of(shapes, n_units=6)
+    assert_allclose(table["learned_low"], low, rtol=1e-6)
+    assert_allclose(table["learned_high"], high, rtol=1e-6)
+    raw = np.diff(np.quantile(shapes, [0.025, 0.975], axis=0), axis=0)[0]
+    assert ((high - low) > 1.15 * raw).mean() > 0.9  # Student's t of five degrees, on samples of six
+    for name in ("learned", "difference", "moved"):
+        prefix = "" if name == "difference" else f"{name}_"
+        assert (table[f"{prefix}low"] < table[name]).mean() > 0.95
+    wide, pooled = (table[f"{p}high"] - table[f"{p}low"] for p in ("", "moved_"))
+    assert (wide > 0).all()
+    assert (pooled > 0).all()
+
+
+def test_a_class_of_one_speaker_has_no_interval(tuned: xr.DataArray, nulls: xr.DataArray) -> None:
+    drawn = resample(resampling_unit([0, 0, 1, 2, 3, 4], 6, min_units=5), 200)
+    table = learned_minus_null(tuned, nulls, labels=["one"] * 2 + ["four"] * 4, resampled=drawn).set_index("label")
+    assert table.loc["one", ["low", "high", "learned_low", "learned_high"]].isna().all(axis=None)
+    assert table.loc["four", ["low", "high"]].notna().all(axis=None)
+
+
+def test_intervals_of_peaks_know_how_many_speakers_were_drawn() -> None:
+    data = curves((1000, 9.0), tokens=6, jitter=50.0)
+    drawn = resample(resampling_unit(list("abcdef"), 6), 400, seed=2)
+    peak = spectral_peaks(data, resampled=drawn).iloc[0]
+    places = np.array([spectral_peaks(data[0].copy(data=row))["frequency"][0] for row in drawn.weights @ data.values])
+    low, high = interval_of(places, n_units=6)
+    assert (peak["low"], peak["high"]) == (pytest.approx(float(low), abs=1), pytest.approx(float(high), abs=1))
+    assert peak["high"] - peak["low"] > 1.15 * float(np.diff(np.quantile(places, [0.025, 0.975]))[0])
 
 
 @settings(max_examples=30, deadline=None)

@@ -27,6 +27,8 @@ from phonoscope.filters import (
 from phonoscope.filters.initial import initial_note
 from phonoscope.filters.significance import MOST_GROUPINGS, p_of, permuted_z
 from phonoscope.frontends import Waveform
+from phonoscope.judgement.bootstrap import resampling_unit
+from phonoscope.judgement.resampling import resample
 
 RATE = 8000
 SHAPE = FilterBank([Branch(np.ones((12, 16)), 8)], RATE)
@@ -101,8 +103,8 @@ def test_curves_of_trainings_are_means_of_their_shapes(nulls: xr.DataArray) -> N
 
 def test_what_training_moved_is_measured_from_where_it_began(nulls: xr.DataArray) -> None:
     before, after = responses(random_bank(SHAPE, 1000)), responses(tuned(1000))
-    weights = np.random.default_rng(0).multinomial(3, [1 / 3] * 3, size=100).astype(float)
-    table = learned_minus_null(after, nulls, initial=before, weights=weights)
+    drawn = resample(resampling_unit(None, 3), 100)
+    table = learned_minus_null(after, nulls, initial=before, resampled=drawn)
     np.testing.assert_allclose(table["moved"], table["learned"] - table["initial"])
     assert 1700 <= table.loc[table["moved"].idxmax(), "frequency"] <= 2300
     assert ((table["moved_low"] <= table["moved"] + 1e-9) & (table["moved"] <= table["moved_high"] + 1e-9)).mean() > 0.9

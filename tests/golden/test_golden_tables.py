@@ -11,6 +11,9 @@ import pandas as pd
 import pytest
 from runs import HERE, kept_results, kept_rows, make_runs
 
+from phonoscope.errors import ExperimentError, PhonoscopeError
+from phonoscope.report import figure_of_run, write_comparison, write_report
+
 TASKS = ("phones", "recordings", "spoof")
 _NUMBER = re.compile(r"[-−+]?\d+(?:\.\d+)?(?:[eE][-+]?\d+)?")
 
@@ -64,3 +67,28 @@ def test_tables_are_as_kept(runs, task):
 def test_results_are_as_kept(runs, task):
     kept = json.loads((HERE / task / "results.json").read_text(encoding="utf-8"))
     assert_same(kept_results(runs[task]), kept, task)
+
+
+PAPERS = {
+    "phones": "James, Balamurali, Abeysinghe and Liu",
+    "recordings": "Gupta and Abrol",
+    "spoof": "Gupta and Abrol",
+}
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_each_run_gets_the_page_of_its_own_task(runs, task, tmp_path):
+    page = write_report(runs[task], tmp_path / "page.html").read_text(encoding="utf-8")
+    assert page == (runs[task] / "report.html").read_text(encoding="utf-8")
+    assert {paper for paper in PAPERS.values() if paper in page} == {PAPERS[task]}
+    own = {"phones": "plate-vowels", "recordings": "plate-learning", "spoof": "plate-spoof"}
+    assert {name for name, plate in own.items() if f'id="{plate}"' in page} == {task}
+
+
+def test_figures_and_comparisons_ask_the_task_whether_they_suit(runs, tmp_path):
+    with pytest.raises(ExperimentError, match="run of the task recordings, whose runs are not compared"):
+        write_comparison([runs["phones"], runs["recordings"]], tmp_path / "page.html")
+    with pytest.raises(PhonoscopeError, match=r"runs of the task phones, .* of the task recordings; .*, crs, "):
+        figure_of_run(runs["recordings"], "confusions")
+    assert figure_of_run(runs["recordings"], "strs").axes
+    assert list(tmp_path.iterdir()) == []

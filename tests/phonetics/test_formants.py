@@ -109,6 +109,21 @@ def test_tokens_agree_with_the_whole_recording():
             assert table[f"f{k}_{place}"][0] == pytest.approx(float(whole.frequency[column, k - 1]), rel=0.01)
 
 
+def test_a_frame_lies_at_its_position_to_a_fraction_of_a_sample():
+    """A chirp of 6 Hz per ms: half a sample of 62.5 µs would move its frequency by 0.375 Hz."""
+    rate, begin, n_samples, margin = 8000, 1000, 1600, 400
+    time = (np.arange(4000) + 0.5) / rate
+    chirp = np.sin(2 * np.pi * (200 * time + 3000 * time**2)) + 1e-3 * np.random.default_rng(0).standard_normal(4000)
+    token = chirp[begin - margin : begin + n_samples + margin]
+    options = {"ceiling": rate / 2, "n_formants": 1}
+    table = token_formants([token], rate, context=margin / rate, max_bandwidth=np.inf, **options)
+    # All positions lie between two samples, where a frame of an even number of samples is centred without resampling.
+    times = [(begin + share * n_samples) / rate for share in (0.2, 0.5, 0.8)]
+    expected = formants(chirp, rate, times=times, **options).frequency.values[:, 0]
+    np.testing.assert_allclose(expected, 200 + 6000 * np.array(times), atol=1)
+    np.testing.assert_allclose(table[["f1_20", "f1_50", "f1_80"]].to_numpy()[0], expected, atol=0.02)
+
+
 def test_a_batch_is_its_tokens():
     rng = np.random.default_rng(1)
     tokens = [vowel(f0=f0, seconds=s) for f0, s in ((90, 0.2), (140, 0.03), (200, 0.11), (110, 0.2), (230, 0.05))]

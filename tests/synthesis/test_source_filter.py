@@ -125,3 +125,21 @@ def test_same_seed_same_voice():
 
 def _rng():
     return np.random.default_rng(0)
+
+
+def test_breath_has_the_level_that_it_is_given():
+    """`breath_db` is a level of amplitudes: 20 dB less is a tenth, and 0 dB is the pulses' own level."""
+
+    def source(breath_db):
+        return glottal_source(
+            np.full((1, 3), 120.0), np.array([2.0]), RATE, np.random.default_rng(4), breath_db=breath_db
+        )[0]
+
+    pulses = source(-400.0)
+    breath = {level: source(level) - pulses for level in (0.0, -20.0, -40.0)}
+    np.testing.assert_allclose(breath[-20.0], breath[0.0] / 10, atol=1e-12)
+    np.testing.assert_allclose(breath[-40.0], breath[0.0] / 100, atol=1e-12)
+    inside = slice(RATE // 10, -RATE // 10)
+    # The gate 0.6 - 0.4 cos(phase) has the mean square 0.36 + 0.08.
+    ratio = np.mean(breath[0.0][inside] ** 2) / np.mean(pulses[inside] ** 2)
+    assert ratio == pytest.approx(0.44, rel=0.05)

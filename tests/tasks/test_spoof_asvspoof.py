@@ -12,7 +12,7 @@ from phonoscope.audio import read_audio, write_audio
 from phonoscope.errors import CorpusError, ExperimentError
 from phonoscope.experiments.folder import Run
 from phonoscope.filters import spectrum_bank
-from phonoscope.tasks.phones.claims import HOLDS, OPEN
+from phonoscope.judgement.claims import HOLDS, OPEN
 from phonoscope.tasks.spoof.claims import NOT_BEYOND_CONTROL, NOT_BEYOND_RANDOM
 from phonoscope.tasks.spoof.judge import CONTROL, LAYER, RANDOM, SPECTRUM, hear, problems_of
 from phonoscope.tasks.spoof.material import spoof_material

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from phonoscope.audio import write_audio
 from phonoscope.errors import AudioError, CorpusError, ExperimentError
+from phonoscope.experiments.recipe import recipe_from
 from phonoscope.tasks.recordings.material import (
     around_energy,
     assign_parts,
@@ -17,7 +18,7 @@ from phonoscope.tasks.recordings.material import (
     nested_share,
     read_whole_recordings,
 )
-from phonoscope.tasks.recordings.recipe import WaveformRecipe, waveform_recipe_from
+from phonoscope.tasks.recordings.recipe import RecordingsRecipe
 
 RATE = 8000
 
@@ -45,8 +46,8 @@ def words(tmp_path_factory) -> Path:
     return root
 
 
-def recipe(task: str = "words", **values) -> WaveformRecipe:
-    return waveform_recipe_from({"name": "x", "task": task, "sample_rate": RATE, **values})
+def recipe(task: str = "words", **values) -> RecordingsRecipe:
+    return recipe_from(RecordingsRecipe, {"name": "x", "task": task, "sample_rate": RATE, **values})
 
 
 def left_out(tokens: pd.DataFrame) -> dict[str, int]:

@@ -9,17 +9,12 @@ import pytest
 from phonoscope.audio import write_audio
 from phonoscope.errors import ExperimentError
 from phonoscope.experiments.folder import Run
-from phonoscope.tasks.phones.claims import FAILS, HOLDS, OPEN
-from phonoscope.tasks.recordings.claims import NOT_BEYOND, Evidence, paired_difference, waveform_claims
+from phonoscope.experiments.recipe import recipe_from
+from phonoscope.judgement.claims import FAILS, HOLDS, OPEN, claims_table
+from phonoscope.tasks import TASKS, load_recipe, run_experiment
+from phonoscope.tasks.recordings.claims import NOT_BEYOND, Evidence, paired_difference, recordings_claims
 from phonoscope.tasks.recordings.fit import planned
-from phonoscope.tasks.recordings.recipe import (
-    FRONT_ENDS,
-    is_waveform_recipe,
-    load_waveform_recipe,
-    waveform_recipe_from,
-    waveform_recipe_names,
-)
-from phonoscope.tasks.recordings.run import run_waveform_experiment
+from phonoscope.tasks.recordings.recipe import FRONT_ENDS, RecordingsRecipe
 from phonoscope.tasks.recordings.spectra import chosen_clips
 
 RATE = 8000
@@ -153,23 +148,22 @@ def test_what_the_command_line_cannot_do_is_said(tones, recipe_path, phonoscope,
     assert not out.exists()
 
 
-@pytest.mark.parametrize("name", waveform_recipe_names())
+@pytest.mark.parametrize("name", TASKS["recordings"].recipe_names())
 def test_recipes_of_the_package_load(name):
-    recipe = load_waveform_recipe(name)
+    recipe = load_recipe(name)
     assert recipe.name == name
-    assert is_waveform_recipe(name)
-    assert waveform_recipe_from(json.loads(json.dumps(recipe.to_dict()))) == recipe
-    assert not is_waveform_recipe("vowels")
+    assert recipe_from(RecordingsRecipe, json.loads(json.dumps(recipe.to_dict()))) == recipe
+    assert not isinstance(load_recipe("vowels"), RecordingsRecipe)
 
 
 def test_packaged_tasks_are_trained_several_times_with_two_learning_curves():
     for name in ("commands", "speakers"):
-        recipe = load_waveform_recipe(name)
-        plan = list(planned(recipe))
+        recipe = load_recipe(name)
+        plan = planned(recipe)
         assert len(plan) == len(set(plan)) == 3 * (3 + 3 + 1)
         shares = {(one.network, one.share) for one in plan if one.seed == 2}
         assert shares == {(n, s) for n in FRONT_ENDS[:2] for s in (0.25, 0.5, 1.0)} | {("segmental", 1.0)}
-        once = list(planned(recipe.changed(seed=7, seeds=1, network="segmental")))
+        once = planned(recipe.changed(seed=7, seeds=1, network="segmental"))
         assert [(one.network, one.seed, one.share) for one in once] == [
             ("segmental", 7, 0.25), ("segmental", 7, 0.5), ("segmental", 7, 1.0)
         ]  # fmt: skip
@@ -187,18 +181,19 @@ def test_packaged_tasks_are_trained_several_times_with_two_learning_curves():
         ({"task": "words", "curve": [1.5]}, "between 0 and 1"),
         ({"task": "words", "seeds": 0}, "at least 1"),
         ({"task": "words", "training": {"momentum": 1}}, "momentum"),
-        ({}, "misses an entry"),
+        ({"networks": "segmental"}, "expected a list"),
+        ({"curve": ["half"]}, "expected a number"),
     ],
 )
 def test_entries_that_are_not_understood_are_refused(values, says):
     with pytest.raises(ExperimentError, match=says):
-        waveform_recipe_from({"name": "x", **values})
+        recipe_from(RecordingsRecipe, {"name": "x", **values})
 
 
 def test_wrong_corpora_leave_no_folder(tones, tmp_path):
-    recipe = waveform_recipe_from({"name": "x", "task": "words", "split": {"by": "official"}})
+    recipe = recipe_from(RecordingsRecipe, {"name": "x", "task": "words", "split": {"by": "official"}})
     with pytest.raises(ExperimentError, match="testing_list"):
-        run_waveform_experiment(recipe, tmp_path / "out", corpus=tones)
+        run_experiment(recipe, tmp_path / "out", corpus=tones)
     assert not (tmp_path / "out").exists()
 
 
@@ -253,9 +248,13 @@ def planted(**bands: dict[str, float]) -> Evidence:
     return Evidence("words", list(FRONT_ENDS), accuracy, predictions, pd.DataFrame(table), geometry, 8000.0, 0)
 
 
+def claimed(evidence: Evidence) -> pd.DataFrame:
+    return claims_table(recordings_claims(evidence.task, evidence.networks), evidence)
+
+
 def test_verdicts_follow_the_numbers():
     sub, multi, seg = {"z": 5.0, "p": 0.04}, {"z": 1.0, "p": 0.4}, {"z": -5.0, "p": 0.04}
-    claims = waveform_claims(planted(sub=sub, mul=multi, seg=seg)).set_index("paper_says")["verdict"]
+    claims = claimed(planted(sub=sub, mul=multi, seg=seg)).set_index("paper_says")["verdict"]
     around = "The band around 1 kHz is important for capturing speech characteristics"
     assert claims[f"{around} (sub-segmental)"] == HOLDS
     assert claims[f"{around} (multi-resolution)"] == NOT_BEYOND
@@ -269,7 +268,7 @@ def test_verdicts_follow_the_numbers():
 
 def test_bands_above_what_was_recorded_are_open():
     evidence = planted(sub={"high_hz": 9000.0, "z": 5.0, "p": 0.04}, mul={"z": 0, "p": 1}, seg={"z": 0, "p": 1})
-    claims = waveform_claims(evidence)
+    claims = claimed(evidence)
     row = claims[claims["paper_says"].str.contains("low frequencies (sub-segmental)", regex=False)].iloc[0]
     assert row["verdict"] == OPEN
     assert "nothing above 8000 Hz" in row["detail"]
@@ -286,8 +285,11 @@ def test_recordings_on_disk_give_the_same_results_as_in_memory(tones, tmp_path):
     values |= {"curve": [], "null_seeds": 3, "clips_per_class": 3, "seeds": 2}
     values["training"] = {"epochs": 2, "min_steps": 0, "noise": 0.0, "time_jitter": 0.1}
     runs = [
-        run_waveform_experiment(
-            waveform_recipe_from(values | {"streamed": streamed}), tmp_path / str(streamed), corpus=tones, device="cpu"
+        run_experiment(
+            recipe_from(RecordingsRecipe, values | {"streamed": streamed}),
+            tmp_path / str(streamed),
+            corpus=tones,
+            device="cpu",
         )
         for streamed in (False, True)
     ]

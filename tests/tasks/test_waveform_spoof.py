@@ -12,9 +12,10 @@ from phonoscope.audio import write_audio
 from phonoscope.errors import ExperimentError
 from phonoscope.experiments.folder import Run
 from phonoscope.filters import spectrum_bank
-from phonoscope.tasks.phones.claims import HOLDS, OPEN
+from phonoscope.judgement.claims import HOLDS, OPEN, claims_table
+from phonoscope.tasks import load_recipe, run_experiment
 from phonoscope.tasks.spoof import material as spoof_material
-from phonoscope.tasks.spoof.claims import NOT_BEYOND_CONTROL, NOT_BEYOND_RANDOM, spoof_claims
+from phonoscope.tasks.spoof.claims import NOT_BEYOND_CONTROL, NOT_BEYOND_RANDOM, rows_of, spoof_claims
 from phonoscope.tasks.spoof.judge import (
     CONTROL,
     LAYER,
@@ -26,8 +27,7 @@ from phonoscope.tasks.spoof.judge import (
     problems_of,
     tell_apart,
 )
-from phonoscope.tasks.spoof.recipe import SpoofRecipe, load_spoof_recipe
-from phonoscope.tasks.spoof.run import layer_from
+from phonoscope.tasks.spoof.recipe import SpoofRecipe
 from phonoscope.tasks.spoof.vocoding import griffin_lim, mel_bank, requantised
 
 RATE = 8000
@@ -116,7 +116,7 @@ def test_a_planted_trace_is_found_and_no_trace_is_not(corpus, monkeypatch):
     halves = scores[(scores["attack"] == CONTROL) & (scores["feature"] == LAYER)]
     assert halves.groupby(["part", "speaker"])["truth"].nunique().max() == 1
     assert halves["part"].nunique() == 5
-    claims = spoof_claims(results).set_index("paper_says")
+    claims = claims_table(spoof_claims(results), rows_of(results)).set_index("paper_says")
     assert claims.loc[[says.startswith(("TTS", "VC")) for says in claims.index], "verdict"].eq(OPEN).all()
     verdicts = claims["verdict"].tolist()[-2:]
     assert verdicts[0] in (HOLDS, NOT_BEYOND_RANDOM)
@@ -184,7 +184,7 @@ def test_the_command_runs_with_the_first_layer_of_a_weights_file(corpus, phonosc
     weights = tmp_path / "inc.safetensors"
     save_file({name: value.contiguous() for name, value in network.state_dict().items()}, weights)
     with pytest.raises(ExperimentError, match="--classifier"):
-        layer_from(RATE, classifier=None, network=None, weights=None)
+        run_experiment(RECIPE, tmp_path / "none", corpus=corpus)
     recipe = tmp_path / "small.toml"
     recipe.write_text(
         'name = "small"\ntask = "spoof"\nsample_rate = 8000\nseconds = 0.5\nrecordings = 20\nrandom_seeds = 1\n'
@@ -207,16 +207,17 @@ def test_the_command_runs_with_the_first_layer_of_a_weights_file(corpus, phonosc
 
 
 def test_the_recipe_of_the_package_loads_and_wrong_ones_are_refused(tmp_path):
-    assert load_spoof_recipe("spoof", seed=3).seed == 3
+    assert load_recipe("spoof").changed(seed=3, partition="dev").partition == "dev"
     for text, says in (
         ('name = "x"\ntask = "spoof"\ncolour = 1', "colour"),
-        ('name = "x"\nrecordings = 3', "20"),
-        ('name = "x"\nfolds_by = "word"', "folds_by"),
-        ('name = "x"\npartition = "test"', "eval, dev, train"),
-        ("recordings = 30", "misses an entry"),
-        ("name = ", "cannot be read"),
+        ('name = "x"\ntask = "spoof"\nrecordings = 3', "20"),
+        ('name = "x"\ntask = "spoof"\nfolds_by = "word"', "folds_by"),
+        ('name = "x"\ntask = "spoof"\npartition = "test"', "eval, dev, train"),
+        ('task = "spoof"\nrecordings = 30', "no name"),
+        ('name = "x"\ntask = "spoofs"', "task 'spoofs' is not known"),
+        ("name = ", "not valid TOML"),
     ):
         path = tmp_path / "bad.toml"
         path.write_text(text)
         with pytest.raises(ExperimentError, match=says):
-            load_spoof_recipe(path)
+            load_recipe(path)

@@ -16,9 +16,9 @@ from phonoscope import read_corpus
 from phonoscope.corpora import write_tokens
 from phonoscope.corpora.shards import write_shards
 from phonoscope.corpora.sounds import TokenSounds
-from phonoscope.experiments.single import train_classifier
 from phonoscope.synthesis.corpus import write_corpus
-from phonoscope.tasks.phones.recipe import load_recipe
+from phonoscope.tasks import load_recipe
+from phonoscope.tasks.phones.single import train_classifier
 from phonoscope.training.batch_norm import _synchronised, shared_batch_norm
 from phonoscope.work.folders import verify
 

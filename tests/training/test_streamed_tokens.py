@@ -10,17 +10,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from phonoscope import Classifier, read_corpus
-from phonoscope.attribution import read_maps, reference
+from phonoscope.attribution import read_maps
 from phonoscope.audio import cut
 from phonoscope.corpora import write_tokens
 from phonoscope.corpora.shards import write_shards
 from phonoscope.corpora.sounds import TokenSounds
 from phonoscope.errors import ExperimentError
 from phonoscope.experiments.explaining import explain_tokens
-from phonoscope.experiments.single import train_classifier
 from phonoscope.frontends import Spectrogram
 from phonoscope.synthesis.corpus import write_corpus
-from phonoscope.tasks.phones.recipe import load_recipe
+from phonoscope.tasks import load_recipe
+from phonoscope.tasks.phones.single import train_classifier
 from phonoscope.training import TokenInputs, train
 from phonoscope.training import data as training_data
 from phonoscope.training.data import streaming_order
@@ -180,9 +180,7 @@ def test_training_from_cut_tokens_gives_what_the_recordings_give(trained):
 
 
 @pytest.mark.parametrize("method", ["cam", "band-stop(fill=mean)"])
-def test_explaining_cut_tokens_gives_what_the_recordings_give(trained, tokens, folder, tmp_path, method, monkeypatch):
-    # so that the picked reference tokens, not all of them, must be the same
-    monkeypatch.setattr(reference, "MOST_TOKENS", 9)
+def test_explaining_cut_tokens_gives_what_the_recordings_give(trained, tokens, folder, tmp_path, method):
     write_tokens(tmp_path / "t.parquet", tokens)
     for name, table in (("recordings", tmp_path / "t.parquet"), ("cut", folder)):
         explain_tokens(trained / "cut" / "classifier", table, tmp_path / name, method=method, target="true")

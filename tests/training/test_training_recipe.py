@@ -3,7 +3,9 @@
 import pytest
 
 from phonoscope.errors import ExperimentError
-from phonoscope.tasks.phones.recipe import load_recipe, recipe_from
+from phonoscope.experiments.recipe import recipe_from
+from phonoscope.tasks import load_recipe
+from phonoscope.tasks.phones.recipe import PhonesRecipe
 from phonoscope.training import PRESETS, TrainingRecipe
 
 
@@ -50,11 +52,11 @@ GIVEN_AND_TRAINED = [  # settings, epochs over 44 tokens in batches of 16: three
 
 @pytest.mark.parametrize(("given", "trained"), GIVEN_AND_TRAINED)
 def test_given_epochs_are_what_is_trained(given, trained):
-    in_a_file = recipe_from({"name": "mine", "training": given}).training
+    in_a_file = recipe_from(PhonesRecipe, {"name": "mine", "training": given}).training
     assert in_a_file == PRESETS["default"].changed(**given) == TrainingRecipe(**given)
     assert in_a_file.epochs_over(44) == trained
     on_the_command_line = load_recipe("vowels-4k").changed(epochs=2).training
-    assert on_the_command_line == recipe_from({"name": "mine", "training": {"epochs": 2}}).training
+    assert on_the_command_line == recipe_from(PhonesRecipe, {"name": "mine", "training": {"epochs": 2}}).training
     recordings = PRESETS["default"].changed(epochs=15, min_steps=200)
     assert recordings.changed(epochs=2).epochs_over(44) == 2
     assert recordings.changed(seed=4).epochs_over(44) == 67

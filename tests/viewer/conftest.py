@@ -16,8 +16,9 @@ from starlette.testclient import TestClient
 from viewer_browser import CHROMIUM, DESK, FLAGS, Viewed
 from viewer_runs import EVIL, EVIL_CLASS, MANY, client_of, write_many
 
-from phonoscope.tasks.phones.recipe import load_recipe, recipe_from
-from phonoscope.tasks.phones.run import run_experiment
+from phonoscope.experiments.recipe import recipe_from
+from phonoscope.tasks import load_recipe, run_experiment
+from phonoscope.tasks.phones.recipe import PhonesRecipe
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -34,7 +35,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     demo = load_recipe("vowels-4k").changed(epochs=3)
     small = {**demo.to_dict(), "synthetic": {**demo.synthetic, "talkers": 12, "repeats": 2}}
     folder = tmp_path_factory.mktemp("viewer") / "small"
-    run_experiment(recipe_from(small), folder, device="cpu")
+    run_experiment(recipe_from(PhonesRecipe, small), folder, device="cpu")
     assert not (pd.read_parquet(folder / "predictions.parquet").eval("predicted == `class`")).all(), "no error to see"
     return folder
 

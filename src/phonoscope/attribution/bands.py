@@ -12,6 +12,7 @@ from phonoscope.attribution.maps import Placement
 from phonoscope.axes import TimeAxis
 from phonoscope.classifier import Classifier
 from phonoscope.errors import AttributionError
+from phonoscope.scales import bark_to_hz, erb_to_hz, hz_to_bark, hz_to_erb
 
 
 @dataclass(frozen=True)
@@ -35,12 +36,8 @@ _LOWEST_EDGE_HZ = 1000 * 2 ** (-10.5 / 3)
 _LAYOUTS = {
     "hz": _Layout(lambda hz: hz, lambda value: value, 250.0, "Hz"),
     "third-octave": _Layout(_third_octaves, lambda value: 1000 * 2 ** ((value - 0.5) / 3), 1.0, "third octaves"),
-    # Traunmüller (1990), J. Acoust. Soc. Am. 88, eq. 6 without its corrections at the ends.
-    "bark": _Layout(lambda hz: 26.81 * hz / (1960 + hz) - 0.53, lambda z: 1960 * (z + 0.53) / (26.28 - z), 1.0, "Bark"),
-    # Glasberg & Moore (1990): ERB-rate scale.
-    "erb": _Layout(
-        lambda hz: 21.4 * np.log10(1 + 0.00437 * hz), lambda erb: (10 ** (erb / 21.4) - 1) / 0.00437, 1.0, "ERB"
-    ),
+    "bark": _Layout(hz_to_bark, bark_to_hz, 1.0, "Bark"),
+    "erb": _Layout(hz_to_erb, erb_to_hz, 1.0, "ERB"),
 }
 LAYOUTS = tuple(_LAYOUTS)
 

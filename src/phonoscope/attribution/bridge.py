@@ -25,9 +25,7 @@ _SUM = "sum of the map = logit of the target − its logit at the baseline"
 _DRAWS = 8  # captum's draws at a time; they depend on how many it makes at once, so the number is fixed
 
 
-def prepare_deep_lift(
-    setting: Setting, *, baseline: str = "mean", tolerance: float = 0.02, space: str = "auto"
-) -> Prepared:
+def prepare_deep_lift(setting: Setting, *, baseline: str, tolerance: float, space: str) -> Prepared:
     """DeepLIFT (Shrikumar et al. 2017, rescale rule), by captum.
 
     Its rules hold for activations that are modules, each used once, not in place: elsewhere the sum does not fit. A
@@ -64,9 +62,7 @@ def prepare_deep_lift(
     return Prepared(function, where.placement, _SUM, reads=where.reads)
 
 
-def prepare_gradient_shap(
-    setting: Setting, *, baseline: str = "tokens", samples: int = 32, noise: float = 0.0, space: str = "auto"
-) -> Prepared:
+def prepare_gradient_shap(setting: Setting, *, baseline: str, samples: int, noise: float, space: str) -> Prepared:
     """GradientSHAP (Lundberg & Lee 2017), by captum: integrated gradients at random points from random baselines.
 
     ``baseline=tokens`` draws reference tokens (where all fill the same picture); the others are as elsewhere.
@@ -98,11 +94,11 @@ def prepare_gradient_shap(
 def prepare_kernel_shap(
     setting: Setting,
     *,
-    baseline: str = "mean",
-    samples: int = 256,
-    rows: int = 8,
-    columns: int = 4,
-    space: str = "auto",
+    baseline: str,
+    samples: int,
+    rows: int,
+    columns: int,
+    space: str,
 ) -> Prepared:
     """KernelSHAP (Lundberg & Lee 2017), by captum: Shapley values of ``rows`` × ``columns`` patches by regression.
 

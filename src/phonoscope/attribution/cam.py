@@ -37,20 +37,20 @@ def class_activation_maps(features: Tensor, class_weights: Tensor) -> Tensor:
     return torch.einsum("bk...,bk->b...", features, class_weights)
 
 
-def prepare_cam(setting: Setting) -> Prepared:
+def prepare_cam(setting: Setting, *, layer: str) -> Prepared:
     """Class activation maps of the layer that is averaged before the logits.
 
     Raises
     ------
     AttributionError
-        If the network does not end in global average pooling and one linear layer, or another layer was asked for.
+        If the network does not end in global average pooling and one linear layer, or another layer is named.
     """
-    network, inputs = setting.classifier.network, setting.first.inputs
+    network, inputs = setting.classifier.network, setting.probe
     head = find_pooled_head(network, inputs)
-    if setting.layer is not None and setting.layer != head.layer:
+    if layer not in ("auto", head.layer):
         raise AttributionError(
             f"class activation maps exist for layer {head.layer!r} only, the one that is averaged before the logits; "
-            f"layer {setting.layer!r} was asked for"
+            f"layer {layer!r} was named"
         )
 
     def function(batch: Batch) -> Attributed:

@@ -8,14 +8,14 @@ import numpy as np
 import torch
 import xarray as xr
 
-from phonoscope.attribution.hearing import Filtering, Hearing
+from phonoscope.attribution.filtered_sounds import FilteredSounds
+from phonoscope.attribution.filtering import Filtering
 from phonoscope.attribution.method import Setting, make_batch
-from phonoscope.attribution.reference import Reference
 from phonoscope.attribution.targets import Target, resolve_targets
-from phonoscope.band_filters import EDGE_HZ
 from phonoscope.classifier import Classifier
 from phonoscope.errors import AttributionError
 from phonoscope.modules import evaluation_mode
+from phonoscope.reference import choose_reference
 
 
 def band_effects(
@@ -29,10 +29,7 @@ def band_effects(
     tokens: Sequence[str] | None = None,
     reference: Sequence[np.ndarray] | None = None,
     context_seconds: float = 0.0,
-    depth_db: float = -40.0,
-    edge_hz: float = EDGE_HZ,
-    match: bool = True,
-    fill: str = "none",
+    filtering: Filtering | None = None,
     seed: int = 0,
     batch_size: int = 64,
 ) -> xr.DataArray:
@@ -45,12 +42,12 @@ def band_effects(
     bands
         Lower and upper edge in Hz, shape (token, band, 2), or (band, 2) for the same in all; NaN where a token has
         no such band, e.g. a formant that was not found.
-    target, true_labels, tokens, reference, seed, batch_size
+    target, true_labels, tokens, reference, context_seconds, seed, batch_size
         As in ``explain``.
     names
         Names of the bands, e.g. ``["F1", "F2"]``, for the ``band`` coordinate.
-    depth_db, edge_hz, match, fill
-        As the options of ``band-stop``.
+    filtering
+        How the bands are filtered out; as by ``band-stop`` by default.
 
     Returns
     -------
@@ -70,24 +67,21 @@ def band_effects(
     if context < 0 or 2 * context >= min(len(w) for w in waveforms):
         raise AttributionError(f"context_seconds is {context_seconds}, but a waveform is not longer than two of them")
     edges = _checked(bands, count, rate / 2)
-    how = Filtering(depth_db, edge_hz, match, fill)
+    how = filtering or Filtering()
     targets = resolve_targets(classifier, target, count, true_labels)
-    alone = [w[context : len(w) - context] for w in waveforms]
     values, logits = np.full(edges.shape[:2], np.nan), []
     with evaluation_mode(classifier), torch.no_grad():
-        setting: Setting | None = None
+        setting = Setting(classifier, choose_reference(classifier, reference), seed)
         for start in range(0, count, batch_size):
             part = slice(start, min(start + batch_size, count))
             batch = make_batch(classifier, waveforms[part], context, targets.of(part).weights)
-            if setting is None:
-                setting = Setting(classifier, batch, None, Reference(classifier, reference or alone), seed)
             missing = np.isnan(edges[part]).any(axis=2)
             filled = edges[part].copy()
             filled[missing] = 0.0, rate / 4  # stands for a band that is missing; its effect is not reported
-            hearing = Hearing(setting, batch, how, filled)
-            losses = hearing.logit[:, None] - hearing.of(1 - hearing.passed)
+            sounds = FilteredSounds(setting, batch, how, filled)
+            losses = sounds.logit[:, None] - sounds.of(1 - sounds.passed)
             values[part] = np.where(missing, np.nan, losses.double().cpu().numpy())
-            logits.append(hearing.logits.cpu())
+            logits.append(sounds.logits.cpu())
     every = torch.cat(logits)
     explained = (every * targets.weights(every)).sum(1).numpy()
     coords = {
@@ -98,7 +92,8 @@ def band_effects(
         "target": ("token", np.asarray(targets.named(every), dtype=object)),
         "logit": ("token", explained),
     }
-    attrs = {"units": "logit", "method": "band-stop", "depth_db": depth_db, "edge_hz": edge_hz, "fill": fill}
+    attrs = {"units": "logit", "method": "band-stop", "depth_db": how.depth_db, "edge_hz": how.edge_hz}
+    attrs["fill"] = how.fill
     return xr.DataArray(values, dims=("token", "band"), coords=coords, name="effect", attrs=attrs)
 
 

@@ -24,19 +24,19 @@ from phonoscope.errors import AttributionError
 _DIFFERENCE = "sum of the map = logit of the target − its logit at the baseline"
 
 
-def prepare_gradient(setting: Setting, *, space: str = "auto") -> Prepared:
-    """Slope of the logit with respect to the level in every cell, logit per dB (Simonyan et al. 2014, signed)."""
+def prepare_gradient(setting: Setting, *, space: str) -> Prepared:
+    """Slope of the logit in every cell, logit per dB or the front end's unit (Simonyan et al. 2014, signed)."""
     where = choose_space(setting, space)
 
     def function(batch: Batch) -> Attributed:
         examples = where.examples(batch)
         logits, slopes = _at_tokens(where, batch, examples, setting)
-        return Attributed(where.to_map(where.per_decibel(slopes, examples), batch), logits, unpromised(logits))
+        return Attributed(where.to_map(where.per_unit(slopes, examples), batch), logits, unpromised(logits))
 
-    return Prepared(function, where.placement, units="logit/dB", reads=where.reads)
+    return Prepared(function, where.placement, units=f"logit/{where.unit}", reads=where.reads)
 
 
-def prepare_gradient_x_input(setting: Setting, *, baseline: str = "mean", space: str = "auto") -> Prepared:
+def prepare_gradient_x_input(setting: Setting, *, baseline: str, space: str) -> Prepared:
     """Slope times distance from a baseline: what the logit would lose if it were linear."""
     where = choose_space(setting, space)
     neutral = where.neutral(baseline)
@@ -50,9 +50,7 @@ def prepare_gradient_x_input(setting: Setting, *, baseline: str = "mean", space:
     return Prepared(function, where.placement, reads=where.reads)
 
 
-def prepare_integrated_gradients(
-    setting: Setting, *, baseline: str = "mean", steps: int = 16, space: str = "auto"
-) -> Prepared:
+def prepare_integrated_gradients(setting: Setting, *, baseline: str, steps: int, space: str) -> Prepared:
     """Integrated gradients (Sundararajan et al. 2017, eq. 1) by Gauss-Legendre quadrature.
 
     The map sums to the difference of the target's logit between the token and the baseline, up to the quadrature's
@@ -80,7 +78,7 @@ def prepare_integrated_gradients(
     return Prepared(function, where.placement, _DIFFERENCE, reads=where.reads)
 
 
-def prepare_expected_gradients(setting: Setting, *, samples: int = 32, space: str = "auto") -> Prepared:
+def prepare_expected_gradients(setting: Setting, *, samples: int, space: str) -> Prepared:
     """Expected gradients (Erion et al. 2021, eq. 3): integrated gradients over random tokens as baselines.
 
     Each draw takes one reference token and one point on the way from it; draws of the way are stratified.
@@ -92,7 +90,7 @@ def prepare_expected_gradients(setting: Setting, *, samples: int = 32, space: st
         )
     if samples < 1:
         raise AttributionError(f"expected-gradients(samples={samples}): expected at least 1")
-    reference = setting.reference.inputs
+    reference = setting.reference.inputs.to(setting.classifier.device)
     of_reference = network_logits(setting.classifier.network, reference, setting.examples)
 
     def function(batch: Batch) -> Attributed:

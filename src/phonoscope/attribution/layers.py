@@ -120,34 +120,34 @@ def score_cam(activations: Tensor, scores: Tensor) -> Tensor:
     return torch.einsum("bk...,bk->b...", activations, weights)
 
 
-def prepare_grad_cam(setting: Setting, *, relu: bool = False) -> Prepared:
+def prepare_grad_cam(setting: Setting, *, layer: str, relu: bool) -> Prepared:
     """Grad-CAM of a layer or of several; ``relu=yes`` cuts negative values off, as published."""
-    return _prepare(setting, grad_cam, relu)
+    return _prepare(setting, grad_cam, layer, relu)
 
 
-def prepare_grad_cam_plus_plus(setting: Setting, *, relu: bool = False) -> Prepared:
+def prepare_grad_cam_plus_plus(setting: Setting, *, layer: str, relu: bool) -> Prepared:
     """Grad-CAM++ of a layer or of several, up to the positive factor exp(logit) of each token."""
-    return _prepare(setting, grad_cam_plus_plus, relu, per_cell=False, units="logit (up to a factor a token)")
+    return _prepare(setting, grad_cam_plus_plus, layer, relu, per_cell=False, units="logit (up to a factor a token)")
 
 
-def prepare_hires_cam(setting: Setting, *, relu: bool = False) -> Prepared:
+def prepare_hires_cam(setting: Setting, *, layer: str, relu: bool) -> Prepared:
     """HiResCAM of a layer or of several."""
-    return _prepare(setting, hires_cam, relu)
+    return _prepare(setting, hires_cam, layer, relu)
 
 
-def prepare_layer_cam(setting: Setting, *, relu: bool = False) -> Prepared:
+def prepare_layer_cam(setting: Setting, *, layer: str, relu: bool) -> Prepared:
     """LayerCAM of a layer or of several."""
-    return _prepare(setting, layer_cam, relu)
+    return _prepare(setting, layer_cam, layer, relu)
 
 
-def prepare_score_cam(setting: Setting, *, relu: bool = False) -> Prepared:
+def prepare_score_cam(setting: Setting, *, layer: str, relu: bool) -> Prepared:
     """Score-CAM of a layer or of several: one forward pass a channel, no gradients.
 
     Each channel, scaled to 0 to 1, is laid over the input as a mask; between the centres of the cells' receptive fields
     it is interpolated, beyond the outermost it stays the same. Where the mask is 0, the input is 0: the mean level.
     """
-    network, layers = setting.classifier.network, choose_layers(setting)
-    grids = [_to_input(network, name, setting.first.inputs) for name in layers]
+    network, layers = setting.classifier.network, choose_layers(setting, layer)
+    grids = [_to_input(network, name, setting.probe) for name in layers]
     placement, bring = _on_one_grid(setting, layers, per_cell=False)
 
     def function(batch: Batch) -> Attributed:
@@ -185,9 +185,9 @@ def _masked_scores(
 
 
 def _prepare(
-    setting: Setting, method: LayerMap, relu: bool, *, per_cell: bool = True, units: str = "logit"
+    setting: Setting, method: LayerMap, layer: str, relu: bool, *, per_cell: bool = True, units: str = "logit"
 ) -> Prepared:
-    network, layers = setting.classifier.network, choose_layers(setting)
+    network, layers = setting.classifier.network, choose_layers(setting, layer)
     placement, bring = _on_one_grid(setting, layers, per_cell)
 
     def function(batch: Batch) -> Attributed:
@@ -210,8 +210,8 @@ def _finish(maps: Tensor, relu: bool) -> Tensor:
     return maps.clamp_min(0) if relu else maps
 
 
-def choose_layers(setting: Setting) -> list[str]:
-    """Names of the layers to explain: those asked for, separated by commas, or one that suits the network.
+def choose_layers(setting: Setting, layer: str) -> list[str]:
+    """Names of the layers to explain: those named, separated by plus signs, or for ``auto`` one that suits the network.
 
     That is the layer which is averaged before the logits; in networks of another build the last layer whose output is
     a grid of cells that can be placed on the input.
@@ -221,18 +221,18 @@ def choose_layers(setting: Setting) -> list[str]:
     AttributionError
         If a layer is named twice, or none can be placed.
     """
-    network, inputs = setting.classifier.network, setting.first.inputs
-    if setting.layer is not None:
-        layers = [name.strip() for name in setting.layer.split(",")]
+    network, inputs = setting.classifier.network, setting.probe
+    if layer != "auto":
+        layers = [name.strip() for name in layer.split("+")]
         if len(set(layers)) != len(layers):
-            raise AttributionError(f"layer {setting.layer!r} names a layer twice; name each once")
+            raise AttributionError(f"layer {layer!r} names a layer twice; name each once")
         return layers
     try:
-        layer = find_pooled_head(network, inputs).layer
-        receptive_field(network, layer, inputs)
+        pooled = find_pooled_head(network, inputs).layer
+        receptive_field(network, pooled, inputs)
     except AttributionError:
         return [last_grid(network, inputs)]
-    return [layer]
+    return [pooled]
 
 
 @torch.no_grad()
@@ -282,7 +282,7 @@ def _on_one_grid(
     share of the logit for each cell is spread over the finer cells that lie in it, so that layers of few cells do not
     weigh more. The resolution is that of the coarsest layer.
     """
-    placements = [place(setting.classifier, name, setting.first.inputs) for name in layers]
+    placements = [place(setting.classifier, name, setting.probe) for name in layers]
     if len(layers) == 1:
         return placements[0], lambda maps: maps[0]
     sizes = [len(p.frequency) * len(p.time) for p in placements]
@@ -309,7 +309,7 @@ def _on_one_grid(
 
 def _dims(setting: Setting) -> int:
     """Spatial dimensions of the network's input."""
-    return setting.first.inputs.dim() - 2
+    return setting.probe.dim() - 2
 
 
 def _to_input(network: nn.Module, layer: str, inputs: Tensor) -> list[Tensor]:

@@ -16,6 +16,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.overrides import TorchFunctionMode
 
+from phonoscope.tracing import TensorNotes, argument, arguments_of, name_of, tensors_in, window_of
+
 # Functions of each value alone, in place or not.
 _POINTWISE = frozenset(
     name.format(function)
@@ -149,16 +151,15 @@ class _Recorder(TorchFunctionMode):
 
     def __init__(self, inputs: Tensor, *, copies: bool) -> None:
         super().__init__()
-        self._known, self._alive, self._copies = {id(inputs)}, [inputs], copies
+        self._known, self._copies = TensorNotes(inputs, None), copies
         self.tape: list[_Call] = []
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        result, name = func(*args, **(kwargs or {})), _name_of(func)
-        if name in _SHAPE_ONLY or not any(id(a) in self._known for a in _tensors([*args, *(kwargs or {}).values()])):
+        result, name = func(*args, **(kwargs or {})), name_of(func)
+        if name in _SHAPE_ONLY or not any(a in self._known for a in tensors_in([*args, *(kwargs or {}).values()])):
             return result
-        outputs = _tensors([result])
-        self._known.update(map(id, outputs))
-        self._alive.extend(outputs)
+        for output in tensors_in([result]):
+            self._known[output] = None
         call = _Call(name, bool(args) and result is args[0], work=_work(name, args, kwargs or {}, result))
         if isinstance(result, Tensor) and (result.dim() == 4 or name == "mean"):
             call.output = result.clone() if self._copies else result
@@ -173,24 +174,24 @@ class _Player(TorchFunctionMode):
     def __init__(self, dummy: Tensor, patch: _Patch, tape: Sequence[_Call]) -> None:
         super().__init__()
         # None stands for a tensor that comes from the input and is whole.
-        self._known: dict[int, _Patch | None] = {id(dummy): patch}
-        self._alive, self._tape, self._at, self.work = [dummy], tape, 0, 0
+        self._known: TensorNotes[_Patch | None] = TensorNotes(dummy, patch)
+        self._tape, self._at, self.work = tape, 0, 0
 
     def whole(self, tensor: Tensor) -> Tensor:
         """Return the tensor itself, or what a stand-in stands for."""
-        patch = self._known.get(id(tensor))
+        patch = self._known.get(tensor)
         return tensor if patch is None else patch.whole()
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        kwargs, name = kwargs or {}, _name_of(func)
-        operands = [a for a in _tensors([*args, *kwargs.values()]) if id(a) in self._known]
+        kwargs, name = kwargs or {}, name_of(func)
+        operands = [a for a in tensors_in([*args, *kwargs.values()]) if a in self._known]
         if name in _SHAPE_ONLY or not operands:
             return func(*args, **kwargs)
         if self._at >= len(self._tape) or self._tape[self._at].name != name:
             raise OffTapeError(name)
         call = self._tape[self._at]
         self._at += 1
-        patches = [p for a in operands if (p := self._known[id(a)]) is not None]
+        patches = [p for a in operands if (p := self._known[a]) is not None]
         patch = None
         if len(patches) == len(operands):  # what comes from the input and is whole differs everywhere
             patch = self._patched(func, name, args, kwargs, patches, call)
@@ -204,17 +205,16 @@ class _Player(TorchFunctionMode):
         over_all = name == "mean" and _over(args, kwargs) in _ROWS_AND_COLUMNS and "dtype" not in kwargs
         if over_all and patches and call.output is not None:
             return self._keep(patches[0].mean(call.output), None)
-        if call.in_place and self._known.get(id(args[0])) is not None:
+        if call.in_place and self._known.get(args[0]) is not None:
             raise OffTapeError(name)  # a stand-in cannot be overwritten as a whole
         result = func(*self._all_whole(args), **self._all_whole(kwargs))
         self.work += _work(name, args, kwargs, result)
-        for output in _tensors([result]):
+        for output in tensors_in([result]):
             self._keep(output, None)
         return result
 
     def _keep(self, tensor: Tensor, patch: _Patch | None) -> Tensor:
-        self._known[id(tensor)] = patch
-        self._alive.append(tensor)  # ids are only unique among tensors that live
+        self._known[tensor] = patch
         return tensor
 
     def _all_whole(self, value: Any) -> Any:
@@ -232,15 +232,15 @@ class _Player(TorchFunctionMode):
         if base is None:
             return None
         if name in ("conv2d", "max_pool2d"):
-            return self._slid(name, args, kwargs, call) if self._known.get(id(args[0])) is patches[0] else None
+            return self._slid(name, args, kwargs, call) if self._known.get(args[0]) is patches[0] else None
         same_grid = all(p.base.shape[2:] == base.shape[2:] for p in patches)
-        alone = bool(args) and self._known.get(id(args[0])) is patches[0]
+        alone = bool(args) and self._known.get(args[0]) is patches[0]
         stays = (
             name in _POINTWISE
-            or (name == "batch_norm" and not _argument(args, kwargs, 5, "training", default=False))
-            or (name.startswith("dropout") and not _argument(args, kwargs, 2, "training", default=True))
+            or (name == "batch_norm" and not argument(args, kwargs, 5, "training", default=False))
+            or (name.startswith("dropout") and not argument(args, kwargs, 2, "training", default=True))
         )
-        joins = name in _ARITHMETIC or (name in ("cat", "concat") and _argument(args, kwargs, 1, "dim", default=0) == 1)
+        joins = name in _ARITHMETIC or (name in ("cat", "concat") and argument(args, kwargs, 1, "dim", default=0) == 1)
         if not same_grid or not ((stays and alone) or joins):
             return None
         rows = min(p.rows[0] for p in patches), max(p.rows[1] for p in patches)
@@ -256,7 +256,7 @@ class _Player(TorchFunctionMode):
             return {k: self._cut(v, rows, columns, grid) for k, v in value.items()}
         if not isinstance(value, Tensor):
             return value
-        patch = self._known.get(id(value))
+        patch = self._known.get(value)
         if patch is not None:
             if (patch.rows, patch.columns) == (rows, columns):
                 return patch.values
@@ -272,32 +272,21 @@ class _Player(TorchFunctionMode):
 
     def _slid(self, name: str, args: Any, kwargs: Any, call: _Call) -> _Patch | None:
         """Slide a kernel over the patch and what lies around it; the patch grows by what the kernel can reach."""
-        patch, base = self._known[id(args[0])], call.output
+        patch, base = self._known[args[0]], call.output
         if patch is None or base is None:
             return None
-        if name == "conv2d":
-            weight = _argument(args, kwargs, 1, "weight")
-            bias = _argument(args, kwargs, 2, "bias")
-            kernel, outside = tuple(weight.shape[2:]), 0.0
-        else:
-            weight = bias = None
-            kernel, outside = _pair(_argument(args, kwargs, 1, "kernel_size")), -math.inf
-            if _argument(args, kwargs, 5, "ceil_mode", default=False):
-                return None
-        first = 3 if name == "conv2d" else 2
-        stride = _argument(args, kwargs, first, "stride") or (kernel if name == "max_pool2d" else 1)
-        padding = _argument(args, kwargs, first + 1, "padding", default=0)
-        dilation = _pair(_argument(args, kwargs, first + 2, "dilation", default=1))
-        if isinstance(padding, str):
+        given, window = arguments_of(name, args, kwargs), window_of(name, args, kwargs)
+        if window is None or isinstance(given.get("padding"), str) or given.get("ceil_mode"):
             return None
-        stride, padding = _pair(stride), _pair(padding)
+        outside = 0.0 if name == "conv2d" else -math.inf
+        stride, padding, dilation = window.stride, window.padding, window.dilation
         if call.padded is None:
             sides = (padding[1], padding[1], padding[0], padding[0])
             # Channels last: the rows of a cut-out are too short to be copied one by one.
             call.padded = functional.pad(patch.base, sides, value=outside).contiguous(memory_format=torch.channels_last)
         spans, inner, takes = [], [], []
         for (start, stop), k, s, p, d, count in zip(
-            (patch.rows, patch.columns), kernel, stride, padding, dilation, base.shape[2:], strict=True
+            (patch.rows, patch.columns), window.kernel, stride, padding, dilation, base.shape[2:], strict=True
         ):
             reach = d * (k - 1)
             begin = max(0, -((reach - start - p) // s))  # first output that sees the patch
@@ -312,40 +301,20 @@ class _Player(TorchFunctionMode):
         (a, b, c, d), (e, f, g, h) = takes
         around[:, :, a:b, e:f] = patch.values[:, :, c:d, g:h]
         if name == "conv2d":
-            groups = _argument(args, kwargs, 6, "groups", default=1)
-            values = functional.conv2d(around, weight, bias, stride, 0, dilation, groups)  # ty: ignore[no-matching-overload]
+            values = functional.conv2d(
+                around, given["weight"], given.get("bias"), stride, 0, dilation, given.get("groups", 1)
+            )
         else:
-            values = functional.max_pool2d(around, kernel, stride, 0, dilation)
+            values = functional.max_pool2d(around, window.kernel, stride, 0, dilation)
         return _Patch(base, spans[0], spans[1], values)
-
-
-def _name_of(function: Any) -> str:
-    """Name of a torch function; of a property, such as ``shape``, the property's own."""
-    name = getattr(function, "__name__", "")
-    return getattr(function.__self__, "__name__", name) if name == "__get__" else name
 
 
 def _work(name: str, args: Any, kwargs: Any, output: Any) -> int:
     """Multiplications of a convolution; 0 for other functions."""
-    return output.numel() * _argument(args, kwargs, 1, "weight")[0].numel() if name == "conv2d" else 0
-
-
-def _tensors(values: Sequence[Any]) -> list[Tensor]:
-    """Tensors among values and in lists of them."""
-    flat = [item for value in values for item in (value if isinstance(value, (tuple, list)) else (value,))]
-    return [item for item in flat if isinstance(item, Tensor)]
-
-
-def _argument(args: Any, kwargs: Any, place: int, name: str, default: Any = None) -> Any:
-    return args[place] if len(args) > place else kwargs.get(name, default)
+    return output.numel() * argument(args, kwargs, 1, "weight")[0].numel() if name == "conv2d" else 0
 
 
 def _over(args: Any, kwargs: Any) -> Any:
     """Dimensions over which a mean is taken."""
-    dimensions = _argument(args, kwargs, 1, "dim")
+    dimensions = argument(args, kwargs, 1, "dim")
     return tuple(dimensions) if isinstance(dimensions, (tuple, list)) else dimensions
-
-
-def _pair(value: Any) -> tuple[int, int]:
-    values = tuple(value) if isinstance(value, (tuple, list)) else (value,)
-    return (values[0], values[-1])

@@ -14,7 +14,7 @@ from torch import Tensor
 from phonoscope.axes import Cells, TimeAxis, axis_config, effective_field, hz_per_position, receptive_field
 from phonoscope.classifier import Classifier
 from phonoscope.errors import AttributionError
-from phonoscope.frontends import Spectrogram, Waveform
+from phonoscope.frontends import FrontEnd
 
 MEASURED_CELLS = 64  # cells of one dimension whose effective width is measured
 
@@ -111,7 +111,7 @@ def _strictly_rising(centres: np.ndarray) -> np.ndarray:
     return np.maximum.accumulate(centres) + np.arange(len(centres)) * 1e-6 * max(float(centres[-1]), 1.0)
 
 
-def input_placement(front_end: Spectrogram | Waveform) -> Placement:
+def input_placement(front_end: FrontEnd) -> Placement:
     """Place the rows and columns of the network's input itself.
 
     A row resolves no more than the front end's window does: 1.44 bins at half the power of a Hann window.
@@ -120,8 +120,7 @@ def input_placement(front_end: Spectrogram | Waveform) -> Placement:
     if axis is None:
         raise AttributionError("a network that takes waveforms has no frequency axis at its input")
     hz, share = hz_per_position(axis), (time_axis.seconds or 1.0) / time_axis.columns
-    window = float(front_end.config()["window_seconds"])
-    seen = max(hz, 1.44 / window)
+    seen = hz if front_end.window_seconds is None else max(hz, 1.44 / front_end.window_seconds)
     return Placement("input", axis.centres, time_axis.centres, hz, seen, seen, share, share, share)
 
 

@@ -10,12 +10,12 @@ import xarray as xr
 from torch import Tensor
 
 from phonoscope.attribution.passes import logits_and_gradients
-from phonoscope.attribution.reference import Reference
 from phonoscope.attribution.targets import Contrast, resolve_targets
 from phonoscope.axes import hz_per_position
 from phonoscope.classifier import Classifier
 from phonoscope.errors import AttributionError
 from phonoscope.modules import evaluation_mode
+from phonoscope.reference import Reference, choose_reference
 
 _LARGEST_SAMPLE = 0.99
 # Length of the first and of the last step, as shares of the way that may be gone.
@@ -27,7 +27,7 @@ _SPREAD = 0.05
 def maximise(
     classifier: Classifier,
     target: str | Contrast,
-    reference: Sequence[np.ndarray],
+    reference: Sequence[np.ndarray] | None = None,
     *,
     space: str = "auto",
     steps: int = 200,
@@ -50,7 +50,8 @@ def maximise(
     target
         A class or ``contrast("i", "er")``.
     reference
-        Waveforms (1-D, without context) that stand for the speech that the classifier knows.
+        Waveforms (1-D, without context) that stand for the speech that the classifier knows; by default what it
+        carries of its training tokens.
     space
         ``picture`` or ``sound``; ``auto`` takes the picture where the network sees one.
     steps
@@ -87,9 +88,11 @@ def maximise(
     if target in ("predicted", "true"):
         raise AttributionError(f"target {target!r} belongs to tokens; name a class, or contrast two")
     with evaluation_mode(classifier):
-        known = Reference(classifier, reference)
+        known = choose_reference(classifier, reference)
+        if not known.labels:
+            raise AttributionError("the classifier carries nothing of its training tokens; pass reference=")
         targets = resolve_targets(classifier, target, 1, None)
-        logits = torch.from_numpy(classifier.logits(known.waveforms))
+        logits = torch.from_numpy(known.logits)
         weights = targets.weights(logits[:1])
         if has_picture and space != "sound":
             found = _picture(classifier, known, weights, steps, seeds, smooth_hz, smooth_share)
@@ -108,7 +111,7 @@ def _picture(
     smooth_hz: float,
     smooth_share: float,
 ) -> xr.DataArray:
-    mean, inputs = known.mean_input, known.inputs
+    mean, inputs = (part.to(classifier.device) for part in (known.mean_input, known.inputs))
     axis, columns = classifier.front_end.frequency_axis, classifier.front_end.time_axis
     if axis is None:
         raise AttributionError("this classifier takes waveforms and sees no picture: choose space=sound")
@@ -137,7 +140,12 @@ def _picture(
         "logit_before": ("seed", before),
         "logit_after": ("seed", after),
     }
-    attrs = {"units": "dB", "space": "picture", "smooth_hz": smooth_hz, "smooth_share": smooth_share}
+    attrs = {
+        "units": classifier.front_end.unit,
+        "space": "picture",
+        "smooth_hz": smooth_hz,
+        "smooth_share": smooth_share,
+    }
     return xr.DataArray(pictures.cpu().numpy(), dims=("seed", "frequency", "time"), coords=coords, attrs=attrs)
 
 
@@ -150,11 +158,10 @@ def _sound(
     seconds: float | None,
 ) -> xr.DataArray:
     rate = classifier.sample_rate
-    samples = int(np.median([len(w) for w in known.waveforms])) if seconds is None else round(seconds * rate)
+    samples = round((known.seconds if seconds is None else seconds) * rate)
     if samples < 2:
         raise AttributionError(f"seconds={seconds}: a sound needs at least two samples")
-    level = float(np.median([np.sqrt(np.mean(np.square(w))) for w in known.waveforms]))
-    shape = np.sqrt(np.interp(np.fft.rfftfreq(samples, 1 / rate), *known.spectrum()))
+    level, shape = known.level, known.spectrum_at(np.fft.rfftfreq(samples, 1 / rate), rate)
     shape = torch.from_numpy(shape / shape.max()).float().to(classifier.device)
 
     def sounding(coefficients: Tensor) -> Tensor:

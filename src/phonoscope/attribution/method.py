@@ -1,15 +1,10 @@
-"""What a method of attribution is: how it is asked for, what it is given, and what it gives back.
-
-A method is one function ``prepare(setting, *, option=default, ...) -> Prepared`` and one line in the registry.
-"""
+"""What a method of attribution is given, and what it gives back; `Method` says how the parts belong together."""
 
 from __future__ import annotations
 
-import inspect
-import re
 import zlib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, NamedTuple
 
@@ -18,13 +13,15 @@ import torch
 from torch import Tensor
 
 from phonoscope.attribution.maps import Placement
+from phonoscope.attribution.method_spec import MethodSpec
 from phonoscope.attribution.passes import examples_at_a_time
-from phonoscope.attribution.reference import Reference
+from phonoscope.attribution.registry import METHODS, Method, find_method
 from phonoscope.classifier import Classifier
 from phonoscope.errors import AttributionError
 from phonoscope.frontends import pad_waveforms
+from phonoscope.reference import Reference
 
-Weigh = Callable[[Tensor], Tensor]
+TargetWeights = Callable[[Tensor], Tensor]
 
 
 @dataclass(frozen=True)
@@ -53,7 +50,7 @@ class Batch:
     context: int
     inputs: Tensor
     seeds: tuple[int, ...]
-    weigh: Weigh
+    weigh: TargetWeights
 
     @property
     def tokens(self) -> Tensor:
@@ -71,7 +68,7 @@ class Batch:
 
 
 @torch.no_grad()
-def make_batch(classifier: Classifier, waveforms: Sequence[np.ndarray], context: int, weigh: Weigh) -> Batch:
+def make_batch(classifier: Classifier, waveforms: Sequence[np.ndarray], context: int, weigh: TargetWeights) -> Batch:
     """Make the batch of a few tokens.
 
     Parameters
@@ -89,7 +86,7 @@ def make_batch(classifier: Classifier, waveforms: Sequence[np.ndarray], context:
     return Batch(sounds, lengths, context, inputs, seeds, weigh)
 
 
-def hear(classifier: Classifier, batch: Batch, sounds: Tensor, lengths: Tensor | None = None) -> Tensor:
+def network_inputs(classifier: Classifier, batch: Batch, sounds: Tensor, lengths: Tensor | None = None) -> Tensor:
     """Network inputs of sounds that have the context of the batch, through the untouched front end.
 
     Parameters
@@ -146,12 +143,8 @@ class Setting:
 
     Parameters
     ----------
-    first
-        The first tokens, to look at the network's layers with; the same ones whatever the size of a batch.
-    layer
-        Layer asked for by name, or None for the method's own choice.
     reference
-        Tokens that stand for the speech that the classifier knows.
+        What stands for the speech that the classifier knows.
     seed
         Seed of everything drawn at random.
     memory_bytes
@@ -159,148 +152,56 @@ class Setting:
     """
 
     classifier: Classifier
-    first: Batch
-    layer: str | None
     reference: Reference
     seed: int = 0
     memory_bytes: int = 256 * 2**20
 
     @cached_property
+    def probe(self) -> Tensor:
+        """A few network inputs to look at layers with, the same whatever is explained: (n, channels, *spatial)."""
+        return self.reference.probe(self.classifier)
+
+    @cached_property
     def examples(self) -> int:
         """Network inputs that go through the network at a time, so that a pass fits the memory."""
-        return examples_at_a_time(self.classifier.network, self.first.inputs, self.memory_bytes)
+        return examples_at_a_time(self.classifier.network, self.probe, self.memory_bytes)
+
+    def class_number(self, label: str | None) -> int | None:
+        """Position of a class among the labels; None for no label."""
+        return self.classifier.index_of(label) if label else None
 
 
-@dataclass(frozen=True)
-class Method:
-    """One way to make maps.
+def prepare_method(spec: MethodSpec, setting: Setting, methods: Mapping[str, Method] = METHODS) -> Prepared:
+    """Make a method ready for a classifier.
 
     Parameters
     ----------
-    name, summary
-        What it is called, and one line about it.
-    family
-        ``layer``, ``input``, ``perturbation``, ``audio`` or ``wrapper``.
-    prepare
-        ``prepare(setting, **options)``; of a wrapper, ``prepare(setting, inner, **options)`` with the wrapped method
-        ready. Its keyword arguments with their defaults are the options.
-    """
-
-    name: str
-    summary: str
-    family: str
-    prepare: Callable[..., Prepared]
-
-    @property
-    def options(self) -> dict[str, Any]:
-        """Names and defaults of the options."""
-        parameters = inspect.signature(self.prepare).parameters.values()
-        return {p.name: p.default for p in parameters if p.kind is p.KEYWORD_ONLY}
-
-
-@dataclass(frozen=True)
-class Ask:
-    """A method as asked for: ``name``, ``name(option=value)`` or ``wrapper(name(option=value), option=value)``."""
-
-    name: str
-    inner: Ask | None = None
-    options: Mapping[str, str] = field(default_factory=dict)
-
-    def __str__(self) -> str:
-        parts = ([] if self.inner is None else [str(self.inner)]) + [f"{k}={v}" for k, v in self.options.items()]
-        return self.name + (f"({', '.join(parts)})" if parts else "")
-
-
-_WORD = re.compile(r"\s*([^\s(),=]+|[(),=])")
-
-
-def parse_method(text: str) -> Ask:
-    """Read how a method is asked for, e.g. ``smooth(integrated-gradients(baseline=floor), samples=8)``.
-
-    Raises
-    ------
-    AttributionError
-        If brackets, commas or equals signs are out of place.
-    """
-    words, at = [], 0
-    while text[at:].strip():
-        found = _WORD.match(text, at)
-        if found is None:
-            break
-        words.append(found[1])
-        at = found.end()
-    ask, rest = _read(words, text)
-    if rest:
-        raise _unreadable(text)
-    return ask
-
-
-def _read(words: list[str], text: str) -> tuple[Ask, list[str]]:
-    if not words or words[0] in "(),=":
-        raise _unreadable(text)
-    name, words = words[0], words[1:]
-    inner: Ask | None = None
-    options: dict[str, str] = {}
-    if words[:1] != ["("]:
-        return Ask(name), words
-    words = words[1:]
-    while words[:1] != [")"]:
-        if words[1:2] == ["="] and len(words) > 2 and not {words[0], words[2]} & set("(),="):
-            if words[0] in options:
-                raise AttributionError(f"the method {text!r} gives {words[0]} twice; give it once")
-            options[words[0]] = words[2]
-            words = words[3:]
-        elif inner is None and not options:
-            inner, words = _read(words, text)
-        else:
-            raise _unreadable(text)
-        if words[:1] == [","] and words[1:2] != [")"]:
-            words = words[1:]
-        elif words[:1] != [")"]:
-            raise _unreadable(text)
-    return Ask(name, inner, options), words[1:]
-
-
-def _unreadable(text: str) -> AttributionError:
-    return AttributionError(
-        f"the method {text!r} cannot be read; write a name, as in gradient, with options if need be, as in "
-        "integrated-gradients(baseline=floor, steps=8) or smooth(gradient)"
-    )
-
-
-def prepare_method(ask: Ask, setting: Setting, methods: Mapping[str, Method]) -> Prepared:
-    """Make a method ready for a classifier.
+    methods
+        By name.
 
     Raises
     ------
     AttributionError
         If the method or an option is not known, a value is not of the option's kind, or a wrapper has nothing to wrap.
     """
-    if ask.name not in methods:
-        raise AttributionError(f"method {ask.name!r} is not known; choose one of {', '.join(methods)}")
-    method = methods[ask.name]
-    options = {name: _value(ask, method, name, value) for name, value in ask.options.items()}
-    if (method.family == "wrapper") != (ask.inner is not None):
-        if ask.inner is None:
-            raise AttributionError(f"{ask.name} needs a method to work on: write {ask.name}(gradient), for example")
-        raise AttributionError(f"{ask.name} does not take another method; found {ask}")
-    if ask.inner is None:
-        return method.prepare(setting, **options)
-    return method.prepare(setting, prepare_method(ask.inner, setting, methods), **options)
-
-
-def _value(ask: Ask, method: Method, name: str, value: str) -> Any:
+    method = find_method(spec, methods)
     known = method.options
+    options = {**known, **{name: _value(spec, known, name, value) for name, value in spec.options.items()}}
+    inner = [] if spec.inner is None else [prepare_method(spec.inner, setting, methods)]
+    return method.function(setting, *inner, **options)
+
+
+def _value(spec: MethodSpec, known: Mapping[str, Any], name: str, value: str) -> Any:
     if name not in known:
         has = f"its options: {', '.join(f'{k}={v}' for k, v in known.items())}" if known else "it has none"
-        raise AttributionError(f"{ask.name} has no option {name!r}; {has}")
+        raise AttributionError(f"{spec.name} has no option {name!r}; {has}")
     kind = type(known[name])
     try:
         if kind is bool:
             return {"yes": True, "true": True, "no": False, "false": False}[value.lower()]
         return kind(value)
     except (ValueError, KeyError) as error:
-        raise AttributionError(f"{ask.name}({name}={value}): expected a value like {known[name]!r}") from error
+        raise AttributionError(f"{spec.name}({name}={value}): expected a value like {known[name]!r}") from error
 
 
 def unpromised(logits: Tensor) -> Tensor:

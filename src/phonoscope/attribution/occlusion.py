@@ -40,12 +40,12 @@ class Windows:
 def prepare_occlusion(
     setting: Setting,
     *,
-    height_hz: float = 500.0,
-    width: float = 0.25,
-    step_hz: float = 0.0,
-    step: float = 0.0,
-    fill: str = "mean",
-    space: str = "auto",
+    height_hz: float,
+    width: float,
+    step_hz: float,
+    step: float,
+    fill: str,
+    space: str,
 ) -> Prepared:
     """Occlusion by rectangles (Zeiler & Fergus 2014): what the logit loses without each of them.
 
@@ -66,7 +66,7 @@ def prepare_occlusion(
     for r, c in zip(windows.rows, windows.columns, strict=True):
         covered[r[0] : r[1], c[0] : c[1]] += 1
     filled = _filling(where, setting, fill, windows)
-    locally = where.reads == "inputs" and passes_locally(setting.classifier.network, setting.first.inputs)
+    locally = where.reads == "inputs" and passes_locally(setting.classifier.network, setting.probe)
 
     def function(batch: Batch) -> Attributed:
         logits, losses = _losses(where, setting, batch, windows, filled, locally)
@@ -86,11 +86,11 @@ def prepare_occlusion(
 def prepare_band_occlusion(
     setting: Setting,
     *,
-    bands: str = "hz",
-    width: float = 0.0,
-    step: float = 0.0,
-    fill: str = "mean",
-    space: str = "auto",
+    bands: str,
+    width: float,
+    step: float,
+    fill: str,
+    space: str,
 ) -> Prepared:
     """Occlusion of whole bands: what the logit loses without each of them; one cell a band.
 
@@ -107,7 +107,7 @@ def prepare_band_occlusion(
         raise AttributionError(f"band-occlusion(bands={bands}, width={width:g}): the bands are narrower than a row")
     windows = Windows(rows[held], np.tile([0, columns], (int(held.sum()), 1)))
     filled = _filling(where, setting, fill, windows)
-    locally = where.reads == "inputs" and passes_locally(setting.classifier.network, setting.first.inputs)
+    locally = where.reads == "inputs" and passes_locally(setting.classifier.network, setting.probe)
 
     def function(batch: Batch) -> Attributed:
         logits, losses = _losses(where, setting, batch, windows, filled, locally)

@@ -1,4 +1,4 @@
-"""All methods of attribution by name: a new one is one line here.
+"""All methods of attribution by name, and what a method is: a new one is one line here, or a name of your own module.
 
 They are offered in the order in which they find planted cues (`phonoscope bench truth`, docs/rooms/evidence.md);
 those that need an extra, or another method, come last. Integrated gradients stand before expected gradients, which
@@ -7,72 +7,239 @@ score .012 more: they draw nothing at random, cost half, and suit networks on th
 
 from __future__ import annotations
 
-from phonoscope.attribution.audible import (
-    prepare_band_pass,
-    prepare_band_stop,
-    prepare_high_pass,
-    prepare_low_pass,
-    prepare_notch,
-)
-from phonoscope.attribution.bridge import prepare_deep_lift, prepare_gradient_shap, prepare_kernel_shap
-from phonoscope.attribution.cam import prepare_cam
-from phonoscope.attribution.gradients import (
-    prepare_expected_gradients,
-    prepare_gradient,
-    prepare_gradient_x_input,
-    prepare_integrated_gradients,
-)
-from phonoscope.attribution.layers import (
-    prepare_grad_cam,
-    prepare_grad_cam_plus_plus,
-    prepare_hires_cam,
-    prepare_layer_cam,
-    prepare_score_cam,
-)
-from phonoscope.attribution.method import Method
-from phonoscope.attribution.occlusion import prepare_band_occlusion, prepare_occlusion
-from phonoscope.attribution.rise import prepare_rise
-from phonoscope.attribution.smoothing import prepare_smooth, prepare_var
+import inspect
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from phonoscope.attribution.filtering import Filtering
+from phonoscope.attribution.method_spec import MethodSpec, parse_method
+from phonoscope.errors import AttributionError
+from phonoscope.registry import Registry
+
+if TYPE_CHECKING:
+    from phonoscope.attribution.method import Prepared
+
+WRAPPER = "wrapper"
+
+
+@dataclass(frozen=True)
+class Method:
+    """One way to make maps: a name, and a function that makes it ready for a classifier.
+
+    ``prepare(setting, **options) -> Prepared`` is called once; that of a wrapper, ``prepare(setting, inner,
+    **options)``, gets the wrapped method made ready. It may look at ``setting.classifier``, at a few network inputs
+    (``setting.probe``) and at the speech that the classifier knows (``setting.reference``), and raises
+    AttributionError for what it cannot do. It returns `Prepared`: a function from a `Batch` of tokens to `Attributed`
+    (maps, logits and what is left over of a promised sum), where the cells of the maps lie (``input_placement`` and
+    ``place`` in ``maps.py``, or ``setting``'s space), and what the maps promise. Four rules hold for every method:
+
+    - the network is left as it was, on success and on failure;
+    - a token's map depends on the token alone: not on the others of the batch, nor on its size;
+    - what is drawn at random for a token follows from its ``batch.seeds`` and ``setting.seed``;
+    - passes through the network take at most ``setting.examples`` inputs at a time.
+
+    There are three ways to add one: a line in `METHODS`; an entry point of the group ``phonoscope.methods``; or its
+    import path wherever a method is named, ``package.module:name`` with ``name`` an object of this class. Typing an
+    import path is consent to run that module; one that stands in a file is refused, see ``refuse_method_import``.
+
+    Parameters
+    ----------
+    name, summary
+        What it is called, and one line about it.
+    family
+        ``layer``, ``input``, ``perturbation``, ``audio`` or ``wrapper``.
+    prepare
+        The function, or ``module:function`` to import it from when it is first used.
+    defaults
+        Names and defaults of the options; those of the function's keyword arguments if they are not given here. An
+        option's kind (text, number, yes or no) is that of its default.
+    """
+
+    name: str
+    summary: str
+    family: str
+    prepare: Callable[..., Prepared] | str
+    defaults: Mapping[str, Any] | None = None
+
+    @property
+    def function(self) -> Callable[..., Prepared]:
+        """The function ``prepare``, imported if need be."""
+        if not isinstance(self.prepare, str):
+            return self.prepare
+        module, _, name = self.prepare.partition(":")
+        return getattr(import_module(module), name)
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """Names and defaults of the options."""
+        if self.defaults is not None:
+            return dict(self.defaults)
+        parameters = inspect.signature(self.function).parameters.values()
+        return {p.name: p.default for p in parameters if p.kind is p.KEYWORD_ONLY}
+
 
 RECOMMENDED = "integrated-gradients"
 
-METHODS: dict[str, Method] = {
-    method.name: method
-    for method in (
-        Method(
-            "integrated-gradients",
-            "slopes summed along the way from a baseline: sums to the difference of the logits",
-            "input",
-            prepare_integrated_gradients,
-        ),
-        Method("expected-gradients", "integrated gradients from random tokens", "input", prepare_expected_gradients),
-        Method("band-occlusion", "what the logit loses without each band", "perturbation", prepare_band_occlusion),
-        Method(
-            "band-stop", "what the logit loses when a band is filtered out of the sound", "audio", prepare_band_stop
-        ),
-        Method("occlusion", "what the logit loses without each rectangle of Hz × s", "perturbation", prepare_occlusion),
-        Method("gradient-x-input", "slope times distance from a baseline", "input", prepare_gradient_x_input),
-        Method("notch", "band-stop with narrow bands, swept over the sound", "audio", prepare_notch),
-        Method("gradient", "slope of the logit per dB in every cell", "input", prepare_gradient),
-        Method("low-pass", "what the logit gains as a low-pass opens, band by band", "audio", prepare_low_pass),
-        Method("score-cam", "channels weighted by what the input says through them", "layer", prepare_score_cam),
-        Method("layer-cam", "activations of any layer times their positive gradients", "layer", prepare_layer_cam),
-        Method(
-            "grad-cam++",
-            "Grad-CAM with weights for several places in one map",
-            "layer",
-            prepare_grad_cam_plus_plus,
-        ),
-        Method("cam", "class activation map: exact, as coarse as the last layer", "layer", prepare_cam),
-        Method("grad-cam", "channels of any layer weighted by their mean gradient", "layer", prepare_grad_cam),
-        Method("hires-cam", "activations of any layer times their gradients, cell by cell", "layer", prepare_hires_cam),
-        Method("rise", "which cells, under random masks, go along with a higher logit", "perturbation", prepare_rise),
-        Method("high-pass", "what the logit loses as a high-pass closes, band by band", "audio", prepare_high_pass),
-        Method("band-pass", "what each band brings when it is heard alone", "audio", prepare_band_pass),
-        Method("captum:deep-lift", "DeepLIFT by captum: differences from a baseline", "input", prepare_deep_lift),
-        Method("captum:gradient-shap", "GradientSHAP by captum: random baselines", "input", prepare_gradient_shap),
-        Method("captum:kernel-shap", "Shapley values of patches by captum", "perturbation", prepare_kernel_shap),
-        Method("smooth", "SmoothGrad around a method: its mean over noisy copies", "wrapper", prepare_smooth),
-        Method("var", "VarGrad around a method: its variance over noisy copies", "wrapper", prepare_var),
-    )
-}
+_HERE = "phonoscope.attribution"
+_SPACE = {"space": "auto"}
+_BASELINE = {"baseline": "mean"}
+_BANDS = {"bands": "hz", "width": 0.0, "step": 0.0}
+_CURVE = {"bands": "hz", "width": 0.0}
+_STOP, _PASS = asdict(Filtering()), asdict(Filtering(depth_db=-80.0))
+_OF_LAYER = {"layer": "auto", "relu": False}
+_PATCH = {"height_hz": 500.0, "width": 0.25}
+_FILL = {"fill": "mean", **_SPACE}
+_COPIES = {"samples": 16, "noise": 0.15}
+
+METHODS: Registry[Method] = Registry(
+    "method",
+    {
+        method.name: method
+        for method in (
+            Method(
+                "integrated-gradients",
+                "slopes summed along the way from a baseline: sums to the difference of the logits",
+                "input", f"{_HERE}.gradients:prepare_integrated_gradients", {**_BASELINE, "steps": 16, **_SPACE},
+            ),
+            Method(
+                "expected-gradients", "integrated gradients from random tokens",
+                "input", f"{_HERE}.gradients:prepare_expected_gradients", {"samples": 32, **_SPACE},
+            ),
+            Method(
+                "band-occlusion", "what the logit loses without each band",
+                "perturbation", f"{_HERE}.occlusion:prepare_band_occlusion", {**_BANDS, **_FILL},
+            ),
+            Method(
+                "band-stop", "what the logit loses when a band is filtered out of the sound",
+                "audio", f"{_HERE}.audible:prepare_band_stop", {**_BANDS, **_STOP},
+            ),
+            Method(
+                "occlusion", "what the logit loses without each rectangle of Hz × s",
+                "perturbation", f"{_HERE}.occlusion:prepare_occlusion",
+                {**_PATCH, "step_hz": 0.0, "step": 0.0, **_FILL},
+            ),
+            Method(
+                "gradient-x-input", "slope times distance from a baseline",
+                "input", f"{_HERE}.gradients:prepare_gradient_x_input", {**_BASELINE, **_SPACE},
+            ),
+            Method(
+                "notch", "band-stop with narrow bands, swept over the sound",
+                "audio", f"{_HERE}.audible:prepare_band_stop", {**_BANDS, "width": 100.0, **_STOP, "edge_hz": 50.0},
+            ),
+            Method(
+                "gradient", "slope of the logit per dB in every cell",
+                "input", f"{_HERE}.gradients:prepare_gradient", _SPACE,
+            ),
+            Method(
+                "low-pass", "what the logit gains as a low-pass opens, band by band",
+                "audio", f"{_HERE}.audible:prepare_low_pass", {**_CURVE, **_PASS},
+            ),
+            Method(
+                "score-cam", "channels weighted by what the input says through them",
+                "layer", f"{_HERE}.layers:prepare_score_cam", _OF_LAYER,
+            ),
+            Method(
+                "layer-cam", "activations of any layer times their positive gradients",
+                "layer", f"{_HERE}.layers:prepare_layer_cam", _OF_LAYER,
+            ),
+            Method(
+                "grad-cam++", "Grad-CAM with weights for several places in one map",
+                "layer", f"{_HERE}.layers:prepare_grad_cam_plus_plus", _OF_LAYER,
+            ),
+            Method(
+                "cam", "class activation map: exact, as coarse as the last layer",
+                "layer", f"{_HERE}.cam:prepare_cam", {"layer": "auto"},
+            ),
+            Method(
+                "grad-cam", "channels of any layer weighted by their mean gradient",
+                "layer", f"{_HERE}.layers:prepare_grad_cam", _OF_LAYER,
+            ),
+            Method(
+                "hires-cam", "activations of any layer times their gradients, cell by cell",
+                "layer", f"{_HERE}.layers:prepare_hires_cam", _OF_LAYER,
+            ),
+            Method(
+                "rise", "which cells, under random masks, go along with a higher logit",
+                "perturbation", f"{_HERE}.rise:prepare_rise", {"masks": 256, **_PATCH, "keep": 0.5, **_FILL},
+            ),
+            Method(
+                "high-pass", "what the logit loses as a high-pass closes, band by band",
+                "audio", f"{_HERE}.audible:prepare_high_pass", {**_CURVE, **_PASS},
+            ),
+            Method(
+                "band-pass", "what each band brings when it is heard alone",
+                "audio", f"{_HERE}.audible:prepare_band_pass", {**_BANDS, **_PASS},
+            ),
+            Method(
+                "captum:deep-lift", "DeepLIFT by captum: differences from a baseline",
+                "input", f"{_HERE}.bridge:prepare_deep_lift", {**_BASELINE, "tolerance": 0.02, **_SPACE},
+            ),
+            Method(
+                "captum:gradient-shap", "GradientSHAP by captum: random baselines",
+                "input", f"{_HERE}.bridge:prepare_gradient_shap",
+                {"baseline": "tokens", "samples": 32, "noise": 0.0, **_SPACE},
+            ),
+            Method(
+                "captum:kernel-shap", "Shapley values of patches by captum",
+                "perturbation", f"{_HERE}.bridge:prepare_kernel_shap",
+                {**_BASELINE, "samples": 256, "rows": 8, "columns": 4, **_SPACE},
+            ),
+            Method(
+                "smooth", "SmoothGrad around a method: its mean over noisy copies",
+                WRAPPER, f"{_HERE}.smoothing:prepare_smooth", _COPIES,
+            ),
+            Method(
+                "var", "VarGrad around a method: its variance over noisy copies",
+                WRAPPER, f"{_HERE}.smoothing:prepare_var", _COPIES,
+            ),
+        )
+    },
+    error=AttributionError,
+)  # fmt: skip
+
+
+def methods() -> dict[str, str]:
+    """Names of the methods with one line about each, in the order in which they find planted cues."""
+    return {name: method.summary for name, method in METHODS.items()}
+
+
+def find_method(spec: MethodSpec, methods: Mapping[str, Method] = METHODS) -> Method:
+    """Return a method by name or import path, and see whether it wraps another where it should.
+
+    Parameters
+    ----------
+    methods
+        By name.
+
+    Raises
+    ------
+    AttributionError
+        If there is none, what was imported is no method, or a wrapper has nothing to wrap.
+    """
+    known = methods if isinstance(methods, Registry) else Registry("method", methods, error=AttributionError)
+    method = known.find(spec.name)
+    if not isinstance(method, Method):
+        raise AttributionError(
+            f"{spec.name} is {type(method).__name__}, no method; expected a phonoscope.attribution.Method"
+        )
+    if (method.family == WRAPPER) != (spec.inner is not None):
+        if spec.inner is None:
+            raise AttributionError(f"{spec.name} needs a method to work on: write {spec.name}(gradient), for example")
+        raise AttributionError(f"{spec.name} does not take another method; found {spec}")
+    return method
+
+
+def refuse_method_import(text: str, origin: object, *, trust_imports: bool) -> None:
+    """Refuse a method of a file, or of a request, that would be imported by its path; see `Registry.refuse_import`.
+
+    Parameters
+    ----------
+    text
+        The method in words.
+    origin
+        Which file says it.
+    """
+    for name in parse_method(text).names():
+        METHODS.refuse_import(name, origin, trust_imports=trust_imports)

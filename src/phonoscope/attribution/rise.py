@@ -19,12 +19,12 @@ from phonoscope.errors import AttributionError
 def prepare_rise(
     setting: Setting,
     *,
-    masks: int = 256,
-    height_hz: float = 500.0,
-    width: float = 0.25,
-    keep: float = 0.5,
-    fill: str = "mean",
-    space: str = "auto",
+    masks: int,
+    height_hz: float,
+    width: float,
+    keep: float,
+    fill: str,
+    space: str,
 ) -> Prepared:
     """RISE (Petsiuk et al. 2018) with signed logits and without its bias towards cells that are often in sight.
 

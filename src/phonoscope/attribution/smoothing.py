@@ -8,12 +8,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from phonoscope.attribution.method import Attributed, Batch, Prepared, Setting, hear, unpromised
+from phonoscope.attribution.method import Attributed, Batch, Prepared, Setting, network_inputs, unpromised
 from phonoscope.attribution.passes import network_logits
 from phonoscope.errors import AttributionError
 
 
-def prepare_smooth(setting: Setting, inner: Prepared, *, samples: int = 16, noise: float = 0.15) -> Prepared:
+def prepare_smooth(setting: Setting, inner: Prepared, *, samples: int, noise: float) -> Prepared:
     """SmoothGrad (Smilkov et al. 2017, eq. 1) around any method: mean over copies with Gaussian noise.
 
     ``noise`` is its standard deviation as a share of the range of the network's input; for methods that work on the
@@ -28,7 +28,7 @@ def prepare_smooth(setting: Setting, inner: Prepared, *, samples: int = 16, nois
     return replace(inner, function=function, completeness="")
 
 
-def prepare_var(setting: Setting, inner: Prepared, *, samples: int = 16, noise: float = 0.15) -> Prepared:
+def prepare_var(setting: Setting, inner: Prepared, *, samples: int, noise: float) -> Prepared:
     """VarGrad (Adebayo et al. 2018) around any method: variance over copies with Gaussian noise; see ``smooth``."""
 
     def function(batch: Batch) -> Attributed:
@@ -71,4 +71,4 @@ def _noisy(setting: Setting, inner: Prepared, batch: Batch, drawn: list[np.rando
         sound = batch.sounds[row, :length]
         added = torch.from_numpy(random.standard_normal(length, dtype=np.float32)).to(sound)
         sounds[row, :length] = sound + added * (noise * sound.square().mean().sqrt())
-    return replace(batch, sounds=sounds, inputs=hear(setting.classifier, batch, sounds))
+    return replace(batch, sounds=sounds, inputs=network_inputs(setting.classifier, batch, sounds))

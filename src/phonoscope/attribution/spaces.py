@@ -30,9 +30,13 @@ Neutral = Callable[[Batch, Tensor], Tensor]
 
 
 class Space(Protocol):
-    """See the module; ``reads`` is where noise is added: to the network's ``inputs`` or to the ``sounds``."""
+    """See the module; ``reads`` is where noise is added: to the network's ``inputs`` or to the ``sounds``.
+
+    ``unit`` is that of a cell's value, by which slopes are given.
+    """
 
     reads: str
+    unit: str
     placement: Placement
 
     def examples(self, batch: Batch) -> Tensor:
@@ -51,8 +55,8 @@ class Space(Protocol):
         """Sum values at the examples (batch, channels, frequency, time) into maps (batch, frequency, time)."""
         ...
 
-    def per_decibel(self, gradients: Tensor, examples: Tensor) -> Tensor:
-        """Turn gradients with respect to examples into gradients with respect to level, logit per dB."""
+    def per_unit(self, gradients: Tensor, examples: Tensor) -> Tensor:
+        """Turn gradients with respect to examples into gradients with respect to cells, logit per ``unit``."""
         ...
 
 
@@ -73,12 +77,12 @@ def choose_space(setting: Setting, name: str) -> Space:
 
 
 class Picture:
-    """The network's own input: a spectrogram in dB, standardised."""
+    """The network's own input: a picture in the front end's unit, standardised."""
 
     reads = "inputs"
 
     def __init__(self, setting: Setting) -> None:
-        self.setting = setting
+        self.setting, self.unit = setting, setting.classifier.front_end.unit
         self.placement = input_placement(setting.classifier.front_end)
 
     def examples(self, batch: Batch) -> Tensor:
@@ -98,14 +102,14 @@ class Picture:
         if baseline == "floor":
             return lambda _batch, examples: examples.amin((1, 2, 3), keepdim=True).expand_as(examples)
         if baseline == "zero":
-            picture = torch.zeros_like(self.setting.first.inputs[:1])
+            picture = torch.zeros(1, *classifier.front_end.shape)
         elif baseline == "silence":
             with torch.no_grad():
                 picture = classifier.inputs(torch.zeros(1, round(0.1 * classifier.sample_rate)))
         elif baseline == "mean":
             picture = reference.mean_input
         elif kind == "class" and label:
-            picture = reference.class_mean_input(label)
+            picture = reference.class_mean_input(classifier.index_of(label))
         else:
             raise AttributionError(f"baseline={baseline} is not known; choose {BASELINES}")
         return lambda _batch, examples: picture.to(examples).expand_as(examples)
@@ -115,8 +119,8 @@ class Picture:
         del batch
         return values.sum(1)
 
-    def per_decibel(self, gradients: Tensor, examples: Tensor) -> Tensor:
-        """Undo the standardisation: the picture itself is in dB."""
+    def per_unit(self, gradients: Tensor, examples: Tensor) -> Tensor:
+        """Undo the standardisation: the picture itself is in the front end's unit."""
         del examples
         return gradients / self.setting.classifier.input_sd
 
@@ -133,7 +137,7 @@ class Sound:
         Length of the window; bins are its reciprocal apart.
     """
 
-    reads = "sounds"
+    reads, unit = "sounds", "dB"
 
     def __init__(self, setting: Setting, window_seconds: float = 0.02) -> None:
         self.setting = setting
@@ -146,14 +150,12 @@ class Sound:
         self.time_axis = TimeAxis(cells, axis.seconds)
         bins = np.arange(self.window_samples // 2 + 1) * rate / self.window_samples
         width, step = 1.44 * rate / self.window_samples, (axis.seconds or 1.0) / cells
-        spread = self.window_samples / rate if axis.seconds else self._share_of_token()
+        seconds = self.window_samples / rate
+        spread = seconds if axis.seconds else min(1.0, seconds / setting.reference.seconds)
         self.placement = Placement(
             "sound", bins, self.time_axis.centres, float(bins[1]), 4 * float(bins[1]), width, step, spread,
             max(step, spread / 2), self.time_axis,
         )  # fmt: skip
-
-    def _share_of_token(self) -> float:
-        return float((self.window_samples / self.setting.first.token_lengths.double()).median())
 
     def examples(self, batch: Batch) -> Tensor:
         """STFT of the tokens, shape (batch, 2, frequency, frame): real and imaginary parts."""
@@ -189,15 +191,15 @@ class Sound:
         """Baselines: nothing (``zero, silence, floor``), or the token with the average spectrum of speech.
 
         For ``mean`` and ``class:NAME`` every frame keeps its energy and the phases, and takes on the long-term
-        spectrum of the reference tokens.
+        spectrum of the reference tokens; without any, a flat one.
         """
         kind, _, label = baseline.partition(":")
         if baseline in ("zero", "silence", "floor"):
             return lambda _batch, examples: torch.zeros_like(examples)
         if baseline != "mean" and not (kind == "class" and label):
             raise AttributionError(f"baseline={baseline} is not known; choose {BASELINES}")
-        hertz, power = self.setting.reference.spectrum(label or None)
-        shape = np.sqrt(np.interp(self.placement.frequency, hertz, power))
+        classifier, number = self.setting.classifier, self.setting.class_number(label)
+        shape = self.setting.reference.spectrum_at(self.placement.frequency, classifier.sample_rate, number)
         magnitude = torch.from_numpy(shape / np.sqrt(np.square(shape).sum()))[:, None]
 
         def average(_batch: Batch, examples: Tensor) -> Tensor:
@@ -221,6 +223,6 @@ class Sound:
         maps = values.new_zeros(values.shape[0], values.shape[2], cells)
         return maps.scatter_add_(2, index[:, None].expand(-1, values.shape[2], -1), values.sum(1))
 
-    def per_decibel(self, gradients: Tensor, examples: Tensor) -> Tensor:
+    def per_unit(self, gradients: Tensor, examples: Tensor) -> Tensor:
         """Gradient along each coefficient's own direction, per dB of its level."""
         return gradients * examples / _DB_PER_NEPER

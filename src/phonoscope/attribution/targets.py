@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any, cast
 
+import numpy as np
 import torch
 from torch import Tensor
 
-from phonoscope.classifier import Classifier
+from phonoscope.classifier import Classifier, class_position
 from phonoscope.errors import AttributionError
 
 
@@ -28,7 +30,7 @@ def contrast(positive: str, negative: str) -> Contrast:
     return Contrast(positive, negative)
 
 
-Target = str | Contrast | Sequence[str]
+Target = str | int | Contrast | Sequence[str | int]
 
 
 @dataclass(frozen=True)
@@ -68,13 +70,13 @@ def resolve_targets(classifier: Classifier, target: Target, count: int, true_lab
     Parameters
     ----------
     target
-        ``"predicted"``, ``"true"`` (needs ``true_labels``), a class by name or alias, a ``Contrast``, or one class a
-        token.
+        ``"predicted"``, ``"true"`` (needs ``true_labels``), a class by name, alias or position, a ``Contrast``, or one
+        class a token.
 
     Raises
     ------
     AttributionError
-        If true labels are missing, or their number differs from that of the tokens.
+        If it is none of these, true labels are missing, or their number differs from that of the tokens.
     ClassifierError
         If the classifier does not have a class.
     """
@@ -92,9 +94,62 @@ def resolve_targets(classifier: Classifier, target: Target, count: int, true_lab
         row[negative] -= 1
         named = contrast(labels[positive], labels[negative])
         return Targets([str(named)] * count, row.repeat(count, 1), labels)
-    names = [target] * count if isinstance(target, str) else list(target)
+    if isinstance(target, (str, int, np.integer)):
+        names: list[str | int] = [cast("str | int", target)] * count
+    elif isinstance(target, (Sequence, np.ndarray)):
+        names = list(target)
+    else:
+        raise _no_target(target, labels)
     if len(names) != count:
         raise AttributionError(f"{len(names)} targets were given for {count} tokens; give one a token")
-    index = torch.tensor([classifier.index_of(name) for name in names], dtype=torch.long)
+    index = torch.tensor([_position(classifier, name) for name in names], dtype=torch.long)
     fixed = torch.nn.functional.one_hot(index, len(labels)).float()
     return Targets([labels[i] for i in index.tolist()], fixed, labels)
+
+
+def parse_target(text: str, labels: Sequence[str]) -> str | Contrast:
+    """Read a target from the command line: a class, ``true``, ``predicted``, or a contrast of two classes, ``i-er``.
+
+    What is a class as a whole is that class, whatever hyphens its name has.
+
+    Parameters
+    ----------
+    labels
+        Names of the classes.
+
+    Raises
+    ------
+    AttributionError
+        If it is none of these.
+    """
+
+    def is_class(name: str) -> bool:
+        return class_position(labels, name) is not None
+
+    if text in ("predicted", "true") or is_class(text):
+        return text
+    for at in (place for place, letter in enumerate(text) if letter == "-"):
+        positive, negative = text[:at].strip(), text[at + 1 :].strip()
+        if is_class(positive) and is_class(negative):
+            return Contrast(positive, negative)
+    raise AttributionError(
+        f"target {text!r} is neither a class nor a contrast of two, written i-er; the classes are {', '.join(labels)}"
+    )
+
+
+def _position(classifier: Classifier, target: Any) -> int:
+    """Position among the labels of a class given by name or by its position."""
+    if isinstance(target, str):
+        return classifier.index_of(target)
+    if isinstance(target, bool) or not isinstance(target, (int, np.integer)):
+        raise _no_target(target, classifier.labels)
+    if not 0 <= target < len(classifier.labels):
+        raise AttributionError(f"there is no class {target}; the {len(classifier.labels)} classes count from 0")
+    return int(target)
+
+
+def _no_target(target: object, labels: Sequence[str]) -> AttributionError:
+    return AttributionError(
+        f"target {target!r} is no target; give 'predicted', 'true', a contrast of two classes, or a class by name or "
+        f"position: {', '.join(labels)}"
+    )

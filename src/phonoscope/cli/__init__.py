@@ -12,9 +12,10 @@ from phonoscope import __version__
 from phonoscope.cli.bench import bench
 from phonoscope.cli.corpus import align, tokens
 from phonoscope.cli.evidence import evidence
-from phonoscope.cli.experiment import demo, explain, methods, report, run, train
+from phonoscope.cli.experiment import demo, report, run, train
 from phonoscope.cli.export import export
 from phonoscope.cli.figure import figure
+from phonoscope.cli.maps import explain, methods
 from phonoscope.cli.maximise import maximise
 from phonoscope.cli.measures import formants, spectra
 from phonoscope.cli.verify import verify

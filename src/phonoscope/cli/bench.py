@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import sys
 from importlib import import_module
+from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 from typer.core import TyperGroup
 
+from phonoscope.attribution.method_spec import parse_methods
 from phonoscope.cli.options import AsJson
 from phonoscope.cli.terminal import counter, print_json, say
 from phonoscope.errors import PhonoscopeError
@@ -64,17 +66,22 @@ def ratios(
 
 
 def _benchmarks() -> Any:
-    """The benchmarks of the source checkout: they are no part of the installed package."""
+    """The runner of the benchmarks, which lie beside the source and are no part of the installed package."""
     import phonoscope
 
-    for root in (Path(phonoscope.__file__).resolve().parents[2], Path.cwd()):
-        if (root / "benchmarks" / "runner.py").is_file():
-            sys.path.insert(0, str(root))
-            return import_module("benchmarks.runner")
-    raise PhonoscopeError(
-        "the benchmarks were not found: they come with the source, not with the installed package. Clone the "
-        "repository and give the command in its folder, or: make bench"
-    )
+    folder = Path(phonoscope.__file__).resolve().parents[2] / "benchmarks"
+    if not (folder / "runner.py").is_file():
+        raise PhonoscopeError(
+            "the benchmarks were not found: they come with the source, not with the installed package. Clone the "
+            "repository, and in its folder give the command: make bench"
+        )
+    if "benchmarks" not in sys.modules:
+        spec = spec_from_file_location("benchmarks", folder / "__init__.py", submodule_search_locations=[str(folder)])
+        assert spec is not None
+        assert spec.loader is not None
+        sys.modules["benchmarks"] = module_from_spec(spec)
+        spec.loader.exec_module(sys.modules["benchmarks"])
+    return import_module("benchmarks.runner")
 
 
 @bench.command()
@@ -108,7 +115,7 @@ def truth(
         "networks": _listed(networks) or (room.QUICK_NETWORKS if quick else room.NETWORKS),
         "seeds": seeds if seeds is not None else 1 if quick else room.SEEDS,
         "classes": [_whole(number) for number in _listed(classes)],
-        "methods_asked": split_methods(methods) or None,
+        "methods": parse_methods(methods) or None,
         "sizes": room.QUICK if quick else room.FULL,
         "workers": workers,
     }
@@ -142,19 +149,6 @@ def _write_figure(path: Path, table: Any) -> None:
 
     kinds = table.drop_duplicates("method").set_index("method")["kind"]
     write_text(path, to_svg(truth_figure(by_cue(table), kinds), "truth"))
-
-
-def split_methods(text: str | None) -> list[str]:
-    """Take apart a list of methods at semicolons, and at commas that are not inside brackets."""
-    parts, depth, current = [], 0, ""
-    for letter in text or "":
-        depth += (letter == "(") - (letter == ")")
-        if letter == ";" or (letter == "," and depth == 0):
-            parts.append(current)
-            current = ""
-        else:
-            current += letter
-    return [part.strip() for part in [*parts, current] if part.strip()]
 
 
 def _listed(text: str | None) -> list[str]:

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from phonoscope.cli.options import (
+    AlignmentFormat,
     Alignments,
     AsJson,
     Balanced,
@@ -28,17 +29,19 @@ from phonoscope.cli.options import (
     Strict,
     WordTier,
     chosen_engine,
-    corpus_rules,
+    typed,
 )
 from phonoscope.cli.terminal import counter, print_json
 from phonoscope.errors import PhonoscopeError
 
 
 def tokens(
+    ctx: typer.Context,
     corpus: Corpus,
     out: Annotated[Path, typer.Option(help="Table to write: .parquet or .csv; with --sound a folder.")],
     alignments: Alignments = None,
     layout: Layout = "auto",
+    alignment_format: AlignmentFormat = None,
     phone_tier: PhoneTier = None,
     word_tier: WordTier = None,
     phone_set: PhoneSet = "auto",
@@ -66,24 +69,22 @@ def tokens(
 
     Example: phonoscope tokens LJSpeech-1.1 --alignments textgrids --out lj.parquet
     """
-    from phonoscope.corpora import read_corpus, summary, write_tokens
+    from phonoscope.corpora import TokenRules, read_corpus, summary, write_tokens
     from phonoscope.files import sweep
 
-    rules = corpus_rules(locals())
-    asked = {
-        "context": context != 0.05,
-        "sample-rate": sample_rate,
-        "shard-tokens": shard_tokens != 8192,
-        "engine": engine != "local",
-        "jobs": jobs is not None,
-    }
-    if not sound and any(asked.values()):
-        written = ", ".join(f"--{name}" for name, given in asked.items() if given)
+    about_sound = typed(ctx, ("context", "sample_rate", "shard_tokens", "engine", "jobs"))
+    if about_sound and not sound:
+        written = ", ".join(f"--{name.replace('_', '-')}" for name in about_sound)
         raise PhonoscopeError(f"{written} is about the tokens' sound: add --sound, and give a folder as --out")
     if sound and out.suffix in (".parquet", ".csv"):
         raise PhonoscopeError(f"with --sound a folder is written, not a file; give another name than {out}")
     table = read_corpus(
-        corpus, alignments=alignments, seed=seed, strict=strict, progress=counter("recordings"), **rules
+        corpus,
+        alignments,
+        seed=seed,
+        strict=strict,
+        progress=counter("recordings"),
+        **typed(ctx, ("layout", "alignment_format", *TokenRules.names())),
     )
     if sound:
         from phonoscope.corpora.shards import write_shards

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from phonoscope.attribution.method_spec import parse_methods
 from phonoscope.cli.options import AsJson, Engine, Jobs, Seed, Trust, chosen_engine
 from phonoscope.cli.terminal import print_json, say
 
@@ -14,7 +15,10 @@ from phonoscope.cli.terminal import print_json, say
 def evidence(
     run_folder: Annotated[Path, typer.Argument(help="A finished run of tokens.")],
     methods: Annotated[
-        str | None, typer.Option(help="Methods to judge, separated by semicolons; the usual ones by default.")
+        str | None, typer.Option(help="Methods to judge, separated by commas or semicolons; the usual ones by default.")
+    ] = None,
+    measures: Annotated[
+        str | None, typer.Option(help="Measures, separated by commas, or package.module:name; all by default.")
     ] = None,
     tokens: Annotated[int, typer.Option(help="Most tested tokens to judge on.")] = 120,
     seed: Seed = 0,
@@ -32,13 +36,18 @@ def evidence(
     from phonoscope.report import write_report
 
     sweep_report(run_folder)
-    asked = DEFAULT_METHODS if methods is None else [m.strip() for m in methods.split(";") if m.strip()]
-    each = chosen_engine(engine, jobs)
     facts = run_evidence(
-        run_folder, methods=asked, tokens=tokens, seed=seed, trust_imports=trust_imports, each=each, say=say
+        run_folder,
+        methods=parse_methods(methods) or DEFAULT_METHODS,
+        measures=parse_methods(measures) or None,
+        tokens=tokens,
+        seed=seed,
+        trust_imports=trust_imports,
+        each=chosen_engine(engine, jobs),
+        say=say,
     )
     typer.echo("")
-    for verdict in facts["verdicts"]:
+    for verdict in (verdict for verdict in facts["verdicts"] if verdict["summary"]):
         typer.echo(f"{verdict['method']}: {verdict['summary']}")
     report = write_report(run_folder)
     typer.echo(f"\nread  {run_folder}\nwrote {run_folder / FOLDER}\nopen  {report}")

@@ -1,4 +1,4 @@
-"""Commands on classifiers: ``train``, ``explain``, ``run``, ``report`` and ``demo``."""
+"""Commands on classifiers: ``train``, ``run``, ``report`` and ``demo``."""
 
 from __future__ import annotations
 
@@ -9,17 +9,15 @@ from typing import Annotated, Any
 import typer
 
 from phonoscope.cli.options import (
+    AlignmentFormat,
     Alignments,
     AsJson,
     Balanced,
     Classes,
     Device,
-    Engine,
     Epochs,
     ExcludeWords,
-    Gpus,
     Init,
-    Jobs,
     Layout,
     Mapping,
     MaxPerClass,
@@ -31,21 +29,19 @@ from phonoscope.cli.options import (
     Resume,
     Seed,
     Speakers,
+    SplitBy,
     Stressed,
     Strict,
     Trust,
     WordTier,
-    chosen_engine,
-    chosen_recipe,
-    corpus_rules,
+    typed,
 )
-from phonoscope.cli.terminal import counter, print_json, say
-from phonoscope.cli.waveform import is_whole_recordings, report_whole_recordings, run_whole_recordings
+from phonoscope.cli.terminal import print_json, say
 from phonoscope.errors import PhonoscopeError
-from phonoscope.left_out import left_out_line
 
 
 def train(
+    ctx: typer.Context,
     table: Annotated[
         Path, typer.Argument(help="Token table, or folder of tokens with sound, made by phonoscope tokens.")
     ],
@@ -55,10 +51,11 @@ def train(
     preset: Preset = None,
     init: Init = None,
     epochs: Epochs = None,
-    split_by: Annotated[str | None, typer.Option(help="auto, speaker, recording or token.")] = None,
+    split_by: SplitBy = None,
     seed: Seed = 0,
     device: Device = "auto",
     resume: Resume = False,
+    trust_imports: Trust = False,
     as_json: AsJson = False,
 ) -> None:
     """Train a classifier on a token table and test it on speakers or recordings it never met.
@@ -68,12 +65,12 @@ def train(
     Example: phonoscope train lj.parquet --recipe vowels-4k --out vowels
     """
     from phonoscope.corpora.sounds import open_tokens
-    from phonoscope.experiments.single import train_classifier
+    from phonoscope.tasks.phones.recipe import load_phones_recipe
+    from phonoscope.tasks.phones.single import train_classifier
     from phonoscope.training.processes import leave_processes
 
-    chosen = chosen_recipe(
-        recipe, network=network, preset=preset, init=init, epochs=epochs, seed=seed, split_by=split_by
-    )
+    loaded = load_phones_recipe(recipe, trust_imports=trust_imports)
+    chosen = loaded.changed(**typed(ctx, loaded.changes()))
     result = train_classifier(chosen, open_tokens(table), out, device=device, resume=resume, say=say)
     low, high = result["accuracy_interval"]
     say(
@@ -85,79 +82,8 @@ def train(
         print_json(result)
 
 
-def explain(
-    source: Annotated[Path, typer.Argument(help="A run folder, or a classifier folder (then --tokens is needed).")],
-    out: Annotated[Path, typer.Option(help="Folder for the maps.")],
-    method: Annotated[
-        str, typer.Option(help="integrated-gradients, band-stop, cam, smooth(gradient) …; see `phonoscope methods`.")
-    ] = "integrated-gradients",
-    target: Annotated[str, typer.Option(help="true, predicted, a class (i, er …), or a contrast (i-er).")] = "true",
-    layer: Annotated[str | None, typer.Option(help="Layer of the network, for methods that make maps of one.")] = None,
-    table: Annotated[
-        Path | None,
-        typer.Option("--tokens", help="Token table, or folder of tokens with sound, to explain with a classifier."),
-    ] = None,
-    seed: Seed = 0,
-    device: Device = "auto",
-    engine: Engine = "local",
-    jobs: Jobs = None,
-    gpus: Gpus = 0.0,
-    trust_imports: Trust = False,
-    as_json: AsJson = False,
-) -> None:
-    """Make maps in Hz and s of what a classifier listens to, and store them with their coordinates.
-
-    Example: phonoscope explain runs/lj --method integrated-gradients --target i-er --out maps
-    """
-    from phonoscope.attribution import contrast
-    from phonoscope.attribution.maps import describe_cells
-    from phonoscope.experiments.explaining import explain_run, explain_tokens
-
-    left, dash, right = target.partition("-")
-    options: dict[str, Any] = {
-        "method": method,
-        "target": contrast(left, right) if dash else target,
-        "layer": layer,
-        "seed": seed,
-        "trust_imports": trust_imports,
-        "device": device,
-        "each": chosen_engine(engine, jobs, gpus),
-        "progress": counter("tokens"),
-    }
-    made = explain_run(source, out, **options) if table is None else explain_tokens(source, table, out, **options)
-    for entry in made.left_out:
-        say(left_out_line(entry))
-    typer.echo(f"{made.count} maps of {describe_cells(made.head)}")
-    if made.worst is not None:
-        typer.echo(f"{made.head.attrs['completeness']}: to {made.worst:.1e}")
-    typer.echo(f"\nread  {source if table is None else table}\nwrote {out}")
-    if as_json:
-        facts = {**made.head.attrs, "max_incompleteness": made.worst, "left_out": made.left_out}
-        print_json({"maps": out.as_posix(), "tokens": made.count, **facts})
-
-
-def methods(as_json: AsJson = False) -> None:
-    """List the methods that make maps, with their options.
-
-    Example: phonoscope methods
-    """
-    from phonoscope.attribution import METHODS
-    from phonoscope.evidence.planted_results import planted_score
-
-    for method in METHODS.values():
-        options = ", ".join(f"{name}={value}" for name, value in method.options.items())
-        inner = "METHOD, " if method.family == "wrapper" else ""
-        asked = f"{method.name}({inner}{options})" if options else method.name
-        score = planted_score(method.name)
-        known = "" if score is None else f"; finds planted cues: {score['localisation']:.2f} of 1"
-        typer.echo(f"{asked}\n    {method.summary}{known}")
-    if as_json:
-        print_json(
-            [{"name": m.name, "family": m.family, "summary": m.summary, "options": m.options} for m in METHODS.values()]
-        )
-
-
 def run(
+    ctx: typer.Context,
     recipe: Annotated[
         str, typer.Argument(help="vowels, voicing, commands, commands-full, speakers, spoof …, or a TOML file.")
     ],
@@ -166,6 +92,7 @@ def run(
     synthetic: Annotated[bool, typer.Option("--synthetic", help="Use synthetic talkers with known formants.")] = False,
     alignments: Alignments = None,
     layout: Layout = "auto",
+    alignment_format: AlignmentFormat = None,
     phone_tier: PhoneTier = None,
     word_tier: WordTier = None,
     phone_set: PhoneSet = "auto",
@@ -183,7 +110,7 @@ def run(
     init: Init = None,
     epochs: Epochs = None,
     folds: Annotated[str | None, typer.Option(help="auto, 1 (one split), a number, or each (leave one out).")] = None,
-    split_by: Annotated[str | None, typer.Option(help="auto, speaker, recording or token.")] = None,
+    split_by: SplitBy = None,
     sample_rate: Annotated[int | None, typer.Option(help="Resample all recordings to this rate, Hz.")] = None,
     partition: Annotated[str | None, typer.Option(help="eval, dev or train of ASVspoof 2019 LA (spoof).")] = None,
     protocol: Annotated[Path | None, typer.Option(help="File that says which recordings are spoofed (spoof).")] = None,
@@ -199,40 +126,12 @@ def run(
 
     Example: phonoscope run vowels-4k --corpus LJSpeech-1.1 --alignments textgrids --out runs/lj
     """
-    given = dict(locals())
-    if is_whole_recordings(recipe):
-        run_whole_recordings(given)
-        return
-    if seeds is not None:
-        raise PhonoscopeError(f"--seeds means nothing for {recipe}, which trains once; give --seed another number")
-    if partition is not None or protocol is not None:
-        raise PhonoscopeError(f"--partition and --protocol mean nothing for {recipe}: they are about spoofed speech")
-    if (corpus is None) != synthetic:
-        raise PhonoscopeError("say what to run on: --corpus FOLDER, or --synthetic")
-    rules = corpus_rules(given)
-    chosen = chosen_recipe(
-        recipe,
-        network=network,
-        preset=preset,
-        init=init,
-        epochs=epochs,
-        seed=seed,
-        split_by=split_by,
-        folds=folds,
-        sample_rate=sample_rate,
-    )
-    results = execute(
-        chosen,
-        out,
-        corpus=corpus,
-        alignments=alignments,
-        corpus_options=rules,
-        classifier=classifier,
-        trust_imports=trust_imports,
-        device=device,
-        resume=resume,
-        strict=strict,
-    )
+    if corpus is None and not synthetic:
+        raise PhonoscopeError(f"{recipe} needs recordings: --corpus FOLDER, or on phones --synthetic")
+    if corpus is not None and synthetic:
+        raise PhonoscopeError("say what to run on, --corpus FOLDER or --synthetic; both were given")
+    others = {"recipe", "out", "corpus", "synthetic", "as_json"}
+    results = execute(recipe, out, corpus, **typed(ctx, ctx.params.keys() - others))
     typer.echo(f"\nread  {corpus or 'synthetic talkers'}\nwrote {out}\nopen  {results['report']}")
     if as_json:
         print_json(results)
@@ -250,17 +149,16 @@ def report(
     Example: phonoscope report runs/lj
     """
     from phonoscope.experiments.frame import sweep_report
-    from phonoscope.report import write_comparison, write_report
+    from phonoscope.tasks.reporting import write_comparison, write_report
 
     sweep_report(run_folders[0], out)
     formats = [name.strip() for name in figures.split(",") if name.strip()]
-    if len(run_folders) > 1:
-        if out is None:
-            raise PhonoscopeError("say where the comparison goes: --out comparison.html")
-        path = write_comparison(run_folders, out, formats=formats)
+    if len(run_folders) == 1:
+        path = write_report(run_folders[0], out, formats=formats)
+    elif out is None:
+        raise PhonoscopeError("say where the comparison goes: --out comparison.html")
     else:
-        path = report_whole_recordings(run_folders[0], out, formats)
-        path = path or write_report(run_folders[0], out, formats=formats)
+        path = write_comparison(run_folders, out, formats=formats)
     typer.echo("\n".join([*(f"read  {folder}" for folder in run_folders), f"wrote {path}"]))
 
 
@@ -278,16 +176,18 @@ def demo(
         folder = out / name
         if (folder / "run.json").is_file():
             raise PhonoscopeError(f"{folder} holds a finished run; remove it or choose another folder with --out")
-        reports.append(execute(chosen_recipe(name, seed=seed), folder, resume=True)["report"])
+        reports.append(execute(name, folder, seed=seed, resume=True)["report"])
     typer.echo("\nopen  " + "\nopen  ".join(reports))
 
 
-def execute(recipe: Any, out: Path, **options: Any) -> dict[str, Any]:
-    """Run an experiment, write its report and return the results."""
+def execute(recipe: str, out: Path, corpus: Path | None = None, **options: Any) -> dict[str, Any]:
+    """Run an experiment, write its report and return the results; options go to the recipe or say how it is run."""
     from phonoscope.experiments.frame import note_report
-    from phonoscope.report import write_report
-    from phonoscope.tasks.phones.run import run_experiment
+    from phonoscope.tasks import load_recipe, run_experiment
+    from phonoscope.tasks.reporting import write_report
 
-    finished = run_experiment(recipe, out, say=say, **options)
+    loaded = load_recipe(recipe, trust_imports=options.get("trust_imports", False))
+    changes = {name: options.pop(name) for name in loaded.changes() & options.keys()}
+    finished = run_experiment(loaded.changed(**changes), out, corpus, say=say, **options)
     say("writing the report")
     return note_report(finished, write_report(finished.folder))

@@ -36,8 +36,10 @@ def praat(
     """
     from phonoscope.experiments.praat_export import export_praat
 
-    asked = int(tokens) if tokens.strip().lstrip("-").isdigit() else [t.strip() for t in tokens.split(",") if t.strip()]
-    result = export_praat(run_folder, out, method=method, tokens=asked, progress=counter("recordings"))
+    wanted = (
+        int(tokens) if tokens.strip().lstrip("-").isdigit() else [t.strip() for t in tokens.split(",") if t.strip()]
+    )
+    result = export_praat(run_folder, out, method=method, tokens=wanted, progress=counter("recordings"))
     if as_json:
         print_json(result.to_dict())
         return

@@ -12,7 +12,9 @@ from phonoscope.errors import PhonoscopeError
 
 def figure(
     run_folder: Annotated[Path | None, typer.Argument(metavar="RUN", help="A finished run.")] = None,
-    name: Annotated[str | None, typer.Argument(help="Which figure; --list tells the names.")] = None,
+    name: Annotated[
+        str | None, typer.Argument(help="Which figure; --list tells the names. Or your own: package.module:name.")
+    ] = None,
     out: Annotated[Path | None, typer.Option(help="File to write: .pdf, .svg or .png.")] = None,
     label: Annotated[str | None, typer.Option("--class", help="Class, as the run names it, such as i.")] = None,
     token: Annotated[str | None, typer.Option(help="Token; a typical one of the class by default.")] = None,
@@ -28,12 +30,12 @@ def figure(
 
     Example: phonoscope figure runs/lj profile --class i --out profile.pdf
     """
-    from phonoscope.report.figures import FIGURES, figure_of_run
     from phonoscope.report.printed import save_figure, undrawable
+    from phonoscope.tasks.figures import FIGURES, figure_of_run
 
     if listed:
         wide = max(map(len, FIGURES))
-        typer.echo("\n".join(f"{key:<{wide}}  {kind.says}" for key, kind in FIGURES.items()))
+        typer.echo("\n".join(f"{key:<{wide}}  {figure.says}" for key, figure in FIGURES.items()))
         return
     if run_folder is None or name is None or out is None:
         raise PhonoscopeError("say which figure of which run goes where: phonoscope figure RUN NAME --out fig.pdf")

@@ -25,7 +25,7 @@ def maximise(
 
     Example: phonoscope maximise runs/lj --target i --out most-i
     """
-    from phonoscope.report.maximised import write_maximised
+    from phonoscope.tasks.phones.maximised import write_maximised
 
     facts = write_maximised(
         run_folder, out, target=target, steps=steps, count=count, seed=seed, trust_imports=trust_imports

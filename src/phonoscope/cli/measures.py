@@ -58,12 +58,13 @@ def spectra(
     Example: phonoscope spectra lj.parquet --recipe vowels --out spectra
     """
     from phonoscope.experiments.token_measures import spectra_of_tokens
+    from phonoscope.tasks.phones.recipe import load_phones_recipe
 
     made = spectra_of_tokens(
         table,
         out,
+        front_end=load_phones_recipe(recipe).front_end,
         classifier=classifier,
-        recipe=recipe,
         device=device,
         each=chosen_engine(engine, jobs, gpus),
         progress=counter("tokens"),

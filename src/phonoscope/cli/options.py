@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -10,6 +11,9 @@ import typer
 Corpus = Annotated[Path, typer.Argument(help="Root folder of the corpus.")]
 Alignments = Annotated[Path | None, typer.Option(help="Folder of the TextGrids, if not found beside the recordings.")]
 Layout = Annotated[str, typer.Option(help="Layout of the corpus: auto, or a name (ljspeech, timit, folder …).")]
+AlignmentFormat = Annotated[
+    str | None, typer.Option(help="Only .textgrid or .phn, or a reader of your own: package.module:NAME.")
+]
 PhoneTier = Annotated[str | None, typer.Option(help="Name of the phone tier, if not found by aligner conventions.")]
 WordTier = Annotated[str | None, typer.Option(help="Name of the word tier.")]
 PhoneSet = Annotated[str, typer.Option(help="How phones are written: auto, arpabet, timit, sampa, ipa.")]
@@ -31,6 +35,7 @@ Trust = Annotated[bool, typer.Option("--trust-imports", help="Allow a saved clas
 Network = Annotated[str | None, typer.Option(help="compact, compact-local, resnet18/50/101, or package.module:name.")]
 Preset = Annotated[str | None, typer.Option(help="Training preset: default, or paper (224 × 224, Adam, by token).")]
 Init = Annotated[str | None, typer.Option(help="Initial weights: random, imagenet, or a weights file.")]
+SplitBy = Annotated[str | None, typer.Option(help="auto, speaker, recording or token.")]
 Epochs = Annotated[int | None, typer.Option(help="Passes over the training tokens.")]
 Resume = Annotated[bool, typer.Option("--resume", help="Go on where an interrupted run stopped.")]
 Engine = Annotated[str, typer.Option(help="local (this machine), or ray (a cluster; needs phonoscope[ray]).")]
@@ -38,16 +43,6 @@ Jobs = Annotated[
     int | None, typer.Option(help="Processes; 1 locally, all free cores with ray. The result does not depend on it.")
 ]
 Gpus = Annotated[float, typer.Option(help="GPUs of each process, e.g. 0.5: two share one (--engine ray).")]
-
-
-def corpus_rules(given: dict[str, Any]) -> dict[str, Any]:
-    """Rules of the token table that were given on the command line; those that were not stay the recipe's."""
-    names = ("layout", "phone_tier", "word_tier", "phone_set", "mapping", "speakers", "max_per_class")
-    rules = {name: given[name] for name in names if given[name] not in (None, "auto")}
-    rules |= {name: True for name in ("stressed_only", "balanced") if given[name]}
-    rules |= {name: given[name] for name in ("classes", "min_duration") if given[name] is not None}
-    words = [word.strip() for word in given["exclude_words"].split(",") if word.strip()]
-    return {**rules, "exclude_words": words} if words else rules
 
 
 def chosen_engine(name: str, jobs: int | None, gpus: float = 0.0) -> Any:
@@ -69,24 +64,10 @@ def chosen_engine(name: str, jobs: int | None, gpus: float = 0.0) -> Any:
     return spread_over(1 if jobs is None else jobs)
 
 
-def chosen_recipe(
-    name: str,
-    *,
-    seed: int,
-    network: str | None = None,
-    preset: str | None = None,
-    init: str | None = None,
-    epochs: int | None = None,
-    split_by: str | None = None,
-    folds: str | None = None,
-    sample_rate: int | None = None,
-) -> Any:
-    """Load a recipe and change what the command line asks for."""
-    from phonoscope.tasks.phones.recipe import load_recipe
-
-    recipe = load_recipe(name).seeded(seed)
-    if preset is not None:
-        recipe = recipe.with_preset(preset)
-    return recipe.changed(
-        network=network, init=init, epochs=epochs, split_by=split_by, folds=folds, sample_rate=sample_rate
-    )
+def typed(ctx: typer.Context, names: Collection[str]) -> dict[str, Any]:
+    """Those of the named options that were typed; the others are left to the recipe and to the functions called."""
+    return {
+        name: ctx.params[name]
+        for name in ctx.params
+        if name in names and getattr(ctx.get_parameter_source(name), "name", "") == "COMMANDLINE"
+    }

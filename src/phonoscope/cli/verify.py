@@ -22,15 +22,15 @@ def verify(
     """
     from phonoscope.work.folders import verify as compare
 
-    found = compare(folder)
-    kinds = {"altered": found.altered, "missing": found.missing, "new": found.new}
+    verified = compare(folder)
+    kinds = {"altered": verified.altered, "missing": verified.missing, "new": verified.new}
     for kind, names in kinds.items():
         for name in names:
             typer.echo(f"{kind:<8}{name}")
     if as_json:
-        print_json({"folder": folder.as_posix(), "files": found.files, "as_written": found.as_written, **kinds})
-    if not found.as_written:
+        print_json({"folder": folder.as_posix(), "files": verified.files, "as_written": verified.as_written, **kinds})
+    if not verified.as_written:
         counts = ", ".join(f"{len(names)} {kind}" for kind, names in kinds.items() if names)
         raise PhonoscopeError(f"{folder} is not as it was written: {counts}")
     if not as_json:
-        typer.echo(f"{found.files} files, all as they were written\n\nread  {folder}")
+        typer.echo(f"{verified.files} files, all as they were written\n\nread  {folder}")

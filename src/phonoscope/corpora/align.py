@@ -13,9 +13,10 @@ from typing import Any, get_args
 import pandas as pd
 
 from phonoscope.audio import audio_info, read_audio
-from phonoscope.corpora import LAYOUTS, Recording
 from phonoscope.corpora.aligner import SAMPLE_RATE_HZ, Status, align_waveform, load_decoder
+from phonoscope.corpora.layouts import find_recordings
 from phonoscope.corpora.pronunciations import spoken_words
+from phonoscope.corpora.recording import Recording
 from phonoscope.corpora.textgrid import TextGrid, decode, read_textgrid, write_textgrid
 from phonoscope.errors import AudioError, CorpusError
 from phonoscope.files import write_text
@@ -125,7 +126,7 @@ def align_corpus(
         .lab beside each recording, else what the layout says: LJSpeech's ``metadata.csv``), a CSV file with the columns
         ``recording`` and ``text``, or "auto" (what the layout says, else .txt or .lab).
     layout : str
-        One of `LAYOUTS`, or "auto".
+        A name in `phonoscope.corpora.LAYOUTS`, ``package.module:name``, or "auto".
     dictionary : path, optional
         Pronouncing dictionary in CMUdict format for words that pocketsphinx does not know or pronounces otherwise.
     jobs : int
@@ -150,10 +151,10 @@ def align_corpus(
     MissingExtraError
         If pocketsphinx is not installed.
     """
-    root, out = Path(root).resolve(), Path(out).resolve()
+    out = Path(out).resolve()
     if jobs < 1:
         raise CorpusError(f"the number of processes must be at least 1; got {jobs}")
-    recordings = _recordings(root, layout)
+    root, _, recordings = find_recordings(root, layout)
     texts, notes = _texts(root, recordings, words)
     tasks = _tasks(root, out, recordings, texts, resume)
     earlier = _earlier_statuses(out) if resume else {}
@@ -192,23 +193,6 @@ def align_corpus(
                 write_text(out / REPORT_NAME, table.to_csv(index=False, float_format="%.3f", lineterminator="\n"))
     unknown = Counter(word for row in rows for word in row.unknown)
     return AlignmentReport(table, out, dict(sorted(unknown.items(), key=lambda item: (-item[1], item[0]))), notes)
-
-
-def _recordings(root: Path, layout: str) -> list[Recording]:
-    if not root.is_dir():
-        raise CorpusError(f"no such folder: {root}")
-    if layout == "auto":
-        found = next((module for module in LAYOUTS.values() if module.detect(root)), None)
-        if found is None:
-            raise CorpusError(f"no recordings found below {root}; expected WAV, FLAC, OGG, MP3 or SPHERE files")
-    elif layout in LAYOUTS:
-        found = LAYOUTS[layout]
-    else:
-        raise CorpusError(f"unknown layout {layout!r}; choose auto or one of: {', '.join(LAYOUTS)}")
-    recordings = list(found.recordings(root, None))
-    if not recordings:
-        raise CorpusError(f"no recordings found below {root} in the layout {layout!r}")
-    return recordings
 
 
 def _texts(root: Path, recordings: Sequence[Recording], words: str | Path) -> tuple[list[str | None], tuple[str, ...]]:

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from phonoscope.corpora.recording import AUDIO_SUFFIXES, Recording, files_with, pair_alignments
+from phonoscope.corpora.recording import AUDIO_SUFFIXES, Recording, files_with
 from phonoscope.errors import CorpusError
 
 PROTOCOL_FOLDER = "ASVspoof2019_LA_cm_protocols"
@@ -71,7 +71,7 @@ def detect(root: Path) -> bool:
     return _home(root) is not None
 
 
-def recordings(root: Path, alignments: Path | None) -> Iterator[Recording]:
+def recordings(root: Path) -> Iterator[Recording]:
     """Yield the recordings of every partition that is there, with the speaker of those that are bona fide.
 
     Spoofed ones have no speaker (nobody spoke) and a warning, so that they are counted by whoever leaves them out.
@@ -82,14 +82,13 @@ def recordings(root: Path, alignments: Path | None) -> Iterator[Recording]:
         If no protocol is there, or one holds a line of another form.
     """
     for partition in available_partitions(root):
-        found = read_trials(root, partition)
-        if found.faulty:
-            raise CorpusError(f"the protocol of {partition} has a line of another form: {found.faulty[0]}")
-        audio = [found.audio.get(trial.name, root / f"{trial.name}.flac") for trial in found.trials]
-        pairs = pair_alignments(root, audio, alignments)
-        for trial, path, alignment in zip(found.trials, audio, pairs, strict=True):
+        listed = read_trials(root, partition)
+        if listed.faulty:
+            raise CorpusError(f"the protocol of {partition} has a line of another form: {listed.faulty[0]}")
+        for trial in listed.trials:
+            path = listed.audio.get(trial.name, root / f"{trial.name}.flac")
             spoofed = () if trial.attack is None else (f"spoofed speech ({trial.attack}): nobody spoke",)
-            yield Recording(path, alignment, speaker=None if spoofed else trial.speaker, warnings=spoofed)
+            yield Recording(path, speaker=None if spoofed else trial.speaker, warnings=spoofed)
 
 
 def available_partitions(root: Path) -> list[str]:

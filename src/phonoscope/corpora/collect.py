@@ -1,18 +1,20 @@
 """Reads the alignments of a corpus into columns (one entry an interval) and says which ones it could not read."""
 
+import sys
 from array import array
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from phonoscope.audio import audio_info
-from phonoscope.corpora.formats import PHONE_SET_OF_FORMAT, read_alignment
+from phonoscope.corpora.formats import READERS, AlignmentReader, read_alignment
+from phonoscope.corpora.pairing import NO_ALIGNMENT
 from phonoscope.corpora.recording import Recording
-from phonoscope.corpora.tiers import choose_tiers
-from phonoscope.errors import AudioError, CorpusError, MissingExtraError, PhonoscopeError
+from phonoscope.corpora.rules import TokenRules
+from phonoscope.corpora.tiers import SpeakerTiers, choose_tiers
+from phonoscope.errors import AudioError, CorpusError, PhonoscopeError
 from phonoscope.left_out import LeftOut
 
-NO_ALIGNMENT = "no alignment (make one with: phonoscope align)"
 WARNINGS_KEPT = 20
 
 
@@ -36,7 +38,7 @@ class Collected:
     duration: list[float] = field(default_factory=list)
     words: list[tuple[array, array, list[str]]] = field(default_factory=list)
     recordings: int = 0
-    formats: set[str] = field(default_factory=set)
+    phone_sets: set[str | None] = field(default_factory=set)
     tier_names: dict[str, int] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
     warning_count: int = 0
@@ -47,19 +49,45 @@ class Collected:
         if len(self.warnings) < WARNINGS_KEPT:
             self.warnings.append(message)
 
+    def add(self, recording: Recording, name: str, duration: float, tiers: Iterable[SpeakerTiers]) -> None:
+        """Append the phone tiers of a recording that is called `name` and lasts `duration` (s)."""
+        number = 0
+        for speaker, phones, words in tiers:
+            if not phones.intervals:
+                self.warn(f"{name}: tier {phones.name!r} is empty")
+                continue
+            starts, ends, labels = zip(*phones.intervals, strict=True)
+            self.first.append(len(self.phone))
+            self.number.append(number)
+            self.recording.append(name)
+            self.speaker.append(speaker or recording.speaker)
+            self.sex.append(recording.sex)
+            self.duration.append(duration)
+            word_starts, word_ends, word_labels = (
+                zip(*words.intervals, strict=True) if words and words.intervals else ((), (), ())
+            )
+            self.words.append((array("d", word_starts), array("d", word_ends), [*map(sys.intern, word_labels)]))
+            self.start.extend(starts)
+            self.end.extend(ends)
+            self.phone.extend(map(sys.intern, labels))
+            tier_name = phones.name if speaker is None else "phones of several speakers"
+            self.tier_names[tier_name] = self.tier_names.get(tier_name, 0) + 1
+            number += len(labels)
+        self.recordings += 1
+
     def phone_set_of_format(self) -> str | None:
         """Phone set that the alignment format itself prescribes; None if it leaves it open."""
-        sets = {PHONE_SET_OF_FORMAT.get(suffix) for suffix in self.formats}
-        return sets.pop() if len(sets) == 1 else None
+        return next(iter(self.phone_sets)) if len(self.phone_sets) == 1 else None
 
 
 def collect(
-    recordings: Iterable[Recording],
+    recordings: Sequence[Recording],
     root: Path,
+    rules: TokenRules,
     left_out: LeftOut,
     *,
-    phone_tier: str | None = None,
-    word_tier: str | None = None,
+    readers: Mapping[str, AlignmentReader] = READERS,
+    why_unaligned: str = NO_ALIGNMENT,
     check_audio: bool = True,
     strict: bool = False,
     progress: Callable[[int, int], None] | None = None,
@@ -68,14 +96,18 @@ def collect(
 
     Parameters
     ----------
-    recordings : iterable of Recording
-        From a layout.
+    recordings : sequence of Recording
+        From a layout, with their alignments.
     root : path
         Folder of the corpus; recordings are named relative to it.
+    rules : TokenRules
+        Name the tiers.
     left_out : LeftOut
         Takes the recordings that could not be used, with the reason.
-    phone_tier, word_tier : str, optional
-        Names of the tiers; found by the aligners' habits otherwise.
+    readers : mapping
+        Suffix of an alignment → its reader.
+    why_unaligned : str
+        Reason that is reported for recordings without an alignment.
     check_audio : bool
         Leave out recordings whose audio is missing or has no readable header, and note durations. Without it an
         alignment may be read where there is no audio at all.
@@ -90,16 +122,22 @@ def collect(
         With `strict`, for the first recording that cannot be used.
     """
     collected = Collected()
-    recordings = list(recordings)
-    shared: dict[str, str] = {}
     for done, recording in enumerate(recordings, 1):
         name = recording.audio.relative_to(root).as_posix()
         try:
-            _add(collected, recording, name, phone_tier, word_tier, check_audio, shared)
+            if recording.alignment is None:
+                raise _UnusableError(why_unaligned, CorpusError(f"{recording.audio} has {why_unaligned}"), name)
+            duration = _duration(recording.audio, name) if check_audio else float("inf")
+            tiers, warnings = _tiers(recording.alignment, readers, rules)
         except _UnusableError as unusable:
             if strict:
                 raise unusable.error from None
             left_out.add("recording", unusable.reason, 1, [unusable.example])
+        else:
+            for warning in (*recording.warnings, *warnings):
+                collected.warn(f"{name}: {warning}")
+            collected.add(recording, name, duration, tiers)
+            collected.phone_sets.add(readers[recording.alignment.suffix.lower()].phone_set)
         if progress is not None:
             progress(done, len(recordings))
     return collected
@@ -112,63 +150,25 @@ class _UnusableError(Exception):
         self.reason, self.error, self.example = reason, error, example or str(error)
 
 
-def _add(
-    collected: Collected,
-    recording: Recording,
-    name: str,
-    phone_tier: str | None,
-    word_tier: str | None,
-    check_audio: bool,
-    shared: dict[str, str],
-) -> None:
-    """Append the phone tiers of one recording; `shared` keeps one string object per label."""
-    if recording.alignment is None:
-        raise _UnusableError(NO_ALIGNMENT, CorpusError(f"{recording.audio} has no alignment"), name)
-    duration = float("inf")
-    if check_audio:
-        if not recording.audio.is_file():
-            raise _UnusableError("audio missing", AudioError(f"recording not found: {recording.audio}"), name)
-        try:
-            duration = audio_info(recording.audio).duration
-        except AudioError as error:
-            raise _UnusableError("audio unreadable", error) from error
+def _duration(audio: Path, name: str) -> float:
+    if not audio.is_file():
+        raise _UnusableError("audio missing", AudioError(f"recording not found: {audio}"), name)
     try:
-        grid = read_alignment(recording.alignment)
+        return audio_info(audio).duration
+    except AudioError as error:
+        raise _UnusableError("audio unreadable", error) from error
+
+
+def _tiers(
+    alignment: Path, readers: Mapping[str, AlignmentReader], rules: TokenRules
+) -> tuple[list[SpeakerTiers], list[str]]:
+    """Tiers of an alignment, and what was odd in it."""
+    try:
+        grid = read_alignment(alignment, readers)
     except CorpusError as error:
         raise _UnusableError("alignment unreadable", error) from error
-    except MissingExtraError as error:
-        raise _UnusableError("alignment unreadable", error, f"{recording.alignment}: {error}") from error
     try:
-        tiers, warnings = choose_tiers(grid, recording.alignment, phone_tier, word_tier)
+        tiers, warnings = choose_tiers(grid, alignment, rules.phone_tier, rules.word_tier)
     except CorpusError as error:
         raise _UnusableError("no such tier in the alignment", error) from error
-    for warning in (*recording.warnings, *grid.warnings, *warnings):
-        collected.warn(f"{name}: {warning}")
-
-    def intern(labels: Iterable[str]) -> list[str]:
-        return [shared.setdefault(label, label) for label in labels]
-
-    number = 0
-    for speaker, phones, words in tiers:
-        if not phones.intervals:
-            collected.warn(f"{name}: tier {phones.name!r} is empty")
-            continue
-        starts, ends, labels = zip(*phones.intervals, strict=True)
-        collected.first.append(len(collected.phone))
-        collected.number.append(number)
-        collected.recording.append(name)
-        collected.speaker.append(speaker or recording.speaker)
-        collected.sex.append(recording.sex)
-        collected.duration.append(duration)
-        word_starts, word_ends, word_labels = (
-            zip(*words.intervals, strict=True) if words and words.intervals else ((), (), ())
-        )
-        collected.words.append((array("d", word_starts), array("d", word_ends), intern(word_labels)))
-        collected.start.extend(starts)
-        collected.end.extend(ends)
-        collected.phone.extend(intern(labels))
-        tier_name = phones.name if speaker is None else "phones of several speakers"
-        collected.tier_names[tier_name] = collected.tier_names.get(tier_name, 0) + 1
-        number += len(labels)
-    collected.recordings += 1
-    collected.formats.add(recording.alignment.suffix.lower())
+    return tiers, [*grid.warnings, *warnings]

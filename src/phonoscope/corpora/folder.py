@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-from phonoscope.corpora.recording import AUDIO_SUFFIXES, Recording, files_with, pair_alignments
+from phonoscope.corpora.recording import AUDIO_SUFFIXES, Recording, files_with
 
 # Folder names that say what is inside, not who speaks.
 _NOT_A_SPEAKER = frozenset(
@@ -16,9 +16,8 @@ def detect(root: Path) -> bool:
     return bool(files_with(root, AUDIO_SUFFIXES))
 
 
-def recordings(root: Path, alignments: Path | None) -> Iterator[Recording]:
+def recordings(root: Path) -> Iterator[Recording]:
     """Yield every recording below `root`; its speaker is the first folder on the way that is not called "wav" or so."""
-    audio = files_with(root, AUDIO_SUFFIXES)
-    for path, alignment in zip(audio, pair_alignments(root, audio, alignments), strict=True):
+    for path in files_with(root, AUDIO_SUFFIXES):
         folders = [name for name in path.relative_to(root).parts[:-1] if name.lower() not in _NOT_A_SPEAKER]
-        yield Recording(audio=path, alignment=alignment, speaker=folders[0] if folders else None)
+        yield Recording(path, speaker=folders[0] if folders else None)

@@ -4,39 +4,34 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from phonoscope.corpora.recording import AUDIO_SUFFIXES, Recording, files_with, pair_alignments
+from phonoscope.corpora.recording import AUDIO_SUFFIXES, Recording, files_with, nearly_all
 from phonoscope.corpora.textgrid import decode
 
 SPEAKERS_FILE = "SPEAKERS.TXT"
-# Share of the recordings whose names must fit: a stray file is no other corpus, a mixed folder is.
-SHARE_THAT_FITS = 0.9
 _UTTERANCE = re.compile(r"(?P<speaker>\d+)-(?P<chapter>\d+)-\d+$")
 
 
 def detect(root: Path) -> bool:
     """Whether nearly all recordings, below any folders, are called as in LibriSpeech."""
-    audio = files_with(root, AUDIO_SUFFIXES)
-    fitting = sum(_speaker(path) is not None for path in audio)
-    return bool(audio) and fitting >= SHARE_THAT_FITS * len(audio)
+    return nearly_all(files_with(root, AUDIO_SUFFIXES), _speaker)
 
 
-def recordings(root: Path, alignments: Path | None) -> Iterator[Recording]:
+def recordings(root: Path) -> Iterator[Recording]:
     """Yield every recording with its speaker, the speaker's sex and the words, where the corpus says them.
 
     The sex stands in ``SPEAKERS.TXT`` in `root` or up to two folders above it (``LibriSpeech/train-clean-100``), the
     words in ``<speaker>-<chapter>.trans.txt`` beside the recordings.
     """
-    audio = files_with(root, AUDIO_SUFFIXES)
     sex = _sexes(root)
     chapter, words = None, {}
-    for path, alignment in zip(audio, pair_alignments(root, audio, alignments), strict=True):
+    for path in files_with(root, AUDIO_SUFFIXES):
         speaker = _speaker(path)
         if speaker is None:
-            yield Recording(path, alignment, warnings=("not named <speaker>-<chapter>-<number>: speaker unknown",))
+            yield Recording(path, warnings=("not named <speaker>-<chapter>-<number>: speaker unknown",))
             continue
         if path.parent != chapter:
             chapter, words = path.parent, _words(path.parent)
-        yield Recording(path, alignment, speaker=speaker, sex=sex.get(speaker), transcript=words.get(path.stem))
+        yield Recording(path, speaker=speaker, sex=sex.get(speaker), transcript=words.get(path.stem))
 
 
 def _speaker(path: Path) -> str | None:

@@ -10,6 +10,7 @@ import pandas as pd
 
 from phonoscope.audio import END_TOLERANCE_SECONDS
 from phonoscope.corpora.collect import Collected
+from phonoscope.corpora.rules import TokenRules
 from phonoscope.errors import CorpusError
 from phonoscope.left_out import EXAMPLES_KEPT, LeftOut
 from phonoscope.phones import (
@@ -29,7 +30,7 @@ _DURATION_TOLERANCE_SECONDS = 1e-6
 TEXT = pd.Series(["text"]).dtype
 
 
-def class_labels(classes: str | Sequence[str], own: Collection[str] = ()) -> tuple[list[str], int | None]:
+def class_labels(classes: str | Sequence[str], further: Collection[str] = ()) -> tuple[list[str], int | None]:
     """Turn what the user calls the classes into IPA labels.
 
     Parameters
@@ -38,7 +39,7 @@ def class_labels(classes: str | Sequence[str], own: Collection[str] = ()) -> tup
         "paper" (13 phones), "vowels" or "voiceless" (those of the paper), "any-vowel", "all", "vowels:4" (the four
         best-filled vowels of any kind), or labels: IPA or ASCII aliases. Groups and labels may be listed, as a list
         or with commas in between: "any-vowel,voiceless".
-    own : collection of str
+    further : collection of str
         Further classes, of the user's mapping.
 
     Returns
@@ -58,7 +59,7 @@ def class_labels(classes: str | Sequence[str], own: Collection[str] = ()) -> tup
         "vowels": paper_vowels(),
         "voiceless": paper_voiceless(),
         "any-vowel": vowels(),
-        "all": [*(phone.label for phone in phones()), *own],
+        "all": [*(phone.label for phone in phones()), *further],
     }
     if isinstance(classes, str):
         if classes in named:
@@ -69,28 +70,35 @@ def class_labels(classes: str | Sequence[str], own: Collection[str] = ()) -> tup
                 raise CorpusError(f"classes {classes!r}: a number must follow 'vowels:', as in vowels:4")
             return vowels(), int(count)
         classes = classes.split(",")
-    wanted = [name.strip() for name in classes if name.strip()]
-    names = [label for name in wanted for label in named.get(name, [name])]
+    listed = [name.strip() for name in classes if name.strip()]
+    names = [label for name in listed for label in named.get(name, [name])]
     if not names:
         raise CorpusError(f"no class is asked for; use {', '.join(named)}, vowels:4 or labels such as i,ae,er")
-    return list(dict.fromkeys(name if name in own else resolve_label(name) for name in names)), None
+    return list(dict.fromkeys(name if name in further else resolve_label(name) for name in names)), None
 
 
 def select(
     collected: Collected,
     left_out: LeftOut,
-    *,
-    phone_set: str,
+    rules: TokenRules,
     mapping: dict[str, str],
-    classes: str | Sequence[str],
-    stressed_only: bool,
-    min_duration: float,
-    max_per_class: int | None,
-    balanced: bool,
-    exclude_words: Collection[str],
+    *,
     seed: int,
 ) -> tuple[pd.DataFrame, dict[str, Any]]:
     """Apply the rules, in the order of the report, and build the columns that the alignments give.
+
+    Parameters
+    ----------
+    collected : Collected
+        All intervals.
+    left_out : LeftOut
+        Takes what each rule leaves out.
+    rules : TokenRules
+        The rules.
+    mapping : dict
+        Phone as written → class, before the phone set's own mapping: what `rules.mapping` says.
+    seed : int
+        For the draws.
 
     Returns
     -------
@@ -104,11 +112,12 @@ def select(
     CorpusError
         If the phone set cannot be told, a class is unknown, or stress is asked for where none is written.
     """
-    asked, best = class_labels(classes, set(mapping.values()))
+    wanted, best = class_labels(rules.classes, set(mapping.values()))
     codes, written = pd.factorize(np.array(collected.phone, dtype=object))
+    phone_set = rules.phone_set
     if phone_set == "auto":
-        own_only = [label for label in written if label not in mapping]
-        phone_set = collected.phone_set_of_format() or detect_phone_set(own_only or written)
+        unmapped_phones = [label for label in written if label not in mapping]
+        phone_set = collected.phone_set_of_format() or detect_phone_set(unmapped_phones or written)
     mapped, stresses = map_phones(written, phone_set, mapping)
     silent = np.array([is_silence(p) and p not in mapping for p in written], dtype=bool)
     unmapped = np.array([label is None for label in mapped], dtype=bool) & ~silent
@@ -138,14 +147,14 @@ def select(
         duration = ends[remaining] - starts[remaining]
         leave_out("zero length", duration <= 0)
         duration = ends[remaining] - starts[remaining]
-        leave_out(f"shorter than {min_duration:g} s", duration < min_duration - _DURATION_TOLERANCE_SECONDS)
+        leave_out(f"shorter than {rules.min_duration:g} s", duration < rules.min_duration - _DURATION_TOLERANCE_SECONDS)
         limit = np.array(collected.duration)[tier_of[remaining]] + END_TOLERANCE_SECONDS
         leave_out("alignment longer than audio", ends[remaining] > limit)
 
-    wanted = np.array([label in asked for label in mapped], dtype=bool)
-    leave_out("other phones, not asked for", ~wanted[codes[remaining]])
+    is_wanted = np.array([label in wanted for label in mapped], dtype=bool)
+    leave_out("other phones, not asked for", ~is_wanted[codes[remaining]])
     duration_rules()
-    if stressed_only:
+    if rules.stressed_only:
         if len(remaining) and not (stress_of[codes[remaining]] > 0).any():
             raise CorpusError(
                 f"only stressed vowels are asked for, but these alignments ({phone_set}) mark no stress; "
@@ -153,8 +162,8 @@ def select(
             )
         leave_out("unstressed vowel", stress_of[codes[remaining]] == 0)
     words = _words_of(collected, remaining, starts, ends, tier_of)
-    if exclude_words:
-        excluded = {word.casefold() for word in exclude_words}
+    if rules.exclude_words:
+        excluded = {word.casefold() for word in rules.exclude_words}
         hit = np.array([isinstance(word, str) and word.casefold() in excluded for word in words], dtype=bool)
         words = words[~hit] if len(hit) else words
         leave_out("excluded word", hit)
@@ -162,40 +171,32 @@ def select(
     labels = np.array(mapped, dtype=object)
     if best is not None:
         filled = pd.Series(labels[codes[remaining]], dtype=object).value_counts()
-        chosen = set(sorted(filled.index, key=lambda label: (-filled[label], asked.index(label)))[:best])
-        asked = [label for label in asked if label in chosen]
+        chosen = set(sorted(filled.index, key=lambda label: (-filled[label], wanted.index(label)))[:best])
+        wanted = [label for label in wanted if label in chosen]
         hit = ~np.isin(codes[remaining], [code for code, label in enumerate(mapped) if label in chosen])
         words = words[~hit]
         leave_out(f"not one of the {best} best-filled vowels", hit)
-    for reason, over in _surplus(labels, codes, remaining, asked, max_per_class, balanced, seed):
+    for reason, over in _surplus(labels[codes[remaining]], wanted, rules, seed):
         words = words[~over]
         leave_out(reason, over)
     tokens = _columns(collected, remaining, codes, written, labels, stress_of, words, tier_of)
-    return tokens, {"phone_set": phone_set, "labels": asked}
+    return tokens, {"phone_set": phone_set, "labels": wanted}
 
 
-def _surplus(
-    labels: np.ndarray,
-    codes: np.ndarray,
-    remaining: np.ndarray,
-    asked: list[str],
-    max_per_class: int | None,
-    balanced: bool,
-    seed: int,
-) -> list[tuple[str, np.ndarray]]:
-    """Tokens beyond the number wanted per class, drawn at random: at most one (reason, mask over `remaining`)."""
-    of_class = {label: np.flatnonzero(labels[codes[remaining]] == label) for label in asked}
+def _surplus(labels: np.ndarray, wanted: list[str], rules: TokenRules, seed: int) -> list[tuple[str, np.ndarray]]:
+    """Tokens beyond the number wanted per class, drawn at random: at most one (reason, mask over `labels`)."""
+    of_class = {label: np.flatnonzero(labels == label) for label in wanted}
     filled = {label: positions for label, positions in of_class.items() if len(positions)}
     limits = {}
-    if max_per_class is not None:
-        limits[f"over the maximum of {max_per_class} per class"] = max_per_class
-    if balanced and filled:
+    if rules.max_per_class is not None:
+        limits[f"over the maximum of {rules.max_per_class} per class"] = rules.max_per_class
+    if rules.balanced and filled:
         size = min(map(len, filled.values()))
         limits[f"over the size of the smallest class ({size})"] = size
     if not limits:
         return []
     reason, limit = min(limits.items(), key=lambda item: item[1])
-    over = np.zeros(len(remaining), dtype=bool)
+    over = np.zeros(len(labels), dtype=bool)
     generator = np.random.default_rng(seed)
     for positions in filled.values():
         if len(positions) > limit:

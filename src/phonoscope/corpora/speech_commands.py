@@ -4,36 +4,31 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from phonoscope.corpora.recording import AUDIO_SUFFIXES, Recording, files_with, pair_alignments
+from phonoscope.corpora.recording import AUDIO_SUFFIXES, Recording, files_with, nearly_all
 
 NOISE_FOLDER = "_background_noise_"
-# Share of the recordings whose names must fit: a stray file is no other corpus, a mixed folder is.
-SHARE_THAT_FITS = 0.9
 _NAME = re.compile(r"(?P<speaker>.+)_nohash_\d+$")
 
 
 def detect(root: Path) -> bool:
     """Whether nearly all recordings (noise aside) are called ``<word>/<speaker>_nohash_<n>``."""
     audio = [path for path in files_with(root, AUDIO_SUFFIXES) if not _is_noise(root, path)]
-    fitting = sum(_speaker(root, path) is not None for path in audio)
-    return bool(audio) and fitting >= SHARE_THAT_FITS * len(audio)
+    return nearly_all(audio, lambda path: _speaker(root, path))
 
 
-def recordings(root: Path, alignments: Path | None) -> Iterator[Recording]:
+def recordings(root: Path) -> Iterator[Recording]:
     """Yield every recording with its word (the folder's name) and speaker (first part of the file name).
 
     The recordings of ``_background_noise_`` come too, with an empty transcript and a warning, so that they are counted
     by whoever leaves them out.
     """
-    audio = files_with(root, AUDIO_SUFFIXES)
-    for path, alignment in zip(audio, pair_alignments(root, audio, alignments), strict=True):
+    for path in files_with(root, AUDIO_SUFFIXES):
         if _is_noise(root, path):
-            yield Recording(path, alignment, transcript="", warnings=("background noise: no word is spoken",))
+            yield Recording(path, transcript="", warnings=("background noise: no word is spoken",))
             continue
         speaker = _speaker(root, path)
         yield Recording(
-            audio=path,
-            alignment=alignment,
+            path,
             speaker=speaker,
             transcript=path.parent.name if speaker is not None else None,
             warnings=()

@@ -1,74 +1,27 @@
-"""Praat TextGrids: the data types, the reader for every text form and encoding, and the writer.
+"""Praat TextGrids: the reader for every form and encoding, and the writer.
 
 The regular long form has a fast path; all else, and every fault, goes to the tolerant reader, which names the line.
 """
 
-import bisect
 import math
 import operator
 import re
-from dataclasses import dataclass
 from functools import partial
 from itertools import islice
 from pathlib import Path
-from typing import Literal, NamedTuple, NoReturn
 
-from phonoscope.errors import CorpusError, MissingExtraError
+from phonoscope.corpora.textgrid_types import TIME_TOLERANCE_SECONDS, Interval, Point, TextGrid, Tier
+from phonoscope.corpora.textgrid_values import BINARY_HEADER, grid_of_bytes, grid_of_text
+from phonoscope.errors import CorpusError
 from phonoscope.files import write_bytes
 
-# Boundaries that differ by less are the same: aligners round to 0.1 ms or worse when they write.
-TIME_TOLERANCE_SECONDS = 1e-4
-
-
-class Interval(NamedTuple):
-    """A labelled stretch of time, in s."""
-
-    start: float
-    end: float
-    label: str
-
-
-class Point(NamedTuple):
-    """A labelled moment, in s."""
-
-    time: float
-    label: str
-
-
-@dataclass(frozen=True)
-class Tier:
-    """A tier of a TextGrid: `intervals` in order of time, or (``kind == "point"``) `points`."""
-
-    name: str
-    intervals: tuple[Interval, ...] = ()
-    points: tuple[Point, ...] = ()
-    kind: Literal["interval", "point"] = "interval"
-
-
-@dataclass(frozen=True)
-class TextGrid:
-    """The tiers of one recording; times in s. `warnings` tells what the reader tolerated."""
-
-    xmin: float
-    xmax: float
-    tiers: tuple[Tier, ...]
-    warnings: tuple[str, ...] = ()
-
-    @property
-    def tier_names(self) -> list[str]:
-        """Names of the tiers in order; a name may occur twice."""
-        return [tier.name for tier in self.tiers]
-
-    def tier(self, name: str) -> Tier:
-        """First tier called `name`; CorpusError, with the names there are, if there is none."""
-        for tier in self.tiers:
-            if tier.name == name:
-                return tier
-        raise CorpusError(f"tier {name!r} not found; the TextGrid has: {', '.join(self.tier_names) or 'no tiers'}")
+__all__ = [
+    "TIME_TOLERANCE_SECONDS", "Interval", "Point", "TextGrid", "Tier", "decode", "read_textgrid", "write_textgrid",
+]  # fmt: skip
 
 
 def read_textgrid(path: str | Path) -> TextGrid:
-    """Read a TextGrid: long or short text in any encoding; binary and chronological ones with the `praat` extra.
+    """Read a TextGrid: long, short or chronological text in any encoding, or Praat's binary form.
 
     Encodings are told apart by their byte-order mark, then tried as UTF-8 and at last taken as Windows-1252 (Latin-1)
     with a warning. Overlaps and intervals beyond the end of the grid are kept with a warning.
@@ -76,26 +29,25 @@ def read_textgrid(path: str | Path) -> TextGrid:
     Raises
     ------
     CorpusError
-        With file and line, if the file is missing, is no TextGrid, has decimal commas, other counts than its headers
-        say, or times that run backwards.
-    MissingExtraError
-        If a binary or chronological TextGrid is met and parselmouth is not installed.
+        With file and line (or byte), if the file is missing, is no TextGrid, has decimal commas, other counts than its
+        headers say, or times that run backwards or are not finite.
     """
     path = Path(path)
     try:
         raw = path.read_bytes()
     except OSError as error:
         raise CorpusError(f"{path}: the TextGrid cannot be read ({error.strerror or error})") from error
-    if raw.startswith(b"ooBinaryFile"):
-        return _read_with_praat(path)
-    text, encoding_warning = decode(raw)
-    if "chronological TextGrid" in text[:200]:
-        return _read_with_praat(path)
-    grid = _read_regular(text)
-    warnings = [encoding_warning] if encoding_warning else []
-    if grid is None:
-        grid = _Scanner(path, text).grid()
+    warnings = []
+    if raw.startswith(BINARY_HEADER):
+        grid = grid_of_bytes(path, raw)
         warnings += _overlaps(grid)
+    else:
+        text, encoding_warning = decode(raw)
+        warnings += [encoding_warning] if encoding_warning else []
+        grid = _read_regular(text)
+        if grid is None:
+            grid = grid_of_text(path, text)
+            warnings += _overlaps(grid)
     warnings += _beyond_the_ends(grid)
     return TextGrid(grid.xmin, grid.xmax, grid.tiers, tuple(warnings)) if warnings else grid
 
@@ -167,7 +119,7 @@ def _read_regular(text: str) -> TextGrid | None:
         grid = TextGrid(float(head[1]), float(head[2]), tuple(tiers))
     except ValueError:
         return None
-    return grid if position == len(text) and math.isfinite(grid.xmax - grid.xmin) else None
+    return grid if position == len(text) and 0 <= grid.xmax - grid.xmin < math.inf else None
 
 
 def _regular_tier(kind: str, name: str, entries: list[tuple[str, ...]], has_quotes: bool) -> Tier:
@@ -189,112 +141,12 @@ def _regular_tier(kind: str, name: str, entries: list[tuple[str, ...]], has_quot
     return Tier(name, tuple(map(_new_interval, zip(starts, ends, labels, strict=True))))
 
 
-_TOKEN = re.compile(
-    r'(?P<string>"(?:[^"]|"")*")'
-    r"|(?P<open>\")"
-    r"|(?P<flag><[^>\n]*>)"
-    r"|(?P<comment>(?<!\S)!.*)"
-    r"|(?P<comma>(?:(?<=[\s=])|^)[-+]?\d+,\d+(?!\S))"
-    r"|(?P<number>(?:(?<=[\s=])|^)[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?(?!\S))",
-    re.MULTILINE,
-)
-
-
-class _Scanner:
-    """Tolerant reader: as Praat does, it sees only free-standing numbers, quoted strings and <flags>."""
-
-    def __init__(self, path: Path, text: str) -> None:
-        self.path, self.text = path, text
-        self.tokens = [(match.lastgroup, match) for match in _TOKEN.finditer(text) if match.lastgroup != "comment"]
-        self.line_starts = [0] + [match.end() for match in re.finditer("\n", text)]
-        self.next = 0
-
-    def fail(self, problem: str, position: int) -> NoReturn:
-        raise CorpusError(f"{self.path}, line {bisect.bisect_right(self.line_starts, position)}: {problem}")
-
-    def take(self, kind: str, what: str) -> re.Match[str]:
-        if self.next >= len(self.tokens):
-            self.fail(
-                f"the file ends where {what} should follow; it was cut short, or a count is too high", len(self.text)
-            )
-        found, match = self.tokens[self.next]
-        if found == "comma":
-            self.fail(f"{match[0]} has a decimal comma; save the TextGrid with decimal points", match.start())
-        if found == "open":
-            self.fail('a label is opened by " and never closed', match.start())
-        if found != kind:
-            self.fail(f"expected {what}, found {match[0][:40]}; a count or an entry is wrong", match.start())
-        self.next += 1
-        return match
-
-    def number(self, what: str) -> tuple[float, int]:
-        match = self.take("number", what)
-        return float(match[0]), match.start()
-
-    def count(self, what: str) -> int:
-        value, position = self.number(what)
-        if value != int(value) or value < 0:
-            self.fail(f"{what} must be a whole number; found {value:g}", position)
-        return int(value)
-
-    def string(self, what: str) -> tuple[str, int]:
-        match = self.take("string", what)
-        return match[0][1:-1].replace('""', '"'), match.start()
-
-    def grid(self) -> TextGrid:
-        if not self.text.strip():
-            self.fail("the file is empty; expected a TextGrid", 0)
-        if not re.match(r'[\s\S]{0,80}?"ooTextFile', self.text):
-            self.fail('not a TextGrid: the first line should be File type = "ooTextFile"', 0)
-        self.string("the file type")
-        object_class, position = self.string("the object class")
-        if object_class.split()[0:1] != ["TextGrid"]:
-            self.fail(f'not a TextGrid but a Praat object of class "{object_class}"', position)
-        xmin, _ = self.number("the start of the TextGrid (xmin)")
-        xmax, position = self.number("the end of the TextGrid (xmax)")
-        if xmax < xmin:
-            self.fail(f"the TextGrid ends ({xmax:g} s) before it begins ({xmin:g} s)", position)
-        flag = self.take("flag", "<exists> (whether there are tiers)")
-        tiers = tuple(self.tier() for _ in range(self.count("the number of tiers"))) if flag[0] == "<exists>" else ()
-        if self.next < len(self.tokens):
-            _, match = self.tokens[self.next]
-            self.fail(f"{match[0][:40]} follows after the last tier; a count is too low", match.start())
-        return TextGrid(xmin, xmax, tiers)
-
-    def tier(self) -> Tier:
-        kind, position = self.string('the class of a tier ("IntervalTier" or "TextTier")')
-        if kind not in ("IntervalTier", "TextTier"):
-            self.fail(
-                f'expected a tier ("IntervalTier" or "TextTier"), found "{kind[:40]}"; a count is wrong', position
-            )
-        name, _ = self.string("the name of a tier")
-        self.number("the start of a tier")
-        self.number("the end of a tier")
-        size = self.count(f"the number of entries of tier {name!r}")
-        intervals, points, previous = [], [], -math.inf
-        for index in range(1, size + 1):
-            start, position = self.number(f"the time of entry {index} of {size} of tier {name!r}")
-            if start < previous:
-                self.fail(f"time runs backwards in tier {name!r}: {start:g} s after {previous:g} s", position)
-            previous = start
-            if kind == "TextTier":
-                points.append(Point(start, self.string(f"the label of point {index} of tier {name!r}")[0]))
-                continue
-            end, position = self.number(f"the end of interval {index} of {size} of tier {name!r}")
-            if end < start:
-                self.fail(
-                    f"interval {index} of tier {name!r} ends ({end:g} s) before it begins ({start:g} s)", position
-                )
-            intervals.append(Interval(start, end, self.string(f"the label of interval {index} of tier {name!r}")[0]))
-        return Tier(name, tuple(intervals), tuple(points), "point" if kind == "TextTier" else "interval")
-
-
 def _overlaps(grid: TextGrid) -> list[str]:
     """Tiers whose intervals overlap, which leaves the labels usable; the fast path passes such tiers on."""
     warnings = []
     for tier in grid.tiers:
         pairs = zip(tier.intervals, tier.intervals[1:], strict=False)
-        overlaps = sum(one.end - following.start > TIME_TOLERANCE_SECONDS for one, following in pairs)
+        overlaps = sum(before.end - after.start > TIME_TOLERANCE_SECONDS for before, after in pairs)
         if overlaps:
             warnings.append(f"tier {tier.name!r}: {overlaps} intervals overlap the next one")
     return warnings
@@ -313,26 +165,6 @@ def _beyond_the_ends(grid: TextGrid) -> list[str]:
         if first < grid.xmin - TIME_TOLERANCE_SECONDS:
             warnings.append(f"tier {tier.name!r} begins at {first:g} s, before the TextGrid ({grid.xmin:g} s)")
     return warnings
-
-
-def _read_with_praat(path: Path) -> TextGrid:
-    """Binary and chronological TextGrids: Praat itself (parselmouth) rewrites them as text."""
-    import tempfile
-
-    try:
-        import parselmouth  # ty: ignore[import-not-found]
-    except ImportError as error:
-        raise MissingExtraError("parselmouth (for binary and chronological TextGrids)", "praat") from error
-    try:
-        data = parselmouth.Data.read(str(path))
-    except parselmouth.PraatError as error:
-        raise CorpusError(f"{path}: Praat cannot read this file ({str(error).splitlines()[0]})") from error
-    if data.class_name != "TextGrid":
-        raise CorpusError(f"{path}: not a TextGrid but a Praat object of class {data.class_name}")
-    with tempfile.TemporaryDirectory() as folder:
-        as_text = Path(folder) / "grid.TextGrid"
-        data.save(str(as_text))
-        return read_textgrid(as_text)
 
 
 def write_textgrid(

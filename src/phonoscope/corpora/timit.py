@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from phonoscope.corpora.recording import Recording, files_with
+from phonoscope.corpora.recording import AUDIO_SUFFIXES, Recording, files_with
 from phonoscope.corpora.textgrid import Interval, TextGrid, Tier, decode
 from phonoscope.errors import CorpusError
 
@@ -23,25 +23,28 @@ def detect(root: Path) -> bool:
     return any(_SPEAKER.match(path.parent.name) for path in files_with(root, (".phn",)))
 
 
-def recordings(root: Path, alignments: Path | None) -> Iterator[Recording]:
+def recordings(root: Path) -> Iterator[Recording]:
     """Yield the recordings of all speakers; sex is the first letter of the speaker's name.
 
     A recording is the ``.WAV`` (NIST SPHERE) beside the PHN file, or ``X.WAV.wav``, its conversion, where that exists.
     """
-    for alignment in files_with(alignments or root, (".phn",)):
-        home = root / alignment.parent.relative_to(alignments or root)
-        beside = {path.name.casefold(): path for path in home.iterdir()} if home.is_dir() else {}
-        stem = alignment.stem.casefold()
-        names = (f"{stem}.wav.wav", f"{stem}.wav", f"{stem}.flac", f"{stem}.sph")
-        audio = next((beside[name] for name in names if name in beside), home / f"{alignment.stem}.WAV")
-        speaker = alignment.parent.name
-        known = _SPEAKER.match(speaker) is not None
-        text = beside.get(f"{stem}.txt")
+    files: dict[tuple[Path, str], dict[str, Path]] = {}
+    for path in files_with(root, (*AUDIO_SUFFIXES, ".phn", ".txt")):
+        stem, _, suffix = path.name.casefold().partition(".")
+        files.setdefault((path.parent, stem), {})[suffix] = path
+    for (folder, _), beside in files.items():
+        alignment, text = beside.get("phn"), beside.get("txt")
+        audio = next((beside[suffix] for suffix in ("wav.wav", "wav", "flac", "sph") if suffix in beside), None)
+        if audio is None:
+            if alignment is None:
+                continue
+            audio = alignment.with_suffix(".WAV")
+        known = _SPEAKER.match(folder.name) is not None
         yield Recording(
-            audio=audio,
-            alignment=alignment,
-            speaker=speaker.upper() if known else None,
-            sex=speaker[0].lower() if known else None,
+            audio,
+            alignment,
+            speaker=folder.name.upper() if known else None,
+            sex=folder.name[0].lower() if known else None,
             transcript=re.sub(r"^\s*\d+\s+\d+\s+", "", decode(text.read_bytes())[0]).strip() if text else None,
         )
 

@@ -13,10 +13,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from phonoscope.attribution import explain
-from phonoscope.attribution.targets import Target
 from phonoscope.axes import cell_edges
-from phonoscope.classifier import Classifier
 from phonoscope.errors import AttributionError
 from phonoscope.evidence.similarity import mean_where, rank_correlations
 from phonoscope.judgement.bootstrap import PerToken, bootstrap_interval
@@ -27,8 +24,8 @@ def common_bands(maps: Sequence[xr.DataArray]) -> np.ndarray:
     """Edges in Hz of the bands of the coarsest of several maps, up to where the lowest of them ends."""
     if not maps:
         raise AttributionError("there are no maps to find common bands of")
-    top = min(float(one.attrs["max_hz"]) for one in maps)
-    coarsest = max(maps, key=lambda one: top / one.sizes["frequency"])
+    top = min(float(each.attrs["max_hz"]) for each in maps)
+    coarsest = max(maps, key=lambda each: top / each.sizes["frequency"])
     edges = band_edges(coarsest)
     return np.append(edges[edges < top - 1e-6], top)
 
@@ -136,66 +133,30 @@ def method_agreement(
     if len(maps) < 2:
         raise AttributionError("agreement needs at least two maps")
     edges = common_bands(list(maps.values())) if edges is None else edges
-    profiles = {name: band_profiles(one, edges) for name, one in maps.items()}
+    profiles = {name: band_profiles(of_name, edges) for name, of_name in maps.items()}
     rows = []
     for a, b in combinations(maps, 2):
         _require_same_tokens(maps[a], maps[b])
         table = token_agreement(profiles[a], profiles[b], classes)
         values = table["agreement"].to_numpy()
-        found = bootstrap_interval(lambda w, v=values: w @ v / w.sum(1), len(values), clusters, seed=seed)
-        columns = {"a": a, "b": b, "agreement": found.estimate, "low": found.low, "high": found.high}
+        mean = bootstrap_interval(lambda w, v=values: w @ v / w.sum(1), len(values), clusters, seed=seed)
+        columns = {"a": a, "b": b, "agreement": mean.estimate, "low": mean.low, "high": mean.high}
         columns |= {name: float(table[name].mean()) for name in ("same_class", "other_class")}
-        rows.append(columns | {"n": len(values), "unit": found.unit, "n_units": found.n_units})
+        rows.append(columns | {"n": len(values), "unit": mean.unit, "n_units": mean.n_units})
     return pd.DataFrame(rows)
-
-
-def classifier_agreement(
-    classifiers: Mapping[str, Classifier],
-    waveforms: Sequence[np.ndarray],
-    method: str,
-    *,
-    target: Target = "true",
-    true_labels: Sequence[str] | None = None,
-    classes: PerToken | None = None,
-    clusters: pd.DataFrame | PerToken | None = None,
-    reference: Sequence[np.ndarray] | None = None,
-    context_seconds: float = 0.0,
-    seed: int = 0,
-) -> pd.DataFrame:
-    """Agreement of the maps of several classifiers (seeds, folds) of the same tokens; see `method_agreement`.
-
-    The target must not follow each classifier's own decision, or different questions would be compared.
-
-    Raises
-    ------
-    AttributionError
-        If the target is ``predicted``, or a class of each token is neither given nor told by ``true_labels``.
-    """
-    if isinstance(target, str) and target == "predicted":
-        raise AttributionError("classifiers decide differently: compare maps of one target, e.g. target='true'")
-    classes = true_labels if classes is None else classes
-    if classes is None:
-        raise AttributionError("say the class of each token: pass true_labels= or classes=")
-    maps = {
-        name: explain(
-            one,
-            waveforms,
-            target,
-            method,
-            true_labels=true_labels,
-            reference=reference,
-            context_seconds=context_seconds,
-            seed=seed,
-        )
-        for name, one in classifiers.items()
-    }
-    return method_agreement(maps, classes, clusters, seed=seed)
 
 
 def class_specificity(maps: xr.DataArray, classes: PerToken, clusters: pd.DataFrame | PerToken | None = None) -> float:
     """Mean Pearson correlation between the mean profiles of classes: near 1 means that maps do not tell them apart.
 
     NaN for fewer than two classes.
+
+    Parameters
+    ----------
+    maps
+        Dims (token, frequency, time).
+    classes, clusters
+        Class of each token; what is resampled (see `resampling_unit`).
     """
     table = class_profiles(profile(maps), classes, clusters, n_bootstrap=2)
     return float(profile_correlations(table).attrs["mean_r"]) if len(table) else float("nan")

@@ -14,7 +14,16 @@ from torch import Tensor
 
 from phonoscope.attribution.method import Batch
 from phonoscope.errors import AttributionError
-from phonoscope.evidence.case import LEAST_CHANGE, Answers, Case, ask, generators, per_token
+from phonoscope.evidence.case import (
+    LEAST_CHANGE,
+    Case,
+    Scores,
+    classify,
+    classify_each,
+    generators,
+    per_token,
+    unravelled,
+)
 from phonoscope.evidence.regions import choose_null, ranks, spread
 from phonoscope.modules import evaluation_mode
 
@@ -22,7 +31,7 @@ BEST_AREA = 0.2
 _PURPOSE = 2
 
 
-def masked_answers(
+def masked_scores(
     case: Case,
     maps: xr.DataArray,
     *,
@@ -36,6 +45,19 @@ def masked_answers(
     The mask m is the positive part of the map over its maximum, one a token, on the cells of the network's input:
     ``x_in = m · x + (1 − m) · neutral`` and ``x_out = (1 − m) · x + m · neutral``. A second mask is 1 on the best
     ``area`` of the input and 0 elsewhere, so that methods with fat and with thin maps are compared on the same area.
+
+    Parameters
+    ----------
+    maps
+        Signed, dims (token, frequency, time), of the tokens of the case.
+    area
+        Share of the input that the second mask keeps.
+    draws
+        Maps by chance.
+    chance
+        ``moved`` or ``shuffled``.
+    neutral
+        Baseline put in the place of what is masked; see `spaces.BASELINES`.
 
     Returns
     -------
@@ -78,18 +100,16 @@ def _table(
 ) -> list[pd.DataFrame]:
     kinds, draws, count = masks.shape[:3]
     shape = (2, kinds, draws, count)  # masked in, masked out
-    flat = torch.from_numpy(masks.reshape(-1, *masks.shape[3:])).to(examples)
-    every = torch.arange(count, device=examples.device)
+    on_device = torch.from_numpy(masks).to(examples)
 
     def make(part: slice) -> tuple[Tensor, Tensor]:
-        index = np.arange(part.start, part.stop)
-        side, _, _, row = (torch.from_numpy(i).to(every) for i in np.unravel_index(index, shape))
-        mask = flat[torch.from_numpy(index % len(flat)).to(every)][:, None]
+        side, kind, draw, row = unravelled(part, shape, examples.device)
+        mask = on_device[kind, draw, row][:, None]
         keep = torch.where(side.view(-1, 1, 1, 1) == 0, mask, 1 - mask)
         return keep * examples[row] + (1 - keep) * neutral[row], row
 
-    whole = ask(case, batch, count, lambda part: (examples[part].clone(), every[part]))
-    found = Answers(*(a.reshape(shape) for a in ask(case, batch, int(np.prod(shape)), make)))
+    whole = classify_each(case, batch, examples)
+    masked = Scores(*(a.reshape(shape) for a in classify(case, batch, int(np.prod(shape)), make)))
     return [
         per_token(
             case,
@@ -98,9 +118,9 @@ def _table(
                 "mask": name,
                 "draw": draw,
                 "probability": whole.probability,
-                "probability_in": found.probability[0, kind, draw],
-                "probability_out": found.probability[1, kind, draw],
-                "same": found.winner[0, kind, draw] == whole.winner,
+                "probability_in": masked.probability[0, kind, draw],
+                "probability_out": masked.probability[1, kind, draw],
+                "same": masked.winner[0, kind, draw] == whole.winner,
             },
         )
         for kind, name in enumerate(("soft", "best"))
@@ -108,8 +128,8 @@ def _table(
     ]
 
 
-def audio_measures(answers: pd.DataFrame) -> pd.DataFrame:
-    """Measures of each token from `masked_answers`; their means over tokens are the published numbers.
+def audio_measures(scores: pd.DataFrame) -> pd.DataFrame:
+    """Measures of each token from `masked_scores`; their means over tokens are the published numbers.
 
     With p, p_in and p_out the probabilities of the target (Chattopadhay et al. 2018; Zhang et al. 2024; Parekh et al.
     2022; Paissan et al. 2024): ``ai`` = 100 · [p_in > p], ``ad`` = 100 · max(0, p − p_in) / p, ``ag`` = 100 ·
@@ -121,16 +141,16 @@ def audio_measures(answers: pd.DataFrame) -> pd.DataFrame:
         ``token, target, mask, draw`` and one column a measure.
     """
     p, inside, outside = (
-        answers[name].to_numpy(dtype=float) for name in ("probability", "probability_in", "probability_out")
+        scores[name].to_numpy(dtype=float) for name in ("probability", "probability_in", "probability_out")
     )
     gain = inside - p
-    table = answers[["token", "target", "mask", "draw"]].copy()
+    table = scores[["token", "target", "mask", "draw"]].copy()
     # A probability of one cannot grow, and one of zero cannot fall.
     table["ai"] = 100.0 * (gain > LEAST_CHANGE)
     table["ad"] = 100.0 * np.divide(np.maximum(-gain, 0.0), p, out=np.zeros_like(p), where=p > 0)
     table["ag"] = 100.0 * np.divide(np.maximum(gain, 0.0), 1 - p, out=np.zeros_like(p), where=p < 1 - LEAST_CHANGE)
     table["ff"] = p - outside
-    table["fid-in"] = answers["same"].to_numpy(dtype=float)
+    table["fid-in"] = scores["same"].to_numpy(dtype=float)
     return table
 
 
@@ -144,8 +164,8 @@ def shape_measures(case: Case, maps: xr.DataArray) -> pd.DataFrame:
     tables = []
     for rows, batch in case.batches():
         scores = np.abs(spread(maps, case, batch, rows)).reshape(batch.inputs.shape[0], -1)
-        own = [one[~np.isnan(one)] for one in scores]
-        columns = {"sps": [gini(one) for one in own], "comp": [entropy(one) for one in own]}
+        cells = [values[~np.isnan(values)] for values in scores]
+        columns = {"sps": [gini(values) for values in cells], "comp": [entropy(values) for values in cells]}
         tables.append(per_token(case, rows, columns))
     return pd.concat(tables, ignore_index=True)
 

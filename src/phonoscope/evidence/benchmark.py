@@ -14,8 +14,9 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from phonoscope.attribution import RECOMMENDED, explain, methods
-from phonoscope.attribution.method import parse_method
+from phonoscope.attribution import RECOMMENDED, explain
+from phonoscope.attribution import methods as known_methods
+from phonoscope.attribution.method_spec import parse_method
 from phonoscope.classifier import Classifier
 from phonoscope.errors import AttributionError, ExperimentError
 from phonoscope.evidence.causal import Learner, learn
@@ -118,7 +119,7 @@ def run_benchmark(
     networks: Sequence[str] = NETWORKS,
     seeds: int = SEEDS,
     classes: Sequence[int] = (2,),
-    methods_asked: Sequence[str] | None = None,
+    methods: Sequence[str] | None = None,
     peers: bool = True,
     sizes: Sizes = FULL,
     workers: int = 2,
@@ -134,7 +135,7 @@ def run_benchmark(
         How many; 0, 1, 2 …
     classes
         2, 5 or both; five where the cue comes in five places.
-    methods_asked
+    methods
         As `explain` takes them; `METHODS` by default.
     peers
         Also run other libraries where they can be imported.
@@ -155,17 +156,17 @@ def run_benchmark(
         for network, cue, number, seed in product(reversed(networks), cues, classes, range(seeds))
         if _comes_in(cue, number)
     ]
-    asked, absent = available(methods_asked)
+    wanted, absent = available(methods)
     names, missing = importable_peers() if peers else ([], {})
     unknown = [name for name in cues if name not in ALL_CUES] + [name for name in networks if name not in NAMES]
     if unknown:
         raise ExperimentError(
             f"{', '.join(unknown)} cannot be run; cues are {', '.join(ALL_CUES)}, networks {', '.join(NAMES)}"
         )
-    if not cells or not asked:
+    if not cells or not wanted:
         raise ExperimentError("there is nothing to run: name at least one cue, network, seed and known method")
     rows: list[dict[str, Any]] = []
-    for done, result in enumerate(_each(cells, asked, names, sizes, workers), start=1):
+    for done, result in enumerate(_each(cells, wanted, names, sizes, workers), start=1):
         rows += result
         if progress is not None:
             progress(done, len(cells))
@@ -174,12 +175,12 @@ def run_benchmark(
     return Benchmark(table, absent | missing)
 
 
-def available(asked: Sequence[str] | None = None) -> tuple[list[str], dict[str, str]]:
+def available(methods: Sequence[str] | None = None) -> tuple[list[str], dict[str, str]]:
     """Methods that `explain` knows, of those asked for, and the others with the reason."""
-    known = methods()
-    wanted = list(METHODS if asked is None else asked)
-    found = [method for method in wanted if method.partition("(")[0].strip() in known]
-    return found, {method: "explain() does not know it" for method in wanted if method not in found}
+    known = known_methods()
+    wanted = list(METHODS if methods is None else methods)
+    runnable = [method for method in wanted if method.partition("(")[0].strip() in known]
+    return runnable, {method: "explain() does not know it" for method in wanted if method not in runnable}
 
 
 def _comes_in(cue: str, classes: int) -> bool:
@@ -187,15 +188,15 @@ def _comes_in(cue: str, classes: int) -> bool:
 
 
 def _each(
-    cells: Sequence[Cell], asked: Sequence[str], peers: Sequence[str], sizes: Sizes, workers: int
+    cells: Sequence[Cell], methods: Sequence[str], peers: Sequence[str], sizes: Sizes, workers: int
 ) -> Iterable[list[dict[str, Any]]]:
     if workers <= 1:
         for cell in cells:
-            yield run_cell(cell, asked, peers, sizes)
+            yield run_cell(cell, methods, peers, sizes)
         return
     # New interpreters: a fork of a process that has used torch's threads may hang.
     with ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"), _one_thread) as pool:
-        for future in as_completed([pool.submit(run_cell, cell, asked, peers, sizes) for cell in cells]):
+        for future in as_completed([pool.submit(run_cell, cell, methods, peers, sizes) for cell in cells]):
             yield future.result()
 
 
@@ -205,8 +206,25 @@ def _one_thread() -> None:
     torch.set_num_threads(1)
 
 
-def run_cell(cell: Cell, asked: Sequence[str], peers: Sequence[str] = (), sizes: Sizes = FULL) -> list[dict[str, Any]]:
-    """Train the network of a cell, check what it has learnt, and score every method on tokens it got right."""
+def run_cell(
+    cell: Cell, methods: Sequence[str], peers: Sequence[str] = (), sizes: Sizes = FULL
+) -> list[dict[str, Any]]:
+    """Train the network of a cell, check what it has learnt, and score every method on tokens it got right.
+
+    Parameters
+    ----------
+    cell
+        Cue, network and seed.
+    methods, peers
+        As `explain` takes them; names of `PEERS`.
+    sizes
+        Tokens and epochs.
+
+    Returns
+    -------
+    list of dict
+        A row of the table for every method, peer and bound.
+    """
     started = time.perf_counter()
     learner = learn(
         cell.cue, cell.network, classes=cell.classes, seed=cell.seed, n_train=sizes.n_train, n_test=sizes.n_test,
@@ -218,7 +236,7 @@ def run_cell(cell: Cell, asked: Sequence[str], peers: Sequence[str] = (), sizes:
         "causal": check.following, "accuracy": check.accuracy, "epochs": learner.epochs,
         "train_seconds": time.perf_counter() - started,
     }  # fmt: skip
-    kinds = {**dict.fromkeys(asked, "method"), **dict.fromkeys(peers, "peer"), **dict.fromkeys(BOUNDS, "bound")}
+    kinds = {**dict.fromkeys(methods, "method"), **dict.fromkeys(peers, "peer"), **dict.fromkeys(BOUNDS, "bound")}
     count = round(sizes.n_explained * _FEWER_TOKENS.get(cell.network, 1.0))
     chosen = check.tokens[:count]
     if not check.learnt or check.used is None or len(chosen) < _FEW_TO_SCORE:
@@ -243,6 +261,15 @@ def run_cell(cell: Cell, asked: Sequence[str], peers: Sequence[str] = (), sizes:
 
 def summarise(maps: xr.DataArray, truth: Sequence[Truth], energy: xr.DataArray) -> dict[str, float]:
     """Mean scores over tokens; see `score_maps`.
+
+    Parameters
+    ----------
+    maps
+        Dims (token, frequency, time).
+    truth
+        One a token.
+    energy
+        The tokens' own spectrograms, not negative.
 
     ``mass_positive`` counts evidence for the class only, ``mass_present`` asks for it where the cue *is* (NaN where the
     class is told by absence).
@@ -274,9 +301,9 @@ def _maps(name: str, kind: str, learner: Learner, chosen: np.ndarray, energy: xr
 
 
 def input_energy(classifier: Classifier, waveforms: Sequence[np.ndarray]) -> xr.DataArray:
-    """Level of each cell of the spectrogram above the front end's floor, dB: what a picture of the sound shows."""
+    """Each cell of the front end's picture above its floor, in its unit: what a picture of the sound shows."""
     outputs = classifier.front_end(*pad_waveforms(waveforms))[:, 0].numpy()
-    floor = -float(classifier.front_end.config().get("range_db", -outputs.min()))
+    floor = outputs.min() if classifier.front_end.floor is None else classifier.front_end.floor
     return on_input_grid(classifier, np.maximum(outputs - floor, 0.0), waveforms, method=ENERGY)
 
 
@@ -288,13 +315,13 @@ def planted_difference(learner: Learner, chosen: np.ndarray) -> xr.DataArray:
     corpus, cue = learner.test, learner.check.used or 0
     n_classes = len(corpus.labels)
     waveforms = [corpus.waveforms[token] for token in chosen]
-    own = learner.classifier.front_end(*pad_waveforms(waveforms))
+    pictures = learner.classifier.front_end(*pad_waveforms(waveforms))
     total = 0.0
     for step in range(1, n_classes):
         other = corpus.classes.copy()
         other[:, cue] = (other[:, cue] + step) % n_classes
         twins = corpus.twins(other)
-        total = total + (learner.classifier.front_end(*pad_waveforms([twins[k] for k in chosen])) - own).abs()
+        total = total + (learner.classifier.front_end(*pad_waveforms([twins[k] for k in chosen])) - pictures).abs()
     values = np.asarray(total)[:, 0] / (n_classes - 1)
     return on_input_grid(learner.classifier, values, waveforms, method=CEILING)
 
@@ -305,6 +332,13 @@ def ranking(table: pd.DataFrame, *, n_bootstrap: int = 2000, seed: int = 0) -> p
     Localisation of a cell is ``(mass − null) / (1 − null)``: 0 is what a map that says nothing scores, 1 a map with
     all of its evidence where the cue is. A method that does not suit a network counts 0 there. Cells whose cue was not
     learnt are left out for all methods alike.
+
+    Parameters
+    ----------
+    table
+        Of `run_benchmark`.
+    n_bootstrap, seed
+        Of the intervals over cells.
 
     Returns
     -------
@@ -346,11 +380,13 @@ def check_recommended(ranked: pd.DataFrame) -> None:
     ExperimentError
         If it does not, or was not run.
     """
-    own = ranked[[parse_method(m).name == RECOMMENDED for m in ranked["method"].where(ranked["kind"] == "method", "-")]]
+    ours = ranked[
+        [parse_method(m).name == RECOMMENDED for m in ranked["method"].where(ranked["kind"] == "method", "-")]
+    ]
     peers = ranked[ranked["kind"] == "peer"]
-    if own.empty or peers.empty:
+    if ours.empty or peers.empty:
         raise ExperimentError(f"{RECOMMENDED} and the methods of other libraries must both be run to be compared")
-    best, peer = own.iloc[0], peers.iloc[0]
+    best, peer = ours.iloc[0], peers.iloc[0]
     if not best["localisation"] > peer["localisation"]:
         raise ExperimentError(
             f"{best['method']} finds planted cues no better ({best['localisation']:.2f}) than {peer['method']} "
@@ -368,10 +404,10 @@ def to_json_object(benchmark: Benchmark) -> dict[str, Any]:
     ranked = ranking(benchmark.table)
     names = ["method", "cue", "classes", "network", "seed", "mass", "null", "energy", "auc", "pointing", "error_hz",
              "learnt", "causal"]  # fmt: skip
-    own = ranked[ranked["kind"] == "method"]
+    ours = ranked[ranked["kind"] == "method"]
     unlearnt = benchmark.table[~benchmark.table["learnt"].astype(bool)]
     return {
-        "ranking": own["method"].tolist(),
+        "ranking": ours["method"].tolist(),
         "peers": ranked.loc[ranked["kind"] == "peer", "method"].tolist(),
         "localisation": _records(ranked),
         "not_learnt": _records(unlearnt[["cue", "classes", "network", "seed", "causal"]].drop_duplicates()),

@@ -9,18 +9,20 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 import torch
+import xarray as xr
 from torch import Tensor
 
-from phonoscope.attribution.explain import PREPARED_ON_TOKENS
-from phonoscope.attribution.method import Batch, Method, Prepared, Setting, make_batch, parse_method, prepare_method
+from phonoscope.attribution import explain
+from phonoscope.attribution.method import Batch, Prepared, Setting, make_batch, prepare_method
+from phonoscope.attribution.method_spec import parse_method
 from phonoscope.attribution.passes import portions
-from phonoscope.attribution.reference import Reference
-from phonoscope.attribution.registry import METHODS
+from phonoscope.attribution.registry import METHODS, Method
 from phonoscope.attribution.spaces import Space, choose_space
 from phonoscope.attribution.targets import Target, resolve_targets
 from phonoscope.classifier import Classifier
 from phonoscope.errors import AttributionError
 from phonoscope.modules import evaluation_mode
+from phonoscope.reference import choose_reference
 
 BATCH_SIZE = 32
 # A change of probability below this is rounding: convolutions of larger batches sum in another order.
@@ -50,6 +52,8 @@ class Case:
         to the tokens or the network.
     space
         Where inputs are changed: the network's picture; for networks that take waveforms, an exact STFT.
+    target, true_labels, reference
+        As they were given, for other maps of the same tokens.
     """
 
     setting: Setting
@@ -60,9 +64,32 @@ class Case:
     logits: Tensor
     weights: Tensor
     space: Space
+    target: Target
+    true_labels: tuple[str, ...] | None
+    reference: Sequence[np.ndarray] | None
 
     def __len__(self) -> int:
         return len(self.waveforms)
+
+    @property
+    def classes(self) -> np.ndarray:
+        """Class of each token: its true one, or what is explained in it where that is not known."""
+        return self.targets if self.true_labels is None else np.asarray(self.true_labels, dtype=object)
+
+    def explain(self, method: str) -> xr.DataArray:
+        """Make maps of all tokens for the same targets; see `phonoscope.explain`."""
+        classifier = self.setting.classifier
+        return explain(
+            classifier,
+            self.waveforms,
+            self.target,
+            method,
+            true_labels=self.true_labels,
+            tokens=self.names.tolist(),
+            reference=self.reference,
+            context_seconds=self.context / classifier.sample_rate,
+            seed=self.setting.seed,
+        )
 
     def some(self, most: int) -> tuple[np.ndarray, Case]:
         """At most so many tokens, evenly picked: their positions (k,), and the case of them alone."""
@@ -74,6 +101,7 @@ class Case:
             targets=self.targets[rows],
             logits=self.logits[rows],
             weights=self.weights[rows],
+            true_labels=None if self.true_labels is None else tuple(self.true_labels[i] for i in rows),
         )
         return rows, picked
 
@@ -104,10 +132,14 @@ def open_case(
     tokens: Sequence[str] | None = None,
     context_seconds: float = 0.0,
     reference: Sequence[np.ndarray] | None = None,
-    layer: str | None = None,
     seed: int = 0,
 ) -> Case:
-    """Make a case; the parameters are those of `explain`.
+    """Make a case.
+
+    Parameters
+    ----------
+    classifier, waveforms, target, true_labels, tokens, context_seconds, reference, seed
+        As in `explain`.
 
     Raises
     ------
@@ -131,16 +163,39 @@ def open_case(
     logits = torch.from_numpy(classifier.logits(alone)).to(classifier.device)
     weights = targets.weights(logits)
     with evaluation_mode(classifier):
-        few = slice(0, PREPARED_ON_TOKENS)
-        first = fixed_batch(classifier, sounds[few], context, weights[few])
-        setting = Setting(classifier, first, layer, Reference(classifier, reference or alone), seed)
+        setting = Setting(classifier, choose_reference(classifier, reference), seed)
         space = choose_space(setting, "auto")
     named = np.asarray(targets.named(logits), dtype=object)
-    return Case(setting, sounds, context, np.asarray(names, dtype=object), named, logits, weights, space)
+    labels = None if true_labels is None else tuple(true_labels)
+    return Case(
+        setting,
+        sounds,
+        context,
+        np.asarray(names, dtype=object),
+        named,
+        logits,
+        weights,
+        space,
+        target,
+        labels,
+        reference,
+    )
 
 
 def fixed_batch(classifier: Classifier, waveforms: Sequence[np.ndarray], context: int, weights: Tensor) -> Batch:
-    """Tokens to explain together, with the target's weights (batch, classes) fixed."""
+    """Tokens to explain together, with the target's weights fixed.
+
+    Parameters
+    ----------
+    classifier
+        Makes the network's inputs.
+    waveforms
+        1-D arrays with their context.
+    context
+        Samples before and after each token.
+    weights
+        Of the logits, shape (batch, classes).
+    """
     return make_batch(classifier, waveforms, context, lambda _logits: weights)
 
 
@@ -151,11 +206,19 @@ def map_values(prepared: Prepared, batch: Batch) -> np.ndarray:
 
 
 def generators(case: Case, batch: Batch, purpose: int) -> list[np.random.Generator]:
-    """One stream of random numbers a token: it depends on the seed, the token's samples and the purpose alone."""
+    """One stream of random numbers a token: it depends on the seed, the token's samples and the purpose alone.
+
+    Parameters
+    ----------
+    batch
+        Tokens of the case.
+    purpose
+        A number of whoever draws, so that no two draw the same.
+    """
     return [np.random.default_rng((case.setting.seed, purpose, seed)) for seed in batch.seeds]
 
 
-class Answers(NamedTuple):
+class Scores(NamedTuple):
     """What the network says: target's logit, its probability (one softmax), and the winning class, each (n,)."""
 
     logit: np.ndarray
@@ -163,7 +226,7 @@ class Answers(NamedTuple):
     winner: np.ndarray
 
 
-def read_answers(logits: Tensor, weights: Tensor) -> Answers:
+def read_scores(logits: Tensor, weights: Tensor) -> Scores:
     """Read logits (n, classes) for a target's weights (n, classes).
 
     The probability of a class is its softmax over all classes; that of a contrast, the softmax over its two classes.
@@ -172,15 +235,19 @@ def read_answers(logits: Tensor, weights: Tensor) -> Answers:
     logit = (logits * weights).sum(1)
     of_class = (logits.softmax(1) * weights).sum(1)
     probability = torch.where((weights < 0).any(1), logit.sigmoid(), of_class)
-    return Answers(logit.cpu().numpy(), probability.cpu().numpy(), logits.argmax(1).cpu().numpy())
+    return Scores(logit.cpu().numpy(), probability.cpu().numpy(), logits.argmax(1).cpu().numpy())
 
 
 @torch.no_grad()
-def ask(case: Case, batch: Batch, count: int, make: Callable[[slice], tuple[Tensor, Tensor]]) -> Answers:
+def classify(case: Case, batch: Batch, count: int, make: Callable[[slice], tuple[Tensor, Tensor]]) -> Scores:
     """Put changed examples through the network, as many at a time as fit the memory.
 
     Parameters
     ----------
+    batch
+        Tokens of the case.
+    count
+        Number of examples.
     make
         From a slice of 0…count to examples and the row in the batch that each comes from; the examples are its own
         (the network may work in place).
@@ -192,9 +259,28 @@ def ask(case: Case, batch: Batch, count: int, make: Callable[[slice], tuple[Tens
         examples, rows = make(part)
         logits.append(forward(examples, rows))
         owners.append(rows)
-    return read_answers(torch.cat(logits), weights[torch.cat(owners)])
+    return read_scores(torch.cat(logits), weights[torch.cat(owners)])
+
+
+def classify_each(case: Case, batch: Batch, examples: Tensor) -> Scores:
+    """Scores of examples as they are, one a token of the batch."""
+    rows = torch.arange(len(examples), device=examples.device)
+    return classify(case, batch, len(examples), lambda part: (examples[part].clone(), rows[part]))
+
+
+def unravelled(part: slice, shape: tuple[int, ...], device: torch.device) -> list[Tensor]:
+    """Indices along each axis of the elements of a part of a flattened array of this shape."""
+    return [torch.from_numpy(i).to(device) for i in np.unravel_index(np.arange(part.start, part.stop), shape)]
 
 
 def per_token(case: Case, rows: slice, columns: Mapping[str, object]) -> pd.DataFrame:
-    """Rows of a table of tokens: names and targets beside the columns."""
+    """Rows of a table of tokens: names and targets beside the columns.
+
+    Parameters
+    ----------
+    rows
+        Those of the batch.
+    columns
+        One value a token, or one for all.
+    """
     return pd.DataFrame({"token": case.names[rows], "target": case.targets[rows], **columns})

@@ -153,22 +153,22 @@ def _slopes(
             return (weights * x * y).sum(axis=1) / (weights * x * x).sum(axis=1)
 
     once = np.ones((1, len(formant)))
-    found = bootstrap_interval(lambda w: slope(peaks, w), len(formant), clusters, n_bootstrap=n_bootstrap, seed=seed)
+    interval = bootstrap_interval(lambda w: slope(peaks, w), len(formant), clusters, n_bootstrap=n_bootstrap, seed=seed)
     control = float(slope(follows, once)[0])
     random = np.random.default_rng(seed)
     fixed = np.mean([slope(peaks[_repaired(groups, random)], once)[0] for _ in range(_REPAIRINGS)])
     spread = float(np.sqrt(np.mean((formant - (formant @ member / member.sum(axis=0))[groups]) ** 2)))
     return {
-        "slope": found.estimate,
-        "low": found.low,
-        "high": found.high,
+        "slope": interval.estimate,
+        "low": interval.low,
+        "high": interval.high,
         "control_follows": control,
         "control_fixed": float(fixed),
         "formant_sd": spread,
         "n": len(formant),
-        "n_units": found.n_units,
-        "unit": found.unit,
-        "verdict": _verdict(found.low, found.high, control),
+        "n_units": interval.n_units,
+        "unit": interval.unit,
+        "verdict": _verdict(interval.low, interval.high, control),
     }
 
 

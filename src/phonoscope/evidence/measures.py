@@ -1,311 +1,285 @@
-"""All measures of how far a map deserves belief, in one place: direction, range, chance level, what each can show."""
+"""All measures of how far a map deserves belief, one function each, with what each can show."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from functools import partial
 from typing import Literal
 
-from phonoscope.errors import PhonoscopeError
+import numpy as np
+import pandas as pd
+
+from phonoscope.attribution.method_spec import parse_method
+from phonoscope.errors import AttributionError
+from phonoscope.evidence.agreement import causal_agreement, class_specificity
+from phonoscope.evidence.audio_measures import audio_measures, masked_scores, shape_measures
+from phonoscope.evidence.measure import Measure, NotMeasuredError, PooledValue, TokenValues, Trial
+from phonoscope.evidence.perturbation_curves import curve_areas, perturbation_curves
+from phonoscope.evidence.randomisation import Randomised, parameter_randomisation
+from phonoscope.evidence.sanity import infidelity, max_sensitivity
+from phonoscope.registry import Registry
+
+TRAININGS = "classifier-agreement"
 
 
-@dataclass(frozen=True)
-class Measure:
-    """One measure.
+def _agreement(trial: Trial) -> pd.DataFrame:
+    given = trial.causal
+    name = given if isinstance(given, str) else str(given.attrs.get("method", ""))
+    if name == str(parse_method(trial.method)):
+        raise NotMeasuredError("this method is the one that others are compared with")
+    causal = trial.case.explain(given) if isinstance(given, str) else given
+    return causal_agreement(trial.maps, causal, trial.case.classes)
 
-    Parameters
-    ----------
-    name, title
-        As in tables, and in words.
-    better
-        Whether ``higher`` or ``lower`` values are better, or ``neither``.
-    low, high
-        Ends of its range; None where there is none.
-    units
-        Of its values.
-    chance
-        What it is compared with, in words; empty where it has no chance level.
-    shows
-        One sentence: what it can and cannot show.
-    source
-        Where it is defined.
-    """
 
-    name: str
-    title: str
-    better: Literal["higher", "lower", "neither"]
-    low: float | None
-    high: float | None
-    units: str
-    chance: str
-    shows: str
-    source: str
+def _causal(trial: Trial, *, others: str) -> TokenValues:
+    table = trial.shared(_agreement)
+    return TokenValues(table["agreement"], table[others])
+
+
+def curves(trial: Trial) -> pd.DataFrame:
+    """Curves of deletion and insertion; see `perturbation_curves`."""
+    return perturbation_curves(trial.case, trial.maps, draws=trial.effort.draws, chance=trial.effort.chance)
+
+
+def _areas(trial: Trial) -> pd.DataFrame:
+    return curve_areas(trial.shared(curves))
+
+
+def _logit_area(trial: Trial, *, way: str) -> TokenValues:
+    areas = trial.shared(_areas)
+    return TokenValues(areas[f"{way}_gain_logit"], 0.0, over=areas["way_logit"].abs())
+
+
+def _probability_area(trial: Trial, *, way: str) -> TokenValues:
+    return TokenValues(trial.shared(_areas)[f"{way}_gain_probability"], 0.0)
+
+
+def _masks(trial: Trial) -> pd.DataFrame:
+    effort = trial.effort
+    return audio_measures(masked_scores(trial.case, trial.maps, draws=effort.draws, chance=effort.chance))
+
+
+def _masked_input(trial: Trial, *, name: str, mask: str) -> TokenValues:
+    table = trial.shared(_masks)
+    of_mask = table[table["mask"] == mask]
+    of_map = of_mask[of_mask["draw"] == 0].set_index("token")[name]
+    by_chance = of_mask[of_mask["draw"] > 0].groupby("token")[name].mean()
+    return TokenValues(of_map.loc[trial.case.names], by_chance.loc[trial.case.names])
+
+
+def _shapes(trial: Trial) -> pd.DataFrame:
+    return shape_measures(trial.case, trial.maps)
+
+
+def _shape(trial: Trial, *, name: str) -> TokenValues:
+    return TokenValues(trial.shared(_shapes)[name])
+
+
+def _infidelity(trial: Trial) -> TokenValues:
+    table = infidelity(trial.case, trial.maps, draws=trial.effort.changes, chance=trial.effort.chance)
+    return TokenValues(table["infidelity"], table["chance"])
+
+
+def _max_sensitivity(trial: Trial) -> TokenValues:
+    rows, case = trial.case.some(trial.effort.sanity_tokens)
+    table = max_sensitivity(case, trial.method, draws=trial.effort.disturbances)
+    return TokenValues(table["sensitivity"], rows=rows)
+
+
+def _randomised(trial: Trial) -> Randomised:
+    _, case = trial.case.some(trial.effort.sanity_tokens)
+    return parameter_randomisation(case, trial.method, networks=trial.effort.networks)
+
+
+def _randomisation(trial: Trial, *, kind: str) -> TokenValues:
+    rows, case = trial.case.some(trial.effort.sanity_tokens)
+    check = trial.shared(_randomised)
+    table = check.tokens[check.tokens["kind"] == kind].set_index("token").loc[case.names]
+    values = TokenValues(table["similarity"], table["unrelated"], rows=rows)
+    return values._replace(passes=check.passes, note=check.sentence) if kind == "signed" else values
+
+
+def _incompleteness(trial: Trial) -> TokenValues:
+    left = np.abs(trial.maps["incompleteness"].values.astype(float))
+    if not np.isfinite(left).any():
+        raise NotMeasuredError("the method does not promise what its maps sum to")
+    return TokenValues(left)
+
+
+def _class_similarity(trial: Trial) -> PooledValue:
+    value = class_specificity(trial.maps, trial.case.classes, trial.clusters)
+    return PooledValue(value, "" if np.isfinite(value) else "fewer than two classes, or a single band")
 
 
 _MOVED = "the same maps shifted to random places"
-_YEH = "Yeh et al. 2019"
-_LMAC = "Paissan et al. 2024 (L-MAC)"
+_OTHER_CLASSES = "profiles of tokens of other classes"
+_RANDOM_NETWORKS = "maps of unrelated tokens by networks with random weights"
+_SHARE = "share of the way from the token to the neutral input"
+_RHO = "rank correlation"
+_PETSIUK, _YEH, _LMAC = "Petsiuk et al. 2018", "Yeh et al. 2019", "Paissan et al. 2024 (L-MAC)"
+_ADEBAYO = "Adebayo et al. 2018, cascading randomisation"
 _CURVES = (
     "It shows whether the map finds what the network needs in this input; changed inputs are unlike speech, so some of "
     "what is lost is lost for that reason, which the same maps at other places lose too."
 )
-_MASK = "The mask is the positive part of the map over its maximum, so a map of few peaks keeps little of the input."
-_BEST = "The mask is the best 20 % of the area, so that fat and thin maps are compared alike."
-
-
-def _masked(
-    name: str,
-    title: str,
-    better: Literal["higher", "lower"],
-    bounds: tuple[float, float],
-    units: str,
-    shows: str,
-    source: str,
-) -> tuple[Measure, Measure]:
-    """Build a measure of masked inputs: with the soft mask, and with the best fifth."""
-    soft = Measure(name, title, better, *bounds, units, _MOVED, f"{shows} {_MASK}", source)
-    best = Measure(f"{name}-best", f"{title}, best 20 %", better, *bounds, units, _MOVED, f"{shows} {_BEST}", source)
-    return soft, best
-
-
-MEASURES: dict[str, Measure] = {
-    measure.name: measure
-    for measure in (
-        Measure(
-            "causal-agreement",
-            "agreement with band-stop filtering",
-            "higher",
-            -1.0,
-            1.0,
-            "rank correlation",
-            "profiles of tokens of other classes",
-            "It shows whether the map orders the bands of a token as filtering them out of the sound does; filtering "
-            "sees what is present, so evidence from a missing sound can disagree and be true.",
-            "Spearman's ρ over bands",
-        ),
-        Measure(
-            "causal-agreement-in-class",
-            "agreement with band-stop filtering, within the class",
-            "higher",
-            -1.0,
-            1.0,
-            "rank correlation",
-            "profiles of other tokens of the same class",
-            "It shows whether the map knows this token rather than its class; near chance it draws the class's picture "
-            "every time, which may still be a true picture of the class.",
-            "Spearman's ρ over bands",
-        ),
-        Measure(
-            "deletion",
-            "deletion, logit",
-            "higher",
-            None,
-            None,
-            "share of the way from the token to the neutral input",
-            _MOVED,
-            "Area between chance and the curve of the logit when the most important cells go first. " + _CURVES,
-            "Petsiuk et al. 2018; Samek et al. 2017",
-        ),
-        Measure(
-            "insertion",
-            "insertion, logit",
-            "higher",
-            None,
-            None,
-            "share of the way from the token to the neutral input",
-            _MOVED,
-            "Area between the curve of the logit when the most important cells come first, and chance. " + _CURVES,
-            "Petsiuk et al. 2018",
-        ),
-        Measure(
-            "deletion-probability",
-            "deletion, probability",
-            "higher",
-            -1.0,
-            1.0,
-            "probability",
-            _MOVED,
-            "As deletion, on the probability; a sure network hides what it loses until the decision turns.",
-            "Petsiuk et al. 2018",
-        ),
-        Measure(
-            "insertion-probability",
-            "insertion, probability",
-            "higher",
-            -1.0,
-            1.0,
-            "probability",
-            _MOVED,
-            "As insertion, on the probability; a sure network hides what it gains after the decision has turned.",
-            "Petsiuk et al. 2018",
-        ),
-        *_masked(
-            "ai",
-            "average increase (AI)",
-            "higher",
-            (0.0, 100.0),
-            "% of tokens",
-            "Share of tokens whose probability rises when the rest is made neutral; a rise counts whatever its size.",
-            f"Chattopadhay et al. 2018 (Grad-CAM++); {_LMAC}",
-        ),
-        *_masked(
-            "ad",
-            "average drop (AD)",
-            "lower",
-            (0.0, 100.0),
-            "% of the probability",
-            "What the probability loses when the rest is made neutral; a mask that keeps everything loses nothing.",
-            f"Chattopadhay et al. 2018 (Grad-CAM++); {_LMAC}",
-        ),
-        *_masked(
-            "ag",
-            "average gain (AG)",
-            "higher",
-            (0.0, 100.0),
-            "% of what was missing to certainty",
-            "What the probability gains when the rest is made neutral; small where the network is sure anyway.",
-            f"Zhang et al. 2024 (Opti-CAM); {_LMAC}",
-        ),
-        *_masked(
-            "ff",
-            "faithfulness on spectra (FF)",
-            "higher",
-            (-1.0, 1.0),
-            "probability",
-            "What the probability loses when the part is taken out; cues that stand in for each other hide the loss.",
-            f"Parekh et al. 2022 (L2I); {_LMAC}",
-        ),
-        *_masked(
-            "fid-in",
-            "input fidelity (Fid-In)",
-            "higher",
-            (0.0, 1.0),
-            "share of tokens",
-            "Share of tokens whose class stays the same on the part alone; it does not ask how sure the network is.",
-            _LMAC,
-        ),
-        Measure(
-            "sps",
-            "sparseness (SPS)",
-            "neither",
-            0.0,
-            1.0,
-            "Gini index",
-            "",
-            "It says how few cells hold the evidence of the map, not whether they are the right ones.",
-            f"Chalasani et al. 2020; {_LMAC}",
-        ),
-        Measure(
-            "comp",
-            "complexity (COMP)",
-            "neither",
-            0.0,
-            None,
-            "nat",
-            "",
-            "It says how evenly the map's evidence is spread, not whether it is in the right place.",
-            f"Bhatt et al. 2020; {_LMAC}",
-        ),
-        Measure(
-            "infidelity",
-            "infidelity",
-            "lower",
-            0.0,
-            1.0,
-            "share of the change",
-            _MOVED,
-            "It shows whether the map foretells what many small changes of the input do to the logit; it says little "
-            "about taking a cue away altogether, and it favours slopes, which foretell small changes best.",
-            f"{_YEH}, eq. 1 with the optimal scale, relative to an empty map",
-        ),
-        Measure(
-            "max-sensitivity",
-            "maximum sensitivity",
-            "lower",
-            0.0,
-            None,
-            "relative change of the map",
-            "",
-            "It shows whether maps of almost the same sound are almost the same; a map that never changes is perfect "
-            "here and worthless, so read it beside the others.",
-            f"{_YEH}, SENS_MAX, relative, by random search",
-        ),
-        Measure(
-            "randomisation",
-            "similarity after randomisation",
-            "lower",
-            -1.0,
-            1.0,
-            "rank correlation",
-            "maps of unrelated tokens by networks with random weights",
-            "Near chance the map depends on what the network has learnt; far above it shows the input, whatever the "
-            "network; passing does not show that the map is true.",
-            "Adebayo et al. 2018, cascading randomisation",
-        ),
-        Measure(
-            "randomisation-size",
-            "similarity after randomisation, absolute values",
-            "lower",
-            -1.0,
-            1.0,
-            "rank correlation",
-            "maps of unrelated tokens by networks with random weights",
-            "As randomisation, without the sign: far above chance, the size of a map's values shows the input, and "
-            "only their sign the network.",
-            "Adebayo et al. 2018, cascading randomisation",
-        ),
-        Measure(
-            "incompleteness",
-            "what the map leaves unexplained",
-            "lower",
-            0.0,
-            None,
-            "logit",
-            "",
-            "Difference between what the map should sum to and what it does; zero shows that nothing is lost in the "
-            "sum, not that it is shared out rightly.",
-            "Sundararajan et al. 2017, prop. 1",
-        ),
-        Measure(
-            "class-similarity",
-            "similarity of the classes' mean profiles",
-            "lower",
-            -1.0,
-            1.0,
-            "correlation",
-            "",
-            "Near 1 the maps of all classes look the same and cannot say what makes a class; classes that share a cue "
-            "are rightly alike.",
-            "Pearson's r between mean profiles, mean over pairs of classes",
-        ),
-        Measure(
-            "method-agreement",
-            "agreement of two methods",
-            "higher",
-            -1.0,
-            1.0,
-            "rank correlation",
-            "profiles of tokens of other classes",
-            "Methods that agree may err together; methods that disagree cannot all be right.",
-            "Krishna et al. 2022 (the disagreement problem)",
-        ),
-        Measure(
-            "classifier-agreement",
-            "agreement of two trainings",
-            "higher",
-            -1.0,
-            1.0,
-            "rank correlation",
-            "profiles of tokens of other classes",
-            "It shows whether another training gives the same map; networks that use different cues equally well "
-            "rightly disagree, and maps that are always the same agree for no reason.",
-            "Spearman's ρ over bands",
-        ),
-    )
+_MASKS = {
+    "soft": "The mask is the positive part of the map over its maximum, so a map of few peaks keeps little of the "
+    "input.",
+    "best": "The mask is the best 20 % of the area, so that fat and thin maps are compared alike.",
 }
+# Name, title, better, range, units, what it shows, source: each with the soft mask, and with the best fifth.
+_MASKED: tuple[tuple[str, str, Literal["higher", "lower"], tuple[float, float], str, str, str], ...] = (
+    (
+        "ai", "average increase (AI)", "higher", (0.0, 100.0), "% of tokens",
+        "Share of tokens whose probability rises when the rest is made neutral; a rise counts whatever its size.",
+        f"Chattopadhay et al. 2018 (Grad-CAM++); {_LMAC}",
+    ),
+    (
+        "ad", "average drop (AD)", "lower", (0.0, 100.0), "% of the probability",
+        "What the probability loses when the rest is made neutral; a mask that keeps everything loses nothing.",
+        f"Chattopadhay et al. 2018 (Grad-CAM++); {_LMAC}",
+    ),
+    (
+        "ag", "average gain (AG)", "higher", (0.0, 100.0), "% of what was missing to certainty",
+        "What the probability gains when the rest is made neutral; small where the network is sure anyway.",
+        f"Zhang et al. 2024 (Opti-CAM); {_LMAC}",
+    ),
+    (
+        "ff", "faithfulness on spectra (FF)", "higher", (-1.0, 1.0), "probability",
+        "What the probability loses when the part is taken out; cues that stand in for each other hide the loss.",
+        f"Parekh et al. 2022 (L2I); {_LMAC}",
+    ),
+    (
+        "fid-in", "input fidelity (Fid-In)", "higher", (0.0, 1.0), "share of tokens",
+        "Share of tokens whose class stays the same on the part alone; it does not ask how sure the network is.",
+        _LMAC,
+    ),
+)  # fmt: skip
+
+
+def _with_mask(mask: Literal["soft", "best"]) -> list[Measure]:
+    name_end, title_end = ("", "") if mask == "soft" else ("-best", ", best 20 %")
+    return [
+        Measure(
+            name + name_end, title + title_end, better, units, f"{shows} {_MASKS[mask]}", source,
+            partial(_masked_input, name=name, mask=mask), _MOVED, *bounds, drawn=name + name_end == "ff-best",
+        )
+        for name, title, better, bounds, units, shows, source in _MASKED
+    ]  # fmt: skip
+
+
+_ALL = (
+    Measure(
+        "causal-agreement", "agreement with band-stop filtering", "higher", _RHO,
+        "It shows whether the map orders the bands of a token as filtering them out of the sound does; filtering "
+        "sees what is present, so evidence from a missing sound can disagree and be true.",
+        "Spearman's ρ over bands", partial(_causal, others="other_class"), _OTHER_CLASSES, -1.0, 1.0, drawn=True,
+    ),
+    Measure(
+        "causal-agreement-in-class", "agreement with band-stop filtering, within the class", "higher", _RHO,
+        "It shows whether the map knows this token rather than its class; near chance it draws the class's picture "
+        "every time, which may still be a true picture of the class.",
+        "Spearman's ρ over bands", partial(_causal, others="same_class"),
+        "profiles of other tokens of the same class", -1.0, 1.0,
+    ),
+    Measure(
+        "deletion", "deletion, logit", "higher", _SHARE,
+        "Area between chance and the curve of the logit when the most important cells go first. " + _CURVES,
+        f"{_PETSIUK}; Samek et al. 2017", partial(_logit_area, way="deletion"), _MOVED, drawn=True,
+    ),
+    Measure(
+        "deletion-probability", "deletion, probability", "higher", "probability",
+        "As deletion, on the probability; a sure network hides what it loses until the decision turns.",
+        _PETSIUK, partial(_probability_area, way="deletion"), _MOVED, -1.0, 1.0,
+    ),
+    Measure(
+        "insertion", "insertion, logit", "higher", _SHARE,
+        "Area between the curve of the logit when the most important cells come first, and chance. " + _CURVES,
+        _PETSIUK, partial(_logit_area, way="insertion"), _MOVED, drawn=True,
+    ),
+    Measure(
+        "insertion-probability", "insertion, probability", "higher", "probability",
+        "As insertion, on the probability; a sure network hides what it gains after the decision has turned.",
+        _PETSIUK, partial(_probability_area, way="insertion"), _MOVED, -1.0, 1.0,
+    ),
+    *_with_mask("soft"),
+    *_with_mask("best"),
+    Measure(
+        "sps", "sparseness (SPS)", "neither", "Gini index",
+        "It says how few cells hold the evidence of the map, not whether they are the right ones.",
+        f"Chalasani et al. 2020; {_LMAC}", partial(_shape, name="sps"), low=0.0, high=1.0,
+    ),
+    Measure(
+        "comp", "complexity (COMP)", "neither", "nat",
+        "It says how evenly the map's evidence is spread, not whether it is in the right place.",
+        f"Bhatt et al. 2020; {_LMAC}", partial(_shape, name="comp"), low=0.0,
+    ),
+    Measure(
+        "infidelity", "infidelity", "lower", "share of the change",
+        "It shows whether the map foretells what many small changes of the input do to the logit; it says little "
+        "about taking a cue away altogether, and it favours slopes, which foretell small changes best.",
+        f"{_YEH}, eq. 1 with the optimal scale, relative to an empty map", _infidelity, _MOVED, 0.0, 1.0, drawn=True,
+    ),
+    Measure(
+        "max-sensitivity", "maximum sensitivity", "lower", "relative change of the map",
+        "It shows whether maps of almost the same sound are almost the same; a map that never changes is perfect "
+        "here and worthless, so read it beside the others.",
+        f"{_YEH}, SENS_MAX, relative, by random search", _max_sensitivity, low=0.0,
+    ),
+    # Whether a map stays alike is not a matter of a little above chance: the check has its own rule.
+    Measure(
+        "randomisation", "similarity after randomisation", "lower", _RHO,
+        "Near chance the map depends on what the network has learnt; far above it shows the input, whatever the "
+        "network; passing does not show that the map is true.",
+        _ADEBAYO, partial(_randomisation, kind="signed"), _RANDOM_NETWORKS, -1.0, 1.0, by_chance=False,
+    ),
+    Measure(
+        "randomisation-size", "similarity after randomisation, absolute values", "lower", _RHO,
+        "As randomisation, without the sign: far above chance, the size of a map's values shows the input, and "
+        "only their sign the network.",
+        _ADEBAYO, partial(_randomisation, kind="size"), _RANDOM_NETWORKS, -1.0, 1.0, by_chance=False,
+    ),
+    Measure(
+        "incompleteness", "what the map leaves unexplained", "lower", "logit",
+        "Difference between what the map should sum to and what it does; zero shows that nothing is lost in the "
+        "sum, not that it is shared out rightly.",
+        "Sundararajan et al. 2017, prop. 1", _incompleteness, low=0.0,
+    ),
+    Measure(
+        "class-similarity", "similarity of the classes' mean profiles", "lower", "correlation",
+        "Near 1 the maps of all classes look the same and cannot say what makes a class; classes that share a cue "
+        "are rightly alike.",
+        "Pearson's r between mean profiles, mean over pairs of classes", _class_similarity, low=-1.0, high=1.0,
+    ),
+    Measure(
+        TRAININGS, "agreement of two trainings", "higher", _RHO,
+        "It shows whether another training gives the same map; networks that use different cues equally well "
+        "rightly disagree, and maps that are always the same agree for no reason.",
+        "Spearman's ρ over bands", None, _OTHER_CLASSES, -1.0, 1.0, drawn=True,
+    ),
+)  # fmt: skip
+MEASURES: Registry[Measure] = Registry("measure", {measure.name: measure for measure in _ALL}, error=AttributionError)
+
+
+def choose_measures(names: Sequence[str] | None = None) -> list[Measure]:
+    """Return measures by name or import path, in this order; all known ones by default.
+
+    Raises
+    ------
+    AttributionError
+        If one is not known, or what was imported is no measure.
+    """
+    chosen: dict[str, Measure] = {}
+    for name in MEASURES if names is None else names:
+        measure = MEASURES.find(name)
+        if not isinstance(measure, Measure):
+            raise AttributionError(f"{name} is {measure!r}; expected a phonoscope.evidence.measure.Measure")
+        chosen[measure.name] = measure
+    if not chosen:
+        raise AttributionError(f"no measure is named; choose among {', '.join(MEASURES)}")
+    return list(chosen.values())
 
 
 def describe_measure(name: str) -> Measure:
-    """Return a measure by name; PhonoscopeError lists the names if there is none such."""
-    if name not in MEASURES:
-        raise PhonoscopeError(f"measure {name!r} is not known; choose one of {', '.join(MEASURES)}")
-    return MEASURES[name]
+    """Return a measure by name; AttributionError lists the names if there is none such."""
+    return MEASURES.find(name)

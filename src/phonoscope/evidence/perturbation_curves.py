@@ -10,7 +10,7 @@ from torch import Tensor
 
 from phonoscope.attribution.method import Batch
 from phonoscope.errors import AttributionError
-from phonoscope.evidence.case import Answers, Case, ask, generators, per_token
+from phonoscope.evidence.case import Case, Scores, classify, classify_each, generators, per_token, unravelled
 from phonoscope.evidence.regions import choose_null, ranks, spread
 from phonoscope.modules import evaluation_mode
 
@@ -58,8 +58,8 @@ def perturbation_curves(
             # Insertion is deletion from the other end.
             orders = [places, sizes[:, None, None] - 1 - places] + [null(places, random) for _ in range(draws)]
             examples = case.space.examples(batch)
-            answers = _curves(case, batch, examples, fill(batch, examples), np.stack(orders), sizes, steps)
-            tables.append(_table(case, rows, answers, steps))
+            curves = _curves(case, batch, examples, fill(batch, examples), np.stack(orders), sizes, steps)
+            tables.append(_table(case, rows, curves, steps))
     return pd.concat(tables, ignore_index=True)
 
 
@@ -75,25 +75,21 @@ def _curves(
     shape = (len(orders), steps - 1, count)
 
     def make(part: slice) -> tuple[Tensor, Tensor]:
-        order, step, row = (
-            torch.from_numpy(i).to(places.device) for i in np.unravel_index(np.arange(part.start, part.stop), shape)
-        )
+        order, step, row = unravelled(part, shape, places.device)
         away = (places[order, row] < taken[step, row, None]).view(-1, 1, *grid)
         return torch.where(away, neutral[row], examples[row]), row
 
-    inner = ask(case, batch, int(np.prod(shape)), make)
-    every = torch.arange(count, device=places.device)
-    whole = ask(case, batch, count, lambda part: (examples[part].clone(), every[part]))
-    empty = ask(case, batch, count, lambda part: (neutral[part].clone(), every[part]))
+    inner = classify(case, batch, int(np.prod(shape)), make)
+    whole, empty = classify_each(case, batch, examples), classify_each(case, batch, neutral)
 
     def join(name: str) -> np.ndarray:
         ends = [np.tile(getattr(a, name), (len(orders), 1, 1)) for a in (whole, empty)]
         return np.concatenate([ends[0], getattr(inner, name).reshape(shape), ends[1]], axis=1)
 
-    return {name: join(name) for name in Answers._fields[:2]}
+    return {name: join(name) for name in Scores._fields[:2]}
 
 
-def _table(case: Case, rows: slice, answers: dict[str, np.ndarray], steps: int) -> pd.DataFrame:
+def _table(case: Case, rows: slice, scores: dict[str, np.ndarray], steps: int) -> pd.DataFrame:
     tables = []
     fractions = np.arange(steps + 1) / steps
     for curve, pick in (
@@ -101,7 +97,7 @@ def _table(case: Case, rows: slice, answers: dict[str, np.ndarray], steps: int) 
         ("insertion", lambda a: a[1, ::-1]),
         ("chance", lambda a: a[2:].mean(0)),
     ):
-        values = {name: pick(a) for name, a in answers.items()}
+        values = {name: pick(a) for name, a in scores.items()}
         tables += [
             per_token(case, rows, {"curve": curve, "fraction": fraction, **{n: v[step] for n, v in values.items()}})
             for step, fraction in enumerate(fractions)

@@ -102,17 +102,17 @@ class PlantedCorpus:
         """
         planted = self.cues[cue]
         window = float(planted.front_end.get("window_seconds", 0.008))
-        found = []
+        truths = []
         for token in range(len(self.waveforms)):
             own, others = self.values(token, cue)
             if planted.in_time:
-                found.append(_time_truth(planted, self.carriers, token, own, others, window / 2))
+                truths.append(_time_truth(planted, self.carriers, token, own, others, window / 2))
                 continue
             present = planted.place(planted, self.carriers, token, own)
             away = [region for value in others for region in planted.place(planted, self.carriers, token, value)]
             blur = [_blurred(regions, 1 / window) for regions in (present, [r for r in away if r not in present])]
-            found.append(Truth(*blur))
-        return found
+            truths.append(Truth(*blur))
+        return truths
 
 
 def plant(cue: str, *, classes: int = 2, n_tokens: int = 600, seed: int = 0, disagree: bool = False) -> PlantedCorpus:
@@ -139,7 +139,7 @@ def plant(cue: str, *, classes: int = 2, n_tokens: int = 600, seed: int = 0, dis
     if cue != CONFLICT_NAME and cue not in CUES:
         raise CorpusError(f"there is no cue {cue!r} to plant; choose one of {', '.join((*CUES, CONFLICT_NAME))}.")
     cues = CONFLICT if cue == CONFLICT_NAME else (CUES[cue],)
-    if any(classes not in one.values for one in cues):
+    if any(classes not in each.values for each in cues):
         known = " or ".join(str(number) for number in cues[0].values)
         raise CorpusError(f"cue {cue!r} comes with {known} classes, not with {classes}.")
     if disagree and cue != CONFLICT_NAME:

@@ -11,11 +11,8 @@ from typing import Any
 
 import pandas as pd
 
-from phonoscope.attribution.method import parse_method
-from phonoscope.errors import AttributionError
 from phonoscope.evidence.benchmark import localisation, ranking
-
-RESULTS = "truth.csv"
+from phonoscope.evidence.planted_scores import RESULTS, method_key
 
 
 @cache
@@ -35,8 +32,8 @@ def planted_score(method: str) -> dict[str, Any] | None:
         decide what it shows (``baseline``, ``fill``); ``asked`` in the result says how it was tried.
     """
     ranked = _ranked()
-    wanted = _key(method)
-    rows = ranked[[_key(name) == wanted for name in ranked["method"]]]
+    wanted = method_key(method)
+    rows = ranked[[method_key(name) == wanted for name in ranked["method"]]]
     if rows.empty:
         return None
     facts = {str(name): value for name, value in rows.iloc[0].items()}
@@ -57,23 +54,3 @@ def by_cue(table: pd.DataFrame) -> pd.DataFrame:
     wide = scored.pivot_table(index="method", columns="cue", values="localisation", sort=False)
     order = scored.groupby("method")["localisation"].mean().sort_values(ascending=False).index
     return wide.loc[order]
-
-
-_TELLING = ("baseline", "fill")
-
-
-def _key(method: str) -> tuple[str, ...]:
-    """Name, wrapped method, and the options that decide what is shown."""
-    try:
-        ask = parse_method(method)
-    except AttributionError:
-        return (method,)
-    options = {k: v for k, v in ask.options.items() if k in _TELLING and v != _default(ask.name, k)}
-    inner = () if ask.inner is None else _key(str(ask.inner))
-    return (ask.name, *(f"{k}={v}" for k, v in sorted(options.items())), *inner)
-
-
-def _default(name: str, option: str) -> Any:
-    from phonoscope.attribution.registry import METHODS
-
-    return METHODS[name].options.get(option) if name in METHODS else None

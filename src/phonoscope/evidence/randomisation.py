@@ -12,8 +12,7 @@ import torch
 from scipy.special import stdtrit
 from torch import Tensor, nn
 
-from phonoscope.attribution.method import Method
-from phonoscope.attribution.registry import METHODS
+from phonoscope.attribution.registry import METHODS, Method
 from phonoscope.errors import AttributionError
 from phonoscope.evidence.case import Case
 from phonoscope.evidence.similarity import mean_where, rank_correlations
@@ -57,6 +56,15 @@ def randomise_layer(network: nn.Module, layer: str, seed: int) -> None:
 
     A module that does not know how (no ``reset_parameters``) has its own weights put in random order. The global random
     numbers are left as they were.
+
+    Parameters
+    ----------
+    network
+        Changed in place.
+    layer
+        Name of the module.
+    seed
+        Of the new weights.
     """
     module = network.get_submodule(layer)
     reset = getattr(module, "reset_parameters", None)
@@ -101,6 +109,19 @@ def parameter_randomisation(
     weights are: if the 95 % interval over the networks of the signed similarity lies above 0.5, or that of its excess
     over unrelated maps above 0.2.
 
+    Parameters
+    ----------
+    method
+        As in `explain`.
+    stops
+        How often the first network is looked at between the logits and the input.
+    networks
+        Networks with random weights, at least 2.
+    seed
+        Of the weights; that of the case by default.
+    methods
+        Where methods are looked up.
+
     Returns
     -------
     Randomised
@@ -111,7 +132,7 @@ def parameter_randomisation(
         raise AttributionError(f"stops={stops}, networks={networks}: expected at least 1 stop and 2 random networks")
     classifier = case.setting.classifier
     seed = case.setting.seed if seed is None else seed
-    order = layers_from_the_logits(classifier.network, case.setting.first.inputs)
+    order = layers_from_the_logits(classifier.network, case.setting.probe)
     if not order:
         raise AttributionError("the network has no weights, so there is nothing to draw anew")
     looked_at = sorted(set(np.linspace(1, len(order), min(stops, len(order))).round().astype(int).tolist()))
@@ -119,7 +140,7 @@ def parameter_randomisation(
     if not others.any():
         others = ~np.eye(len(case), dtype=bool)
     with evaluation_mode(classifier):
-        own = case.maps(case.prepare(method, methods))
+        trained = case.maps(case.prepare(method, methods))
     rows, last = [], []
     for network in range(networks):
         drawn = copy.deepcopy(classifier)
@@ -132,7 +153,7 @@ def parameter_randomisation(
                 there = case.on(drawn)
                 maps = there.maps(there.prepare(method, methods))
             for kind, change in (("signed", np.asarray), ("size", np.abs)):
-                alike = rank_correlations(change(own), change(maps))
+                alike = rank_correlations(change(trained), change(maps))
                 same, unrelated = np.diagonal(alike), mean_where(alike, others)
                 rows.append((number, layer, network, kind, same.mean(), np.nanmean(unrelated)))
                 if number == len(order):

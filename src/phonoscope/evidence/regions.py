@@ -12,7 +12,7 @@ import xarray as xr
 
 from phonoscope.attribution.method import Batch
 from phonoscope.attribution.spaces import Sound
-from phonoscope.axes import FrequencyAxis, cell_edges
+from phonoscope.axes import FrequencyAxis, cell_edges, hz_per_position
 from phonoscope.errors import AttributionError
 from phonoscope.evidence.case import Case
 
@@ -66,7 +66,7 @@ def position_on(axis: FrequencyAxis, hz: np.ndarray) -> np.ndarray:
     """Rows below a frequency: 0 at the lower edge of the axis, ``rows`` at its upper edge; goes on evenly above it."""
     halves = np.arange(2 * axis.rows + 1) / 2
     known = axis.at(halves - 0.5)
-    above = np.maximum(hz - axis.max_hz, 0.0) * axis.rows / axis.max_hz
+    above = np.maximum(hz - axis.max_hz, 0.0) / hz_per_position(axis)
     return np.interp(hz, known, halves) + above
 
 
@@ -118,14 +118,14 @@ def ranks(scores: np.ndarray, random: Sequence[np.random.Generator]) -> np.ndarr
         NaN where the scores are.
     """
 
-    def place(image: np.ndarray, one: np.random.Generator) -> np.ndarray:
-        position = _shift(np.arange(image.size).reshape(image.shape), one).ravel()
+    def rank(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        position = _shift(np.arange(image.size).reshape(image.shape), rng).ravel()
         order = np.lexsort((position, -image.ravel()))
         places = np.empty(image.size)
         places[order] = np.arange(image.size)
         return places.reshape(image.shape)
 
-    return _each(scores, random, place)
+    return _each(scores, random, rank)
 
 
 def moved(images: np.ndarray, random: Sequence[np.random.Generator]) -> np.ndarray:
@@ -139,7 +139,7 @@ def moved(images: np.ndarray, random: Sequence[np.random.Generator]) -> np.ndarr
 
 def shuffled(images: np.ndarray, random: Sequence[np.random.Generator]) -> np.ndarray:
     """Put the cells of the input in random order: the chance level of the literature."""
-    return _each(images, random, lambda image, one: one.permutation(image.ravel()).reshape(image.shape))
+    return _each(images, random, lambda image, rng: rng.permutation(image.ravel()).reshape(image.shape))
 
 
 NULLS: dict[str, Null] = {"moved": moved, "shuffled": shuffled}
@@ -166,8 +166,8 @@ def _each(
 ) -> np.ndarray:
     """Change the part of each token's image that is its own; the rest stays NaN."""
     changed = np.full(images.shape, np.nan)
-    for token, one in enumerate(random):
+    for token, rng in enumerate(random):
         columns = np.flatnonzero(~np.isnan(images[token, 0]))
         inside = slice(columns[0], columns[-1] + 1)
-        changed[token][:, inside] = change(images[token][:, inside], one)
+        changed[token][:, inside] = change(images[token][:, inside], rng)
     return changed

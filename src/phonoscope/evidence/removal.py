@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 import pandas as pd
 
 from phonoscope.attribution.effects import band_effects
-from phonoscope.classifier import Classifier
+from phonoscope.evidence.case import Case
 from phonoscope.judgement.bootstrap import bootstrap_interval
 
 HALF_HZ = 125.0  # of the band that is taken away around a formant
@@ -17,27 +15,20 @@ POOLED = "all"
 
 
 def formant_removal(
-    classifier: Classifier,
-    waveforms: Sequence[np.ndarray],
-    formants: pd.DataFrame,
-    *,
-    tokens: Sequence[str],
-    classes: Sequence[str],
-    max_hz: float,
-    reference: Sequence[np.ndarray] | None = None,
-    context_seconds: float = 0.0,
-    at: int = 50,
-    prefix: str = "",
-    seed: int = 0,
+    case: Case, formants: pd.DataFrame, *, max_hz: float, at: int = 50, prefix: str = ""
 ) -> pd.DataFrame:
     """Filter F1 … F4 out of each token, one at a time, and as wide a band where a token of another class has it.
 
     Parameters
     ----------
+    case
+        Tokens with their true classes, which are the targets.
     formants
         Formant table with ``token`` and ``f1_50`` …, Hz; formants that are missing, or above `max_hz`, are left out.
-    tokens, classes
-        Name and class of each waveform; the target is the class.
+    max_hz
+        Upper end of what the classifier sees.
+    at, prefix
+        Which columns of the table: at 20, 50 or 80 % of the token.
 
     Returns
     -------
@@ -46,30 +37,28 @@ def formant_removal(
         250 Hz around the formant), ``chance`` (without the band where a random token of another class has the same
         formant).
     """
-    names = np.asarray(classes, dtype=object)
-    rows = formants.set_index("token").reindex(list(tokens))
+    rows = formants.set_index("token").reindex(case.names.tolist())
     centres = rows[[f"{prefix}f{k}_{at}" for k in FORMANTS]].to_numpy(dtype=float, na_value=np.nan)
     centres = np.where(centres < max_hz, centres, np.nan)
-    elsewhere = _of_other_classes(centres, names, np.random.default_rng(seed))
+    classifier, seed = case.setting.classifier, case.setting.seed
+    elsewhere = _of_other_classes(centres, case.classes, np.random.default_rng(seed))
     both = np.concatenate([centres, elsewhere], axis=1)
-    bands = np.stack([np.maximum(both - HALF_HZ, 0.0), np.minimum(both + HALF_HZ, max_hz)], axis=2)
     effects = band_effects(
         classifier,
-        waveforms,
-        bands,
+        case.waveforms,
+        np.stack([np.maximum(both - HALF_HZ, 0.0), np.minimum(both + HALF_HZ, max_hz)], axis=2),
         "true",
-        true_labels=list(classes),
-        tokens=list(tokens),
-        reference=reference,
-        context_seconds=context_seconds,
+        true_labels=case.true_labels,
+        tokens=case.names.tolist(),
+        reference=case.reference,
+        context_seconds=case.context / classifier.sample_rate,
         seed=seed,
     ).values
-    own, other = effects[:, : len(FORMANTS)], effects[:, len(FORMANTS) :]
     tables = [
         pd.DataFrame(
-            {"token": list(tokens), "label": names, "formant": f"F{k}", "effect": own[:, i], "chance": other[:, i]}
+            {"token": case.names, "label": case.classes, "formant": f"F{k}", "effect": effect, "chance": chance}
         )
-        for i, k in enumerate(FORMANTS)
+        for k, effect, chance in zip(FORMANTS, effects.T[: len(FORMANTS)], effects.T[len(FORMANTS) :], strict=True)
     ]
     return pd.concat(tables, ignore_index=True).dropna(ignore_index=True)
 
@@ -96,30 +85,17 @@ def removal_table(tokens: pd.DataFrame, clusters: pd.DataFrame, *, seed: int = 0
     for label in [POOLED, *sorted(merged["label"].unique())]:
         for formant in sorted(merged["formant"].unique()):
             chosen = merged["formant"].eq(formant) & (merged["label"].eq(label) | (label == POOLED))
-            own = merged[chosen].reset_index(drop=True)
-            if own.empty:
+            of_class = merged[chosen].reset_index(drop=True)
+            if of_class.empty:
                 continue
-            effect, chance = own["effect"].to_numpy(), own["chance"].to_numpy()
-            found = [
-                bootstrap_interval(lambda w, v=v: w @ v / w.sum(axis=1), len(v), own[levels], seed=seed)
-                for v in (effect, effect - chance)
-            ]
-            rows.append(
-                {
-                    "label": label,
-                    "formant": formant,
-                    "effect": found[0].estimate,
-                    "low": found[0].low,
-                    "high": found[0].high,
-                    "chance": float(chance.mean()),
-                    "excess": found[1].estimate,
-                    "excess_low": found[1].low,
-                    "excess_high": found[1].high,
-                    "n": len(own),
-                    "n_units": found[0].n_units,
-                    "unit": found[0].unit,
-                }
+            effect, excess = (
+                bootstrap_interval(lambda w, v=v: w @ v / w.sum(axis=1), len(v), of_class[levels], seed=seed)
+                for v in (of_class["effect"].to_numpy(), (of_class["effect"] - of_class["chance"]).to_numpy())
             )
+            row = {"label": label, "formant": formant, "effect": effect.estimate, "low": effect.low}
+            row |= {"high": effect.high, "chance": float(of_class["chance"].mean()), "excess": excess.estimate}
+            row |= {"excess_low": excess.low, "excess_high": excess.high, "n": len(of_class)}
+            rows.append(row | {"n_units": effect.n_units, "unit": effect.unit})
     return pd.DataFrame(rows)
 
 

@@ -11,11 +11,12 @@ import torch
 import xarray as xr
 from torch import Tensor
 
-from phonoscope.attribution.method import Batch, Method, Prepared, hear
-from phonoscope.attribution.registry import METHODS
+from phonoscope.attribution.method import Batch, Prepared, network_inputs
+from phonoscope.attribution.registry import METHODS, Method
 from phonoscope.attribution.spaces import Picture
 from phonoscope.errors import AttributionError
-from phonoscope.evidence.case import Case, ask, generators, map_values, per_token
+from phonoscope.evidence.case import Case, classify, classify_each, generators, map_values, per_token, unravelled
+from phonoscope.evidence.measure import NotMeasuredError
 from phonoscope.evidence.regions import choose_null, spread
 from phonoscope.modules import evaluation_mode
 
@@ -38,7 +39,7 @@ def infidelity(
     Parameters
     ----------
     maps
-        Dims (token, frequency, time), with ``attrs["units"]`` ``logit`` or ``logit/dB``.
+        Dims (token, frequency, time), with ``attrs["units"]`` ``logit`` or, of slopes, ``logit/dB`` (or another unit).
     size
         Standard deviation of the change, relative to the distance from the neutral input.
     draws
@@ -53,12 +54,13 @@ def infidelity(
 
     Raises
     ------
-    AttributionError
+    NotMeasuredError
         If the units of the maps are others: then there is nothing to foretell a change with.
     """
     units = str(maps.attrs.get("units", "logit"))
-    if units not in ("logit", "logit/dB"):
-        raise AttributionError(f"maps in {units} do not say what a change of the input does; infidelity needs logits")
+    slope = f"logit/{case.space.unit}"
+    if units not in ("logit", slope):
+        raise NotMeasuredError(f"maps in {units} do not say what a change of the input does; infidelity needs logits")
     if not size > 0 or draws < 2 or nulls < 1:
         raise AttributionError(f"size={size}, draws={draws}, nulls={nulls}: expected size above 0 and 2 draws, 1 null")
     null, tables = choose_null(chance), []
@@ -72,16 +74,16 @@ def infidelity(
             others = [null(scores, random) for _ in range(nulls)]
             examples = case.space.examples(batch)
             way = examples - neutral(batch, examples)
-            noise = np.stack([one.normal(0.0, size, (draws, *scores.shape[1:])) for one in random])
+            noise = np.stack([rng.normal(0.0, size, (draws, *scores.shape[1:])) for rng in random])
             noise = torch.from_numpy(noise).to(examples)
             lost = _losses(case, batch, examples, way, noise)
             shares = noise.double().cpu().numpy()
-            if units == "logit/dB" and picture:
+            if units == slope and picture:
                 shares = shares * way.mean(1, keepdim=True).double().cpu().numpy() * case.setting.classifier.input_sd
-            found = [normalised_infidelity(_foretold(shares, one), lost) for one in (scores, *others)]
+            values = [normalised_infidelity(_foretold(shares, image), lost) for image in (scores, *others)]
             columns = {
-                "infidelity": found[0],
-                "chance": np.mean(found[1:], axis=0),
+                "infidelity": values[0],
+                "chance": np.mean(values[1:], axis=0),
                 "change": np.sqrt(np.square(lost).mean(1)),
             }
             tables.append(per_token(case, rows, columns))
@@ -91,14 +93,14 @@ def infidelity(
 def _losses(case: Case, batch: Batch, examples: Tensor, way: Tensor, noise: Tensor) -> np.ndarray:
     """What the target loses by each change, shape (batch, draw)."""
     count, draws = noise.shape[:2]
-    every = torch.arange(count * draws, device=examples.device)
 
     def make(part: slice) -> tuple[Tensor, Tensor]:
-        row, draw = every[part] // draws, every[part] % draws
+        row, draw = unravelled(part, (count, draws), examples.device)
         return examples[row] - noise[row, draw][:, None] * way[row], row
 
-    whole = ask(case, batch, count, lambda part: (examples[part].clone(), every[part]))
-    return whole.logit[:, None] - ask(case, batch, count * draws, make).logit.reshape(count, draws)
+    return classify_each(case, batch, examples).logit[:, None] - classify(
+        case, batch, count * draws, make
+    ).logit.reshape(count, draws)
 
 
 def _foretold(shares: np.ndarray, scores: np.ndarray) -> np.ndarray:
@@ -119,8 +121,8 @@ def normalised_infidelity(foretold: np.ndarray, lost: np.ndarray) -> np.ndarray:
     ndarray (token,)
         NaN where nothing was ever lost.
     """
-    both, own, all_lost = (foretold * lost).sum(1), np.square(foretold).sum(1), np.square(lost).sum(1)
-    scale = np.divide(np.maximum(both, 0.0), own, out=np.zeros_like(own), where=own > 0)
+    both, size, all_lost = (foretold * lost).sum(1), np.square(foretold).sum(1), np.square(lost).sum(1)
+    scale = np.divide(np.maximum(both, 0.0), size, out=np.zeros_like(size), where=size > 0)
     left = np.square(scale[:, None] * foretold - lost).sum(1)
     return np.divide(left, all_lost, out=np.full_like(left, np.nan), where=all_lost > 0)
 
@@ -134,6 +136,17 @@ def max_sensitivity(
     ``|y − x| ≤ radius`` in every cell. Methods that read the network's input get the change there (the unit is then
     the standard deviation of the training inputs); methods that read the sound get it there, relative to the root mean
     square of the token. What a method draws at random stays the same for a token and its changed copies.
+
+    Parameters
+    ----------
+    method
+        As in `explain`.
+    radius
+        Largest change of a cell, or of a sample.
+    draws
+        Changed copies of each token.
+    methods
+        Where methods are looked up.
 
     Returns
     -------
@@ -166,11 +179,11 @@ def _norm(values: np.ndarray) -> np.ndarray:
 def _disturbed(case: Case, prepared: Prepared, batch: Batch, random: list[np.random.Generator], radius: float) -> Batch:
     if prepared.reads == "inputs":
         x = batch.inputs
-        added = np.stack([one.uniform(-radius, radius, tuple(x.shape[1:])) for one in random])
+        added = np.stack([rng.uniform(-radius, radius, tuple(x.shape[1:])) for rng in random])
         return replace(batch, inputs=x + torch.from_numpy(added).to(x))
     sounds = batch.sounds.clone()
-    for row, (one, length) in enumerate(zip(random, batch.lengths.tolist(), strict=True)):
+    for row, (rng, length) in enumerate(zip(random, batch.lengths.tolist(), strict=True)):
         sound = sounds[row, :length]
-        added = torch.from_numpy(one.uniform(-radius, radius, length)).to(sound)
+        added = torch.from_numpy(rng.uniform(-radius, radius, length)).to(sound)
         sounds[row, :length] = sound + added * sound.square().mean().sqrt()
-    return replace(batch, sounds=sounds, inputs=hear(case.setting.classifier, batch, sounds))
+    return replace(batch, sounds=sounds, inputs=network_inputs(case.setting.classifier, batch, sounds))

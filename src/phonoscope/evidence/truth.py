@@ -131,12 +131,12 @@ def score_maps(
     if not np.isfinite(values).all():
         raise PhonoscopeError("the maps hold values that are not finite; a map must be whole to be scored.")
     hertz, seconds = frequency_edges(maps), time_edges(maps)
-    heard = _energy_masses(energy, truth, which) if energy is not None else np.full(len(truth), np.nan)
+    masses = _energy_masses(energy, truth, which) if energy is not None else np.full(len(truth), np.nan)
     rows = []
     for token, value in enumerate(values):
         regions = getattr(truth[token], which)
         row = _score(value, regions, hertz, seconds[token], part)
-        rows.append({"token": str(maps["token"].values[token]), **row, "energy": heard[token]})
+        rows.append({"token": str(maps["token"].values[token]), **row, "energy": masses[token]})
     return pd.DataFrame(rows)
 
 

@@ -1,10 +1,10 @@
-"""Judges methods on the tokens of a run, method by method and fold by fold, each in a folder until all are done."""
+"""Judges methods on the tokens of a run: a method on a fold is a unit of work, kept until all are done."""
 
 from __future__ import annotations
 
-import json
+import shutil
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -16,126 +16,162 @@ import xarray as xr
 from phonoscope import __version__
 from phonoscope.attribution import explain, read_maps, write_maps
 from phonoscope.errors import AttributionError
+from phonoscope.evidence.case import Case, open_case
 from phonoscope.evidence.faithful import CAUSAL, Faithfulness, faithfulness
-from phonoscope.evidence.randomisation import Randomised
+from phonoscope.evidence.measures import TRAININGS, choose_measures
 from phonoscope.experiments.folder import Run
 from phonoscope.experiments.held_out import HeldOut, held_out, run_identity
-from phonoscope.files import to_json, write_json, write_with
+from phonoscope.files import write_with
 from phonoscope.phonetics.profiles import profile
-from phonoscope.work.executor import Each
+from phonoscope.work.executor import Executor
+from phonoscope.work.units import complete, done, mark_done
 
-UNITS = ("speaker", "recording")
-_DONE, _OWN, _OTHER = "done.json", "maps", "other_fold"
-_TABLES = ("measures", "tokens", "curves")
-_RANDOMISED = ("stops", "tokens")
-
-
-@dataclass(frozen=True)
-class Judged:
-    """What was found for one method: maps and their profiles, maps of the same tokens by another fold's classifier
-    (none for a run with one classifier), and the measures."""
-
-    method: str
-    profiles: xr.DataArray
-    maps: list[xr.DataArray]
-    others: list[xr.DataArray]
-    found: list[Faithfulness]
-
-    @property
-    def all_maps(self) -> xr.DataArray:
-        """Maps of all tokens, each by the classifier that never met it."""
-        return joined(self.maps)
+LEVELS = ("speaker", "recording")  # resampled for intervals
+_OF_FOLD, _OF_OTHER_FOLD = "maps", "maps_of_other_fold"
 
 
 @dataclass(frozen=True)
-class _Task:
-    """One method on one fold.
+class EvidenceSettings:
+    """What all that is judged of a run has in common.
 
     Parameters
     ----------
-    chosen
+    run
+        Folder of the run.
+    tokens
         Names of the tokens of all folds.
-    place
-        Position of the fold among those that have tokens.
-    causal
-        Folder of the causal maps of this fold; None to make these and no more.
-    folder
-        Where everything goes.
-    identity
-        Stands for the run, and for phonoscope.
+    measures
+        Names, or ``package.module:name``.
+    seed
+        Of all that is drawn.
+    trust_imports
+        Whether the classifiers may import their networks' code.
     """
 
     run: str
-    chosen: tuple[str, ...]
-    place: int
-    method: str
+    tokens: tuple[str, ...]
+    measures: tuple[str, ...]
     seed: int
     trust_imports: bool
-    causal: str | None
-    folder: str
-    identity: str
 
+    def parts(self) -> list[HeldOut]:
+        """The tokens, fold by fold."""
+        only = np.asarray(self.tokens, dtype=object)
+        return list(held_out(Run(self.run), only=only, trust_imports=self.trust_imports))
+
+
+@dataclass(frozen=True)
+class MethodEvidence:
+    """Maps of one method, fold by fold, and what the measures say of them.
+
+    Parameters
+    ----------
+    maps
+        By the classifiers that never met the tokens.
+    others
+        Of the same tokens, by the classifier of another fold; none if nothing compares them.
+    faithfulness
+        The measures.
+    """
+
+    method: str
+    maps: list[xr.DataArray]
+    others: list[xr.DataArray]
+    faithfulness: list[Faithfulness]
+
+    @property
+    def all_maps(self) -> xr.DataArray:
+        """Maps of all tokens."""
+        return joined(self.maps)
+
+    @property
+    def profiles(self) -> xr.DataArray:
+        """Importance of each frequency in all tokens."""
+        return joined([profile(maps) for maps in self.maps])
+
+
+@dataclass(frozen=True)
+class _Unit:
+    """One method on one fold, the position of the fold among those that have tokens, and the folder of the results.
+
+    ``causal`` is the folder of the causal maps of the fold; None to make these and no more.
+    """
+
+    settings: EvidenceSettings
+    identity: str
+    method: str
+    fold: int
+    folder: Path
+    causal: Path | None = None
+
+    @property
     def facts(self) -> dict[str, Any]:
-        """What makes the results what they are; where they lie is not among it."""
-        return json.loads(to_json({**asdict(self), "causal": self.causal is not None, "folder": None, "run": None}))
+        """What makes the results what they are; where anything lies is not among it."""
+        settings = {**asdict(self.settings), "run": self.identity}
+        return {**settings, "method": self.method, "fold": self.fold, "measured": self.causal is not None}
 
 
 def judge_methods(
-    run: Run,
-    chosen: Sequence[str],
-    folds: int,
+    settings: EvidenceSettings,
     methods: Sequence[str],
+    folds: int,
     work: Path,
     *,
-    seed: int,
-    trust_imports: bool,
-    each: Each,
+    each: Executor,
     say: Callable[[str], object],
-) -> tuple[list[Judged], list[dict[str, str]]]:
+) -> tuple[list[MethodEvidence], list[dict[str, str]]]:
     """Judge every method that suits the network; the causal maps are made first and shared.
 
     Parameters
     ----------
-    chosen
-        Names of tested tokens.
+    settings
+        Run, tokens and measures.
+    methods
+        As they are written in tables.
     folds
-        Number of folds that they are of.
+        Number of folds that the tokens are of.
     work
         Folder for what is finished while others are still at work.
     each
-        How the work is spread over processes or machines; what is found does not depend on it.
+        How the work is spread over processes or machines; the results do not depend on it.
+    say
+        Called with each method when it is done.
 
     Returns
     -------
     tuple
-        What was found for each method, and ``method, reason`` of those that were left out.
+        The evidence of each method, and ``method, reason`` of those that were left out.
     """
     work = work.absolute()  # others may work in another folder
-    identity = f"{__version__} {run_identity(run)}"
-    first = _Task(
-        str(run.folder.absolute()), tuple(map(str, chosen)), 0, CAUSAL, seed, trust_imports, None, "", identity
-    )
-    causal = [replace(first, place=fold, folder=str(work / f"causal-{fold}")) for fold in range(folds)]
-    say(f"{CAUSAL}: maps")
-    _finish(causal, each)
-    judged, left_out = [], []
-    tasks = [
-        replace(first, method=method, place=fold, causal=causal[fold].folder, folder=str(work / f"{number}-{fold}"))
+    identity = f"{__version__} {run_identity(Run(settings.run))}"
+    causal = [_Unit(settings, identity, CAUSAL, fold, work / f"causal-{fold}") for fold in range(folds)]
+    units = [
+        _Unit(settings, identity, method, fold, work / f"{number}-{fold}", causal[fold].folder)
         for number, method in enumerate(methods)
         for fold in range(folds)
     ]
-    _finish(tasks, each, lambda task: say(f"{task.method}: maps and measures") if task.place == folds - 1 else None)
+    say(f"{CAUSAL}: maps")
+    for _ in complete(causal, _is_done, _judge, each):
+        pass
+    for unit in complete(units, _is_done, _judge, each):
+        if unit.fold == folds - 1:
+            say(f"{unit.method}: maps and measures")
+    judged, left_out = [], []
     for method in methods:
-        folders = [Path(task.folder) for task in tasks if task.method == method]
-        reasons = [reason for folder in folders if (reason := _done(folder)["left_out"]) is not None]
-        if reasons:
-            say(f"{method}: left out ({reasons[0]})")
-            left_out.append({"method": method, "reason": reasons[0]})
+        of_method = [unit for unit in units if unit.method == method]
+        reasons = [notes["left_out"] for unit in of_method if (notes := done(unit.folder, unit.facts)) is not None]
+        if any(reasons):
+            left_out.append({"method": method, "reason": next(filter(None, reasons))})
+            say(f"{method}: left out ({left_out[-1]['reason']})")
             continue
-        maps = [read_maps(folder / _OWN) for folder in folders]
-        others = [read_maps(folder / _OTHER) for folder in folders if folds > 1]
+        folders = [unit.folder for unit in of_method]
         judged.append(
-            Judged(method, joined([profile(m) for m in maps]), maps, others, [_read_found(f) for f in folders])
+            MethodEvidence(
+                method,
+                [read_maps(folder / _OF_FOLD) for folder in folders],
+                [read_maps(folder / _OF_OTHER_FOLD) for folder in folders if (folder / _OF_OTHER_FOLD).is_dir()],
+                [_read(folder) for folder in folders],
+            )
         )
     return judged, left_out
 
@@ -145,82 +181,60 @@ def joined(parts: Sequence[xr.DataArray]) -> xr.DataArray:
     return xr.concat(list(parts), dim="token", combine_attrs="override", join="override")
 
 
-def _finish(tasks: Sequence[_Task], each: Each, told: Callable[[_Task], object] = lambda _task: None) -> None:
-    """Do the tasks that are not done yet."""
-    todo = [task for task in tasks if _done(Path(task.folder)).get("task") != task.facts()]
-    for task, _ in zip(todo, each(_judge, todo), strict=True):
-        told(task)
+def case_of(part: HeldOut, seed: int) -> Case:
+    """The tokens of a fold with their true classes as targets."""
+    return open_case(part.classifier, part.waveforms, target="true", seed=seed, **part.known)
 
 
-def _done(folder: Path) -> dict[str, Any]:
-    """What a finished folder says of itself; nothing if it is not finished."""
+def _is_done(unit: _Unit) -> bool:
+    return done(unit.folder, unit.facts) is not None
+
+
+def _judge(unit: _Unit) -> None:
+    """Make the maps of one method and fold, and the measures; runs in whatever process the executor chose."""
+    shutil.rmtree(unit.folder, ignore_errors=True)  # may hold results of other settings
+    reason = None
     try:
-        return json.loads((folder / _DONE).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
-
-
-def _judge(task: _Task) -> None:
-    """Make the maps of one method and fold, and the measures; runs in whatever process the engine chose."""
-    folder = Path(task.folder)
-    (folder / _DONE).unlink(missing_ok=True)
-    parts = _parts(task.run, task.chosen, task.trust_imports, task.identity)
-    part, reason = parts[task.place], None
-    try:
-        if task.causal is None:
-            _write(folder / _OWN, _explain(part, task))
-        else:
-            causal = read_maps(Path(task.causal) / _OWN).load()
-            maps = causal if task.method == CAUSAL else _explain(part, task)
-            _write(folder / _OWN, maps)
-            if len(parts) > 1:
-                _write(folder / _OTHER, _explain(part, task, by=parts[task.place - 1]))
-            found = faithfulness(
-                part.classifier,
-                part.waveforms,
-                task.method,
-                target="true",
-                clusters=part.tokens[list(UNITS)],
-                seed=task.seed,
-                maps=maps,
-                causal=causal,
-                **part.known,
-            )
-            _write_found(folder, found)
+        _make(unit)
     except AttributionError as error:
         reason = str(error)
-    write_json(folder / _DONE, {"task": task.facts(), "left_out": reason})
+    mark_done(unit.folder, unit.facts, left_out=reason)
+
+
+def _make(unit: _Unit) -> None:
+    settings = unit.settings
+    parts = _parts(settings, unit.identity)
+    part = parts[unit.fold]
+    if unit.causal is None:
+        _write(unit.folder / _OF_FOLD, _maps(unit, part, part))
+        return
+    causal = read_maps(unit.causal / _OF_FOLD).load()
+    maps = causal if unit.method == CAUSAL else _maps(unit, part, part)
+    _write(unit.folder / _OF_FOLD, maps)
+    if len(parts) > 1 and TRAININGS in {measure.name for measure in choose_measures(settings.measures)}:
+        _write(unit.folder / _OF_OTHER_FOLD, _maps(unit, part, parts[unit.fold - 1]))
+    case = case_of(part, settings.seed)
+    clusters = part.tokens[list(LEVELS)]
+    tables = faithfulness(case, unit.method, maps=maps, causal=causal, clusters=clusters, measures=settings.measures)
+    for name, table in tables._asdict().items():
+        write_with(unit.folder / f"{name}.parquet", lambda path, table=table: table.to_parquet(path, index=False))
 
 
 @lru_cache(maxsize=1)
-def _parts(run: str, chosen: tuple[str, ...], trust_imports: bool, identity: str) -> list[HeldOut]:
+def _parts(settings: EvidenceSettings, identity: str) -> list[HeldOut]:
     """The tokens fold by fold, read once a process."""
     del identity  # of what is cached
-    return list(held_out(Run(run), only=np.asarray(chosen, dtype=object), trust_imports=trust_imports))
+    return settings.parts()
 
 
-def _explain(part: HeldOut, task: _Task, by: HeldOut | None = None) -> xr.DataArray:
+def _maps(unit: _Unit, part: HeldOut, by: HeldOut) -> xr.DataArray:
     """Maps of a part's tokens by its own classifier, or by that of another fold."""
-    by = part if by is None else by
-    known: dict[str, Any] = {**part.known, "reference": by.reference}
-    return explain(by.classifier, part.waveforms, "true", task.method, seed=task.seed, **known)
+    return explain(by.classifier, part.waveforms, "true", unit.method, seed=unit.settings.seed, **part.known)
 
 
 def _write(folder: Path, maps: xr.DataArray) -> None:
     write_maps(folder, [maps], maps.sizes["token"])
 
 
-def _write_found(folder: Path, found: Faithfulness) -> None:
-    named = {name: getattr(found, name) for name in _TABLES}
-    named |= {f"randomised_{name}": getattr(found.randomised, name) for name in _RANDOMISED}
-    for name, table in named.items():
-        write_with(folder / f"{name}.parquet", lambda path, table=table: table.to_parquet(path, index=False))
-    verdict = {"passes": bool(found.randomised.passes), "sentence": found.randomised.sentence}
-    write_json(folder / "randomised.json", verdict)
-
-
-def _read_found(folder: Path) -> Faithfulness:
-    tables = {name: pd.read_parquet(folder / f"{name}.parquet") for name in _TABLES}
-    details = {name: pd.read_parquet(folder / f"randomised_{name}.parquet") for name in _RANDOMISED}
-    verdict = json.loads((folder / "randomised.json").read_text(encoding="utf-8"))
-    return Faithfulness(**tables, randomised=Randomised(**verdict, **details))
+def _read(folder: Path) -> Faithfulness:
+    return Faithfulness(*(pd.read_parquet(folder / f"{name}.parquet") for name in Faithfulness._fields))

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -15,14 +17,23 @@ import pandas as pd
 import xarray as xr
 
 from phonoscope import __version__
-from phonoscope.attribution import METHODS, contrast, explain
-from phonoscope.attribution.method import Ask, parse_method
-from phonoscope.errors import AttributionError, ExperimentError
+from phonoscope.attribution import contrast, explain
+from phonoscope.attribution.method_spec import MethodSpec, parse_method
+from phonoscope.attribution.registry import find_method
+from phonoscope.errors import ExperimentError
 from phonoscope.evidence.agreement import method_agreement
 from phonoscope.evidence.faithful import CAUSAL, pooled_measures
 from phonoscope.evidence.following import formant_following
+from phonoscope.evidence.measures import MEASURES, TRAININGS, choose_measures
 from phonoscope.evidence.removal import formant_removal, removal_table
-from phonoscope.experiments.evidence_parts import UNITS, Judged, joined, judge_methods
+from phonoscope.experiments.evidence_parts import (
+    LEVELS,
+    EvidenceSettings,
+    MethodEvidence,
+    case_of,
+    joined,
+    judge_methods,
+)
 from phonoscope.experiments.folder import Run, write_table
 from phonoscope.experiments.held_out import HeldOut, held_out
 from phonoscope.experiments.parts import WORK
@@ -31,7 +42,7 @@ from phonoscope.phonetics.confusions import beside_human, confusion_table
 from phonoscope.phonetics.overlap import overlap_against_confusions
 from phonoscope.phonetics.profiles import class_profiles, profile, profile_correlations
 from phonoscope.phonetics.shares import formant_shares
-from phonoscope.work.executor import Each, in_this_process
+from phonoscope.work.executor import Executor, in_this_process
 from phonoscope.work.folders import locked, open_again, write_checksums
 
 FOLDER, FACTS = "evidence", "evidence.json"
@@ -53,120 +64,157 @@ MOST_PAIRS = 3
 Say = Callable[[str], None]
 
 
+@dataclass(frozen=True)
+class _Sample:
+    """The tokens that are judged, fold by fold, and the run that they are of."""
+
+    run: Run
+    parts: list[HeldOut]
+    seed: int
+
+    @cached_property
+    def tokens(self) -> pd.DataFrame:
+        """Rows of the run's token table."""
+        return pd.concat([part.tokens for part in self.parts], ignore_index=True)
+
+    @property
+    def classes(self) -> list[str]:
+        """Class of each token."""
+        return self.tokens["class"].astype(str).tolist()
+
+    @property
+    def clusters(self) -> pd.DataFrame:
+        """What is resampled."""
+        return self.tokens[list(LEVELS)]
+
+    @cached_property
+    def formants(self) -> pd.DataFrame | None:
+        """Measured formants of the run's tokens; None where it has none."""
+        try:
+            formants = self.run.formants
+        except ExperimentError:
+            return None
+        return formants if len(formants) else None
+
+    @property
+    def max_hz(self) -> float:
+        """Upper end of what the classifiers see, Hz."""
+        return float(self.run.facts["max_hz"])
+
+
 def run_evidence(
     source: str | Path,
     *,
     methods: Sequence[str] = DEFAULT_METHODS,
+    measures: Sequence[str] | None = None,
     tokens: int = DEFAULT_TOKENS,
     seed: int = 0,
     trust_imports: bool = False,
-    each: Each = in_this_process,
+    each: Executor = in_this_process,
     say: Say = lambda _line: None,
 ) -> dict[str, Any]:
     """Judge the maps of several methods on the tested tokens of a run.
 
     Parameters
     ----------
+    source
+        Folder of the run.
     methods
         As `explain` takes them; the causal references ``band-stop(fill=mean)`` and ``band-stop`` are always among them.
         Methods that do not suit the network are reported and left out.
+    measures
+        Names, or ``package.module:name``, which runs the code of that module; all of `MEASURES` by default.
     tokens
         Most tokens, the same number of each class where there are enough, drawn at random from all folds.
+    seed
+        Of the tokens and of whatever is drawn to judge them.
+    trust_imports
+        Whether the classifiers may import their networks' code.
     each
-        How the work is spread over processes or machines; what is found does not depend on it.
+        How the work is spread over processes or machines; the results do not depend on it.
+    say
+        Called with what is being done.
 
     Returns
     -------
     dict
-        Facts of ``evidence/evidence.json``: settings, tokens, a row of verdicts a method, what was left out.
+        Facts of ``evidence/evidence.json``: settings, tokens, measures, a row of verdicts a method, what was left out.
 
     Raises
     ------
     AttributionError
-        If a method is not known.
+        If a method or a measure is not known.
     ExperimentError
         If the run is not one of tokens with a classifier, or fewer than two tested tokens can be read.
     """
     run = Run(source)
     with locked(run.folder / FOLDER):
-        return _run(run, methods, tokens, seed, trust_imports, each, say)
+        wanted = list(dict.fromkeys([*(_known(method) for method in methods), FILLED, CAUSAL]))
+        names = tuple(MEASURES if measures is None else dict.fromkeys(measures))
+        chosen = choose_measures(names)
+        picked = tuple(str(token) for token in choose_tokens(run, tokens, seed))
+        settings = EvidenceSettings(str(run.folder.absolute()), picked, names, seed, trust_imports)
+        sample = _Sample(run, settings.parts(), seed)
+        folder = run.folder / FOLDER
+        # Without them the tables of an earlier attempt and of this one cannot be taken for each other's.
+        open_again(folder)
+        (folder / FACTS).unlink(missing_ok=True)
+        judged, left_out = judge_methods(settings, wanted, len(sample.parts), folder / WORK, each=each, say=say)
+        tables = _tables(sample, settings, judged, say)
+        for name, table in tables.items():
+            write_table(folder, name, table)
+        facts = {
+            "phonoscope": __version__,
+            "methods": [evidence.method for evidence in judged],
+            "left_out": left_out,
+            "measures": {measure.name: measure.about() for measure in chosen},
+            "tokens": sample.tokens["token"].astype(str).tolist(),
+            "classes": run.facts["labels"],
+            "target": "true",
+            "seed": seed,
+            "verdicts": [_verdict(evidence.method, tables["measures"]) for evidence in judged],
+            "tables": sorted(tables),
+        }
+        write_json(folder / FACTS, facts)
+        shutil.rmtree(folder / WORK)
+        write_checksums(folder)
+        return facts
 
 
-def _run(
-    run: Run, methods: Sequence[str], tokens: int, seed: int, trust_imports: bool, each: Each, say: Say
-) -> dict[str, Any]:
-    asked = list(dict.fromkeys([*(_known(method) for method in methods), FILLED, CAUSAL]))
-    chosen = choose_tokens(run, tokens, seed)
-    parts = list(held_out(run, only=chosen, trust_imports=trust_imports))
-    table = pd.concat([part.tokens for part in parts], ignore_index=True)
-    clusters = table[list(UNITS)]
-    classes = table["class"].astype(str).tolist()
-    folder = run.folder / FOLDER
-    # Without them the tables of an earlier attempt and of this one cannot be taken for each other's.
-    open_again(folder)
-    (folder / FACTS).unlink(missing_ok=True)
-    judged, left_out = judge_methods(
-        run,
-        chosen.tolist(),
-        len(parts),
-        asked,
-        folder / WORK,
-        seed=seed,
-        trust_imports=trust_imports,
-        each=each,
-        say=say,
-    )
-    formants = _formants(run)
-    max_hz = float(run.facts["max_hz"])
+def _tables(
+    sample: _Sample, settings: EvidenceSettings, judged: Sequence[MethodEvidence], say: Say
+) -> dict[str, pd.DataFrame]:
+    """All tables of the evidence, by name."""
+    run, seed, formants = sample.run, sample.seed, sample.formants
     collected: dict[str, list[pd.DataFrame]] = {name: [] for name in ("shares", "following", "specificity", "profiles")}
-    confusions = confusion_table(table["class"], _predicted(run, table), run.facts["labels"])
-    verdicts = []
-    for one in judged:
-        say(f"{one.method}: formants and confusions")
-        profiles = one.profiles
-        of_classes = class_profiles(profiles, classes, clusters, seed=seed)
-        collected["profiles"].append(of_classes.assign(method=one.method))
+    confusions = confusion_table(sample.tokens["class"], _predicted(run, sample.tokens), run.facts["labels"])
+    for evidence in judged:
+        say(f"{evidence.method}: formants and confusions")
+        of_classes = class_profiles(evidence.profiles, sample.classes, sample.clusters, seed=seed)
         overlap = overlap_against_confusions(profile_correlations(of_classes), confusions, seed=seed)
-        collected["specificity"].append(
-            pd.DataFrame([{"method": one.method, "rho": overlap.rho, "p": overlap.p, "note": overlap.note}])
-        )
-        if formants is not None:
-            _add_formants(collected, one, formants, table, max_hz, seed)
-        verdicts.append({"method": one.method, **_verdict(one)})
+        facts = {"method": evidence.method, "rho": overlap.rho, "p": overlap.p, "note": overlap.note}
+        of_method = {"profiles": of_classes, "specificity": pd.DataFrame([facts])}
+        of_method |= _beside_formants(evidence.profiles, sample)
+        for name, table in of_method.items():
+            collected[name].append(table.assign(method=evidence.method))
     tables = {name: pd.concat(rows, ignore_index=True) for name, rows in collected.items() if rows}
     if formants is not None:
         say("each formant taken out of the sound")
-        removed = [_removed(part, formants, max_hz, seed) for part in parts]
-        tables["removal"] = removal_table(pd.concat(removed), table[["token", *UNITS]], seed=seed)
-    tables["measures"] = pd.concat([_measures(one, classes, clusters, seed) for one in judged], ignore_index=True)
-    tables["token_measures"] = pd.concat([f.tokens for one in judged for f in one.found], ignore_index=True)
-    tables["curves"] = _mean_curves(judged)
-    tables["agreement"] = method_agreement(
-        {one.method: one.all_maps for one in judged},
-        classes,
-        clusters,
-        seed=seed,
-    )
+        cases = [case_of(part, seed) for part in sample.parts]
+        removed = [formant_removal(case, formants, max_hz=sample.max_hz) for case in cases]
+        tables["removal"] = removal_table(pd.concat(removed), sample.tokens[["token", *LEVELS]], seed=seed)
+    parts = [part for evidence in judged for part in evidence.faithfulness]
+    tables["measures"] = pd.concat([_measures(e, sample, settings.measures) for e in judged], ignore_index=True)
+    tables["token_measures"] = pd.concat([part.tokens for part in parts], ignore_index=True)
+    curves = pd.concat([part.curves for part in parts], ignore_index=True)
+    means = curves.groupby(["method", "curve", "fraction"], sort=False)[["logit", "probability"]].mean()
+    tables["curves"] = means.reset_index()
+    maps = {evidence.method: evidence.all_maps for evidence in judged}
+    tables["agreement"] = method_agreement(maps, sample.classes, sample.clusters, seed=seed)
     if run.has_table("asymmetry") and len(run.table("asymmetry")):
         tables["asymmetry"] = beside_human(run.table("asymmetry"))
-    tables["contrasts"] = _contrasts(run, trust_imports, seed, say)
-    for name, one in tables.items():
-        write_table(folder, name, one)
-    facts = {
-        "phonoscope": __version__,
-        "methods": [one.method for one in judged],
-        "left_out": left_out,
-        "tokens": table["token"].astype(str).tolist(),
-        "classes": run.facts["labels"],
-        "target": "true",
-        "seed": seed,
-        "verdicts": verdicts,
-        "tables": sorted(tables),
-    }
-    write_json(folder / FACTS, facts)
-    shutil.rmtree(folder / WORK)
-    write_checksums(folder)
-    return facts
+    tables["contrasts"] = _contrasts(run, settings.trust_imports, seed, say)
+    return tables
 
 
 def choose_tokens(run: Run, count: int, seed: int) -> np.ndarray:
@@ -195,87 +243,57 @@ def choose_tokens(run: Run, count: int, seed: int) -> np.ndarray:
 
 def _known(method: str) -> str:
     """Return the method as it is written in tables; AttributionError if there is none of its name."""
-    ask = parse_method(method)
-    part: Ask | None = ask
+    spec = parse_method(method)
+    part: MethodSpec | None = spec
     while part is not None:
-        if part.name not in METHODS:
-            raise AttributionError(f"method {part.name!r} is not known; choose among {', '.join(METHODS)}")
+        find_method(part)
         part = part.inner
-    return str(ask)
+    return str(spec)
 
 
 def _predicted(run: Run, table: pd.DataFrame) -> pd.Series:
     return table["token"].map(run.predictions.set_index("token")["predicted"])
 
 
-def _formants(run: Run) -> pd.DataFrame | None:
-    """Measured formants of the run's tokens; None where it has none."""
-    try:
-        formants = run.formants
-    except ExperimentError:
-        return None
-    return formants if len(formants) else None
-
-
-def _add_formants(
-    collected: dict[str, list[pd.DataFrame]],
-    one: Judged,
-    formants: pd.DataFrame,
-    table: pd.DataFrame,
-    max_hz: float,
-    seed: int,
-) -> None:
-    known = table["token"].isin(set(formants["token"])).to_numpy()
+def _beside_formants(profiles: xr.DataArray, sample: _Sample) -> dict[str, pd.DataFrame]:
+    """Shares of formants in the maps of one method, and whether their peaks follow; nothing without formants."""
+    formants = sample.formants
+    if formants is None:
+        return {}
+    known = sample.tokens["token"].isin(set(formants["token"])).to_numpy()
     if known.sum() < 2:
-        return
-    profiles, rows = one.profiles[known], table[known].reset_index(drop=True)
-    classes, clusters = rows["class"].astype(str).tolist(), rows[list(UNITS)]
-    top = min(max_hz, float(profiles.attrs["max_hz"]))
-    shares = formant_shares(profiles, formants, max_hz=top, labels=classes, clusters=clusters, seed=seed)
-    following = formant_following(profiles, formants, classes, clusters, seed=seed)
-    collected["shares"].append(shares.assign(method=one.method))
-    collected["following"].append(following.assign(method=one.method))
+        return {}
+    profiles, rows = profiles[known], sample.tokens[known].reset_index(drop=True)
+    classes, clusters, seed = rows["class"].astype(str).tolist(), rows[list(LEVELS)], sample.seed
+    top = min(sample.max_hz, float(profiles.attrs["max_hz"]))
+    return {
+        "shares": formant_shares(profiles, formants, max_hz=top, labels=classes, clusters=clusters, seed=seed),
+        "following": formant_following(profiles, formants, classes, clusters, seed=seed),
+    }
 
 
-def _removed(part: HeldOut, formants: pd.DataFrame, max_hz: float, seed: int) -> pd.DataFrame:
-    return formant_removal(
-        part.classifier,
-        part.waveforms,
-        formants,
-        tokens=part.names,
-        classes=part.classes,
-        max_hz=max_hz,
-        reference=part.reference,
-        context_seconds=part.context_seconds,
-        seed=seed,
-    )
-
-
-def _measures(one: Judged, classes: Sequence[str], clusters: pd.DataFrame, seed: int) -> pd.DataFrame:
+def _measures(evidence: MethodEvidence, sample: _Sample, names: Sequence[str]) -> pd.DataFrame:
     """Measures pooled over the folds, with the agreement of classifiers that were trained on other tokens."""
-    measures = pooled_measures(one.found, clusters, seed=seed)
-    row: dict[str, Any] = {"method": one.method, "measure": "classifier-agreement", "n": 0, "n_units": 0, "unit": ""}
+    measures = pooled_measures(evidence.faithfulness, sample.clusters, measures=names, seed=sample.seed)
+    if TRAININGS not in {measure.name for measure in choose_measures(names)}:
+        return measures
+    row: dict[str, Any] = {"method": evidence.method, "measure": TRAININGS, "n": 0, "n_units": 0, "unit": ""}
     row["note"] = "the run has one classifier; compare with a run of another seed"
-    if one.others:
-        both = {"own": one.all_maps, "other fold": joined(one.others)}
-        found = method_agreement(both, classes, clusters, seed=seed).iloc[0].to_dict()
-        row |= {"value": found["agreement"], "low": found["low"], "high": found["high"], "chance": found["other_class"]}
-        row |= {"n": found["n"], "n_units": found["n_units"], "unit": found["unit"]}
+    if evidence.others:
+        both = {"tested": evidence.all_maps, "other fold": joined(evidence.others)}
+        pair = method_agreement(both, sample.classes, sample.clusters, seed=sample.seed).iloc[0]
+        row |= {"value": pair["agreement"], "chance": pair["other_class"]}
+        row |= {name: pair[name] for name in ("low", "high", "n", "n_units", "unit")}
         row["note"] = "with the classifier of another fold, which was trained on these tokens"
     return pd.concat([measures, pd.DataFrame([row])], ignore_index=True)
 
 
-def _verdict(one: Judged) -> dict[str, Any]:
+def _verdict(method: str, measures: pd.DataFrame) -> dict[str, Any]:
     """Whether the method passed the randomisation check for every classifier, and the sentence of the worst."""
-    checks = [f.randomised for f in one.found]
-    worst = next((check for check in checks if not check.passes), checks[0])
-    return {"randomisation": worst.passes, "summary": worst.sentence}
-
-
-def _mean_curves(judged: Sequence[Judged]) -> pd.DataFrame:
-    curves = pd.concat([f.curves for one in judged for f in one.found], ignore_index=True)
-    means = curves.groupby(["method", "curve", "fraction"], sort=False)[["logit", "probability"]].mean()
-    return means.reset_index()
+    rows = measures[(measures["method"] == method) & (measures["measure"] == "randomisation")]
+    if rows.empty:
+        return {"method": method, "randomisation": None, "summary": ""}
+    return {"method": method, "randomisation": bool(rows["passes"].iloc[0]), "summary": rows["note"].iloc[0]}
 
 
 def _contrasts(run: Run, trust_imports: bool, seed: int, say: Say) -> pd.DataFrame:
@@ -296,13 +314,13 @@ def _contrasts(run: Run, trust_imports: bool, seed: int, say: Say) -> pd.DataFra
         profiles = [profile(_contrast(part, pair, seed)) for part in parts]
         every = joined(profiles)
         rows = pd.concat([part.tokens for part in parts], ignore_index=True)
-        heard = _predicted(run, rows)
+        predicted = _predicted(run, rows)
         groups = [
             f"{spoken}, recognised" if spoken == taken else f"{spoken}, taken for {taken}"
-            for spoken, taken in zip(rows["class"], heard, strict=True)
+            for spoken, taken in zip(rows["class"], predicted, strict=True)
         ]
-        found = class_profiles(every, groups, rows[list(UNITS)], seed=seed)
-        tables.append(found.rename(columns={"label": "group"}).assign(pair=f"{pair[0]} − {pair[1]}"))
+        means = class_profiles(every, groups, rows[list(LEVELS)], seed=seed)
+        tables.append(means.rename(columns={"label": "group"}).assign(pair=f"{pair[0]} − {pair[1]}"))
     return pd.concat(tables, ignore_index=True)[columns] if tables else pd.DataFrame(columns=columns)
 
 

@@ -2,31 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import pandas as pd
 import pyarrow as pa
 
-from phonoscope.attribution.explain import BATCH_SIZE, PREPARED_ON_TOKENS, Explainer
-from phonoscope.attribution.reference import even_places
-from phonoscope.attribution.targets import Contrast, resolve_targets
-from phonoscope.audio import cut
-from phonoscope.classifier import WEIGHTS_NAME, Classifier, local_folder
-from phonoscope.corpora import read_tokens
-from phonoscope.corpora.shards import MANIFEST_NAME
-from phonoscope.corpora.sounds import GROUPS_IN_ORDER, TokenSounds, open_tokens
+from phonoscope.attribution.explainer import BATCH_SIZE, Explainer
+from phonoscope.attribution.targets import Contrast, parse_target, resolve_targets
+from phonoscope.classifier import Classifier, local_folder
+from phonoscope.corpora.sounds import TokenSounds, open_tokens
 from phonoscope.errors import ExperimentError
 from phonoscope.experiments.folder import Run
-from phonoscope.experiments.held_out import classifier_folder, reference_tokens, run_identity
+from phonoscope.experiments.held_out import classifier_identity, load_classifier, run_identity
 from phonoscope.experiments.map_parts import StoredMaps, as_rows, classes_of, store_parts
-from phonoscope.experiments.material import CONTEXT_SECONDS, check_rate
+from phonoscope.experiments.material import check_rate
 from phonoscope.experiments.parts import PartTokens, Progress
-from phonoscope.files import sha256
 from phonoscope.training import choose_device
 from phonoscope.work.executor import Each, in_this_process
 
@@ -39,27 +32,26 @@ class _Explaining:
     ----------
     source
         Run, or classifier folder.
-    tokens
-        What the classifier explains; None for the tested tokens of the run.
-    weights
+    of_run
+        Whether the tested tokens of the run are explained, each by the classifier of its fold.
+    identity
         Checksums of all that is read beside the part itself.
     """
 
     source: str
-    tokens: str | None
+    of_run: bool
     method: str
     target: str | Contrast
-    layer: str | None
     seed: int
     trust_imports: bool
     device: str
     sample_rate: int
-    weights: str
+    identity: str
 
     def rows(self, part: PartTokens) -> Iterator[tuple[pa.Table, dict[str, Any]]]:
         """Yield maps of the part's tokens, a batch at a time."""
-        fold = None if self.tokens is not None else int(part.tokens["fold"].iloc[0])
-        explainer = _ready(self, fold)
+        fold = int(part.tokens["fold"].iloc[0]) if self.of_run else None
+        explainer = _ready(self, fold, part.context_seconds)
         classes = classes_of(part.tokens)
         names = [str(token) for token in part.tokens["token"]]
         targets = resolve_targets(explainer.classifier, self.target, len(names), classes)
@@ -70,57 +62,14 @@ class _Explaining:
 
 
 @lru_cache(maxsize=2)
-def _ready(asked: _Explaining, fold: int | None) -> Explainer:
-    """Make a classifier and its method ready: once a process and fold, on the same tokens whatever the part."""
-    if fold is None:
-        folder = asked.source
-        context, first, first_classes, reference = _first_and_reference(asked)
+def _ready(explaining: _Explaining, fold: int | None, context_seconds: float) -> Explainer:
+    """Make a classifier and its method ready: once a process and fold."""
+    if explaining.of_run:
+        classifier = load_classifier(Run(explaining.source), fold, trust_imports=explaining.trust_imports)
     else:
-        run, context = Run(asked.source), CONTEXT_SECONDS
-        folder = classifier_folder(run, fold)
-        rows = run.tokens[run.tokens["fold"] == fold]
-        first, first_classes = _cut_first(rows, asked.sample_rate)
-        reference = reference_tokens(run.tokens, fold, asked.sample_rate)
-    classifier = Classifier.from_pretrained(folder, trust_imports=asked.trust_imports)
-    classifier.to(choose_device(asked.device))
-    return Explainer(
-        classifier,
-        asked.method,
-        first=first,
-        first_targets=resolve_targets(classifier, asked.target, len(first), first_classes),
-        reference=reference,
-        layer=asked.layer,
-        context_seconds=context,
-        seed=asked.seed,
-    )
-
-
-def _first_and_reference(asked: _Explaining) -> tuple[float, list[np.ndarray], list[str], list[np.ndarray]]:
-    """Sound around each token (s), the first ones with their classes, and some that stand for all."""
-    path = Path(str(asked.tokens))
-    tokens = TokenSounds(path, GROUPS_IN_ORDER) if path.is_dir() else read_tokens(path)
-    picked = even_places(len(tokens))
-    if isinstance(tokens, TokenSounds):
-        first = tokens.first(PREPARED_ON_TOKENS)
-        reference = list(tokens.without_context().chosen(picked))
-        return tokens.context_seconds, list(first), classes_of(first.tokens), reference
-    rows = tokens.iloc[picked].reset_index(drop=True)
-    rows.attrs = tokens.attrs
-    return CONTEXT_SECONDS, *_cut_first(tokens, asked.sample_rate), cut(rows, asked.sample_rate)[0]
-
-
-def _cut_first(tokens: pd.DataFrame, rate: int) -> tuple[list[np.ndarray], list[str]]:
-    """First tokens that can be cut, with context, and their classes."""
-    for first in range(0, len(tokens), PREPARED_ON_TOKENS):
-        rows = tokens.iloc[first : first + PREPARED_ON_TOKENS].reset_index(drop=True)
-        rows.attrs = tokens.attrs
-        waveforms, kept = cut(rows, rate, context_seconds=CONTEXT_SECONDS)
-        if waveforms:
-            return waveforms, classes_of(kept)
-    raise ExperimentError(
-        f"none of the {len(tokens)} tokens can be cut: their recordings are looked for in "
-        f"{', '.join(map(str, tokens.attrs.get('roots', {}).values()))}"
-    )
+        classifier = Classifier.from_pretrained(explaining.source, trust_imports=explaining.trust_imports)
+    classifier.to(choose_device(explaining.device))
+    return Explainer(classifier, explaining.method, context_seconds=context_seconds, seed=explaining.seed)
 
 
 def explain_run(
@@ -129,7 +78,6 @@ def explain_run(
     *,
     method: str,
     target: str | Contrast,
-    layer: str | None = None,
     seed: int = 0,
     trust_imports: bool = False,
     device: str = "cpu",
@@ -140,8 +88,16 @@ def explain_run(
 
     Parameters
     ----------
+    source
+        A finished run of tokens.
     out
         Folder for the maps and their class means (``means.parquet``).
+    method, seed
+        As in `explain`.
+    target
+        ``true``, ``predicted``, a class, or a contrast, also in words: ``i-er``.
+    trust_imports
+        Allow a saved classifier to import its code.
     device
         ``auto``, ``cpu``, ``cuda`` …
     each
@@ -158,19 +114,18 @@ def explain_run(
     tested = run.tokens[run.tokens["fold"].notna()]
     if len(tested) == 0:
         raise ExperimentError(f"{run.folder} holds no tested token to explain")
-    asked = _Explaining(
+    explaining = _Explaining(
         str(run.folder.absolute()),
-        None,
+        True,
         method,
-        target,
-        layer,
+        _read_target(target, run.labels),
         seed,
         trust_imports,
         device,
         int(run.facts["sample_rate"]),
         run_identity(run),
     )
-    return store_parts(asked, tested, run.labels, Path(out), together=("fold",), each=each, progress=progress)
+    return store_parts(explaining, tested, run.labels, Path(out), together=("fold",), each=each, progress=progress)
 
 
 def explain_tokens(
@@ -180,7 +135,6 @@ def explain_tokens(
     *,
     method: str,
     target: str | Contrast,
-    layer: str | None = None,
     seed: int = 0,
     trust_imports: bool = False,
     device: str = "cpu",
@@ -191,8 +145,12 @@ def explain_tokens(
 
     Parameters
     ----------
+    source
+        Folder of a classifier.
     table
         Token table, or folder of tokens with their sound.
+    out, method, target, seed, trust_imports, device, each, progress
+        As in ``explain_run``.
 
     Raises
     ------
@@ -204,21 +162,19 @@ def explain_tokens(
     tokens = open_tokens(table)
     if isinstance(tokens, TokenSounds):
         check_rate(tokens, classifier.sample_rate)
-    asked = _Explaining(
+    explaining = _Explaining(
         str(folder.absolute()),
-        str(Path(table).absolute()),
+        False,
         method,
-        target,
-        layer,
+        _read_target(target, classifier.labels),
         seed,
         trust_imports,
         device,
         classifier.sample_rate,
-        f"{sha256(folder / WEIGHTS_NAME)} {_table_identity(Path(table))}",
+        classifier_identity(folder),
     )
-    return store_parts(asked, tokens, classifier.labels, Path(out), each=each, progress=progress)
+    return store_parts(explaining, tokens, classifier.labels, Path(out), each=each, progress=progress)
 
 
-def _table_identity(table: Path) -> str:
-    """What stands for a token table or a folder of cut tokens as a whole: the reference tokens come from there."""
-    return sha256(table / MANIFEST_NAME if table.is_dir() else table)
+def _read_target(target: str | Contrast, labels: Sequence[str]) -> str | Contrast:
+    return parse_target(target, labels) if isinstance(target, str) else target

@@ -5,68 +5,54 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
-from collections.abc import Generator, Iterable, Mapping
+import tomllib
+from collections.abc import Generator, Iterable
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
 from phonoscope.errors import ExperimentError, PhonoscopeError
 from phonoscope.experiments.folder import RUN_NAME, Run, provenance, token_hash, write_run, write_table
+from phonoscope.experiments.recipe import Recipe, read_toml, without_words
 from phonoscope.experiments.toml_text import to_toml
 from phonoscope.files import sweep, write_json, write_text
 from phonoscope.left_out import left_out_line
 from phonoscope.training import choose_device
-from phonoscope.work.folders import contents, open_again, renew_checksum, write_checksums
+from phonoscope.work.folders import contents, open_again, refuse_altered, renew_checksum, write_checksums
 
-MATERIAL_NAME = "material.json"
+if TYPE_CHECKING:
+    from phonoscope.experiments.runner import Results
 
-
-class AnyRecipe(Protocol):
-    """What recipes of all kinds have in common."""
-
-    @property
-    def name(self) -> str:
-        """What it is called."""
-        ...
-
-    @property
-    def title(self) -> str:
-        """The same in one line."""
-        ...
-
-    @property
-    def question(self) -> str:
-        """What it asks."""
-        ...
-
-    @property
-    def seed(self) -> int:
-        """Seed of everything."""
-        ...
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the recipe as plain values."""
-        ...
+MATERIAL_NAME, RECIPE_NAME = "material.json", "recipe.toml"
 
 
 @contextmanager
-def claimed_folder(out: Path, recipe: AnyRecipe, resume: bool) -> Generator[None]:
+def claimed_folder(out: Path, recipe: Recipe, resume: bool) -> Generator[None]:
     """Refuse a folder that holds something else; give a new one back when it turns out that nothing can be run.
 
-    The folder is locked already (see `phonoscope.work.folders.locked`), for as long as the runner writes to it.
+    A folder that was begun goes on with the same recipe only, whatever it says of ``[explain]``: trainings do not
+    depend on that. One that was finished must be as it was written. The folder is locked already (see
+    `phonoscope.work.folders.locked`), for as long as the runner writes to it.
+
+    Raises
+    ------
+    ExperimentError
+        If the folder may not be written to.
     """
-    written = out / "recipe.toml"
+    written = out / RECIPE_NAME
     text = to_toml(recipe.to_dict())
     begun = bool(contents(out))
     if begun and not resume:
         raise ExperimentError(f"{out} is not empty. Choose a new folder, or go on with an interrupted run: --resume")
     if begun and not written.is_file():
         raise ExperimentError(f"{out} holds something else than an interrupted run; choose a new folder")
-    if begun and written.read_text(encoding="utf-8") != text:
-        raise ExperimentError(f"{out} was begun with another recipe or other settings; choose a new folder")
+    if begun:
+        if without_words(read_toml(written)) != without_words(tomllib.loads(text)):
+            raise ExperimentError(f"{out} was begun with another recipe or other settings; choose a new folder")
+        refuse_altered(out)
     write_text(written, text)
     try:
         yield
@@ -118,32 +104,21 @@ def left_out_table(tokens: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(entries, columns=["what", "reason", "count", "examples"])
 
 
-def finish_run(
-    recipe: AnyRecipe,
-    out: Path,
-    tokens: pd.DataFrame,
-    tables: Mapping[str, pd.DataFrame],
-    *,
-    facts: Mapping[str, Any],
-    results: Mapping[str, Any],
-    device: str,
-) -> Run:
+def finish_run(recipe: Recipe, out: Path, found: Results, *, kind: str, device: str) -> Run:
     """Write the result tables, then ``run.json``, which makes the run a finished one, and the checksums of all files.
 
     Parameters
     ----------
-    tokens
-        The token table of the run.
-    facts
-        What this kind of run says about itself beside name, question, corpus, recipe and provenance; ``corpus`` holds
-        what it says about its corpus beside the counts.
-    results
-        What ``--json`` prints beside the names of experiment, folder and report.
+    found
+        What the experiment found; ``facts["corpus"]`` is what it says about its corpus beside the counts.
+    kind
+        Task of the run.
     device
         As asked for: ``auto``, ``cpu`` …
     """
-    for name, table in tables.items():
+    for name, table in found.tables.items():
         write_table(out, name, table)
+    tokens, facts = found.tokens, found.facts
     counts = {
         "name": ", ".join(tokens["corpus"].dropna().unique()),
         "tokens": len(tokens),
@@ -152,14 +127,14 @@ def finish_run(
         "seconds": float((tokens["end"] - tokens["start"]).sum()),
         "settings": tokens.attrs.get("settings", {}),
     }
-    asked = {"name": recipe.name, "title": recipe.title, "question": recipe.question}
-    own = {
+    words = {"kind": kind, "name": recipe.name, "title": recipe.title, "question": recipe.question}
+    rest = {
         "corpus": counts | facts.get("corpus", {}),
         "recipe": recipe.to_dict(),
         "provenance": provenance(tokens, recipe.seed, str(choose_device(device))),
-        "results": {"experiment": recipe.name, **results, "run": out.as_posix(), "report": None},
+        "results": {"experiment": recipe.name, **found.results, "run": out.as_posix(), "report": None},
     }
-    write_run(out, {**asked, **facts, **own})
+    write_run(out, {**words, **facts, **rest})
     write_checksums(out)
     return Run(out)
 

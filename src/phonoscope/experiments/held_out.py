@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,13 +11,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from phonoscope.attribution.reference import even_places
 from phonoscope.audio import cut
-from phonoscope.classifier import WEIGHTS_NAME, Classifier
-from phonoscope.errors import ExperimentError
+from phonoscope.classifier import REFERENCE_NAME, WEIGHTS_NAME, Classifier
+from phonoscope.errors import ExperimentError, PhonoscopeError
 from phonoscope.experiments.folder import Run
 from phonoscope.experiments.material import CONTEXT_SECONDS
 from phonoscope.files import sha256
+from phonoscope.reference import even_places
 
 
 @dataclass(frozen=True)
@@ -26,14 +27,11 @@ class HeldOut:
     Parameters
     ----------
     classifier
-        Trained on other tokens.
+        Trained on other tokens; it carries its reference.
     tokens
         Rows of the run's token table.
     waveforms
         With ``context_seconds`` around each token.
-    reference
-        Training tokens of the classifier (the tested ones where it was trained elsewhere), without context: what
-        stands for the speech that it knows.
     """
 
     fold: int
@@ -41,7 +39,6 @@ class HeldOut:
     tokens: pd.DataFrame
     waveforms: list[np.ndarray]
     context_seconds: float
-    reference: list[np.ndarray]
 
     @property
     def classes(self) -> list[str]:
@@ -56,12 +53,7 @@ class HeldOut:
     @property
     def known(self) -> dict[str, Any]:
         """What `explain` is told of the tokens beside their waveforms, whatever the method and the target."""
-        return {
-            "true_labels": self.classes,
-            "tokens": self.names,
-            "reference": self.reference,
-            "context_seconds": self.context_seconds,
-        }
+        return {"true_labels": self.classes, "tokens": self.names, "context_seconds": self.context_seconds}
 
 
 def held_out(run: Run, *, only: np.ndarray | None = None, trust_imports: bool = False) -> Iterator[HeldOut]:
@@ -93,15 +85,29 @@ def held_out(run: Run, *, only: np.ndarray | None = None, trust_imports: bool = 
             )
         yield HeldOut(
             int(fold),
-            Classifier.from_pretrained(classifier_folder(run, int(fold)), trust_imports=trust_imports),
+            load_classifier(run, int(fold), trust_imports=trust_imports),
             rows,
             waveforms,
             CONTEXT_SECONDS,
-            reference_tokens(every, int(fold), rate),
         )
 
 
-def classifier_folder(run: Run, fold: int) -> Path:
+def load_classifier(run: Run, fold: int | None, *, trust_imports: bool = False) -> Classifier:
+    """Load the classifier of a fold, or of the whole run; one of before 0.2 is given its reference from the recordings.
+
+    Parameters
+    ----------
+    fold
+        Number of the fold; None for the classifier of the run.
+    """
+    classifier = Classifier.from_pretrained(classifier_folder(run, fold), trust_imports=trust_imports)
+    if classifier.reference is None:
+        with suppress(PhonoscopeError):  # where the recordings are gone it is explained without
+            classifier.keep_reference(_trained_on(run.tokens, fold, classifier.sample_rate))
+    return classifier
+
+
+def classifier_folder(run: Run, fold: int | None) -> Path:
     """Folder of the classifier of a fold: its own, or that of the whole run where there is one alone."""
     own = run.folder / "folds" / str(fold) / "classifier"
     return own if own.is_dir() else run.folder / "classifier"
@@ -111,12 +117,22 @@ def run_identity(run: Run) -> str:
     """What stands for the tokens of a run and for the classifiers that were tested on them: their checksums."""
     folds = sorted(run.tokens["fold"].dropna().unique())
     folders = dict.fromkeys(classifier_folder(run, int(fold)) for fold in folds)
-    return " ".join(sha256(path) for path in (run.folder / "tokens.parquet", *(f / WEIGHTS_NAME for f in folders)))
+    return " ".join([sha256(run.folder / "tokens.parquet"), *map(classifier_identity, folders)])
 
 
-def reference_tokens(tokens: pd.DataFrame, fold: int, rate: int) -> list[np.ndarray]:
+def classifier_identity(folder: Path) -> str:
+    """Checksums of all that maps by a saved classifier depend on."""
+    paths = (folder / WEIGHTS_NAME, folder / REFERENCE_NAME)
+    return " ".join(sha256(path) for path in paths if path.is_file())
+
+
+def _trained_on(tokens: pd.DataFrame, fold: int | None, rate: int) -> list[np.ndarray]:
     """Waveforms of at most 128 tokens that the classifier of a fold was trained on, evenly picked."""
-    trained = tokens["split"].eq("train") if tokens["split"].eq("train").any() else tokens["fold"].ne(fold).fillna(True)
+    if "split" not in tokens or "fold" not in tokens:
+        return []
+    trained = tokens["split"].eq("train")
+    if not trained.any():
+        trained = tokens["fold"].ne(0 if fold is None else fold).fillna(True)
     candidates = np.flatnonzero(trained.to_numpy(dtype=bool))
     if len(candidates) == 0:
         candidates = np.arange(len(tokens))

@@ -20,7 +20,6 @@ from phonoscope.corpora.sounds import TokenSounds
 from phonoscope.errors import ExperimentError
 from phonoscope.experiments.parts import WORK, Ask, Progress, count_rows, groups_of, left_out_of, make_parts, sources_of
 from phonoscope.files import write_with
-from phonoscope.tasks.phones.measure import tidy_means
 from phonoscope.work.executor import Each, in_this_process
 from phonoscope.work.folders import CHECKSUMS_NAME, contents, locked, open_again, write_checksums
 
@@ -131,3 +130,12 @@ def _join(paths: Sequence[Path], labels: Sequence[str], out: Path, kind: str) ->
         table = table[table["subset"] == "all"].reset_index(drop=True)
     write_with(out / MEANS, lambda path: table.to_parquet(path, index=False))
     return StoredMaps(heads[0], count, worst if heads[0].attrs.get("completeness") else None, left_out_of(paths))
+
+
+def tidy_means(means: xr.Dataset, kind: str) -> pd.DataFrame:
+    """Class means as a tidy table; classes without tokens in a subset have no rows."""
+    table = means[["mean", "variance"]].to_dataframe().reset_index().rename(columns={"label": "class"})
+    counts = means["count"].to_dataframe().reset_index().rename(columns={"label": "class"})
+    table = table.merge(counts, on=["subset", "class"])
+    table.insert(0, "kind", kind)
+    return table[table["count"] > 0].reset_index(drop=True)

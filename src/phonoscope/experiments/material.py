@@ -1,28 +1,21 @@
-"""The material of a run: tokens of a corpus or of synthetic talkers, their waveforms and their formants."""
+"""Tokens with the classes of an experiment, their waveforms and their formants."""
 
 from __future__ import annotations
 
-import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from phonoscope.audio import audio_info, cut
-from phonoscope.corpora import read_corpus
 from phonoscope.corpora.select import class_labels
 from phonoscope.corpora.sounds import TokenSounds
 from phonoscope.errors import ExperimentError
 from phonoscope.left_out import LeftOut
 from phonoscope.phones import vowels
 from phonoscope.phonetics.formants import ceiling_for, token_formants
-from phonoscope.synthesis.corpus import write_corpus
-from phonoscope.tasks.phones.recipe import Recipe
-
-Say = Callable[[str], None]
 
 CONTEXT_SECONDS = 0.05
 FEWEST_TOKENS = 8
@@ -45,55 +38,6 @@ class Material:
         if isinstance(self.with_context, TokenSounds):
             return self.with_context.without_context()
         return [w[self.context : len(w) - self.context] for w in self.with_context]
-
-
-def gather(
-    recipe: Recipe,
-    *,
-    folder: Path,
-    corpus: str | Path | None,
-    alignments: str | Path | None,
-    corpus_options: dict[str, Any],
-    sample_rate: int | None,
-    labels: list[str] | None,
-    strict: bool,
-    say: Say,
-) -> Material:
-    """Read or synthesise the corpus, apply the recipe's rules and cut the tokens.
-
-    Parameters
-    ----------
-    corpus
-        Root of a corpus, or None for synthetic talkers, which are written to ``folder/corpus``.
-    sample_rate
-        Rate to resample to; the recordings' own when None.
-    labels
-        Classes of a classifier trained elsewhere: other classes are left out.
-
-    Raises
-    ------
-    ExperimentError
-        If fewer than two classes have enough tokens.
-    """
-    rules: dict[str, Any] = {**recipe.tokens, "seed": recipe.seed, **corpus_options}
-    if corpus is None:
-        root = folder / "corpus"
-        if not (root / "truth.parquet").is_file():
-            say(f"synthesising {recipe.synthetic.get('talkers', 60)} talkers")
-            settings: dict[str, Any] = {**recipe.synthetic, "seed": recipe.seed}
-            # Under another name first: a run that is killed here begins it anew.
-            begun = folder / "corpus.begun"
-            shutil.rmtree(begun, ignore_errors=True)
-            write_corpus(begun, **settings)
-            begun.rename(root)
-        tokens = read_corpus(root, strict=strict, **{**rules, "speakers": root / "speakers.csv"})  # ty: ignore[invalid-argument-type]
-        attrs = tokens.attrs
-        tokens = tokens.merge(pd.read_parquet(root / "truth.parquet"), on="token", how="left")
-        tokens.attrs = attrs
-    else:
-        say(f"reading {corpus}")
-        tokens = read_corpus(corpus, alignments=alignments, strict=strict, **rules)
-    return material_of(tokens, recipe.classes, sample_rate=sample_rate, labels=labels, strict=strict)
 
 
 def material_of(

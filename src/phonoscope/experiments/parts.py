@@ -26,6 +26,7 @@ from phonoscope.experiments.material import CONTEXT_SECONDS
 from phonoscope.files import digest_of, sha256, write_with
 from phonoscope.left_out import LeftOut
 from phonoscope.work.executor import Each
+from phonoscope.work.units import complete
 
 WORK = "_parts"  # folder of what is finished while others are still made
 TOKENS_PER_PART = 1024  # or more, of a table of tokens without sound
@@ -151,14 +152,12 @@ def make_parts(
         _Task(ask, source, folder.absolute() / f"part-{number:05d}.parquet", digest_of(repr(ask), source.identity))
         for number, source in enumerate(sources)
     ]
-    for path in set(folder.absolute().glob("part-*.parquet")) - {task.path for task in tasks}:
-        path.unlink()
-    todo = [task for task in tasks if file_facts(task.path).get("identity") != task.identity]
-    count = sum(source.tokens for source in sources)
-    done = count - sum(task.source.tokens for task in todo)
     paths = [task.path for task in tasks]
+    for path in set(folder.absolute().glob("part-*.parquet")) - set(paths):
+        path.unlink()
+    count, done = sum(source.tokens for source in sources), 0
     try:
-        for task, _ in zip(todo, each(_make, todo), strict=True):
+        for task in complete(tasks, _is_made, _make, each):
             done += task.source.tokens
             if progress is not None:
                 progress(done, count)
@@ -170,6 +169,10 @@ def make_parts(
         reasons = "; ".join(f"{entry['count']} × {entry['what']}: {entry['reason']}" for entry in left_out_of(paths))
         raise ExperimentError(f"there is no token to work on{f': {reasons}' if reasons else ''}")
     return paths
+
+
+def _is_made(task: _Task) -> bool:
+    return file_facts(task.path).get("identity") == task.identity
 
 
 def _make(task: _Task) -> None:

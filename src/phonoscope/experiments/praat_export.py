@@ -63,6 +63,8 @@ def export_praat(
 
     Parameters
     ----------
+    run_folder
+        A finished run.
     out
         Folder of the TextGrids (named after the recordings) and of ``matrices/``; files of an earlier export are
         replaced.
@@ -70,6 +72,8 @@ def export_praat(
         Whose maps, by the name of their folder in the run; the run's own by default.
     tokens
         Tokens to be written as matrices: their names, or how many, evenly picked.
+    progress
+        Called with the number of recordings done and their total.
 
     Raises
     ------
@@ -81,12 +85,12 @@ def export_praat(
     maps = _maps_of(run, method)
     table = run.tokens.reset_index(drop=True)
     predicted = run.predictions.set_index("token")
-    place = {str(token): i for i, token in enumerate(maps["token"].values)}
-    tested = table[table["token"].isin(list(place)) & table["token"].isin(predicted.index)]
+    position = {str(token): i for i, token in enumerate(maps["token"].values)}
+    tested = table[table["token"].isin(list(position)) & table["token"].isin(predicted.index)]
     if tested.empty:
         raise ExperimentError(f"{run.folder} has no tested token with a map by {method}")
     result = PraatExport(run.folder, method)
-    finite = {token for token in tested["token"] if np.isfinite(maps.values[place[token]]).all()}
+    finite = {token for token in tested["token"] if np.isfinite(maps.values[position[token]]).all()}
     result.left_out = [str(token) for token in tested["token"] if token not in finite]
     tested = tested[tested["token"].isin(list(finite))]
     result.tokens = len(tested)
@@ -101,17 +105,17 @@ def export_praat(
         if duration is None:
             result.absent.append("/".join([*before, str(recording)]))
         end = max(float(every["end"].max()), duration or 0.0)
-        explained = [_Explained.of(row, maps, place, predicted) for _, row in rows.sort_values("start").iterrows()]
+        explained = [_Explained.of(row, maps, position, predicted) for _, row in rows.sort_values("start").iterrows()]
         tiers = [*_aligned(every), *_explained_tiers(explained, method, end)]
         path = out / name_beside(str(recording), ".TextGrid", before)
         write_textgrid(path, TextGrid(0.0, end, tuple(tiers)))
         result.textgrids.append(path)
-        for one in explained:
-            if one.token in chosen:
+        for token in explained:
+            if token.token in chosen:
                 # The suffix is put on, not exchanged: names of tokens may hold points.
-                named = one.token.replace(":", "_") + ".token"
+                named = token.token.replace(":", "_") + ".token"
                 name = name_beside(named, ".Matrix", ["matrices", *before])
-                result.matrices.append(_write_map(out / name, one, maps))
+                result.matrices.append(_write_map(out / name, token, maps))
         if progress is not None:
             progress(done, len(groups))
     return result
@@ -133,18 +137,18 @@ class _Explained:
     stretched: bool
 
     @classmethod
-    def of(cls, row: pd.Series, maps: xr.DataArray, place: dict[str, int], predicted: pd.DataFrame) -> _Explained:
-        one, said = place[str(row["token"])], predicted.loc[row["token"]]
+    def of(cls, row: pd.Series, maps: xr.DataArray, position: dict[str, int], predicted: pd.DataFrame) -> _Explained:
+        at, decision = position[str(row["token"])], predicted.loc[row["token"]]
         return cls(
             token=str(row["token"]),
             start=float(row["start"]),
             end=float(row["end"]),
             label=str(row["class"]),
-            predicted=str(said["predicted"]),
-            probability=float(said[f"p_{said['predicted']}"]),
-            values=np.asarray(maps.values[one], dtype=float),
+            predicted=str(decision["predicted"]),
+            probability=float(decision[f"p_{decision['predicted']}"]),
+            values=np.asarray(maps.values[at], dtype=float),
             frequency=maps["frequency"].values,
-            seconds=float(row["start"]) + maps["seconds"].values[one],
+            seconds=float(row["start"]) + maps["seconds"].values[at],
             stretched=maps.attrs.get("time_seconds") is None,
         )
 
@@ -180,29 +184,29 @@ def _aligned(rows: pd.DataFrame) -> Iterator[Tier]:
 
 
 def _explained_tiers(explained: list[_Explained], method: str, end: float) -> Iterator[Tier]:
-    said, shares, peaks = [], [], []
-    for one in explained:
-        text = f"{one.label} → {one.predicted} {one.probability:.2f}"
-        said.append(Interval(one.start, one.end, _one_line(text)))
-        columns, edges = one.columns, one.edges(end)
+    decisions, shares, peaks = [], [], []
+    for token in explained:
+        text = f"{token.label} → {token.predicted} {token.probability:.2f}"
+        decisions.append(Interval(token.start, token.end, _one_line(text)))
+        columns, edges = token.columns, token.edges(end)
         if not columns.sum() > 0:
             continue
         parts = zip(edges, edges[1:], columns / columns.sum(), strict=False)
         shares += [Interval(float(a), float(b), f"{share:.2f}") for a, b, share in parts if b > a]
-        time = float(one.seconds[columns.argmax()])
-        if len(one.frequency) > 1 and 0.0 <= time <= end:
-            peaks.append(Point(time, f"{one.frequency[one.values.sum(axis=1).argmax()]:.0f}"))
-    yield from layered_tiers(f"{method}: class → predicted", said)
-    if any(len(one.frequency) > 1 for one in explained):
+        time = float(token.seconds[columns.argmax()])
+        if len(token.frequency) > 1 and 0.0 <= time <= end:
+            peaks.append(Point(time, f"{token.frequency[token.values.sum(axis=1).argmax()]:.0f}"))
+    yield from layered_tiers(f"{method}: class → predicted", decisions)
+    if any(len(token.frequency) > 1 for token in explained):
         yield Tier(f"{method}: peak Hz", points=tuple(sorted(peaks)), kind="point")
     yield from layered_tiers(f"{method}: importance", shares)
 
 
-def _write_map(path: Path, one: _Explained, maps: xr.DataArray) -> Path:
-    x, columns = even_axis(one.seconds, one.start, one.end)
-    high = float(maps.attrs.get("max_hz") or one.frequency[-1])
-    y, rows = even_axis(one.frequency, 0.0, high)
-    write_matrix(path, one.values[np.ix_(rows, columns)], x, y)
+def _write_map(path: Path, token: _Explained, maps: xr.DataArray) -> Path:
+    x, columns = even_axis(token.seconds, token.start, token.end)
+    high = float(maps.attrs.get("max_hz") or token.frequency[-1])
+    y, rows = even_axis(token.frequency, 0.0, high)
+    write_matrix(path, token.values[np.ix_(rows, columns)], x, y)
     return path
 
 
@@ -215,19 +219,19 @@ def _maps_of(run: Run, method: str) -> xr.DataArray:
     return run.maps(method)
 
 
-def _chosen(asked: int | Sequence[str], tested: pd.DataFrame, run: Run, method: str) -> set[str]:
+def _chosen(wanted: int | Sequence[str], tested: pd.DataFrame, run: Run, method: str) -> set[str]:
     names = [str(token) for token in tested["token"]]
-    if isinstance(asked, int):
-        if asked < 0:
-            raise ExperimentError(f"{asked} tokens cannot be written; give 0 or more, or names of tokens")
-        picked = np.linspace(0, len(names) - 1, min(asked, len(names))).round().astype(int)
+    if isinstance(wanted, int):
+        if wanted < 0:
+            raise ExperimentError(f"{wanted} tokens cannot be written; give 0 or more, or names of tokens")
+        picked = np.linspace(0, len(names) - 1, min(wanted, len(names))).round().astype(int)
         return {names[i] for i in picked}
-    unknown = sorted(set(asked) - set(names))
+    unknown = sorted(set(wanted) - set(names))
     if unknown:
         raise ExperimentError(
             f"no map by {method} of {', '.join(unknown[:3])} in {run.folder}; tokens are named like {names[0]}"
         )
-    return set(asked)
+    return set(wanted)
 
 
 def _one_line(text: Any) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -14,12 +14,11 @@ import pyarrow as pa
 import pyarrow.csv
 import pyarrow.parquet as pq
 
-from phonoscope.attribution.explain import BATCH_SIZE
+from phonoscope.attribution.explainer import BATCH_SIZE
 from phonoscope.classifier import Classifier
 from phonoscope.corpora.shards import first_rate
 from phonoscope.corpora.sounds import TokenSounds, open_tokens
 from phonoscope.errors import ExperimentError
-from phonoscope.experiments.fit import front_end_of
 from phonoscope.experiments.map_parts import StoredMaps, as_rows, classes_of, store_parts
 from phonoscope.experiments.material import Material, check_rate, measure_formants
 from phonoscope.experiments.parts import (
@@ -32,11 +31,10 @@ from phonoscope.experiments.parts import (
     make_parts,
     sources_of,
 )
+from phonoscope.experiments.pictures import network_pictures
 from phonoscope.files import write_with
-from phonoscope.frontends import Spectrogram, Waveform, build_front_end
+from phonoscope.frontends import FrontEnd, build_front_end
 from phonoscope.phones import vowels
-from phonoscope.tasks.phones.measure import network_pictures
-from phonoscope.tasks.phones.recipe import load_recipe
 from phonoscope.training import choose_device
 from phonoscope.work.executor import Each, in_this_process
 from phonoscope.work.folders import locked
@@ -142,7 +140,7 @@ class _Spectra:
 
 
 @lru_cache(maxsize=2)
-def _front_end(asked: _Spectra) -> Spectrogram | Waveform:
+def _front_end(asked: _Spectra) -> FrontEnd:
     return build_front_end(**json.loads(asked.front_end)).to(choose_device(asked.device))
 
 
@@ -150,8 +148,8 @@ def spectra_of_tokens(
     table: str | Path,
     out: str | Path,
     *,
+    front_end: Mapping[str, Any] | None = None,
     classifier: str | Path | None = None,
-    recipe: str = "vowels-4k",
     device: str = "cpu",
     each: Each = in_this_process,
     progress: Progress | None = None,
@@ -163,9 +161,11 @@ def spectra_of_tokens(
     table
         Token table, or folder of tokens with their sound.
     out
-        Folder: the layout is that of maps (``read_maps`` reads it), values in dB below the token's loudest cell.
+        Folder: the layout is that of maps (``read_maps`` reads it), values in the front end's unit.
+    front_end
+        ``kind`` and settings of the front end that makes them, as in a recipe; the sample rate is that of the tokens.
     classifier
-        Folder of a classifier whose front end makes them; that of the recipe if None.
+        Folder of a classifier whose front end makes them instead.
     each
         How the work is spread over processes or machines; the spectrograms do not depend on it.
 
@@ -176,14 +176,15 @@ def spectra_of_tokens(
     """
     tokens = open_tokens(table)
     if classifier is not None:
-        front_end = Classifier.from_pretrained(classifier).front_end
+        maker = Classifier.from_pretrained(classifier).front_end
     else:
         rate = tokens.sample_rate if isinstance(tokens, TokenSounds) else first_rate(tokens)
-        front_end = front_end_of(load_recipe(recipe), rate)
-    if front_end.frequency_axis is None:
+        settings: dict[str, Any] = {"kind": "spectrogram", **(front_end or {}), "sample_rate": rate}
+        maker = build_front_end(**settings)
+    if maker.frequency_axis is None:
         raise ExperimentError("this front end hands waveforms on; there is no spectrogram to store")
     if isinstance(tokens, TokenSounds):
-        check_rate(tokens, front_end.sample_rate)
-    settings = json.dumps({"kind": front_end.kind, **front_end.config()}, sort_keys=True)
-    ask = _Spectra(settings, front_end.sample_rate, device)
+        check_rate(tokens, maker.sample_rate)
+    written = json.dumps({"kind": maker.kind, **maker.config()}, sort_keys=True)
+    ask = _Spectra(written, maker.sample_rate, device)
     return store_parts(ask, tokens, (), Path(out), kind="spectrogram", each=each, progress=progress)

@@ -18,6 +18,7 @@ from phonoscope.errors import PhonoscopeError
 from phonoscope.filters.bank import Branch, FilterBank
 from phonoscope.filters.crs import cumulative_response
 from phonoscope.filters.scaling import Scaling
+from phonoscope.judgement.resampling import Resampling
 
 N_SEEDS = 20
 SPECTRUM_WINDOW_SECONDS = 0.025
@@ -116,7 +117,7 @@ def learned_minus_null(
     *,
     initial: xr.DataArray | None = None,
     labels: Iterable[Any] | None = None,
-    weights: np.ndarray | None = None,
+    resampled: Resampling | None = None,
     confidence: float = 0.95,
 ) -> pd.DataFrame:
     """Set each class's learned response beside its null and the plain spectrum, and take the null off.
@@ -137,11 +138,12 @@ def learned_minus_null(
         The same of `spectrum_bank`; its frequencies may differ.
     labels : sequence, optional
         Class (or speaker) of each token; tokens without one (NA) are left out. One class, ``all``, when not given.
-    weights : ndarray (n_bootstrap, n_tokens), optional
-        How often each token is drawn in each bootstrap sample of whole speakers or recordings, such as
-        ``phonetics.bootstrap.unit_weights(unit.n_units, 1000)[:, unit.codes]``. Without it intervals are NaN.
+    resampled : Resampling, optional
+        Bootstrap samples of whole speakers or recordings, ``resample(unit)``. Without them, and where a class has one
+        unit only, intervals are NaN.
     confidence : float
-        Of the bands: percentiles over the seeds for the null, over the bootstrap for the learned curve.
+        Of the intervals of the learned curve and its difference (see ``interval_of``), and of the null's band:
+        percentiles over the seeds.
 
     Returns
     -------
@@ -164,47 +166,40 @@ def learned_minus_null(
         raise PhonoscopeError("spectrum and learned hold different tokens: compute them for the same waveforms")
     frequency = learned["frequency"].values
     names = label_names(labels, learned.sizes["token"])
-    tails = [(1 - confidence) / 2, (1 + confidence) / 2]
     tables = []
     for label in sorted(names.dropna().unique(), key=str):
         chosen = np.flatnonzero((names == label).to_numpy(dtype=bool))
-        drawn = None if weights is None else weights[:, chosen]
+        drawn = None if resampled is None else resampled.among(chosen)
         shapes, samples = _shapes(trained, chosen, drawn)
         null, null_samples = _shapes(nulls.values, chosen, drawn)
         curve, samples = shapes.mean(axis=0), samples.mean(axis=0)
         difference = curve - null.mean(axis=0)
-        bands = {name: np.full(len(frequency), np.nan) for name in ("learned_low", "learned_high", "low", "high")}
-        if drawn is not None:
-            away = samples - null_samples.mean(axis=0)
-            bands["learned_low"], bands["learned_high"] = np.nanquantile(samples, tails, axis=0)
-            bands["low"], bands["high"] = np.nanquantile(away, tails, axis=0)
         plain = np.full(len(frequency), np.nan)
         if spectrum is not None:
             power = spectrum.transpose("token", "frequency")
             plain = np.interp(frequency, power["frequency"].values, class_shape(power.values, chosen))
-        null_low, null_high = np.quantile(null, tails, axis=0)
+        null_low, null_high = np.quantile(null, [(1 - confidence) / 2, (1 + confidence) / 2], axis=0)
         columns = {"label": label, "frequency": frequency, "learned": curve}
-        columns |= {"learned_low": bands["learned_low"], "learned_high": bands["learned_high"]}
+        columns |= _interval("learned_", samples, drawn, confidence)
         columns |= {"null": null.mean(axis=0), "null_low": null_low, "null_high": null_high, "spectrum": plain}
-        columns |= {"difference": difference, "low": bands["low"], "high": bands["high"]}
+        columns |= {"difference": difference, **_interval("", samples - null_samples.mean(axis=0), drawn, confidence)}
         columns |= {"z": distance(shapes, null), "n": len(chosen)}
-        if initial is not None:
-            columns |= _moved(shapes, samples, _shapes(each_training(initial), chosen, drawn), tails)
+        if initial is not None:  # what each training did to its own first weights, as a mean over trainings
+            before, drawn_before = _shapes(each_training(initial), chosen, drawn)
+            start = before.mean(axis=0)
+            columns |= {"initial": start, "moved": curve - start}
+            columns |= _interval("moved_", samples - drawn_before.mean(axis=0), drawn, confidence)
         tables.append(pd.DataFrame(columns))
     table = pd.concat(tables, ignore_index=True)
     table.attrs = {"units": "dB", "n_seeds": nulls.sizes["seed"], "n_trainings": len(trained), "confidence": confidence}
     return table
 
 
-def _moved(
-    shapes: np.ndarray, samples: np.ndarray, before: tuple[np.ndarray, np.ndarray], tails: list[float]
-) -> dict[str, np.ndarray]:
-    """What each training did to its own first weights, as a mean over trainings, with percentiles over the draws."""
-    start, drawn = before[0].mean(axis=0), before[1].mean(axis=0)
-    low = high = np.full(len(start), np.nan)
-    if len(samples):
-        low, high = np.nanquantile(samples - drawn, tails, axis=0)
-    return {"initial": start, "moved": shapes.mean(axis=0) - start, "moved_low": low, "moved_high": high}
+def _interval(
+    prefix: str, samples: np.ndarray, drawn: Resampling | None, confidence: float
+) -> dict[str, np.ndarray | float]:
+    low, high = (np.nan, np.nan) if drawn is None else drawn.interval(samples, confidence=confidence)
+    return {f"{prefix}low": low, f"{prefix}high": high}
 
 
 def each_training(learned: xr.DataArray) -> np.ndarray:
@@ -245,13 +240,13 @@ def distance(group: np.ndarray, rest: np.ndarray) -> np.ndarray:
     return (group.mean(axis=0) - rest.mean(axis=0)) / np.maximum(spread, 1e-12)
 
 
-def _shapes(layers: np.ndarray, chosen: np.ndarray, weights: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
+def _shapes(layers: np.ndarray, chosen: np.ndarray, drawn: Resampling | None) -> tuple[np.ndarray, np.ndarray]:
     """Shapes (layer, frequency) of responses (layer, token, frequency), and of each draw, (layer, draw, frequency)."""
     shapes = np.stack([class_shape(values, chosen) for values in layers])
-    if weights is None:
+    if drawn is None:
         return shapes, np.empty((len(layers), 0, layers.shape[2]))
     # the number of draws cancels in the shape
-    return shapes, np.stack([_level(weights @ values[chosen].astype(np.float64)) for values in layers])
+    return shapes, np.stack([_level(drawn.weights @ values[chosen].astype(np.float64)) for values in layers])
 
 
 def _level(curves: np.ndarray) -> np.ndarray:

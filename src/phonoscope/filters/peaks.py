@@ -9,6 +9,7 @@ import pandas as pd
 import xarray as xr
 
 from phonoscope.errors import PhonoscopeError
+from phonoscope.judgement.resampling import Resampling
 
 MIN_PROMINENCE_DB = 1.0
 LOWEST_HZ = 60.0  # below, an offset of the recording looks like a peak
@@ -17,7 +18,7 @@ LOWEST_HZ = 60.0  # below, an offset of the recording looks like a peak
 def spectral_peaks(
     curves: xr.DataArray,
     *,
-    weights: np.ndarray | None = None,
+    resampled: Resampling | None = None,
     nulls: xr.DataArray | None = None,
     min_prominence_db: float = MIN_PROMINENCE_DB,
     lowest_hz: float = LOWEST_HZ,
@@ -33,8 +34,8 @@ def spectral_peaks(
     ----------
     curves : DataArray, dims (token, frequency) or (frequency,)
         From `cumulative_response`.
-    weights : ndarray (n_bootstrap, n_tokens), optional
-        Draws of each token, see `learned_minus_null`.
+    resampled : Resampling, optional
+        Bootstrap samples of the tokens, see `learned_minus_null`.
     nulls : DataArray, dims (seed, token, frequency), optional
         From `null_responses`: says how often random weights give a peak in the same place.
     min_prominence_db : float
@@ -45,8 +46,8 @@ def spectral_peaks(
     Returns
     -------
     DataFrame
-        ``frequency`` (Hz), ``level`` (dB re the curve's maximum), ``prominence`` (dB), ``low, high`` (Hz, percentiles
-        over the bootstrap), ``found`` (share of bootstrap samples with the peak), ``in_null`` (share of seeds with it).
+        ``frequency`` (Hz), ``level`` (dB re the curve's maximum), ``prominence`` (dB), ``low, high`` (Hz, over the
+        bootstrap samples that have the peak), ``found`` (share of samples with the peak), ``in_null`` (share of seeds).
     """
     values = curves.transpose("token", "frequency").values if "token" in curves.dims else curves.values[None]
     frequency = curves["frequency"].values
@@ -59,14 +60,14 @@ def spectral_peaks(
     reach = np.maximum(gaps.min(axis=1, initial=np.inf) / 2, resolution)
     reach = np.where(np.isfinite(reach), reach, frequency[-1])
     peaks["low"] = peaks["high"] = peaks["found"] = peaks["in_null"] = np.nan
-    if weights is not None and len(peaks):
-        if weights.shape[1] != len(values):
-            raise PhonoscopeError(f"the weights are for {weights.shape[1]} tokens, the curves for {len(values)}")
-        places = _places(weights @ values, frequency, at, reach, min_prominence_db, lowest_hz)
-        peaks["found"] = np.isfinite(places).mean(axis=0)
-        tails = [(1 - confidence) / 2, (1 + confidence) / 2]
-        for column in np.flatnonzero(np.isfinite(places).any(axis=0)):
-            peaks.loc[column, ["low", "high"]] = np.nanquantile(places[:, column], tails)
+    if resampled is not None and len(peaks):
+        if resampled.weights.shape[1] != len(values):
+            raise PhonoscopeError(
+                f"the bootstrap samples are of {resampled.weights.shape[1]} tokens, the curves of {len(values)}"
+            )
+        sampled = _places(resampled.weights @ values, frequency, at, reach, min_prominence_db, lowest_hz)
+        peaks["found"] = np.isfinite(sampled).mean(axis=0)
+        peaks["low"], peaks["high"] = resampled.interval(sampled, confidence=confidence)
     if nulls is not None and len(peaks):
         shapes = nulls.mean("token") if "token" in nulls.dims else nulls
         places = _places(

@@ -3,99 +3,59 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from importlib import import_module
 from typing import Any
 
 from torch import nn
 
 from phonoscope.errors import ClassifierError
+from phonoscope.registry import Registry
 
-
-def _compact(n_classes: int, **options: Any) -> nn.Module:
-    from phonoscope.networks.compact import Compact
-
-    return Compact(n_classes, **options)
-
-
-def _local(n_classes: int, **options: Any) -> nn.Module:
-    return _compact(n_classes, plan="local", **options)
-
-
-def _resnet(depth: int) -> Callable[..., nn.Module]:
-    def build(n_classes: int, **options: Any) -> nn.Module:
-        from phonoscope.networks.resnet import ResNet
-
-        return ResNet(depth, n_classes, **options)
-
-    return build
-
-
-def _raw_waveform(front_end: str) -> Callable[..., nn.Module]:
-    def build(n_classes: int, **options: Any) -> nn.Module:
-        from phonoscope.networks.raw_waveform import RawWaveform
-
-        return RawWaveform(front_end, n_classes, **options)
-
-    return build
-
-
-def _tssdnet(kind: str) -> Callable[..., nn.Module]:
-    def build(n_classes: int, **options: Any) -> nn.Module:
-        from phonoscope.networks.tssdnet import TSSDNet
-
-        return TSSDNet(kind, n_classes, **options)
-
-    return build
-
-
-NETWORKS: dict[str, Callable[..., nn.Module]] = {
-    "compact": _compact,
-    "compact-local": _local,
-    "resnet18": _resnet(18),
-    "resnet50": _resnet(50),
-    "resnet101": _resnet(101),
-    "segmental": _raw_waveform("segmental"),
-    "sub-segmental": _raw_waveform("sub-segmental"),
-    "multi-resolution": _raw_waveform("multi-resolution"),
-    "res_tssdnet": _tssdnet("res"),
-    "inc_tssdnet": _tssdnet("inc"),
-}
+NETWORKS: Registry[Callable[..., nn.Module]] = Registry(
+    "network",
+    {
+        "compact": "phonoscope.networks.compact:Compact",
+        "compact-local": "phonoscope.networks.compact:compact_local",
+        "resnet18": "phonoscope.networks.resnet:resnet18",
+        "resnet50": "phonoscope.networks.resnet:resnet50",
+        "resnet101": "phonoscope.networks.resnet:resnet101",
+        "segmental": "phonoscope.networks.raw_waveform:segmental",
+        "sub-segmental": "phonoscope.networks.raw_waveform:sub_segmental",
+        "multi-resolution": "phonoscope.networks.raw_waveform:multi_resolution",
+        "res_tssdnet": "phonoscope.networks.tssdnet:res_tssdnet",
+        "inc_tssdnet": "phonoscope.networks.tssdnet:inc_tssdnet",
+    },
+    error=ClassifierError,
+)
 
 
 def build_network(name: str, n_classes: int, **options: Any) -> nn.Module:
     """Build a network by its name in ``NETWORKS`` or by import path.
 
+    The contract of a network: a callable that takes ``n_classes`` and options of its own (JSON values) and returns an
+    ``nn.Module`` from what the front end makes, (batch, 1, rows, columns) or (batch, 1, samples), standardised, to
+    logits (batch, n_classes). In evaluation mode the logits of a token must not depend on the others of its batch.
+    ``feature_layers``, a list of names of its layers, may say which ones ``ps.geometry`` measures. An import path runs
+    the code of its module: ask ``NETWORKS.refuse_import`` first where it stands in a file.
+
     Parameters
     ----------
     name
-        A registered name, or ``package.module:callable``: the callable gets ``n_classes`` and the options and returns
-        a module from (batch, 1, rows, columns), or (batch, 1, samples), to logits (batch, n_classes).
+        A registered name, that of an entry point in the group ``phonoscope.networks``, or ``package.module:name``.
+    n_classes
+        Number of logits.
+    options
+        Passed on to the callable.
 
     Raises
     ------
     ClassifierError
-        If the name is not known or the callable does not return a module.
+        If the name is not known, or the callable does not take the options or does not return a module.
     """
-    if name in NETWORKS:
-        try:
-            return NETWORKS[name](n_classes, **options)
-        except TypeError as error:
-            raise ClassifierError(f"network {name!r} does not take these options: {error}") from error
-    if ":" not in name:
-        raise ClassifierError(
-            f"network {name!r} is not known; choose one of {', '.join(NETWORKS)}, or give package.module:callable"
-        )
-    module_name, _, attribute = name.partition(":")
+    make = NETWORKS.find(name)
     try:
-        factory = getattr(import_module(module_name), attribute)
-    except (ImportError, AttributeError) as error:
-        raise ClassifierError(f"network {name!r} cannot be imported: {error}") from error
-    try:
-        network = factory(n_classes=n_classes, **options)
+        network = make(n_classes=n_classes, **options)
     except TypeError as error:
-        raise ClassifierError(
-            f"{name} cannot be called with n_classes and the options {sorted(options)}: {error}"
-        ) from error
+        raise ClassifierError(f"network {name!r} does not take the options {sorted(options)}: {error}") from error
     if not isinstance(network, nn.Module):
-        raise ClassifierError(f"{name} returned {type(network).__name__}, not a torch.nn.Module")
+        raise ClassifierError(f"network {name!r} is a {type(network).__name__}, not a torch.nn.Module")
     return network

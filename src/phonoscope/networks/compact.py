@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import torch
 from torch import Tensor, nn
 
@@ -71,3 +73,6 @@ class Compact(nn.Module):
             coordinate = row[None, None, :, None].expand(x.shape[0], 1, x.shape[2], x.shape[3])
             x = torch.cat([x, coordinate], dim=1)
         return self.fc(self.features(x).mean(dim=(2, 3)))
+
+
+compact_local = partial(Compact, plan="local")

@@ -6,6 +6,7 @@ Each width of a layer is a branch of its own, and all branches of a layer look a
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from torch import Tensor, nn
@@ -190,3 +191,8 @@ def _shortest_input(plan: Plan) -> int:
     for widths, stride, pool in reversed(list(zip(plan.widths, plan.strides, plan.pools, strict=True))):
         needed = (needed * pool - 1) * stride + min(widths)
     return needed
+
+
+segmental = partial(RawWaveform, "segmental")
+sub_segmental = partial(RawWaveform, "sub-segmental")
+multi_resolution = partial(RawWaveform, "multi-resolution")

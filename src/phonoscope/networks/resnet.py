@@ -6,6 +6,7 @@ The ReLUs are separate modules, not in place, so that every layer can be tapped;
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 
 from torch import Tensor, nn
@@ -213,3 +214,6 @@ def from_transformers(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
                 new = f"{prefix}.{kind}{int(rest[0]) + 1}.{rest[2]}"
         renamed[new] = value
     return renamed
+
+
+resnet18, resnet50, resnet101 = (partial(ResNet, depth) for depth in (18, 50, 101))

@@ -13,8 +13,9 @@ from torch.overrides import TorchFunctionMode
 
 from phonoscope.errors import ClassifierError
 from phonoscope.modules import evaluation_mode
+from phonoscope.tracing import TensorNotes, argument, arguments_of, name_of, tensors_in, window_of
 
-_CONVOLUTIONS = {f"conv{d}d": False for d in (1, 2, 3)} | {f"conv_transpose{d}d": True for d in (1, 2, 3)}
+_CONVOLUTIONS = tuple(f"{kind}{dims}d" for kind in ("conv", "conv_transpose") for dims in (1, 2, 3))
 _RECURRENT = ("lstm", "gru", "rnn_tanh", "rnn_relu", "lstm_cell", "gru_cell", "rnn_tanh_cell", "rnn_relu_cell")
 _PRODUCTS = ("matmul", "__matmul__", "__rmatmul__", "mm", "bmm", "baddbmm", "addmm", "einsum", "tensordot", "bilinear")
 _SUMS = ("add", "add_", "__add__", "__radd__", "__iadd__")
@@ -92,23 +93,18 @@ class _Tracer(TorchFunctionMode):
         self._inputs = inputs
         self._current = current
         self._trace = result
-        self._origins: dict[int, _Origin] = {id(inputs): _Origin(is_input=True)}
-        self._alive: list[Any] = [inputs]  # ids are only unique among tensors that live
+        self._origins: TensorNotes[_Origin] = TensorNotes(inputs, _Origin(is_input=True))
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        kwargs = kwargs or {}
-        name = _name_of(func)
-        operands = [a for a in _flat([*args, *kwargs.values()]) if isinstance(a, Tensor)]
-        known = [(a, o) for a in operands if (o := self._origins.get(id(a))) is not None]
+        kwargs, name = kwargs or {}, name_of(func)
+        operands = tensors_in([*args, *kwargs.values()])
+        known = [(a, self._origins[a]) for a in operands if a in self._origins]
         made = self._follow(name, args, kwargs, operands, known) if known else None
         result = func(*args, **kwargs)
-        changed = [args[0]] if name == "__setitem__" else _flat([result])
-        for output in changed:
-            if isinstance(output, Tensor):
-                self._alive.append(output)
-                self._origins.pop(id(output), None)
-                if made is not None:
-                    self._origins[id(output)] = made
+        for output in tensors_in([args[0] if name == "__setitem__" else result]):
+            self._origins.forget(output)
+            if made is not None:
+                self._origins[output] = made
         return result
 
     def _follow(
@@ -147,33 +143,23 @@ class _Tracer(TorchFunctionMode):
         if name in _CONVOLUTIONS:
             use = self._convolution(name, args, kwargs, common)
         elif name == "linear":
-            weight = args[1] if len(args) > 1 else kwargs["weight"]
-            use = Use(kind="linear", weight=weight.detach(), **common)
+            use = Use(kind="linear", weight=argument(args, kwargs, 1, "weight").detach(), **common)
         else:
             use = Use(kind="recurrent" if name in _RECURRENT else "product", **common)
         self._trace.uses.append(use)
         return _Origin(is_input=False, last=frozenset([index]), all=merged.all | {index})
 
     def _convolution(self, name: str, args: Any, kwargs: Any, common: dict[str, Any]) -> Use:
-        transposed = _CONVOLUTIONS[name]
-        names = ["input", "weight", "bias", "stride", "padding", "dilation", "groups"]
-        if transposed:
-            names[5:] = ["output_padding", "groups", "dilation"]
-        given = dict(zip(names, args, strict=False)) | kwargs
-        weight, dims = given["weight"], int(name[-2])
-        dilation = _per_dimension(given.get("dilation", 1), dims)
-        padding = given.get("padding", 0)
-        if padding == "same":
-            padding = [(d * (k - 1)) // 2 for k, d in zip(weight.shape[2:], dilation, strict=True)]
-        grid = _place_on_input(given["input"], self._inputs) if common["sees_input"] else None
+        given, window = arguments_of(name, args, kwargs), window_of(name, args, kwargs)
+        assert window is not None
         return Use(
-            kind="transposed convolution" if transposed else "convolution",
-            weight=weight.detach(),
-            stride=_per_dimension(given.get("stride", 1), dims),
-            padding=_per_dimension(0 if padding == "valid" else padding, dims),
-            dilation=dilation,
+            kind="transposed convolution" if "transpose" in name else "convolution",
+            weight=given["weight"].detach(),
+            stride=window.stride,
+            padding=window.padding,
+            dilation=window.dilation,
             groups=given.get("groups", 1),
-            grid=grid,
+            grid=_place_on_input(given["input"], self._inputs) if common["sees_input"] else None,
             **common,
         )
 
@@ -210,25 +196,6 @@ def _place_on_input(tensor: Tensor, inputs: Tensor) -> InputGrid | None:
     if step < 1:
         return None
     return InputGrid(seen[0] - (count // 2) * step, step, count, inputs.shape[-1])
-
-
-def _name_of(function: Any) -> str:
-    """Name of a torch function; of a property, such as ``mT``, the property's own."""
-    name = getattr(function, "__name__", "")
-    return getattr(function.__self__, "__name__", name) if name == "__get__" else name
-
-
-def _flat(values: Sequence[Any]) -> list[Any]:
-    """Take tuples and lists apart, at any depth."""
-    flat = []
-    for value in values:
-        flat += _flat(value) if isinstance(value, (tuple, list)) else [value]
-    return flat
-
-
-def _per_dimension(value: Any, dims: int) -> tuple[int, ...]:
-    values = tuple(value) if isinstance(value, (tuple, list, torch.Size)) else (value,)
-    return tuple(int(v) for v in (values * dims if len(values) == 1 else values))
 
 
 @contextmanager

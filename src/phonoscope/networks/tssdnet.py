@@ -5,6 +5,8 @@ Class 0 is bona fide speech, class 1 is spoofed.
 
 from __future__ import annotations
 
+from functools import partial
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -113,3 +115,6 @@ class TSSDNet(nn.Module):
             x = self.get_submodule(name)(F.max_pool1d(x, _POOL))
         x = F.relu(self.fc1(x.amax(dim=-1)))
         return self.out(F.relu(self.fc2(x)))
+
+
+res_tssdnet, inc_tssdnet = (partial(TSSDNet, kind) for kind in ("res", "inc"))

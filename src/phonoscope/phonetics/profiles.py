@@ -50,7 +50,9 @@ def energy_profile(spectrograms: xr.DataArray, floor_db: float | None = None) ->
     _require_dims(spectrograms, "token", "frequency", "time")
     floor = spectrograms.min(("frequency", "time")) if floor_db is None else floor_db
     above = (spectrograms - floor).clip(min=0.0).mean("time", skipna=False).transpose("token", "frequency")
-    return above.rename("energy").assign_attrs(spectrograms.attrs | {"units": "dB above the floor"})
+    return above.rename("energy").assign_attrs(
+        spectrograms.attrs | {"units": f"{spectrograms.attrs.get('units', 'dB')} above the floor"}
+    )
 
 
 def class_profiles(

@@ -4,9 +4,9 @@ from importlib import import_module
 from typing import Any
 
 _HOME = {
-    "write_report": "phonoscope.tasks.phones.page",
-    "write_comparison": "phonoscope.report.comparison_page",
-    "figure_of_run": "phonoscope.report.figures",
+    "write_report": "phonoscope.tasks.reporting",
+    "write_comparison": "phonoscope.tasks.reporting",
+    "figure_of_run": "phonoscope.tasks.figures",
     "save_figure": "phonoscope.report.printed",
     "show": "phonoscope.report.notebook",
 }

@@ -45,19 +45,19 @@ def draw_measure(axes: Axes, rows: pd.DataFrame, methods: Sequence[str], *, line
     lines
         Values worth a line, such as 0, or slopes that are known.
     """
-    found = {str(row["method"]): row for row in rows.to_dict("records")}
+    by_method = {str(row["method"]): row for row in rows.to_dict("records")}
     for value in lines:
         axes.axvline(value, color=RULE, linewidth=0.9, zorder=0)
-    for place, method in enumerate(methods):
+    for row, method in enumerate(methods):
         value, low, high, chance = (
-            float(found.get(method, {}).get(name, np.nan)) for name in ("value", "low", "high", "chance")
+            float(by_method.get(method, {}).get(name, np.nan)) for name in ("value", "low", "high", "chance")
         )
         if not np.isfinite(value):
-            axes.text(0.01, place, "–", transform=axes.get_yaxis_transform(), color=MUTED, va="center")
+            axes.text(0.01, row, "–", transform=axes.get_yaxis_transform(), color=MUTED, va="center")
             continue
-        axes.plot(chance, place, "|", color=FAINT, markersize=11, markeredgewidth=2.6, zorder=1)
-        axes.plot([low, high], [place, place], color=ACCENT, linewidth=1.5, zorder=2)
-        axes.plot(value, place, "o", color=ACCENT, markersize=4.5, zorder=3)
+        axes.plot(chance, row, "|", color=FAINT, markersize=11, markeredgewidth=2.6, zorder=1)
+        axes.plot([low, high], [row, row], color=ACCENT, linewidth=1.5, zorder=2)
+        axes.plot(value, row, "o", color=ACCENT, markersize=4.5, zorder=3)
     axes.set_ylim(len(methods) - 0.5, -0.5)
     axes.set_yticks(range(len(methods)), [plain(method) for method in methods])
 

@@ -21,7 +21,8 @@ from phonoscope.filters.response import response_spectrum
 from phonoscope.filters.scaling import Scaling, scaling_effect
 from phonoscope.filters.significance import null_test
 from phonoscope.filters.wigner import contours, coverage, wigner_plane
-from phonoscope.judgement.bootstrap import resampling_unit, unit_weights
+from phonoscope.judgement.bootstrap import resampling_unit
+from phonoscope.judgement.resampling import resample
 from phonoscope.phonetics.shares import FORMANT_SETS, POOLED, formant_shares, token_shares
 from phonoscope.report.filters import atlas_figure, crs_figure, strs_figure, strs_surface, wigner_figure
 from phonoscope.report.rotation import check_formats, write_rotation
@@ -100,13 +101,13 @@ def write_filters(
     plain = cumulative_response(spectrum_bank(bank.sample_rate), waves, bank.sample_rate, **options)
     labels = tokens[by].tolist() if known else None
     unit = resampling_unit(tokens[[c for c in ("speaker", "recording") if c in tokens]], len(tokens))
-    weights = unit_weights(unit.n_units, n_bootstrap, seed)[:, unit.codes]
+    drawn = resample(unit, n_bootstrap, seed)
     before = None if initial is None else cumulative_response(initial, waves, bank.sample_rate, **options)
-    table = learned_minus_null(learned, nulls, plain, initial=before, labels=labels, weights=weights)
+    table = learned_minus_null(learned, nulls, plain, initial=before, labels=labels, resampled=drawn)
     tables = {
         "crs": table,
         "null_test": null_test(learned, nulls, labels=labels),
-        "peaks": spectral_peaks(learned, weights=weights, nulls=nulls),
+        "peaks": spectral_peaks(learned, resampled=drawn, nulls=nulls),
         "atlas": filter_atlas(bank),
         "contours": contours(bank),
         "scaling": scaling_effect(waves, bank.sample_rate, tokens=tokens["token"].tolist()),

@@ -10,6 +10,7 @@ import xarray as xr
 from phonoscope.axes import cell_edges
 from phonoscope.errors import PhonoscopeError
 from phonoscope.report.style import DISPLAY_PALETTE, INK, MUTED, POINTS, dress
+from phonoscope.scales import bark_to_hz, hz_to_bark
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -22,18 +23,6 @@ _MOST_OPAQUE = 0.75
 _BARK_TICKS = (0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24)
 _LEAST_BARK_GAP = 0.07  # of the height of the axes: ticks that lie closer run into each other
 HATCH = "////"
-
-
-def hz_to_bark(hz: np.ndarray | float) -> np.ndarray:
-    """Critical-band rate in Bark (Traunmüller 1990, J. Acoust. Soc. Am. 88, 97): ``26.81 f / (1960 + f) − 0.53``."""
-    hz = np.asarray(hz, dtype=float)
-    return 26.81 * hz / (1960.0 + hz) - 0.53
-
-
-def bark_to_hz(bark: np.ndarray | float) -> np.ndarray:
-    """Inverse of `hz_to_bark`."""
-    bark = np.asarray(bark, dtype=float)
-    return 1960.0 * (bark + 0.53) / (26.28 - bark)
 
 
 def draw_overlay(

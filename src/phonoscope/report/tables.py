@@ -1,20 +1,146 @@
-"""Result tables as the page prints them: chosen columns, plain headings, units, few digits; the data keep all."""
+"""Result tables as pages print them: chosen columns, plain headings, units, few digits; the data keep all."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from typing import Any
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
 
 import pandas as pd
 
-from phonoscope.report.content import Content
-from phonoscope.report.words import p_value, percent, signed
+from phonoscope.report.labels import class_name
+from phonoscope.report.numbers import (
+    UNKNOWN,
+    fixed,
+    one_decimal,
+    p_value,
+    percent,
+    percentage,
+    significant,
+    whole,
+)
 
 Format = Callable[[Any], str]
 
-PARTS = ("train", "validation", "test")
 LONGEST_UNBROKEN = 22  # letters; longer columns may break into lines
+_FOOTNOTE_SIGNS = "ᵃᵇᶜᵈᵉᶠᵍʰ"
+
+
+def typeset(value: Any) -> str:
+    """Text with per cent signs set apart and minus signs as such."""
+    return re.sub(r"(?<= )-(?=\d)", "−", re.sub(r"(?<=\d)%", "\u00a0%", str(value)))
+
+
+class Column(NamedTuple):
+    """How a column is printed: its heading, and a function from value to text; None for classes, which pages name."""
+
+    heading: str
+    format: Format | None = str
+
+
+# Columns by their names in the result tables; a column that is not here is printed as it is, under its own name.
+COLUMNS: dict[str, Column] = {
+    # what a row is about
+    "attack": Column("what"),
+    "class": Column("class", None),
+    "feature": Column("told apart by"),
+    "formant": Column("band"),
+    "label": Column("class", None),
+    "label_a": Column("spoken", None),
+    "label_b": Column("taken for", None),
+    "name": Column("baseline"),
+    "null": Column("chance from"),
+    "number": Column("layer", whole),
+    "reason": Column("why"),
+    "title": Column("measure"),
+    # how many
+    "at_hz": Column("at (Hz)", whole),
+    "a_as_b": Column("times", whole),
+    "b_as_a": Column("the other way", whole),
+    "count": Column("how many", whole),
+    "cpu_seconds": Column("processor time (s)", whole),
+    "epochs": Column("epochs", whole),
+    "examples": Column("for example"),
+    "frequency": Column("peak (Hz)", whole),
+    "high_hz": Column("to", whole),
+    "low_hz": Column("from", whole),
+    "n": Column("tokens", whole),
+    "n_first": Column("tokens", whole),
+    "n_real": Column("real", whole),
+    "n_second": Column("tokens", whole),
+    "n_spoofed": Column("spoofed", whole),
+    "n_tested": Column("tokens", whole),
+    "n_train": Column("trained on", whole),
+    "recordings": Column("recordings", whole),
+    "seconds": Column("seconds", one_decimal),
+    "seed": Column("seed", whole),
+    "seeds": Column("trainings", whole),
+    "speakers": Column("speakers", whole),
+    "speakers_also_real": Column("of them also real", whole),
+    "test": Column("test", whole),
+    "train": Column("train", whole),
+    "validation": Column("validation", whole),
+    # shares and rates
+    "accuracy": Column("accuracy", percent),
+    "area": Column("area", percent),
+    "balanced_accuracy": Column("balanced accuracy", percent),
+    "each": Column("each (%)"),
+    "eer": Column("EER", percent),
+    "eer_high": Column("to", percent),
+    "eer_low": Column("from", percent),
+    "energy": Column("energy", percent),
+    "found": Column("in samples", percent),
+    "high": Column("to", percent),
+    "human_a_as_b": Column("people", percentage),
+    "human_b_as_a": Column("the other way", percentage),
+    "in_null": Column("in random layers", percent),
+    "low": Column("from", percent),
+    "percent_a_as_b": Column("of its tokens", percentage),
+    "percent_b_as_a": Column("of its tokens", percentage),
+    "permuted": Column("by chance", percent),
+    "sd": Column("s.d.", percent),
+    "share": Column("share", percent),
+    "share_first": Column("first run", percent),
+    "share_second": Column("second run", percent),
+    # measures
+    "A": Column("A", fixed),
+    "B": Column("B", fixed),
+    "B_z": Column("z", one_decimal),
+    "beta_avg": Column("β avg (°)", fixed),
+    "beta_avg_z": Column("z", one_decimal),
+    "mu": Column("μ", fixed),
+    "mu_z": Column("z", one_decimal),
+    "mu_avg": Column("μ avg", fixed),
+    "mu_avg_z": Column("z", one_decimal),
+    "causal-agreement": Column("agrees with filtering (ρ)", fixed),
+    "chance": Column("chance", significant),
+    "class-similarity": Column("classes alike (r)", fixed),
+    "critical_z": Column("95 % of random layers below", one_decimal),
+    "deletion": Column("deletion", fixed),
+    "energy_ratio": Column("energy / chance", fixed),
+    "max_z": Column("largest |z|", one_decimal),
+    "p": Column("p", p_value),
+    "p_holm": Column("p (Holm)", p_value),
+    "planted": Column("finds planted cues", fixed),
+    "prominence": Column("prominence (dB)", one_decimal),
+    "r_energy": Column("r of the energy", fixed),
+    "r_learned_null": Column("r with random weights", fixed),
+    "r_map": Column("r of the maps", fixed),
+    "randomisation": Column("random weights"),
+    "range": Column("difference (95 %)"),
+    "ratio_range": Column("share / chance"),
+    "rho": Column("overlap explains confusions (ρ)", fixed),
+    "share-class": Column("within the class", fixed),
+    "share-run": Column("F1–F3 over chance", fixed),
+    # words
+    "agrees": Column("same direction", lambda value: "yes" if value else "no"),
+    "detail": Column("detail", typeset),
+    "measured": Column("this run measured", lambda value: typeset(value) or UNKNOWN),
+    "paper_says": Column("the paper says", typeset),
+    "paper_section": Column("section"),
+    "shows": Column("what it can and cannot show"),
+}
 
 
 @dataclass(frozen=True)
@@ -33,145 +159,47 @@ class HtmlTable:
     notes: list[str] = field(default_factory=list)
 
 
-def as_html_table(key: str, title: str, table: pd.DataFrame, columns: Mapping[str, tuple[str, Format]]) -> HtmlTable:
-    """Choose and format columns; columns that the table does not have are left away.
+def as_html_table(
+    key: str,
+    title: str,
+    table: pd.DataFrame,
+    columns: Iterable[str],
+    *,
+    headings: Mapping[str, str] | None = None,
+    name: Format = class_name,
+    data: pd.DataFrame | None = None,
+) -> HtmlTable:
+    """Choose columns and print them as `COLUMNS` says; missing values become a dash.
 
     Parameters
     ----------
-    columns : mapping
-        Column → (heading, function from value to text); missing values become a dash before the function is asked.
+    key : str
+        File name of the data without suffix, unique in a page.
+    columns : iterable of str
+        Their order; those that the table does not have are left away.
+    headings : mapping, optional
+        Other headings than those of `COLUMNS`.
+    name : function, optional
+        How classes are written.
+    data : DataFrame, optional
+        What a reader may download; the table itself by default.
     """
-    there = {name: columns[name] for name in columns if name in table}
-    rows = [
-        ["–" if _missing(record[name]) else show(record[name]) for name, (_, show) in there.items()]
+    chosen = [column for column in columns if column in table]
+    printed = [COLUMNS.get(column, Column(column)) for column in chosen]
+    shown = [
+        [
+            UNKNOWN if _is_missing(value := record[column]) else (form or name)(value)
+            for column, (_, form) in zip(chosen, printed, strict=True)
+        ]
         for record in table.to_dict("records")
     ]
     kinds = []
-    for position, name in enumerate(there):
-        longest = max((len(row[position]) for row in rows), default=0)
-        number = pd.api.types.is_numeric_dtype(table[name])
+    for position, column in enumerate(chosen):
+        longest = max((len(row[position]) for row in shown), default=0)
+        number = pd.api.types.is_numeric_dtype(table[column])
         kinds.append("number" if number else "short" if longest <= LONGEST_UNBROKEN else "long")
-    return HtmlTable(key, title, [heading for heading, _ in there.values()], rows, kinds, table)
-
-
-def corpus_tables(content: Content) -> list[HtmlTable]:
-    """Tokens by class, phone and part, and what was left out."""
-    counts, left_out = content.tables["counts"], content.tables["left_out"]
-    tables = []
-    if not counts.empty:
-        tables.append(replace(_counts_table(content, counts), data=counts))
-    columns: dict[str, tuple[str, Format]] = {
-        "what": ("what", str),
-        "reason": ("why", str),
-        "count": ("how many", _whole),
-        "examples": ("for example", str),
-    }
-    tables.append(as_html_table("left_out", "Left out", left_out, columns))
-    return tables
-
-
-def _counts_table(content: Content, counts: pd.DataFrame) -> HtmlTable:
-    """One row a class (and phone, where a class has several), one column a part of the split."""
-    by = ["class"]
-    if "label" in counts and not (counts["label"] == counts["class"]).all():
-        by.append("label")
-    parts = [part for part in PARTS if "split" in counts and (counts["split"] == part).any()]
-    rows = []
-    place = {name: position for position, name in enumerate(content.ordered(counts[by].to_numpy().ravel()))}
-    ordered = counts.sort_values(by, key=lambda names: names.map(place), kind="stable")
-    for names, group in ordered.groupby(by, sort=False):
-        row: dict[str, Any] = dict(zip(by, names, strict=True))
-        row |= {part: int(group.loc[group["split"] == part, "count"].sum()) for part in parts}
-        rows.append(row | {"count": int(group["count"].sum()), "seconds": float(group["seconds"].sum())})
-    columns: dict[str, tuple[str, Format]] = {
-        "class": ("class", content.name),
-        "label": ("phone", content.name),
-        **{part: (part, _whole) for part in parts},
-        "count": ("tokens", _whole),
-        "seconds": ("seconds", lambda value: f"{value:.1f}"),
-    }
-    return as_html_table("counts", "Tokens used", pd.DataFrame(rows), columns)
-
-
-def recognition_tables(content: Content) -> list[HtmlTable]:
-    """Baselines and asymmetric confusions."""
-    tables = []
-    if not content.tables["baselines"].empty:
-        columns: dict[str, tuple[str, Format]] = {
-            "name": ("baseline", str),
-            "accuracy": ("accuracy", percent),
-            "balanced_accuracy": ("balanced accuracy", percent),
-            "n_tested": ("tokens", _whole),
-        }
-        tables.append(as_html_table("baselines", "Without a network", content.tables["baselines"], columns))
-    if not content.tables["asymmetry"].empty:
-        columns = {
-            "label_a": ("spoken", content.name),
-            "label_b": ("taken for", content.name),
-            "a_as_b": ("times", _whole),
-            "percent_a_as_b": ("of its tokens", lambda value: f"{value:.1f} %"),
-            "b_as_a": ("the other way", _whole),
-            "percent_b_as_a": ("of its tokens", lambda value: f"{value:.1f} %"),
-            "p": ("p", p_value),
-            "p_holm": ("p (Holm)", p_value),
-        }
-        title = "Confusions that go more one way than the other"
-        tables.append(as_html_table("asymmetry", title, content.tables["asymmetry"], columns))
-    return tables
-
-
-def correlation_table(content: Content) -> HtmlTable | None:
-    """Correlations between class profiles of the maps, and of the energy if they were measured."""
-    table = content.tables["profile_correlations"]
-    if table.empty:
-        return None
-    if "source" in table:
-        wide = table.pivot_table(index=["label_a", "label_b"], columns="source", values="r", sort=False, dropna=False)
-        table = wide.dropna(how="all").reset_index()
-    columns: dict[str, tuple[str, Format]] = {
-        "label_a": ("class", content.name),
-        "label_b": ("and", content.name),
-        "map": ("r of the maps", signed),
-        "r": ("r of the maps", signed),
-        "energy": ("r of the energy", signed),
-    }
-    return as_html_table("profile_correlations", "How alike are the profiles of two classes?", table, columns)
-
-
-def share_tables(content: Content) -> list[HtmlTable]:
-    """Shares of every class with formants, pooled classes first, with all chance levels and verdicts."""
-    table = content.tables["shares"]
-    if table.empty:
-        return []
-    against = {"run": "whole run", "class": "same class", "classes": "classes exchanged"}
-    shown = table.assign(
-        ratio_text=[_ratio(row) for row in table.to_dict("records")],
-        null=table["null"].map(against).fillna(table["null"]),
-    )
-    columns: dict[str, tuple[str, Format]] = {
-        "formant": ("band", str),
-        "null": ("chance from", str),
-        "n": ("tokens", _whole),
-        "share": ("share", percent),
-        "permuted": ("by chance", percent),
-        "ratio_text": ("share / chance", str),
-        "p_holm": ("p (Holm)", p_value),
-        "area": ("area", percent),
-        "energy": ("energy", percent),
-        "energy_ratio": ("energy / chance", lambda value: f"{value:.2f}"),
-        "verdict": ("verdict", str),
-    }
-    tables = []
-    for position, label in enumerate(["all", *content.labels]):
-        rows = shown[(shown["label"] == label) & (shown["n"] > 0)]
-        if len(rows):
-            name = "All classes" if label == "all" else content.name(label)
-            one = as_html_table(f"shares-{position}", name, rows, columns)
-            at = one.headings.index("verdict")
-            verdicts, notes = footnoted([row[at] for row in one.rows])
-            lines = [[*row[:at], verdict, *row[at + 1 :]] for row, verdict in zip(one.rows, verdicts, strict=True)]
-            tables.append(replace(one, rows=lines, data=table.loc[rows.index], notes=notes))
-    return tables
+    titles = [(headings or {}).get(column, about.heading) for column, about in zip(chosen, printed, strict=True)]
+    return HtmlTable(key, title, titles, shown, kinds, table if data is None else data)
 
 
 def footnoted(verdicts: Sequence[str]) -> tuple[list[str], list[str]]:
@@ -182,7 +210,7 @@ def footnoted(verdicts: Sequence[str]) -> tuple[list[str], list[str]]:
     verdicts, notes
         Verdicts with the signs of their footnotes, and the footnotes with theirs.
     """
-    reservations = list(dict.fromkeys(part for verdict in verdicts for part in verdict.split("; ")[1:]))
+    reservations = dict.fromkeys(part for verdict in verdicts for part in verdict.split("; ")[1:])
     signs = {text: _sign(position) for position, text in enumerate(reservations)}
     marked = []
     for verdict in verdicts:
@@ -191,38 +219,11 @@ def footnoted(verdicts: Sequence[str]) -> tuple[list[str], list[str]]:
     return marked, [f"{sign} {text}" for text, sign in signs.items()]
 
 
-def claims_table(content: Content) -> HtmlTable | None:
-    """What the paper says beside what the run measured."""
-    table = content.tables["claims"]
-    if table.empty:
-        return None
-    columns: dict[str, tuple[str, Format]] = {
-        "paper_section": ("section", str),
-        "paper_says": ("the paper says", str),
-        "measured": ("this run measured", lambda value: str(value) or "–"),
-        "verdict": ("verdict", str),
-        "detail": ("detail", str),
-    }
-    return as_html_table("claims", "Claim by claim", table, columns)
-
-
-def _ratio(row: Mapping[Any, Any]) -> str:
-    if _missing(row["ratio"]):
-        return "–"
-    within = "" if _missing(row["low"]) else f" ({row['low']:.2f}–{row['high']:.2f})"
-    return f"{row['ratio']:.2f}{within}"
-
-
 def _sign(position: int) -> str:
     """Superscript letter of a footnote; two letters when one is not enough."""
-    letters = "ᵃᵇᶜᵈᵉᶠᵍʰ"
-    more, last = divmod(position, len(letters))
-    return letters[last] * (more + 1)
+    more, last = divmod(position, len(_FOOTNOTE_SIGNS))
+    return _FOOTNOTE_SIGNS[last] * (more + 1)
 
 
-def _whole(value: Any) -> str:
-    return f"{int(value):,}".replace(",", "\u202f")
-
-
-def _missing(value: Any) -> bool:
+def _is_missing(value: Any) -> bool:
     return value is None or bool(pd.isna(value))

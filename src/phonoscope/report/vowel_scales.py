@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from phonoscope.errors import PhonoscopeError
-from phonoscope.report.overlays import hz_to_bark
+from phonoscope.scales import hz_to_bark
 
 SCALES = {"hz": "Hz", "bark": "Bark", "lobanov": "z"}
 _FEWEST_TOKENS = 3  # of a speaker: fewer give no standard deviation worth dividing by

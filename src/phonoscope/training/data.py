@@ -13,7 +13,7 @@ from torch import Tensor
 
 from phonoscope.corpora.sounds import TokenSounds
 from phonoscope.errors import ExperimentError
-from phonoscope.frontends import Spectrogram, Waveform, pad_waveforms
+from phonoscope.frontends import FrontEnd, pad_waveforms
 
 _CACHE_BYTES = 1 << 30
 _CHUNK = 256
@@ -39,7 +39,7 @@ class TokenInputs:
 
     def __init__(
         self,
-        front_end: Spectrogram | Waveform,
+        front_end: FrontEnd,
         waveforms: Sequence[np.ndarray],
         *,
         device: torch.device | str = "cpu",

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from phonoscope.errors import AttributionError, ClassifierError, PhonoscopeError
+from phonoscope.errors import AttributionError, ClassifierError
 from phonoscope.viewer.placed import PlacedMap, place_map
 
 if TYPE_CHECKING:
@@ -43,7 +43,6 @@ class Classifiers:
     def __init__(self, run: Run, *, trust_imports: bool = False) -> None:
         self.run, self.trust_imports = run, trust_imports
         self._classifiers: dict[tuple[Path, str], Classifier] = {}
-        self._references: dict[int | None, list[np.ndarray] | None] = {}
         self._maps: OrderedDict[tuple[Any, ...], tuple[PlacedMap, float]] = OrderedDict()
         self._loading, self._classifying, self._explaining = threading.Lock(), threading.Lock(), threading.Lock()
 
@@ -54,14 +53,12 @@ class Classifiers:
 
     def of_fold(self, fold: int | None, purpose: str = "classify") -> Classifier:
         """Return the classifier of a fold, which never met the tokens tested in it."""
-        from phonoscope.classifier import Classifier
+        from phonoscope.experiments.held_out import classifier_folder, load_classifier
 
-        folder = self.run.folder / "folds" / str(fold) / "classifier"
-        if fold is None or not folder.is_dir():
-            folder = self.run.folder / "classifier"
+        folder = classifier_folder(self.run, fold)
         with self._loading:
             if (folder, purpose) not in self._classifiers:
-                loaded = Classifier.from_pretrained(folder, trust_imports=self.trust_imports)
+                loaded = load_classifier(self.run, fold, trust_imports=self.trust_imports)
                 if loaded.sample_rate != int(self.run.facts["sample_rate"]):
                     raise ClassifierError(f"{folder} takes {loaded.sample_rate} Hz, the run says otherwise")
                 self._classifiers[folder, purpose] = loaded
@@ -107,6 +104,8 @@ class Classifiers:
 
     def _computed(self, subject: Subject, method: str, target: str, versus: str, layer: str, seed: int) -> PlacedMap:
         from phonoscope.attribution import contrast, explain
+        from phonoscope.attribution.method_spec import at_layer
+        from phonoscope.attribution.registry import refuse_method_import
         from phonoscope.modules import one_thread_if_small
 
         if target == "true" and subject.true is None:
@@ -118,7 +117,8 @@ class Classifiers:
             if pair[0] == pair[1]:
                 raise AttributionError(f"{pair[0]} against itself says nothing; choose two different classes")
             explained = contrast(*pair)
-        classifier, reference = self.of_fold(subject.fold, "explain"), self._reference(subject)
+        classifier, method = self.of_fold(subject.fold, "explain"), at_layer(method, layer)
+        refuse_method_import(method, "the page", trust_imports=self.trust_imports)
         with one_thread_if_small(classifier.network, weights=_SMALL_NETWORK):
             maps = explain(
                 classifier,
@@ -127,8 +127,6 @@ class Classifiers:
                 method,
                 true_labels=None if subject.true is None else [subject.true],
                 tokens=[subject.token],
-                layer=layer or None,
-                reference=reference,
                 context_seconds=EXPLAINED_CONTEXT_SECONDS,
                 seed=seed,
             )
@@ -136,24 +134,6 @@ class Classifiers:
 
     def _predicted(self, subject: Subject) -> str:
         return self.labels[int(np.argmax(self.probabilities(subject)))]
-
-    def _reference(self, subject: Subject) -> list[np.ndarray] | None:
-        """Waveforms that the classifier was trained on, read once a fold; None where the recordings are gone."""
-        from phonoscope.experiments.held_out import held_out
-
-        if subject.fold not in self._references:
-            tokens = self.run.tokens
-            reference: list[np.ndarray] | None = None
-            if "fold" in tokens and tokens["fold"].notna().any():
-                of_fold = tokens["fold"].notna() if subject.fold is None else tokens["fold"].eq(subject.fold)
-                first = tokens.loc[of_fold.fillna(False).astype(bool), "token"].iloc[:1]
-                try:
-                    parts = held_out(self.run, only=first.to_numpy(), trust_imports=self.trust_imports)
-                    reference = next(parts).reference or None
-                except PhonoscopeError:
-                    reference = None
-            self._references[subject.fold] = reference
-        return self._references[subject.fold]
 
 
 def without_band(subject: Subject, band: Band) -> np.ndarray:

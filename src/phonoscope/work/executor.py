@@ -20,7 +20,7 @@ Task = TypeVar("Task")
 Result = TypeVar("Result")
 
 
-class Each(Protocol):
+class Executor(Protocol):
     """How work is spread.
 
     The function is one of a module and the tasks can be pickled, so that both reach other processes and machines.
@@ -31,12 +31,15 @@ class Each(Protocol):
         ...
 
 
+Each = Executor
+
+
 def in_this_process(function: Callable[[Task], Result], tasks: Sequence[Task]) -> Iterator[Result]:
     """Do one task after the other."""
     yield from map(function, tasks)
 
 
-def spread_over(jobs: int) -> Each:
+def spread_over(jobs: int) -> Executor:
     """Spread work over so many processes of this machine; over none beside this one if ``jobs`` is 1.
 
     Raises

@@ -193,6 +193,25 @@ def verify(folder: str | Path) -> Verified:
     return result
 
 
+def refuse_altered(folder: Path) -> None:
+    """Refuse to go on in a finished folder that is not as it was written; one without checksums was not finished.
+
+    Raises
+    ------
+    ExperimentError
+        If a file was altered, is missing, or is new.
+    """
+    if not _carries(folder):
+        return
+    state = verify(folder)
+    if not state.as_written:
+        changed = [*state.altered, *state.missing, *state.new]
+        raise ExperimentError(
+            f"{folder} is not as it was written: {len(changed)} files changed, such as {changed[0]}. Nothing of it is "
+            "used; choose a new folder. What changed is told by: phonoscope verify"
+        )
+
+
 def _listed(folder: Path) -> tuple[Path, dict[str, str]] | None:
     """File of checksums of a folder and what it says; None where there is none."""
     for name in (CHECKSUMS_NAME, HIDDEN_CHECKSUMS_NAME):

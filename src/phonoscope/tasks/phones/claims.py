@@ -14,11 +14,12 @@ import numpy as np
 import pandas as pd
 
 from phonoscope.judgement.bootstrap import Interval, bootstrap_interval
+from phonoscope.judgement.claims import FAILS, HOLDS, OPEN, PARTLY, Claim, Finding, holds_if, unmeasured
 from phonoscope.phonetics.overlap import overlap_against_confusions
 from phonoscope.phonetics.profiles import band_share, cell_centres, density
-from phonoscope.tasks.phones.measure import Measured
+from phonoscope.tasks.phones.measure import UNITS, Measured
 
-HOLDS, PARTLY, FAILS, OPEN = "holds", "holds, but not for this class alone", "does not hold", "cannot be told"
+Measure = Callable[["Context"], Finding]
 
 
 @dataclass(frozen=True)
@@ -30,28 +31,16 @@ class Context:
     confusions: pd.DataFrame
     correlations: pd.DataFrame
     shares: pd.DataFrame | None
-    max_hz: float
-    unit_columns: list[str]
     seed: int
 
 
-@dataclass(frozen=True)
-class Claim:
-    """One sentence of the paper and how it is measured: the function returns measured value, verdict and detail."""
-
-    section: str
-    says: str
-    measure: Callable[[Context], tuple[str, str, str]]
-
-
-def _accuracy_above(bound: float) -> Callable[[Context], tuple[str, str, str]]:
-    def measure(context: Context) -> tuple[str, str, str]:
+def _accuracy_above(bound: float) -> Measure:
+    def measure(context: Context) -> Finding:
         table = context.accuracy.set_index("measure")
         row, balanced = table.loc["accuracy"], table.loc["balanced accuracy"]
-        verdict = HOLDS if row["estimate"] > bound else FAILS
-        return (
+        return Finding(
             f"{row['estimate']:.1%} ({row['low']:.1%}–{row['high']:.1%})",
-            verdict,
+            holds_if(bool(row["estimate"] > bound)),
             f"balanced {balanced['estimate']:.1%}; tokens of {row['n_units']:.0f} {row['unit']} units that were not "
             "trained on",
         )
@@ -59,23 +48,23 @@ def _accuracy_above(bound: float) -> Callable[[Context], tuple[str, str, str]]:
     return measure
 
 
-def _region(name: str, low_hz: float, high_hz: float | None = None) -> Callable[[Context], tuple[str, str, str]]:
+def _region(name: str, low_hz: float, high_hz: float | None = None) -> Measure:
     """Importance of a class lies in a region: more than the region's part of the axis, more than in other classes."""
 
-    def measure(context: Context) -> tuple[str, str, str]:
+    def measure(context: Context) -> Finding:
         classes = context.measured.tokens["class"].to_numpy(dtype=object)
-        top = context.max_hz if high_hz is None else min(high_hz, context.max_hz)
+        top = context.measured.max_hz if high_hz is None else min(high_hz, context.measured.max_hz)
         if not (classes == name).any():
-            return "", OPEN, f"no tested token of {name}"
-        if low_hz >= context.max_hz:
-            return "", OPEN, f"the network hears nothing above {context.max_hz:g} Hz"
-        share = _positive_share(context.measured, context.max_hz, low_hz, top)
-        area = (top - low_hz) / context.max_hz
+            return unmeasured(f"no tested token of {name}")
+        if low_hz >= context.measured.max_hz:
+            return unmeasured(f"the network hears nothing above {context.measured.max_hz:g} Hz")
+        share = _positive_share(context.measured, low_hz, top)
+        area = (top - low_hz) / context.measured.max_hz
         own = (classes == name) & np.isfinite(share)
         rest = (classes != name) & np.isfinite(share)
         if not own.any() or not rest.any():
-            return "", OPEN, "no map with a positive part"
-        table = context.measured.tokens[context.unit_columns]
+            return unmeasured("no map with a positive part")
+        table = context.measured.tokens[list(UNITS)]
         here = _mean_interval(share[own], table[own], context.seed)
         others = _mean_interval(share[rest], table[rest], context.seed)
         measured = f"{here.estimate:.0%} ({here.low:.0%}–{here.high:.0%}) of the map in {area:.0%} of the axis"
@@ -85,19 +74,17 @@ def _region(name: str, low_hz: float, high_hz: float | None = None) -> Callable[
         resolution = float(context.measured.placement["resolution_hz"])
         if top - low_hz < resolution:
             detail += f"; the region is narrower than the map resolves ({resolution:.0f} Hz)"
-        return measured, verdict, detail
+        return Finding(measured, verdict, detail)
 
     return measure
 
 
-def _not_in_region(name: str, low_hz: float) -> Callable[[Context], tuple[str, str, str]]:
+def _not_in_region(name: str, low_hz: float) -> Measure:
     inner = _region(name, low_hz)
 
-    def measure(context: Context) -> tuple[str, str, str]:
-        measured, verdict, detail = inner(context)
-        if verdict == OPEN:
-            return measured, verdict, detail
-        return measured, FAILS if verdict in (HOLDS, PARTLY) else HOLDS, detail
+    def measure(context: Context) -> Finding:
+        finding = inner(context)
+        return finding if finding.verdict == OPEN else finding._replace(verdict=holds_if(finding.verdict == FAILS))
 
     return measure
 
@@ -106,84 +93,83 @@ def _mean_interval(values: np.ndarray, clusters: pd.DataFrame, seed: int) -> Int
     return bootstrap_interval(lambda w: w @ values / w.sum(axis=1), len(values), clusters, seed=seed)
 
 
-def _positive_share(measured: Measured, max_hz: float, low_hz: float, high_hz: float) -> np.ndarray:
+def _positive_share(measured: Measured, low_hz: float, high_hz: float) -> np.ndarray:
     positive = np.maximum(measured.profiles.transpose("token", "frequency").values.astype(float), 0)
     centres = cell_centres(measured.profiles)
-    densities = density(positive, centres, max_hz)
+    densities = density(positive, centres, measured.max_hz)
     return band_share(densities, centres, np.full(len(positive), low_hz), np.full(len(positive), high_hz))
 
 
-def _overlap_explains_confusions(context: Context) -> tuple[str, str, str]:
+def _overlap_explains_confusions(context: Context) -> Finding:
     overlap = context.correlations[context.correlations["source"] == "map"]
     found = overlap_against_confusions(overlap, context.confusions, seed=context.seed)
     if not np.isfinite(found.rho):
-        return "", OPEN, found.note
-    verdict = HOLDS if found.rho > 0 and found.p < 0.05 else FAILS
-    return f"ρ = {found.rho:.2f}, p = {found.p:.2f}", verdict, f"{found.pairs} pairs; {found.note} for the test"
+        return unmeasured(found.note)
+    verdict, detail = holds_if(found.rho > 0 and found.p < 0.05), f"{found.pairs} pairs; {found.note} for the test"
+    return Finding(f"ρ = {found.rho:.2f}, p = {found.p:.2f}", verdict, detail)
 
 
-def _least_confused(true: str, predicted: str) -> Callable[[Context], tuple[str, str, str]]:
-    def measure(context: Context) -> tuple[str, str, str]:
+def _least_confused(true: str, predicted: str) -> Measure:
+    def measure(context: Context) -> Finding:
         table = context.confusions[context.confusions["true"] != context.confusions["predicted"]]
         row = table[(table["true"] == true) & (table["predicted"] == predicted)]
         if row.empty or row["row_percent"].isna().all():
-            return "", OPEN, f"{true} and {predicted} are not both among the classes"
+            return unmeasured(f"{true} and {predicted} are not both among the classes")
         rate = float(row["row_percent"].iloc[0])
         fewer = int((table["row_percent"] < rate).sum())
         equal = int((table["row_percent"] == rate).sum())
-        verdict = HOLDS if fewer == 0 else FAILS
         detail = f"{fewer} of {len(table)} confusions are rarer, {equal} equally rare (itself included)"
-        return f"{rate:.1f} % of /{true}/", verdict, detail
+        return Finding(f"{rate:.1f} % of /{true}/", holds_if(fewer == 0), detail)
 
     return measure
 
 
-def _asymmetric(a: str, b: str) -> Callable[[Context], tuple[str, str, str]]:
-    def measure(context: Context) -> tuple[str, str, str]:
+def _asymmetric(a: str, b: str) -> Measure:
+    def measure(context: Context) -> Finding:
         from scipy.stats import binomtest
 
         counts = context.confusions.set_index(["true", "predicted"])["count"]
         if (a, b) not in counts.index or (b, a) not in counts.index:
-            return "", OPEN, f"{a} and {b} are not both among the classes"
+            return unmeasured(f"{a} and {b} are not both among the classes")
         there, back = int(counts[a, b]), int(counts[b, a])
         if there + back == 0:
-            return "0 against 0", OPEN, "the two are never confused"
+            return Finding("0 against 0", OPEN, "the two are never confused")
         p = float(binomtest(there, there + back).pvalue)
-        verdict = HOLDS if there > back and p < 0.05 else FAILS
-        return f"{there} against {back}, p = {p:.2f}", verdict, "exact binomial test"
+        verdict = holds_if(there > back and p < 0.05)
+        return Finding(f"{there} against {back}, p = {p:.2f}", verdict, "exact binomial test")
 
     return measure
 
 
-def _similar(a: str, b: str, *, alike: bool) -> Callable[[Context], tuple[str, str, str]]:
-    def measure(context: Context) -> tuple[str, str, str]:
+def _similar(a: str, b: str, *, alike: bool) -> Measure:
+    def measure(context: Context) -> Finding:
         table = context.correlations[context.correlations["source"] == "map"]
         row = table[table["label_a"].isin([a, b]) & table["label_b"].isin([a, b])]
         if row.empty or not np.isfinite(row["r"].iloc[0]):
-            return "", OPEN, f"{a} and {b} are not both among the classes"
+            return unmeasured(f"{a} and {b} are not both among the classes")
         r, mean = float(row["r"].iloc[0]), float(table["r"].mean())
-        verdict = HOLDS if (r > max(mean, 0.5)) == alike and (alike or r < 0.5) else FAILS
-        return f"r = {r:.2f}", verdict, f"mean over all pairs of classes {mean:.2f}"
+        verdict = holds_if(r > max(mean, 0.5) if alike else r < 0.5)
+        return Finding(f"r = {r:.2f}", verdict, f"mean over all pairs of classes {mean:.2f}")
 
     return measure
 
 
-def _on_formants(name: str | None, formant: str, null: str = "class") -> Callable[[Context], tuple[str, str, str]]:
+def _on_formants(name: str | None, formant: str, null: str = "class") -> Measure:
     """Maps lie on their own token's formants more than on those of other tokens."""
 
-    def measure(context: Context) -> tuple[str, str, str]:
+    def measure(context: Context) -> Finding:
         if context.shares is None:
-            return "", OPEN, "no tested token has formants"
+            return unmeasured("no tested token has formants")
         label = "all" if name is None else name
         table = context.shares
         row = table[(table["label"] == label) & (table["formant"] == formant) & (table["null"] == null)]
         if row.empty or not np.isfinite(row["ratio"].iloc[0]):
-            return "", OPEN, "too few tokens with formants"
+            return unmeasured("too few tokens with formants")
         facts: dict[Any, Any] = row.iloc[0].to_dict()
         measured = f"{facts['ratio']:.2f} × chance ({facts['low']:.2f}–{facts['high']:.2f})"
         above = facts["low"] > 1 and facts["ratio"] > facts["energy_ratio"]
-        verdict = HOLDS if above else FAILS
-        return measured, verdict, f"the plain energy of the input scores {facts['energy_ratio']:.2f} × chance"
+        detail = f"the plain energy of the input scores {facts['energy_ratio']:.2f} × chance"
+        return Finding(measured, holds_if(above), detail)
 
     return measure
 
@@ -227,18 +213,3 @@ CLAIMS: dict[str, list[Claim]] = {
         Claim("4.3", "Voiced: important where the first four formants lie.", _on_formants("voiced", "F1–F4")),
     ],
 }
-
-
-def claims_table(section: str, context: Context) -> pd.DataFrame:
-    """Measure the paper's claims of one experiment.
-
-    Returns
-    -------
-    DataFrame
-        ``claim`` (number), ``paper_section, paper_says, measured, verdict, detail``; no rows for other experiments.
-    """
-    rows = []
-    for number, claim in enumerate(CLAIMS.get(section, []), start=1):
-        measured, verdict, detail = claim.measure(context)
-        rows.append((number, claim.section, claim.says, measured, verdict, detail))
-    return pd.DataFrame(rows, columns=["claim", "paper_section", "paper_says", "measured", "verdict", "detail"])

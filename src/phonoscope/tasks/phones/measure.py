@@ -9,17 +9,19 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import torch
 import xarray as xr
 
-from phonoscope.attribution import ClassMeans, explain_batches, read_maps, write_maps
-from phonoscope.attribution.maps import describe_cells, input_placement, label_maps
-from phonoscope.experiments.fit import Fitted
+from phonoscope.attribution import ClassMeans, Explainer, read_maps, write_maps
+from phonoscope.attribution.maps import describe_cells
+from phonoscope.experiments.fit import Trained
+from phonoscope.experiments.map_parts import tidy_means
 from phonoscope.experiments.material import Material
-from phonoscope.frontends import Spectrogram, Waveform, pad_waveforms
+from phonoscope.experiments.pictures import network_pictures
 from phonoscope.phonetics.profiles import class_profiles, energy_profile, profile, profile_correlations
 from phonoscope.phonetics.shares import formant_shares, token_shares
-from phonoscope.tasks.phones.recipe import Recipe
+from phonoscope.tasks.phones.recipe import PhonesRecipe
+
+UNITS = ("speaker", "recording")  # what intervals resample, from the highest level down
 
 
 @dataclass
@@ -36,12 +38,12 @@ class Measured:
     cells: str
 
 
-def measure_maps(recipe: Recipe, material: Material, fitted: Sequence[Fitted], folder: Path) -> Measured:
+def measure_maps(recipe: PhonesRecipe, material: Material, fitted: Sequence[Trained], folder: Path) -> Measured:
     """Explain every tested token with the classifier that never met it; store the maps, stream their means.
 
     Memory holds one profile a token beside the waveforms, never the maps.
     """
-    method = recipe.explain.get("method", "cam")
+    method = recipe.method
     labels = fitted[0].classifier.labels
     waveforms = material.waveforms
     names = material.tokens["token"].to_numpy()
@@ -56,11 +58,9 @@ def measure_maps(recipe: Recipe, material: Material, fitted: Sequence[Fitted], f
         for one in fitted:
             chosen = [waveforms[i] for i in one.test]
             done = 0
-            for maps in explain_batches(
-                one.classifier,
+            for maps in Explainer(one.classifier, method).batches(
                 chosen,
-                recipe.explain.get("target", "true"),
-                method,
+                recipe.target,
                 true_labels=[str(c) for c in classes[one.test]],
                 tokens=[str(n) for n in names[one.test]],
             ):
@@ -73,7 +73,7 @@ def measure_maps(recipe: Recipe, material: Material, fitted: Sequence[Fitted], f
                 map_means.update(maps, true, maps["predicted"].values)
                 spectrogram_means.update(spectrograms, true, maps["predicted"].values)
                 map_profiles.append(profile(maps))
-                energies.append(energy_profile(spectrograms, floor_db=spectrograms.attrs["floor_db"]))
+                energies.append(energy_profile(spectrograms, spectrograms.attrs.get("floor")))
                 worst = max(worst, float(np.abs(maps["incompleteness"].values).max()))
                 yield maps
 
@@ -98,47 +98,9 @@ def measure_maps(recipe: Recipe, material: Material, fitted: Sequence[Fitted], f
     )
 
 
-def network_pictures(
-    front_end: Spectrogram | Waveform,
-    waveforms: Sequence[np.ndarray],
-    names: Sequence[str],
-    device: torch.device | str = "cpu",
-) -> xr.DataArray:
-    """Return what a network sees of tokens: its front end's output in dB, labelled like maps.
-
-    Parameters
-    ----------
-    front_end
-        On ``device``.
-    waveforms
-        1-D arrays at the front end's rate, without context.
-    """
-    padded, lengths = pad_waveforms(waveforms)
-    with torch.no_grad():
-        values = front_end(padded.to(device), lengths.to(device))[:, 0].float().cpu().numpy()
-    return label_maps(
-        values,
-        input_placement(front_end),
-        tokens=names,
-        durations=lengths.numpy() / front_end.sample_rate,
-        time_axis=front_end.time_axis,
-        columns={},
-        attrs={"units": "dB", "floor_db": -float(front_end.config()["range_db"])},
-    )
-
-
-def tidy_means(means: xr.Dataset, kind: str) -> pd.DataFrame:
-    """Class means as a tidy table; classes without tokens in a subset have no rows."""
-    table = means[["mean", "variance"]].to_dataframe().reset_index().rename(columns={"label": "class"})
-    counts = means["count"].to_dataframe().reset_index().rename(columns={"label": "class"})
-    table = table.merge(counts, on=["subset", "class"])
-    table.insert(0, "kind", kind)
-    return table[table["count"] > 0].reset_index(drop=True)
-
-
-def profile_tables(measured: Measured, unit_columns: list[str], seed: int) -> dict[str, pd.DataFrame]:
+def profile_tables(measured: Measured, seed: int) -> dict[str, pd.DataFrame]:
     """Tables ``profiles`` (maps and energy, with bootstrap bands) and ``profile_correlations`` between classes."""
-    clusters = measured.tokens[unit_columns]
+    clusters = measured.tokens[list(UNITS)]
     classes = measured.tokens["class"].tolist()
     maps = class_profiles(measured.profiles, classes, clusters, seed=seed)
     energy = class_profiles(measured.energy, classes, clusters, seed=seed)
@@ -152,9 +114,7 @@ def profile_tables(measured: Measured, unit_columns: list[str], seed: int) -> di
     }
 
 
-def share_tables(
-    measured: Measured, formants: pd.DataFrame, *, max_hz: float, unit_columns: list[str], seed: int
-) -> dict[str, pd.DataFrame]:
+def share_tables(measured: Measured, formants: pd.DataFrame, seed: int) -> dict[str, pd.DataFrame]:
     """Tables ``shares`` (per class, formant and null) and ``token_shares``; empty when no tested token has formants."""
     known = measured.tokens["token"].isin(set(formants["token"])).to_numpy()
     if not known.any():
@@ -164,12 +124,12 @@ def share_tables(
     shares = formant_shares(
         profiles,
         formants,
-        max_hz=max_hz,
+        max_hz=measured.max_hz,
         labels=tokens["class"].tolist(),
-        clusters=tokens[unit_columns],
+        clusters=tokens[list(UNITS)],
         energy=energy,
         seed=seed,
     )
-    each = token_shares(profiles, formants, max_hz=max_hz, energy=energy)
+    each = token_shares(profiles, formants, max_hz=measured.max_hz, energy=energy)
     context = ["token", "class", "label", "speaker", "sex", "word", "previous", "next", "recording"]
     return {"shares": shares, "token_shares": each.merge(tokens[context], on="token")}

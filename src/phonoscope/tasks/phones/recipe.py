@@ -1,26 +1,25 @@
-"""Recipes: an experiment as data, read from TOML; the package brings the paper's three."""
+"""Recipes of experiments on phones: which tokens, front end, network, split, method, and talkers if they are made."""
 
 from __future__ import annotations
 
-import tomllib
-from dataclasses import asdict, dataclass, field, fields, replace
-from importlib import resources
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
 from inspect import signature
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from phonoscope.errors import ExperimentError
+from phonoscope.experiments.recipe import Recipe, refuse_unknown
+from phonoscope.registry import Registry
 from phonoscope.training.recipe import PRESETS, TrainingRecipe
 
 
 @dataclass(frozen=True)
-class Recipe:
-    """Everything that decides an experiment's result, apart from the corpus.
+class PhonesRecipe(Recipe):
+    """Everything that decides the result of an experiment on phones, apart from the corpus.
 
     Parameters
     ----------
-    name, title, question
-        What it is called, in one line, and what it asks.
     paper
         Section of the first paper whose claims it tests; empty for none.
     tokens
@@ -43,13 +42,8 @@ class Recipe:
         ``method`` and ``target`` of the maps.
     synthetic
         The corpus of synthetic talkers, as keywords of ``write_corpus``.
-    seed
-        Seed of everything.
     """
 
-    name: str
-    title: str = ""
-    question: str = ""
     paper: str = ""
     tokens: dict[str, Any] = field(default_factory=dict)
     classes: dict[str, list[str]] = field(default_factory=dict)
@@ -60,166 +54,140 @@ class Recipe:
     split: dict[str, Any] = field(default_factory=dict)
     explain: dict[str, Any] = field(default_factory=lambda: {"method": "cam", "target": "true"})
     synthetic: dict[str, Any] = field(default_factory=dict)
-    seed: int = 0
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return the recipe as plain values."""
-        return asdict(self)
+    @property
+    def method(self) -> str:
+        """Method of the maps."""
+        return self.explain.get("method", "cam")
 
-    def with_preset(self, preset: str) -> Recipe:
+    @property
+    def target(self) -> str:
+        """Target of the maps."""
+        return self.explain.get("target", "true")
+
+    @property
+    def front_end_kind(self) -> str:
+        """Name of the front end."""
+        return self.front_end.get("kind", "spectrogram")
+
+    def imports(self) -> Iterator[tuple[Registry[Any], str]]:
+        """Yield the names of layout, alignment format, network, front end and methods."""
+        from phonoscope.attribution.method_spec import parse_method
+        from phonoscope.attribution.registry import METHODS
+        from phonoscope.corpora import LAYOUTS, READERS
+        from phonoscope.frontends import FRONT_ENDS
+        from phonoscope.networks import NETWORKS
+
+        if not isinstance(self.network.get("name"), str):
+            raise ExperimentError("the recipe's [network] has no name")
+        yield LAYOUTS, str(self.tokens.get("layout", ""))
+        yield READERS, str(self.tokens.get("alignment_format", ""))
+        yield NETWORKS, self.network["name"]
+        yield FRONT_ENDS, self.front_end_kind
+        yield from ((METHODS, name) for name in parse_method(self.method).names())
+
+    def check(self) -> None:
+        """Refuse sections with entries that no part of the experiment would understand."""
+        for section, known in self._known_entries().items():
+            refuse_unknown(f"the recipe's [{section}]", getattr(self, section), known)
+        for name, phones in self.classes.items():
+            if not isinstance(phones, list) or not all(isinstance(phone, str) for phone in phones):
+                raise ExperimentError(f"class {name} in the recipe is {phones!r}; expected a list of phones")
+        count = self.split.get("folds", "auto")
+        if count not in ("auto", "each") and not (isinstance(count, int) and count >= 1):
+            raise ExperimentError(f"folds in the recipe is {count!r}; give auto, each, or a number from 1")
+
+    def _known_entries(self) -> dict[str, list[str]]:
+        """Entries that each section may hold: the keywords of the functions that it is passed to."""
+        from phonoscope.frontends import FRONT_ENDS
+        from phonoscope.synthesis.corpus import write_corpus
+
+        return {
+            "tokens": rule_names(),
+            "synthetic": sorted(set(signature(write_corpus).parameters) - {"out", "seed", "progress"}),
+            "front_end": ["kind", *signature(FRONT_ENDS.find(self.front_end_kind)).parameters],
+            "split": ["by", "folds", "shares"],
+            "explain": ["method", "target"],
+        }
+
+    def with_preset(self, preset: str) -> Self:
         """Return the recipe with a training preset; ``paper`` also takes the paper's picture and split."""
         if preset not in PRESETS:
             raise ExperimentError(f"preset {preset!r} is not known; choose one of {', '.join(PRESETS)}")
-        changed = replace(self, training=PRESETS[preset].changed(seed=self.seed))
+        recipe = replace(self, training=PRESETS[preset].changed(seed=self.seed))
         if preset == "paper":
-            changed = replace(
-                changed,
-                front_end={**self.front_end, "rows": 224, "columns": 224},
-                split={"by": "token", "folds": 1, "shares": [0.65, 0.05, 0.30]},
-            )
-        return changed
+            picture = {**self.front_end, "rows": 224, "columns": 224}
+            split = {"by": "token", "folds": 1, "shares": [0.65, 0.05, 0.30]}
+            recipe = replace(recipe, front_end=picture, split=split)
+        return recipe
 
     def changed(
         self,
         *,
+        seed: int | None = None,
+        preset: str | None = None,
         network: str | None = None,
         init: str | None = None,
         epochs: int | None = None,
         split_by: str | None = None,
         folds: str | None = None,
         sample_rate: int | None = None,
-    ) -> Recipe:
-        """Return the recipe with what is given here changed; None leaves the recipe's own value."""
-        recipe = self
+    ) -> Self:
+        """Return the recipe with what is given here changed; None leaves the recipe's own value.
+
+        Parameters
+        ----------
+        preset
+            Of the training, goes first; see ``with_preset``.
+        network, init
+            Name of the network, without options; its initial weights.
+        epochs
+            Passes over the training tokens.
+        split_by, folds
+            As in ``split``; folds as text.
+        sample_rate
+            Hz, to resample to.
+        """
+        recipe = super().changed(seed=seed)
+        if preset is not None:
+            recipe = recipe.with_preset(preset)
+        changes: dict[str, Any] = {}
         if network is not None:
-            recipe = replace(recipe, network={"name": network})
+            changes["network"] = {"name": network}
         if init is not None:
-            recipe = replace(recipe, init=init)
+            changes["init"] = init
         if epochs is not None:
-            recipe = replace(recipe, training=recipe.training.changed(epochs=epochs, min_steps=0))
+            changes["training"] = recipe.training.changed(epochs=epochs)
         if split_by is not None:
-            recipe = replace(recipe, split={**recipe.split, "by": split_by})
+            changes["split"] = {**recipe.split, "by": split_by}
         if folds is not None:
             number = folds if folds in ("auto", "each") else int(folds) if folds.isdigit() else 0
             if number == 0:
                 raise ExperimentError(f"folds is {folds!r}; give auto, each, or a number from 1")
-            recipe = replace(recipe, split={**recipe.split, "folds": number})
+            changes["split"] = {**changes.get("split", recipe.split), "folds": number}
         if sample_rate is not None:
-            recipe = replace(recipe, front_end={**recipe.front_end, "sample_rate": sample_rate})
-        return recipe
-
-    def seeded(self, seed: int) -> Recipe:
-        """Return the recipe with another seed, in the training too."""
-        return replace(self, seed=seed, training=self.training.changed(seed=seed))
+            changes["front_end"] = {**recipe.front_end, "sample_rate": sample_rate}
+        return replace(recipe, **changes)
 
 
-def packaged_names(folder: str) -> list[str]:
-    """Names of the recipes in one of the package's folders of recipes."""
-    place = resources.files("phonoscope.tasks") / folder
-    return sorted(item.name.removesuffix(".toml") for item in place.iterdir() if item.name.endswith(".toml"))
+def rule_names() -> list[str]:
+    """Names of the rules of the token table that a recipe or the command line may set."""
+    from phonoscope.corpora import TokenRules
+
+    return ["layout", "alignment_format", *TokenRules.names()]
 
 
-def packaged_text(folder: str, name: str | Path) -> str:
-    """TOML of a recipe that comes with phonoscope."""
-    return (resources.files("phonoscope.tasks") / folder / f"{name}.toml").read_text(encoding="utf-8")
-
-
-def recipe_names() -> list[str]:
-    """Names of the recipes that come with phonoscope."""
-    return packaged_names("phones/recipes")
-
-
-def load_recipe(name: str | Path) -> Recipe:
-    """Read a recipe: one of ``recipe_names()``, or a TOML file of the user's.
+def load_phones_recipe(name: str | Path, *, trust_imports: bool = False) -> PhonesRecipe:
+    """Read a recipe for what works on phones only; see ``phonoscope.tasks.load_recipe``.
 
     Raises
     ------
     ExperimentError
-        If there is no such recipe, or it holds an entry that is not known.
+        If it is of another task.
     """
-    path = Path(name)
-    if path.suffix == ".toml":
-        if not path.is_file():
-            raise ExperimentError(f"there is no recipe file {path}")
-        try:
-            text = path.read_text(encoding="utf-8")
-        except (OSError, UnicodeDecodeError) as error:
-            raise ExperimentError(f"the recipe {path} cannot be read as UTF-8 text ({error})") from error
-    elif str(name) in recipe_names():
-        text = packaged_text("phones/recipes", name)
-    else:
-        raise ExperimentError(f"recipe {str(name)!r} is not known; choose {', '.join(recipe_names())}, or a TOML file")
-    try:
-        values = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise ExperimentError(f"recipe {name} is not valid TOML: {error}") from error
-    return recipe_from(values)
+    from phonoscope.tasks import load_recipe
 
-
-def recipe_from(values: dict[str, Any]) -> Recipe:
-    """Build a recipe from plain values; ExperimentError names entries that are not known."""
-    values = dict(values)
-    known = {f.name for f in fields(Recipe)}
-    unknown = sorted(set(values) - known)
-    if unknown:
-        raise ExperimentError(f"unknown entries in the recipe: {', '.join(unknown)}; known: {', '.join(sorted(known))}")
-    if "name" not in values:
-        raise ExperimentError("the recipe has no name")
-    _check_sections(values)
-    training = dict(values.pop("training", {}))
-    base = PRESETS["default"]
-    values["seed"] = values.get("seed", training.get("seed", base.seed))
-    try:
-        return Recipe(**values, training=base.changed(**{**training, "seed": values["seed"]}))
-    except TypeError as error:
-        raise ExperimentError(f"the recipe's [training] holds a value of the wrong kind: {error}") from error
-
-
-def _check_sections(values: dict[str, Any]) -> None:
-    """Refuse what no part of the experiment would understand, before anything is read or trained."""
-    for name in ("name", "title", "question", "paper", "init"):
-        if not isinstance(values.get(name, ""), str):
-            raise ExperimentError(f"{name} in the recipe is {values[name]!r}; expected text")
-    seed = values.get("seed", 0)
-    if not isinstance(seed, int) or seed < 0:
-        raise ExperimentError(f"seed in the recipe is {seed!r}; expected a whole number from 0")
-    for section in ("tokens", "classes", "front_end", "network", "training", "split", "explain", "synthetic"):
-        if not isinstance(values.get(section, {}), dict):
-            raise ExperimentError(f"{section} in the recipe is {values[section]!r}; expected a table: [{section}]")
-    for section, known in _known_entries(values.get("front_end", {})).items():
-        unknown = sorted(set(values.get(section, {})) - set(known))
-        if unknown:
-            raise ExperimentError(
-                f"unknown entries in the recipe's [{section}]: {', '.join(unknown)}; known: {', '.join(sorted(known))}"
-            )
-    if "network" in values and not isinstance(values["network"].get("name"), str):
-        raise ExperimentError("the recipe's [network] has no name")
-    for name, phones in values.get("classes", {}).items():
-        if not isinstance(phones, list) or not all(isinstance(phone, str) for phone in phones):
-            raise ExperimentError(f"class {name} in the recipe is {phones!r}; expected a list of phones")
-    split = values.get("split", {})
-    count = split.get("folds", "auto")
-    if count not in ("auto", "each") and not (isinstance(count, int) and count >= 1):
-        raise ExperimentError(f"folds in the recipe is {count!r}; give auto, each, or a number from 1")
-
-
-def _known_entries(front_end: dict[str, Any]) -> dict[str, list[str]]:
-    """Entries that each section may hold: the keywords of the functions that it is passed to."""
-    from phonoscope.corpora import read_corpus
-    from phonoscope.frontends import FRONT_ENDS
-    from phonoscope.synthesis.corpus import write_corpus
-
-    kind = front_end.get("kind", "spectrogram")
-    if kind not in FRONT_ENDS:
-        raise ExperimentError(f"front end {kind!r} is not known; choose one of {', '.join(FRONT_ENDS)}")
-
-    def keywords(function: Any, *given: str) -> list[str]:
-        return [name for name in signature(function).parameters if name not in given]
-
-    return {
-        "tokens": keywords(read_corpus, "root", "alignments", "seed", "strict", "progress"),
-        "synthetic": keywords(write_corpus, "out", "seed", "progress"),
-        "front_end": ["kind", *keywords(FRONT_ENDS[kind])],
-        "split": ["by", "folds", "shares"],
-        "explain": ["method", "target"],
-    }
+    recipe = load_recipe(name, trust_imports=trust_imports)
+    if not isinstance(recipe, PhonesRecipe):
+        raise ExperimentError(f"{name} is a recipe for {recipe.task}; here one for phones is needed, such as vowels-4k")
+    return recipe

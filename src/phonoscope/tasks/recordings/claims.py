@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
-import numpy as np
 import pandas as pd
 
-from phonoscope.judgement.bootstrap import resampling_unit, unit_sums, unit_weights
-from phonoscope.tasks.phones.claims import FAILS, HOLDS, OPEN
+from phonoscope.judgement.bootstrap import bootstrap_interval
+from phonoscope.judgement.claims import HOLDS, Claim, Finding, all_hold, by_sign, holds_if, unmeasured
 
 # Section 3.1: test accuracies of the trained models, percent.
 PAPER_ACCURACY = {
@@ -26,6 +26,10 @@ _BAND_CLAIMS = {
     ],
 }
 _LOW_CLAIM = ("The models are biased towards more power at low frequencies", "below 750 Hz")
+_MULTI = "multi-resolution"
+_BEST = "The multi-resolution model performs better than segmental and sub-segmental ones"
+_COHERENT = "The average coherence of the multi-resolution model is the lowest"
+_CONSISTENT = "Geometry is more consistent from layer to layer in the multi-resolution model"
 _LEVEL = 0.05
 NOT_BEYOND = "not beyond random weights"
 PARTLY_BY_SIZE = "holds, but for random weights of these shapes too"
@@ -50,110 +54,117 @@ class Evidence:
     seed: int
 
 
-def waveform_claims(evidence: Evidence) -> pd.DataFrame:
-    """Set each claim beside a number, its interval and its chance level.
+def recordings_claims(task: str, networks: Sequence[str]) -> list[Claim]:
+    """The paper's sentences on a task and its networks; each is measured on an ``Evidence``.
 
-    Returns
-    -------
-    DataFrame
-        ``paper_section, paper_says, measured, verdict, detail``.
+    Parameters
+    ----------
+    task
+        ``words`` or ``speakers``.
+    networks
+        Of the run.
     """
-    rows = [_accuracy(evidence, network) for network in evidence.networks]
-    rows.append(_multi_resolution_best(evidence))
-    for says, band in [*_BAND_CLAIMS[evidence.task], _LOW_CLAIM]:
-        rows += [_band(evidence, network, says, band) for network in evidence.networks]
-    rows += [_coherence_lowest(evidence, layer) for layer in (1, 2, 3)]
-    rows.append(_bounds_consistent(evidence))
-    return pd.DataFrame(rows, columns=["paper_section", "paper_says", "measured", "verdict", "detail"])
+    claims = [
+        Claim("3.1", f"{name}: {_paper_accuracy(task, name):.2%} of the test recordings are recognised",
+              partial(_accuracy, network=name))
+        for name in networks
+    ]  # fmt: skip
+    claims.append(Claim("3.3", _BEST, _multi_resolution_best))
+    for says, band in [*_BAND_CLAIMS[task], _LOW_CLAIM]:
+        claims += [Claim("3.2", f"{says} ({name})", partial(_band, network=name, band=band)) for name in networks]
+    claims += [Claim("3.3", f"{_COHERENT} (layer {layer})", partial(_coherence, layer=layer)) for layer in (1, 2, 3)]
+    return [*claims, Claim("3.3", _CONSISTENT, _bounds_consistent)]
 
 
-def _accuracy(evidence: Evidence, network: str) -> tuple[str, str, str, str, str]:
-    paper = PAPER_ACCURACY[evidence.task][network] / 100
+def _paper_accuracy(task: str, network: str) -> float:
+    return PAPER_ACCURACY[task][network] / 100
+
+
+def _accuracy(evidence: Evidence, *, network: str) -> Finding:
     table = evidence.accuracy[evidence.accuracy["network"] == network].set_index("measure")
     overall, balanced = table.loc["accuracy"], table.loc["balanced accuracy"]
-    verdict = HOLDS if overall["high"] >= paper else FAILS
-    return (
-        "3.1",
-        f"{network}: {paper:.2%} of the test recordings are recognised",
+    return Finding(
         f"{overall['estimate']:.1%} ({overall['low']:.1%}–{overall['high']:.1%})",
-        verdict,
+        holds_if(bool(overall["high"] >= _paper_accuracy(evidence.task, network))),
         f"balanced {balanced['estimate']:.1%} ({balanced['low']:.1%}–{balanced['high']:.1%}); other recordings, other "
         "numbers of classes and, for words, other speakers in the test than in the paper",
     )
 
 
-def _multi_resolution_best(evidence: Evidence) -> tuple[str, str, str, str, str]:
-    section, says = "3.3", "The multi-resolution model performs better than segmental and sub-segmental ones"
-    others = [name for name in evidence.networks if name != "multi-resolution"]
-    if "multi-resolution" not in evidence.networks or not others:
-        return section, says, "", OPEN, "the run does not hold these networks"
+def _multi_resolution_best(evidence: Evidence) -> Finding:
+    others = [name for name in evidence.networks if name != _MULTI]
+    if _MULTI not in evidence.networks or not others:
+        return unmeasured("the run does not hold these networks")
     parts, verdicts = [], []
     for other in others:
-        estimate, low, high = paired_difference(evidence.predictions, "multi-resolution", other, evidence.seed)
+        estimate, low, high = paired_difference(evidence.predictions, _MULTI, other, evidence.seed)
         parts.append(f"{100 * estimate:+.1f} points ({100 * low:+.1f} to {100 * high:+.1f}) over {other}")
-        verdicts.append(HOLDS if low > 0 else FAILS if high < 0 else OPEN)
-    verdict = FAILS if FAILS in verdicts else OPEN if OPEN in verdicts else HOLDS
+        verdicts.append(by_sign(low, high))
     seeds = evidence.predictions["seed"].nunique()
     detail = f"accuracy on the same recordings, {seeds} seed{'s' if seeds > 1 else ''} each"
-    return section, says, "; ".join(parts), verdict, detail
+    return Finding("; ".join(parts), all_hold(verdicts), detail)
 
 
 def paired_difference(predictions: pd.DataFrame, first: str, second: str, seed: int) -> tuple[float, float, float]:
-    """Accuracy of one network minus that of another on the same recordings, with a 95 % cluster-bootstrap interval."""
+    """Accuracy of one network minus that of another on the same recordings, with its 95 % interval.
+
+    Parameters
+    ----------
+    predictions
+        ``network, seed, token, speaker, recording, class, predicted``.
+    first, second
+        Names of the networks.
+    seed
+        Of the draws.
+    """
     hit = predictions.assign(hit=(predictions["class"] == predictions["predicted"]).astype(float))
     by = ["token", "speaker", "recording"]
-    wide = hit.pivot_table(index=by, columns="network", values="hit", dropna=False, observed=True).dropna()
-    table = wide.reset_index()
-    unit = resampling_unit(table[["speaker", "recording"]], len(table))
-    values = np.column_stack([np.ones(len(table)), (table[first] - table[second]).to_numpy(dtype=float)])
-    sums = unit_sums(values, unit.codes, unit.n_units)
-    drawn = unit_weights(unit.n_units, 1000, seed) @ sums
-    low, high = np.quantile(drawn[:, 1] / drawn[:, 0], [0.025, 0.975])
-    return float(values[:, 1].mean()), float(low), float(high)
+    table = hit.pivot_table(index=by, columns="network", values="hit", dropna=False, observed=True).dropna()
+    table = table.reset_index()
+    values = (table[first] - table[second]).to_numpy(dtype=float)
+    clusters = table[["speaker", "recording"]]
+    interval = bootstrap_interval(lambda w: w @ values / w.sum(axis=1), len(values), clusters, seed=seed)
+    return interval.estimate, interval.low, interval.high
 
 
-def _band(evidence: Evidence, network: str, says: str, band: str) -> tuple[str, str, str, str, str]:
-    says = f"{says} ({network})"
+def _band(evidence: Evidence, *, network: str, band: str) -> Finding:
     bands = evidence.bands
-    found = bands[(bands["network"] == network) & (bands["label"] == "all") & (bands["band"] == band)]
-    if found.empty or found.iloc[0]["high_hz"] > evidence.highest_hz:
-        return "3.2", says, "", OPEN, f"the recordings hold nothing above {evidence.highest_hz:g} Hz"
-    row: Mapping[str, float] = {str(key): value for key, value in found.iloc[0].items()}
+    rows = bands[(bands["network"] == network) & (bands["label"] == "all") & (bands["band"] == band)]
+    if rows.empty or rows.iloc[0]["high_hz"] > evidence.highest_hz:
+        return unmeasured(f"the recordings hold nothing above {evidence.highest_hz:g} Hz")
+    row: Mapping[str, float] = {str(key): value for key, value in rows.iloc[0].items()}
     measured = f"{row['share']:.1%} ({row['low']:.1%}–{row['high']:.1%}) of the response"
-    more, clear = row["z"] > 0, row["p"] <= _LEVEL
-    verdict = (HOLDS if more else FAILS) if clear else NOT_BEYOND
+    trainings = f"{row['n_trainings']:.0f} trainings {row['share_least']:.1%} to {row['share_most']:.1%}; " \
+        if row["n_trainings"] > 1 else ""  # fmt: skip
     detail = (
-        f"{row['low_hz']:.0f}–{row['high_hz']:.0f} Hz; random weights {row['null']:.1%} ({row['null_low']:.1%}–"
-        f"{row['null_high']:.1%}), plain spectrum {row['spectrum']:.1%}; z = {row['z']:+.1f}, p = {row['p']:.3f}"
+        f"{row['low_hz']:.0f}–{row['high_hz']:.0f} Hz; {trainings}random weights {row['null']:.1%} "
+        f"({row['null_low']:.1%}–{row['null_high']:.1%}), plain spectrum {row['spectrum']:.1%}; z = {row['z']:+.1f}, "
+        f"p = {row['p']:.3f}"
     )
-    if row["n_trainings"] > 1:
-        trainings = f"{row['n_trainings']:.0f} trainings {row['share_least']:.1%} to {row['share_most']:.1%}"
-        detail = detail.replace("; random", f"; {trainings}; random", 1)
-    return "3.2", says, measured, verdict, detail
+    return Finding(measured, holds_if(row["z"] > 0) if row["p"] <= _LEVEL else NOT_BEYOND, detail)
 
 
-def _coherence_lowest(evidence: Evidence, layer: int) -> tuple[str, str, str, str, str]:
-    says = f"The average coherence of the multi-resolution model is the lowest (layer {layer})"
+def _coherence(evidence: Evidence, *, layer: int) -> Finding:
     table = evidence.geometry[evidence.geometry["number"] == layer].set_index("network")
-    if set(table.index) != set(PAPER_ACCURACY["words"]):
-        return "3.3", says, "", OPEN, "the run does not hold all three networks"
     values, null = table["mu_avg"], table["mu_avg_null"]
-    lowest, expected = values.idxmin() == "multi-resolution", null.idxmin() == "multi-resolution"
-    verdict = FAILS if not lowest else PARTLY_BY_SIZE if expected else HOLDS
-    measured = ", ".join(f"{name} {value:.2f}" for name, value in values.items())
-    detail = "random weights of these shapes: " + ", ".join(f"{name} {value:.2f}" for name, value in null.items())
-    return "3.3", says, measured, verdict, detail
+    return _lowest(values, null, ("", "random weights of these shapes: "), ".2f")
 
 
-def _bounds_consistent(evidence: Evidence) -> tuple[str, str, str, str, str]:
-    says = "Geometry is more consistent from layer to layer in the multi-resolution model"
-    if set(evidence.geometry["network"]) != set(PAPER_ACCURACY["words"]):
-        return "3.3", says, "", OPEN, "the run does not hold all three networks"
-    grouped = evidence.geometry.groupby("network")
-    spread = grouped["B"].max() / grouped["B"].min()
-    null = grouped["B_null"].max() / grouped["B_null"].min()
-    verdict = HOLDS if spread.idxmin() == "multi-resolution" else FAILS
-    if verdict == HOLDS and null.idxmin() == "multi-resolution":
+def _bounds_consistent(evidence: Evidence) -> Finding:
+    grouped = evidence.geometry.groupby("network", sort=False)
+    spread, null = (grouped[name].max() / grouped[name].min() for name in ("B", "B_null"))
+    return _lowest(spread.sort_index(), null.sort_index(), ("largest over smallest B: ", "random weights: "), ".1f")
+
+
+def _lowest(values: pd.Series, null: pd.Series, words: tuple[str, str], digits: str) -> Finding:
+    """Is the multi-resolution network's value the lowest, and not so by the shapes of its layers alone?"""
+    if set(values.index) != set(PAPER_ACCURACY["words"]):
+        return unmeasured("the run does not hold all three networks")
+    verdict = holds_if(values.idxmin() == _MULTI)
+    if verdict == HOLDS and null.idxmin() == _MULTI:
         verdict = PARTLY_BY_SIZE
-    measured = "largest over smallest B: " + ", ".join(f"{name} {value:.1f}" for name, value in spread.items())
-    return "3.3", says, measured, verdict, "random weights: " + ", ".join(f"{k} {v:.1f}" for k, v in null.items())
+    measured, detail = (
+        word + ", ".join(f"{name} {value:{digits}}" for name, value in each.items())
+        for word, each in zip(words, (values, null), strict=True)
+    )
+    return Finding(measured, verdict, detail)

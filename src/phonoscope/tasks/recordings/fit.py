@@ -2,154 +2,109 @@
 
 from __future__ import annotations
 
-import json
-import time
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 import torch
 
-from phonoscope.classifier import Classifier, prediction_table
-from phonoscope.files import write_json, write_with
+from phonoscope.classifier import Classifier
+from phonoscope.experiments.fit import Trained, Training, fit_all
+from phonoscope.experiments.recipe import without_words
+from phonoscope.experiments.settings import Settings
 from phonoscope.filters.initial import NOTE as INITIAL
 from phonoscope.filters.initial import initial_note
 from phonoscope.frontends import Waveform
 from phonoscope.phonetics.baselines import majority_class
 from phonoscope.tasks.recordings.material import nested_share
-from phonoscope.tasks.recordings.recipe import WaveformRecipe
-from phonoscope.training import EpochReport, TokenInputs, choose_device, train
+from phonoscope.tasks.recordings.recipe import RecordingsRecipe
+from phonoscope.training import choose_device
 from phonoscope.training.data import free_bytes
 
-Say = Callable[[str], None]
 
-
-@dataclass(frozen=True)
-class Training:
-    """What is trained: which network, with which seed, on which share of the training recordings."""
+class Plan(NamedTuple):
+    """A training: which network, with which seed, on which share of the training recordings."""
 
     network: str
     seed: int
     share: float
 
-    @property
-    def folder(self) -> str:
-        """Where it is kept inside the run."""
-        return f"fits/{self.network}/seed-{self.seed}-share-{round(100 * self.share)}"
 
-
-@dataclass
-class Trained:
-    """A training that is done: its classifier, predictions of the tested recordings, epochs and processor time."""
-
-    training: Training
-    classifier: Classifier
-    predictions: pd.DataFrame
-    epochs: pd.DataFrame
-    cpu_seconds: float
-    n_train: int
-
-
-def planned(recipe: WaveformRecipe) -> Iterator[Training]:
+def planned(recipe: RecordingsRecipe) -> list[Plan]:
     """All trainings of a recipe: every network with every seed, some of them on smaller shares too."""
-    for network in recipe.networks:
-        for seed in range(recipe.seed, recipe.seed + recipe.seeds):
-            shares = [*sorted(recipe.curve), 1.0] if network in recipe.curve_networks else [1.0]
-            yield from (Training(network, seed, share) for share in shares)
+    return [
+        Plan(network, seed, share)
+        for network in recipe.networks
+        for seed in range(recipe.seed, recipe.seed + recipe.seeds)
+        for share in (*(sorted(recipe.curve) if network in recipe.curve_networks else ()), 1.0)
+    ]
 
 
-def new_classifier(recipe: WaveformRecipe, network: str, labels: Sequence[str], seed: int) -> Classifier:
-    """Build an untrained classifier of the recipe; the same seed gives the same weights."""
+def class_order(recipe: RecordingsRecipe, tokens: pd.DataFrame) -> list[str]:
+    """Classes that are present, in the recipe's order, or by name."""
+    present = set(tokens["class"])
+    return [name for name in recipe.classes if name in present] if recipe.classes else sorted(present)
+
+
+def new_classifier(recipe: RecordingsRecipe, network: str, labels: Sequence[str], seed: int) -> Classifier:
+    """Build an untrained classifier of the recipe; the same seed gives the same weights.
+
+    Parameters
+    ----------
+    network
+        One of the recipe's.
+    labels
+        Classes in their order.
+    seed
+        Of its weights.
+    """
     torch.manual_seed(seed)
     front_end = Waveform(recipe.sample_rate, recipe.seconds)
     options = {"head": recipe.head, "dropout": recipe.dropout, "samples": front_end.samples}
-    return Classifier.build(front_end, network, labels, **options)
+    classifier = Classifier.build(front_end, network, labels, **options)
+    classifier.notes[INITIAL] = initial_note(classifier.network, seed)
+    return classifier
 
 
-def fit_all(
-    recipe: WaveformRecipe,
-    waveforms: Sequence[np.ndarray],
-    tokens: pd.DataFrame,
-    folder: Path,
-    *,
-    device: str,
-    resume: bool,
-    say: Say,
+def fit(
+    recipe: RecordingsRecipe, waveforms: Sequence[np.ndarray], tokens: pd.DataFrame, folder: Path, settings: Settings
 ) -> list[Trained]:
-    """Train what the recipe asks for (or take up where a killed run stopped) and predict the tested recordings.
+    """Train what the recipe asks for, and predict the tested recordings.
 
     Parameters
     ----------
     tokens
         With ``class`` and ``split``, one row a waveform.
+    folder
+        Of the run; each training in ``fits/<network>/seed-<n>-share-<percent>``.
     """
-    labels = sorted(tokens["class"].unique()) if not recipe.classes else _in_order(recipe.classes, tokens["class"])
+    labels = class_order(recipe, tokens)
     classes, parts = tokens["class"].to_numpy(dtype=object), tokens["split"].to_numpy(dtype=object)
-    train_all, validation, test = (np.flatnonzero(parts == name) for name in ("train", "validation", "test"))
-    front_end, place = Waveform(recipe.sample_rate, recipe.seconds), choose_device(device)
-    room = {"cache_bytes": free_bytes(place)} if recipe.streamed else {}
-    inputs = TokenInputs(front_end, waveforms, device=place, **room)
-    done = []
-    plan = list(planned(recipe))
-    for number, training in enumerate(plan, 1):
-        kept_in = folder / training.folder
-        index = train_all
-        if training.share < 1:
-            index = nested_share(classes, train_all, training.share, recipe.seed)
-        facts = {"recipe": recipe.to_dict(), "train": index.tolist(), "test": test.tolist()}
-        finished = kept_in / "done.json"
-        if resume and finished.is_file():
-            kept = json.loads(finished.read_text(encoding="utf-8"))
-            if kept["facts"] == json.loads(json.dumps(facts)):
-                classifier = Classifier.from_pretrained(kept_in / "classifier", device=str(place))
-                table = pd.read_parquet(kept_in / "predictions.parquet")
-                epochs = pd.read_csv(kept_in / "training.csv")
-                done.append(Trained(training, classifier, table, epochs, kept["cpu_seconds"], len(index)))
-                continue
-        say(
-            f"training {number} of {len(plan)}: {training.network}, seed {training.seed}, on {len(index)} recordings"
-            f" ({len(validation)} choose the epoch, {len(test)} test)"
+    train, validation, test = (np.flatnonzero(parts == name) for name in ("train", "validation", "test"))
+    trainings = [
+        Training(
+            plan._asdict(),
+            f"fits/{plan.network}/seed-{plan.seed}-share-{round(100 * plan.share)}",
+            train if plan.share == 1 else nested_share(classes, train, plan.share, recipe.seed),
+            validation,
+            test,
+            recipe.training.changed(seed=plan.seed),
+            {"experiment": recipe.name, "seed": plan.seed, "share": plan.share},
         )
-        classifier = new_classifier(recipe, training.network, labels, training.seed)
-        began = initial_note(classifier.network, training.seed)
-        started = time.process_time()
-        epochs = train(
-            classifier,
-            waveforms,
-            classes.tolist(),
-            train_index=index,
-            validation_index=validation,
-            recipe=recipe.training.changed(seed=training.seed),
-            folder=kept_in,
-            resume=resume,
-            device=device,
-            progress=_printer(say),
-            inputs=inputs,
-        )
-        cpu_seconds = time.process_time() - started
-        notes = {"experiment": recipe.name, "seed": training.seed, "share": training.share}
-        classifier.notes = {**notes, INITIAL: began}
-        classifier.save_pretrained(kept_in / "classifier")
-        table = prediction_table(classifier.logits([waveforms[i] for i in test]), labels)
-        table.insert(0, "token", tokens["token"].to_numpy()[test])
-        table.insert(1, "class", classes[test])
-        write_with(kept_in / "predictions.parquet", lambda path, t=table: t.to_parquet(path, index=False))
-        write_json(finished, {"facts": facts, "cpu_seconds": cpu_seconds})
-        done.append(Trained(training, classifier.eval(), table, epochs, cpu_seconds, len(index)))
-    return done
-
-
-def all_predictions(trained: Sequence[Trained]) -> pd.DataFrame:
-    """One row a tested recording and training: ``network, seed, share, token, class, predicted, p_<class> …``."""
-    tables = []
-    for one in trained:
-        table = one.predictions.copy()
-        for place, name in enumerate(("network", "seed", "share")):
-            table.insert(place, name, getattr(one.training, name))
-        tables.append(table)
-    return pd.concat(tables, ignore_index=True)
+        for plan in planned(recipe)
+    ]
+    return fit_all(
+        trainings,
+        waveforms,
+        classes.tolist(),
+        lambda training: new_classifier(recipe, training.names["network"], labels, training.names["seed"]),
+        folder,
+        facts=without_words(recipe.to_dict()),
+        settings=settings,
+        cache_bytes=free_bytes(choose_device(settings.device)) if recipe.streamed else None,
+    )
 
 
 def baselines(spectra: np.ndarray, tokens: pd.DataFrame) -> pd.DataFrame:
@@ -159,6 +114,8 @@ def baselines(spectra: np.ndarray, tokens: pd.DataFrame) -> pd.DataFrame:
     ----------
     spectra : ndarray (recording, frequency)
         Long-term spectra, linear.
+    tokens : DataFrame
+        With ``class`` and ``split``, one row a recording.
 
     Returns
     -------
@@ -180,16 +137,3 @@ def baselines(spectra: np.ndarray, tokens: pd.DataFrame) -> pd.DataFrame:
     balanced = balanced_accuracy_score(classes[test], guess)
     rows.append(("LDA on the long-term spectrum", (guess == classes[test]).mean(), balanced, int(test.sum())))
     return pd.DataFrame(rows, columns=["name", "accuracy", "balanced_accuracy", "n_tested"])
-
-
-def _in_order(wanted: Sequence[str], present: pd.Series) -> list[str]:
-    found = set(present)
-    return [name for name in wanted if name in found]
-
-
-def _printer(say: Say) -> Callable[[EpochReport], None]:
-    def report(epoch: EpochReport) -> None:
-        if epoch.epoch % max(1, epoch.epochs // 6) == 0 or epoch.epoch == epoch.epochs:
-            say("  " + epoch.line())
-
-    return report

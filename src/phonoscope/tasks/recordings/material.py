@@ -3,23 +3,22 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 from phonoscope.audio import audio_info, read_audio
-from phonoscope.corpora import LAYOUTS
+from phonoscope.corpora import find_recordings
 from phonoscope.corpora.recording import Recording
 from phonoscope.corpora.speech_commands import official_split
-from phonoscope.errors import AudioError, CorpusError, ExperimentError
+from phonoscope.errors import AudioError, ExperimentError
+from phonoscope.experiments.settings import Say, silent
 from phonoscope.left_out import LeftOut
-from phonoscope.tasks.recordings.recipe import WaveformRecipe
+from phonoscope.tasks.recordings.recipe import RecordingsRecipe
 from phonoscope.training.splits import PARTS, deal
 from phonoscope.training.store import WaveformStore
-
-Say = Callable[[str], None]
 
 FEWEST_RECORDINGS = 8
 UNUSABLE = "audio missing, unreadable or silent"
@@ -27,11 +26,11 @@ UNUSABLE = "audio missing, unreadable or silent"
 
 def read_whole_recordings(
     root: str | Path,
-    recipe: WaveformRecipe,
+    recipe: RecordingsRecipe,
     *,
     strict: bool = False,
     store: WaveformStore | None = None,
-    say: Say = lambda _line: None,
+    say: Say = silent,
 ) -> tuple[Sequence[np.ndarray], pd.DataFrame]:
     """Read the recordings of a corpus that have one of the recipe's classes, at the recipe's rate and length.
 
@@ -61,7 +60,7 @@ def read_whole_recordings(
     AudioError
         With `strict`, for the first recording at fault.
     """
-    folder, layout, recordings = recordings_of(root)
+    folder, layout, recordings = find_recordings(root)
     say(f"reading {folder} ({layout})")
     left_out = LeftOut()
     rows: list[dict[str, object]] = []
@@ -96,24 +95,6 @@ def read_whole_recordings(
         "settings": {"layout": layout, "task": recipe.task, "classes": list(recipe.classes)},
     }
     return kept, tokens
-
-
-def recordings_of(root: str | Path) -> tuple[Path, str, list[Recording]]:
-    """Find the recordings of a corpus folder: its full path, the name of its layout, the recordings in fixed order.
-
-    Raises
-    ------
-    CorpusError
-        If the folder is not there or holds no recordings.
-    """
-    folder = Path(root)
-    if not folder.is_dir():
-        raise CorpusError(f"the corpus folder {folder} was not found")
-    folder = folder.resolve()
-    layout = next((name for name, one in LAYOUTS.items() if one.detect(folder)), None)
-    if layout is None:
-        raise CorpusError(f"no recordings were found in {folder}; expected WAV, FLAC, OGG, MP3 or SPHERE files")
-    return folder, layout, list(LAYOUTS[layout].recordings(folder, None))
 
 
 def read_sound(path: Path, sample_rate: int) -> tuple[np.ndarray, int]:
@@ -151,7 +132,7 @@ def around_energy(waveform: np.ndarray, samples: int) -> np.ndarray:
     return stretch
 
 
-def assign_parts(tokens: pd.DataFrame, recipe: WaveformRecipe) -> np.ndarray:
+def assign_parts(tokens: pd.DataFrame, recipe: RecordingsRecipe) -> np.ndarray:
     """Deal the recordings to ``train``, ``validation`` and ``test``; identical clips always go to the same part.
 
     Returns
@@ -164,7 +145,7 @@ def assign_parts(tokens: pd.DataFrame, recipe: WaveformRecipe) -> np.ndarray:
         If recordings have no speaker although the split is by speaker, the corpus has no official lists, or there are
         too few speakers or recordings.
     """
-    by = recipe.split.get("by", "speaker")
+    by = recipe.split_by
     shares = np.asarray(recipe.split.get("shares", (0.6, 0.2, 0.2)), dtype=float)
     if shares.shape != (3,) or shares.min() < 0 or shares[0] <= 0 or shares[2] <= 0:
         raise ExperimentError(f"shares are {shares.tolist()}; give those of {', '.join(PARTS)}, e.g. 0.6, 0.2 and 0.2")
@@ -243,7 +224,7 @@ def _official_parts(tokens: pd.DataFrame, units: np.ndarray) -> np.ndarray:
     return parts
 
 
-def _label(recording: Recording, recipe: WaveformRecipe, left_out: LeftOut, name: str) -> str | None:
+def _label(recording: Recording, recipe: RecordingsRecipe, left_out: LeftOut, name: str) -> str | None:
     """Class of a recording, or None and a reason."""
     label = recording.transcript if recipe.task == "words" else recording.speaker
     if not label:

@@ -10,14 +10,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from phonoscope.judgement.bootstrap import resampling_unit, unit_weights
+from phonoscope.judgement.bootstrap import interval_of, resampling_unit, unit_weights
 from phonoscope.phonetics.confusions import accuracy_table
 
 N_BOOTSTRAP = 1000
 MEASURES = ("accuracy", "balanced accuracy")
 
 
-def accuracy_over_seeds(predictions: pd.DataFrame, seed: int, *, confidence: float = 0.95) -> pd.DataFrame:
+def accuracy_over_seeds(predictions: pd.DataFrame, seed: int) -> pd.DataFrame:
     """Accuracies of all trainings of one network on the same recordings.
 
     Parameters
@@ -53,9 +53,9 @@ def accuracy_over_seeds(predictions: pd.DataFrame, seed: int, *, confidence: flo
     )
     with np.errstate(invalid="ignore"):
         balanced = np.nanmean(right / counts, axis=1)
-    tails = [(1 - confidence) / 2, (1 + confidence) / 2]
     for measure, samples in zip(MEASURES, (right.sum(axis=1) / counts.sum(axis=1), balanced), strict=True):
-        table.loc[table["measure"] == measure, ["low", "high"]] = np.quantile(samples, tails)
+        low, high = interval_of(samples, n_units=unit.n_units)
+        table.loc[table["measure"] == measure, ["low", "high"]] = [float(low), float(high)]
     return table
 
 

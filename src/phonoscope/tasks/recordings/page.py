@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Sequence
 from math import comb
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -15,56 +11,38 @@ from phonoscope.experiments.folder import Run
 from phonoscope.filters.significance import MOST_GROUPINGS
 from phonoscope.report.confusions import confusion_figure
 from phonoscope.report.filters import crs_figure
-from phonoscope.report.html import Section, Summary, write_page
+from phonoscope.report.numbers import FEW_UNITS, fixed, interval, percent
+from phonoscope.report.page import Page, Section
 from phonoscope.report.plates import Plate, make_panel
-from phonoscope.report.tables import HtmlTable, as_html_table
-from phonoscope.report.words import FEW_UNITS, interval, p_value, percent, signed
-from phonoscope.tasks.phones.page import REPORT_NAME
+from phonoscope.report.tables import as_html_table
 from phonoscope.tasks.recordings.figures import band_figure, learning_figure, network_figure
+from phonoscope.tasks.sections import PARTS, claims_section, left_out_table, page_of, provenance_section
 
+_PAPER = (
+    "Gupta and Abrol, “Time-frequency and geometric analysis of task-dependent learning in raw waveform based "
+    "acoustic models”. Here each claim is a number with its interval and its chance level."
+)
+_GEOMETRY = ("network", "number", "A", "B", "B_z", "beta_avg", "beta_avg_z", "mu", "mu_z", "mu_avg", "mu_avg_z")
 _LOWEST_HZ = 50.0
 
 
-def write_waveform_report(run: Run, out: str | Path | None = None, formats: Sequence[str] = ("svg",)) -> Path:
-    """Write the report of a run of whole recordings: one HTML file that opens offline, figures and data beside it.
-
-    Parameters
-    ----------
-    run : Run
-        Of ``run_waveform_experiment``.
-    out : path, optional
-        The HTML file; ``report.html`` in the run folder if not given.
-    formats : sequence of {"svg", "pdf", "png"}
-        Of the figures beside it.
+def page(run: Run) -> Page:
+    """Return the page of a run on whole recordings.
 
     Raises
     ------
     ExperimentError
         If a table of the run is missing.
     """
-    sections = waveform_sections(run)
-    return write_run_page(run, out, _numbers(run), _findings(run), _doubts(run), sections, formats)
-
-
-def write_run_page(
-    run: Run,
-    out: str | Path | None,
-    numbers: list[tuple[str, str, str]],
-    findings: list[str],
-    doubts: list[str],
-    sections: list[Section],
-    formats: Sequence[str] = ("svg",),
-) -> Path:
-    """Write a page of these parts in the style of every report, its figures and their data (CSV) beside it."""
-    facts = run.facts
-    title, created = facts["title"] or facts["name"], facts["provenance"]["created"]
-    summary = Summary(title, facts["question"], numbers, findings, doubts, created)
-    return write_page(run.folder / REPORT_NAME if out is None else Path(out), summary, sections, formats)
-
-
-def waveform_sections(run: Run) -> list[Section]:
-    """All parts of the page but the summary, in the order in which they are read."""
-    return [_corpus(run), _accuracy(run), _spectra(run), _geometry(run), _claims(run), provenance_section(run)]
+    sections = [
+        _corpus(run),
+        _accuracy(run),
+        _spectra(run),
+        _geometry(run),
+        claims_section(run.table("claims"), _PAPER),
+        provenance_section(run.facts),
+    ]
+    return page_of(run.facts, sections, numbers=_numbers(run), findings=_findings(run), doubts=_doubts(run))
 
 
 def _numbers(run: Run) -> list[tuple[str, str, str]]:
@@ -81,7 +59,7 @@ def _findings(run: Run) -> list[str]:
     best = max(run.results["networks"], key=lambda row: row["balanced_accuracy"])
     each = best["balanced_accuracy_of_each"]
     trainings = f" It was trained {len(each)} times: {', '.join(percent(value) for value in each)}."
-    said = [
+    text = [
         f"Of {run.results['n_test']} recordings that were not trained on, the {best['network']} network recognised "
         f"most: {percent(best['balanced_accuracy'])} balanced accuracy {interval(*best['balanced_accuracy_interval'])}."
         f"{trainings if len(each) > 1 else ''}"
@@ -92,53 +70,53 @@ def _findings(run: Run) -> list[str]:
         moved = own.iloc[int(np.nanargmax(own["moved"].abs().to_numpy(dtype=float)))]
         row = tests[(tests["network"] == network) & (tests["label"] == "all")].iloc[0]
         beyond = "differs from" if row["p"] <= 0.05 else "cannot be told from"
-        said.append(
+        text.append(
             f"What the first layer of the {network} network hears, over all classes, {beyond} what layers with random "
             f"weights hear in the same recordings (largest |z| {row['max_z']:.1f} at {row['at_hz']:.0f} Hz, "
-            f"p = {row['p']:.3f}); the two curves correlate at r = {signed(row['r_learned_null'])}. Training itself "
+            f"p = {row['p']:.3f}); the two curves correlate at r = {fixed(row['r_learned_null'])}. Training itself "
             f"moved it by at most {abs(moved['moved']):.1f} dB, at {moved['frequency']:.0f} Hz."
         )
-    return said
+    return text
 
 
 def _doubts(run: Run) -> list[str]:
-    facts, said = run.facts, []
+    facts, text = run.facts, []
     n_null = facts["recipe"]["null_seeds"]
     accuracy = run.table("accuracy")
     units = accuracy[accuracy["measure"] == "accuracy"].iloc[0]
     if units["n_units"] < FEW_UNITS:
-        said.append(
+        text.append(
             f"All intervals rest on {units['n_units']:.0f} {units['unit']}s only; with fewer than {FEW_UNITS} they "
             "tend to be too narrow."
         )
     if facts["unit"] != "speaker" and facts["task"] == "words":
-        said.append("The same speakers are trained and tested on: accuracy is too high to be expected of new speakers.")
+        text.append("The same speakers are trained and tested on: accuracy is too high to be expected of new speakers.")
     if facts["task"] == "speakers":
-        said.append(
+        text.append(
             "Speakers who were each recorded with a microphone of their own can be told apart by the room and the "
             "microphone: a high accuracy alone says nothing about voices."
         )
     if facts["recipe"]["seeds"] == 1:
-        said.append("Each network was trained once: how much the results move with the seed was not measured.")
+        text.append("Each network was trained once: how much the results move with the seed was not measured.")
     low_rate = min(facts["native_rates"])
     if low_rate < facts["sample_rate"]:
-        said.append(
+        text.append(
             f"Some recordings were made at {low_rate} Hz and hold nothing above {low_rate / 2:.0f} Hz; filters there "
             "were not trained on any sound."
         )
     seeds = facts["recipe"]["seeds"]
     trainings = f"{seeds} training{'s' if seeds > 1 else ''}"
-    said.append(
+    text.append(
         "A response spectrum contains the spectrum of the sounds; only its distance from random weights says anything "
         f"about learning. With {n_null} random layers and {trainings} no p can be below "
         f"{max(1 / comb(n_null + seeds, seeds), 1 / MOST_GROUPINGS):.2g}."
     )
-    return said
+    return text
 
 
 def _corpus(run: Run) -> Section:
     corpus, plan = run.facts["corpus"], run.facts["plan"]
-    said = [
+    text = [
         f"{corpus['name']}: {corpus['recordings']} recordings of {corpus['speakers']} speakers, "
         f"{corpus['seconds']:.0f} s; {len(run.labels)} classes: {', '.join(run.labels)}.",
         f"Split by {run.facts['unit']}: {plan.get('train', 0)} recordings train, {plan.get('validation', 0)} choose "
@@ -147,17 +125,13 @@ def _corpus(run: Run) -> Section:
     ]
     counts = run.table("counts")
     wide = counts.pivot_table(index="class", columns="split", values="count", fill_value=0, sort=False).reset_index()
-    parts = [part for part in ("train", "validation", "test") if part in wide]
-    tables = [
-        as_html_table("counts", "Recordings used", wide, {"class": ("class", str)} | {p: (p, _whole) for p in parts})
-    ]
+    tables = [as_html_table("counts", "Recordings used", wide, ("class", *PARTS), name=str)]
     left_out = run.table("left_out")
     if left_out.empty:
-        said.append("Nothing was left out.")
+        text.append("Nothing was left out.")
     else:
-        columns = {"what": ("what", str), "reason": ("why", str), "count": ("how many", _whole)}
-        tables.append(as_html_table("left_out", "Left out", left_out, columns | {"examples": ("for example", str)}))
-    return Section("corpus", "What was spoken", said, [], tables)
+        tables.append(left_out_table(left_out))
+    return Section("corpus", "What was spoken", text, tables=tables)
 
 
 def _accuracy(run: Run) -> Section:
@@ -209,18 +183,22 @@ def _accuracy(run: Run) -> Section:
                 width="wide",
             )
         )
-    columns: dict[str, Any] = {"network": ("network", str), "n_train": ("trained on", _whole)}
-    columns |= {"seeds": ("trainings", _whole), "balanced_accuracy": ("balanced accuracy", percent)}
-    columns |= {"low": ("from", percent), "high": ("to", percent), "each": ("each (%)", str), "sd": ("s.d.", percent)}
-    columns |= {"cpu_seconds": ("time of one (s)", _whole)}
-    tables = [as_html_table("over_seeds", "Over trainings", over, columns)]
-    columns = {"network": ("network", str), "seed": ("seed", _whole), "n_train": ("trained on", _whole)}
-    columns |= {"epochs": ("epochs", _whole), "balanced_accuracy": ("balanced accuracy", percent)}
-    columns |= {"low": ("from", percent), "high": ("to", percent), "cpu_seconds": ("processor time (s)", _whole)}
-    tables.append(as_html_table("trainings", "Every training", curve, columns))
-    columns = {"name": ("baseline", str), "accuracy": ("accuracy", percent)}
-    columns |= {"balanced_accuracy": ("balanced accuracy", percent), "n_tested": ("recordings", _whole)}
-    tables.append(as_html_table("baselines", "Without a network", baselines, columns))
+    balanced = ("balanced_accuracy", "low", "high")
+    columns = ("network", "n_train", "seeds", *balanced, "each", "sd", "cpu_seconds")
+    headings = {"cpu_seconds": "time of one (s)"}
+    tables = [
+        as_html_table("over_seeds", "Over trainings", over, columns, headings=headings),
+        as_html_table(
+            "trainings", "Every training", curve, ("network", "seed", "n_train", "epochs", *balanced, "cpu_seconds")
+        ),
+        as_html_table(
+            "baselines",
+            "Without a network",
+            baselines,
+            ("name", "accuracy", "balanced_accuracy", "n_tested"),
+            headings={"n_tested": "recordings"},
+        ),
+    ]
     return Section("accuracy", "How well they recognise", [], plates, tables)
 
 
@@ -262,75 +240,28 @@ def _spectra(run: Run) -> Section:
             width="full",
         )
     )
-    columns = {"network": ("network", str), "label": ("class", str), "max_z": ("largest |z|", _one)}
-    columns |= {"at_hz": ("at (Hz)", _whole), "critical_z": ("95 % of random layers below", _one)}
-    columns |= {"p": ("p", p_value), "r_learned_null": ("r with random weights", signed)}
-    tables = [as_html_table("curve_tests", "Does the curve leave the null anywhere?", tests, columns)]
+    columns = ("network", "label", "max_z", "at_hz", "critical_z", "p", "r_learned_null")
+    tables = [as_html_table("curve_tests", "Does the curve leave the null anywhere?", tests, columns, name=str)]
     strongest = peaks[peaks["level"] > -20].groupby("network", sort=False).head(4)
-    columns = {"network": ("network", str), "frequency": ("peak (Hz)", _whole), "low": ("from", _whole)}
-    columns |= {"high": ("to", _whole), "prominence": ("prominence (dB)", _one), "found": ("in samples", percent)}
-    columns |= {"in_null": ("in random layers", percent)}
-    tables.append(as_html_table("peaks", "Peaks of the mean response", strongest, columns))
-    said = [
+    named = strongest.rename(columns={"low": "low_hz", "high": "high_hz"})
+    columns = ("network", "frequency", "low_hz", "high_hz", "prominence", "found", "in_null")
+    tables.append(as_html_table("peaks", "Peaks of the mean response", named, columns, data=strongest))
+    text = [
         "Response spectra (STRS and CRS) are those of Gupta & Abrol, equations 1 and 2, with the branches of a layer "
         "aligned by their centres and recordings scaled without an offset."
     ]
-    return Section("spectra", "What the first layers hear", said, plates, tables)
+    return Section("spectra", "What the first layers hear", text, plates, tables)
 
 
 def _geometry(run: Run) -> Section:
-    table = run.table("geometry")
-    columns: dict[str, Any] = {"network": ("network", str), "number": ("layer", _whole)}
-    for name, heading in (("A", "A"), ("B", "B"), ("beta_avg", "β avg (°)"), ("mu", "μ"), ("mu_avg", "μ avg")):
-        columns[name] = (heading, _two)
-        if f"{name}_z" in table and name != "A":
-            columns[f"{name}_z"] = ("z", _one)
     text = (
         "The measures of the paper’s Tables 2 and 3 for the networks of this run, means over trainings; z is the "
         "distance from random weights of the same shape in standard deviations."
     )
-    return Section(
-        "geometry", "Weights as dictionaries", [text], [], [as_html_table("geometry", "Layers", table, columns)]
-    )
-
-
-def _claims(run: Run) -> Section:
-    columns: dict[str, Any] = {"paper_section": ("section", str), "paper_says": ("the paper says", _typeset)}
-    columns |= {"measured": ("this run measured", lambda value: _typeset(value) or "–")}
-    columns |= {"verdict": ("verdict", str), "detail": ("detail", _typeset)}
-    text = (
-        "Gupta and Abrol, “Time-frequency and geometric analysis of task-dependent learning in raw waveform based "
-        "acoustic models”. Here each claim is a number with its interval and its chance level."
-    )
-    table: HtmlTable = as_html_table("claims", "Claim by claim", run.table("claims"), columns)
-    return Section("claims", "What the paper says, what this run found", [text], [], [table])
-
-
-def _typeset(value: Any) -> str:
-    """Set percent signs apart and minus signs as such, as everywhere else on the page."""
-    return re.sub(r"(?<= )-(?=\d)", "−", re.sub(r"(?<=\d)%", "\u00a0%", str(value)))
-
-
-def provenance_section(run: Run) -> Section:
-    """Versions, seed and recipe of a run."""
-    facts = [(str(k), "–" if v is None else str(v)) for k, v in run.facts["provenance"].items()]
-    recipe = pd.json_normalize(run.facts["recipe"]).iloc[0]
-    settings = [(str(k), ", ".join(map(str, v)) if isinstance(v, list) else str(v)) for k, v in recipe.items()]
-    return Section("provenance", "How to repeat it", [], [], facts=facts, settings=settings)
+    table = as_html_table("geometry", "Layers", run.table("geometry"), _GEOMETRY)
+    return Section("geometry", "Weights as dictionaries", [text], tables=[table])
 
 
 def _learning_alt(curve: pd.DataFrame) -> str:
-    said = [f"{r['network']} on {r['n_train']}: {percent(r['balanced_accuracy'])}" for r in curve.to_dict("records")]
-    return f"Balanced accuracy by number of training recordings: {'; '.join(said)}."
-
-
-def _whole(value: Any) -> str:
-    return f"{round(float(value)):,}".replace(",", "\u202f") if np.isfinite(float(value)) else "–"
-
-
-def _one(value: Any) -> str:
-    return f"{float(value):.1f}".replace("-", "−")
-
-
-def _two(value: Any) -> str:
-    return f"{float(value):.2f}".replace("-", "−")
+    rows = [f"{r['network']} on {r['n_train']}: {percent(r['balanced_accuracy'])}" for r in curve.to_dict("records")]
+    return f"Balanced accuracy by number of training recordings: {'; '.join(rows)}."

@@ -23,7 +23,8 @@ from phonoscope.filters import (
     spectral_peaks,
     spectrum_bank,
 )
-from phonoscope.judgement.bootstrap import resampling_unit, unit_weights
+from phonoscope.judgement.bootstrap import resampling_unit
+from phonoscope.judgement.resampling import Resampling, resample
 from phonoscope.layer_geometry.table import geometry
 
 N_BOOTSTRAP = 1000
@@ -102,18 +103,18 @@ def listen(
     nulls = null_responses(banks[0], waveforms, n_seeds=null_seeds, seed=seed, **options)
     plain = cumulative_response(spectrum_bank(rate), waveforms, rate, **options)
     unit = resampling_unit(tokens[["speaker", "recording"]], len(tokens))
-    weights = unit_weights(unit.n_units, N_BOOTSTRAP, seed)[:, unit.codes]
+    drawn = resample(unit, N_BOOTSTRAP, seed)
     bands = {name: limits for name, limits in BANDS.items() if limits[1] <= rate / 2}
     groupings = (["all"] * len(labels), labels)
-    curves = [learned_minus_null(learned, nulls, plain, initial=before, labels=by, weights=weights) for by in groupings]
+    curves = [learned_minus_null(learned, nulls, plain, initial=before, labels=by, resampled=drawn) for by in groupings]
     return Heard(
         curves=pd.concat(curves, ignore_index=True),
         tests=pd.concat([null_test(learned, nulls, labels=by) for by in groupings], ignore_index=True),
         bands=pd.concat(
-            [_bands_with_intervals(learned, nulls, plain, bands, by, weights) for by in groupings],
+            [_bands_with_intervals(learned, nulls, plain, bands, by, drawn) for by in groupings],
             ignore_index=True,
         ),
-        peaks=spectral_peaks(_mean_of_trainings(learned), weights=weights, nulls=nulls),
+        peaks=spectral_peaks(_mean_of_trainings(learned), resampled=drawn, nulls=nulls),
         geometry=pd.concat(
             [_numbered_geometry(one, seed).assign(training=number) for number, one in enumerate(classifiers, 1)],
             ignore_index=True,
@@ -152,7 +153,7 @@ def _bands_with_intervals(
     plain: xr.DataArray,
     bands: dict[str, tuple[float, float]],
     labels: Sequence[str],
-    weights: np.ndarray,
+    resampled: Resampling,
 ) -> pd.DataFrame:
     """`band_test` with an interval of each share over speakers, and the share of the plain spectrum."""
     table = band_test(learned, nulls, bands, labels=labels)
@@ -161,19 +162,17 @@ def _bands_with_intervals(
     intervals = []
     for label in sorted(set(labels)):
         chosen = names == label
-        drawn = weights[:, chosen]
-        drawn = drawn[drawn.sum(axis=1) > 0]
+        drawn = resampled.among(chosen)
         samples = xr.DataArray(
-            drawn @ values[:, chosen],
+            drawn.weights @ values[:, chosen],  # NaN where the class was not drawn
             dims=("training", "draw", "frequency"),
             coords={"frequency": learned["frequency"].values},
         )
-        of_draws = band_shares(samples, bands).groupby(["band", "draw"], sort=False)["share"].mean().reset_index()
-        shares = of_draws.groupby("band", sort=False)["share"]
+        of_draws = band_shares(samples, bands).pivot_table("share", "draw", "band", sort=False)  # mean over trainings
+        low, high = drawn.interval(of_draws.to_numpy())
         own = band_shares(plain.isel(token=np.flatnonzero(chosen)).mean("token"), bands)
         intervals.append(
-            pd.DataFrame({"low": shares.quantile(0.025), "high": shares.quantile(0.975)})
-            .reset_index()
+            pd.DataFrame({"band": of_draws.columns, "low": low, "high": high})
             .merge(own[["band", "share"]].rename(columns={"share": "spectrum"}), on="band")
             .assign(label=label)
         )

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 import pandas as pd
 
 from phonoscope.corpora.asvspoof import HYBRID, TTS, VC
-from phonoscope.tasks.phones.claims import HOLDS, OPEN
+from phonoscope.judgement.claims import HOLDS, Claim, Finding, unmeasured
 from phonoscope.tasks.spoof.judge import ATTACK, CONTROL, LAYER, RANDOM, SPECTRUM
 
 # Table 1: accuracy and spread by kind of attack, of the two networks' first layers, on ASVspoof 2019 LA, eval.
@@ -22,42 +23,42 @@ NOT_BEYOND_CONTROL = "not beyond what real recordings differ among themselves"
 _SECTION = "3.2, Table 1"
 
 
-def spoof_claims(results: pd.DataFrame) -> pd.DataFrame:
+def spoof_claims(results: pd.DataFrame) -> list[Claim]:
     """Table 1 of the paper, kind by kind, then other attacks: is the layer better than random filters and the control?
 
     Parameters
     ----------
     results : DataFrame
-        Of `phonoscope.tasks.spoof.judge.tell_apart`.
-
-    Returns
-    -------
-    DataFrame
-        ``paper_section, paper_says, measured, verdict, detail``.
+        Of `phonoscope.tasks.spoof.judge.tell_apart`; each claim is measured on its `rows_of`.
     """
-    table = {(row["attack"], row["feature"]): row for row in results.to_dict("records")}
-    layers = [row for (name, feature), row in table.items() if feature == LAYER and name != CONTROL]
-    rows = []
+    layers = [row for row in results.to_dict("records") if row["feature"] == LAYER and row["attack"] != CONTROL]
+    claims = []
     for kind, accuracies in PAPER_TABLE.items():
         paper = " and ".join(f"{value:.2f} ± {spread:g} ({name})" for name, (value, spread) in accuracies.items())
         says = f"{kind}: the first layer's CRS tells {paper} of the recordings apart"
-        own = [row for row in layers if row["kind"] == kind]
-        pooled = next((row for row in own if row["level"] != ATTACK), own[0] if len(own) == 1 else None)
+        of_kind = [row for row in layers if row["kind"] == kind]
+        pooled = next((row for row in of_kind if row["level"] != ATTACK), of_kind[0] if len(of_kind) == 1 else None)
         if pooled is None:
-            rows.append((_SECTION, says, "", OPEN, "the corpus holds no such attack"))
+            claims.append(Claim(_SECTION, says, lambda _rows: unmeasured("the corpus holds no such attack")))
         else:
-            rows.append((_SECTION, f"{says}; here: {pooled['attack']}", *_verdict(pooled, table)))
-    others = [row for row in layers if row["kind"] not in PAPER_TABLE and row["level"] == ATTACK]
-    for row in others:
-        says = f"The first layer itself captures what tells spoofed from real speech; here: {row['attack']}"
-        rows.append(("3.2", says, *_verdict(row, table)))
-    return pd.DataFrame(rows, columns=["paper_section", "paper_says", "measured", "verdict", "detail"])
+            attack = pooled["attack"]
+            claims.append(Claim(_SECTION, f"{says}; here: {attack}", partial(_beyond_controls, attack=attack)))
+    for row in layers:
+        if row["kind"] not in PAPER_TABLE and row["level"] == ATTACK:
+            says = f"The first layer itself captures what tells spoofed from real speech; here: {row['attack']}"
+            claims.append(Claim("3.2", says, partial(_beyond_controls, attack=row["attack"])))
+    return claims
 
 
-def _verdict(layer: Mapping[Any, Any], table: Mapping[tuple[str, str], Mapping[Any, Any]]) -> tuple[str, str, str]:
-    """What was measured, the verdict on it, and what stands beside it."""
-    name = layer["attack"]
-    random, plain, control = table[name, RANDOM], table[name, SPECTRUM], table[CONTROL, LAYER]
+def rows_of(results: pd.DataFrame) -> dict[tuple[str, str], dict[Any, Any]]:
+    """Rows of the results by attack and feature."""
+    return {(row["attack"], row["feature"]): row for row in results.to_dict("records")}
+
+
+def _beyond_controls(rows: Mapping[tuple[str, str], Mapping[Any, Any]], *, attack: str) -> Finding:
+    """Is the layer beyond what real recordings differ by, and beyond random filters?"""
+    layer, random, plain = (rows[attack, feature] for feature in (LAYER, RANDOM, SPECTRUM))
+    control = rows[CONTROL, LAYER]
     above = layer["low"] > max(0.5, control["balanced_accuracy"])
     verdict = (HOLDS if layer["beyond_random_low"] > 0 else NOT_BEYOND_RANDOM) if above else NOT_BEYOND_CONTROL
     measured = (
@@ -70,4 +71,4 @@ def _verdict(layer: Mapping[Any, Any], table: Mapping[tuple[str, str], Mapping[A
         f"{plain['balanced_accuracy']:.1%}, control {control['balanced_accuracy']:.1%}; naming the commoner side "
         f"always would be right in {layer['majority']:.1%}"
     )
-    return measured, verdict, detail
+    return Finding(measured, verdict, detail)

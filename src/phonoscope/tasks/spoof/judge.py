@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from typing import NamedTuple
@@ -10,6 +10,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
+from phonoscope.experiments.settings import Say, silent
 from phonoscope.filters import FilterBank, cumulative_response, random_bank
 from phonoscope.judgement.bootstrap import interval_of, resampling_unit, unit_sums, unit_weights, wilson_interval
 from phonoscope.phonetics.confusions import accuracy_table
@@ -17,8 +18,6 @@ from phonoscope.tasks.recordings.material import joined_units
 from phonoscope.tasks.recordings.spectra import long_term_spectra
 from phonoscope.tasks.spoof.equal_error import N_DRAWS, equal_error_interval
 from phonoscope.tasks.spoof.material import Clip
-
-Say = Callable[[str], None]
 
 CONTROL = "control: real against real"
 LAYER, RANDOM, SPECTRUM = "CRS of the first layer", "CRS of random filters", "long-term spectrum"
@@ -145,7 +144,7 @@ def tell_apart(
     folds_by: str = "recording",
     kernel_offset: float = 1.0,
     seed: int = 0,
-    say: Say = lambda _line: None,
+    say: Say = silent,
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Tell real from spoofed recordings by every feature, and real ones from other real ones.
 

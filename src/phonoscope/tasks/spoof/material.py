@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -11,16 +11,15 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from phonoscope.corpora import asvspoof
+from phonoscope.corpora import asvspoof, find_recordings
 from phonoscope.corpora.recording import Recording
 from phonoscope.errors import AudioError, CorpusError, ExperimentError
+from phonoscope.experiments.settings import Say, silent
 from phonoscope.left_out import LeftOut
-from phonoscope.tasks.recordings.material import UNUSABLE, around_energy, read_sound, recordings_of, token_row
+from phonoscope.tasks.recordings.material import UNUSABLE, around_energy, read_sound, token_row
 from phonoscope.tasks.spoof.recipe import SpoofRecipe
 from phonoscope.tasks.spoof.speech_programs import PROGRAMS, Voice, through_band
 from phonoscope.tasks.spoof.vocoding import VOCODERS, requantised
-
-Say = Callable[[str], None]
 
 # Attacks that are made where a corpus has none, by kind.
 VOCODER = "vocoder"
@@ -64,7 +63,7 @@ def spoof_material(
     *,
     protocol: str | Path | None = None,
     strict: bool = False,
-    say: Say = lambda _line: None,
+    say: Say = silent,
 ) -> Material:
     """Find real and spoofed recordings in a corpus, or real ones of which spoofs are made while they are read.
 
@@ -149,7 +148,7 @@ def _given(root: Path, recipe: SpoofRecipe, protocol: str | Path | None, strict:
 
 def _made(corpus: Path, recipe: SpoofRecipe, strict: bool, say: Say) -> Material:
     """Real recordings drawn at random, each followed by the spoofs that are made of it."""
-    folder, layout, recordings = recordings_of(corpus)
+    folder, layout, recordings = find_recordings(corpus)
     _refuse_unknown(recipe.attacks, list(MADE))
     say(f"reading {folder} ({layout})")
     left_out = LeftOut()

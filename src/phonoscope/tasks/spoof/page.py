@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
 from phonoscope.corpora.asvspoof import SYSTEMS
 from phonoscope.experiments.folder import Run
-from phonoscope.report.html import Section
+from phonoscope.report.numbers import FEW_UNITS, interval, percent
+from phonoscope.report.page import Page, Section
 from phonoscope.report.plates import Plate, make_panel
 from phonoscope.report.style import (
     ACCENT,
@@ -25,8 +24,7 @@ from phonoscope.report.style import (
     plain,
 )
 from phonoscope.report.tables import as_html_table
-from phonoscope.report.words import FEW_UNITS, interval, percent
-from phonoscope.tasks.recordings.page import provenance_section, write_run_page
+from phonoscope.tasks.sections import claims_section, left_out_table, page_of, provenance_section
 from phonoscope.tasks.spoof.judge import ALL, ATTACK, CONTROL, KIND, LAYER, RANDOM, SPECTRUM
 from phonoscope.tasks.spoof.material import VOCODER
 
@@ -35,6 +33,11 @@ if TYPE_CHECKING:
 
 # Colour, marker and whether it is filled: the layer stands out, what needs no layer stays behind.
 _MARKS = {LAYER: (ACCENT, "o", True), RANDOM: (MUTED, "o", False), SPECTRUM: (class_colour(1), "s", False)}
+_PAPER = (
+    "Gupta and Abrol, “Time-frequency and geometric analysis of task-dependent learning in raw waveform based acoustic "
+    "models”, tell real from spoofed speech by the response of a first layer. Here random filters and a control stand "
+    "beside it."
+)
 _NUMBERS_SHOWN = 4
 _MADE = {
     "griffin-lim": "phases lost and estimated anew",
@@ -44,12 +47,17 @@ _MADE = {
 }
 
 
-def write_spoof_report(run: Run, out: str | Path | None = None, formats: Sequence[str] = ("svg",)) -> Path:
-    """Write the report of a spoofing run: one HTML file that opens offline, figures and data beside it."""
+def page(run: Run) -> Page:
+    """Return the page of a spoofing run."""
     results = run.table("results")
-    sections = [_corpus(run), _accuracy(results), _claims(run), provenance_section(run)]
+    sections = [
+        _corpus(run),
+        _accuracy(results),
+        claims_section(run.table("claims"), _PAPER),
+        provenance_section(run.facts),
+    ]
     doubts = _doubts(run, results)
-    return write_run_page(run, out, _numbers(results), _findings(results), doubts, sections, formats)
+    return page_of(run.facts, sections, numbers=_numbers(results), findings=_findings(results), doubts=doubts)
 
 
 def attack_title(name: str) -> str:
@@ -131,20 +139,20 @@ def _numbers(results: pd.DataFrame) -> list[tuple[str, str, str]]:
 
 def _findings(results: pd.DataFrame) -> list[str]:
     table = _rows(results)
-    said = []
+    text = []
     for name in _main(results):
         layer, random, plain_spectrum = (table[name, feature] for feature in (LAYER, RANDOM, SPECTRUM))
         gain = (
             f"{100 * layer['beyond_random']:+.1f} points ({100 * layer['beyond_random_low']:+.1f} to "
             f"{100 * layer['beyond_random_high']:+.1f}) beyond random filters"
         ).replace("-", "−")
-        said.append(
+        text.append(
             f"{name}: by the response spectrum of the first layer {percent(layer['balanced_accuracy'])} (balanced) are "
             f"told apart, {gain}, equal error rate {percent(layer['eer'])}; by random filters "
             f"{percent(random['balanced_accuracy'])}, by the plain long-term spectrum "
             f"{percent(plain_spectrum['balanced_accuracy'])}."
         )
-    return said
+    return text
 
 
 def _doubts(run: Run, results: pd.DataFrame) -> list[str]:
@@ -195,51 +203,25 @@ def _corpus(run: Run) -> Section:
     partition = corpus["settings"].get("partition")
     origin = f"{corpus['name']}, {partition}" if partition else corpus["name"]
     made = "named in the protocol" if partition else "made of them"
-    said = [
+    text = [
         f"{origin}: {corpus['real']} real recordings of {corpus['real_speakers']} speakers, and "
         f"{corpus['tokens'] - corpus['real']} spoofed ones {made}. Layer: {run.facts['layer']}, "
         f"{run.facts['n_filters']} filters of up to {run.facts['width']} samples."
     ]
     shown = counts.assign(attack=[attack_title(name) for name in counts["attack"]])
-    columns: dict[str, Any] = {
-        "attack": ("what", str),
-        "kind": ("kind", str),
-        "recordings": ("recordings", str),
-        "speakers": ("speakers", str),
-        "speakers_also_real": ("of them also real", str),
-    }
+    columns = ("attack", "kind", "recordings", "speakers", "speakers_also_real")
     tables = [as_html_table("counts", "Recordings", shown, columns)]
     left_out = run.table("left_out")
     if not left_out.empty:
-        names: dict[str, Any] = {name: (name, str) for name in ("what", "reason", "count", "examples")}
-        tables.append(as_html_table("left_out", "Left out", left_out, names))
-    return Section("corpus", "What was spoken", said, [], tables)
+        tables.append(left_out_table(left_out))
+    return Section("corpus", "What was spoken", text, tables=tables)
 
 
 def _accuracy(results: pd.DataFrame) -> Section:
-    columns: dict[str, Any] = {
-        "attack": ("what", str),
-        "feature": ("told apart by", str),
-        "n_real": ("real", str),
-        "n_spoofed": ("spoofed", str),
-        "accuracy": ("accuracy", percent),
-        "balanced_accuracy": ("balanced", percent),
-        "low": ("from", percent),
-        "high": ("to", percent),
-        "eer": ("EER", percent),
-        "eer_low": ("from", percent),
-        "eer_high": ("to", percent),
-    }
+    counts, rates = ("n_real", "n_spoofed"), ("balanced_accuracy", "low", "high", "eer", "eer_low", "eer_high")
+    columns = ("attack", "feature", *counts, "accuracy", *rates)
     table = as_html_table("results", "Every feature and attack", results, columns)
     return Section("accuracy", "What tells them apart", [], [_plate(results)], [table])
-
-
-def _claims(run: Run) -> Section:
-    columns: dict[str, Any] = {
-        name: (name.replace("_", " "), str) for name in ("paper_section", "paper_says", "measured", "verdict", "detail")
-    }
-    table = as_html_table("claims", "Claim by claim", run.table("claims"), columns)
-    return Section("claims", "What the paper says, what this run found", [], [], [table])
 
 
 def _plate(results: pd.DataFrame) -> Plate:

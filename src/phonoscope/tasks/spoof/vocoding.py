@@ -7,6 +7,8 @@ from collections.abc import Callable
 import numpy as np
 from scipy.signal import istft, stft
 
+from phonoscope.scales import hz_to_mel, mel_to_hz
+
 WINDOW_SECONDS = 0.025
 OVERLAP = 0.75
 ITERATIONS = 32
@@ -48,10 +50,9 @@ def griffin_lim(
 
 
 def mel_bank(bins: int, sample_rate: int, bands: int = MEL_BANDS) -> np.ndarray:
-    """Triangular mel bands (O'Shaughnessy 1987) as a matrix (band, bin); bins reach from 0 to half the sample rate."""
+    """Triangular mel bands as a matrix (band, bin); bins reach from 0 to half the sample rate."""
     frequency = np.linspace(0, sample_rate / 2, bins)
-    top = 2595 * np.log10(1 + sample_rate / 2 / 700)
-    edges = 700 * (10 ** (np.linspace(0, top, bands + 2) / 2595) - 1)
+    edges = mel_to_hz(np.linspace(0, hz_to_mel(sample_rate / 2), bands + 2))
     rising = (frequency - edges[:-2, None]) / (edges[1:-1] - edges[:-2])[:, None]
     falling = (edges[2:, None] - frequency) / (edges[2:] - edges[1:-1])[:, None]
     return np.maximum(0, np.minimum(rising, falling))

@@ -1,0 +1,255 @@
+"""One call from a classifier and waveforms to maps in Hz and s; batching, placing and labelling happen here only."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator, Sequence
+from typing import cast
+
+import numpy as np
+import xarray as xr
+from torch import Tensor
+
+from phonoscope.attribution.maps import label_maps
+from phonoscope.attribution.method import Attributed, Setting, make_batch, prepare_method
+from phonoscope.attribution.method_spec import parse_method
+from phonoscope.attribution.registry import RECOMMENDED
+from phonoscope.attribution.targets import Target, Targets, resolve_targets
+from phonoscope.classifier import Classifier
+from phonoscope.errors import AttributionError, IncompleteMapWarning
+from phonoscope.modules import evaluation_mode
+from phonoscope.reference import choose_reference
+
+BATCH_SIZE = 64
+# Of the range of a token's logits: a map that misses more of its sum than this says so.
+_MOST_MISSING = 0.05
+
+
+class Explainer:
+    """A method made ready for a classifier, which then makes maps of any tokens, a batch at a time.
+
+    Parameters
+    ----------
+    classifier, method, reference, context_seconds, seed
+        See ``explain``.
+
+    Raises
+    ------
+    AttributionError
+        If the method is not known or does not suit the network.
+    """
+
+    def __init__(
+        self,
+        classifier: Classifier,
+        method: str = RECOMMENDED,
+        *,
+        reference: Sequence[np.ndarray] | None = None,
+        context_seconds: float = 0.0,
+        seed: int = 0,
+    ) -> None:
+        self.classifier, self._context_seconds, self._warned = classifier, context_seconds, False
+        self._spec = parse_method(method)
+        with evaluation_mode(classifier):
+            self._setting = Setting(classifier, choose_reference(classifier, reference), seed)
+            self._prepared = prepare_method(self._spec, self._setting)
+
+    def batches(
+        self,
+        waveforms: Sequence[np.ndarray] | np.ndarray,
+        target: Target = "predicted",
+        *,
+        true_labels: Sequence[str] | None = None,
+        tokens: Sequence[str] | None = None,
+        batch_size: int = BATCH_SIZE,
+    ) -> Iterator[xr.DataArray]:
+        """Explain tokens batch by batch: memory does not grow with their number.
+
+        Parameters
+        ----------
+        waveforms, target, true_labels, tokens, batch_size
+            See ``explain``.
+        """
+        sounds = _listed(waveforms)
+        if batch_size < 1:
+            raise AttributionError(f"batch_size is {batch_size}; it must be at least 1")
+        names = [str(i) for i in range(len(sounds))] if tokens is None else [str(t) for t in tokens]
+        if len(names) != len(sounds):
+            raise AttributionError(f"{len(names)} token names were given for {len(sounds)} waveforms")
+        targets = resolve_targets(self.classifier, target, len(sounds), true_labels)
+        for start in range(0, len(sounds), batch_size):
+            part = slice(start, min(start + batch_size, len(sounds)))
+            yield self(sounds[part], targets.of(part), names[part])
+
+    def __call__(self, waveforms: Sequence[np.ndarray], targets: Targets, names: Sequence[str]) -> xr.DataArray:
+        """Make maps of the tokens of one batch; see ``explain`` for what comes back.
+
+        Parameters
+        ----------
+        targets
+            Of these tokens.
+        names
+            Of the tokens.
+        """
+        classifier, prepared = self.classifier, self._prepared
+        context = round(self._context_seconds * classifier.sample_rate)
+        sounds = _checked(waveforms, names, context, classifier.sample_rate)
+        with evaluation_mode(classifier):
+            batch = make_batch(classifier, sounds, context, targets.weights)
+            made = prepared.function(batch)
+        logits = made.logits
+        explained = (logits * targets.weights(logits)).sum(1)
+        values = made.maps.float().cpu().numpy()
+        if values.ndim == 2:  # a layer of a network that takes waveforms has cells in time only
+            values = values[:, None]
+        if not np.isfinite(values).all():
+            raise AttributionError(
+                f"method {str(self._spec)!r} gave values that are not finite; is the network's output finite?"
+            )
+        self._warn_of_what_is_missing(made, names)
+        axis = classifier.front_end.frequency_axis
+        whole = axis is None or prepared.placement.layer == "sound"
+        return label_maps(
+            values,
+            prepared.placement,
+            tokens=names,
+            durations=batch.token_lengths.cpu().numpy() / classifier.sample_rate,
+            time_axis=classifier.front_end.time_axis,
+            columns={
+                "target": np.asarray(targets.named(logits), dtype=object),
+                "predicted": np.asarray(classifier.labels, dtype=object)[logits.argmax(1).cpu().numpy()],
+                "logit": explained.float().cpu().numpy(),
+                "incompleteness": made.left.float().cpu().numpy(),
+            },
+            attrs={
+                "units": prepared.units,
+                "method": str(self._spec),
+                "completeness": prepared.completeness,
+                "reference": self._setting.reference.source,
+                "max_hz": float(classifier.sample_rate / 2 if whole else axis.max_hz),
+            },
+        )
+
+    def _warn_of_what_is_missing(self, made: Attributed, names: Sequence[str]) -> None:
+        """Warn once of a map that does not sum to what its method promises."""
+        spread: Tensor = made.logits.amax(1) - made.logits.amin(1)
+        missing = (made.left.abs() / spread.clamp_min(1e-12)).nan_to_num(0.0)
+        worst = int(missing.argmax())
+        if self._warned or float(missing[worst]) <= _MOST_MISSING:
+            return
+        self._warned = True
+        warnings.warn(
+            f"{self._spec}: the map of token {names[worst]} misses its sum ({self._prepared.completeness}) by "
+            f"{float(missing[worst]):.0%} of the range of the token's logits, and others may; see the coordinate "
+            f"'incompleteness' (reference: {self._setting.reference.source})",
+            IncompleteMapWarning,
+            stacklevel=2,
+        )
+
+
+def explain(
+    classifier: Classifier,
+    waveforms: Sequence[np.ndarray] | np.ndarray,
+    target: Target = "predicted",
+    method: str = RECOMMENDED,
+    *,
+    true_labels: Sequence[str] | None = None,
+    tokens: Sequence[str] | None = None,
+    reference: Sequence[np.ndarray] | None = None,
+    context_seconds: float = 0.0,
+    seed: int = 0,
+    batch_size: int = BATCH_SIZE,
+) -> xr.DataArray:
+    """Say what a classifier listens to in each token: maps over frequency and time.
+
+    Parameters
+    ----------
+    classifier
+        The classifier; it is left as it was.
+    waveforms
+        1-D arrays at ``classifier.sample_rate``, one a token, with ``context_seconds`` around it; or one such array.
+    target
+        ``"predicted"``, ``"true"`` (with ``true_labels``), a class by name or by its position among the labels,
+        ``contrast("i", "er")``, or one class a token.
+    method
+        One of ``methods()``, or ``package.module:name`` of your own, with options if need be:
+        ``"integrated-gradients(baseline=floor, steps=8)"``, ``"grad-cam(layer=features.3)"``; methods that work around
+        another take it in brackets: ``"smooth(gradient, samples=16)"``.
+    true_labels
+        True class of each token, for the target ``"true"``.
+    tokens
+        Names of the tokens, for the ``token`` coordinate.
+    reference
+        Waveforms (without context) that stand for the speech that the classifier knows: methods put their mean in the
+        place of what they take away. By default what the classifier carries of its training tokens
+        (``Classifier.keep_reference``), or silence where it carries nothing; at most 128 are used.
+    context_seconds
+        Sound before and after each token, which methods that filter the sound need for clean edges (`cut` gives it).
+        The network hears the token alone.
+    seed
+        Seed of methods that draw at random; what is drawn for a token depends on its samples and the seed alone.
+    batch_size
+        Tokens at a time; the result does not depend on it.
+
+    Returns
+    -------
+    DataArray
+        Raw, signed, in logit units (``attrs["units"]``), dims (token, frequency, time). ``frequency`` is in Hz, at
+        the receptive-field centres of the cells; ``time`` is the share of the token for stretched front ends, and the
+        coordinate ``seconds`` (token, time) is in s. Further coordinates: ``target``, ``predicted``, ``logit``,
+        ``incompleteness`` (NaN for methods that promise no sum) and ``duration`` of each token. ``attrs`` hold layer,
+        cell spacing, theoretical field, measured resolution and where the reference comes from.
+
+    Raises
+    ------
+    AttributionError
+        If the method is not known or does not suit the network, or the waveforms or the target are not as expected.
+
+    Warns
+    -----
+    IncompleteMapWarning
+        If a map misses what its method promises that it sums to by more than 5 % of the range of the token's logits.
+    """
+    explainer = Explainer(classifier, method, reference=reference, context_seconds=context_seconds, seed=seed)
+    batches = explainer.batches(
+        waveforms, target, true_labels=true_labels, tokens=tokens, batch_size=batch_size
+    )  # fmt: skip
+    return xr.concat(list(batches), dim="token", combine_attrs="override", join="override")
+
+
+def _listed(waveforms: Sequence[np.ndarray] | np.ndarray) -> Sequence[np.ndarray]:
+    """Waveforms as a list: a single one is one token."""
+    dimensions = getattr(waveforms, "ndim", None)
+    if dimensions == 1 and np.asarray(waveforms).dtype != object:
+        return [np.asarray(waveforms)]
+    if (dimensions is not None and dimensions != 1) or not isinstance(waveforms, (Sequence, np.ndarray)):
+        what = type(waveforms).__name__ if dimensions is None else f"an array with {dimensions} dimensions"
+        raise AttributionError(f"waveforms are {what}; expected a list of 1-D arrays of samples, one a token")
+    if len(waveforms) == 0:
+        raise AttributionError("there is no token to explain")
+    return cast("Sequence[np.ndarray]", waveforms)
+
+
+def _checked(waveforms: Sequence[np.ndarray], names: Sequence[str], context: int, sample_rate: int) -> list[np.ndarray]:
+    """Waveforms of a batch as single-precision arrays; AttributionError names the one that is none."""
+    sounds = []
+    for name, waveform in zip(names, waveforms, strict=True):
+        try:
+            sound = np.asarray(waveform, dtype=np.float32)
+        except (TypeError, ValueError) as error:
+            raise AttributionError(f"the waveform of token {name} is no array of samples: {error}") from error
+        if sound.ndim != 1 or len(sound) == 0:
+            raise AttributionError(
+                f"the waveform of token {name} has shape {sound.shape}; expected a list of non-empty 1-D arrays"
+            )
+        if not np.isfinite(sound).all():
+            raise AttributionError(
+                f"the waveform of token {name} holds values that are not finite; repair or leave out the recording"
+            )
+        if context < 0 or 2 * context >= len(sound):
+            raise AttributionError(
+                f"context_seconds is {context / sample_rate:g}, but the waveform of token {name} lasts "
+                f"{len(sound) / sample_rate:.3f} s with its context on both sides"
+            )
+        sounds.append(sound)
+    return sounds

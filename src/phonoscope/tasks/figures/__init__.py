@@ -1,0 +1,77 @@
+"""Every figure by its name, see `phonoscope.tasks.figures.figure.Figure` for what a figure is.
+
+In a notebook: ``from phonoscope.tasks.figures import draw; draw("profile", axes, profile, max_hz=4000, colour="k")``.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from phonoscope.errors import PhonoscopeError
+from phonoscope.registry import Registry
+from phonoscope.tasks.figures.figure import Figure, FigureRequest, figure_of_run
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+__all__ = ["FIGURES", "Figure", "FigureRequest", "draw", "figure_of_run", "find_figure"]
+
+_HERE, _PHONES = "phonoscope.tasks.figures", "phonoscope.tasks.phones.figures"
+
+FIGURES: Registry[Figure] = Registry(
+    "figure",
+    {
+        "spectrogram-wide": f"{_HERE}.speech:WIDE",
+        "spectrogram-narrow": f"{_HERE}.speech:NARROW",
+        "map": f"{_HERE}.token_map:TOKEN_MAP",
+        "class-map": f"{_PHONES}.class_map:CLASS_MAP",
+        "profile": f"{_PHONES}.profile:PROFILE",
+        "accuracy": f"{_PHONES}.recognition:ACCURACY",
+        "confusions": f"{_PHONES}.recognition:CONFUSIONS",
+        "asymmetry": f"{_PHONES}.recognition:ASYMMETRY",
+        "vowels": f"{_PHONES}.vowels:VOWELS",
+        "shares": f"{_PHONES}.shares:SHARES",
+        "training": f"{_PHONES}.training:TRAINING",
+        "strs": f"{_HERE}.responses:STRS",
+        "strs-surface": f"{_HERE}.responses:SURFACE",
+        "crs": f"{_HERE}.responses:CRS",
+        "wigner": f"{_HERE}.responses:WIGNER",
+        "layers": f"{_HERE}.layers:LAYERS",
+        "methods": f"{_PHONES}.methods:METHODS",
+        "truth": f"{_HERE}.truth:TRUTH",
+    },
+)
+
+
+def find_figure(name: str) -> Figure:
+    """Return the figure of a name, or of a ``package.module:name`` that its user typed.
+
+    Raises
+    ------
+    PhonoscopeError
+        If there is none.
+    """
+    figure = FIGURES.find(name)
+    if not isinstance(figure, Figure):
+        raise PhonoscopeError(f"{name} is a {type(figure).__name__}; a phonoscope.tasks.figures.Figure is expected")
+    return figure
+
+
+def draw(name: str, axes: Axes, *data: Any, **options: Any) -> Axes:
+    """Draw a figure on axes of your own and return them.
+
+    Parameters
+    ----------
+    name : str
+        One of `FIGURES`, or ``package.module:name``.
+    axes : Axes
+    *data, **options
+        As the figure's function takes them.
+
+    Raises
+    ------
+    PhonoscopeError
+        If no figure has this name.
+    """
+    find_figure(name).draw(axes, *data, **options)
+    return axes

@@ -1,0 +1,230 @@
+"""How two runs differ, tested: accuracy, profiles and shares, pairwise on common tokens where there are enough.
+
+A pair of runs shares tokens when names, times and classes agree; otherwise the two are compared as unrelated groups.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from phonoscope.errors import ExperimentError, PhonoscopeError
+from phonoscope.judgement.bootstrap import holm
+from phonoscope.judgement.differences import N_FLIPS, difference_test
+from phonoscope.phonetics.grids import group_difference, paired_difference
+from phonoscope.phonetics.profiles import cell_centres, density, profile
+from phonoscope.phonetics.shares import token_shares
+from phonoscope.tasks.content import Content
+
+FEWEST_COMMON = 20  # tokens: fewer in common are not worth a paired test
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What a comparison needs of one run, tested tokens in one order."""
+
+    name: str
+    content: Content
+    tokens: pd.DataFrame  # token, class, predicted, hit; speaker and recording where known
+    profiles: xr.DataArray | None  # (token, frequency)
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Tables of a comparison of two runs (first minus second) and how it was made.
+
+    ``accuracy`` has one row for all tokens and one a class; ``profiles`` one a class and frequency; ``shares`` one a
+    class and formant set; ``common`` is the number of tokens in common, `paired` whether they alone were compared.
+    """
+
+    first: Measured
+    second: Measured
+    paired: bool
+    common: int
+    accuracy: pd.DataFrame
+    profiles: pd.DataFrame
+    shares: pd.DataFrame
+    common_hz: float
+
+
+def measure(content: Content, name: str) -> Measured:
+    """Collect the tested tokens of a run with their predictions and profiles.
+
+    Raises
+    ------
+    ExperimentError
+        If the run has no predictions.
+    """
+    predictions = content.run.predictions
+    levels = [level for level in ("speaker", "recording") if level in content.tokens]
+    known = content.tokens[["token", "start", "end", *levels]]
+    tokens = predictions[["token", "class", "predicted"]].merge(known, on="token", how="left")
+    tokens["hit"] = (tokens["class"] == tokens["predicted"]).astype(float)
+    profiles = None
+    try:
+        maps = content.run.maps(content.method)
+        order = pd.Index(maps["token"].values.astype(str)).get_indexer(pd.Index(tokens["token"]))
+        if (order >= 0).all():
+            profiles = profile(maps[order])
+    except PhonoscopeError:
+        pass
+    if tokens.empty:
+        raise ExperimentError(f"{content.run.folder} holds no tested token to compare")
+    return Measured(name, content, tokens.reset_index(drop=True), profiles)
+
+
+def compare(first: Measured, second: Measured, *, seed: int = 0) -> Comparison:
+    """Compare two runs; every difference is first minus second.
+
+    Accuracy of common tokens: the differences of the hits of each speaker (or recording) have their signs flipped
+    (McNemar's test for units instead of tokens), with a cluster-bootstrap interval. Otherwise both runs are resampled
+    by their own units, and p is that of the difference over its bootstrap standard error (Student's t). Profiles are
+    compared as densities of their positive part over the frequencies that both runs hear, since logits of two networks
+    have no common unit: regions of frequency by `phonoscope.phonetics.grids`. Shares are those of the same density in
+    the formants of each token.
+
+    Raises
+    ------
+    ExperimentError
+        If the runs have no class in common.
+    """
+    classes = [c for c in first.content.labels if c in second.content.labels]
+    if not classes:
+        raise ExperimentError(
+            f"{first.name} and {second.name} have no class in common: {', '.join(first.content.labels)} and "
+            f"{', '.join(second.content.labels)}"
+        )
+    pairs = _common(first.tokens, second.tokens)
+    paired = len(pairs) >= FEWEST_COMMON
+    if paired:
+        chosen = tuple(pairs[column].to_numpy() for column in ("first", "second"))
+    else:
+        chosen = tuple(
+            np.flatnonzero(one.tokens["class"].isin(classes).to_numpy(dtype=bool)) for one in (first, second)
+        )
+    tokens = [one.tokens.iloc[i].reset_index(drop=True) for one, i in zip((first, second), chosen, strict=True)]
+    common_hz = min(first.content.max_hz, second.content.max_hz)
+    accuracy = _accuracy(tokens, classes, paired, seed)
+    profiles, shares = pd.DataFrame(), pd.DataFrame()
+    if first.profiles is not None and second.profiles is not None:
+        cut = [one.profiles[i] for one, i in zip((first, second), chosen, strict=True)]  # ty: ignore[not-subscriptable]
+        profiles = _profiles(cut, tokens, classes, paired, common_hz, seed)
+        shares = _shares((first, second), cut, tokens, classes, paired, common_hz, seed)
+    return Comparison(first, second, paired, len(pairs), accuracy, profiles, shares, common_hz)
+
+
+def _common(first: pd.DataFrame, second: pd.DataFrame) -> pd.DataFrame:
+    """Positions of the tokens that both runs tested: same name, class and, to 1 ms, times."""
+    left = first.assign(first=np.arange(len(first)))
+    right = second.assign(second=np.arange(len(second)))
+    both = left.merge(right, on=["token", "class"], suffixes=("", "_b"))
+    same = (both["start"] - both["start_b"]).abs().lt(1e-3) & (both["end"] - both["end_b"]).abs().lt(1e-3)
+    return both.loc[same, ["first", "second"]].reset_index(drop=True)
+
+
+def _clusters(tokens: pd.DataFrame) -> pd.DataFrame | None:
+    levels = [level for level in ("speaker", "recording") if level in tokens]
+    return tokens[levels] if levels else None
+
+
+def _accuracy(tokens: list[pd.DataFrame], classes: list[str], paired: bool, seed: int) -> pd.DataFrame:
+    rows = []
+    for label in ["all", *classes]:
+        own = [one if label == "all" else one[one["class"] == label] for one in tokens]
+        hits = [one["hit"].to_numpy() for one in own]
+        clusters = (_clusters(own[0]), _clusters(own[1]))
+        rows.append({"label": label, **difference_test(hits[0], hits[1], clusters, paired=paired, seed=seed)})
+    return _corrected(pd.DataFrame(rows))
+
+
+def _profiles(
+    profiles: list[xr.DataArray], tokens: list[pd.DataFrame], classes: list[str], paired: bool, hz: float, seed: int
+) -> pd.DataFrame:
+    grid = _grid(profiles, hz)
+    curves = [1000 * _densities(one, grid, hz) for one in profiles]  # per kHz
+    tables = []
+    for label in classes:
+        own = [(one["class"] == label).to_numpy() for one in tokens]
+        finite = [np.isfinite(curve).all(axis=1) & mine for curve, mine in zip(curves, own, strict=True)]
+        if paired:
+            finite = [finite[0] & finite[1]] * 2
+        if not (finite[0].any() and finite[1].any()):
+            continue
+        one, two = (curve[mask] for curve, mask in zip(curves, finite, strict=True))
+        clusters = tuple(_clusters(t[mask]) for t, mask in zip(tokens, finite, strict=True))
+        if paired:
+            difference, tested = paired_difference(one, two, clusters[0], n_flips=N_FLIPS, seed=seed)
+        else:
+            difference, tested = group_difference(one, two, (clusters[0], clusters[1]), n_flips=N_FLIPS, seed=seed)
+        columns = {"label": label, "frequency": grid, "first": one.mean(axis=0), "second": two.mean(axis=0)}
+        columns |= {"difference": difference, "t": tested.t, "p_region": tested.p_region, "p_cell": tested.p_cell}
+        sizes = {"n_first": len(one), "n_second": len(two), "n_units": tested.n_units, "unit": tested.unit}
+        tables.append(pd.DataFrame(columns | sizes | {"note": tested.note}))
+    if not tables:
+        return pd.DataFrame()
+    table = pd.concat(tables, ignore_index=True)
+    # Regions are corrected within a class; a class's smallest p goes through Holm over the classes.
+    smallest = table.groupby("label", sort=False)["p_region"].min()
+    return table.assign(
+        p_holm=table["label"].map(dict(zip(smallest.index, holm(smallest.to_numpy(dtype=float)), strict=True)))
+    )
+
+
+def _grid(profiles: list[xr.DataArray], hz: float) -> np.ndarray:
+    """Cells of the coarser of two maps inside the common band: no finer claim is made than both allow."""
+    inside = [cell_centres(one)[cell_centres(one) <= hz] for one in profiles]
+    return min(inside, key=len)
+
+
+def _densities(profiles: xr.DataArray, grid: np.ndarray, hz: float) -> np.ndarray:
+    """Density of the positive part (1/Hz) over 0 … hz at the places of a grid, (token, grid)."""
+    centres = cell_centres(profiles)
+    values = np.maximum(profiles.transpose("token", "frequency").values.astype(np.float64), 0.0)
+    heights = density(values, centres, hz)
+    return np.stack([np.interp(grid, centres, row) for row in heights])
+
+
+def _shares(
+    runs: tuple[Measured, Measured],
+    profiles: list[xr.DataArray],
+    tokens: list[pd.DataFrame],
+    classes: list[str],
+    paired: bool,
+    hz: float,
+    seed: int,
+) -> pd.DataFrame:
+    if any("f1_50" not in run.content.formants for run in runs):
+        return pd.DataFrame()
+    measured = []
+    for run, one, rows in zip(runs, profiles, tokens, strict=True):
+        table = token_shares(one, run.content.formants, max_hz=hz)
+        measured.append(
+            table.assign(**{"class": table["token"].map(dict(zip(rows["token"], rows["class"], strict=True)))})
+        )
+    rows = []
+    for label in ["all", *classes]:
+        for formant in dict.fromkeys(measured[0]["formant"]):
+            own = []
+            for table, context in zip(measured, tokens, strict=True):
+                part = table[(table["formant"] == formant) & ((table["class"] == label) | (label == "all"))]
+                own.append(part.merge(context.drop(columns="class"), on="token"))
+            if paired:
+                kept = own[0]["share"].notna().to_numpy() & own[1]["share"].notna().to_numpy()
+                own = [part[kept] for part in own]
+            else:
+                own = [part[part["share"].notna()] for part in own]
+            if not all(len(part) for part in own):
+                continue
+            shares = [part["share"].to_numpy() for part in own]
+            clusters = (_clusters(own[0]), _clusters(own[1]))
+            found = difference_test(shares[0], shares[1], clusters, paired=paired, seed=seed)
+            area = {"area_first": own[0]["area"].mean(), "area_second": own[1]["area"].mean()}
+            rows.append({"label": label, "formant": formant, **found, **area})
+    return _corrected(pd.DataFrame(rows)) if rows else pd.DataFrame()
+
+
+def _corrected(table: pd.DataFrame) -> pd.DataFrame:
+    return table.assign(p_holm=holm(table["p"].to_numpy(dtype=float)))

@@ -1,0 +1,340 @@
+"""The report of two or more runs: what differs between them, with a test for each difference, in one HTML file."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from phonoscope.phonetics.grids import ALPHA
+from phonoscope.report.labels import class_name
+from phonoscope.report.numbers import FEW_UNITS, p_value
+from phonoscope.report.page import Page, Section, Summary
+from phonoscope.report.plates import Panel, Plate, make_panel, panel_name
+from phonoscope.report.style import CLASS_COLOURS, FAINT, INK, MUTED, PAPER, POINTS, RULE, dress, new_figure, plain
+from phonoscope.report.tables import HtmlTable, as_html_table
+from phonoscope.tasks.content import Content
+from phonoscope.tasks.phones.comparison import Comparison, compare, measure
+from phonoscope.tasks.sections import flat_settings
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+FIRST_COLOUR, SECOND_COLOUR = CLASS_COLOURS[0], CLASS_COLOURS[1]
+_HEADLINE = "F1–F3"
+_SAID_BY_THE_TITLE = ("name", "question", "paper")
+
+
+def comparison_page(contents: Sequence[Content], *, seed: int = 0) -> Page:
+    """Return the page that compares the first run with each of the others.
+
+    Raises
+    ------
+    ExperimentError
+        If two have no class in common.
+    """
+    names = _names([content.run.folder for content in contents])
+    first, *others = [measure(content, name) for content, name in zip(contents, names, strict=True)]
+    compared = [compare(first, other, seed=seed) for other in others]
+    sections = [_settings_section(compared)]
+    for number, comparison in enumerate(compared, start=1):
+        sections.append(_comparison_section(comparison, number, alone=len(compared) == 1))
+    return Page(_summary(compared), sections)
+
+
+def _names(runs: Sequence[str | Path]) -> list[str]:
+    """Shortest folder names that tell the runs apart."""
+    parts = [Path(run).resolve().parts for run in runs]
+    for depth in range(1, max(map(len, parts)) + 1):
+        names = ["/".join(own[-depth:]) for own in parts]
+        if len(set(names)) == len(names):
+            return names
+    return [f"{'/'.join(own[-1:])} ({number})" for number, own in enumerate(parts, start=1)]
+
+
+def _summary(compared: Sequence[Comparison]) -> Summary:
+    names = [compared[0].first.name, *(one.second.name for one in compared)]
+    numbers = []
+    for one in compared:
+        row = one.accuracy.iloc[0]
+        numbers.append((f"accuracy, {one.first.name} less {one.second.name}", _points(row), _certainty(row)))
+    findings = [sentence for one in compared for sentence in _findings(one)]
+    doubts = [sentence for one in compared for sentence in _doubts(one)]
+    if len(compared) > 1:
+        doubts.append(
+            f"{len(compared)} comparisons are made here; each is corrected for its own classes, not for the others."
+        )
+    return Summary(
+        title=f"{names[0]} against {' and '.join(names[1:])}",
+        question="Do these runs differ, and where?",
+        numbers=numbers,
+        findings=findings,
+        doubts=list(dict.fromkeys(doubts)),
+    )
+
+
+def _findings(one: Comparison) -> list[str]:
+    row = one.accuracy.iloc[0]
+    how = f"on the {one.common} tokens that both tested" if one.paired else "on their own tokens"
+    said = [
+        f"{one.first.name} recognises {100 * row['first']:.1f} %, {one.second.name} {100 * row['second']:.1f} % "
+        f"({how}): {_verdict(row['difference'] * 100, row['p'], 'points')} (p {_p(row['p'])}, {row['test']})."
+    ]
+    if one.profiles.empty:
+        said.append("Profiles are not compared: a run does not hold its maps.")
+    else:
+        differing = one.profiles[(one.profiles["p_region"] < ALPHA) & (one.profiles["p_holm"] < ALPHA)]
+        if differing.empty:
+            said.append("No class’s profile differs significantly anywhere.")
+        for label, rows in differing.groupby("label", sort=False):
+            more, less = rows[rows["difference"] > 0], rows[rows["difference"] < 0]
+            where = [
+                f"more around {_places(more, one.profiles['frequency'])}" if len(more) else "",
+                f"less around {_places(less, one.profiles['frequency'])}" if len(less) else "",
+            ]
+            said.append(
+                f"{class_name(label)}: {one.first.name} puts {' and '.join(filter(None, where))} than "
+                f"{one.second.name}."
+            )
+    shares = one.shares
+    if len(shares):
+        row = shares[(shares["label"] == "all") & (shares["formant"] == _HEADLINE)]
+        if len(row):
+            row = row.iloc[0]
+            said.append(
+                f"Share of the maps in {_HEADLINE} of their own token: {100 * row['first']:.1f} % and "
+                f"{100 * row['second']:.1f} %: {_verdict(100 * row['difference'], row['p_holm'], 'points')} "
+                f"(p {_p(row['p_holm'])}, Holm)."
+            )
+    return said
+
+
+def _doubts(one: Comparison) -> list[str]:
+    said = []
+    row = one.accuracy.iloc[0]
+    if not one.paired:
+        said.append(
+            f"{one.first.name} and {one.second.name} have {one.common} tested tokens in common: they were compared as "
+            "unrelated groups, so a difference may come from the tokens or talkers instead of the networks."
+        )
+    if row["n_units"] < FEW_UNITS:
+        said.append(
+            f"The tests rest on {row['n_units']:.0f} {row['unit']}s; with fewer than {FEW_UNITS} they are weak."
+        )
+    borders = [run.content.max_hz for run in (one.first, one.second)]
+    if borders[0] != borders[1]:
+        said.append(
+            f"{one.first.name} hears up to {borders[0]:.0f} Hz and {one.second.name} up to {borders[1]:.0f} Hz: "
+            f"profiles and shares are compared up to {one.common_hz:.0f} Hz only, as densities over that band."
+        )
+    widths = [run.content.facts.get("placement", {}).get("resolution_hz") for run in (one.first, one.second)]
+    if all(isinstance(width, int | float) and np.isfinite(width) for width in widths):
+        said.append(
+            f"The maps resolve about {widths[0]:.0f} Hz ({one.first.name}) and {widths[1]:.0f} Hz ({one.second.name}): "
+            "a difference between profiles may be one of resolution."
+        )
+    said.append("One training of each is compared: another seed may move a map as much as another setting does.")
+    return said
+
+
+def _settings_section(compared: Sequence[Comparison]) -> Section:
+    runs = [compared[0].first, *(one.second for one in compared)]
+    settings = [dict(flat_settings(run.content.facts.get("recipe", {}))) for run in runs]
+    for run, own in zip(runs, settings, strict=True):
+        corpus = run.content.facts.get("corpus", {})
+        own |= {f"corpus.{key}": str(corpus[key]) for key in ("name", "tokens", "speakers") if key in corpus}
+        own["highest frequency (Hz)"] = f"{run.content.max_hz:.0f}"
+    keys = list(dict.fromkeys(k for own in settings for k in own))
+    rows = []
+    for key in keys:
+        values = [own.get(key, "–") for own in settings]
+        if len(set(values)) > 1 and key not in _SAID_BY_THE_TITLE:
+            rows.append({"setting": key, **{run.name: value for run, value in zip(runs, values, strict=True)}})
+    if not rows:
+        return Section("settings", "What was done differently", ["The recipes are the same."])
+    table = pd.DataFrame(rows)
+    shown = as_html_table("settings", "Settings that differ", table, [str(name) for name in table])
+    return Section("settings", "What was done differently", [], [], [shown])
+
+
+def _comparison_section(one: Comparison, number: int, *, alone: bool) -> Section:
+    how = (
+        f"Both runs tested {one.common} tokens; these alone are compared, each with itself. The unit of every test is "
+        "the speaker, or the recording where speakers are few: signs of the differences of whole units are flipped."
+        if one.paired
+        else "The runs share too few tokens for pairs: each is resampled by its own speakers or recordings, and "
+        "profiles are tested by flipping the signs of the units’ parts in the difference of the means."
+    )
+    plates = [_accuracy_plate(one, number)]
+    if len(one.shares):
+        plates.append(_share_plate(one, number))
+    if len(one.profiles):
+        plates.append(_profile_plate(one, number))
+    title = "What differs" if alone else f"{one.first.name} against {one.second.name}"
+    tables = _tables(one, number)
+    return Section(f"comparison-{number}", title, [how], plates, tables[:1], tables[1:])
+
+
+def _accuracy_plate(one: Comparison, number: int) -> Plate:
+    rows = one.accuracy.assign(what=["all classes", *map(class_name, one.accuracy["label"][1:])])
+    figure = _difference_figure(rows, "difference in tokens recognised (points)", 100.0)
+    said = "; ".join(f"{r['what']} {100 * r['difference']:+.1f} points" for r in rows.to_dict("records"))
+    return Plate(
+        f"accuracy-{number}",
+        "Who recognises more",
+        f"Difference in hits, {one.first.name} less {one.second.name}, with 95 % intervals.",
+        "Right of zero the first run is better. An interval that holds zero shows no difference. Filled dots are "
+        "significant after Holm’s correction.",
+        [make_panel(f"accuracy-{number}", figure, f"Differences in accuracy: {said}.")],
+        one.accuracy,
+        width="half",
+    )
+
+
+def _share_plate(one: Comparison, number: int) -> Plate:
+    rows = one.shares[one.shares["label"] == "all"].assign(what=lambda t: t["formant"])
+    figure = _difference_figure(rows, "difference in share of the map (points)", 100.0)
+    said = "; ".join(f"{r['what']} {100 * r['difference']:+.2f} points" for r in rows.to_dict("records"))
+    return Plate(
+        f"shares-{number}",
+        "Whose maps lie more in the formants",
+        f"Difference in the share of the positive part of the map up to {one.common_hz:.0f} Hz that lies in the "
+        f"formants of the token, {one.first.name} less {one.second.name}, with 95 % intervals.",
+        "Both runs have the same formants on common tokens, so nothing but the maps can make a difference. Without "
+        "common tokens, talkers and vowels differ too: the table gives the area of the bands.",
+        [make_panel(f"shares-{number}", figure, f"Differences in shares: {said}.")],
+        one.shares,
+        width="half",
+    )
+
+
+def _profile_plate(one: Comparison, number: int) -> Plate:
+    panels: list[Panel] = []
+    top = float(np.nanmax(one.profiles[["first", "second"]].to_numpy()))
+    reach = float(np.nanmax(np.abs(one.profiles["difference"])))
+    for position, label in enumerate(dict.fromkeys(one.profiles["label"])):
+        rows = one.profiles[one.profiles["label"] == label]
+        figure = profile_difference_figure(
+            rows, title=class_name(label), names=(one.first.name, one.second.name), max_hz=one.common_hz,
+            top=top, reach=reach,
+        )  # fmt: skip
+        sure = rows[(rows["p_region"] < ALPHA) & (rows["p_holm"] < ALPHA)]
+        said = f"differs around {_places(sure, rows['frequency'])}" if len(sure) else "no significant difference"
+        alt = f"Profiles of {class_name(label)} in both runs: {said}."
+        panels.append(make_panel(panel_name(f"profiles-{number}", position, label), figure, alt))
+    return Plate(
+        f"profiles-{number}",
+        "Where the profiles differ",
+        f"Density of the positive part of the maps over 0–{one.common_hz:.0f} Hz; below, the difference. Grey: regions "
+        "of frequency that differ (p below .05 by region, corrected over frequencies; and over classes by Holm).",
+        "Maps of two networks have no common unit, so each is brought to an area of one: a run can have more in one "
+        "place only by having less in another. Dots are the cells of the coarser maps.",
+        panels,
+        one.profiles,
+    )
+
+
+def profile_difference_figure(
+    rows: pd.DataFrame, *, title: str, names: tuple[str, str], max_hz: float, top: float, reach: float
+) -> Figure:
+    """Profiles of one class in two runs, and their difference below; `rows` of `Comparison.profiles`."""
+    figure = new_figure(3.5, 3.0)
+    upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=[2, 1])
+    frequency = rows["frequency"].to_numpy()
+    for column, colour, name in zip(("first", "second"), (FIRST_COLOUR, SECOND_COLOUR), names, strict=True):
+        upper.plot(frequency, rows[column], "o-", color=colour, linewidth=1.4, markersize=2.4, label=plain(name))
+    upper.set_ylim(0, 1.08 * top)
+    upper.set_xlim(0, max_hz)
+    upper.legend(frameon=False, fontsize=POINTS - 1, labelcolor=INK)
+    dress(upper, title=title, y="share per kHz")
+    sure = ((rows["p_region"] < ALPHA) & (rows["p_holm"] < ALPHA)).to_numpy()
+    _shade(lower, frequency, sure, max_hz)
+    lower.axhline(0, color=RULE, linewidth=0.8)
+    lower.plot(frequency, rows["difference"], "o-", color=INK, linewidth=1.1, markersize=2.4)
+    lower.set_ylim(-1.1 * reach or -1, 1.1 * reach or 1)
+    dress(lower, x="Frequency (Hz)", y="difference")
+    return figure
+
+
+def _shade(axes: Axes, frequency: np.ndarray, sure: np.ndarray, max_hz: float) -> None:
+    from phonoscope.axes import cell_edges
+
+    edges = cell_edges(frequency, 0.0, max_hz)
+    for cell in np.flatnonzero(sure):
+        axes.axvspan(edges[cell], edges[cell + 1], color=FAINT, alpha=0.35, linewidth=0)
+
+
+def _difference_figure(rows: pd.DataFrame, label: str, scale: float) -> Figure:
+    figure = new_figure(4.2, 0.8 + 0.27 * len(rows))
+    axes = figure.subplots()
+    axes.axvline(0, color=MUTED, linewidth=1.0)
+    for place, row in enumerate(rows.to_dict("records")):
+        if not np.isfinite(row["difference"]):
+            continue
+        sure = np.isfinite(row["p_holm"]) and row["p_holm"] < ALPHA
+        axes.plot([scale * row["low"], scale * row["high"]], [place, place], color=INK, linewidth=1.5)
+        face = INK if sure else PAPER
+        axes.plot(scale * row["difference"], place, "o", color=INK, markerfacecolor=face, markersize=5)
+    axes.set_yticks(range(len(rows)), [plain(what) for what in rows["what"]])
+    axes.set_ylim(len(rows) - 0.5, -0.5)
+    axes.grid(axis="x", color=RULE, linewidth=0.5)
+    axes.set_axisbelow(True)
+    dress(axes, x=label)
+    axes.tick_params(axis="y", length=0, labelsize=POINTS)
+    return figure
+
+
+def _tables(one: Comparison, number: int) -> list[HtmlTable]:
+    shares = {"share_first": one.first.name, "share_second": one.second.name}
+    columns = ("label", "formant", *shares, "range", "p", "p_holm", "n_first", "n_second", "how")
+    tables = []
+    for key, title, table in (
+        (f"accuracies-{number}", "Tokens recognised", one.accuracy),
+        (f"share-differences-{number}", "Shares of formants", one.shares),
+    ):
+        if len(table):
+            shown = table.assign(range=[_range(row) for row in table.to_dict("records")])
+            named = shown.rename(columns={"first": "share_first", "second": "share_second", "test": "how"})
+            tables.append(as_html_table(key, title, named, columns, headings=shares, data=shown))
+    return tables
+
+
+def _range(row: dict[Any, Any]) -> str:
+    within = f" ({100 * row['low']:+.1f} to {100 * row['high']:+.1f})" if np.isfinite(row["low"]) else ""
+    return f"{100 * row['difference']:+.1f}{within}".replace("-", "−")
+
+
+def _points(row: Any) -> str:
+    return f"{100 * row['difference']:+.1f} points".replace("-", "−")
+
+
+def _certainty(row: Any) -> str:
+    if not np.isfinite(row["low"]):
+        return "no interval"
+    return f"({100 * row['low']:+.1f} to {100 * row['high']:+.1f}), p {_p(row['p'])}".replace("-", "−")
+
+
+def _p(value: float) -> str:
+    text = p_value(value)
+    return text if text.startswith(("<", "–")) else f"= {text}"
+
+
+def _verdict(difference: float, p: float, unit: str) -> str:
+    if not np.isfinite(p):
+        return "not tested, there are too few units"
+    if p < ALPHA:
+        return f"{abs(difference):.1f} {unit} {'more' if difference > 0 else 'less'}"
+    return "no difference that this test can tell"
+
+
+def _places(rows: pd.DataFrame, grid: pd.Series) -> str:
+    """Frequencies of rows as stretches of neighbouring cells of the grid: "300–900 and 2500 Hz"."""
+    cells = np.unique(grid.to_numpy(dtype=float))
+    chosen = np.searchsorted(cells, np.sort(rows["frequency"].to_numpy(dtype=float)))
+    groups = np.split(chosen, np.flatnonzero(np.diff(chosen) > 1) + 1)
+    words = [f"{cells[g[0]]:.0f}–{cells[g[-1]]:.0f}" if len(g) > 1 else f"{cells[g[0]]:.0f}" for g in groups if len(g)]
+    return " and ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words) + " Hz"

@@ -1,0 +1,317 @@
+"""The part of a report that says how far its maps deserve belief; empty until `phonoscope evidence` has judged them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from phonoscope.attribution.method_spec import parse_method
+from phonoscope.evidence.measure import Measure
+from phonoscope.evidence.measures import MEASURES
+from phonoscope.evidence.planted_results import planted_score
+from phonoscope.experiments.evidence_run import FACTS, FILLED, FOLDER
+from phonoscope.report.evidence_figures import contrast_figure, measure_figure, measure_legend
+from phonoscope.report.labels import class_name, in_order
+from phonoscope.report.numbers import significant
+from phonoscope.report.page import Section
+from phonoscope.report.plates import Panel, Plate, make_panel
+from phonoscope.report.tables import HtmlTable, as_html_table
+from phonoscope.tasks.content import Content
+
+_FORMANTS = ("F1", "F2", "F3")
+_BETTER = {"higher": ", more is better", "lower": ", less is better", "neither": ""}
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What `phonoscope evidence` found: its facts, and its tables by name (empty where there are none)."""
+
+    facts: dict[str, Any]
+    tables: dict[str, pd.DataFrame]
+
+    @property
+    def methods(self) -> list[str]:
+        """Methods in the order of their agreement with the causal profile; those that have none last."""
+        rows = self.tables["measures"]
+        agreement = rows[rows["measure"] == "causal-agreement"].set_index("method")["value"]
+        ranked = agreement.reindex(self.facts["methods"]).sort_values(ascending=False, na_position="last")
+        return [str(method) for method in ranked.index]
+
+    @property
+    def measures(self) -> dict[str, Measure]:
+        """What is known of each measure: from the evidence itself, so that no code is imported to read it."""
+        about = self.facts.get("measures", {})
+        names = list(dict.fromkeys(self.tables["measures"]["measure"]))
+        return {name: Measure.from_about(about[name]) if name in about else MEASURES[name] for name in names}
+
+
+def read_evidence(content: Content) -> Evidence | None:
+    """Read the evidence of a run; None where there is none."""
+    folder = content.run.folder / FOLDER
+    if not (folder / FACTS).is_file():
+        return None
+    facts = json.loads((folder / FACTS).read_text(encoding="utf-8"))
+    tables = {name: pd.read_parquet(folder / "tables" / f"{name}.parquet") for name in facts["tables"]}
+    return Evidence(facts, tables)
+
+
+def evidence_section(content: Content) -> Section:
+    """The section of the page."""
+    evidence = read_evidence(content)
+    return Section(
+        "evidence",
+        "Can the maps be believed?",
+        evidence_text(content, evidence),
+        evidence_plates(content, evidence),
+        evidence_tables(evidence),
+        measure_table(evidence),
+    )
+
+
+def evidence_text(content: Content, evidence: Evidence | None) -> list[str]:
+    """Say what was judged, and what was found of the method whose maps this report draws."""
+    planted = planted_text(str(content.facts.get("method", "")))
+    if evidence is None:
+        return [*planted, f"Not judged yet for this run: phonoscope evidence {content.run.folder.name}"]
+    text = [
+        *planted,
+        f"{len(evidence.methods)} methods explained the true class of the same {len(evidence.facts['tokens'])} tested "
+        "tokens. Nobody knows where the truth lies in real speech; what can be known is whether maps agree with what "
+        "filtering the sound does, find what the network needs, change when its weights do, and come out the same from "
+        "another training.",
+    ]
+    drawn = str(content.facts.get("method", ""))
+    text += [
+        f"The maps drawn above are made by {drawn}. {verdict['summary']}"
+        for verdict in evidence.facts["verdicts"]
+        if verdict["method"] == drawn and verdict["summary"]
+    ]
+    text += [f"{entry['method']} was left out: {entry['reason']}." for entry in evidence.facts["left_out"]]
+    return text
+
+
+def planted_text(method: str) -> list[str]:
+    """Say how well a method finds cues that were planted; nothing for a method that was not tried."""
+    score = planted_score(method)
+    if score is None:
+        return []
+    return [
+        f"Where the truth is known, {method} puts {score['mass']:.0%} of its evidence where the planted cue lies, and "
+        f"{score['null']:.0%} would lie there by chance: localisation {score['localisation']:.2f} "
+        f"({score['low']:.2f}–{score['high']:.2f}), where 0 is chance, {score['best_localisation']:.2f} the best "
+        f"method ({parse_method(score['best']).name}) and 1 all of it; {score['cells']} networks with nine cues."
+    ]
+
+
+def evidence_plates(content: Content, evidence: Evidence | None) -> list[Plate]:
+    """Measures over methods, slopes against formants, and the contrasts of confused pairs."""
+    if evidence is None:
+        return []
+    plates = [_measure_plate(evidence)]
+    if "following" in evidence.tables:
+        plates.append(_following_plate(evidence))
+    if len(evidence.tables.get("removal", ())):
+        plates.append(_removal_plate(content, evidence.tables["removal"]))
+    contrasts = evidence.tables.get("contrasts", pd.DataFrame())
+    if len(contrasts):
+        plates.append(_contrast_plate(content, contrasts))
+    return plates
+
+
+def _panel(
+    key: str,
+    rows: pd.DataFrame,
+    methods: Sequence[str],
+    *,
+    title: str,
+    units: str,
+    caption: str = "",
+    detail: str = "",
+    note: str = "",
+    lines: Sequence[float] = (0.0,),
+) -> Panel:
+    """One measure over methods (`measure_figure`); the caption says every value, with a detail of its row."""
+    figure = measure_figure(rows, methods, title=title, units=units, lines=lines)
+    known = [row for row in rows.to_dict("records") if np.isfinite(row["value"])]
+    values = "; ".join(f"{row['method']} {row['value']:.2f}{detail.format_map(row)}" for row in known)
+    return make_panel(key, figure, f"{caption or title}: {values}.", note)
+
+
+def _measure_plate(evidence: Evidence) -> Plate:
+    table, methods = evidence.tables["measures"], evidence.methods
+    panels = []
+    for name, about in evidence.measures.items():
+        rows = table[table["measure"] == name]
+        if about.drawn and np.isfinite(rows["value"]).any():
+            units = f"{about.units}{_BETTER[about.better]}"
+            panels.append(_panel(f"evidence-{name}", rows, methods, title=about.title, units=units, note=about.shows))
+    filled = _agreement_with_filled(evidence)
+    if len(filled):
+        title = "agreement with band-stop filled to its average"
+        note = "Here the band is not emptied but brought to its average level, so evidence from a missing sound counts."
+        units = f"rank correlation{_BETTER['higher']}"
+        panels.insert(1, _panel("evidence-filled", filled, methods, title=title, units=units, note=note))
+    return Plate(
+        "evidence",
+        "Every method, measure by measure",
+        "Means over the same tokens with 95 % intervals from resampling "
+        f"{next(filter(None, table['unit']), 'token')}s; grey bars are chance.",
+        "A method says something where its interval lies clear of the grey bar, on the better side. The sentence under "
+        "each panel says what the measure can show and what it cannot. No single one decides.",
+        panels,
+        table,
+        legend=make_panel("evidence-legend", measure_legend(), "Legend: dots are means, grey bars are chance."),
+        width="medium",
+    )
+
+
+def _agreement_with_filled(evidence: Evidence) -> pd.DataFrame:
+    """Agreement of every other method with the filled causal reference: ``method, value, low, high, chance``."""
+    pairs = evidence.tables["agreement"]
+    mirrored = pairs.rename(columns={"a": "b", "b": "a"})
+    both = pd.concat([pairs, mirrored], ignore_index=True)
+    rows = both[both["b"] == FILLED]
+    return rows.rename(columns={"a": "method", "agreement": "value", "other_class": "chance"}).reset_index(drop=True)
+
+
+def _following_plate(evidence: Evidence) -> Plate:
+    table = evidence.tables["following"]
+    pooled = (
+        table[table["label"] == "all"].rename(columns={"slope": "value"}).assign(chance=lambda t: t["control_fixed"])
+    )
+    panels = [
+        _panel(
+            f"following-{formant}",
+            rows,
+            evidence.methods,
+            title=f"{formant}: does the peak follow?",
+            units="slope, Hz per Hz",
+            caption=f"Slopes of {formant}",
+            detail=", {verdict}",
+            lines=(0.0, 1.0),
+        )
+        for formant in _FORMANTS
+        if len(rows := pooled[pooled["formant"] == formant])
+    ]
+    return Plate(
+        "following",
+        "Do the peaks follow the formants of talkers and contexts?",
+        "Slope of the map’s peak near each formant against the measured formant, within classes, with 95 % intervals. "
+        "Lines: 1 follows, 0 stays; grey bars: maps and formants of the class paired at random.",
+        "At 1 the peak moves with the formant; at 0 it stays in a fixed band, whatever the talker does. "
+        "The table behind the figure holds, for each method, the slope that maps of its resolution get when they truly "
+        "follow (control_follows): where that is well below 1, little can be told.",
+        panels,
+        table,
+        width="medium",
+    )
+
+
+def _removal_plate(content: Content, table: pd.DataFrame) -> Plate:
+    panels = []
+    for position, label in enumerate(in_order(table["label"], content.labels)):
+        rows = table[table["label"] == label].rename(columns={"formant": "method", "effect": "value"})
+        name = "all classes" if label == "all" else class_name(label)
+        panels.append(
+            _panel(
+                f"removal-{position + 1}",
+                rows,
+                rows["method"].tolist(),
+                title=name,
+                units="logits that the class loses without it",
+                caption=f"Without each formant, {name}",
+                detail=", by chance {chance:.2f}",
+            )
+        )
+    return Plate(
+        "removal",
+        "What is lost without each formant",
+        "250 Hz around each token’s own F1 … F4 filtered out of its sound, one formant at a time; grey bars: as wide a "
+        "band where a random token of another class has that formant. 95 % intervals.",
+        "No map is involved: this is the sound without the formant, heard by the untouched network. Right of the grey "
+        "bar the class lives on that formant; at the bar, on whatever lies in such a band.",
+        panels,
+        table,
+        width="medium",
+    )
+
+
+def _contrast_plate(content: Content, contrasts: pd.DataFrame) -> Plate:
+    panels = []
+    for position, pair in enumerate(dict.fromkeys(contrasts["pair"])):
+        rows = contrasts[contrasts["pair"] == pair]
+        figure = contrast_figure(rows, max_hz=content.max_hz, title=str(pair), unit=content.unit)
+        groups = ", ".join(f"{g} ({int(r['n'].iloc[0])})" for g, r in rows.groupby("group", sort=False))
+        panels.append(make_panel(f"contrast-{position + 1}", figure, f"Evidence for {pair}: {groups}."))
+    return Plate(
+        "contrasts",
+        "Why one rather than the other: the most confused pairs",
+        "What the difference of two logits loses when a band is filtered out of the sound (band-stop), mean over "
+        "recognised tokens (solid) and confused ones (dashed), with 95 % bands.",
+        "Above zero a band speaks for the first class of the title, below for the second. Where the dashed line of "
+        "confused tokens leaves the solid one of their own class, the sound lacks, or has too much of, what decides.",
+        panels,
+        contrasts,
+        width="medium",
+    )
+
+
+def evidence_tables(evidence: Evidence | None) -> list[HtmlTable]:
+    """One line a method; what people confuse beside what the network does."""
+    if evidence is None:
+        return []
+    tables = [_method_table(evidence)]
+    people = evidence.tables.get("asymmetry", pd.DataFrame())
+    if len(people) and people["human_a_as_b"].notna().any():
+        known = people[people["human_a_as_b"].notna() | people["human_b_as_a"].notna()]
+        rates = ("percent_a_as_b", "percent_b_as_a", "human_a_as_b", "human_b_as_a")
+        headings = {"percent_a_as_b": "network", "percent_b_as_a": "the other way"}
+        title = "Asymmetric confusions, beside those of 20 listeners"
+        tables.append(as_html_table("human", title, known, ("label_a", "label_b", *rates, "agrees"), headings=headings))
+    return tables
+
+
+def _method_table(evidence: Evidence) -> HtmlTable:
+    measures = evidence.tables["measures"].pivot_table(index="method", columns="measure", values="value", dropna=False)
+    passes = {v["method"]: v["randomisation"] for v in evidence.facts["verdicts"]}
+    rows = pd.DataFrame({"method": evidence.methods})
+    for name in ("causal-agreement", "deletion", "class-similarity"):
+        rows[name] = rows["method"].map(measures[name]) if name in measures else np.nan
+    scores = [planted_score(method) for method in evidence.methods]
+    rows["planted"] = [np.nan if score is None else score["localisation"] for score in scores]
+    rows["randomisation"] = [{True: "passes", False: "fails"}.get(passes.get(m), "–") for m in rows["method"]]
+    shares = evidence.tables.get("shares", pd.DataFrame(columns=["label", "formant", "null", "method", "ratio"]))
+    for null in ("run", "class"):
+        pooled = shares[(shares["label"] == "all") & (shares["formant"] == "F1–F3") & (shares["null"] == null)]
+        rows[f"share-{null}"] = rows["method"].map(pooled.set_index("method")["ratio"])
+    overlap = evidence.tables["specificity"].set_index("method")
+    rows["rho"], rows["p"] = rows["method"].map(overlap["rho"]), rows["method"].map(overlap["p"])
+    names = ("method", "planted", "randomisation", "causal-agreement", "deletion", "class-similarity")
+    columns = (*names, "share-run", "share-class", "rho", "p")
+    return as_html_table("methods", "Methods in one line each", rows, columns)
+
+
+def measure_table(evidence: Evidence | None) -> list[HtmlTable]:
+    """Every measure of every method, with what it can show."""
+    if evidence is None:
+        return []
+    table = evidence.tables["measures"]
+    known = [evidence.measures[name] for name in table["measure"]]
+    shown = table.assign(
+        title=[measure.title for measure in known],
+        better=[measure.better for measure in known],
+        range=[_range(row) for row in table.to_dict("records")],
+        shows=[measure.shows for measure in known],
+    )
+    columns = ("method", "title", "range", "chance", "better", "shows", "note")
+    return [as_html_table("measures", "Every measure", shown, columns, headings={"range": "value (95 %)"})]
+
+
+def _range(row: dict[Any, Any]) -> str:
+    value, low, high = (significant(row[name]) for name in ("value", "low", "high"))
+    return f"{value} ({low} to {high})" if np.isfinite(row["low"]) else value

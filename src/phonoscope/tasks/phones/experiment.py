@@ -1,0 +1,180 @@
+"""An experiment on phones, step by step: tokens, formants, training, maps, chance levels, claims."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, ClassVar, Self
+
+import numpy as np
+import pandas as pd
+
+from phonoscope.attribution import explain
+from phonoscope.classifier import Classifier
+from phonoscope.corpora import write_tokens
+from phonoscope.experiments.fit import Trained, apply_classifier, write_fits
+from phonoscope.experiments.material import material_of, measure_formants
+from phonoscope.experiments.recipe import Recipe
+from phonoscope.experiments.runner import Experiment, Results
+from phonoscope.experiments.settings import Settings
+from phonoscope.files import write_with
+from phonoscope.tasks.phones.examples import write_examples
+from phonoscope.tasks.phones.fit import fit, new_classifier
+from phonoscope.tasks.phones.material import (
+    class_order,
+    describe_plan,
+    is_synthetic,
+    plan_folds,
+    read_tokens_of,
+    with_parts,
+)
+from phonoscope.tasks.phones.measure import Measured, measure_maps
+from phonoscope.tasks.phones.recipe import PhonesRecipe, rule_names
+from phonoscope.tasks.phones.tables import make_tables, nested_shares
+from phonoscope.training import Fold
+
+_TRIED_ON_TOKENS = 2
+
+
+@dataclass
+class PhonesExperiment(Experiment):
+    """Phones told apart by a network on their spectrograms, and what it looks at.
+
+    Parameters
+    ----------
+    classifier
+        Folder of a classifier trained elsewhere: nothing is trained, all tokens are tested.
+    alignments
+        Where the alignments are, if not beside the recordings.
+    rules
+        Rules of the token table that replace the recipe's (see ``read_corpus``).
+    """
+
+    recipe: PhonesRecipe
+    classifier: Path | None = None
+    alignments: Path | None = None
+    rules: dict[str, Any] = field(default_factory=dict)
+
+    needs_corpus: ClassVar[bool] = False
+
+    @classmethod
+    def options(cls) -> set[str]:
+        """Names of the options: those of the experiment, and every rule of the token table."""
+        return {"classifier", "alignments", *rule_names()}
+
+    @classmethod
+    def of(cls, recipe: Recipe, corpus: Path | None, settings: Settings, **options: Any) -> Self:
+        """Make the experiment from options that stand side by side."""
+        rules = {name: options.pop(name) for name in rule_names() if name in options}
+        return cls(recipe, corpus, settings, **options, rules=rules)  # ty: ignore[invalid-argument-type]
+
+    def read(self, folder: Path) -> pd.DataFrame:
+        """Read or synthesise the corpus, cut the tokens, plan the folds, and try out all that comes later."""
+        recipe, settings = self.recipe, self.settings
+        ready = None
+        if self.classifier is not None:
+            ready = Classifier.from_pretrained(self.classifier, trust_imports=settings.trust_imports)
+        tokens = read_tokens_of(recipe, self.corpus, self.alignments, self.rules, folder, settings)
+        self._material = material_of(
+            tokens,
+            recipe.classes,
+            sample_rate=recipe.front_end.get("sample_rate") if ready is None else ready.sample_rate,
+            labels=None if ready is None else ready.labels,
+            strict=settings.strict,
+        )
+        self._plan: list[Fold] = []
+        self._unit = "none: the classifier was trained elsewhere"
+        if ready is None:
+            self._plan, self._unit = plan_folds(recipe, self._material.tokens)
+            labels = class_order(self._material.tokens["class"])
+            ready = new_classifier(recipe, labels, self._material.sample_rate)
+        self._try_explaining(ready)
+        return self._material.tokens
+
+    def _try_explaining(self, classifier: Classifier) -> None:
+        """Explain two tokens, so that a method that does not suit the network is refused before anything is trained."""
+        few = range(_TRIED_ON_TOKENS)
+        labels = self._material.tokens["class"].iloc[: len(few)].astype(str).tolist()
+        waveforms = [self._material.waveforms[i] for i in few]
+        explain(classifier, waveforms, self.recipe.target, self.recipe.method, true_labels=labels)
+
+    def sounds(self) -> Sequence[np.ndarray]:
+        """Waveforms of the tokens with what lies around them."""
+        return self._material.with_context
+
+    def describe(self) -> str:
+        """How many tokens there are of each class."""
+        counts = self._material.tokens["class"].value_counts()
+        return f"{counts.sum()} tokens: " + ", ".join(f"{name} {count}" for name, count in counts.items())
+
+    def train(self, folder: Path) -> Sequence[Trained]:
+        """Measure formants, then train one classifier a fold, or take the one that was given."""
+        self._formants = measure_formants(self._material)
+        write_with(folder / "formants.parquet", lambda path: self._formants.to_parquet(path, index=False))
+        if self.classifier is not None:
+            return [apply_classifier(self.classifier, self._material.waveforms, {"fold": 0}, self.settings)]
+        return fit(self.recipe, self._material, self._plan, folder, self.settings)
+
+    def measure(self, trained: Sequence[Trained], folder: Path) -> Results:
+        """Predict, explain every tested token, and set all of it beside chance."""
+        recipe, material = self.recipe, self._material
+        predictions = write_fits(trained, material.tokens, folder)
+        material.tokens = with_parts(material.tokens, self._plan, predictions)
+        write_tokens(folder / "tokens.parquet", material.tokens)
+        self.settings.say(f"explaining {len(predictions)} tokens by {recipe.method}")
+        measured = measure_maps(recipe, material, trained, folder)
+        self.settings.say(measured.cells)
+        write_with(folder / "means.parquet", lambda path: measured.means.to_parquet(path, index=False))
+        write_examples(folder, material, predictions)
+        tables = make_tables(recipe, material, predictions, measured, self._formants, self._plan)
+        facts = self._facts(trained[0].classifier, measured)
+        return Results(material.tokens, tables, facts, _results(measured, tables, folder))
+
+    def summary(self, results: Mapping[str, Any]) -> Sequence[str]:
+        """Accuracy with its interval."""
+        low, high = results["accuracy_interval"]
+        return [
+            f"accuracy {results['accuracy']:.1%} ({low:.1%}–{high:.1%}), balanced {results['balanced_accuracy']:.1%}, "
+            f"on {results['n_test']} tokens that were not trained on"
+        ]
+
+    def _facts(self, classifier: Classifier, measured: Measured) -> dict[str, Any]:
+        config = classifier.config()
+        return {
+            "paper": self.recipe.paper,
+            "labels": classifier.labels,
+            "method": self.recipe.method,
+            "target": self.recipe.target,
+            "unit": self._unit,
+            "plan": describe_plan(self._plan, self._unit) if self._plan else None,
+            "max_hz": measured.max_hz,
+            "time_seconds": classifier.front_end.time_axis.seconds,
+            "sample_rate": self._material.sample_rate,
+            "placement": measured.placement,
+            "corpus": {"synthetic": is_synthetic(self._material.tokens)},
+            "network": config["network"],
+            "front_end": config["front_end"],
+        }
+
+
+def _results(measured: Measured, tables: Mapping[str, pd.DataFrame], folder: Path) -> dict[str, Any]:
+    overall, balanced = (
+        tables["accuracy"].set_index("measure").loc[name].to_dict() for name in ("accuracy", "balanced accuracy")
+    )
+    correlations = tables["profile_correlations"]
+    of_maps = correlations.loc[correlations["source"] == "map", "r"]
+    return {
+        "accuracy": overall["estimate"],
+        "accuracy_interval": [overall["low"], overall["high"]],
+        "balanced_accuracy": balanced["estimate"],
+        "balanced_accuracy_interval": [balanced["low"], balanced["high"]],
+        "n_test": overall["n"],
+        "baselines": tables["baselines"].drop(columns="details").to_dict("records"),
+        "shares": nested_shares(tables.get("shares")),
+        "profile_correlation": float(of_maps.mean()) if len(of_maps) else None,
+        "resolution_hz": float(measured.placement["resolution_hz"]),
+        "cell_hz": float(measured.placement["cell_hz"]),
+        "max_incompleteness": measured.max_incompleteness,
+        "classifier": (folder / "classifier").as_posix(),
+    }

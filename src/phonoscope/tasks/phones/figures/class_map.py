@@ -1,0 +1,177 @@
+"""Mean maps of the classes, with their formants and what does not differ from chance."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import xarray as xr
+
+from phonoscope.errors import PhonoscopeError
+from phonoscope.report.labels import class_name
+from phonoscope.report.maps import class_map_figure, colour_bar_figure, draw_class_map, map_limit, mean_array
+from phonoscope.report.numbers import is_known
+from phonoscope.report.plates import Plate, make_panel, panel_name
+from phonoscope.report.style import INK, POINTS
+from phonoscope.tasks.content import Content
+from phonoscope.tasks.figures.figure import Figure, FigureRequest
+from phonoscope.tasks.figures.made_up import made_up_map
+from phonoscope.tasks.phones.significance import chance_cells, compare_with_chance, with_tests, words_of_test
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure as Canvas
+
+SUBSETS = {
+    "all": "all tested tokens of the class",
+    "correct": "those the network recognised",
+    "errors": "those it took for another class",
+}
+_SIZES = {
+    "cell_hz": "one cell every {:.0f} Hz",
+    "field_hz": "receptive field {:.0f} Hz in theory",
+    "resolution_hz": "{:.0f} Hz wide in effect",
+}
+
+
+def class_map_of_run(request: FigureRequest) -> Canvas:
+    """Mean map of a class, or of all on one scale."""
+    content = request.content
+    if request.method not in (None, content.method):
+        raise PhonoscopeError(
+            f"class means are kept for {content.method} only; explain the run's tokens by {request.method} first"
+        )
+    if content.means.empty:
+        raise PhonoscopeError("the run holds no mean maps; run the experiment again")
+    means = {label: pair for label in request.labels if (pair := _means(content, "all", label)) is not None}
+    if not means:
+        raise PhonoscopeError(f"no token of {', '.join(request.labels)} was tested, so there is no mean map")
+    compared, limit = compare_with_chance(content), map_limit(content.means)
+    across = min(len(means), 3 if request.columns == 2 or request.width_mm else 2)
+    down = -(-len(means) // across)
+    figure = request.canvas(8.0 + 52.0 * down)
+    grid = list(figure.subplots(down, across, squeeze=False).flat)
+    for axes in grid[len(means) :]:
+        axes.set_visible(False)
+    for position, (axes, (label, (mean_map, spectrogram))) in enumerate(zip(grid, means.items(), strict=False)):
+        mappable = draw_class_map(
+            axes,
+            mean_map,
+            max_hz=content.max_hz,
+            limit=limit,
+            bands=content.bands_of(label),
+            spectrogram=spectrogram,
+            chance=chance_cells(compared, label),
+            last_time=content.last_time,
+            title=f"{class_name(label)}, n = {mean_map.attrs['count']}",
+            x=content.time_label if position + across >= len(means) else "",
+        )
+        if position % across:
+            axes.set_ylabel("")
+            axes.tick_params(labelleft=False)
+    bar = figure.colorbar(mappable, ax=grid, location="bottom", shrink=0.6, aspect=40, pad=0.02)
+    bar.set_label(f"{content.unit} per cell: against (blue), for the class (red)", fontsize=POINTS, color=INK)
+    bar.ax.tick_params(labelsize=POINTS - 1)
+    bar.outline.set_visible(False)
+    return figure
+
+
+def map_plates(content: Content) -> list[Plate]:
+    """Class-mean maps over all, recognised and mistaken tokens, on one scale."""
+    if content.means.empty:
+        return []
+    limit = map_limit(content.means)
+    legend = make_panel("maps-scale", colour_bar_figure(limit, content.unit), f"Colour scale, ±{limit:.2g} logit.")
+    compared = compare_with_chance(content)
+    plates = []
+    for subset, words in SUBSETS.items():
+        panels, without, first = [], [], subset == "all"
+        for position, label in enumerate(content.labels):
+            means = _means(content, subset, label)
+            if means is None:
+                without.append(class_name(label))
+                continue
+            figure = class_map_figure(
+                *means,
+                content.bands_of(label),
+                max_hz=content.max_hz,
+                limit=limit,
+                title=class_name(label),
+                last_time=content.last_time,
+                time_label=content.time_label,
+                chance=chance_cells(compared, label) if first else None,
+            )
+            mean_map = means[0]
+            top = mean_map.isel(frequency=int(mean_map.mean("time").argmax("frequency")))
+            alt = (
+                f"Mean map of {class_name(label)} over {mean_map.attrs['count']} tokens: strongest in the cells "
+                f"around {float(top['frequency']):.0f} Hz, mean {float(top.mean()):+.2f} {content.unit}."
+            )
+            panels.append(make_panel(panel_name(f"maps-{subset}", position, label), figure, alt))
+        table = content.means[(content.means["kind"] == "map") & (content.means["subset"] == subset)]
+        plates.append(
+            CLASS_MAP.plate(
+                panels,
+                with_tests(table, compared) if first else table,
+                key=f"maps-{subset}",
+                missing=f"No such token: {', '.join(without)}." if without else "",
+                legend=legend if panels and first else None,
+                width="wide",
+                which=words,
+                method=str(content.facts.get("method", "")).upper(),
+                target=content.facts.get("target", ""),
+                unit=content.unit,
+                more=" ".join(filter(None, [*_scale(content, first), words_of_test(compared) if first else ""])),
+            )
+        )
+    return plates
+
+
+def _means(content: Content, subset: str, label: str) -> tuple[xr.DataArray, xr.DataArray] | None:
+    """Mean map and mean spectrogram of a class over a subset of its tokens; None where no token is in it."""
+    try:
+        return (
+            mean_array(content.means, "map", subset, label),
+            mean_array(content.means, "spectrogram", subset, label),
+        )
+    except PhonoscopeError:
+        return None
+
+
+def _scale(content: Content, first: bool) -> list[str]:
+    """On which scale maps are drawn, and the sizes of their cells."""
+    placement = content.facts.get("placement", {})
+    sizes = ", ".join(text.format(placement[key]) for key, text in _SIZES.items() if is_known(placement.get(key)))
+    return ["" if first else "Same scale as above.", f"{sizes[:1].upper()}{sizes[1:]}." if sizes else ""]
+
+
+def _example(axes: Axes) -> None:
+    from phonoscope.phonetics.grids import class_difference
+
+    maps = xr.concat([made_up_map((700, 1700) if i % 2 else (350, 2300), seed=i) for i in range(60)], dim="token")
+    labels, talkers = ["æ" if i % 2 else "i" for i in range(60)], [i // 6 for i in range(60)]
+    tested = class_difference(maps, labels, talkers).sel(label="æ")
+    mean = maps[1::2].mean("token")
+    draw_class_map(axes, mean, max_hz=4000, chance=tested["p_region"].values >= 0.05, title="/æ/")
+
+
+CLASS_MAP = Figure(
+    name="class-map",
+    says="mean map of a class with its formants; what does not differ from chance is hatched",
+    needs="a mean map (frequency, time); formant bands, mask of chance and mean spectrogram if there are any",
+    draw=draw_class_map,
+    of_run=class_map_of_run,
+    example=_example,
+    title="Mean maps: {which}",
+    caption="{method} maps for the {target} class, in {unit}s. {more}",
+    reading=(
+        "Left, in a blue frame: the mean of what the network got. Middle: the formants of the class, boxes as "
+        "wide as their mean bandwidth, whiskers ± 1 SD over tokens. Right: the map. Red cells speak for the "
+        "class, blue ones against it, white ones say nothing; thin lines are the spectrogram’s contours 10 "
+        "and 20 dB below its peak (none for fewer than 5 tokens). Cells are drawn where their receptive fields "
+        "are centred, with borders half-way between; nothing is smoothed. A cell’s colour stands for "
+        "everything in its field, which is wider than the cell."
+    ),
+    choices=("class", "method"),
+    task="phones",
+    height_mm=62,
+)

@@ -1,0 +1,52 @@
+"""One measure of evidence over all methods."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pandas as pd
+
+from phonoscope.errors import PhonoscopeError
+from phonoscope.report.evidence_figures import draw_measure
+from phonoscope.report.style import dress
+from phonoscope.tasks.figures.figure import Figure, FigureRequest
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure as Canvas
+
+
+def methods_of_run(request: FigureRequest) -> Canvas:
+    """Agreement of every method with what filtering the sound does; other measures are in the report."""
+    from phonoscope.evidence.measures import describe_measure
+    from phonoscope.tasks.phones.evidence_section import read_evidence
+
+    evidence = read_evidence(request.content)
+    if evidence is None:
+        folder = request.content.run.folder
+        raise PhonoscopeError(f"nobody has judged its methods yet; run: phonoscope evidence {folder}")
+    rows, about = evidence.tables["measures"], describe_measure("causal-agreement")
+    figure = request.canvas(20.0 + 5.0 * len(evidence.methods))
+    axes = figure.subplots()
+    draw_measure(axes, rows[rows["measure"] == "causal-agreement"], evidence.methods, lines=(0.0,))
+    dress(axes, title=about.title, x=about.units)
+    return figure
+
+
+def _example(axes: Axes) -> None:
+    rows = pd.DataFrame({"method": ["cam", "gradient", "occlusion"], "value": [0.6, 0.2, 0.8]})
+    rows = rows.assign(low=rows["value"] - 0.1, high=rows["value"] + 0.1, chance=0.05)
+    draw_measure(axes, rows, ["occlusion", "cam", "gradient"], lines=[0.0])
+    dress(axes, x="agreement with band-stop (rank correlation)")
+
+
+METHODS = Figure(
+    name="methods",
+    says="one measure of evidence over all methods, with chance",
+    needs="a measure (method, value, low, high, chance)",
+    draw=draw_measure,
+    of_run=methods_of_run,
+    example=_example,
+    task="phones",
+    height_mm=40,
+)

@@ -1,0 +1,151 @@
+"""Importance against frequency, class by class."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from phonoscope.errors import PhonoscopeError
+from phonoscope.report.bands import mark_formants
+from phonoscope.report.labels import class_name
+from phonoscope.report.plates import Plate, make_panel, panel_name
+from phonoscope.report.profiles import chance_profile, draw_profile, profile_figure, profile_legend, profile_limits
+from phonoscope.report.style import INK, POINTS, class_colour, plain
+from phonoscope.tasks.content import Content
+from phonoscope.tasks.figures.figure import Figure, FigureRequest
+from phonoscope.tasks.figures.made_up import made_up_map
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure as Canvas
+
+_IN_PRINT = {"chance": "mean of all classes", "interval": "95 %", "importance": "mean of the class"}
+
+
+def profile_of_run(request: FigureRequest) -> Canvas:
+    """Profile of a class, or of all classes on common axes."""
+    content = request.content
+    of_maps, of_energy = _profiles(content)
+    labels = [label for label in request.labels if len(of_maps) and (of_maps["label"] == label).any()]
+    if not labels:
+        raise PhonoscopeError("the run holds no profile of that; no token of it was tested")
+    chance, limits = chance_profile(of_maps), profile_limits(of_maps)
+    across = min(len(labels), 3 if request.columns == 2 or request.width_mm else 1)
+    down = -(-len(labels) // across)
+    figure = request.canvas(6.0 + 50.0 * down)
+    grid = figure.subplots(2 * down, across, squeeze=False, sharex=True, height_ratios=[1, 6] * down)
+    for position in range(down * across):
+        row, column = divmod(position, across)
+        strip, axes = grid[2 * row, column], grid[2 * row + 1, column]
+        if position >= len(labels):
+            strip.set_visible(False)
+            axes.set_visible(False)
+            continue
+        label = labels[position]
+        strip.set_title(plain(class_name(label)), fontsize=POINTS + 1, color=INK, loc="left")
+        mark_formants(strip, content.bands_of(label), content.max_hz, along="x")
+        draw_profile(
+            axes,
+            of_maps[of_maps["label"] == label],
+            max_hz=content.max_hz,
+            colour=class_colour(content.labels.index(label)),
+            chance=chance,
+            energy=of_energy[of_energy["label"] == label],
+            limits=limits,
+        )
+        last = position + across >= len(labels)
+        axes.set_xlabel(axes.get_xlabel() if last else "")
+        axes.set_ylabel(f"Importance ({content.unit})" if column == 0 else "")
+        axes.tick_params(labelbottom=last)
+    handles, names = grid[1, 0].get_legend_handles_labels()
+    figure.legend(
+        handles,
+        [_IN_PRINT.get(name, name) for name in names],
+        loc="outside lower center",
+        ncols=min(4, 2 * across),
+        frameon=False,
+        fontsize=POINTS - 1,
+        labelcolor=INK,
+    )
+    return figure
+
+
+def profile_plate(content: Content) -> Plate | None:
+    """Profiles of the classes on common axes; None when the run holds none."""
+    of_maps, of_energy = _profiles(content)
+    if of_maps.empty:
+        return None
+    chance, limits = chance_profile(of_maps), profile_limits(of_maps)
+    panels, without = [], []
+    for position, label in enumerate(content.labels):
+        rows = of_maps[of_maps["label"] == label]
+        if rows.empty:
+            without.append(class_name(label))
+            continue
+        peak = rows.sort_values("mean").iloc[-1]
+        figure = profile_figure(
+            rows,
+            content.bands_of(label),
+            max_hz=content.max_hz,
+            colour=class_colour(position),
+            title=class_name(label),
+            unit=content.unit,
+            chance=chance,
+            energy=of_energy[of_energy["label"] == label],
+            limits=limits,
+        )
+        alt = (
+            f"Importance against frequency for {class_name(label)}: highest at {peak['frequency']:.0f} Hz with "
+            f"{peak['mean']:.2f} {content.unit}, {int(peak['n'])} tokens."
+        )
+        panels.append(make_panel(panel_name("profiles", position, label), figure, alt))
+    return PROFILE.plate(
+        panels,
+        content.tables["profiles"],
+        key="profiles",
+        missing=f"No tested token: {', '.join(without)}." if without else "",
+        legend=make_panel("profiles-legend", profile_legend(), "Legend of the profiles."),
+        units=f"{int(of_maps['n_units'].max())} {of_maps['unit'].iloc[0]}s",
+    )
+
+
+def _profiles(content: Content) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Profiles of the maps and of the energy."""
+    table = content.tables["profiles"]
+    return (table, table) if table.empty else (table[table["source"] == "map"], table[table["source"] == "energy"])
+
+
+def _example(axes: Axes) -> None:
+    frequency = 250.0 + 500.0 * np.arange(8)
+    mean = made_up_map().sum("time").values
+    table = pd.DataFrame({"frequency": frequency, "mean": mean, "low": mean - 0.4, "high": mean + 0.4})
+    chance = pd.DataFrame({"frequency": frequency, "mean": np.linspace(3, 0.5, 8)})
+    energy = pd.DataFrame({"frequency": frequency, "mean": np.linspace(40, 10, 8)})
+    draw_profile(axes, table, max_hz=4000, colour="#4477aa", chance=chance, energy=energy)
+
+
+PROFILE = Figure(
+    name="profile",
+    says="importance against frequency with its bootstrap band, chance, energy and formants",
+    needs="a profile (frequency, mean, low, high)",
+    draw=draw_profile,
+    of_run=profile_of_run,
+    example=_example,
+    title="The mean profile of each class",
+    caption=(
+        "Maps summed over time; mean of each class with its 95 % band (resampling {units}). "
+        "Dashed: the mean over all classes, which is what chance gives when the class is not known. Grey: the class’s "
+        "mean energy, stretched to the panel."
+    ),
+    reading=(
+        "What makes a class is where its line leaves the dashed one by more than its band. A line that follows the "
+        "grey area only says that the network looks where there is sound. Red boxes are the formants (mean ± half a "
+        "bandwidth), whiskers ± 1 SD over tokens; dots on the line are the network’s cells, and nothing is known "
+        "between them."
+    ),
+    choices=("class",),
+    task="phones",
+    height_mm=50,
+)

@@ -1,0 +1,178 @@
+"""The summary in plain words: what was asked, what was found, how sure it is, and what to doubt."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pandas as pd
+
+from phonoscope.judgement.bootstrap import wilson_interval
+from phonoscope.report.numbers import FEW_UNITS, fixed, interval, is_known, percent
+from phonoscope.tasks.content import Content
+
+ALIKE = 0.5  # mean correlation of class profiles from which on maps are called much alike
+HEADLINE_FORMANTS = "F1–F3"
+
+
+def headline(content: Content) -> list[tuple[str, str, str]]:
+    """The few numbers to remember: (what, value, beside what)."""
+    numbers = []
+    overall = _accuracy(content)
+    if overall is not None:
+        numbers.append(("accuracy", percent(overall["estimate"]), _certainty(overall) or "no interval"))
+    best = _best_baseline(content)
+    if best is not None:
+        numbers.append(("best without a network", percent(best["accuracy"]), str(best["name"])))
+    pooled = _pooled(content, "run")
+    if pooled is not None and is_known(pooled["ratio"]):
+        beside = (
+            f"({pooled['low']:.2f}–{pooled['high']:.2f}); 1 is chance" if is_known(pooled["low"]) else "1 is chance"
+        )
+        numbers.append((f"map in {HEADLINE_FORMANTS}, times chance", f"{pooled['ratio']:.2f} ×", beside))
+    resolution = content.facts.get("placement", {}).get("resolution_hz")
+    if is_known(resolution):
+        numbers.append(("finest detail of a map", f"{resolution:.0f} Hz", "effective width of a cell"))
+    return numbers
+
+
+def findings(content: Content) -> list[str]:
+    """What was found: recognition beside baselines, then whether maps sit on formants."""
+    return [*_recognition(content), *_maps_and_formants(content)]
+
+
+def doubts(content: Content) -> list[str]:
+    """What to doubt: resolution, sameness of the class maps, few units, leaks, synthetic speech, missing parts."""
+    said = []
+    placement = content.facts.get("placement", {})
+    resolution, cell = placement.get("resolution_hz"), placement.get("cell_hz")
+    if is_known(resolution):
+        text = f"The maps resolve about {resolution:.0f} Hz (one cell every {cell:.0f} Hz)."
+        widths = content.bands[content.bands["formant"].isin(["F1", "F2", "F3"])]["bandwidth_hz"]
+        if len(widths) and widths.mean() < resolution:
+            text += (
+                f" Formant bands are about {widths.mean():.0f} Hz wide: these maps can point to a region of the "
+                "spectrum, not to one formant in it."
+            )
+        said.append(text)
+    mean_r = mean_correlation(content, "map")
+    if mean_r is not None:
+        plain = mean_correlation(content, "energy")
+        beside = "" if plain is None else f" The mean spectra of the classes correlate at {fixed(plain)}."
+        if mean_r >= ALIKE:
+            said.append(
+                f"The maps of different classes are much alike: their profiles correlate at r = {fixed(mean_r)} on "
+                f"average. What they share says where the network looks in general, not what makes a class.{beside}"
+            )
+        else:
+            said.append(
+                f"The profiles of different classes correlate at r = {fixed(mean_r)} on average: the maps differ "
+                f"between classes.{beside}"
+            )
+    overall = _accuracy(content)
+    if overall is not None and overall["n_units"] < FEW_UNITS:
+        said.append(
+            f"All intervals rest on {overall['n_units']:.0f} {overall['unit']}s only; with fewer than {FEW_UNITS} "
+            "they tend to be too narrow."
+        )
+    speakers = content.facts.get("corpus", {}).get("speakers")
+    if speakers == 1:
+        said.append("There is one speaker: nothing follows about other speakers.")
+    if content.facts.get("unit") == "token":
+        said.append(
+            "Training and test tokens were split one by one, so both may come from the same utterance: accuracy is too "
+            "high to be expected of new recordings."
+        )
+    if content.facts.get("corpus", {}).get("synthetic"):
+        said.append(
+            "The talkers are synthetic: their formants are known, but they have none of the variety of real speech."
+        )
+    corpus = content.facts.get("corpus", {})
+    said += [str(w) for w in (corpus.get("warnings") or corpus.get("settings", {}).get("warnings") or [])]
+    return said
+
+
+def mean_correlation(content: Content, source: str) -> float | None:
+    """Mean correlation between class profiles of maps or energy; None with fewer than two classes."""
+    table = content.tables["profile_correlations"]
+    if "source" in table:
+        table = table[table["source"] == source]
+    elif source != "map":
+        return None
+    r = table["r"].dropna() if "r" in table else pd.Series(dtype=float)
+    return float(r.mean()) if len(r) else None
+
+
+def _recognition(content: Content) -> list[str]:
+    overall = _accuracy(content)
+    if overall is None:
+        return ["The run holds no accuracy: no tested token has both a true and a predicted class."]
+    text = (
+        f"The network recognised {percent(overall['estimate'])} of {overall['n']:.0f} tokens that it was not trained on"
+    )
+    sure = _certainty(overall)
+    text += f" {sure}." if sure else "."
+    best = _best_baseline(content)
+    if best is None:
+        return [f"{text} No baseline was measured beside it."]
+    margin = 100 * (overall["estimate"] - best["accuracy"])
+    low, high = overall["low"], overall["high"]
+    if overall["estimate"] == 1.0:
+        low, high = wilson_interval(int(overall["n_units"]), int(overall["n_units"]))
+    inside = is_known(low) and low <= best["accuracy"] <= high
+    if inside:
+        verdict = "no better and no worse, as far as this test can tell"
+    else:
+        verdict = f"{abs(margin):.1f} points {'less' if margin > 0 else 'more'} than the network"
+    return [text, f"Without any network, “{best['name']}” reaches {percent(best['accuracy'])}: {verdict}."]
+
+
+def _maps_and_formants(content: Content) -> list[str]:
+    if content.tables["shares"].empty:
+        return ["Whether the maps sit on formants was not measured: no tested token has formants."]
+    said = []
+    run, within = _pooled(content, "run"), _pooled(content, "class")
+    if run is not None and is_known(run["ratio"]):
+        said.append(
+            f"The maps put {percent(run['share'])} of their positive part into the bands of {HEADLINE_FORMANTS} of "
+            f"their own token; pairing maps and formants at random over the run gives {percent(run['permuted'])}. "
+            f"Verdict: {run['verdict']}."
+        )
+        if is_known(run["energy_ratio"]):
+            more = "more" if run["energy_ratio"] > run["ratio"] else "less"
+            said.append(
+                f"The plain energy of the spectrogram scores {run['energy_ratio']:.2f} × on the same test, {more} than "
+                f"the maps ({run['ratio']:.2f} ×)."
+            )
+    if within is not None and is_known(within["ratio"]):
+        said.append(
+            "Among tokens of the same class, where a fixed picture of each class gains nothing, the verdict is: "
+            f"{within['verdict'].split('; ')[0]}."  # its reservations are those just said
+        )
+    return said or ["Whether the maps sit on formants cannot be told: no chance level could be formed."]
+
+
+def _accuracy(content: Content) -> dict[str, Any] | None:
+    table = content.tables["accuracy"]
+    rows = table[table["measure"] == "accuracy"] if "measure" in table else table
+    return None if rows.empty else {str(k): v for k, v in rows.iloc[0].items()}
+
+
+def _certainty(overall: dict[str, Any]) -> str:
+    """The interval in brackets; without a single error, the lower bound that the number of units still allows."""
+    if overall["estimate"] == 1.0:
+        bound, _ = wilson_interval(int(overall["n_units"]), int(overall["n_units"]))
+        return f"(no error; at least {percent(bound)}, judging by {overall['n_units']:.0f} {overall['unit']}s)"
+    return interval(overall["low"], overall["high"])
+
+
+def _best_baseline(content: Content) -> dict[str, Any] | None:
+    table = content.tables["baselines"]
+    return None if table.empty else {str(k): v for k, v in table.sort_values("accuracy").iloc[-1].items()}
+
+
+def _pooled(content: Content, null: str) -> dict[str, Any] | None:
+    table = content.tables["shares"]
+    if table.empty:
+        return None
+    rows = table[(table["label"] == "all") & (table["formant"] == HEADLINE_FORMANTS) & (table["null"] == null)]
+    return None if rows.empty else {str(k): v for k, v in rows.iloc[0].items()}

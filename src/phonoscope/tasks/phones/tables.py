@@ -1,0 +1,154 @@
+"""The result tables of an experiment on phones."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from phonoscope.experiments.frame import left_out_table
+from phonoscope.experiments.material import Material
+from phonoscope.judgement.claims import claims_table
+from phonoscope.phonetics.baselines import Baseline, formant_lda, low_band_energy, majority_class
+from phonoscope.phonetics.confusions import accuracy_table, asymmetry_table, confusion_table
+from phonoscope.tasks.phones.claims import CLAIMS, Context
+from phonoscope.tasks.phones.measure import UNITS, Measured, profile_tables, share_tables
+from phonoscope.tasks.phones.recipe import PhonesRecipe
+from phonoscope.training import Fold
+
+
+def make_tables(
+    recipe: PhonesRecipe,
+    material: Material,
+    predictions: pd.DataFrame,
+    measured: Measured,
+    formants: pd.DataFrame,
+    plan: Sequence[Fold],
+) -> dict[str, pd.DataFrame]:
+    """Make all result tables.
+
+    Parameters
+    ----------
+    predictions
+        Tested tokens: ``token, class, predicted, p_<class> …``.
+    formants
+        Of the vowel tokens, from ``measure_formants``.
+    plan
+        The folds; none for a classifier that was trained elsewhere.
+    """
+    tokens, clusters, seed = material.tokens, list(UNITS), recipe.seed
+    labels = [str(name).removeprefix("p_") for name in predictions if str(name).startswith("p_")]
+    tested = predictions.merge(tokens[["token", *clusters]], on="token", how="left")
+    tables = {
+        "counts": _counts(tokens),
+        "left_out": left_out_table(tokens),
+        "accuracy": accuracy_table(tested["class"], tested["predicted"], tested[clusters], seed=seed),
+        "confusions": confusion_table(tested["class"], tested["predicted"], labels),
+        "asymmetry": asymmetry_table(tested["class"], tested["predicted"]),
+        "baselines": _baselines_table(material, formants, plan),
+        **profile_tables(measured, seed),
+        **share_tables(measured, formants, seed),
+    }
+    context = Context(
+        measured=measured,
+        accuracy=tables["accuracy"],
+        confusions=tables["confusions"],
+        correlations=tables["profile_correlations"],
+        shares=tables.get("shares"),
+        seed=seed,
+    )
+    tables["claims"] = claims_table(CLAIMS.get(recipe.paper, []), context)
+    return tables
+
+
+def _counts(tokens: pd.DataFrame) -> pd.DataFrame:
+    grouped = tokens.assign(seconds=tokens["end"] - tokens["start"]).groupby(["class", "label", "split"], sort=False)
+    return grouped.agg(
+        count=("token", "size"),
+        speakers=("speaker", "nunique"),
+        recordings=("recording", "nunique"),
+        seconds=("seconds", "sum"),
+    ).reset_index()
+
+
+def _baselines_table(material: Material, formants: pd.DataFrame, plan: Sequence[Fold]) -> pd.DataFrame:
+    """Trivial baselines on the same split or folds; none for a classifier that was trained elsewhere."""
+    rows: list[Baseline] = []
+    if plan:
+        classes = material.tokens["class"].tolist()
+        parts: dict[str, Any] = {}
+        if len(plan) == 1:
+            train, test = np.zeros((2, len(classes)), dtype=bool)
+            train[plan[0].train], train[plan[0].validation], test[plan[0].test] = True, True, True
+            parts = {"train": train, "test": test}
+        else:
+            parts = {"folds": material.tokens["fold"].to_numpy()}
+        rows.append(majority_class(classes, **parts))
+        aligned = material.tokens[["token"]].merge(formants, on="token", how="left")
+        if len(formants) and set(formants["token"]) >= set(material.tokens["token"]):
+            rows.append(formant_lda(aligned, classes, **parts))
+        if material.tokens["class"].nunique() == 2:
+            for measure in ("power", "energy"):
+                level = low_band_energy(material.waveforms, material.sample_rate, classes, measure=measure, **parts)
+                rows.append(level)
+    return pd.DataFrame(
+        [
+            {
+                "name": row.name,
+                "accuracy": row.accuracy,
+                "balanced_accuracy": row.balanced_accuracy,
+                "n_tested": row.n_tested,
+                "details": json.dumps(row.details, ensure_ascii=False, default=str),
+            }
+            for row in rows
+        ],
+        columns=["name", "accuracy", "balanced_accuracy", "n_tested", "details"],
+    )
+
+
+def nested_shares(shares: pd.DataFrame | None) -> dict[str, dict[str, Any]]:
+    """Shares per class and formant as nested plain values: share, every null, interval, p and verdict.
+
+    ``permuted`` pairs maps and formants over the whole run, ``permuted_same_class`` within the class; ratio and
+    interval are of the latter under ``same_class`` and of the former at the top.
+    """
+    if shares is None:
+        return {}
+    result: dict[str, dict[str, Any]] = {}
+    indexed = {(r["label"], r["formant"], r["null"]): r for r in shares.to_dict("records")}
+    for (label, formant, null), row in indexed.items():
+        if null != "run":
+            continue
+        within = indexed.get((label, formant, "class"))
+        entry = {
+            "n": int(row["n"]),
+            "share": _number(row["share"]),
+            "nulls": {
+                "area": _number(row["area"]),
+                "energy": _number(row["energy"]),
+                "permuted": _number(row["permuted"]),
+                "permuted_same_class": None if within is None else _number(within["permuted"]),
+            },
+            "ratio": _number(row["ratio"]),
+            "interval": [_number(row["low"]), _number(row["high"])],
+            "p_holm": _number(row["p_holm"]),
+            "energy_ratio": _number(row["energy_ratio"]),
+            "verdict": row["verdict"],
+        }
+        if within is not None:
+            entry["same_class"] = {
+                "ratio": _number(within["ratio"]),
+                "interval": [_number(within["low"]), _number(within["high"])],
+                "p_holm": _number(within["p_holm"]),
+                "verdict": within["verdict"],
+            }
+        result.setdefault(str(label), {})[str(formant)] = entry
+    return result
+
+
+def _number(value: Any) -> float | None:
+    """JSON has no NaN: missing becomes null."""
+    return None if value is None or not np.isfinite(value) else float(value)

@@ -1,0 +1,114 @@
+"""A task of the second paper, step by step: whole recordings, networks on the waveform, spectra, claims."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from phonoscope.corpora import write_tokens
+from phonoscope.experiments.fit import Trained, write_fits
+from phonoscope.experiments.runner import Experiment, Results
+from phonoscope.filters import bank_of
+from phonoscope.tasks.recordings.fit import class_order, fit, new_classifier, planned
+from phonoscope.tasks.recordings.material import assign_parts, read_whole_recordings
+from phonoscope.tasks.recordings.recipe import RecordingsRecipe
+from phonoscope.tasks.recordings.tables import make_tables
+from phonoscope.training.store import WaveformStore
+
+
+@dataclass
+class RecordingsExperiment(Experiment):
+    """Words or speakers told apart in whole recordings by networks on the waveform, and what their first layers hear.
+
+    Beside what every run holds, its folder has ``fits/<network>/seed-<n>-share-<percent>/`` and, of ``tables/``,
+    ``learning_curve`` (one row a training), ``over_seeds``, ``curves, curve_tests, bands, peaks, geometry`` (means over
+    trainings) and ``geometry_seeds``.
+    """
+
+    recipe: RecordingsRecipe
+
+    def read(self, folder: Path) -> pd.DataFrame:
+        """Read the recordings, split them, and try out the first layer of every network."""
+        recipe, settings = self.recipe, self.settings
+        store = WaveformStore(folder) if recipe.streamed else None
+        self._waveforms, tokens = read_whole_recordings(
+            str(self.corpus), recipe, strict=settings.strict, store=store, say=settings.say
+        )
+        attrs = tokens.attrs
+        self._tokens = tokens.assign(split=assign_parts(tokens, recipe))
+        self._tokens.attrs = attrs
+        for network in recipe.networks:
+            bank_of(new_classifier(recipe, network, class_order(recipe, tokens), recipe.seed), recipe.sample_rate)
+        return self._tokens
+
+    def sounds(self) -> Sequence[np.ndarray]:
+        """Waveforms of the recordings."""
+        return self._waveforms
+
+    def describe(self) -> str:
+        """How many recordings there are, of how many classes, and how they are split."""
+        tokens = self._tokens
+        counts = ", ".join(f"{name} {count}" for name, count in tokens["split"].value_counts().items())
+        copies = _copies(tokens)
+        return f"{len(tokens)} recordings of {tokens['class'].nunique()} classes ({counts}; {copies} identical copies)"
+
+    def train(self, folder: Path) -> Sequence[Trained]:
+        """Train every network with every seed."""
+        write_tokens(folder / "tokens.parquet", self._tokens)
+        return fit(self.recipe, self._waveforms, self._tokens, folder, self.settings)
+
+    def measure(self, trained: Sequence[Trained], folder: Path) -> Results:
+        """Set accuracies, response spectra and geometry beside chance; measure the claims."""
+        recipe, tokens = self.recipe, self._tokens
+        main = next(i for i, plan in enumerate(planned(recipe)) if plan.share == 1)
+        predictions = write_fits(trained, tokens, folder, main=main)
+        predictions = predictions.merge(tokens[["token", "speaker", "recording"]], on="token", how="left")
+        tables = make_tables(recipe, self._waveforms, tokens, trained, predictions, self.settings.say)
+        facts = {
+            "task": recipe.task,
+            "labels": trained[0].classifier.labels,
+            "unit": recipe.split_by,
+            "plan": {name: int(count) for name, count in tokens["split"].value_counts().items()},
+            "sample_rate": recipe.sample_rate,
+            "native_rates": sorted(map(int, tokens["native_rate"].unique())),
+            "duplicates": _copies(tokens),
+        }
+        return Results(tokens, tables, facts, _results(recipe, tokens, tables, folder))
+
+    def summary(self, results: Mapping[str, Any]) -> Sequence[str]:
+        """Balanced accuracy of every network with its interval, and of each of its trainings."""
+        return [
+            f"{row['network']}: balanced accuracy {row['balanced_accuracy']:.1%} "
+            f"({row['balanced_accuracy_interval'][0]:.1%}–{row['balanced_accuracy_interval'][1]:.1%}), each training "
+            + ", ".join(f"{value:.1%}" for value in row["balanced_accuracy_of_each"])
+            for row in results["networks"]
+        ]
+
+
+def _copies(tokens: pd.DataFrame) -> int:
+    """How many recordings are copies of others, sample for sample."""
+    return int(tokens["audio_sha256"].duplicated().sum())
+
+
+def _results(
+    recipe: RecordingsRecipe, tokens: pd.DataFrame, tables: Mapping[str, pd.DataFrame], folder: Path
+) -> dict[str, Any]:
+    accuracy, curve = tables["accuracy"], tables["learning_curve"]
+    networks = []
+    for name in recipe.networks:
+        entry: dict[str, Any] = {"network": name}
+        for measure in ("accuracy", "balanced accuracy"):
+            row = accuracy[(accuracy["network"] == name) & (accuracy["measure"] == measure)].iloc[0]
+            entry[measure.replace(" ", "_")] = row["estimate"]
+            entry[measure.replace(" ", "_") + "_interval"] = [row["low"], row["high"]]
+        whole = curve[(curve["network"] == name) & (curve["share"] == 1)]
+        entry |= {"seeds": len(whole), "balanced_accuracy_of_each": whole["balanced_accuracy"].tolist()}
+        networks.append(entry | {"cpu_seconds": whole["cpu_seconds"].tolist()})
+    rows = {name: tables[name].to_dict("records") for name in ("baselines", "learning_curve", "over_seeds", "claims")}
+    n_test = int((tokens["split"] == "test").sum())
+    return {"networks": networks, **rows, "n_test": n_test, "classifier": (folder / "classifier").as_posix()}

@@ -1,0 +1,129 @@
+"""The result tables of a task on whole recordings."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+
+from phonoscope.experiments.fit import Trained
+from phonoscope.experiments.frame import left_out_table
+from phonoscope.experiments.settings import Say
+from phonoscope.filters import bank_of
+from phonoscope.judgement.claims import claims_table
+from phonoscope.phonetics.confusions import confusion_table
+from phonoscope.tasks.recordings.claims import Evidence, recordings_claims
+from phonoscope.tasks.recordings.fit import baselines, new_classifier
+from phonoscope.tasks.recordings.over_seeds import accuracy_over_seeds, summary_over_seeds
+from phonoscope.tasks.recordings.recipe import RecordingsRecipe
+from phonoscope.tasks.recordings.spectra import chosen_clips, listen, long_term_spectra, mean_geometry
+
+
+def make_tables(
+    recipe: RecordingsRecipe,
+    waveforms: Sequence[np.ndarray],
+    tokens: pd.DataFrame,
+    trained: Sequence[Trained],
+    predictions: pd.DataFrame,
+    say: Say,
+) -> dict[str, pd.DataFrame]:
+    """Make all result tables.
+
+    Parameters
+    ----------
+    tokens
+        One row a waveform, with ``class`` and ``split``.
+    predictions
+        Of all trainings, with ``network, seed, share, speaker, recording``.
+    """
+    whole = predictions[predictions["share"] == 1]
+    labels = trained[0].classifier.labels
+    of_network = {name: whole[whole["network"] == name] for name in recipe.networks}
+    tables = {
+        "counts": tokens.groupby(["class", "split"])
+        .agg(count=("token", "size"), speakers=("speaker", "nunique"), seconds=("end", "sum"))
+        .reset_index(),
+        "left_out": left_out_table(tokens),
+        "accuracy": _joined({name: accuracy_over_seeds(table, recipe.seed) for name, table in of_network.items()}),
+        "confusions": _joined(
+            {name: confusion_table(table["class"], table["predicted"], labels) for name, table in of_network.items()}
+        ),
+        "learning_curve": _learning_curve(trained, predictions, recipe.seed),
+        "baselines": baselines(long_term_spectra(waveforms, recipe.sample_rate), tokens),
+    }
+    tables["over_seeds"] = summary_over_seeds(tables["learning_curve"], predictions, recipe.seed)
+    tables |= _of_first_layers(recipe, waveforms, tokens, trained, say)
+    tables["claims"] = claims_table(
+        recordings_claims(recipe.task, recipe.networks),
+        Evidence(
+            task=recipe.task,
+            networks=recipe.networks,
+            accuracy=tables["accuracy"],
+            predictions=whole,
+            bands=tables["bands"],
+            geometry=tables["geometry"],
+            highest_hz=min(recipe.sample_rate, int(tokens["native_rate"].min())) / 2,
+            seed=recipe.seed,
+        ),
+    )
+    return tables
+
+
+def _of_first_layers(
+    recipe: RecordingsRecipe,
+    waveforms: Sequence[np.ndarray],
+    tokens: pd.DataFrame,
+    trained: Sequence[Trained],
+    say: Say,
+) -> dict[str, pd.DataFrame]:
+    """Response spectra of the first layers beside random weights, and the geometry of all layers."""
+    clips = chosen_clips(tokens, recipe.clips_per_class, recipe.seed)
+    spectra = {}
+    for name in recipe.networks:
+        whole = [
+            each for each in trained if each.training.names["network"] == name and each.training.names["share"] == 1
+        ]
+        say(f"response spectra of {name}: {len(clips)} recordings, {recipe.null_seeds} null layers")
+        labels = whole[0].classifier.labels
+        initial = [new_classifier(recipe, name, labels, each.training.names["seed"]) for each in whole]
+        spectra[name] = listen(
+            [each.classifier for each in whole],
+            [bank_of(classifier, recipe.sample_rate) for classifier in initial],
+            [waveforms[i] for i in clips],
+            tokens.iloc[clips].reset_index(drop=True),
+            null_seeds=recipe.null_seeds,
+            seed=recipe.seed,
+        )
+    parts = {"curves": "curves", "curve_tests": "tests", "bands": "bands", "peaks": "peaks"}
+    parts["geometry_seeds"] = "geometry"
+    tables = {
+        table: _joined({name: getattr(each, part) for name, each in spectra.items()}) for table, part in parts.items()
+    }
+    return {**tables, "geometry": mean_geometry(tables["geometry_seeds"])}
+
+
+def _joined(tables: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
+    """Tables of several networks as one, with the column ``network``."""
+    return pd.concat([table.assign(network=name) for name, table in tables.items()], ignore_index=True)
+
+
+def _learning_curve(trained: Sequence[Trained], predictions: pd.DataFrame, seed: int) -> pd.DataFrame:
+    """Balanced accuracy of every training, with its interval, the number of recordings it had and what it cost."""
+    rows = []
+    for each in trained:
+        names = dict(each.training.names)
+        of_training = predictions[(predictions[list(names)] == pd.Series(names)).all(axis=1)]
+        row = accuracy_over_seeds(of_training, seed).set_index("measure").loc["balanced accuracy"]
+        rows.append(
+            {
+                **names,
+                "n_train": len(each.training.train),
+                "epochs": len(each.epochs),
+                "balanced_accuracy": row["estimate"],
+                "low": row["low"],
+                "high": row["high"],
+                "cpu_seconds": each.cpu_seconds,
+            }
+        )
+    return pd.DataFrame(rows)
