@@ -67,13 +67,23 @@ def measured(name: str, rounds: int) -> list[dict[str, Any]]:
 
 
 def confirmed(name: str, rows: Sequence[dict[str, Any]], rounds: int, before: dict[str, Any]) -> list[Regression]:
-    """Return what is worse than the stored ratios in these rows, and again when it is measured a second time."""
+    """Return what is worse than the stored ratios in these rows, and again when it is measured a second time.
+
+    Parameters
+    ----------
+    name, rows
+        A benchmark and its measurements.
+    rounds
+        Of the second time.
+    before
+        What was stored.
+    """
     suspected = regressions(rows, before)
     if not suspected:
         return []
     print(f"{name}: worse than stored: {'; '.join(map(str, suspected))}. Once more:", flush=True)
-    again = {one.what for one in regressions(measured(name, rounds), before)}
-    return [one for one in suspected if one.what in again]
+    again = {regression.what for regression in regressions(measured(name, rounds), before)}
+    return [regression for regression in suspected if regression.what in again]
 
 
 def run_benchmarks(
@@ -124,14 +134,14 @@ def run_benchmarks(
         if keep:
             command = f"phonoscope bench {name} --rounds {rounds}"
             store(name, found, {**facts, "command": f"OMP_NUM_THREADS={threads} {command}"}, results)
-    missed = sum(not one["met"] for one in rows)
+    missed = sum(not row["met"] for row in rows)
     print(f"\n{len(rows) - missed} bars met, {missed} missed, {len(skipped)} benchmarks skipped", file=table)
-    print("".join(f"regression: {one}\n" for one in lost) or "no regression found", file=table)
+    print("".join(f"regression: {regression}\n" for regression in lost) or "no regression found", file=table)
     if elsewhere:
         print(f"not compared, nothing is stored of this kind of machine: {', '.join(elsewhere)}", file=table)
     if as_json:
-        said = {**facts, "results": rows, "skipped": skipped, "regressions": [asdict(one) for one in lost]}
-        print(json.dumps(said | {"not_compared": elsewhere}, ensure_ascii=False, indent=1))
+        answer = {**facts, "results": rows, "skipped": skipped, "regressions": [asdict(each) for each in lost]}
+        print(json.dumps(answer | {"not_compared": elsewhere}, ensure_ascii=False, indent=1))
     return len(lost)
 
 

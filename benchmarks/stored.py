@@ -65,6 +65,15 @@ def worse(what: str, stored: Sequence[float], found: Sequence[float], *, more_is
 
     Worse is what fulfils all three: a one-sided Mann–Whitney test of the rounds has p ≤ `LEVEL`; the median lost at
     least `LEAST_LOSS`; and on the scale of logarithms the loss is more than the interquartile range of either side.
+
+    Parameters
+    ----------
+    what
+        As in BARS.
+    stored, found
+        Ratios of the rounds, then and now.
+    more_is_better
+        Which way worse is.
     """
     if min(len(stored), len(found)) < FEWEST or min(*stored, *found) <= 0:
         return None
@@ -87,7 +96,19 @@ def read_stored(name: str, folder: Path = RESULTS) -> dict[str, Any] | None:
 
 
 def store(name: str, rows: Sequence[dict[str, Any]], facts: dict[str, Any], folder: Path = RESULTS) -> Path:
-    """Write the measurements of a benchmark, with machine, versions, date and command, over the earlier ones."""
+    """Write the measurements of a benchmark over the earlier ones.
+
+    Parameters
+    ----------
+    name
+        Of the benchmark.
+    rows
+        Its measurements as JSON objects.
+    facts
+        Machine, versions, date and command.
+    folder
+        Where results are kept.
+    """
     path = folder / f"{name}.json"
     folder.mkdir(parents=True, exist_ok=True)
     text = json.dumps({"benchmark": name, **facts, "results": _short(rows)}, ensure_ascii=False, indent=1)

@@ -74,6 +74,17 @@ def test_stretch_is_the_same_as_slicing(wav):
     np.testing.assert_array_equal(part, whole[2000:4000])
 
 
+@given(first=st.floats(0, 15_000), length=st.floats(2, 900))
+def test_limits_lie_at_the_nearest_samples(tmp_path_factory, first, length):
+    path = tmp_path_factory.getbasetemp() / "limits.wav"
+    if not path.is_file():
+        soundfile.write(path, ramp(RATE), RATE, subtype="PCM_16")
+    part, _ = read_audio(path, start=first / RATE, end=(first + length) / RATE)
+    begin = round(float(part[0]) * 32_768)
+    assert abs(begin - first) <= 0.5 + 1e-6
+    assert abs(begin + len(part) - (first + length)) <= 0.5 + 1e-6
+
+
 def test_resampling_keeps_a_tone(tmp_path):
     time = np.arange(22_050) / 22_050
     write_audio(tmp_path / "a.wav", np.sin(2 * np.pi * 1000 * time) / 2, 22_050)

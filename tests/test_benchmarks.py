@@ -214,3 +214,18 @@ def test_the_command_leaves_the_import_path_alone(invoke, monkeypatch):
     before = list(sys.path)
     assert invoke("cam", "--list").exit_code == 0
     assert sys.path == before
+
+
+def test_a_cost_is_our_time_over_the_peer_s_in_the_unit_that_is_named():
+    compared = import_module("benchmarks.measure").compared
+    found = compared("sums", np.array([0.2]), np.array([0.1]), per=10, unit="µs/token", cost=True)
+    assert (found.ours, found.peer, found.ratio) == pytest.approx((2e4, 1e4, 2.0))
+    assert found.unit == "µs/token"
+    assert compared("sums", np.array([0.2]), np.array([0.1]), unit="s/10000").ours == pytest.approx(0.2)
+
+
+def test_rounds_are_measured_by_the_clock_that_is_named():
+    ticks = iter(range(100))
+    alternately = import_module("benchmarks.measure").alternately
+    spent = alternately(2, lambda: next(ticks), lambda: None, clock=lambda: next(ticks))
+    assert spent.tolist() == [[2, 1], [2, 1]]

@@ -6,6 +6,7 @@ import sys
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 from torch import nn
 
 from phonoscope import Classifier, Spectrogram, Waveform
@@ -131,6 +132,53 @@ def test_imports_happen_only_when_trusted(tmp_path, monkeypatch, waveforms):
     given = nn.Sequential(nn.Flatten(), nn.Linear(128, 3))
     passed = Classifier.from_pretrained(tmp_path / "saved", network=given)
     assert np.array_equal(passed.logits(waveforms), classifier.logits(waveforms))
+
+
+def test_a_front_end_is_not_imported_by_a_file(classifier, tmp_path):
+    folder = classifier.save_pretrained(tmp_path)
+    damage(lambda c: c["front_end"].update(kind="lab_front:Front"))(folder)
+    with pytest.raises(ClassifierError, match=r"asks to import its front end from 'lab_front:Front'.*trust_imports"):
+        Classifier.from_pretrained(folder)
+
+
+def test_state_is_loaded_into_a_built_classifier_without_any_import(tmp_path, waveforms):
+    """Whatever the folder says of its network, the code that runs is the one that was built."""
+
+    def built(**front):
+        network = nn.Sequential(nn.Flatten(), nn.Linear(128, 3))
+        return Classifier(Spectrogram(8000, rows=16, columns=8, **front), network, LABELS)
+
+    trained = built()
+    trained.input_mean, trained.input_sd, trained.notes = -30.0, 12.5, {"seed": 3}
+    trained.keep_reference(waveforms, ["i", "ɝ", "u", "i", "u"])
+    folder = trained.save_pretrained(tmp_path)
+    damage(lambda c: c["network"].update(name="os:abort"))(folder)
+    again = built()
+    again.load_state(folder)
+    assert np.array_equal(again.logits(waveforms), trained.logits(waveforms))
+    assert (again.notes, again.input_sd) == ({"seed": 3}, 12.5)
+    assert again.reference.counts.tolist() == [2, 1, 2]
+    with pytest.raises(ClassifierError, match="front_end"):
+        built(range_db=50.0).load_state(folder)
+    damage(lambda c: c["front_end"].pop("without_hz"))(folder)  # as an older version wrote it
+    again.load_state(folder)
+    damage(lambda c: c.update(labels=["i", "u", "ɝ"]))(folder)
+    with pytest.raises(ClassifierError, match="labels"):
+        again.load_state(folder)
+    assert again.labels == LABELS
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_weights_that_are_not_finite_are_refused(classifier, tmp_path, value):
+    expected = {k: v.clone() for k, v in classifier.network.state_dict().items()}
+    folder = classifier.save_pretrained(tmp_path)
+    state = load_file(folder / "model.safetensors")
+    name = next(name for name in state if name.endswith("weight"))
+    state[name][..., 0] = value
+    save_file(state, folder / "model.safetensors")
+    with pytest.raises(ClassifierError, match=f"not finite .{name}"):
+        classifier.load_state(folder)
+    assert all(torch.equal(v, expected[k]) for k, v in classifier.network.state_dict().items())
 
 
 def test_a_network_without_a_name_must_be_passed(classifier, tmp_path):

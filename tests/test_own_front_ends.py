@@ -7,7 +7,6 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from phonoscope.report.content import read_content
 
 from own_front_end import Resonances
 from phonoscope import Classifier, explain
@@ -16,6 +15,7 @@ from phonoscope.errors import ClassifierError
 from phonoscope.experiments.folder import Run
 from phonoscope.frontends import FRONT_ENDS, Spectrogram, Waveform, build_front_end
 from phonoscope.tasks import load_recipe, run_experiment
+from phonoscope.tasks.content import read_content
 from phonoscope.training import TrainingRecipe, train
 
 RATE = 16000

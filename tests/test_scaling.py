@@ -114,6 +114,19 @@ def test_finished_stages_are_not_run_again(million, tmp_path):
     assert costs["explain"] == {"tokens": 260, "wall_seconds": 2.0, "cpu_seconds": 2.6, "peak_mib": 100.0}
 
 
+def test_training_has_threads_and_the_other_stages_one(tmp_path, monkeypatch):
+    cost, seen = import_module("benchmarks.cost"), {}
+
+    def measured(command, log, environment):
+        seen[log.name] = environment["OMP_NUM_THREADS"]
+        return cost.Cost(1.0, 2.0, 3.0)
+
+    monkeypatch.setattr(cost, "cost_of", measured)
+    costs = dict(cost.kept_costs(tmp_path, {"train": ["a"], "tokens to learn from": ["b"]}, 3))
+    assert seen == {"train.log": "3", "tokens-to-learn-from.log": "1"}
+    assert costs["train"] == cost.Cost(1.0, 2.0, 3.0)
+
+
 def test_growth_of_the_stages_is_told_and_kept(million, tmp_path, monkeypatch, capsys):
     stored = import_module("benchmarks.stored")
     monkeypatch.setattr(stored.store, "__defaults__", (tmp_path,))

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -174,11 +174,6 @@ class TimeAxis:
         return self.at(np.arange(self.columns))
 
 
-def axis_config(axis: FrequencyAxis | TimeAxis) -> dict[str, Any]:
-    """Return the axis as plain values, to be written beside arrays."""
-    return asdict(axis)
-
-
 @dataclass(frozen=True)
 class Cells:
     """Where the cells of one dimension of a layer look, in positions of the network's input.
@@ -327,23 +322,23 @@ def receptive_field(network: nn.Module, layer: str, inputs: Tensor) -> tuple[Cel
         If there is no such layer, or an operation on the way changes the grid in a way that cannot be followed.
     """
     module = named_layer(network, layer)
-    found: list[tuple[Cells, ...] | None] = []
+    cells: list[tuple[Cells, ...] | None] = []
     inputs = inputs[:1].detach().clone()  # the network may work in place
     tracker = _CellTracker(inputs)
     handle = module.register_forward_hook(
-        lambda _module, _args, output: found.append(tracker.of(output) if isinstance(output, Tensor) else None)
+        lambda _module, _args, output: cells.append(tracker.of(output) if isinstance(output, Tensor) else None)
     )
     try:
         with evaluation_mode(network), torch.no_grad(), tracker:
             network(inputs)
     finally:
         handle.remove()
-    if not found or found[-1] is None:
+    if not cells or cells[-1] is None:
         raise AttributionError(
             f"cannot tell where the cells of layer {layer!r} look: its output is not a grid that convolutions and "
             "poolings make from the input. Choose an earlier convolutional layer"
         )
-    return found[-1]
+    return cells[-1]
 
 
 @dataclass(frozen=True)
@@ -421,7 +416,15 @@ def hz_per_position(axis: FrequencyAxis) -> float:
 
 
 def cell_edges(centres: np.ndarray, low: float, high: float) -> np.ndarray:
-    """Edges half-way between neighbouring centres, closed by ``low`` and ``high``; shape (len(centres) + 1,)."""
+    """Edges half-way between neighbouring centres; shape (len(centres) + 1,).
+
+    Parameters
+    ----------
+    centres
+        Rising, shape (cells,), Hz or s.
+    low, high
+        The outermost edges, in the same unit.
+    """
     centres = np.asarray(centres, dtype=float)
     if len(centres) == 0 or not math.isfinite(low) or not math.isfinite(high):
         raise AttributionError(f"cell edges need at least one centre and finite limits, got {len(centres)} centres")

@@ -100,8 +100,8 @@ def fft_points(samples: int, reach: int) -> int:
 
 def power(sounds: Tensor, lengths: Tensor, context: int = 0) -> Tensor:
     """Mean square of each sound without its context, shape (batch,)."""
-    place = torch.arange(sounds.shape[1], device=sounds.device)
-    inside = (place >= context) & (place < (lengths - context)[:, None])
+    sample = torch.arange(sounds.shape[1], device=sounds.device)
+    inside = (sample >= context) & (sample < (lengths - context)[:, None])
     return (sounds.square() * inside).sum(1) / (lengths - 2 * context).clamp_min(1)
 
 

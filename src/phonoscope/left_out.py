@@ -21,7 +21,17 @@ class LeftOut:
         }
 
     def add(self, what: str, reason: str, count: int = 1, examples: Iterable[str] = ()) -> None:
-        """Count `count` more things of kind `what` ("recording", "token" or "label") left out for `reason`."""
+        """Count more things that were left out.
+
+        Parameters
+        ----------
+        what, reason : str
+            Kind of thing ("recording", "token", "label" …), and why it was left out.
+        count : int
+            How many more; nothing happens below 1.
+        examples : iterable of str
+            Their names; the first five of a reason are kept.
+        """
         if count <= 0:
             return
         entry = self._entries.setdefault((what, reason), {"what": what, "reason": reason, "count": 0, "examples": []})

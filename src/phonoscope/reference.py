@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from phonoscope.errors import AttributionError
+from phonoscope.frontends import pad_waveforms
 from phonoscope.modules import evaluation_mode
 
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ NEUTRAL = "none: silence in pictures, a flat spectrum in sounds"
 MOST_TOKENS = 128  # of those given
 _MEASURED_TOKENS = 2048  # of those that a classifier was trained on, at most, for means and spectra
 _KEPT_INPUTS, _KEPT_BYTES = 64, 4 * 2**20
+_BATCH = 64
 _PROBES = 8  # inputs on which layers are looked at
 _SECONDS, _LEVEL = 0.1, 0.1  # of sounds where no token says otherwise
 _WINDOW_SECONDS = 0.032
@@ -156,8 +158,8 @@ class Reference:
             raise self._lacking("means of a class need training tokens")
         if not self.counts[number]:
             raise AttributionError(
-                f"none of the {self.counts.sum()} reference tokens is heard as {self.labels[number]!r}; pass more with "
-                "reference="
+                f"none of the {self.counts.sum()} reference tokens is of the class {self.labels[number]!r}; pass more "
+                "with reference="
             )
 
     def _lacking(self, what: str) -> AttributionError:
@@ -167,82 +169,85 @@ class Reference:
         )
 
 
-def measured_reference(
-    classifier: Classifier,
-    waveforms: Sequence[np.ndarray],
-    classes: np.ndarray | None = None,
-    *,
-    source: str = GIVEN,
-    most_drawn: int = MOST_TOKENS,
-) -> Reference:
-    """Measure what stands for the speech that tokens are of.
+def measured_reference(classifier: Classifier, waveforms: Sequence[np.ndarray]) -> Reference:
+    """Measure what stands for the speech that tokens are of, each of the class that the classifier predicts.
 
     Parameters
     ----------
     waveforms
         1-D arrays at the classifier's sample rate, without context.
-    classes
-        Class of each as its position among the labels, shape (n,); the predicted one by default.
-    most_drawn
-        Inputs to keep, evenly picked.
     """
-    if len(waveforms) == 0:
-        raise AttributionError("no reference token was given; pass waveforms, or leave reference= out")
-    n_classes, has_picture = len(classifier.labels), classifier.front_end.frequency_axis is not None
-    bins = _window_samples(classifier) // 2 + 1
-    counts, sounding, spectra = np.zeros(n_classes, dtype=np.int64), np.zeros(n_classes), np.zeros((n_classes, bins))
-    sums: Tensor | None = None
-    drawn, logits, seconds, levels = [], [], [], []
-    kept = set(even_places(len(waveforms), most_drawn).tolist())
-    with evaluation_mode(classifier), torch.no_grad():
-        for part, inputs in classifier.batches(waveforms):
-            outputs = classifier.network(inputs.clone()).float().cpu().numpy()  # a copy: it may work in place
-            numbers = outputs.argmax(axis=1) if classes is None else classes[part]
-            picked = [i for i in range(len(inputs)) if part.start + i in kept]
-            logits.append(outputs[picked])
-            if has_picture:
-                values = inputs.cpu()
-                sums = values.new_zeros((n_classes, *values.shape[1:]), dtype=torch.float64) if sums is None else sums
-                sums.index_add_(0, torch.from_numpy(numbers), values.double())
-                drawn.append(values[picked])
-            np.add.at(counts, numbers, 1)
-            for wave, number in zip(waveforms[part], numbers, strict=True):
-                seconds.append(len(wave) / classifier.sample_rate)
-                levels.append(float(np.sqrt(np.mean(np.square(wave)))))
-                if np.any(wave):
-                    spectra[number] += _spectrum(np.asarray(wave), classifier)
-                    sounding[number] += 1
-    if not sounding.any():
-        raise AttributionError(f"none of the {len(waveforms)} reference tokens sounds at all; pass others")
-    spectra[sounding == 0] = spectra.sum(0) / sounding.sum()
-    spectra /= np.maximum(sounding, 1)[:, None]
-    pictures = None
-    if sums is not None:
-        pictures = (sums / torch.from_numpy(counts).clamp_min(1).view(-1, *[1] * (sums.dim() - 1))).float()
-    return Reference(
-        source, classifier.labels, counts, spectra, pictures, torch.cat(drawn) if drawn else None,
-        np.concatenate(logits), float(np.median(seconds)), float(np.median(levels)) or _LEVEL,
-    )  # fmt: skip
+    return _measured(classifier, waveforms, np.arange(len(waveforms)), None, GIVEN, MOST_TOKENS)
 
 
 def training_reference(
     classifier: Classifier, waveforms: Sequence[np.ndarray], classes: Sequence[str] | None = None
 ) -> Reference:
-    """Measure at most 2,048 of a classifier's training tokens; see ``Classifier.keep_reference``."""
-    numbers = None
+    """Measure at most 2,048 of a classifier's training tokens; see ``Classifier.keep_reference``.
+
+    Parameters
+    ----------
+    waveforms
+        1-D arrays at the classifier's sample rate, without context; read a few at a time.
+    classes
+        True class of each; the predicted one by default.
+    """
+    order, numbers = np.arange(len(waveforms)), None
     if classes is not None:
         names, inverse = np.unique(np.asarray(classes, dtype=str), return_inverse=True)
-        numbers = np.array([classifier.index_of(str(name)) for name in names])[inverse]
-    order = np.arange(len(waveforms)) if numbers is None else np.argsort(numbers, kind="stable")
-    picked = np.sort(order[even_places(len(order), _MEASURED_TOKENS)]) if len(order) else order
-    size = int(np.prod(classifier.front_end.shape)) * 4
-    return measured_reference(
-        classifier,
-        [waveforms[int(i)] for i in picked],
-        None if numbers is None else numbers[picked],
-        source=TRAINING,
-        most_drawn=max(1, min(_KEPT_INPUTS, _KEPT_BYTES // size)),
-    )
+        numbers = np.array([classifier.index_of(str(name)) for name in names], dtype=int)[inverse]
+        order = np.argsort(numbers, kind="stable")
+    picked = np.sort(order[even_places(len(order), _MEASURED_TOKENS)])
+    most = max(1, min(_KEPT_INPUTS, _KEPT_BYTES // int(np.prod(classifier.front_end.shape) * 4)))
+    return _measured(classifier, waveforms, picked, numbers, TRAINING, most)
+
+
+def _measured(
+    classifier: Classifier,
+    waveforms: Sequence[np.ndarray],
+    picked: np.ndarray,
+    numbers: np.ndarray | None,
+    source: str,
+    most_drawn: int,
+) -> Reference:
+    """Measure the picked waveforms; ``numbers`` are the classes of all, as positions among the labels."""
+    if len(picked) == 0:
+        raise AttributionError("no reference token was given; pass waveforms, or leave reference= out")
+    n_classes, has_picture = len(classifier.labels), classifier.front_end.frequency_axis is not None
+    counts, sounding = np.zeros(n_classes, dtype=np.int64), np.zeros(n_classes)
+    spectra = np.zeros((n_classes, _window_samples(classifier) // 2 + 1))
+    sums, drawn, logits, seconds, levels = torch.zeros(()), [], [], [], []
+    kept = np.isin(np.arange(len(picked)), even_places(len(picked), most_drawn))
+    with evaluation_mode(classifier), torch.no_grad():
+        for start in range(0, len(picked), _BATCH):
+            part = slice(start, start + _BATCH)
+            waves = [np.asarray(waveforms[int(i)], dtype=np.float32) for i in picked[part]]
+            inputs = classifier.inputs(*pad_waveforms(waves))
+            outputs = classifier.network(inputs.clone()).float().cpu().numpy()  # a copy: it may work in place
+            classes = outputs.argmax(axis=1) if numbers is None else numbers[picked[part]]
+            logits.append(outputs[kept[part]])
+            if has_picture:
+                of_class = torch.nn.functional.one_hot(torch.from_numpy(classes), n_classes).double()
+                sums = sums + torch.einsum("nc,n...->c...", of_class, inputs.cpu().double())
+                drawn.append(inputs.cpu()[torch.from_numpy(kept[part])])
+            np.add.at(counts, classes, 1)
+            for wave, number in zip(waves, classes, strict=True):
+                seconds.append(len(wave) / classifier.sample_rate)
+                levels.append(float(np.sqrt(np.mean(np.square(wave)))))
+                if np.any(wave):
+                    spectra[number] += _spectrum(wave, classifier)
+                    sounding[number] += 1
+    if not sounding.any():
+        raise AttributionError(f"none of the {len(picked)} reference tokens sounds at all; pass others")
+    spectra[sounding == 0] = spectra.sum(0) / sounding.sum()
+    spectra /= np.maximum(sounding, 1)[:, None]
+    pictures = None
+    if has_picture:
+        pictures = (sums / torch.from_numpy(counts).clamp_min(1).view(-1, *[1] * (sums.dim() - 1))).float()
+    return Reference(
+        source, classifier.labels, counts, spectra, pictures, torch.cat(drawn) if drawn else None,
+        np.concatenate(logits), float(np.median(seconds)), float(np.median(levels)) or _LEVEL,
+    )  # fmt: skip
 
 
 @torch.no_grad()

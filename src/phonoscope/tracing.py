@@ -75,12 +75,22 @@ def tensors_in(values: Iterable[Any]) -> list[Tensor]:
 
 
 def argument(args: Any, kwargs: Any, position: int, name: str, default: Any = None) -> Any:
-    """Argument of a call, given by position or by name."""
+    """Argument of a call, given by position or by name.
+
+    Parameters
+    ----------
+    args, kwargs
+        What the function was called with.
+    position, name
+        Where the argument stands.
+    default
+        Returned if it was left out.
+    """
     return args[position] if len(args) > position else kwargs.get(name, default)
 
 
 def arguments_of(name: str, args: Any, kwargs: Any) -> dict[str, Any]:
-    """Arguments by name of a convolution or pooling; what was left out is not in it."""
+    """Arguments by name of a convolution or pooling; what was left out is not in it. Parameters as of ``window_of``."""
     return dict(zip(_SLIDING[name][0], args, strict=False)) | kwargs
 
 

@@ -144,7 +144,7 @@ def test_linear_networks_get_weights_times_the_distance_from_the_baseline(method
 def test_a_class_that_nobody_heard_has_no_mean():
     classifier = classifier_of(Linear)
     classifier.network.fc.bias.data = torch.tensor([0.0, 0.0, -1e3])
-    with pytest.raises(Exception, match="is heard as 'u'"):
+    with pytest.raises(Exception, match="is of the class 'u'"):
         maps(classifier, "integrated-gradients(baseline=class:u)")
 
 

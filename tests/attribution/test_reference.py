@@ -71,7 +71,7 @@ def test_means_are_those_of_the_true_classes_each_weighing_the_same():
     assert torch.allclose(kept.inputs, inputs, atol=1e-6)
     assert kept.logits == pytest.approx(classifier.logits(TRAINING), abs=1e-5)
     assert kept.spectrum().sum() == pytest.approx(1)
-    with pytest.raises(AttributionError, match="none of the 40 reference tokens is heard as 'u'"):
+    with pytest.raises(AttributionError, match="none of the 40 reference tokens is of the class 'u'"):
         explain(classifier, TRAINING[:1], "i", "gradient-x-input(baseline=class:u)")
     by_guess = training_reference(classifier, TRAINING)
     assert by_guess.counts.tolist() == np.bincount(classifier.logits(TRAINING).argmax(1), minlength=3).tolist()

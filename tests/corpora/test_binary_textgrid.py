@@ -243,6 +243,19 @@ def test_time_and_memory_stay_linear(tmp_path, name):
     tracemalloc.stop()
 
 
+def test_lone_surrogates_take_no_more_than_their_length(tmp_path):
+    """Every string names 65 534 characters; each high surrogate takes the unit after it, and no more."""
+    head = b"ooBinaryFile\x08TextGrid" + struct.pack(">dd?i", 0.0, 1.0, True, 1) + b"\x08TextTier\0\x01a"
+    head += struct.pack(">ddi", 0.0, 1.0, 20)
+    entry = struct.pack(">dHH", 0.5, 0xFFFF, 0xFFFE) + b"\xd8\x00" * 2 * 0xFFFE
+    began = time.process_time()
+    grid = refused_or_read(as_file(tmp_path, head + 20 * entry))
+    assert grid is not None
+    assert len(grid.tiers[0].points) == 20
+    assert refused_or_read(as_file(tmp_path, head + 20 * entry[:-2])) is None
+    assert time.process_time() - began < 20
+
+
 def test_a_count_sets_no_memory_aside(tmp_path):
     raw = binary(many(3))
     path = as_file(tmp_path, raw.replace(struct.pack(">i", 3), struct.pack(">i", 2**31 - 1), 1))

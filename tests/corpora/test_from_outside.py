@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 from phonoscope.cli import app
 from phonoscope.corpora import LAYOUTS, READERS, read_corpus, read_tokens
 from phonoscope.corpora.align import align_corpus
-from phonoscope.errors import CorpusError, ExperimentError
+from phonoscope.errors import CorpusError
 from phonoscope.tasks import load_recipe
 
 TOY = '''
@@ -148,8 +148,8 @@ def test_the_aligner_takes_a_layout_from_outside_too(corpus, toy, tmp_path):
         align_corpus(corpus, tmp_path / "out", layout=f"{toy}:Missing")
 
 
-def test_a_recipe_cannot_import_a_layout(tmp_path):
+def test_a_recipe_imports_no_layout_without_trust(tmp_path):
     path = tmp_path / "foreign.toml"
     path.write_text('name = "foreign"\n[tokens]\nlayout = "toy_corpus:Clips"\n')
-    with pytest.raises(ExperimentError, match="a recipe cannot import a layout"):
+    with pytest.raises(CorpusError, match="asks to import its layout"):
         load_recipe(path)

@@ -148,6 +148,15 @@ def test_timit(tmp_path, upper):
     assert next(iter(LAYOUTS["timit"].recordings(tmp_path))).transcript == "She two per."
 
 
+def test_a_closure_joins_only_the_release_that_follows_at_once(tmp_path):
+    path = tmp_path / "a.phn"
+    path.write_text("0 1600 tcl\n1600 3200 t\n3200 4800 pcl\n6400 8000 p\n8000 9600 kcl\n9600 11200 t\n")
+    intervals = read_phn(path).tier("phones").intervals
+    assert [(i.start, i.end, i.label) for i in intervals] == [
+        (0.0, 0.2, "t"), (0.2, 0.3, "pcl"), (0.4, 0.5, "p"), (0.5, 0.6, "kcl"), (0.6, 0.7, "t"),
+    ]  # fmt: skip
+
+
 def test_timit_prefers_the_converted_recording(tmp_path):
     home = tmp_path / "DR1" / "FCJF0"
     phn(home / "SA1.PHN", "sh iy")

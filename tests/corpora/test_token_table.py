@@ -219,6 +219,12 @@ def test_stress_that_is_not_written(tmp_path):
         read_corpus(tmp_path, stressed_only=True)
 
 
+def test_stress_that_is_written_and_never_there(tmp_path):
+    utterance(tmp_path, "a", [(0.1, "IY0"), (0.1, "AE0")])
+    with pytest.raises(CorpusError, match=r"no token of .* is left(.|\n)*2 tokens +unstressed vowel"):
+        read_corpus(tmp_path, stressed_only=True)
+
+
 def test_nothing_left_says_what_was_found(corpus):
     with pytest.raises(CorpusError, match=r"no token of .*mini is left[\s\S]*silence or noise"):
         read_corpus(corpus, classes="T")

@@ -181,10 +181,10 @@ def test_an_interrupted_evidence_goes_on_and_other_settings_begin_anew(finished,
             done.append(task)
             yield function(task)
 
-    def evidence(run, each, **settings):
+    def evidence(run, executor, **settings):
         done.clear()
         given = {"methods": ["gradient"], "measures": ["sps"], "tokens": 10, "seed": 1, **settings}
-        return run_evidence(run, each=each, **given)
+        return run_evidence(run, executor=executor, **given)
 
     done = []
     shutil.copytree(finished[0], tmp_path / "straight")

@@ -14,7 +14,7 @@ from phonoscope.classifier import Classifier
 from phonoscope.errors import AudioError, PhonoscopeError
 from phonoscope.filters import bank_of, read_recordings, response_spectrum
 from phonoscope.frontends import Waveform
-from phonoscope.report.filter_folder import write_filters
+from phonoscope.report.filter_folder import FilterSettings, write_filters
 
 RATE = 8000
 
@@ -50,7 +50,7 @@ def test_a_folder_of_tables_and_figures(recordings: Path, tmp_path: Path) -> Non
     waves[2] = np.zeros(2000, dtype=np.float32)  # cannot be scaled
     bank = bank_of(nn.Sequential(nn.Conv1d(1, 5, 24, 8)), RATE)
     out = tmp_path / "out"
-    summary = write_filters(bank, waves, out, tokens=tokens, n_seeds=4, n_bootstrap=50, rotation=())
+    summary = write_filters(bank, waves, tokens, out, FilterSettings(n_seeds=4, n_bootstrap=50, rotation=()))
     assert summary["tokens"] == 5
     assert "constant" in summary["left_out"][0]["reason"]
     assert summary["unit"] == "token"

@@ -31,6 +31,14 @@ def test_a_glide_is_followed():
     np.testing.assert_allclose(contour, 120 + 80 * contour.time, rtol=0.005)
 
 
+def test_tokens_of_a_glide_have_the_pitch_of_their_positions():
+    t = (np.arange(RATE) + 0.5) / RATE
+    phase = 2 * np.pi * (120 * t + 40 * t**2)  # 80 Hz in one second: half a window aside would be 1.6 Hz
+    sound = sum(np.cos(k * phase) / k for k in range(1, 6))
+    times = np.array([[0.2, 0.5, 0.8]])
+    np.testing.assert_allclose(token_pitch([sound], RATE, times), 120 + 80 * times, rtol=0.002)
+
+
 def test_noise_and_silence_are_unvoiced():
     noise = np.random.default_rng(0).standard_normal(RATE)
     assert np.isnan(pitch(noise, RATE)).mean() > 0.9

@@ -13,14 +13,14 @@ from scipy.ndimage import gaussian_filter1d
 
 from phonoscope.errors import PhonoscopeError
 from phonoscope.judgement.bootstrap import resampling_unit
-from phonoscope.phonetics.pairing import paired_shares
+from phonoscope.phonetics.pairing import Resampling, paired_shares
 from phonoscope.phonetics.profiles import band_weights, density
-from phonoscope.phonetics.shares import formant_bands, formant_shares, merged_bands, token_shares
+from phonoscope.phonetics.shares import FormantBands, formant_bands, formant_shares, merged_bands, token_shares
 
 MAX_HZ = 4000.0
 VOWELS = {"i": (343, 2323, 3001), "æ": (591, 1930, 2595), "ɝ": (475, 1379, 1711), "ɑ": (756, 1309, 2535)}
 VOWELS |= {"u": (380, 992, 2355)}
-QUICK: dict[str, Any] = {"max_hz": MAX_HZ, "n_bootstrap": 50, "n_permutations": 200}
+QUICK: dict[str, Any] = {"max_hz": MAX_HZ, "resampling": Resampling(n_bootstrap=50, n_permutations=200)}
 
 
 def make_talkers(rng, n_speakers, per_speaker):
@@ -240,7 +240,7 @@ def test_bands_stay_inside_the_spectrum_and_have_a_least_width():
     table = pd.DataFrame(
         {"token": ["a"], "f1_50": 20.0, "f2_50": 3990.0, "f3_50": 2000.0, "f4_50": np.nan, "b3_50": 5.0}
     )
-    low, high = formant_bands(table, np.array(["a"]), MAX_HZ, 60.0)
+    low, high = formant_bands(table, np.array(["a"]), MAX_HZ, FormantBands(min_bandwidth_hz=60.0))
     assert low[0, :3].tolist() == [0.0, 3960.0, 1970.0]
     assert high[0, :3].tolist() == [50.0, 4000.0, 2030.0]
     assert np.isnan(low[0, 3])
@@ -251,7 +251,9 @@ def test_planted_columns_are_chosen_by_prefix_and_lacking_ones_named(talkers):
     maps = on_formant(table, 1)
     planted = table.rename(columns={c: f"true_{c}" for c in table.columns if c != "token"})
     plain = formant_shares(maps, table, labels=labels, **QUICK)
-    assert formant_shares(maps, planted, labels=labels, prefix="true_", **QUICK)["share"].equals(plain["share"])
+    assert formant_shares(maps, planted, labels=labels, bands=FormantBands(prefix="true_"), **QUICK)["share"].equals(
+        plain["share"]
+    )
     with pytest.raises(PhonoscopeError, match="no column f1_50"):
         formant_shares(maps, planted, labels=labels, **QUICK)
     with pytest.raises(PhonoscopeError, match="several rows"):
@@ -336,7 +338,7 @@ def false_alarms(n_speakers, per_speaker, speaker_part=0.0, class_part=0.0, slop
         values += class_part * smooth_noise(rng, 5)[codes] + slope * np.linspace(1.0, -1.0, 16)
         maps, bands = density(np.maximum(values, 0.0), centres, MAX_HZ), band_weights(centres, f2 - 50.0, f2 + 50.0)
         kept = np.asarray(np.isfinite(maps).all(axis=1))
-        for row in paired_shares(maps, bands, labels, kept, unit, 299, 0, 0.95, run):
+        for row in paired_shares(maps, bands, labels, kept, unit, Resampling(299, 0), run):
             counted.setdefault((row["null"], row["label"] == "all"), []).append(row["p"] <= 0.05)
     return {key: float(np.mean(hits)) for key, hits in counted.items()}
 
@@ -380,8 +382,7 @@ def test_ratio_intervals_cover_one_on_random_maps():
             max_hz=MAX_HZ,
             labels=labels,
             clusters=speaker,
-            n_bootstrap=200,
-            n_permutations=0,
+            resampling=Resampling(n_bootstrap=200, n_permutations=0),
         )
         rows = result[
             (result["label"] == "all") & (result["null"] == "run") & result["formant"].isin(["F1", "F2", "F3"])

@@ -12,7 +12,16 @@ from phonoscope.phonetics.formants import ceiling_for, token_formants
 from phonoscope.synthesis.corpus import synthesise_tokens
 from phonoscope.synthesis.source_filter import GLOTTAL_POLE_HZ, cascade
 from phonoscope.synthesis.talkers import Talker, draw_talkers, published_vowels
-from phonoscope.synthesis.vowels import PLACES, RUNNING_SPEECH_TEMPO, SPACING_HZ, draw_vowels, resonances, speak_vowels
+from phonoscope.synthesis.vowels import (
+    F0_SLOPE_MEAN,
+    F0_SLOPE_SD,
+    PLACES,
+    RUNNING_SPEECH_TEMPO,
+    SPACING_HZ,
+    draw_vowels,
+    resonances,
+    speak_vowels,
+)
 
 VOWELS = ["i", "æ", "ɝ", "ɑ", "u"]
 
@@ -50,6 +59,13 @@ def test_spread_within_a_talker_is_smaller_than_over_all():
     published = published_vowels()["f", "æ"]
     assert own["true_f2_50"].std() < 0.9 * published["f2_sd"] * published["f2_50_ratio"]
     assert own["true_f0_50"].std() == pytest.approx(0.04 * published["f0"], rel=0.1)
+
+
+def test_pitch_falls_over_a_token_as_planted(many):
+    slope = np.log(many["true_f0_80"] / many["true_f0_20"])
+    assert slope.mean() == pytest.approx(F0_SLOPE_MEAN, abs=4 * F0_SLOPE_SD / np.sqrt(len(many)))
+    assert slope.std() == pytest.approx(F0_SLOPE_SD, rel=4 / np.sqrt(2 * len(many)))
+    np.testing.assert_allclose(many["true_f0_50"] ** 2, many["true_f0_20"] * many["true_f0_80"])
 
 
 def test_formants_stay_in_order_and_apart(many):

@@ -168,7 +168,8 @@ def trained(tokens, folder, recipe, tmp_path_factory):
 
 def test_training_from_cut_tokens_gives_what_the_recordings_give(trained):
     a, b = trained / "recordings", trained / "cut"
-    for name in ("classifier/model.safetensors", "classifier/config.json", "predictions.parquet"):
+    saved = ("model", "reference")
+    for name in (*(f"classifier/{n}.safetensors" for n in saved), "classifier/config.json", "predictions.parquet"):
         assert (a / name).read_bytes() == (b / name).read_bytes(), name
     results = [json.loads((folder / "result.json").read_text()) for folder in (a, b)]
     assert [r.pop("classifier") for r in results] == [(f / "classifier").as_posix() for f in (a, b)]

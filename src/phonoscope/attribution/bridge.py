@@ -74,7 +74,7 @@ def prepare_gradient_shap(setting: Setting, *, baseline: str, samples: int, nois
     from_tokens = baseline == "tokens" and where.reads == "inputs"
     neutral = where.neutral("mean" if baseline == "tokens" else baseline)
 
-    def one(target: _Target, examples: Tensor, start: Tensor) -> Tensor:
+    def attribute(target: _Target, examples: Tensor, start: Tensor) -> Tensor:
         method, owner = captum.GradientShap(target), torch.zeros(1, dtype=torch.long, device=examples.device)
         total = torch.zeros_like(examples)
         for part in portions(samples, _DRAWS):
@@ -88,7 +88,7 @@ def prepare_gradient_shap(setting: Setting, *, baseline: str, samples: int, nois
         return setting.reference.inputs.to(examples) if from_tokens else neutral(batch, examples)
 
     completeness = "sum of the map = logit of the target − its mean at the baselines, on average over draws"
-    return _one_by_one("gradient-shap", setting, where, one, starts, completeness)
+    return _token_by_token("gradient-shap", setting, where, attribute, starts, completeness)
 
 
 def prepare_kernel_shap(
@@ -109,7 +109,7 @@ def prepare_kernel_shap(
         raise AttributionError(f"samples={samples}, rows={rows}, columns={columns}: expected at least 1 of each")
     neutral = where.neutral(baseline)
 
-    def one(target: _Target, examples: Tensor, start: Tensor) -> Tensor:
+    def attribute(target: _Target, examples: Tensor, start: Tensor) -> Tensor:
         patches = _patches(examples, rows, columns)
         owner = torch.zeros(1, dtype=torch.long, device=examples.device)
         values = captum.KernelShap(target).attribute(
@@ -123,7 +123,7 @@ def prepare_kernel_shap(
         sizes = torch.bincount(patches.flatten())
         return values.detach() / sizes[patches].to(values)
 
-    return _one_by_one("kernel-shap", setting, where, one, neutral, _SUM)
+    return _token_by_token("kernel-shap", setting, where, attribute, neutral, _SUM)
 
 
 def _patches(examples: Tensor, rows: int, columns: int) -> Tensor:
@@ -135,11 +135,11 @@ def _patches(examples: Tensor, rows: int, columns: int) -> Tensor:
     return (row[:, None] * columns + column).expand(1, examples.shape[1], -1, -1).contiguous()
 
 
-def _one_by_one(
+def _token_by_token(
     name: str,
     setting: Setting,
     where: Space,
-    one: Callable[[_Target, Tensor, Tensor], Tensor],
+    attribute: Callable[[_Target, Tensor, Tensor], Tensor],
     starts: Callable[[Batch, Tensor], Tensor],
     completeness: str,
 ) -> Prepared:
@@ -155,7 +155,7 @@ def _one_by_one(
             examples, forward = where.examples(single), where.forward(single)
             start = starts(single, examples).contiguous()
             with _bridged(name, setting, batch.seeds[index]):
-                values = one(_Target(setting, forward, weight), examples, start)
+                values = attribute(_Target(setting, forward, weight), examples, start)
             at_start = all_logits(forward, start, torch.zeros_like(owners[:1]).expand(len(start)), setting.examples)
             difference = ((logits[index] - at_start.mean(0)) * weight[0]).sum()
             maps.append(where.to_map(values, single))

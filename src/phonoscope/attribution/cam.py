@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from phonoscope.attribution.maps import place
+from phonoscope.attribution.maps import layer_placement
 from phonoscope.attribution.method import Attributed, Batch, Prepared, Setting
 from phonoscope.attribution.passes import portions
 from phonoscope.attribution.taps import tapped
@@ -69,7 +69,7 @@ def prepare_cam(setting: Setting, *, layer: str) -> Prepared:
         left = (every * weights).sum(1) - bias - maps.flatten(1).mean(1)
         return Attributed(maps, every, left)
 
-    placement = place(setting.classifier, head.layer, inputs)
+    placement = layer_placement(setting.classifier, head.layer, inputs)
     return Prepared(function, placement, "mean of the map + bias = logit of the target")
 
 

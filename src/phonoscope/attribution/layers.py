@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from phonoscope.attribution.cam import find_pooled_head
-from phonoscope.attribution.maps import Placement, place
+from phonoscope.attribution.maps import Placement, layer_placement
 from phonoscope.attribution.method import Attributed, Batch, Prepared, Setting, unpromised
 from phonoscope.attribution.passes import network_logits, portions
 from phonoscope.attribution.taps import outputs_and_gradients, tapped
@@ -282,7 +282,7 @@ def _on_one_grid(
     share of the logit for each cell is spread over the finer cells that lie in it, so that layers of few cells do not
     weigh more. The resolution is that of the coarsest layer.
     """
-    placements = [place(setting.classifier, name, setting.probe) for name in layers]
+    placements = [layer_placement(setting.classifier, name, setting.probe) for name in layers]
     if len(layers) == 1:
         return placements[0], lambda maps: maps[0]
     sizes = [len(p.frequency) * len(p.time) for p in placements]
@@ -323,7 +323,7 @@ def linear_weights(centres: np.ndarray, wanted: np.ndarray) -> Tensor:
     if len(centres) == 1:
         return torch.ones(len(wanted), 1, dtype=torch.float64)
     basis = np.eye(len(centres))
-    return torch.from_numpy(np.stack([np.interp(wanted, centres, one) for one in basis], axis=1))
+    return torch.from_numpy(np.stack([np.interp(wanted, centres, values) for values in basis], axis=1))
 
 
 def interpolated(maps: Tensor, grid: list[Tensor]) -> Tensor:

@@ -128,11 +128,11 @@ def passes_locally(network: nn.Module, inputs: Tensor) -> bool:
         expected = network(changed)
     try:
         trial = recorded_pass(network, inputs)
-        found = trial(values, rows, columns)
+        logits = trial(values, rows, columns)
     except Exception:  # a network may refuse the stand-in for reasons of its own: it gets whole inputs then
         return False
     pays = trial.work < _MOST_WORK * sum(call.work for call in trial.tape)
-    return pays and found.shape == expected.shape and torch.allclose(found, expected, rtol=1e-4, atol=1e-5)
+    return pays and logits.shape == expected.shape and torch.allclose(logits, expected, rtol=1e-4, atol=1e-5)
 
 
 def recorded_pass(network: nn.Module, inputs: Tensor) -> LocalPass:

@@ -11,7 +11,7 @@ import numpy as np
 import xarray as xr
 from torch import Tensor
 
-from phonoscope.axes import Cells, TimeAxis, axis_config, effective_field, hz_per_position, receptive_field
+from phonoscope.axes import Cells, TimeAxis, effective_field, hz_per_position, receptive_field
 from phonoscope.classifier import Classifier
 from phonoscope.errors import AttributionError
 from phonoscope.frontends import FrontEnd
@@ -58,7 +58,7 @@ def describe_cells(maps: xr.DataArray) -> str:
     )
 
 
-def place(classifier: Classifier, layer: str, inputs: Tensor) -> Placement:
+def layer_placement(classifier: Classifier, layer: str, inputs: Tensor) -> Placement:
     """Place the cells of a layer on the axes of the classifier's front end.
 
     A layer of a network that takes waveforms has cells in time only: they span all frequencies.
@@ -141,7 +141,7 @@ def label_maps(
     coords |= {"token": ("token", np.asarray(tokens, dtype=object))}
     coords |= {name: ("token", np.asarray(column)) for name, column in columns.items()}
     # Single values only, so that maps can be saved as netCDF too.
-    axis = {f"time_{name}": value for name, value in axis_config(time_axis).items() if value is not None}
+    axis = {f"time_{name}": value for name, value in asdict(time_axis).items() if value is not None}
     facts = {**placement.attrs(), **axis, **attrs}
     return xr.DataArray(values, dims=("token", "frequency", "time"), coords=coords, name="map", attrs=facts)
 

@@ -95,11 +95,11 @@ def maximise(
         logits = torch.from_numpy(known.logits)
         weights = targets.weights(logits[:1])
         if has_picture and space != "sound":
-            found = _picture(classifier, known, weights, steps, seeds, smooth_hz, smooth_share)
+            result = _picture(classifier, known, weights, steps, seeds, smooth_hz, smooth_share)
         else:
-            found = _sound(classifier, known, weights, steps, seeds, seconds)
+            result = _sound(classifier, known, weights, steps, seeds, seconds)
     name = targets.named(logits[:1])[0]
-    return found.assign_attrs(target=name, steps=steps, highest_reference=float((logits @ weights[0]).max()))
+    return result.assign_attrs(target=name, steps=steps, highest_reference=float((logits @ weights[0]).max()))
 
 
 def _picture(
@@ -240,6 +240,6 @@ def _gaussian(count: int, sd: float) -> Tensor:
     """Matrix (count, count) that smooths with a Gaussian, its rows summing to 1; the identity for a width of 0."""
     if sd == 0:
         return torch.eye(count)
-    place = torch.arange(count)
-    weights = torch.exp(-0.5 * ((place[:, None] - place) / sd) ** 2)
+    position = torch.arange(count)
+    weights = torch.exp(-0.5 * ((position[:, None] - position) / sd) ** 2)
     return weights / weights.sum(1, keepdim=True)

@@ -33,14 +33,14 @@ class Method:
     (``setting.probe``) and at the speech that the classifier knows (``setting.reference``), and raises
     AttributionError for what it cannot do. It returns `Prepared`: a function from a `Batch` of tokens to `Attributed`
     (maps, logits and what is left over of a promised sum), where the cells of the maps lie (``input_placement`` and
-    ``place`` in ``maps.py``, or ``setting``'s space), and what the maps promise. Four rules hold for every method:
+    ``layer_placement`` in ``maps.py``, or the ``placement`` of a space), and what the maps promise. Four rules hold:
 
     - the network is left as it was, on success and on failure;
     - a token's map depends on the token alone: not on the others of the batch, nor on its size;
     - what is drawn at random for a token follows from its ``batch.seeds`` and ``setting.seed``;
     - passes through the network take at most ``setting.examples`` inputs at a time.
 
-    There are three ways to add one: a line in `METHODS`; an entry point of the group ``phonoscope.methods``; or its
+    There are three ways to add one: a line in this file; an entry point of the group ``phonoscope.methods``; or its
     import path wherever a method is named, ``package.module:name`` with ``name`` an object of this class. Typing an
     import path is consent to run that module; one that stands in a file is refused, see ``refuse_method_import``.
 
@@ -82,122 +82,68 @@ class Method:
 
 RECOMMENDED = "integrated-gradients"
 
-_HERE = "phonoscope.attribution"
-_SPACE = {"space": "auto"}
-_BASELINE = {"baseline": "mean"}
-_BANDS = {"bands": "hz", "width": 0.0, "step": 0.0}
+_SPACE, _BASELINE, _OF_LAYER = {"space": "auto"}, {"baseline": "mean"}, {"layer": "auto", "relu": False}
 _CURVE = {"bands": "hz", "width": 0.0}
+_BANDS = {**_CURVE, "step": 0.0}
 _STOP, _PASS = asdict(Filtering()), asdict(Filtering(depth_db=-80.0))
-_OF_LAYER = {"layer": "auto", "relu": False}
-_PATCH = {"height_hz": 500.0, "width": 0.25}
-_FILL = {"fill": "mean", **_SPACE}
+_PATCH, _FILL = {"height_hz": 500.0, "width": 0.25}, {"fill": "mean", **_SPACE}
+_SHAP = {"baseline": "tokens", "samples": 32, "noise": 0.0, **_SPACE}
+_PATCHES = {**_BASELINE, "samples": 256, "rows": 8, "columns": 4, **_SPACE}
 _COPIES = {"samples": 16, "noise": 0.15}
 
+# Name, family, function in this room, options with their defaults, and what it shows.
+_LINES: tuple[tuple[str, str, str, dict[str, Any], str], ...] = (
+    ("integrated-gradients", "input", "gradients:prepare_integrated_gradients", {**_BASELINE, "steps": 16, **_SPACE},
+     "slopes summed along the way from a baseline: sums to the difference of the logits"),
+    ("expected-gradients", "input", "gradients:prepare_expected_gradients", {"samples": 32, **_SPACE},
+     "integrated gradients from random tokens"),
+    ("band-occlusion", "perturbation", "occlusion:prepare_band_occlusion", {**_BANDS, **_FILL},
+     "what the logit loses without each band"),
+    ("band-stop", "audio", "audible:prepare_band_stop", {**_BANDS, **_STOP},
+     "what the logit loses when a band is filtered out of the sound"),
+    ("occlusion", "perturbation", "occlusion:prepare_occlusion", {**_PATCH, "step_hz": 0.0, "step": 0.0, **_FILL},
+     "what the logit loses without each rectangle of Hz × s"),
+    ("gradient-x-input", "input", "gradients:prepare_gradient_x_input", {**_BASELINE, **_SPACE},
+     "slope times distance from a baseline"),
+    ("notch", "audio", "audible:prepare_band_stop", {**_BANDS, "width": 100.0, **_STOP, "edge_hz": 50.0},
+     "band-stop with narrow bands, swept over the sound"),
+    ("gradient", "input", "gradients:prepare_gradient", _SPACE, "slope of the logit per dB in every cell"),
+    ("low-pass", "audio", "audible:prepare_low_pass", {**_CURVE, **_PASS},
+     "what the logit gains as a low-pass opens, band by band"),
+    ("score-cam", "layer", "layers:prepare_score_cam", _OF_LAYER,
+     "channels weighted by what the input says through them"),
+    ("layer-cam", "layer", "layers:prepare_layer_cam", _OF_LAYER,
+     "activations of any layer times their positive gradients"),
+    ("grad-cam++", "layer", "layers:prepare_grad_cam_plus_plus", _OF_LAYER,
+     "Grad-CAM with weights for several places in one map"),
+    ("cam", "layer", "cam:prepare_cam", {"layer": "auto"}, "class activation map: exact, as coarse as the last layer"),
+    ("grad-cam", "layer", "layers:prepare_grad_cam", _OF_LAYER,
+     "channels of any layer weighted by their mean gradient"),
+    ("hires-cam", "layer", "layers:prepare_hires_cam", _OF_LAYER,
+     "activations of any layer times their gradients, cell by cell"),
+    ("rise", "perturbation", "rise:prepare_rise", {"masks": 256, **_PATCH, "keep": 0.5, **_FILL},
+     "which cells, under random masks, go along with a higher logit"),
+    ("high-pass", "audio", "audible:prepare_high_pass", {**_CURVE, **_PASS},
+     "what the logit loses as a high-pass closes, band by band"),
+    ("band-pass", "audio", "audible:prepare_band_pass", {**_BANDS, **_PASS},
+     "what each band brings when it is heard alone"),
+    ("captum:deep-lift", "input", "bridge:prepare_deep_lift", {**_BASELINE, "tolerance": 0.02, **_SPACE},
+     "DeepLIFT by captum: differences from a baseline"),
+    ("captum:gradient-shap", "input", "bridge:prepare_gradient_shap", _SHAP,
+     "GradientSHAP by captum: random baselines"),
+    ("captum:kernel-shap", "perturbation", "bridge:prepare_kernel_shap", _PATCHES,
+     "Shapley values of patches by captum"),
+    ("smooth", WRAPPER, "smoothing:prepare_smooth", _COPIES, "SmoothGrad around a method: its mean over noisy copies"),
+    ("var", WRAPPER, "smoothing:prepare_var", _COPIES, "VarGrad around a method: its variance over noisy copies"),
+)  # fmt: skip
 METHODS: Registry[Method] = Registry(
     "method",
     {
-        method.name: method
-        for method in (
-            Method(
-                "integrated-gradients",
-                "slopes summed along the way from a baseline: sums to the difference of the logits",
-                "input", f"{_HERE}.gradients:prepare_integrated_gradients", {**_BASELINE, "steps": 16, **_SPACE},
-            ),
-            Method(
-                "expected-gradients", "integrated gradients from random tokens",
-                "input", f"{_HERE}.gradients:prepare_expected_gradients", {"samples": 32, **_SPACE},
-            ),
-            Method(
-                "band-occlusion", "what the logit loses without each band",
-                "perturbation", f"{_HERE}.occlusion:prepare_band_occlusion", {**_BANDS, **_FILL},
-            ),
-            Method(
-                "band-stop", "what the logit loses when a band is filtered out of the sound",
-                "audio", f"{_HERE}.audible:prepare_band_stop", {**_BANDS, **_STOP},
-            ),
-            Method(
-                "occlusion", "what the logit loses without each rectangle of Hz × s",
-                "perturbation", f"{_HERE}.occlusion:prepare_occlusion",
-                {**_PATCH, "step_hz": 0.0, "step": 0.0, **_FILL},
-            ),
-            Method(
-                "gradient-x-input", "slope times distance from a baseline",
-                "input", f"{_HERE}.gradients:prepare_gradient_x_input", {**_BASELINE, **_SPACE},
-            ),
-            Method(
-                "notch", "band-stop with narrow bands, swept over the sound",
-                "audio", f"{_HERE}.audible:prepare_band_stop", {**_BANDS, "width": 100.0, **_STOP, "edge_hz": 50.0},
-            ),
-            Method(
-                "gradient", "slope of the logit per dB in every cell",
-                "input", f"{_HERE}.gradients:prepare_gradient", _SPACE,
-            ),
-            Method(
-                "low-pass", "what the logit gains as a low-pass opens, band by band",
-                "audio", f"{_HERE}.audible:prepare_low_pass", {**_CURVE, **_PASS},
-            ),
-            Method(
-                "score-cam", "channels weighted by what the input says through them",
-                "layer", f"{_HERE}.layers:prepare_score_cam", _OF_LAYER,
-            ),
-            Method(
-                "layer-cam", "activations of any layer times their positive gradients",
-                "layer", f"{_HERE}.layers:prepare_layer_cam", _OF_LAYER,
-            ),
-            Method(
-                "grad-cam++", "Grad-CAM with weights for several places in one map",
-                "layer", f"{_HERE}.layers:prepare_grad_cam_plus_plus", _OF_LAYER,
-            ),
-            Method(
-                "cam", "class activation map: exact, as coarse as the last layer",
-                "layer", f"{_HERE}.cam:prepare_cam", {"layer": "auto"},
-            ),
-            Method(
-                "grad-cam", "channels of any layer weighted by their mean gradient",
-                "layer", f"{_HERE}.layers:prepare_grad_cam", _OF_LAYER,
-            ),
-            Method(
-                "hires-cam", "activations of any layer times their gradients, cell by cell",
-                "layer", f"{_HERE}.layers:prepare_hires_cam", _OF_LAYER,
-            ),
-            Method(
-                "rise", "which cells, under random masks, go along with a higher logit",
-                "perturbation", f"{_HERE}.rise:prepare_rise", {"masks": 256, **_PATCH, "keep": 0.5, **_FILL},
-            ),
-            Method(
-                "high-pass", "what the logit loses as a high-pass closes, band by band",
-                "audio", f"{_HERE}.audible:prepare_high_pass", {**_CURVE, **_PASS},
-            ),
-            Method(
-                "band-pass", "what each band brings when it is heard alone",
-                "audio", f"{_HERE}.audible:prepare_band_pass", {**_BANDS, **_PASS},
-            ),
-            Method(
-                "captum:deep-lift", "DeepLIFT by captum: differences from a baseline",
-                "input", f"{_HERE}.bridge:prepare_deep_lift", {**_BASELINE, "tolerance": 0.02, **_SPACE},
-            ),
-            Method(
-                "captum:gradient-shap", "GradientSHAP by captum: random baselines",
-                "input", f"{_HERE}.bridge:prepare_gradient_shap",
-                {"baseline": "tokens", "samples": 32, "noise": 0.0, **_SPACE},
-            ),
-            Method(
-                "captum:kernel-shap", "Shapley values of patches by captum",
-                "perturbation", f"{_HERE}.bridge:prepare_kernel_shap",
-                {**_BASELINE, "samples": 256, "rows": 8, "columns": 4, **_SPACE},
-            ),
-            Method(
-                "smooth", "SmoothGrad around a method: its mean over noisy copies",
-                WRAPPER, f"{_HERE}.smoothing:prepare_smooth", _COPIES,
-            ),
-            Method(
-                "var", "VarGrad around a method: its variance over noisy copies",
-                WRAPPER, f"{_HERE}.smoothing:prepare_var", _COPIES,
-            ),
-        )
+        name: Method(name, summary, family, f"phonoscope.attribution.{function}", defaults)
+        for name, family, function, defaults, summary in _LINES
     },
     error=AttributionError,
-)  # fmt: skip
+)
 
 
 def methods() -> dict[str, str]:

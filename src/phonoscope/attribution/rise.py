@@ -94,8 +94,8 @@ class Patches:
 
     def weights(self, shift: np.ndarray) -> np.ndarray:
         """Weight of each knot in each cell for shifts of 0 to 1 patch, shape (shift, cell, knot)."""
-        place = self.at[None, :, None] + np.asarray(shift)[:, None, None]
-        return np.maximum(0.0, 1 - np.abs(place - np.arange(self.knots)))
+        position = self.at[None, :, None] + np.asarray(shift)[:, None, None]
+        return np.maximum(0.0, 1 - np.abs(position - np.arange(self.knots)))
 
     @property
     def covariance(self) -> np.ndarray:

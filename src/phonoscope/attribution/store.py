@@ -98,7 +98,7 @@ def _in_groups(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.Table]:
     waiting: list[pa.RecordBatch] = []
     for batch in batches:
         waiting.append(batch)
-        if sum(len(one) for one in waiting) >= _ROWS_PER_GROUP:
+        if sum(map(len, waiting)) >= _ROWS_PER_GROUP:
             yield pa.Table.from_batches(waiting)
             waiting = []
     if waiting:

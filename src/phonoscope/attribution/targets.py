@@ -128,7 +128,7 @@ def parse_target(text: str, labels: Sequence[str]) -> str | Contrast:
 
     if text in ("predicted", "true") or is_class(text):
         return text
-    for at in (place for place, letter in enumerate(text) if letter == "-"):
+    for at in (index for index, letter in enumerate(text) if letter == "-"):
         positive, negative = text[:at].strip(), text[at + 1 :].strip()
         if is_class(positive) and is_class(negative):
             return Contrast(positive, negative)

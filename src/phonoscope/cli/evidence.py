@@ -43,7 +43,7 @@ def evidence(
         tokens=tokens,
         seed=seed,
         trust_imports=trust_imports,
-        each=chosen_engine(engine, jobs),
+        executor=chosen_engine(engine, jobs),
         say=say,
     )
     typer.echo("")

@@ -91,11 +91,16 @@ def filters(
     Example: phonoscope filters sub.safetensors speech_commands --network sub-segmental --out filters
     """
     from phonoscope.filters import bank_of, initial_bank
-    from phonoscope.report.filter_folder import write_filters
-    from phonoscope.report.rotation import check_formats
+    from phonoscope.report.filter_folder import FilterSettings, write_filters
 
-    turning = [] if rotation == "none" else [name.strip() for name in rotation.split(",")]
-    check_formats(turning)
+    settings = FilterSettings(
+        scaling=scaling,  # ty: ignore[invalid-argument-type]
+        n_seeds=null_seeds,
+        seed=seed,
+        by=by,
+        max_hz=max_hz,
+        rotation=[] if rotation == "none" else [name.strip() for name in rotation.split(",")],
+    )
     if bool(sounds) == (table is not None):
         raise PhonoscopeError("say what to send through: recordings or folders, or --tokens TABLE (not both)")
     if formants and table is None:
@@ -108,16 +113,11 @@ def filters(
     summary = write_filters(
         bank_of(model, rate, layer),
         waveforms,
+        tokens,
         out,
-        tokens=tokens,
-        scaling=scaling,  # ty: ignore[invalid-argument-type]
-        n_seeds=null_seeds,
-        seed=seed,
-        max_hz=max_hz,
-        by=by,
+        settings,
         initial=initial_bank(model, layer) if initial else None,
         formants=measured,
-        rotation=turning,
         strict=strict,
         progress=counter("random layers"),
     )
@@ -144,7 +144,7 @@ def _network_of(source: Path, network: str | None, option: list[str] | None, tru
         return Classifier.from_pretrained(source, trust_imports=trust_imports)
     from phonoscope.networks.checkpoints import load_network
 
-    pairs = [one.partition("=") for one in option or []]
+    pairs = [text.partition("=") for text in option or []]
     if faulty := [key for key, sign, _ in pairs if not sign]:
         raise PhonoscopeError(f"--option {faulty[0]} has no value; write it as name=value, e.g. head=pooled")
     return load_network(network, source, **{key: value for key, _, value in pairs})

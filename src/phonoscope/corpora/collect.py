@@ -50,7 +50,19 @@ class Collected:
             self.warnings.append(message)
 
     def add(self, recording: Recording, name: str, duration: float, tiers: Iterable[SpeakerTiers]) -> None:
-        """Append the phone tiers of a recording that is called `name` and lasts `duration` (s)."""
+        """Append the phone tiers of a recording.
+
+        Parameters
+        ----------
+        recording : Recording
+            Its speaker and sex.
+        name : str
+            Its path below the corpus.
+        duration : float
+            In s.
+        tiers : iterable of SpeakerTiers
+            Of its alignment.
+        """
         number = 0
         for speaker, phones, words in tiers:
             if not phones.intervals:

@@ -96,7 +96,10 @@ def why_unaligned(
 ) -> str:
     """Say why recordings have no alignment, and which files of other formats are named like them.
 
-    Parameters as in `with_alignments`, which `recordings` come from.
+    Parameters
+    ----------
+    recordings, root, alignments, suffixes
+        As in `with_alignments`, from which `recordings` come.
     """
     names = {_key(recording.audio, root)[-1] for recording in recordings if recording.alignment is None}
     folder = alignment_folder(root, alignments)

@@ -155,7 +155,7 @@ def select(
     leave_out("other phones, not asked for", ~is_wanted[codes[remaining]])
     duration_rules()
     if rules.stressed_only:
-        if len(remaining) and not (stress_of[codes[remaining]] > 0).any():
+        if len(remaining) and not (stress_of[codes[remaining]] >= 0).any():
             raise CorpusError(
                 f"only stressed vowels are asked for, but these alignments ({phone_set}) mark no stress; "
                 "drop stressed_only, or map stressed phones to classes of their own"

@@ -7,7 +7,6 @@ Nothing is read ahead or set aside for a count: a count that is too high ends at
 import math
 import re
 import struct
-from abc import ABC, abstractmethod
 from pathlib import Path
 from typing import NoReturn
 
@@ -17,42 +16,6 @@ from phonoscope.errors import CorpusError
 BINARY_HEADER = b"ooBinaryFile"
 # No file holds more of anything.
 _LARGEST_COUNT = 2**31
-
-
-class _Values(ABC):
-    """Values of a file in order; `position` is that of the last one, for messages."""
-
-    def __init__(self, path: Path) -> None:
-        self.path, self.position = path, 0
-
-    @abstractmethod
-    def fail(self, problem: str) -> NoReturn:
-        """Raise CorpusError that names the file and where in it the last value stands."""
-
-    @abstractmethod
-    def number(self, what: str) -> float:
-        """Next value as a finite number; `what` it should be is for messages, here and below."""
-
-    @abstractmethod
-    def count(self, what: str) -> int:
-        """Next value as a count, of no more things than the file can hold."""
-
-    @abstractmethod
-    def string(self, what: str) -> str:
-        """Next value as a string."""
-
-    @abstractmethod
-    def class_name(self, what: str) -> str:
-        """Next value as the name of a class of Praat."""
-
-    @abstractmethod
-    def flag(self, what: str) -> bool:
-        """Next value as a flag, <exists> or <absent>."""
-
-    @abstractmethod
-    def rest(self) -> str:
-        """What follows the last value, in a few characters; empty at the end."""
-
 
 _TOKEN = re.compile(
     r'(?P<string>"(?:[^"]|"")*")'
@@ -65,12 +28,14 @@ _TOKEN = re.compile(
 )
 
 
-class _TextValues(_Values):
-    """Tolerant reader of text: as Praat does, it sees only free-standing numbers, quoted strings and <flags>."""
+class _TextValues:
+    """Values of a text in order: as Praat does, it sees only free-standing numbers, quoted strings and <flags>.
+
+    Each method takes the next value; `what` it should be is for messages. `position` is that of the last value.
+    """
 
     def __init__(self, path: Path, text: str) -> None:
-        super().__init__(path)
-        self._text = text
+        self.path, self.position, self._text = path, 0, text
         self._tokens = (match for match in _TOKEN.finditer(text) if match.lastgroup != "comment")
         self._next = next(self._tokens, None)
 
@@ -120,12 +85,11 @@ class _TextValues(_Values):
         return self._next[0][:40]
 
 
-class _BinaryValues(_Values):
-    """Praat's binary form: big-endian numbers, strings with their length before them."""
+class _BinaryValues:
+    """The same of Praat's binary form: big-endian numbers, strings with their length before them."""
 
     def __init__(self, path: Path, raw: bytes) -> None:
-        super().__init__(path)
-        self._raw, self._next = raw, len(BINARY_HEADER)
+        self.path, self.position, self._raw, self._next = path, 0, raw, len(BINARY_HEADER)
 
     def fail(self, problem: str) -> NoReturn:
         raise CorpusError(f"{self.path}, byte {self.position + 1}: {problem}")
@@ -153,12 +117,12 @@ class _BinaryValues(_Values):
     def string(self, what: str) -> str:
         start = self._next
         length = int.from_bytes(self._take(2, what), "big")
-        if length == 0xFFFF:  # not ASCII: UTF-16 after its own length, which counts a surrogate pair once
-            units, missing = b"", int.from_bytes(self._take(2, what), "big")
-            while missing:
-                more = self._take(2 * missing, what)
-                units, missing = units + more, sum(0xD8 <= byte <= 0xDB for byte in more[::2])
-            text = units.decode("utf-16-be", "replace")
+        if length == 0xFFFF:  # not ASCII: UTF-16 after its own length, which counts a pair of surrogates once
+            length = int.from_bytes(self._take(2, what), "big")
+            end = self._next
+            for _ in range(length):
+                end += 4 if b"\xd8" <= self._raw[end : end + 1] <= b"\xdb" else 2
+            text = self._take(end - self._next, what).decode("utf-16-be", "replace")
         else:
             text = self._take(length, what).decode("latin-1")
         self.position = start
@@ -176,6 +140,9 @@ class _BinaryValues(_Values):
     def rest(self) -> str:
         self.position = self._next
         return "more" if self._next < len(self._raw) else ""
+
+
+_Values = _TextValues | _BinaryValues
 
 
 def grid_of_text(path: Path, text: str) -> TextGrid:

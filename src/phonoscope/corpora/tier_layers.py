@@ -18,7 +18,7 @@ def layered_tiers(name: str, intervals: Iterable[Interval]) -> list[Tier]:
     """
     layers: list[list[Interval]] = []
     for interval in sorted(intervals):
-        free = next((one for one in layers if one[-1].end - interval.start < TIME_TOLERANCE_SECONDS), None)
+        free = next((layer for layer in layers if layer[-1].end - interval.start < TIME_TOLERANCE_SECONDS), None)
         if free is None:
             layers.append([interval])
         else:
@@ -31,7 +31,15 @@ def layered_tiers(name: str, intervals: Iterable[Interval]) -> list[Tier]:
 
 
 def recording_duration(roots: dict[str, Any], corpus: str, recording: str) -> float | None:
-    """Duration of a recording, s; None where it is gone or cannot be read."""
+    """Duration of a recording, s; None where it is gone or cannot be read.
+
+    Parameters
+    ----------
+    roots : dict
+        Corpus → its folder, as in ``tokens.attrs``.
+    corpus, recording : str
+        As in the token table.
+    """
     root = roots.get(corpus)
     try:
         return audio_info(Path(root) / recording).duration if root else None
@@ -40,6 +48,16 @@ def recording_duration(roots: dict[str, Any], corpus: str, recording: str) -> fl
 
 
 def name_beside(recording: str, suffix: str, before: Sequence[str] = ()) -> PurePosixPath:
-    """Path of a file named after a recording, with no way up and none to the root."""
+    """Path of a file named after a recording, with no way up and none to the root.
+
+    Parameters
+    ----------
+    recording : str
+        As in the token table.
+    suffix : str
+        Of the file, instead of the recording's.
+    before : sequence of str
+        Folders to put it in.
+    """
     path = PurePosixPath(*before, recording.lstrip("/")).with_suffix(suffix)
     return PurePosixPath(*(part for part in path.parts if part not in ("/", "..", ".")))

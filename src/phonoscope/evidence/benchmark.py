@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import time
-from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import product
 from typing import Any
 
@@ -26,6 +25,7 @@ from phonoscope.evidence.planted import CONFLICT_NAME, Truth
 from phonoscope.evidence.truth import score_maps
 from phonoscope.frontends import pad_waveforms
 from phonoscope.judgement.bootstrap import bootstrap_interval
+from phonoscope.work.executor import in_processes
 
 NETWORKS = ("compact", "compact-local", "resnet18")
 NAMES = ("compact", "compact-local", "resnet18", "resnet50", "resnet101")  # networks on spectrograms
@@ -166,7 +166,8 @@ def run_benchmark(
     if not cells or not wanted:
         raise ExperimentError("there is nothing to run: name at least one cue, network, seed and known method")
     rows: list[dict[str, Any]] = []
-    for done, result in enumerate(_each(cells, wanted, names, sizes, workers), start=1):
+    work = partial(run_cell if workers <= 1 else _in_one_thread, methods=wanted, peers=names, sizes=sizes)
+    for done, result in enumerate(in_processes(work, cells, workers), start=1):
         rows += result
         if progress is not None:
             progress(done, len(cells))
@@ -187,23 +188,12 @@ def _comes_in(cue: str, classes: int) -> bool:
     return classes == 2 if cue == CONFLICT_NAME or cue not in CUES else classes in CUES[cue].values
 
 
-def _each(
-    cells: Sequence[Cell], methods: Sequence[str], peers: Sequence[str], sizes: Sizes, workers: int
-) -> Iterable[list[dict[str, Any]]]:
-    if workers <= 1:
-        for cell in cells:
-            yield run_cell(cell, methods, peers, sizes)
-        return
-    # New interpreters: a fork of a process that has used torch's threads may hang.
-    with ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"), _one_thread) as pool:
-        for future in as_completed([pool.submit(run_cell, cell, methods, peers, sizes) for cell in cells]):
-            yield future.result()
-
-
-def _one_thread() -> None:
+def _in_one_thread(cell: Cell, methods: Sequence[str], peers: Sequence[str], sizes: Sizes) -> list[dict[str, Any]]:
+    """Run a cell in a process beside others, which share the cores."""
     import torch
 
     torch.set_num_threads(1)
+    return run_cell(cell, methods, peers, sizes)
 
 
 def run_cell(

@@ -90,6 +90,14 @@ def bump(waveform: np.ndarray, sample_rate: int, centre_hz: float, half_hz: floa
 
     A resonator of a cascade changes the level of everything above it. This gain is a raised cosine in dB, `gain_db` at
     the centre and exactly 0 dB from `half_hz` outwards, applied without delay.
+
+    Parameters
+    ----------
+    waveform : array (sample,)
+    sample_rate, centre_hz, half_hz
+        Hz.
+    gain_db
+        dB.
     """
     offset = np.linspace(-1, 1, _CURVE_POINTS)
     return equalise(waveform, sample_rate, centre_hz + half_hz * offset, gain_db * (0.5 + 0.5 * np.cos(np.pi * offset)))
@@ -98,7 +106,19 @@ def bump(waveform: np.ndarray, sample_rate: int, centre_hz: float, half_hz: floa
 def band_noise(
     carrier: np.ndarray, sample_rate: int, centre_hz: float, half_hz: float, over_db: float, rng: np.random.Generator
 ) -> np.ndarray:
-    """Noise in one band, `over_db` above the carrier's own power there, with nothing outside the band."""
+    """Noise in one band, with nothing outside of it.
+
+    Parameters
+    ----------
+    carrier : array (sample,)
+        The noise is as long.
+    sample_rate, centre_hz, half_hz
+        Hz.
+    over_db
+        Power of the noise above the carrier's own in that band, dB.
+    rng
+        Random numbers of the noise.
+    """
     spectrum = np.abs(np.fft.rfft(carrier)) ** 2
     inside = np.abs(np.fft.rfftfreq(carrier.size, 1 / sample_rate) - centre_hz) <= half_hz
     # Power per Hz: the mean square of the carrier's part in the band, over its width.

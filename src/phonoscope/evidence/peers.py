@@ -153,7 +153,18 @@ def explain_like(
 def on_input_grid(
     classifier: Classifier, values: np.ndarray, waveforms: Sequence[np.ndarray], *, method: str
 ) -> xr.DataArray:
-    """Label values (token, rows, columns) on the grid of the network's input with Hz and s."""
+    """Label values on the grid of the network's input with Hz and s.
+
+    Parameters
+    ----------
+    classifier
+        Its front end knows the axes.
+    values : array (token, rows, columns)
+    waveforms
+        Of the tokens: they say how long these last.
+    method
+        What made the values.
+    """
     axis: Any = classifier.front_end.frequency_axis
     return label_maps(
         values,

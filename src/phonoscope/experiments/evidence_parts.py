@@ -117,7 +117,7 @@ def judge_methods(
     folds: int,
     work: Path,
     *,
-    each: Executor,
+    executor: Executor,
     say: Callable[[str], object],
 ) -> tuple[list[MethodEvidence], list[dict[str, str]]]:
     """Judge every method that suits the network; the causal maps are made first and shared.
@@ -132,7 +132,7 @@ def judge_methods(
         Number of folds that the tokens are of.
     work
         Folder for what is finished while others are still at work.
-    each
+    executor
         How the work is spread over processes or machines; the results do not depend on it.
     say
         Called with each method when it is done.
@@ -151,9 +151,9 @@ def judge_methods(
         for fold in range(folds)
     ]
     say(f"{CAUSAL}: maps")
-    for _ in complete(causal, _is_done, _judge, each):
+    for _ in complete(causal, _is_done, _judge, executor):
         pass
-    for unit in complete(units, _is_done, _judge, each):
+    for unit in complete(units, _is_done, _judge, executor):
         if unit.fold == folds - 1:
             say(f"{unit.method}: maps and measures")
     judged, left_out = [], []

@@ -110,7 +110,7 @@ def run_evidence(
     tokens: int = DEFAULT_TOKENS,
     seed: int = 0,
     trust_imports: bool = False,
-    each: Executor = in_this_process,
+    executor: Executor = in_this_process,
     say: Say = lambda _line: None,
 ) -> dict[str, Any]:
     """Judge the maps of several methods on the tested tokens of a run.
@@ -130,7 +130,7 @@ def run_evidence(
         Of the tokens and of whatever is drawn to judge them.
     trust_imports
         Whether the classifiers may import their networks' code.
-    each
+    executor
         How the work is spread over processes or machines; the results do not depend on it.
     say
         Called with what is being done.
@@ -159,7 +159,7 @@ def run_evidence(
         # Without them the tables of an earlier attempt and of this one cannot be taken for each other's.
         open_again(folder)
         (folder / FACTS).unlink(missing_ok=True)
-        judged, left_out = judge_methods(settings, wanted, len(sample.parts), folder / WORK, each=each, say=say)
+        judged, left_out = judge_methods(settings, wanted, len(sample.parts), folder / WORK, executor=executor, say=say)
         tables = _tables(sample, settings, judged, say)
         for name, table in tables.items():
             write_table(folder, name, table)
@@ -219,6 +219,15 @@ def _tables(
 
 def choose_tokens(run: Run, count: int, seed: int) -> np.ndarray:
     """Names of tested tokens, as many of each class as there is room for, drawn at random.
+
+    Parameters
+    ----------
+    run
+        A run of tokens.
+    count
+        At most so many.
+    seed
+        Of the draw.
 
     Raises
     ------

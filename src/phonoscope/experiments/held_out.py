@@ -109,8 +109,8 @@ def load_classifier(run: Run, fold: int | None, *, trust_imports: bool = False) 
 
 def classifier_folder(run: Run, fold: int | None) -> Path:
     """Folder of the classifier of a fold: its own, or that of the whole run where there is one alone."""
-    own = run.folder / "folds" / str(fold) / "classifier"
-    return own if own.is_dir() else run.folder / "classifier"
+    of_fold = run.folder / "folds" / str(fold) / "classifier"
+    return of_fold if of_fold.is_dir() else run.folder / "classifier"
 
 
 def run_identity(run: Run) -> str:

@@ -165,8 +165,8 @@ class FilterBank:
         spare = self.width - branch.width
         if self.alignment == "left" or spare % 2 == 0 or branch is self.reference:
             return 0 if self.alignment == "left" else spare // 2
-        own = -branch.padding[0] - self.frame_start
-        return own if own in (spare // 2, spare // 2 + 1) else spare // 2
+        by_padding = -branch.padding[0] - self.frame_start
+        return by_padding if by_padding in (spare // 2, spare // 2 + 1) else spare // 2
 
     @cached_property
     def dictionary(self) -> np.ndarray:
@@ -271,12 +271,12 @@ def _branches(network: nn.Module, layer: str | None) -> list[Branch]:
     modules = dict(network.named_modules())
     return [
         Branch(
-            found.weights,
-            found.stride,
-            found.dilation,
-            found.padding,
-            found.name,
-            getattr(modules.get(found.name), "padding_mode", "zeros"),
+            branch.weights,
+            branch.stride,
+            branch.dilation,
+            branch.padding,
+            branch.name,
+            getattr(modules.get(branch.name), "padding_mode", "zeros"),
         )
-        for found in first_layer(network, layer=layer)
+        for branch in first_layer(network, layer=layer)
     ]

@@ -133,14 +133,14 @@ def _peaks(curve: np.ndarray, frequency: np.ndarray, min_prominence_db: float, l
     from scipy.signal import find_peaks
 
     level = 20 * np.log10(np.maximum(curve / max(curve.max(), np.finfo(float).tiny), 1e-15))
-    found, properties = find_peaks(level, prominence=min_prominence_db)
-    keep = frequency[found] >= lowest_hz
-    found, prominence = found[keep], properties["prominences"][keep]
-    below, top, above = level[found - 1], level[found], level[found + 1]
+    bins, properties = find_peaks(level, prominence=min_prominence_db)
+    keep = frequency[bins] >= lowest_hz
+    bins, prominence = bins[keep], properties["prominences"][keep]
+    below, top, above = level[bins - 1], level[bins], level[bins + 1]
     bend = below - 2 * top + above
-    shift = np.divide(below - above, 2 * bend, out=np.zeros(len(found)), where=bend < 0)
+    shift = np.divide(below - above, 2 * bend, out=np.zeros(len(bins)), where=bend < 0)
     step = frequency[1] - frequency[0]
-    return pd.DataFrame({"frequency": frequency[found] + shift * step, "level": top, "prominence": prominence})
+    return pd.DataFrame({"frequency": frequency[bins] + shift * step, "level": top, "prominence": prominence})
 
 
 def _places(
@@ -149,8 +149,8 @@ def _places(
     """Frequency of the peak of each curve that answers to each peak `at`, NaN where there is none, (curve, peak)."""
     places = np.full((len(curves), len(at)), np.nan)
     for row, curve in enumerate(curves):
-        own = _peaks(curve, frequency, prominence, lowest_hz)["frequency"].to_numpy()
-        if len(own):
-            nearest = own[np.abs(own[:, None] - at).argmin(axis=0)]
+        peaks = _peaks(curve, frequency, prominence, lowest_hz)["frequency"].to_numpy()
+        if len(peaks):
+            nearest = peaks[np.abs(peaks[:, None] - at).argmin(axis=0)]
             places[row] = np.where(np.abs(nearest - at) <= reach, nearest, np.nan)
     return places

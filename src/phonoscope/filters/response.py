@@ -184,6 +184,13 @@ def _coordinates(bank: FilterBank, transform: Transform, n_samples: int) -> xr.C
 def checked(waveform: np.ndarray, scaling: Scaling, kind: np.dtype) -> np.ndarray:
     """Waveform, scaled, in the precision of the analysis.
 
+    Parameters
+    ----------
+    waveform : ndarray (sample,) or (token, sample)
+    scaling : {"none", "rms", "minmax"}
+    kind : dtype
+        Of the result.
+
     Raises
     ------
     PhonoscopeError
@@ -200,7 +207,16 @@ def checked(waveform: np.ndarray, scaling: Scaling, kind: np.dtype) -> np.ndarra
 
 
 def response_attrs(bank: FilterBank, transform: Transform, scaling: Scaling) -> dict[str, Any]:
-    """Provenance of response spectra, plain values."""
+    """Provenance of response spectra, plain values.
+
+    Parameters
+    ----------
+    bank : FilterBank
+    transform : Transform
+        Of the bank.
+    scaling : {"none", "rms", "minmax"}
+        Of the waveforms.
+    """
     return {
         "units": "amplitude × gain²",
         "layer": ", ".join(branch.name for branch in bank.branches if branch.name),

@@ -44,7 +44,7 @@ def null_test(
     rows = []
     for label, group in table.groupby("label", sort=False):
         chosen = np.flatnonzero((names == label).to_numpy(dtype=bool))
-        shapes = np.stack([class_shape(one, chosen) for one in (*trained, *random)])
+        shapes = np.stack([class_shape(layer, chosen) for layer in (*trained, *random)])
         others = permuted_z(shapes, len(trained))
         largest = float(others[0])
         rows.append(
@@ -104,12 +104,13 @@ def band_test(
         shares = band_shares(layers.isel(token=chosen).mean("token"), bands)
         for (band, low_hz, high_hz), group in shares.groupby(["band", "low_hz", "high_hz"], sort=False):
             values = group.sort_values("layer")["share"].to_numpy()
-            own, null = values[: len(trained)], values[len(trained) :]
+            of_trained, null = values[: len(trained)], values[len(trained) :]
             low, high = np.quantile(null, [(1 - confidence) / 2, (1 + confidence) / 2])
-            row = {"label": label, "band": band, "low_hz": low_hz, "high_hz": high_hz, "share": own.mean()}
-            row |= {"share_least": own.min(), "share_most": own.max()}
-            row |= {"null": null.mean(), "null_low": low, "null_high": high, "z": float(distance(own, null))}
-            row |= {"p": p_of(permuted_z(values[:, None], len(own))), "n_seeds": len(null), "n_trainings": len(own)}
+            row = {"label": label, "band": band, "low_hz": low_hz, "high_hz": high_hz, "share": of_trained.mean()}
+            row |= {"share_least": of_trained.min(), "share_most": of_trained.max()}
+            row |= {"null": null.mean(), "null_low": low, "null_high": high, "z": float(distance(of_trained, null))}
+            row |= {"p": p_of(permuted_z(values[:, None], len(trained))), "n_seeds": len(null)}
+            row |= {"n_trainings": len(trained)}
             rows.append(row)
     return pd.DataFrame(rows)
 

@@ -176,7 +176,7 @@ def _measure(
     kept = slice(before, before + bank.width)
     total = np.zeros((bank.width, n_frequencies))
     count = np.zeros((bank.width, n_frequencies), dtype=np.int32)
-    found = []
+    measured = []
     for number, plane in enumerate(_planes(rows, rate, n_frequencies, lag_seconds, smooth_seconds, kept)):
         total += plane
         if plane.max() > 0:
@@ -184,10 +184,10 @@ def _measure(
             count += inside
             shape = _contour(plane, inside, level, rate)
             under = _power_at(rows[number], shape["peak_hz"], rate)
-            found.append({"filter": number, **shape, **_spread(rows[number], rate), **under})
+            measured.append({"filter": number, **shape, **_spread(rows[number], rate), **under})
         else:
-            found.append({"filter": number})
-    return pd.DataFrame(found, columns=_COLUMNS), total, count
+            measured.append({"filter": number})
+    return pd.DataFrame(measured, columns=_COLUMNS), total, count
 
 
 _COLUMNS = [

@@ -68,11 +68,11 @@ def _block_gap(unit: np.ndarray) -> Gap:
     real = not np.iscomplexobj(unit)
     if real and math.comb(filters, dimensions) * 2 ** (dimensions - 1) <= _MOST_VERTICES:
         return _by_vertices(unit)
-    low, high, found = _by_weights(unit)
+    low, high, farthest = _by_weights(unit)
     starts = next((count for size, count in _STARTS_BY_SIZE if dimensions * filters <= size), 0)
     if real and starts:
-        high, found = _by_linear_programmes(unit, high, found, starts)
-    return Gap(min(low, high), high, exact=False, direction=found)
+        high, farthest = _by_linear_programmes(unit, high, farthest, starts)
+    return Gap(min(low, high), high, exact=False, direction=farthest)
 
 
 def _by_vertices(unit: np.ndarray) -> Gap:
@@ -81,7 +81,7 @@ def _by_vertices(unit: np.ndarray) -> Gap:
     # The first sign is fixed: x and -x are the same direction.
     signs = np.array(list(product([1.0], *[(1.0, -1.0)] * (dimensions - 1)))).T
     subsets = combinations(range(filters), dimensions)
-    longest, found = 0.0, unit[:, 0]
+    longest, farthest = 0.0, unit[:, 0]
     while batch := list(islice(subsets, _BATCH_SUBSETS)):
         chosen = unit.T[np.array(batch)]
         chosen = chosen[np.abs(np.linalg.det(chosen)) > np.finfo(float).eps]
@@ -92,8 +92,8 @@ def _by_vertices(unit: np.ndarray) -> Gap:
         candidates = candidates[:, (np.abs(unit.T @ candidates) <= _FEASIBLE).all(axis=0)]
         if candidates.size:
             best = candidates[:, np.argmax(np.einsum("nv,nv->v", candidates, candidates))]
-            longest, found = float(best @ best), best
-    direction = found / np.linalg.norm(found)
+            longest, farthest = float(best @ best), best
+    direction = farthest / np.linalg.norm(farthest)
     gap = float(np.abs(unit.T @ direction).max())
     return Gap(gap, gap, exact=True, direction=direction)
 
@@ -103,25 +103,25 @@ def _by_weights(unit: np.ndarray) -> tuple[float, float, np.ndarray]:
     dimensions, filters = unit.shape
     steps = 100 if dimensions <= 64 else 30 if dimensions <= 256 else 5
     weights = np.full(filters, 1 / filters)
-    low, high, found = 0.0, math.inf, unit[:, 0]
+    low, high, farthest = 0.0, math.inf, unit[:, 0]
     for _ in range(steps):
         eigenvalues, vectors = np.linalg.eigh((unit * weights) @ unit.conj().T)
         low = max(low, math.sqrt(max(float(eigenvalues[0]), 0.0)))
         cosines = np.abs(unit.conj().T @ vectors[:, 0])
         if cosines.max() < high:
-            high, found = float(cosines.max()), vectors[:, 0]
+            high, farthest = float(cosines.max()), vectors[:, 0]
         weights = weights * np.exp(_WEIGHT_STEP * (cosines / cosines.max()) ** 2)
         weights /= weights.sum()
-    return low, high, found
+    return low, high, farthest
 
 
-def _by_linear_programmes(unit: np.ndarray, high: float, found: np.ndarray, count: int) -> tuple[float, np.ndarray]:
+def _by_linear_programmes(unit: np.ndarray, high: float, farthest: np.ndarray, count: int) -> tuple[float, np.ndarray]:
     """Climb from several directions to a vertex: x ← the farthest point of {|Dᵀx| ≤ 1} in the direction of x."""
     from scipy.optimize import linprog
 
     sides = np.vstack([unit.T, -unit.T])
     generator = np.random.default_rng(_SEED)
-    starts = [found, *generator.standard_normal((count - 1, unit.shape[0]))]
+    starts = [farthest, *generator.standard_normal((count - 1, unit.shape[0]))]
     for start in starts:
         x, length = start, 0.0
         while True:
@@ -132,5 +132,5 @@ def _by_linear_programmes(unit: np.ndarray, high: float, found: np.ndarray, coun
         direction = x / np.linalg.norm(x)
         gap = float(np.abs(unit.T @ direction).max())
         if gap < high:
-            high, found = gap, direction
-    return high, found
+            high, farthest = gap, direction
+    return high, farthest

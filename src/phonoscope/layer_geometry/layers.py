@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import takewhile
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -55,6 +56,15 @@ def assemble(weights: Sequence[np.ndarray], kernels: Sequence[Kernel], alignment
     Zeros are inserted between the taps of dilated kernels, and kernels of a block padded to a common length: behind
     (``left``: all start at the same sample, as in the paper) or on both sides (``centre``: all are centred, up to half
     a sample, as in a network that pads its branches evenly).
+
+    Parameters
+    ----------
+    weights
+        One of each branch, shape (filters, channels of a group, *taps).
+    kernels
+        Their layout.
+    alignment
+        ``left`` or ``centre``.
     """
     if alignment not in ALIGNMENTS:
         raise ClassifierError(f"alignment {alignment!r} is not known; choose one of {', '.join(ALIGNMENTS)}")
@@ -99,9 +109,9 @@ def layers_of_network(
     layers: list[Layer] = []
     owned: set[str] = set()
     for name, module in network.named_modules():
-        found = _layers_of_module(name, module)
-        layers += found
-        if found:
+        of_module = _layers_of_module(name, module)
+        layers += of_module
+        if of_module:
             owned.add(name)
     if followed is not None:
         layers += _computed(followed, owned)
@@ -162,8 +172,8 @@ def join_blocks(layers: Sequence[Layer], blocks: Mapping[str, Sequence[str]]) ->
             members=tuple(members),
             residual=None if parts[0].residual is None else any(bool(p.residual) for p in parts),
         )
-        place = joined.index(parts[0])
-        joined[place] = whole
+        position = joined.index(parts[0])
+        joined[position] = whole
         joined = [layer for layer in joined if layer not in parts]
     return joined
 
@@ -235,12 +245,12 @@ def _in_order(layers: list[Layer], followed: Trace) -> list[Layer]:
     for index, use in enumerate(followed.uses):
         first.setdefault(use.name or "network", index)
     residual = {followed.uses[index].name for index in followed.residual}
-    keys, place = [], -1
+    keys, position = [], -1
     for layer in layers:
         owner = layer.name.partition("#")[0]
         owner = layer.name.rpartition(".")[0] if owner not in first and layer.kind == "recurrent" else owner
-        place = first.get(owner, place)
-        keys.append(place)
+        position = first.get(owner, position)
+        keys.append(position)
     order = sorted(range(len(layers)), key=lambda i: keys[i])
     return [replace(layers[i], residual=layers[i].name in residual) for i in order]
 
@@ -252,21 +262,14 @@ def _join_parallel(layers: list[Layer], followed: Trace) -> list[Layer]:
         members = tuple(followed.uses[p].name for p in positions)
         if len(set(members)) < len(members) or not present.issuperset(members):
             continue
-        parent = _common_parent(members)
+        shared = takewhile(
+            lambda parts: len(set(parts)) == 1, zip(*(name.split(".") for name in members), strict=False)
+        )
+        parent = ".".join(parts[0] for parts in shared)  # the innermost module that holds all; "" for the network
         name = parent if parent and parent not in present | set(blocks) else "+".join(members)
         blocks[name] = members
         present -= set(members)
     return join_blocks(layers, blocks)
-
-
-def _common_parent(names: Sequence[str]) -> str:
-    """Name of the innermost module that holds all of these; empty when that is the network itself."""
-    shared = []
-    for parts in zip(*(name.split(".") for name in names), strict=False):
-        if len(set(parts)) > 1:
-            break
-        shared.append(parts[0])
-    return ".".join(shared)
 
 
 def _without_weight_norm(state: Mapping[str, Tensor]) -> dict[str, Any]:

@@ -26,6 +26,15 @@ def null_law(
     scaled to unit length, so their size plays no part. For large plain layers the Gram matrix is drawn directly from
     the Wishart law (Bartlett 1933), i.e. for normal weights, which in so many dimensions makes no difference.
 
+    Parameters
+    ----------
+    kernels
+        Layout of the layer's weights; several branches form a block.
+    alignment
+        See ``assemble``.
+    draws, seed
+        How many random layers, and from which seed.
+
     Returns
     -------
     law, draws
@@ -40,7 +49,7 @@ def null_law(
     if by_gram:
         operations = filters**3 * 4
     count = int(max(_LEAST_DRAWS, min(draws, _MOST_OPERATIONS // max(operations, 1))))
-    found: dict[str, list[float]] = {name: [] for name in COMPARED}
+    drawn: dict[str, list[float]] = {name: [] for name in COMPARED}
     for generator in np.random.default_rng(seed).spawn(count):
         if by_gram:
             spectra = [_wishart(dimensions, filters, generator)]
@@ -48,8 +57,8 @@ def null_law(
             spectra = [spectrum_of(block) for block in assemble(_draw(kernels, generator), kernels, alignment)]
         measured = measures_of(spectra)
         for name in COMPARED:
-            found[name].append(measured[name])
-    return {name: (float(np.mean(v)), float(np.std(v, ddof=1))) for name, v in found.items()}, count
+            drawn[name].append(measured[name])
+    return {name: (float(np.mean(v)), float(np.std(v, ddof=1))) for name, v in drawn.items()}, count
 
 
 def _draw(kernels: Sequence[Kernel], generator: np.random.Generator) -> list[np.ndarray]:

@@ -96,9 +96,9 @@ def geometry(
     """
     if alignment not in ALIGNMENTS:
         raise ClassifierError(f"alignment {alignment!r} is not known; choose one of {', '.join(ALIGNMENTS)}")
-    found, left_out, notes, declared = _layers(source, network, blocks, example)
-    chosen = _select(found, declared if layers is None else layers)
-    skipped = [layer.name for layer in found if layer not in chosen]
+    available, left_out, notes, declared = _layers(source, network, blocks, example)
+    chosen = _select(available, declared if layers is None else layers)
+    skipped = [layer.name for layer in available if layer not in chosen]
     if layers is None and declared is not None:
         chosen = _renamed(chosen, declared)
     rows = [_row(layer, alignment, null_draws, gap, seed) for layer in chosen]
@@ -177,9 +177,9 @@ def _layers(
         fill(filled, source, type(filled).__name__)
         source = filled
     if isinstance(source, Mapping):
-        found, left_out = layers_of_state(source, blocks)
+        layers, left_out = layers_of_state(source, blocks)
         note = "weights without their network: dilations, groups, blocks and residual connections are not known"
-        return found, left_out, [note], None
+        return layers, left_out, [note], None
     if not isinstance(source, nn.Module):
         raise ClassifierError(
             f"cannot measure a {type(source).__name__}; give a network, its state_dict, or a checkpoint file"
@@ -195,8 +195,8 @@ def _layers(
             raise
         followed = None
         notes.append(f"the network could not be followed, so blocks and residual connections are not known: {error}")
-    found, left_out = layers_of_network(module, followed, blocks)
-    return found, left_out, notes, getattr(module, "feature_layers", None)
+    layers, left_out = layers_of_network(module, followed, blocks)
+    return layers, left_out, notes, getattr(module, "feature_layers", None)
 
 
 def _follow(module: nn.Module, trace_any: Any) -> Any:

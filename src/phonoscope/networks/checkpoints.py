@@ -54,9 +54,9 @@ def read_checkpoint(path: str | Path) -> dict[str, Tensor]:
         ) from error
     state = _find_state(content)
     if state is None:
-        found = ", ".join(map(str, content)) if isinstance(content, Mapping) else type(content).__name__
+        keys = ", ".join(map(str, content)) if isinstance(content, Mapping) else type(content).__name__
         raise ClassifierError(
-            f"{path} holds no names with tensors (it has: {found}); expected a state_dict, alone or under one of "
+            f"{path} holds no names with tensors (it has: {keys}); expected a state_dict, alone or under one of "
             f"{', '.join(_KEYS)}"
         )
     for prefix in _PREFIXES:
@@ -107,11 +107,21 @@ def network_with(name: str, state: Mapping[str, Tensor], **options: Any) -> nn.M
 
 
 def fill(network: nn.Module, state: Mapping[str, Tensor], name: str) -> None:
-    """Load weights into a network; ClassifierError names a few of those that do not fit."""
-    own = network.state_dict()
-    missing = [key for key in own if key not in state and not key.endswith("num_batches_tracked")]
-    unknown = [key for key in state if key not in own]
-    other = [key for key in own if key in state and own[key].shape != state[key].shape]
+    """Load weights into a network; ClassifierError names a few of those that do not fit.
+
+    Parameters
+    ----------
+    network
+        Changed in place.
+    state
+        Weights by name, as of ``network.state_dict()``.
+    name
+        What the error calls the network.
+    """
+    expected = network.state_dict()
+    missing = [key for key in expected if key not in state and not key.endswith("num_batches_tracked")]
+    unknown = [key for key in state if key not in expected]
+    other = [key for key in expected if key in state and expected[key].shape != state[key].shape]
     if missing or unknown or other:
         problems = [
             f"{what} {', '.join(keys[:3])}{' …' if len(keys) > 3 else ''}"

@@ -140,25 +140,25 @@ def load_torchvision(network: ResNet, state: Mapping[str, Tensor]) -> list[str]:
         If the state dict is of another architecture.
     """
     state = dict(state)
-    own = network.state_dict()
+    expected = network.state_dict()
     notes: list[str] = []
     stem = state.get("conv1.weight")
-    if stem is not None and stem.shape[1] != own["conv1.weight"].shape[1]:
-        if own["conv1.weight"].shape[1] != 1:
+    if stem is not None and stem.shape[1] != expected["conv1.weight"].shape[1]:
+        if expected["conv1.weight"].shape[1] != 1:
             raise ClassifierError(
-                f"a stem of {stem.shape[1]} channels cannot become one of {own['conv1.weight'].shape[1]}"
+                f"a stem of {stem.shape[1]} channels cannot become one of {expected['conv1.weight'].shape[1]}"
             )
         state["conv1.weight"] = stem.sum(dim=1, keepdim=True)
         notes.append("conv1.weight (colours summed)")
     for name in ("fc.weight", "fc.bias"):
-        if name in state and state[name].shape != own[name].shape:
+        if name in state and state[name].shape != expected[name].shape:
             del state[name]
             notes.append(f"{name} (other number of classes, initialised anew)")
     # Batch counters are not weights, and old or converted files come without them.
-    needed = [name for name in own if not name.startswith("fc.") and not name.endswith("num_batches_tracked")]
+    needed = [name for name in expected if not name.startswith("fc.") and not name.endswith("num_batches_tracked")]
     missing = [name for name in needed if name not in state]
-    unknown = [name for name in state if name not in own]
-    wrong = [n for n in state if n in own and state[n].shape != own[n].shape]
+    unknown = [name for name in state if name not in expected]
+    wrong = [n for n in state if n in expected and state[n].shape != expected[n].shape]
     if missing or unknown or wrong:
         raise ClassifierError(
             f"these weights are of another network: missing {missing[:3]}, unknown {unknown[:3]}, "
@@ -173,6 +173,15 @@ _HUB_NAMES = {18: "microsoft/resnet-18", 50: "microsoft/resnet-50", 101: "micros
 
 def load_imagenet(network: ResNet, depth: int, source: str | Path | None = None) -> list[str]:
     """Initialise from ImageNet weights: a file under torchvision's or ``transformers``' names, or the model hub.
+
+    Parameters
+    ----------
+    network
+        Changed in place, but for its last layer.
+    depth
+        Which weights of the hub to take: 18, 50 or 101.
+    source
+        A file of weights; fetched from the model hub if None.
 
     Raises
     ------

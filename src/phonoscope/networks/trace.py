@@ -130,9 +130,9 @@ class _Tracer(TorchFunctionMode):
         if name in _PRODUCTS:
             return _Origin(is_input=False, last=merged.last, all=merged.all)
         if name in _SUMS and len(known) == 2 and known[0][0].shape == known[1][0].shape:
-            (_, one), (_, other) = known
-            if one.last != other.last:
-                self._trace.residual.update((one.last - other.all) | (other.last - one.all))
+            (_, first), (_, second) = known
+            if first.last != second.last:
+                self._trace.residual.update((first.last - second.all) | (second.last - first.all))
         if name in _CONCATENATIONS and len(known) > 1:
             self._join(origins)
         return merged

@@ -206,7 +206,15 @@ def majority_class(
     train: np.ndarray | None = None,
     test: np.ndarray | None = None,
 ) -> Baseline:
-    """Always the commonest class of the training tokens (the first in alphabetical order if several are)."""
+    """Always the commonest class of the training tokens (the first in alphabetical order if several are).
+
+    Parameters
+    ----------
+    labels : sequence (token,)
+        Classes.
+    folds, train, test
+        As in `formant_lda`.
+    """
     names = as_labels(labels, len(labels))
 
     def classify(learn: np.ndarray, ask: np.ndarray) -> np.ndarray:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import itertools
 import math
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -18,6 +19,28 @@ POOLED = "all"  # the label of rows that pool the classes
 MIN_CLASSES = 4  # three classes have six orders: no p below .05
 _EXACT_CLASSES = 6  # up to 6! = 720 orders of the classes are all tried
 _BOOTSTRAP_BLOCK = 100
+
+
+@dataclass(frozen=True)
+class Resampling:
+    """How often units are resampled and signs are flipped.
+
+    Parameters
+    ----------
+    n_permutations
+        Sign patterns (and orders of classes) tried; 0 for no p-values.
+    n_bootstrap
+        Resamples for the intervals; 0 for no intervals.
+    confidence
+        Of the intervals.
+    """
+
+    n_permutations: int = 1000
+    n_bootstrap: int = 1000
+    confidence: float = 0.95
+
+
+USUAL_RESAMPLING = Resampling()
 
 
 class _Pairs(NamedTuple):
@@ -35,12 +58,32 @@ def paired_shares(
     names: pd.Series,
     kept: np.ndarray,
     unit: Unit,
-    n_permutations: int,
-    n_bootstrap: int,
-    confidence: float,
+    resampling: Resampling,
     seed: int,
 ) -> list[dict[str, Any]]:
-    """Rows of every class and null for one set of bands; `maps` and `bands` are (token, cell)."""
+    """Rows of every class and null for one set of bands.
+
+    Parameters
+    ----------
+    maps, bands : array (token, cell)
+        Densities of the maps; weights of the cells in each token's bands.
+    names : Series (token,)
+        Classes; NaN for none.
+    kept : array of bool (token,)
+        Tokens that take part; each has a class.
+    unit : Unit
+        What is resampled.
+    resampling : Resampling
+        How often.
+    seed : int
+        Of permutations and resamples.
+
+    Returns
+    -------
+    list of dict
+        ``label, null, n, n_units, share, permuted, ratio, low, high, p, other_formants, other_maps``.
+    """
+    n_permutations, n_bootstrap = resampling.n_permutations, resampling.n_bootstrap
     classes = sorted(names[names.notna()].unique())
     class_codes = names.map({name: c for c, name in enumerate(classes)})[kept].to_numpy(dtype=int)
     units_here, unit_codes = np.unique(unit.codes[kept], return_inverse=True)
@@ -70,7 +113,7 @@ def paired_shares(
         if samples:
             with np.errstate(invalid="ignore", divide="ignore"):
                 drawn = samples[f"share_{null}"] / samples[f"permuted_{null}"]
-            low, high = interval_of(drawn, ratio, left_ratio, n_units=units_with, confidence=confidence)
+            low, high = interval_of(drawn, ratio, left_ratio, n_units=units_with, confidence=resampling.confidence)
         if n_permutations and null == "classes":
             p[-1] = _class_exchange_p(total["classes"][0], n_permutations, seed)
         elif n_permutations and n_units > 1:
@@ -89,15 +132,8 @@ def paired_shares(
             if null == "classes" and label != POOLED:
                 continue
             row = {"label": label, "null": null, "n": int(count[:, c].sum()), "n_units": int(units_with[c])}
-            row |= {
-                "share": share[c],
-                "permuted": permuted[c],
-                "ratio": ratio[c],
-                "low": low[c],
-                "high": high[c],
-                "p": p[c],
-            }
-            row |= {"other_formants": other_formants[c], "other_maps": other_maps[c]}
+            row |= {"share": share[c], "permuted": permuted[c], "ratio": ratio[c], "low": low[c], "high": high[c]}
+            row |= {"p": p[c], "other_formants": other_formants[c], "other_maps": other_maps[c]}
             rows.append(row)
     return rows
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Hashable, Mapping
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -17,7 +18,7 @@ import xarray as xr
 from phonoscope.errors import PhonoscopeError
 from phonoscope.judgement.bootstrap import MIN_UNITS, PerToken, Unit, holm, resampling_unit
 from phonoscope.left_out import LeftOut
-from phonoscope.phonetics.pairing import MIN_CLASSES, POOLED, paired_shares
+from phonoscope.phonetics.pairing import MIN_CLASSES, POOLED, USUAL_RESAMPLING, Resampling, paired_shares
 from phonoscope.phonetics.profiles import as_labels, band_weights, cell_centres, density
 
 Part = Literal["positive", "absolute", "negative"]
@@ -29,20 +30,38 @@ _CHANCE = ["share", "area", "energy", "other_formants", "other_maps", "permuted"
 _COLUMNS = [*_WHAT, *_CHANCE, "energy_ratio", "band_hz", "resolution_hz", "finer", "verdict"]
 
 
+@dataclass(frozen=True)
+class FormantBands:
+    """Which formants of a table, and how wide their bands are.
+
+    Parameters
+    ----------
+    at, prefix
+        The columns are ``f"{prefix}f1_{at}"``: ``prefix="true_"`` for planted formants.
+    min_bandwidth_hz
+        Bands are at least this wide; also used where only the bandwidth is missing.
+    """
+
+    at: int = 50
+    prefix: str = ""
+    min_bandwidth_hz: float = 50.0
+
+
 def token_shares(
     profiles: xr.DataArray,
     formants: pd.DataFrame,
     *,
     max_hz: float,
     part: Part = "positive",
-    min_bandwidth_hz: float = 50.0,
     energy: xr.DataArray | None = None,
-    at: int = 50,
-    prefix: str = "",
+    bands: FormantBands = FormantBands(),
 ) -> pd.DataFrame:
     """Share of each token's map inside its own formants, one row a token and formant set, for models of one's own.
 
-    Parameters are those of `formant_shares`.
+    Parameters
+    ----------
+    profiles, formants, max_hz, part, energy, bands
+        As in `formant_shares`.
 
     Returns
     -------
@@ -51,7 +70,7 @@ def token_shares(
         ``band_hz``; NaN where a formant of the set is missing or above `max_hz`, or the map has no mass of that sign.
     """
     maps, _ = _densities(profiles, max_hz, part)
-    low, high = formant_bands(formants, _token_ids(profiles), max_hz, min_bandwidth_hz, at=at, prefix=prefix)
+    low, high = formant_bands(formants, _token_ids(profiles), max_hz, bands)
     energies = None if energy is None else _densities(_same_tokens(energy, profiles), max_hz, "positive")[0]
     tables = []
     for name, numbers in FORMANT_SETS.items():
@@ -74,13 +93,9 @@ def formant_shares(
     labels: PerToken,
     clusters: pd.DataFrame | PerToken | None = None,
     part: Part = "positive",
-    min_bandwidth_hz: float = 50.0,
     energy: xr.DataArray | None = None,
-    at: int = 50,
-    prefix: str = "",
-    n_permutations: int = 1000,
-    n_bootstrap: int = 1000,
-    confidence: float = 0.95,
+    bands: FormantBands = FormantBands(),
+    resampling: Resampling = USUAL_RESAMPLING,
     seed: int = 0,
 ) -> pd.DataFrame:
     """Share of maps inside F1 … F4 ± half a bandwidth per class, with area, energy and re-pairing nulls.
@@ -131,15 +146,15 @@ def formant_shares(
         Class and cluster columns of the profiles' tokens, in their order.
     part : {"positive", "absolute", "negative"}
         Which part of the signed profile is shared out.
-    min_bandwidth_hz : float
-        Bands are at least this wide; also used where only the bandwidth is missing.
-    n_permutations : int
-        Sign patterns (and orders of classes) tried; more if so few could not survive Holm's correction, and none, with
-        no p-values, for 0. The number is in ``attrs["settings"]``.
     energy : DataArray, dims (token, frequency), optional
         Energy profile of the same tokens (`energy_profile`), non-negative; its own frequency axis.
-    at, prefix : int, str
-        Which columns: ``f"{prefix}f1_{at}"``, e.g. ``prefix="true_"`` for planted formants.
+    bands : FormantBands
+        Which columns of the table, and the least width.
+    resampling : Resampling
+        Sign patterns (more if so few could not survive Holm's correction; the number is in ``attrs["settings"]``),
+        resamples and confidence.
+    seed : int
+        Of permutations and resamples.
 
     Returns
     -------
@@ -161,7 +176,7 @@ def formant_shares(
         raise PhonoscopeError(f"a class is called {POOLED!r}, the name of the rows that pool the classes: rename it.")
     left_out = LeftOut()
     maps, reasons = _densities(profiles, max_hz, part)
-    low, high = formant_bands(formants, tokens, max_hz, min_bandwidth_hz, at=at, prefix=prefix, left_out=left_out)
+    low, high = formant_bands(formants, tokens, max_hz, bands, left_out=left_out)
     reasons["no label"] = names.isna().to_numpy()
     usable = np.ones(len(tokens), dtype=bool)
     for reason, mask in reasons.items():
@@ -170,9 +185,10 @@ def formant_shares(
     unit = resampling_unit(clusters, len(tokens))
     energies = None if energy is None else _densities(_same_tokens(energy, profiles), max_hz, "positive")[0]
     resolution_hz = map_resolution(profiles)
-    if n_permutations:
+    if resampling.n_permutations:
         # the smallest p of a sampled test is 1/(n + 1): it must survive Holm's correction with room to spare
-        n_permutations = max(n_permutations, math.ceil(5 * 4 * names.nunique() / ALPHA))
+        enough = math.ceil(5 * 4 * names.nunique() / ALPHA)
+        resampling = replace(resampling, n_permutations=max(resampling.n_permutations, enough))
 
     rows: list[dict[str, Any]] = []
     for formant, numbers in FORMANT_SETS.items():
@@ -180,12 +196,12 @@ def formant_shares(
         width = (edges[1] - edges[0]).sum(axis=1)
         kept = usable & np.isfinite(width)
         weights = band_weights(cell_centres(profiles), *edges).sum(axis=1)
-        table = paired_shares(maps, weights, names, kept, unit, n_permutations, n_bootstrap, confidence, seed)
+        table = paired_shares(maps, weights, names, kept, unit, resampling, seed)
         plain: dict[tuple[str, str], dict[str, Any]] = {}
         if energy is not None and energies is not None:
-            heard = kept & np.isfinite(energies).all(axis=1)
+            finite = kept & np.isfinite(energies).all(axis=1)
             energy_weights = band_weights(cell_centres(energy), *edges).sum(axis=1)
-            of_energy = paired_shares(energies, energy_weights, names, heard, unit, 0, 0, confidence, seed)
+            of_energy = paired_shares(energies, energy_weights, names, finite, unit, Resampling(0, 0), seed)
             plain = {(row["label"], row["null"]): row for row in of_energy}
         for row in table:
             chosen = kept & ((names == row["label"]).to_numpy(dtype=bool) | (row["label"] == POOLED))
@@ -208,13 +224,11 @@ def formant_shares(
     result.attrs["settings"] = {
         "max_hz": float(max_hz),
         "part": part,
-        "min_bandwidth_hz": float(min_bandwidth_hz),
-        "columns": f"{prefix}f1_{at}",
+        "min_bandwidth_hz": float(bands.min_bandwidth_hz),
+        "columns": f"{bands.prefix}f1_{bands.at}",
         "unit": unit.level,
         "note": unit.note,
-        "n_permutations": n_permutations,
-        "n_bootstrap": n_bootstrap,
-        "confidence": confidence,
+        **asdict(resampling),
         "seed": seed,
     }
     return result
@@ -224,18 +238,32 @@ def formant_bands(
     formants: pd.DataFrame,
     tokens: np.ndarray,
     max_hz: float,
-    min_bandwidth_hz: float = 50.0,
+    bands: FormantBands = FormantBands(),
     *,
-    at: int = 50,
-    prefix: str = "",
     left_out: LeftOut | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Edges of F1 … F4 ± half a bandwidth of each token: low and high, ndarray (token, 4), Hz, cut at 0 and max_hz.
+    """Edges of F1 … F4 ± half a bandwidth of each token, in Hz.
 
-    NaN where the formant is missing or centred above `max_hz`; both are counted in `left_out`.
+    Parameters
+    ----------
+    formants : DataFrame
+        Formant table with ``token``, or tokens as index.
+    tokens : array (token,)
+        Whose edges are wanted, in their order.
+    max_hz : float
+        Bands are cut at 0 and here; formants centred above are missing.
+    bands : FormantBands
+        Which columns of the table, and the least width.
+    left_out : LeftOut, optional
+        Counts the formants that are missing or centred above `max_hz`.
+
+    Returns
+    -------
+    low, high : array (token, 4)
+        NaN where there is no band.
     """
     table = formants.set_index("token") if "token" in formants else formants
-    wanted = [f"{prefix}f{k}_{at}" for k in range(1, 5)]
+    wanted = [f"{bands.prefix}f{k}_{bands.at}" for k in range(1, 5)]
     if lacking := [column for column in wanted if column not in table]:
         raise PhonoscopeError(
             f"the formant table has no column {', '.join(lacking)}; it has: {', '.join(table.columns)}."
@@ -251,15 +279,15 @@ def formant_bands(
     low, high = np.full((2, len(tokens), 4), np.nan)
     for k, column in enumerate(wanted):
         centre = rows[column].to_numpy(dtype=float, na_value=np.nan)
-        breadth = f"{prefix}b{k + 1}_{at}"
+        breadth = f"{bands.prefix}b{k + 1}_{bands.at}"
         given = rows[breadth].to_numpy(dtype=float, na_value=np.nan) if breadth in rows else np.full(len(rows), np.nan)
         missing, above = np.isnan(centre) & ~unknown, centre > max_hz
         bare = np.isnan(given) & np.isfinite(centre) & ~above
         left_out.add("formant", f"F{k + 1} missing", int(missing.sum()), tokens[missing][:5])
         left_out.add("formant", f"F{k + 1} above {max_hz:g} Hz", int(above.sum()), tokens[above][:5])
-        reason = f"F{k + 1} without bandwidth: {min_bandwidth_hz:g} Hz taken"
+        reason = f"F{k + 1} without bandwidth: {bands.min_bandwidth_hz:g} Hz taken"
         left_out.add("bandwidth", reason, int(bare.sum()), tokens[bare][:5])
-        half = np.fmax(given, min_bandwidth_hz) / 2
+        half = np.fmax(given, bands.min_bandwidth_hz) / 2
         inside = np.where(above, np.nan, centre)
         low[:, k], high[:, k] = np.maximum(inside - half, 0.0), np.minimum(inside + half, max_hz)
     return low, high

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from phonoscope.phonetics.confusions import beside_human
-from phonoscope.report.style import ACCENT, FAINT, INK, MUTED, PAPER, POINTS, RULE, dress, new_figure, plain
+from phonoscope.report.style import ACCENT, FAINT, INK, MUTED, PAPER, POINTS, dress_rows, new_figure
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -46,20 +46,17 @@ def draw_asymmetry(axes: Axes, rows: pd.DataFrame) -> None:
     rows : DataFrame
         From `asymmetry_rows`.
     """
-    for place, row in enumerate(rows.to_dict("records")):
+    for position, row in enumerate(rows.to_dict("records")):
         sure = np.isfinite(row["p_holm"]) and row["p_holm"] < 0.05
-        _dumbbell(axes, place - 0.13, row["percent_a_as_b"], row["percent_b_as_a"], ACCENT, 2.2 if sure else 1.0)
+        _dumbbell(axes, position - 0.13, row["percent_a_as_b"], row["percent_b_as_a"], ACCENT, 2.2 if sure else 1.0)
         if np.isfinite(row["human_a_as_b"]) or np.isfinite(row["human_b_as_a"]):
-            _dumbbell(axes, place + 0.2, row["human_a_as_b"], row["human_b_as_a"], _PEOPLE_COLOUR, 1.0)
+            _dumbbell(axes, position + 0.2, row["human_a_as_b"], row["human_b_as_a"], _PEOPLE_COLOUR, 1.0)
     pairs = [f"{row['label_a']} → {row['label_b']}" for row in rows.to_dict("records")]
-    axes.set_yticks(range(len(pairs)), [plain(pair) for pair in pairs])
+    dress_rows(axes, pairs, x="taken for the other (% of the class)")
     axes.set_ylim(max(len(pairs), 1) - 0.4, -0.6)
     largest = float(np.nanmax(rows.filter(regex="_as_").to_numpy(dtype=float), initial=1.0)) if len(rows) else 1.0
     axes.set_xlim(-0.03 * largest, 1.05 * largest)
-    axes.grid(axis="x", color=RULE, linewidth=0.5)
-    axes.set_axisbelow(True)
-    dress(axes, x="taken for the other (% of the class)")
-    axes.tick_params(axis="y", length=0, labelsize=POINTS + 1)
+    axes.tick_params(axis="y", labelsize=POINTS + 1)
     axes.spines["left"].set_visible(False)
     if rows.empty:
         axes.text(0.5, 0.5, "no confusions", transform=axes.transAxes, ha="center", color=MUTED, fontsize=POINTS)
@@ -74,10 +71,10 @@ def asymmetry_figure(rows: pd.DataFrame) -> Figure:
     return figure
 
 
-def _dumbbell(axes: Axes, place: float, there: float, back: float, colour: str, width: float) -> None:
-    axes.plot([there, back], [place, place], color=colour if width > 1.5 else FAINT, linewidth=width, zorder=1)
-    axes.plot(there, place, "o", color=colour, markersize=5, zorder=3)
-    axes.plot(back, place, "o", color=colour, markerfacecolor=PAPER, markersize=5, zorder=2)
+def _dumbbell(axes: Axes, position: float, there: float, back: float, colour: str, width: float) -> None:
+    axes.plot([there, back], [position, position], color=colour if width > 1.5 else FAINT, linewidth=width, zorder=1)
+    axes.plot(there, position, "o", color=colour, markersize=5, zorder=3)
+    axes.plot(back, position, "o", color=colour, markerfacecolor=PAPER, markersize=5, zorder=2)
 
 
 def _legend(axes: Axes, *, people: bool) -> None:

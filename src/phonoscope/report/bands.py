@@ -44,17 +44,17 @@ def class_formants(formants: pd.DataFrame, classes: Mapping[str, Any], *, at: in
             if f"f{k}_{at}" not in members:
                 continue
             centre = members[f"f{k}_{at}"].to_numpy(dtype=float, na_value=np.nan)
-            found = np.isfinite(centre)
-            if not found.any():
+            measured = np.isfinite(centre)
+            if not measured.any():
                 continue
             bandwidth = MIN_BANDWIDTH_HZ
             if f"b{k}_{at}" in members:
-                given = members[f"b{k}_{at}"].to_numpy(dtype=float, na_value=np.nan)[found]
+                given = members[f"b{k}_{at}"].to_numpy(dtype=float, na_value=np.nan)[measured]
                 bandwidth = float(np.fmax(given, MIN_BANDWIDTH_HZ).mean())
-            mean = float(centre[found].mean())
-            spread = float(centre[found].std(ddof=1)) if found.sum() > 1 else float("nan")
+            mean = float(centre[measured].mean())
+            spread = float(centre[measured].std(ddof=1)) if measured.sum() > 1 else float("nan")
             edges = (max(mean - bandwidth / 2, 0.0), mean + bandwidth / 2)
-            rows.append((name, f"F{k}", int(found.sum()), mean, spread, bandwidth, *edges))
+            rows.append((name, f"F{k}", int(measured.sum()), mean, spread, bandwidth, *edges))
     return pd.DataFrame(rows, columns=_COLUMNS)
 
 
@@ -84,9 +84,9 @@ def mark_formants(axes: Axes, bands: pd.DataFrame, max_hz: float, *, along: str 
             axes.plot(
                 *((middle, reach) if along == "y" else (reach, middle)), color=FORMANT_COLOUR, linewidth=1.1, alpha=0.9
             )
-        place = (0.66, row["mean_hz"]) if along == "y" else (row["mean_hz"], 0.68)
+        at_label = (0.66, row["mean_hz"]) if along == "y" else (row["mean_hz"], 0.68)
         axes.text(
-            *place,
+            *at_label,
             row["formant"],
             fontsize=POINTS - 2,
             color=FORMANT_COLOUR,

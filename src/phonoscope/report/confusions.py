@@ -3,12 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
-from phonoscope.report.style import ACCENT, COUNT_PALETTE, INK, MUTED, PAPER, POINTS, RULE, dress, new_figure, plain
+from phonoscope.report.style import (
+    ACCENT,
+    COUNT_PALETTE,
+    LEGEND,
+    MUTED,
+    POINTS,
+    RULE,
+    draw_estimate,
+    dress,
+    dress_rows,
+    new_figure,
+    plain,
+)
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -16,7 +28,17 @@ if TYPE_CHECKING:
 
 
 def confusion_matrix(confusions: pd.DataFrame, labels: Sequence[str], values: str = "count") -> np.ndarray:
-    """Square matrix of one column of the confusion table: ndarray (true, predicted) in the order of `labels`."""
+    """Square matrix of one column of the confusion table: ndarray (true, predicted) in the order of `labels`.
+
+    Parameters
+    ----------
+    confusions : DataFrame
+        ``true, predicted`` and the column of values, tidy.
+    labels : sequence of str
+        Order of the classes.
+    values : str
+        Which column.
+    """
     pairs = pd.MultiIndex.from_product([labels, labels])
     column = confusions.set_index(["true", "predicted"])[values].reindex(pairs)
     return column.to_numpy(dtype=float).reshape(len(labels), len(labels))
@@ -71,6 +93,15 @@ def confusion_figure(confusions: pd.DataFrame, labels: Sequence[str]) -> Figure:
 def accuracy_rows(accuracy: pd.DataFrame, baselines: pd.DataFrame, labels: Sequence[str]) -> pd.DataFrame:
     """What the accuracy figure shows, top to bottom: the network, the baselines, then the hit rate of every class.
 
+    Parameters
+    ----------
+    accuracy : DataFrame
+        From `accuracy_table`: ``measure, label, estimate, low, high``.
+    baselines : DataFrame
+        ``name, accuracy``.
+    labels : sequence of str
+        Order of the classes.
+
     Returns
     -------
     DataFrame
@@ -93,23 +124,15 @@ def accuracy_rows(accuracy: pd.DataFrame, baselines: pd.DataFrame, labels: Seque
 
 def draw_accuracy(axes: Axes, rows: pd.DataFrame) -> None:
     """Draw dots with intervals in percent: filled for the network and its classes, hollow for the baselines."""
-    for place, row in enumerate(rows.to_dict("records")):
-        hollow = row["kind"] == "baseline"
-        colour = MUTED if hollow else ACCENT
-        if np.isfinite(row["low"]):
-            axes.plot([100 * row["low"], 100 * row["high"]], [place, place], color=colour, linewidth=1.6)
-        face = PAPER if hollow else colour
-        axes.plot(100 * row["estimate"], place, "o", markersize=5.5, color=colour, markerfacecolor=face)
+    for position, row in enumerate(rows.to_dict("records")):
+        filled = row["kind"] != "baseline"
+        estimate, low, high = (100 * row[name] for name in ("estimate", "low", "high"))
+        draw_estimate(axes, position, estimate, (low, high), colour=ACCENT if filled else MUTED, filled=filled)
     kinds = rows["kind"].to_numpy()
-    for place in np.flatnonzero(kinds[1:] != kinds[:-1]):
-        axes.axhline(place + 0.5, color=RULE, linewidth=0.7)
-    axes.set_yticks(range(len(rows)), [plain(what) for what in rows["what"]])
-    axes.set_ylim(len(rows) - 0.5, -0.5)
+    for position in np.flatnonzero(kinds[1:] != kinds[:-1]):
+        axes.axhline(position + 0.5, color=RULE, linewidth=0.7)
     axes.set_xlim(0, 102)
-    axes.grid(axis="x", color=RULE, linewidth=0.5)
-    axes.set_axisbelow(True)
-    dress(axes, x="tokens recognised (%)")
-    axes.tick_params(axis="y", length=0, labelcolor=INK, labelsize=POINTS)
+    dress_rows(axes, rows["what"].tolist(), x="tokens recognised (%)")
 
 
 def accuracy_figure(rows: pd.DataFrame) -> Figure:
@@ -126,25 +149,25 @@ TRAINING_CURVES = {
 
 
 def draw_training(axes: Axes, training: pd.DataFrame, what: str = "loss") -> None:
-    """Draw loss or accuracy against epochs, one thin line a fold; `training` as of `training_figure`."""
+    """Draw loss or accuracy against epochs, one thin line a fold; `training` as of `training_figure`.
+
+    Parameters
+    ----------
+    axes : Axes
+    training : DataFrame
+        See `training_figure`.
+    what : {"loss", "accuracy"}
+    """
     pair, label, scale = TRAINING_CURVES[what]
     folds = training.groupby("fold") if "fold" in training else [(0, training)]
     for position, (_, fold) in enumerate(folds):
         for column, colour, name in zip(pair, (ACCENT, "#ee6677"), ("training", "validation"), strict=True):
             if column in fold and fold[column].notna().any():
-                axes.plot(
-                    fold["epoch"],
-                    scale * fold[column],
-                    "o-",
-                    markersize=2.2,
-                    color=colour,
-                    linewidth=1.1,
-                    alpha=0.85,
-                    label=name if position == 0 else None,
-                )
+                look: dict[str, Any] = {"color": colour, "markersize": 2.2, "linewidth": 1.1, "alpha": 0.85}
+                axes.plot(fold["epoch"], scale * fold[column], "o-", label=None if position else name, **look)
     dress(axes, x="epoch", y=label)
     if axes.get_legend_handles_labels()[0]:
-        axes.legend(frameon=False, fontsize=POINTS - 1, labelcolor=INK)
+        axes.legend(**LEGEND)
 
 
 def training_figure(training: pd.DataFrame) -> Figure:

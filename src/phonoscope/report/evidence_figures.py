@@ -63,7 +63,7 @@ def draw_measure(axes: Axes, rows: pd.DataFrame, methods: Sequence[str], *, line
 
 
 def measure_figure(
-    rows: pd.DataFrame, methods: Sequence[str], *, title: str, units: str, lines: Sequence[float] = ()
+    rows: pd.DataFrame, methods: Sequence[str], *, title: str, units: str, lines: Sequence[float] = (0.0,)
 ) -> Figure:
     """Figure of one measure over methods; parameters as in `draw_measure`."""
     figure = new_figure(3.6, 0.9 + 0.21 * len(methods))

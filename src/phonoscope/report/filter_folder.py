@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -22,7 +23,7 @@ from phonoscope.filters.scaling import Scaling, scaling_effect
 from phonoscope.filters.significance import null_test
 from phonoscope.filters.wigner import contours, coverage, wigner_plane
 from phonoscope.judgement.bootstrap import resampling_unit
-from phonoscope.judgement.resampling import resample
+from phonoscope.judgement.resampling import Resampling, resample
 from phonoscope.phonetics.shares import FORMANT_SETS, POOLED, formant_shares, token_shares
 from phonoscope.report.filters import atlas_figure, crs_figure, strs_figure, strs_surface, wigner_figure
 from phonoscope.report.rotation import check_formats, write_rotation
@@ -30,21 +31,58 @@ from phonoscope.report.rotation import check_formats, write_rotation
 GROUPINGS = ("label", "speaker")
 
 
+@dataclass(frozen=True)
+class FilterSettings:
+    """How `write_filters` measures a first layer and draws it.
+
+    Parameters
+    ----------
+    scaling, n_seeds, seed
+        See `cumulative_response` and `null_responses`.
+    n_bootstrap
+        Bootstrap samples of whole speakers or recordings.
+    by : {"label", "speaker"}
+        Whose curves are drawn: one for each class, or for each speaker. One curve for all where that is not known.
+    max_hz
+        Upper border of the figures, Hz; half the sample rate by default.
+    rotation : sequence of {"gif", "mp4", "html"}
+        Formats of the turning surface of the first waveform, which takes some seconds; empty for none.
+    """
+
+    scaling: Scaling = "rms"
+    n_seeds: int = N_SEEDS
+    n_bootstrap: int = 1000
+    seed: int = 0
+    by: str = "label"
+    max_hz: float | None = None
+    rotation: Sequence[str] = ("gif",)
+
+    def __post_init__(self) -> None:
+        check_formats(self.rotation)
+        if self.by not in GROUPINGS:
+            raise PhonoscopeError(f"curves by {self.by!r} are not known; choose one of {', '.join(GROUPINGS)}")
+
+
+class _Responses(NamedTuple):
+    """Cumulative responses of the waveforms that can be used: of the layer, of random weights, of no layer."""
+
+    tokens: pd.DataFrame
+    waveforms: list[np.ndarray]
+    learned: xr.DataArray
+    nulls: xr.DataArray
+    plain: xr.DataArray
+    initial: xr.DataArray | None
+
+
 def write_filters(
     bank: FilterBank,
     waveforms: Sequence[np.ndarray],
-    out: str | Path,
-    *,
     tokens: pd.DataFrame,
-    scaling: Scaling = "rms",
-    n_seeds: int = N_SEEDS,
-    n_bootstrap: int = 1000,
-    seed: int = 0,
-    max_hz: float | None = None,
-    by: str = "label",
+    out: str | Path,
+    settings: FilterSettings = FilterSettings(),
+    *,
     initial: FilterBank | None = None,
     formants: pd.DataFrame | None = None,
-    rotation: Sequence[str] = ("gif",),
     strict: bool = False,
     progress: Callable[[int, int], object] | None = None,
 ) -> dict[str, Any]:
@@ -55,24 +93,21 @@ def write_filters(
     bank : FilterBank
     waveforms : sequence of ndarray (sample,)
         At the rate of the bank.
-    out : path
-        Folder; gets ``atlas, contours, spacing, crs, null_test, peaks, scaling`` (CSV), with formants also
-        ``formant_shares``, figures (PNG), the turning surface and ``summary.json``.
     tokens : DataFrame, one row a waveform
         ``token`` and, if known, ``label`` (class), ``speaker``, ``recording``: whole speakers or recordings are
         resampled.
-    scaling, n_seeds, seed
-        See `cumulative_response` and `null_responses`.
-    by : {"label", "speaker"}
-        Whose curves are drawn: one for each class, or for each speaker. One curve for all where that is not known.
+    out : path
+        Folder; gets ``atlas, contours, spacing, crs, null_test, peaks, scaling`` (CSV), with formants also
+        ``formant_shares``, figures (PNG), the turning surface and ``summary.json``.
+    settings : FilterSettings
     initial : FilterBank, optional
         The same layer before its training (`phonoscope.filters.initial_bank`).
     formants : DataFrame, optional
         Formant table of the tokens (those without formants take no part), for the share of the response in them.
-    rotation : sequence of {"gif", "mp4", "html"}
-        Formats of the turning surface of the first waveform, which takes some seconds; empty for none.
+    strict : bool
+        Stop at the first waveform that cannot be used.
     progress : callable, optional
-        Told the numbers of random layers done and in all.
+        Called with the numbers of random layers done and in all.
 
     Returns
     -------
@@ -82,63 +117,36 @@ def write_filters(
     Raises
     ------
     PhonoscopeError
-        If a choice is not known, speakers are asked for and not known, or no waveform can be used.
+        If speakers are asked for and not known, or no waveform can be used.
     """
-    out = Path(out)
-    check_formats(rotation)
-    if by not in GROUPINGS:
-        raise PhonoscopeError(f"curves by {by!r} are not known; choose one of {', '.join(GROUPINGS)}")
+    out, by = Path(out), settings.by
     known = by in tokens and bool(tokens[by].notna().any())
     if by == "speaker" and not known:
         raise PhonoscopeError("nobody's speaker is known: give a token table with a column speaker")
-    names = tokens["token"].tolist()
-    learned = cumulative_response(bank, waveforms, bank.sample_rate, scaling=scaling, tokens=names, strict=strict)
-    kept = tokens["token"].isin(learned["token"].values).to_numpy()
-    waves = [wave for wave, good in zip(waveforms, kept, strict=True) if good]
-    tokens = tokens[kept].reset_index(drop=True)
-    options: dict[str, Any] = {"scaling": scaling, "tokens": tokens["token"].tolist(), "n_fft": learned.attrs["n_fft"]}
-    nulls = null_responses(bank, waves, n_seeds=n_seeds, seed=seed, progress=progress, **options)
-    plain = cumulative_response(spectrum_bank(bank.sample_rate), waves, bank.sample_rate, **options)
-    labels = tokens[by].tolist() if known else None
-    unit = resampling_unit(tokens[[c for c in ("speaker", "recording") if c in tokens]], len(tokens))
-    drawn = resample(unit, n_bootstrap, seed)
-    before = None if initial is None else cumulative_response(initial, waves, bank.sample_rate, **options)
-    table = learned_minus_null(learned, nulls, plain, initial=before, labels=labels, resampled=drawn)
-    tables = {
-        "crs": table,
-        "null_test": null_test(learned, nulls, labels=labels),
-        "peaks": spectral_peaks(learned, resampled=drawn, nulls=nulls),
-        "atlas": filter_atlas(bank),
-        "contours": contours(bank),
-        "scaling": scaling_effect(waves, bank.sample_rate, tokens=tokens["token"].tolist()),
-    }
+    responses = _responses(bank, waveforms, tokens, settings, initial, strict, progress)
+    labels = responses.tokens[by].tolist() if known else None
+    units = responses.tokens[[column for column in ("speaker", "recording") if column in tokens]]
+    unit = resampling_unit(units, len(units))
+    drawn = resample(unit, settings.n_bootstrap, settings.seed)
+    tables, distances = _tables(bank, responses, labels, drawn)
     if formants is not None:
-        tables["formant_shares"] = response_formant_shares(learned, nulls, plain, formants, tokens, seed=seed)
-    tables["spacing"], distances = spacing(tables["atlas"])
-    strs = response_spectrum(bank, waves[0], bank.sample_rate, scaling=scaling)
-    shown = Path(tokens["token"][0]).name
-    figures = {
-        "strs": strs_figure(strs, waves[0], max_hz=max_hz, title=shown),
-        "surface": strs_surface(strs, max_hz=max_hz, title=shown),
-        "crs": crs_figure(table, max_hz=max_hz),
-        "atlas": atlas_figure(bank, max_hz=max_hz),
-        "wigner": wigner_figure(bank, max_hz=max_hz),
-    }
+        tables["formant_shares"] = response_formant_shares(
+            responses.learned, responses.nulls, responses.plain, formants, responses.tokens, seed=settings.seed
+        )
     files = [
-        write_with(out / f"{name}.csv", lambda at, t=one: t.to_csv(at, index=False)) for name, one in tables.items()
+        write_with(out / f"{name}.csv", lambda at, t=table: t.to_csv(at, index=False)) for name, table in tables.items()
     ]
-    for name, figure in figures.items():
-        files.append(write_with(out / f"{name}.png", lambda at, f=figure: f.savefig(at, dpi=150, facecolor="white")))
-    files += [write_rotation(strs, out / f"rotation.{kind}", max_hz=max_hz, title=shown) for kind in rotation]
+    files += _drawn(bank, responses, tables["crs"], out, settings)
+    attrs = responses.learned.attrs
     summary = {
-        "tokens": len(tokens),
+        "tokens": len(responses.tokens),
         "unit": unit.level,
         "n_units": unit.n_units,
         "note": unit.note,
-        "layer": learned.attrs["layer"],
+        "layer": attrs["layer"],
         "n_filters": bank.n_filters,
-        "resolution_hz": learned.attrs["resolution_hz"],
-        "scaling": scaling,
+        "resolution_hz": attrs["resolution_hz"],
+        "scaling": settings.scaling,
         "by": by if known else None,
         "null_test": tables["null_test"].to_dict("records"),
         "peaks": tables["peaks"].head(5).to_dict("records"),
@@ -146,11 +154,77 @@ def write_filters(
         "characters": tables["atlas"]["character"].value_counts().to_dict(),
         "coverage": coverage(wigner_plane(bank)),
         "share_below_20_hz": tables["scaling"][["before", "after"]].median().to_dict(),
-        "left_out": learned.attrs["left_out"],
+        "left_out": attrs["left_out"],
         "files": [path.as_posix() for path in files],
     }
     write_json(out / "summary.json", summary)
     return summary
+
+
+def _responses(
+    bank: FilterBank,
+    waveforms: Sequence[np.ndarray],
+    tokens: pd.DataFrame,
+    settings: FilterSettings,
+    initial: FilterBank | None,
+    strict: bool,
+    progress: Callable[[int, int], object] | None,
+) -> _Responses:
+    rate, options = bank.sample_rate, dict[str, Any](scaling=settings.scaling)
+    learned = cumulative_response(bank, waveforms, rate, tokens=tokens["token"].tolist(), strict=strict, **options)
+    usable = tokens["token"].isin(learned["token"].values).to_numpy()
+    waves = [wave for wave, good in zip(waveforms, usable, strict=True) if good]
+    tokens = tokens[usable].reset_index(drop=True)
+    options |= {"tokens": tokens["token"].tolist(), "n_fft": learned.attrs["n_fft"]}
+    return _Responses(
+        tokens,
+        waves,
+        learned,
+        null_responses(bank, waves, n_seeds=settings.n_seeds, seed=settings.seed, progress=progress, **options),
+        cumulative_response(spectrum_bank(rate), waves, rate, **options),
+        None if initial is None else cumulative_response(initial, waves, rate, **options),
+    )
+
+
+def _tables(
+    bank: FilterBank, responses: _Responses, labels: list[Any] | None, drawn: Resampling
+) -> tuple[dict[str, pd.DataFrame], pd.DataFrame]:
+    """Tables by name, and how far the filters' spacing is from that of each scale."""
+    learned, nulls, names = responses.learned, responses.nulls, responses.tokens["token"].tolist()
+    atlas = filter_atlas(bank)
+    spaced, distances = spacing(atlas)
+    return {
+        "crs": learned_minus_null(
+            learned, nulls, responses.plain, initial=responses.initial, labels=labels, resampled=drawn
+        ),
+        "null_test": null_test(learned, nulls, labels=labels),
+        "peaks": spectral_peaks(learned, resampled=drawn, nulls=nulls),
+        "atlas": atlas,
+        "contours": contours(bank),
+        "scaling": scaling_effect(responses.waveforms, bank.sample_rate, tokens=names),
+        "spacing": spaced,
+    }, distances
+
+
+def _drawn(
+    bank: FilterBank, responses: _Responses, curves: pd.DataFrame, out: Path, settings: FilterSettings
+) -> list[Path]:
+    """Write the figures, and the turning surface of the first waveform."""
+    wave, title, top = responses.waveforms[0], Path(responses.tokens["token"][0]).name, settings.max_hz
+    strs = response_spectrum(bank, wave, bank.sample_rate, scaling=settings.scaling)
+    figures = {
+        "strs": strs_figure(strs, wave, max_hz=top, title=title),
+        "surface": strs_surface(strs, max_hz=top, title=title),
+        "crs": crs_figure(curves, max_hz=top),
+        "atlas": atlas_figure(bank, max_hz=top),
+        "wigner": wigner_figure(bank, max_hz=top),
+    }
+    files = [
+        write_with(out / f"{name}.png", lambda at, f=figure: f.savefig(at, dpi=150, facecolor="white"))
+        for name, figure in figures.items()
+    ]
+    turning = [write_rotation(strs, out / f"rotation.{kind}", max_hz=top, title=title) for kind in settings.rotation]
+    return files + turning
 
 
 def response_formant_shares(
@@ -198,8 +272,8 @@ def response_formant_shares(
     )
     random = []
     for number in range(nulls.sizes["seed"]):
-        own = nulls.isel(seed=number, token=chosen).assign_attrs(responses.attrs)
-        shares = token_shares(own, formants, max_hz=max_hz).assign(label=labels * len(FORMANT_SETS))
+        null = nulls.isel(seed=number, token=chosen).assign_attrs(responses.attrs)
+        shares = token_shares(null, formants, max_hz=max_hz).assign(label=labels * len(FORMANT_SETS))
         random.append(pd.concat([shares, shares.assign(label=POOLED)]).groupby(["label", "formant"])["share"].mean())
     grouped = pd.concat(random).groupby(level=[0, 1])
     law = pd.DataFrame(

@@ -31,22 +31,14 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-RANGE_DB = 60.0
+RANGE_DB, ATLAS_RANGE_DB = 60.0, 40.0
 SURFACE_PALETTE = "viridis"
 SURFACE_CELLS = 110  # a surface of more cells along an axis takes long to draw and shows no more
 _SCALE_LINES = {"linear": (0, (1, 1.5)), "mel": (0, (4, 2)), "erb": "solid"}
 _CONTOUR_COLOURS = "plasma"  # rises in lightness, unlike a rainbow
 
 
-def strs_figure(
-    strs: xr.DataArray,
-    waveform: np.ndarray,
-    *,
-    max_hz: float | None = None,
-    decibel: bool = True,
-    range_db: float = RANGE_DB,
-    title: str = "",
-) -> Figure:
+def strs_figure(strs: xr.DataArray, waveform: np.ndarray, *, max_hz: float | None = None, title: str = "") -> Figure:
     """Waveform, its short-time response spectrum below on the same time axis, its mean over time (CRS) beside.
 
     Parameters
@@ -57,8 +49,7 @@ def strs_figure(
         The sound it was made from.
     max_hz : float, optional
         Upper border of the picture.
-    decibel : bool
-        Level, `range_db` deep; else amplitude as it is.
+    title : str
     """
     rate = strs.attrs["sample_rate"]
     figure = new_figure(6.0, 3.6)
@@ -68,7 +59,7 @@ def strs_figure(
     time = np.arange(len(waveform)) / rate
     above.plot(time, waveform, color=INK, linewidth=0.4, rasterized=True)
     dress(above, title=title, y="Amplitude")
-    mesh, label = draw_strs(picture, strs, max_hz=max_hz, decibel=decibel, range_db=range_db)
+    mesh, label = draw_strs(picture, strs, max_hz=max_hz)
     picture.set_xlim(0, max(time[-1], float(strs["time"][-1])))
     limit = picture.get_ylim()[1]
     curve = strs.mean("time").sel(frequency=slice(0, limit))
@@ -78,41 +69,32 @@ def strs_figure(
     side.tick_params(labelleft=False)
     dress(side, x="CRS")
     bar = figure.colorbar(mesh, ax=side, fraction=0.4, pad=0.08)
-    bar.set_label(label, fontsize=POINTS, color=INK)
-    bar.ax.tick_params(labelsize=POINTS - 1, colors=MUTED, labelcolor=INK)
-    bar.outline.set_visible(False)
+    _dress_bar(bar, label)
     return figure
 
 
-def draw_strs(
-    axes: Axes, strs: xr.DataArray, *, max_hz: float | None = None, decibel: bool = True, range_db: float = RANGE_DB
-) -> tuple[Any, str]:
-    """Draw a short-time response spectrum as a heat map; returns what a colour bar needs: the mesh and its label."""
-    limit = float(strs["frequency"][-1]) if max_hz is None else max_hz
-    values, label = _drawn(strs, decibel, range_db)
+def draw_strs(axes: Axes, strs: xr.DataArray, *, max_hz: float | None = None) -> tuple[Any, str]:
+    """Draw a short-time response spectrum as a heat map in dB; parameters as of `strs_figure`.
+
+    Returns what a colour bar needs: the mesh and its label.
+    """
+    limit, values = _borders(strs, max_hz)[0], to_decibel(strs, range_db=RANGE_DB)
     shown = values.sel(frequency=slice(0, limit))
     mesh = axes.pcolormesh(
         shown["time"].values,
         shown["frequency"].values,
         shown.transpose("frequency", "time").values,
         cmap=DISPLAY_PALETTE,
-        vmin=-range_db if decibel else 0.0,
+        vmin=-RANGE_DB,
         shading="nearest",
         rasterized=True,
     )
     axes.set_ylim(0, limit)
     dress(axes, x="Time (s)", y="Frequency (Hz)")
-    return mesh, label
+    return mesh, "dB re the largest value"
 
 
-def strs_surface(
-    strs: xr.DataArray,
-    *,
-    max_hz: float | None = None,
-    decibel: bool = False,
-    range_db: float = RANGE_DB,
-    title: str = "",
-) -> Figure:
+def strs_surface(strs: xr.DataArray, *, max_hz: float | None = None, title: str = "") -> Figure:
     """Short-time response spectrum as a surface over time and frequency, as the paper's Fig. 1.
 
     Cells are averaged in blocks, so that at most 110 stand along an axis. Parameters as of `strs_figure`.
@@ -120,22 +102,13 @@ def strs_surface(
     figure = new_figure(5.2, 4.2)
     figure.set_layout_engine("none")  # a turning surface must not be laid out anew for every frame
     axes = figure.add_axes((0.0, 0.05, 0.95, 0.87), projection="3d")
-    draw_surface(axes, strs, max_hz=max_hz, decibel=decibel, range_db=range_db, title=title)
+    draw_surface(axes, strs, max_hz=max_hz, title=title)
     return figure
 
 
-def draw_surface(
-    axes: Axes,
-    strs: xr.DataArray,
-    *,
-    max_hz: float | None = None,
-    decibel: bool = False,
-    range_db: float = RANGE_DB,
-    title: str = "",
-) -> None:
-    """Draw the surface of `strs_surface` on axes with the projection ``3d``."""
-    limit = float(strs["frequency"][-1]) if max_hz is None else max_hz
-    values, label = _drawn(strs.sel(frequency=slice(0, limit)), decibel, range_db)
+def draw_surface(axes: Axes, strs: xr.DataArray, *, max_hz: float | None = None, title: str = "") -> None:
+    """Draw the surface of `strs_surface` on axes with the projection ``3d``; parameters as of `strs_figure`."""
+    values = _borders(strs, max_hz)[1]
     blocks = {dim: max(1, -(-values.sizes[dim] // SURFACE_CELLS)) for dim in ("frequency", "time")}
     coarse = values.coarsen(blocks, boundary="trim").mean()
     time, frequency = np.meshgrid(coarse["time"].values, coarse["frequency"].values / 1000)
@@ -145,7 +118,7 @@ def draw_surface(
     )
     axes.set_xlabel("Time (s)", fontsize=POINTS, color=INK)
     axes.set_ylabel("Frequency (kHz)", fontsize=POINTS, color=INK)
-    axes.set_zlabel(label, fontsize=POINTS, color=INK)  # ty: ignore[missing-attribute]
+    axes.set_zlabel("STRS (amplitude × gain²)", fontsize=POINTS, color=INK)  # ty: ignore[missing-attribute]
     axes.tick_params(labelsize=POINTS - 1, colors=MUTED, labelcolor=INK)
     axes.set_title(title, fontsize=POINTS + 1, color=INK)
     axes.view_init(elev=32, azim=-60)  # ty: ignore[missing-attribute]
@@ -196,7 +169,7 @@ def crs_figure(table: pd.DataFrame, *, max_hz: float | None = None, columns: int
     return figure
 
 
-def atlas_figure(bank: FilterBank, *, range_db: float = 40.0, max_hz: float | None = None) -> Figure:
+def atlas_figure(bank: FilterBank, *, max_hz: float | None = None) -> Figure:
     """Impulse and frequency responses of all filters, ordered by centre, and their peaks beside mel and ERB spacing."""
     atlas = filter_atlas(bank)
     limit = bank.sample_rate / 2 if max_hz is None else max_hz
@@ -218,11 +191,11 @@ def atlas_figure(bank: FilterBank, *, range_db: float = 40.0, max_hz: float | No
     )  # fmt: skip
     dress(left, title="impulse response", x="Time from the frame's middle (ms)", y="Filter, by centre frequency")
     middle.imshow(
-        level, cmap=DISPLAY_PALETTE, vmin=-range_db, vmax=0, aspect="auto", origin="lower",
+        level, cmap=DISPLAY_PALETTE, vmin=-ATLAS_RANGE_DB, vmax=0, aspect="auto", origin="lower",
         extent=(0, bank.sample_rate / 2, 0, count), interpolation="nearest",
     )  # fmt: skip
     middle.set_xlim(0, limit)
-    dress(middle, title=f"frequency response ({range_db:g} dB)", x="Frequency (Hz)")
+    dress(middle, title=f"frequency response ({ATLAS_RANGE_DB:g} dB)", x="Frequency (Hz)")
     places, distances = spacing(atlas)
     right.plot(places["hz"], places["rank"], ".", color=ACCENT, markersize=4, label="peaks")
     for scale, line in _SCALE_LINES.items():
@@ -235,47 +208,38 @@ def atlas_figure(bank: FilterBank, *, range_db: float = 40.0, max_hz: float | No
     return figure
 
 
-def wigner_figure(
-    bank: FilterBank,
-    *,
-    level: float = LEVEL,
-    max_hz: float | None = None,
-    lag_seconds: float | None = None,
-    smooth_seconds: float | None = None,
-    title: str = "",
-) -> Figure:
-    """Wigner–Ville contours of all filters in a figure of their own; parameters as of `draw_wigner`."""
+def wigner_figure(bank: FilterBank, *, max_hz: float | None = None) -> Figure:
+    """Wigner–Ville contours of all filters in a figure of their own; see `draw_wigner`."""
     figure = new_figure(4.6, 3.6)
     axes = figure.subplots()
-    mesh = draw_wigner(
-        axes, bank, level=level, max_hz=max_hz, lag_seconds=lag_seconds, smooth_seconds=smooth_seconds, title=title
-    )
-    bar = figure.colorbar(mesh, ax=axes)
-    bar.set_label("total energy (share of its maximum)", fontsize=POINTS, color=INK)
-    bar.ax.tick_params(labelsize=POINTS - 1, colors=MUTED, labelcolor=INK)
-    bar.outline.set_visible(False)
+    bar = figure.colorbar(draw_wigner(axes, bank, max_hz=max_hz), ax=axes)
+    _dress_bar(bar, "total energy (share of its maximum)")
     return figure
 
 
-def draw_wigner(
-    axes: Axes,
-    bank: FilterBank,
-    *,
-    level: float = LEVEL,
-    max_hz: float | None = None,
-    lag_seconds: float | None = None,
-    smooth_seconds: float | None = None,
-    title: str = "",
-) -> Any:
+def _dress_bar(bar: Any, label: str) -> None:
+    bar.set_label(label, fontsize=POINTS, color=INK)
+    bar.ax.tick_params(labelsize=POINTS - 1, colors=MUTED, labelcolor=INK)
+    bar.outline.set_visible(False)
+
+
+def draw_wigner(axes: Axes, bank: FilterBank, *, max_hz: float | None = None) -> Any:
     """Draw Wigner–Ville contours of all filters in one plane over their total energy in grey, as the paper's Fig. 4.
 
-    Colours go from the lowest centre frequency to the highest; parameters as of `phonoscope.filters.wigner.contours`.
-    Returns the mesh of the energy, for a colour bar.
+    Contours stand at 0.7 of each filter's maximum; colours go from the lowest centre frequency to the highest. Returns
+    the mesh of the energy, for a colour bar.
+
+    Parameters
+    ----------
+    axes : Axes
+    bank : FilterBank
+    max_hz : float, optional
+        Upper border, Hz; half the sample rate by default.
     """
     import matplotlib
 
     rows = bank.dictionary.T
-    planes = wigner_ville(rows, bank.sample_rate, lag_seconds=lag_seconds, smooth_seconds=smooth_seconds)
+    planes = wigner_ville(rows, bank.sample_rate)
     limit = bank.sample_rate / 2 if max_hz is None else max_hz
     time, frequency = planes["time"].values * 1000, planes["frequency"].values
     total = np.maximum(planes.values.sum(axis=0, dtype=np.float64), 0)
@@ -288,18 +252,18 @@ def draw_wigner(
     for colour, number in zip(colours, order, strict=True):
         plane = planes.values[number]
         if plane.max() > 0:
-            axes.contour(time, frequency, plane, levels=[level * plane.max()], colors=[colour], linewidths=0.8)
+            axes.contour(time, frequency, plane, levels=[LEVEL * plane.max()], colors=[colour], linewidths=0.8)
     axes.set_ylim(0, limit)
-    dress(axes, title=title, x="Time from the frame's middle (ms)", y="Frequency (Hz)")
+    dress(axes, x="Time from the frame's middle (ms)", y="Frequency (Hz)")
     return mesh
 
 
-def _drawn(strs: xr.DataArray, decibel: bool, range_db: float) -> tuple[xr.DataArray, str]:
+def _borders(strs: xr.DataArray, max_hz: float | None) -> tuple[float, xr.DataArray]:
+    """Upper border of a picture, Hz, and what of a response spectrum lies below it."""
     if set(strs.dims) != {"frequency", "time"}:
         raise PhonoscopeError(f"expected one response spectrum (frequency, time), found dims {tuple(strs.dims)}")
-    if decibel:
-        return to_decibel(strs, range_db=range_db), "dB re the largest value"
-    return strs, "STRS (amplitude × gain²)"
+    limit = float(strs["frequency"][-1]) if max_hz is None else max_hz
+    return limit, strs.sel(frequency=slice(0, limit))
 
 
 def draw_crs(axes: Axes, rows: pd.DataFrame, colour: str) -> None:

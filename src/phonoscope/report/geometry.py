@@ -59,20 +59,28 @@ def layer_figure(table: pd.DataFrame) -> Figure:
 
 
 def draw_layers(axes: Axes, table: pd.DataFrame, measure: str = "mu") -> None:
-    """Draw one measure (``mu``, ``mu_avg`` or ``B``) of every layer in network order; `table` as of `layer_figure`."""
+    """Draw one measure of every layer in network order.
+
+    Parameters
+    ----------
+    axes : Axes
+    table : DataFrame
+        As of `layer_figure`.
+    measure : {"mu", "mu_avg", "B"}
+    """
     groups = list(table.groupby("checkpoint", sort=False)) if "checkpoint" in table else [("", table)]
     layers = list(dict.fromkeys(table["layer"]))
-    place = {layer: i for i, layer in enumerate(layers)}
+    position = {layer: i for i, layer in enumerate(layers)}
     dress(axes, y=dict(_PANELS)[measure])
     if f"{measure}_null" in table:
-        _draw_null(axes, groups[0][1], measure, place)
+        _draw_null(axes, groups[0][1], measure, position)
     for number, (name, rows) in enumerate(groups):
-        _draw_line(axes, rows, measure, place, class_colour(number), str(name))
+        _draw_line(axes, rows, measure, position, class_colour(number), str(name))
     axes.set_xticks(range(len(layers)), layers, rotation=90, fontsize=POINTS - 1)
 
 
-def _draw_null(axes: Axes, rows: pd.DataFrame, measure: str, place: dict[str, int]) -> None:
-    x = np.array([place[layer] for layer in rows["layer"]])
+def _draw_null(axes: Axes, rows: pd.DataFrame, measure: str, position: dict[str, int]) -> None:
+    x = np.array([position[layer] for layer in rows["layer"]])
     mean, sd = rows[f"{measure}_null"].to_numpy(float), rows[f"{measure}_null_sd"].to_numpy(float)
     if len(x) == 1:  # a band of one point has no width
         axes.errorbar(x, mean, _BAND_SD * sd, color=FAINT, fmt="_", capsize=4, label="random weights")
@@ -82,8 +90,8 @@ def _draw_null(axes: Axes, rows: pd.DataFrame, measure: str, place: dict[str, in
     )
 
 
-def _draw_line(axes: Axes, rows: pd.DataFrame, measure: str, place: dict[str, int], colour: str, name: str) -> None:
-    x = np.array([place[layer] for layer in rows["layer"]])
+def _draw_line(axes: Axes, rows: pd.DataFrame, measure: str, position: dict[str, int], colour: str, name: str) -> None:
+    x = np.array([position[layer] for layer in rows["layer"]])
     values = rows[measure].to_numpy(float)
     axes.plot(x, values, color=colour, linewidth=1.0, marker=".", markersize=4, label=name or "the network")
     circled = rows["residual"].fillna(False).to_numpy(bool)

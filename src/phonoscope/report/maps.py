@@ -20,6 +20,8 @@ from phonoscope.report.style import (
     POINTS,
     SIGNED_PALETTE,
     dress,
+    dress_bar,
+    frame,
     new_figure,
 )
 
@@ -80,13 +82,16 @@ def cell_limits(values: xr.DataArray, max_hz: float, last_time: float = 1.0) -> 
     """Edges of the cells of an array, half-way between their centres: frequency (Hz) and time.
 
     The outermost cells reach to the borders of what the network was given, 0 to `max_hz` and 0 to `last_time`.
+
+    Parameters
+    ----------
+    values : DataArray, dims (frequency, time)
+    max_hz, last_time : float
+        Upper borders of the network's input: Hz, and share of the token or s.
     """
     from phonoscope.axes import cell_edges
 
-    return (
-        cell_edges(values["frequency"].values, 0.0, max_hz),
-        cell_edges(values["time"].values, 0.0, last_time),
-    )
+    return (cell_edges(values["frequency"].values, 0.0, max_hz), cell_edges(values["time"].values, 0.0, last_time))
 
 
 def draw_map(axes: Axes, values: xr.DataArray, *, max_hz: float, limit: float, last_time: float = 1.0) -> None:
@@ -100,17 +105,14 @@ def draw_map(axes: Axes, values: xr.DataArray, *, max_hz: float, limit: float, l
     limit : float
         Value of the palette's ends.
     """
+    _draw_cells(axes, values, max_hz, last_time, cmap=SIGNED_PALETTE, vmin=-limit, vmax=limit)
+
+
+def _draw_cells(axes: Axes, values: xr.DataArray, max_hz: float, last_time: float, **options: Any) -> None:
+    """Draw an array (frequency, time) cell by cell, up to the borders of what the network was given."""
     frequency_edges, time_edges = cell_limits(values, max_hz, last_time)
-    axes.pcolormesh(
-        time_edges,
-        frequency_edges,
-        values.transpose("frequency", "time").values,
-        cmap=SIGNED_PALETTE,
-        vmin=-limit,
-        vmax=limit,
-        shading="flat",
-        rasterized=True,
-    )
+    cells = values.transpose("frequency", "time").values
+    axes.pcolormesh(time_edges, frequency_edges, cells, shading="flat", rasterized=True, **options)
     axes.set_xlim(0, last_time)
     axes.set_ylim(0, max_hz)
 
@@ -121,16 +123,13 @@ def draw_contours(axes: Axes, spectrogram: xr.DataArray) -> None:
     values = level.values - level.values.max()
     lines = [db for db in CONTOURS_BELOW_PEAK_DB if values.min() < db]
     if lines and min(values.shape) > 1:
-        axes.contour(
-            level["time"].values,
-            level["frequency"].values,
-            values,
-            levels=lines,
-            colors=OVER_MAPS,
-            linewidths=[0.5, 0.9][-len(lines) :],
-            linestyles="solid",
-            alpha=0.75,
-        )
+        look: dict[str, Any] = {
+            "colors": OVER_MAPS,
+            "linewidths": [0.5, 0.9][-len(lines) :],
+            "linestyles": "solid",
+            "alpha": 0.75,
+        }
+        axes.contour(level["time"].values, level["frequency"].values, values, levels=lines, **look)
 
 
 def class_map_figure(
@@ -162,17 +161,7 @@ def class_map_figure(
     """
     figure = new_figure(3.9, 2.75)
     left, strip, right = figure.subplots(1, 3, width_ratios=[5, 1.35, 5])
-    frequency_edges, time_edges = cell_limits(spectrogram, max_hz, last_time)
-    left.pcolormesh(
-        time_edges,
-        frequency_edges,
-        spectrogram.transpose("frequency", "time").values,
-        cmap=INPUT_PALETTE,
-        shading="flat",
-        rasterized=True,
-    )
-    left.set_xlim(0, last_time)
-    left.set_ylim(0, max_hz)
+    _draw_cells(left, spectrogram, max_hz, last_time, cmap=INPUT_PALETTE)
     dress(left, title=title, y="Frequency (Hz)")
     mark_formants(strip, bands, max_hz)
     draw_map(right, mean_map, max_hz=max_hz, limit=limit, last_time=last_time)
@@ -184,9 +173,7 @@ def class_map_figure(
     right.tick_params(labelleft=False)
     for axes, colour in ((left, ACCENT), (right, MUTED)):
         axes.set_xticks([0, last_time / 2, last_time])
-        for spine in axes.spines.values():
-            spine.set_visible(True)
-            spine.set_color(colour)
+        frame(axes, colour)
     right.title.set_fontsize(POINTS)
     figure.supxlabel(time_label, fontsize=POINTS, color=INK)
     return figure
@@ -245,7 +232,5 @@ def colour_bar_figure(limit: float, unit: str) -> Figure:
     axes = figure.subplots()
     mappable = matplotlib.cm.ScalarMappable(Normalize(-limit, limit), matplotlib.colormaps[SIGNED_PALETTE])
     bar = figure.colorbar(mappable, cax=axes, orientation="horizontal")
-    bar.set_label(f"against the class  ◂  {unit} per cell  ▸  for the class", fontsize=POINTS, color=INK)
-    bar.ax.tick_params(colors=MUTED, labelcolor=INK, labelsize=POINTS - 1, width=0.7, length=3)
-    bar.outline.set_visible(False)
+    dress_bar(bar, f"against the class  ◂  {unit} per cell  ▸  for the class")
     return figure

@@ -105,15 +105,17 @@ def _maps(maps: xr.DataArray, top: float) -> Figure:
     from phonoscope.report.style import dress, new_figure
 
     each = [maps] if "token" not in maps.dims else [maps[i] for i in range(min(MOST_SHOWN, maps.sizes["token"]))]
-    limit = float(max(np.abs(one.values).max() for one in each)) or 1.0
+    limit = float(max(np.abs(token_map.values).max() for token_map in each)) or 1.0
     figure = new_figure(0.6 + 1.6 * len(each), 2.2)
     stretched = float(maps["time"].values.max()) <= 1.0 and maps.attrs.get("time_seconds") is None
     last = 1.0 if stretched else float(maps.attrs.get("time_seconds") or maps["time"].values.max())
-    for position, (axes, one) in enumerate(zip(figure.subplots(1, len(each), squeeze=False)[0], each, strict=True)):
-        draw_map(axes, one, max_hz=top, limit=limit, last_time=last)
+    for position, (axes, token_map) in enumerate(
+        zip(figure.subplots(1, len(each), squeeze=False)[0], each, strict=True)
+    ):
+        draw_map(axes, token_map, max_hz=top, limit=limit, last_time=last)
         dress(
             axes,
-            title=str(one["target"].values) if "target" in one.coords else "",
+            title=str(token_map["target"].values) if "target" in token_map.coords else "",
             x=("Share of the token" if stretched else "Time (s)") if position == 0 else "",
             y="Frequency (Hz)" if position == 0 else "",
         )

@@ -9,7 +9,7 @@ import xarray as xr
 
 from phonoscope.axes import cell_edges
 from phonoscope.errors import PhonoscopeError
-from phonoscope.report.style import DISPLAY_PALETTE, INK, MUTED, POINTS, dress
+from phonoscope.report.style import DISPLAY_PALETTE, INK, MUTED, POINTS, dress, dress_bar
 from phonoscope.scales import bark_to_hz, hz_to_bark
 
 if TYPE_CHECKING:
@@ -89,10 +89,12 @@ def draw_overlay(
             time_edges, frequency_edges, opaque, shading="flat", rasterized=True, edgecolors="none", antialiased=False
         )
     elif min(shown.shape) > 1:
-        for hue, one in ((HUE, shown), (NEGATIVE_HUE, -shown)):
-            levels = [s * largest for s in CONTOUR_SHARES if s * largest < one.max()]
+        for hue, part in ((HUE, shown), (NEGATIVE_HUE, -shown)):
+            levels = [s * largest for s in CONTOUR_SHARES if s * largest < part.max()]
             if levels:
-                axes.contour(time, frequency, one, levels=levels, colors=hue, linewidths=[0.7, 1.1, 1.5][: len(levels)])
+                axes.contour(
+                    time, frequency, part, levels=levels, colors=hue, linewidths=[0.7, 1.1, 1.5][: len(levels)]
+                )
     top = max(max_hz, 0.0)
     axes.set_ylim(0, top)
     dress(axes, title=title, x=x, y="Frequency (Hz)")
@@ -117,18 +119,22 @@ def add_bark_axis(axes: Axes) -> Any:
     right.set_ylabel("Bark", fontsize=POINTS, color=INK)
     right.tick_params(colors=MUTED, labelcolor=INK, labelsize=POINTS - 1, width=0.7, length=3)
     for spine in right.spines.values():
-        spine.set_color(MUTED)
-        spine.set_linewidth(0.7)
+        spine.set(color=MUTED, linewidth=0.7)
     return right
 
 
 def add_colour_bar(axes: Axes, mappable: Any, label: str) -> None:
-    """Put a colour bar with its unit beside axes."""
-    figure = axes.figure
-    bar = figure.colorbar(mappable, ax=axes, pad=0.02, fraction=0.05)
-    bar.set_label(label, fontsize=POINTS, color=INK)
-    bar.ax.tick_params(colors=MUTED, labelcolor=INK, labelsize=POINTS - 1, width=0.7, length=3)
-    bar.outline.set_visible(False)
+    """Put a colour bar with its unit beside axes.
+
+    Parameters
+    ----------
+    axes : Axes
+    mappable
+        What has the colours, as matplotlib's drawing functions return it.
+    label : str
+        Quantity and unit.
+    """
+    dress_bar(axes.figure.colorbar(mappable, ax=axes, pad=0.02, fraction=0.05), label)
 
 
 def hatch_cells(axes: Axes, chance: np.ndarray, frequency_edges: np.ndarray, time_edges: np.ndarray) -> None:

@@ -58,12 +58,35 @@ class Plate:
 
 
 def make_panel(name: str, figure: Figure, alt: str, note: str = "", sounds: Sequence[Sound] = ()) -> Panel:
-    """Draw a figure as a panel; what a file cannot be called is replaced in its name."""
+    """Draw a figure as a panel; what a file cannot be called is replaced in its name.
+
+    Parameters
+    ----------
+    name : str
+        File name without suffix.
+    figure : Figure
+    alt : str
+        What it shows, for those who cannot see it.
+    note : str
+        Printed below it.
+    sounds : sequence of Sound
+        Played below it.
+    """
     safe = "".join(c if c.isascii() and (c.isalnum() or c in "_-") else "-" for c in name)
     return Panel(safe, to_svg(figure, safe), alt, figure, note, tuple(sounds))
 
 
 def panel_name(key: str, position: int, label: str) -> str:
-    """File name of a class's panel: plain ASCII, unique by its position."""
+    """File name of a class's panel: plain ASCII, unique by its position.
+
+    Parameters
+    ----------
+    key : str
+        Of the plate.
+    position : int
+        Of the class, from 0.
+    label : str
+        Class.
+    """
     slug = file_slug(label)
     return f"{key}-{position + 1}-{slug}" if slug else f"{key}-{position + 1}"

@@ -30,6 +30,13 @@ _SETTINGS: dict[Any, Any] = {
 def print_figure(height_mm: float, *, columns: int = 1, width_mm: float | None = None) -> Figure:
     """Return an empty figure of the width of one or two columns; sizes in mm.
 
+    Parameters
+    ----------
+    height_mm : float
+    columns : {1, 2}
+    width_mm : float, optional
+        Width, instead of columns.
+
     Raises
     ------
     PhonoscopeError

@@ -125,7 +125,18 @@ def profile_figure(
     energy: pd.DataFrame | None = None,
     limits: tuple[float, float] | None = None,
 ) -> Figure:
-    """Profile of one class under a strip with its formants; parameters as in `draw_profile`."""
+    """Profile of one class under a strip with its formants; parameters as in `draw_profile`.
+
+    Parameters
+    ----------
+    profile, bands : DataFrame
+        Of one class: its profile, and its formants from `class_formants`.
+    title : str
+    unit : str
+        Of the maps.
+    max_hz, colour, chance, energy, limits
+        As in `draw_profile`.
+    """
     figure = new_figure(3.5, 2.55)
     strip, axes = figure.subplots(2, 1, height_ratios=[1, 6.5], sharex=True)
     strip.set_title(title, fontsize=9, color=INK, loc="left")

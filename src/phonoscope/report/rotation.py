@@ -6,7 +6,7 @@ import base64
 import io
 import shutil
 import subprocess
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,7 +19,6 @@ from phonoscope.report.filters import strs_surface
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
-    from PIL.Image import Image
 
 FORMATS = ("gif", "mp4", "html")
 FRAMES = 48
@@ -76,7 +75,6 @@ def write_rotation(
     *,
     frames: int = FRAMES,
     max_hz: float | None = None,
-    decibel: bool = False,
     title: str = "",
     dots_per_inch: int = 80,
 ) -> Path:
@@ -91,7 +89,7 @@ def write_rotation(
         page that holds all views, is turned with the mouse or a slider, and needs no network.
     frames : int
         Views around the full circle.
-    max_hz, decibel, title
+    max_hz, title
         As of `strs_surface`.
 
     Raises
@@ -103,12 +101,11 @@ def write_rotation(
     check_formats([path.suffix.removeprefix(".").lower() or "none"])
     if frames < 2:
         raise PhonoscopeError(f"{frames} frames do not turn: give at least 2")
-    figure = strs_surface(strs, max_hz=max_hz, decibel=decibel, title=title)
+    figure = strs_surface(strs, max_hz=max_hz, title=title)
     figure.patch.set(alpha=1.0, facecolor="white")
-    write: Callable[[Figure, Path, int, int, str], Path] = {"gif": _gif, "mp4": _mp4, "html": _page}[
-        path.suffix.lower()[1:]
-    ]
-    return write(figure, path, frames, dots_per_inch, title)
+    if path.suffix.lower() == ".html":
+        return _page(figure, path, frames, dots_per_inch, title)
+    return _film(figure, path, frames, dots_per_inch)
 
 
 def check_formats(formats: Sequence[str]) -> None:
@@ -127,30 +124,17 @@ def _views(figure: Figure, frames: int) -> Iterator[int]:
         yield frame
 
 
-def _gif(figure: Figure, path: Path, frames: int, dots_per_inch: int, _: str) -> Path:
-    from matplotlib.animation import PillowWriter
+def _film(figure: Figure, path: Path, frames: int, dots_per_inch: int) -> Path:
+    from matplotlib.animation import FFMpegWriter, PillowWriter
     from matplotlib.backends.backend_agg import FigureCanvasAgg
 
     FigureCanvasAgg(figure)
 
     def write(temporary: Path) -> None:
-        writer = PillowWriter(fps=FRAMES_PER_SECOND)
-        with writer.saving(figure, temporary, dots_per_inch):
-            for _ in _views(figure, frames):
-                writer.grab_frame()
-
-    return write_with(path, write)
-
-
-def _mp4(figure: Figure, path: Path, frames: int, dots_per_inch: int, _: str) -> Path:
-    from matplotlib.animation import FFMpegWriter
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-
-    FigureCanvasAgg(figure)
-
-    def write(temporary: Path) -> None:
-        # yuv420p: the only layout of colours that every player and browser shows
-        writer = FFMpegWriter(fps=FRAMES_PER_SECOND, codec="h264", extra_args=["-pix_fmt", "yuv420p"])
+        if path.suffix.lower() == ".gif":
+            writer = PillowWriter(fps=FRAMES_PER_SECOND)
+        else:  # yuv420p: the only layout of colours that every player and browser shows
+            writer = FFMpegWriter(fps=FRAMES_PER_SECOND, codec="h264", extra_args=["-pix_fmt", "yuv420p"])
         with writer.saving(figure, temporary, dots_per_inch):
             for _ in _views(figure, frames):
                 writer.grab_frame()
@@ -158,25 +142,22 @@ def _mp4(figure: Figure, path: Path, frames: int, dots_per_inch: int, _: str) ->
     try:
         return write_with(path, write)
     except (subprocess.CalledProcessError, OSError) as error:
+        if path.suffix.lower() == ".gif":
+            raise
         raise PhonoscopeError(f"ffmpeg could not write {path} ({error}); write .gif or .html instead") from error
 
 
 def _page(figure: Figure, path: Path, frames: int, dots_per_inch: int, title: str) -> Path:
-    pictures = [_data_address(_picture(figure, dots_per_inch)) for _ in _views(figure, frames)]
-    listed = "[" + ",\n".join(f'"{one}"' for one in pictures) + "]"
+    pictures = [_data_address(figure, dots_per_inch) for _ in _views(figure, frames)]
+    listed = "[" + ",\n".join(f'"{picture}"' for picture in pictures) + "]"
     shown = escape(title or "Response spectrum")
     return write_text(path, _PAGE.format(title=shown, first=pictures[0], last=frames - 1, frames=listed))
 
 
-def _picture(figure: Figure, dots_per_inch: int) -> Image:
+def _data_address(figure: Figure, dots_per_inch: int) -> str:
     from PIL import Image
 
-    buffer = io.BytesIO()
-    figure.savefig(buffer, dpi=dots_per_inch, facecolor="white")
-    return Image.open(buffer).convert("RGB").quantize(_PICTURE_COLOURS)
-
-
-def _data_address(picture: Image) -> str:
-    buffer = io.BytesIO()
-    picture.save(buffer, format="PNG", optimize=True)
-    return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode("ascii")
+    drawn, small = io.BytesIO(), io.BytesIO()
+    figure.savefig(drawn, dpi=dots_per_inch, facecolor="white")
+    Image.open(drawn).convert("RGB").quantize(_PICTURE_COLOURS).save(small, format="PNG", optimize=True)
+    return "data:image/png;base64," + base64.b64encode(small.getvalue()).decode("ascii")

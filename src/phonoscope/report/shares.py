@@ -7,7 +7,18 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from phonoscope.report.style import ACCENT, FAINT, INK, MUTED, PAPER, POINTS, RULE, dress, legend_figure, new_figure
+from phonoscope.report.style import (
+    ACCENT,
+    FAINT,
+    INK,
+    MUTED,
+    PAPER,
+    POINTS,
+    dress,
+    dress_rows,
+    legend_figure,
+    new_figure,
+)
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -48,22 +59,22 @@ def draw_ratios(axes: Axes, shares: pd.DataFrame, *, limits: tuple[float, float]
     for row in shares.to_dict("records"):
         if row["null"] not in offsets:
             continue
-        place = formants.index(row["formant"]) + offsets[row["null"]]
+        position = formants.index(row["formant"]) + offsets[row["null"]]
         energy = row.get("energy_ratio", np.nan)
         if row["null"] == "run" and np.isfinite(energy) and energy > 0:
-            axes.plot(energy, place, "|", color=FAINT, markersize=11, markeredgewidth=2.6, zorder=1)
+            axes.plot(energy, position, "|", color=FAINT, markersize=11, markeredgewidth=2.6, zorder=1)
         if not np.isfinite(row["ratio"]) or row["ratio"] <= 0:
             continue
         face = {"run": ACCENT, "class": PAPER, "classes": PAPER}[row["null"]]
         if np.isfinite(row["low"]) and np.isfinite(row["high"]):
             reach = np.clip([row["low"], row["high"]], low, high)
-            axes.plot(reach, [place, place], color=ACCENT, linewidth=1.5)
+            axes.plot(reach, [position, position], color=ACCENT, linewidth=1.5)
             for limit, marker, beyond in ((low, "<", row["low"] < low), (high, ">", row["high"] > high)):
                 if beyond:  # the interval goes on outside the axis
-                    axes.plot(limit, place, marker, color=ACCENT, markersize=5, clip_on=False)
+                    axes.plot(limit, position, marker, color=ACCENT, markersize=5, clip_on=False)
         axes.plot(
             float(np.clip(row["ratio"], low, high)),
-            place,
+            position,
             marker="D" if row["null"] == "classes" else "o",
             markersize=4.6,
             color=ACCENT,
@@ -80,12 +91,8 @@ def draw_ratios(axes: Axes, shares: pd.DataFrame, *, limits: tuple[float, float]
         ticks = [tick for tick in ticks if tick in (0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 20.0)]
     axes.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
     axes.set_xticks([], minor=True)
-    axes.set_yticks(range(len(formants)), formants)
+    dress_rows(axes, formants, x="share / chance (1 = chance)")
     axes.set_ylim(len(formants) - 0.4, -0.6)
-    axes.grid(axis="x", color=RULE, linewidth=0.5)
-    axes.set_axisbelow(True)
-    dress(axes, x="share / chance (1 = chance)")
-    axes.tick_params(axis="y", length=0, labelsize=POINTS, labelcolor=INK)
 
 
 def ratio_legend() -> Figure:
@@ -116,7 +123,15 @@ def ratio_legend() -> Figure:
 
 
 def ratio_figure(shares: pd.DataFrame, *, title: str, limits: tuple[float, float] | None = None) -> Figure:
-    """Ratios of one class in a figure of their own; parameters as in `draw_ratios`."""
+    """Ratios of one class in a figure of their own; parameters as in `draw_ratios`.
+
+    Parameters
+    ----------
+    shares : DataFrame
+    title : str
+    limits : (low, high), optional
+        Of the axis.
+    """
     figure = new_figure(3.1, 2.7)
     axes = figure.subplots()
     draw_ratios(axes, shares, limits=limits)

@@ -11,7 +11,16 @@ import xarray as xr
 
 from phonoscope.errors import AudioError
 from phonoscope.report.bands import FORMANTS
-from phonoscope.report.style import ACCENT, DISPLAY_PALETTE, FORMANT_COLOUR, INK, INPUT_PALETTE, dress, new_figure
+from phonoscope.report.style import (
+    ACCENT,
+    DISPLAY_PALETTE,
+    FORMANT_COLOUR,
+    INK,
+    INPUT_PALETTE,
+    dress,
+    frame,
+    new_figure,
+)
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -98,16 +107,14 @@ def draw_spectrogram(
     """
     level = spectrogram.transpose("frequency", "time")
     time, frequency = level["time"].values, level["frequency"].values
-    axes.pcolormesh(
-        time,
-        frequency,
-        np.clip(level.values, -RANGE_DB, 0.0),
-        cmap=DISPLAY_PALETTE,
-        vmin=-RANGE_DB,
-        vmax=0.0,
-        shading="nearest",
-        rasterized=True,
-    )
+    look: dict[str, Any] = {
+        "cmap": DISPLAY_PALETTE,
+        "vmin": -RANGE_DB,
+        "vmax": 0.0,
+        "shading": "nearest",
+        "rasterized": True,
+    }
+    axes.pcolormesh(time, frequency, np.clip(level.values, -RANGE_DB, 0.0), **look)
     axes.set_ylim(0, frequency[-1])
     dress(axes, title=title, x="Time (s)", y="Frequency (Hz)")
     if token is None:
@@ -147,10 +154,7 @@ def draw_input(
     axes.set_ylim(frequency_edges[0], frequency_edges[-1])
     axes.set_xlim(time_edges[0], time_edges[-1])
     dress(axes, title=title, x=x, y=y, title_colour=ACCENT)
-    for spine in axes.spines.values():
-        spine.set_visible(True)
-        spine.set_color(ACCENT)
-        spine.set_linewidth(1.4)
+    frame(axes, ACCENT, 1.4)
 
 
 def example_figure(

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 import xarray as xr
 
 from phonoscope.report.spectrograms import draw_spectrogram, wideband_spectrogram
-from phonoscope.report.style import ACCENT, FORMANT_COLOUR, INK, MUTED, POINTS, RULE, dress, plain
+from phonoscope.report.style import ACCENT, FORMANT_COLOUR, INK, MUTED, POINTS, RULE, dress, frame, plain
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -65,7 +65,18 @@ def draw_speech(
 
 
 def draw_speckles(axes: Axes, tracks: xr.Dataset, waveform: np.ndarray, sample_rate: float) -> None:
-    """Draw formant tracks as dots, where the sound around them (10 ms) is within 30 dB of its loudest."""
+    """Draw formant tracks as dots, where the sound around them (10 ms) is within 30 dB of its loudest.
+
+    Parameters
+    ----------
+    axes : Axes
+        Time in s, frequency in Hz.
+    tracks : Dataset
+        From `phonoscope.formants`.
+    waveform : ndarray (sample,)
+    sample_rate : float
+        Hz.
+    """
     half = max(1, round(0.005 * sample_rate))
     squared = np.concatenate([[0.0], np.cumsum(np.square(np.asarray(waveform, dtype=np.float64)))])
     middle = np.round(tracks["time"].values * sample_rate).astype(int)
@@ -75,19 +86,21 @@ def draw_speckles(axes: Axes, tracks: xr.Dataset, waveform: np.ndarray, sample_r
     for number in tracks["formant"].values:
         track = tracks["frequency"].sel(formant=number).values
         shown = loud & np.isfinite(track)
-        axes.plot(
-            tracks["time"].values[shown],
-            track[shown],
-            "o",
-            markersize=1.6,
-            color=FORMANT_COLOUR,
-            markeredgewidth=0,
-            clip_on=True,
-        )
+        dots: dict[str, Any] = {"markersize": 1.6, "color": FORMANT_COLOUR, "markeredgewidth": 0}
+        axes.plot(tracks["time"].values[shown], track[shown], "o", **dots)
 
 
 def draw_tiers(axes: Axes, tiers: Mapping[str, pd.DataFrame], duration: float) -> None:
-    """Draw tiers as strips below axes that show time in s from 0 to `duration`; the lowest carries the time axis."""
+    """Draw tiers as strips below axes that show time in s from 0 to `duration`; the lowest carries the time axis.
+
+    Parameters
+    ----------
+    axes : Axes
+    tiers : mapping
+        Name → ``start, end`` (s), ``label``.
+    duration : float
+        s.
+    """
     axes.set_xlabel("")
     axes.tick_params(labelbottom=False)
     for position, (name, intervals) in enumerate(tiers.items(), start=1):
@@ -113,14 +126,20 @@ def draw_tiers(axes: Axes, tiers: Mapping[str, pd.DataFrame], duration: float) -
         strip.set_yticks([0.5], [plain(name)])
         strip.tick_params(axis="y", length=0, labelcolor=MUTED, labelsize=POINTS - 1)
         strip.tick_params(axis="x", labelbottom=last, length=3 if last else 0)
-        for spine in strip.spines.values():
-            spine.set_visible(True)
+        frame(strip)
 
 
 def nearby_tiers(tokens: pd.DataFrame, start: float, end: float) -> dict[str, pd.DataFrame]:
     """Tiers of phones and words of one recording between two times, starting at 0, from rows of a token table.
 
     A token's neighbours are not in the table, so that a tier has gaps where no token was kept.
+
+    Parameters
+    ----------
+    tokens : DataFrame
+        Of one recording: ``start, end`` (s), ``label`` and, if it is known, ``word``.
+    start, end : float
+        s in the recording.
     """
     rows = tokens[(tokens["end"] > start) & (tokens["start"] < end)]
     moved = rows.assign(start=rows["start"] - start, end=rows["end"] - start)

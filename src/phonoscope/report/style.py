@@ -6,27 +6,22 @@ Figures are plain `matplotlib.figure.Figure` objects; nothing here touches pyplo
 from __future__ import annotations
 
 import io
+import math
 import re
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from phonoscope.errors import PhonoscopeError
 
 if TYPE_CHECKING:
     from matplotlib.artist import Artist
     from matplotlib.axes import Axes
+    from matplotlib.colorbar import Colorbar
     from matplotlib.figure import Figure
 
 # Inks that a page may recolour: in the SVG each becomes a CSS variable that falls back to the value given here.
 INK, MUTED, RULE, FAINT, PAPER, ACCENT = "#1b2126", "#59636b", "#d3d8dc", "#a3abb2", "#fefefd", "#2f6f8f"
-_VARIABLES = {
-    INK: "--ink",
-    MUTED: "--muted",
-    RULE: "--rule",
-    FAINT: "--faint",
-    PAPER: "--paper",
-    ACCENT: "--mark",
-}
+_VARIABLES = {INK: "--ink", MUTED: "--muted", RULE: "--rule", FAINT: "--faint", PAPER: "--paper", ACCENT: "--mark"}
 
 # Tol (2021), "bright": distinct under the common forms of colour blindness, on light and on dark paper.
 CLASS_COLOURS = ("#4477aa", "#ee6677", "#228833", "#ccbb44", "#66ccee", "#aa3377")
@@ -39,6 +34,7 @@ SIGNED_PALETTE = "RdBu_r"  # red speaks for the class, blue against it, white is
 COUNT_PALETTE = "Blues"
 
 POINTS = 8.0  # size of ordinary text in figures, as drawn at 96 dots an inch
+LEGEND: dict[str, Any] = {"frameon": False, "fontsize": POINTS - 1, "labelcolor": INK}
 
 
 def new_figure(width: float, height: float) -> Figure:
@@ -51,7 +47,15 @@ def new_figure(width: float, height: float) -> Figure:
 
 
 def dress(axes: Axes, *, title: str = "", x: str = "", y: str = "", title_colour: str = INK) -> None:
-    """Give axes the house style: thin lines, small type, and labels that say quantity and unit."""
+    """Give axes the house style: thin lines, small type, and labels that say quantity and unit.
+
+    Parameters
+    ----------
+    axes : Axes
+    title, x, y : str
+        Nothing where empty.
+    title_colour : str
+    """
     axes.set_facecolor("none")
     for name, spine in axes.spines.items():
         spine.set_color(MUTED)
@@ -64,6 +68,67 @@ def dress(axes: Axes, *, title: str = "", x: str = "", y: str = "", title_colour
         axes.set_xlabel(plain(x), fontsize=POINTS, color=INK)
     if y:
         axes.set_ylabel(plain(y), fontsize=POINTS, color=INK)
+
+
+def dress_rows(axes: Axes, names: Sequence[object], *, x: str) -> None:
+    """Name the rows 0, 1, … of axes from top to bottom, and rule them against what lies along x.
+
+    Parameters
+    ----------
+    axes : Axes
+    names : sequence
+        Of the rows.
+    x : str
+        Quantity and unit along x.
+    """
+    axes.grid(axis="x", color=RULE, linewidth=0.5)
+    axes.set_axisbelow(True)
+    dress(axes, x=x)
+    axes.set_yticks(range(len(names)), [plain(name) for name in names])
+    axes.set_ylim(len(names) - 0.5, -0.5)
+    axes.tick_params(axis="y", length=0, labelcolor=INK, labelsize=POINTS)
+
+
+def frame(axes: Axes, colour: str | None = None, width: float | None = None) -> None:
+    """Draw all four spines, in a colour and width if they are given.
+
+    Parameters
+    ----------
+    axes : Axes
+    colour : str, optional
+    width : float, optional
+        Points.
+    """
+    for spine in axes.spines.values():
+        spine.set(visible=True, **{k: v for k, v in {"color": colour, "linewidth": width}.items() if v is not None})
+
+
+def draw_estimate(
+    axes: Axes, row: float, value: float, span: tuple[float, float], *, colour: str, filled: bool = True
+) -> None:
+    """Draw a dot with its interval in a row.
+
+    Parameters
+    ----------
+    row : float
+        Where along y.
+    value : float
+    span : (low, high)
+        Interval; NaN where there is none.
+    colour : str
+    filled : bool
+        Whether the dot is; hollow otherwise.
+    """
+    if all(map(math.isfinite, span)):
+        axes.plot(span, [row, row], color=colour, linewidth=1.6)
+    axes.plot(value, row, "o", markersize=5.5, color=colour, markerfacecolor=colour if filled else PAPER)
+
+
+def dress_bar(bar: Colorbar, label: str) -> None:
+    """Give a colour bar the house style and its unit."""
+    bar.set_label(label, fontsize=POINTS, color=INK)
+    bar.ax.tick_params(colors=MUTED, labelcolor=INK, labelsize=POINTS - 1, width=0.7, length=3)
+    bar.outline.set_visible(False)
 
 
 def plain(text: object) -> str:

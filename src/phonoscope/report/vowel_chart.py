@@ -38,6 +38,12 @@ def sd_ellipse(x: np.ndarray, y: np.ndarray, points: int = 73) -> np.ndarray:
     """Ellipse one standard deviation around the mean: ndarray (points, 2), closed, in the units of x and y.
 
     Its points ``p`` have Mahalanobis distance 1: ``(p - m)ᵀ C⁻¹ (p - m) = 1`` with the covariance ``C`` (n - 1).
+
+    Parameters
+    ----------
+    x, y : ndarray (token,)
+    points : int
+        Of the outline.
     """
     values, vectors = np.linalg.eigh(np.cov(x, y))
     angle = np.linspace(0, 2 * np.pi, points)
@@ -126,7 +132,14 @@ def vowel_chart_figure(
     limits: tuple[tuple[float, float], tuple[float, float]] | None = None,
     title: str = "",
 ) -> Figure:
-    """A vowel chart of its own; parameters as in `draw_vowel_chart`."""
+    """A vowel chart of its own; parameters as in `draw_vowel_chart`.
+
+    Parameters
+    ----------
+    formants, labels, colours, limits
+        As in `draw_vowel_chart`.
+    title : str
+    """
     figure = new_figure(3.7, 3.3)
     draw_vowel_chart(figure.subplots(), formants, labels, colours, limits=limits, title=title)
     return figure

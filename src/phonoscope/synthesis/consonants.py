@@ -84,6 +84,17 @@ CONSONANTS = tuple(ARPABET)
 def draw_consonants(talker: Talker, consonants: Sequence[str], repeats: int, rng: np.random.Generator) -> pd.DataFrame:
     """Plan `repeats` tokens of each consonant: `label` (IPA) and `duration` (s).
 
+    Parameters
+    ----------
+    talker : Talker
+        Who speaks.
+    consonants : sequence of str
+        In IPA, among `ARPABET`.
+    repeats : int
+        Tokens of each.
+    rng : Generator
+        Source of all that is random.
+
     Raises
     ------
     CorpusError
@@ -104,7 +115,19 @@ def draw_consonants(talker: Talker, consonants: Sequence[str], repeats: int, rng
 def speak_consonants(
     plan: pd.DataFrame, talker: Talker, sample_rate: int, rng: np.random.Generator
 ) -> list[np.ndarray]:
-    """Sound of each planned token, list of arrays (sample,); level relative to vowels of root mean square 1."""
+    """Sound of each planned token, list of arrays (sample,); level relative to vowels of root mean square 1.
+
+    Parameters
+    ----------
+    plan : DataFrame
+        From `draw_consonants`.
+    talker : Talker
+        Who speaks.
+    sample_rate : int
+        In Hz.
+    rng : Generator
+        Source of all that is random.
+    """
     factor = _FREQUENCY_FACTOR[talker.sex] * talker.scale
     # A habit of the talker: how far front or back, how strong each noise is.
     habit_hz = dict(zip(CONSONANTS, np.exp(0.05 * rng.standard_normal(len(CONSONANTS))), strict=True))

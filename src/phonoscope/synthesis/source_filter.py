@@ -74,7 +74,19 @@ def glottal_source(
     `tilt_hz` softens the voice. The noise is `breath_db` relative to the source before radiation's +6 dB per octave is
     applied to the pulses, and is strongest while the glottis is open, half a period out of step with the pulses.
 
-    Parameters as for `voice`; returns a list of arrays (sample,).
+    Parameters
+    ----------
+    f0, durations, sample_rate, rng
+        As for `voice`.
+    tilt_hz : float
+        Pole that softens the voice, in Hz.
+    breath_db : float
+        Level of the noise.
+
+    Returns
+    -------
+    list of arrays (sample,)
+        One a token.
     """
     from scipy.signal import lfilter  # its import takes longer than the rest of the program's start
 
@@ -195,7 +207,17 @@ def _resonators(frequency: np.ndarray, bandwidth: np.ndarray, sample_rate: int) 
 
 
 def envelope(length: int, sample_rate: int, attack_seconds: float, decay_seconds: float) -> np.ndarray:
-    """Raised-cosine rise and fall around 1, array (length,); each takes at most 40 % of the length."""
+    """Raised-cosine rise and fall around 1, array (length,).
+
+    Parameters
+    ----------
+    length : int
+        In samples.
+    sample_rate : int
+        In Hz.
+    attack_seconds, decay_seconds : float
+        Of the rise and of the fall; each takes at most 40 % of the length.
+    """
     rise, fall = (min(round(x * sample_rate), int(0.4 * length)) for x in (attack_seconds, decay_seconds))
     shape = np.ones(length)
     shape[:rise] = 0.5 - 0.5 * np.cos(np.pi * (np.arange(rise) + 0.5) / rise)
@@ -231,7 +253,17 @@ def shaped_noise(
 
 
 def equalise(waveform: np.ndarray, sample_rate: int, hertz: np.ndarray, gain_db: np.ndarray) -> np.ndarray:
-    """Apply a smooth gain curve (dB at rising frequencies in Hz) without delay; same length as the waveform."""
+    """Apply a smooth gain curve without delay; same length as the waveform.
+
+    Parameters
+    ----------
+    waveform : array (sample,)
+        The sound.
+    sample_rate : int
+        In Hz.
+    hertz, gain_db : array (point,)
+        The curve, at rising frequencies; linear between the points, constant outside.
+    """
     padded = next_fast_len(waveform.size + 256, real=True)
     gain = 10 ** (np.interp(np.fft.rfftfreq(padded, 1 / sample_rate), hertz, gain_db) / 20)
     return irfft(rfft(waveform, padded) * gain, padded)[: waveform.size]

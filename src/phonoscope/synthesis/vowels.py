@@ -53,6 +53,19 @@ def draw_vowels(
     published one leaves after the talkers' (`spread_left`). F0 and duration are made likewise, with most of the spread
     between talkers. Formants 1 to 3 then move by the published ratios around that steady state.
 
+    Parameters
+    ----------
+    talker : Talker
+        Who speaks.
+    vowels : sequence of str
+        In IPA, among `ARPABET`.
+    repeats : int
+        Tokens of each.
+    rng : Generator
+        Source of all that is random.
+    tempo : float
+        Factor of the published durations, which are of words read from a list.
+
     Returns
     -------
     DataFrame
@@ -109,7 +122,19 @@ def _draw_formants(talker: Talker, published: Mapping[str, float], n: int, rng: 
 
 
 def vowel_sources(plan: pd.DataFrame, talker: Talker, sample_rate: int, rng: np.random.Generator) -> list[np.ndarray]:
-    """Glottal source of each planned token, list of arrays (sample,)."""
+    """Glottal source of each planned token, list of arrays (sample,).
+
+    Parameters
+    ----------
+    plan : DataFrame
+        From `draw_vowels`.
+    talker : Talker
+        Who speaks.
+    sample_rate : int
+        In Hz.
+    rng : Generator
+        Source of all that is random.
+    """
     f0 = plan[[f"true_f0_{place}" for place in PLACES]].to_numpy()
     return glottal_source(
         f0, plan["duration"].to_numpy(), sample_rate, rng, tilt_hz=talker.tilt_hz, breath_db=talker.breath_db
@@ -134,6 +159,18 @@ def resonances(plan: pd.DataFrame, talker: Talker) -> tuple[np.ndarray, np.ndarr
 
 
 def speak_vowels(plan: pd.DataFrame, talker: Talker, sample_rate: int, rng: np.random.Generator) -> list[np.ndarray]:
-    """Sound of each planned token at root mean square 1, list of arrays (sample,)."""
+    """Sound of each planned token at root mean square 1, list of arrays (sample,).
+
+    Parameters
+    ----------
+    plan : DataFrame
+        From `draw_vowels`.
+    talker : Talker
+        Who speaks.
+    sample_rate : int
+        In Hz.
+    rng : Generator
+        Source of all that is random.
+    """
     tokens = cascade(vowel_sources(plan, talker, sample_rate, rng), *resonances(plan, talker), sample_rate)
     return [unit_level(token) for token in tokens]

@@ -17,6 +17,7 @@ from phonoscope.audio import write_audio
 from phonoscope.axes import TimeAxis
 from phonoscope.files import write_json
 from phonoscope.phonetics.confusions import accuracy_table, asymmetry_table, confusion_table
+from phonoscope.phonetics.pairing import Resampling
 from phonoscope.phonetics.profiles import class_profiles, profile_correlations
 from phonoscope.phonetics.shares import formant_shares
 
@@ -205,8 +206,7 @@ def write_fake_run(
             labels=tested["class"][known].tolist(),
             clusters=clusters[known],
             energy=energy[known],
-            n_permutations=50,
-            n_bootstrap=50,
+            resampling=Resampling(n_permutations=50, n_bootstrap=50),
         )
     (folder / "tables").mkdir()
     for name, table in tables.items():

@@ -86,6 +86,13 @@ def compare(first: Measured, second: Measured, *, seed: int = 0) -> Comparison:
     have no common unit: regions of frequency by `phonoscope.phonetics.grids`. Shares are those of the same density in
     the formants of each token.
 
+    Parameters
+    ----------
+    first, second : Measured
+        From `measure`.
+    seed : int
+        Of the resampling.
+
     Raises
     ------
     ExperimentError
@@ -103,14 +110,14 @@ def compare(first: Measured, second: Measured, *, seed: int = 0) -> Comparison:
         chosen = tuple(pairs[column].to_numpy() for column in ("first", "second"))
     else:
         chosen = tuple(
-            np.flatnonzero(one.tokens["class"].isin(classes).to_numpy(dtype=bool)) for one in (first, second)
+            np.flatnonzero(run.tokens["class"].isin(classes).to_numpy(dtype=bool)) for run in (first, second)
         )
-    tokens = [one.tokens.iloc[i].reset_index(drop=True) for one, i in zip((first, second), chosen, strict=True)]
+    tokens = [run.tokens.iloc[i].reset_index(drop=True) for run, i in zip((first, second), chosen, strict=True)]
     common_hz = min(first.content.max_hz, second.content.max_hz)
     accuracy = _accuracy(tokens, classes, paired, seed)
     profiles, shares = pd.DataFrame(), pd.DataFrame()
     if first.profiles is not None and second.profiles is not None:
-        cut = [one.profiles[i] for one, i in zip((first, second), chosen, strict=True)]  # ty: ignore[not-subscriptable]
+        cut = [run.profiles[i] for run, i in zip((first, second), chosen, strict=True)]  # ty: ignore[not-subscriptable]
         profiles = _profiles(cut, tokens, classes, paired, common_hz, seed)
         shares = _shares((first, second), cut, tokens, classes, paired, common_hz, seed)
     return Comparison(first, second, paired, len(pairs), accuracy, profiles, shares, common_hz)
@@ -133,9 +140,9 @@ def _clusters(tokens: pd.DataFrame) -> pd.DataFrame | None:
 def _accuracy(tokens: list[pd.DataFrame], classes: list[str], paired: bool, seed: int) -> pd.DataFrame:
     rows = []
     for label in ["all", *classes]:
-        own = [one if label == "all" else one[one["class"] == label] for one in tokens]
-        hits = [one["hit"].to_numpy() for one in own]
-        clusters = (_clusters(own[0]), _clusters(own[1]))
+        groups = [table if label == "all" else table[table["class"] == label] for table in tokens]
+        hits = [table["hit"].to_numpy() for table in groups]
+        clusters = (_clusters(groups[0]), _clusters(groups[1]))
         rows.append({"label": label, **difference_test(hits[0], hits[1], clusters, paired=paired, seed=seed)})
     return _corrected(pd.DataFrame(rows))
 
@@ -144,24 +151,24 @@ def _profiles(
     profiles: list[xr.DataArray], tokens: list[pd.DataFrame], classes: list[str], paired: bool, hz: float, seed: int
 ) -> pd.DataFrame:
     grid = _grid(profiles, hz)
-    curves = [1000 * _densities(one, grid, hz) for one in profiles]  # per kHz
+    curves = [1000 * _densities(measured, grid, hz) for measured in profiles]  # per kHz
     tables = []
     for label in classes:
-        own = [(one["class"] == label).to_numpy() for one in tokens]
-        finite = [np.isfinite(curve).all(axis=1) & mine for curve, mine in zip(curves, own, strict=True)]
+        of_class = [(table["class"] == label).to_numpy() for table in tokens]
+        finite = [np.isfinite(curve).all(axis=1) & mine for curve, mine in zip(curves, of_class, strict=True)]
         if paired:
             finite = [finite[0] & finite[1]] * 2
         if not (finite[0].any() and finite[1].any()):
             continue
-        one, two = (curve[mask] for curve, mask in zip(curves, finite, strict=True))
+        left, right = (curve[mask] for curve, mask in zip(curves, finite, strict=True))
         clusters = tuple(_clusters(t[mask]) for t, mask in zip(tokens, finite, strict=True))
         if paired:
-            difference, tested = paired_difference(one, two, clusters[0], n_flips=N_FLIPS, seed=seed)
+            difference, tested = paired_difference(left, right, clusters[0], n_flips=N_FLIPS, seed=seed)
         else:
-            difference, tested = group_difference(one, two, (clusters[0], clusters[1]), n_flips=N_FLIPS, seed=seed)
-        columns = {"label": label, "frequency": grid, "first": one.mean(axis=0), "second": two.mean(axis=0)}
+            difference, tested = group_difference(left, right, (clusters[0], clusters[1]), n_flips=N_FLIPS, seed=seed)
+        columns = {"label": label, "frequency": grid, "first": left.mean(axis=0), "second": right.mean(axis=0)}
         columns |= {"difference": difference, "t": tested.t, "p_region": tested.p_region, "p_cell": tested.p_cell}
-        sizes = {"n_first": len(one), "n_second": len(two), "n_units": tested.n_units, "unit": tested.unit}
+        sizes = {"n_first": len(left), "n_second": len(right), "n_units": tested.n_units, "unit": tested.unit}
         tables.append(pd.DataFrame(columns | sizes | {"note": tested.note}))
     if not tables:
         return pd.DataFrame()
@@ -175,7 +182,7 @@ def _profiles(
 
 def _grid(profiles: list[xr.DataArray], hz: float) -> np.ndarray:
     """Cells of the coarser of two maps inside the common band: no finer claim is made than both allow."""
-    inside = [cell_centres(one)[cell_centres(one) <= hz] for one in profiles]
+    inside = [cell_centres(each)[cell_centres(each) <= hz] for each in profiles]
     return min(inside, key=len)
 
 
@@ -199,30 +206,30 @@ def _shares(
     if any("f1_50" not in run.content.formants for run in runs):
         return pd.DataFrame()
     measured = []
-    for run, one, rows in zip(runs, profiles, tokens, strict=True):
-        table = token_shares(one, run.content.formants, max_hz=hz)
+    for run, profile_rows, rows in zip(runs, profiles, tokens, strict=True):
+        table = token_shares(profile_rows, run.content.formants, max_hz=hz)
         measured.append(
             table.assign(**{"class": table["token"].map(dict(zip(rows["token"], rows["class"], strict=True)))})
         )
     rows = []
     for label in ["all", *classes]:
         for formant in dict.fromkeys(measured[0]["formant"]):
-            own = []
+            groups = []
             for table, context in zip(measured, tokens, strict=True):
                 part = table[(table["formant"] == formant) & ((table["class"] == label) | (label == "all"))]
-                own.append(part.merge(context.drop(columns="class"), on="token"))
+                groups.append(part.merge(context.drop(columns="class"), on="token"))
             if paired:
-                kept = own[0]["share"].notna().to_numpy() & own[1]["share"].notna().to_numpy()
-                own = [part[kept] for part in own]
+                kept = groups[0]["share"].notna().to_numpy() & groups[1]["share"].notna().to_numpy()
+                groups = [part[kept] for part in groups]
             else:
-                own = [part[part["share"].notna()] for part in own]
-            if not all(len(part) for part in own):
+                groups = [part[part["share"].notna()] for part in groups]
+            if not all(len(part) for part in groups):
                 continue
-            shares = [part["share"].to_numpy() for part in own]
-            clusters = (_clusters(own[0]), _clusters(own[1]))
-            found = difference_test(shares[0], shares[1], clusters, paired=paired, seed=seed)
-            area = {"area_first": own[0]["area"].mean(), "area_second": own[1]["area"].mean()}
-            rows.append({"label": label, "formant": formant, **found, **area})
+            shares = [part["share"].to_numpy() for part in groups]
+            clusters = (_clusters(groups[0]), _clusters(groups[1]))
+            tested = difference_test(shares[0], shares[1], clusters, paired=paired, seed=seed)
+            area = {"area_first": groups[0]["area"].mean(), "area_second": groups[1]["area"].mean()}
+            rows.append({"label": label, "formant": formant, **tested, **area})
     return _corrected(pd.DataFrame(rows)) if rows else pd.DataFrame()
 
 

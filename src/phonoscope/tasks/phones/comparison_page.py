@@ -14,7 +14,19 @@ from phonoscope.report.labels import class_name
 from phonoscope.report.numbers import FEW_UNITS, p_value
 from phonoscope.report.page import Page, Section, Summary
 from phonoscope.report.plates import Panel, Plate, make_panel, panel_name
-from phonoscope.report.style import CLASS_COLOURS, FAINT, INK, MUTED, PAPER, POINTS, RULE, dress, new_figure, plain
+from phonoscope.report.style import (
+    CLASS_COLOURS,
+    FAINT,
+    INK,
+    LEGEND,
+    MUTED,
+    RULE,
+    draw_estimate,
+    dress,
+    dress_rows,
+    new_figure,
+    plain,
+)
 from phonoscope.report.tables import HtmlTable, as_html_table
 from phonoscope.tasks.content import Content
 from phonoscope.tasks.phones.comparison import Comparison, compare, measure
@@ -50,20 +62,20 @@ def _names(runs: Sequence[str | Path]) -> list[str]:
     """Shortest folder names that tell the runs apart."""
     parts = [Path(run).resolve().parts for run in runs]
     for depth in range(1, max(map(len, parts)) + 1):
-        names = ["/".join(own[-depth:]) for own in parts]
+        names = ["/".join(folders[-depth:]) for folders in parts]
         if len(set(names)) == len(names):
             return names
-    return [f"{'/'.join(own[-1:])} ({number})" for number, own in enumerate(parts, start=1)]
+    return [f"{'/'.join(folders[-1:])} ({number})" for number, folders in enumerate(parts, start=1)]
 
 
 def _summary(compared: Sequence[Comparison]) -> Summary:
-    names = [compared[0].first.name, *(one.second.name for one in compared)]
+    names = [compared[0].first.name, *(pair.second.name for pair in compared)]
     numbers = []
-    for one in compared:
-        row = one.accuracy.iloc[0]
-        numbers.append((f"accuracy, {one.first.name} less {one.second.name}", _points(row), _certainty(row)))
-    findings = [sentence for one in compared for sentence in _findings(one)]
-    doubts = [sentence for one in compared for sentence in _doubts(one)]
+    for pair in compared:
+        row = pair.accuracy.iloc[0]
+        numbers.append((f"accuracy, {pair.first.name} less {pair.second.name}", _points(row), _certainty(row)))
+    findings = [sentence for pair in compared for sentence in _findings(pair)]
+    doubts = [sentence for pair in compared for sentence in _doubts(pair)]
     if len(compared) > 1:
         doubts.append(
             f"{len(compared)} comparisons are made here; each is corrected for its own classes, not for the others."
@@ -77,81 +89,81 @@ def _summary(compared: Sequence[Comparison]) -> Summary:
     )
 
 
-def _findings(one: Comparison) -> list[str]:
-    row = one.accuracy.iloc[0]
-    how = f"on the {one.common} tokens that both tested" if one.paired else "on their own tokens"
-    said = [
-        f"{one.first.name} recognises {100 * row['first']:.1f} %, {one.second.name} {100 * row['second']:.1f} % "
+def _findings(pair: Comparison) -> list[str]:
+    row = pair.accuracy.iloc[0]
+    how = f"on the {pair.common} tokens that both tested" if pair.paired else "on their own tokens"
+    text = [
+        f"{pair.first.name} recognises {100 * row['first']:.1f} %, {pair.second.name} {100 * row['second']:.1f} % "
         f"({how}): {_verdict(row['difference'] * 100, row['p'], 'points')} (p {_p(row['p'])}, {row['test']})."
     ]
-    if one.profiles.empty:
-        said.append("Profiles are not compared: a run does not hold its maps.")
+    if pair.profiles.empty:
+        text.append("Profiles are not compared: a run does not hold its maps.")
     else:
-        differing = one.profiles[(one.profiles["p_region"] < ALPHA) & (one.profiles["p_holm"] < ALPHA)]
+        differing = pair.profiles[(pair.profiles["p_region"] < ALPHA) & (pair.profiles["p_holm"] < ALPHA)]
         if differing.empty:
-            said.append("No class’s profile differs significantly anywhere.")
+            text.append("No class’s profile differs significantly anywhere.")
         for label, rows in differing.groupby("label", sort=False):
             more, less = rows[rows["difference"] > 0], rows[rows["difference"] < 0]
             where = [
-                f"more around {_places(more, one.profiles['frequency'])}" if len(more) else "",
-                f"less around {_places(less, one.profiles['frequency'])}" if len(less) else "",
+                f"more around {_places(more, pair.profiles['frequency'])}" if len(more) else "",
+                f"less around {_places(less, pair.profiles['frequency'])}" if len(less) else "",
             ]
-            said.append(
-                f"{class_name(label)}: {one.first.name} puts {' and '.join(filter(None, where))} than "
-                f"{one.second.name}."
+            text.append(
+                f"{class_name(label)}: {pair.first.name} puts {' and '.join(filter(None, where))} than "
+                f"{pair.second.name}."
             )
-    shares = one.shares
+    shares = pair.shares
     if len(shares):
         row = shares[(shares["label"] == "all") & (shares["formant"] == _HEADLINE)]
         if len(row):
             row = row.iloc[0]
-            said.append(
+            text.append(
                 f"Share of the maps in {_HEADLINE} of their own token: {100 * row['first']:.1f} % and "
                 f"{100 * row['second']:.1f} %: {_verdict(100 * row['difference'], row['p_holm'], 'points')} "
                 f"(p {_p(row['p_holm'])}, Holm)."
             )
-    return said
+    return text
 
 
-def _doubts(one: Comparison) -> list[str]:
-    said = []
-    row = one.accuracy.iloc[0]
-    if not one.paired:
-        said.append(
-            f"{one.first.name} and {one.second.name} have {one.common} tested tokens in common: they were compared as "
-            "unrelated groups, so a difference may come from the tokens or talkers instead of the networks."
+def _doubts(pair: Comparison) -> list[str]:
+    text = []
+    row = pair.accuracy.iloc[0]
+    if not pair.paired:
+        text.append(
+            f"{pair.first.name} and {pair.second.name} have {pair.common} tested tokens in common: they were compared "
+            "as unrelated groups, so a difference may come from the tokens or talkers instead of the networks."
         )
     if row["n_units"] < FEW_UNITS:
-        said.append(
+        text.append(
             f"The tests rest on {row['n_units']:.0f} {row['unit']}s; with fewer than {FEW_UNITS} they are weak."
         )
-    borders = [run.content.max_hz for run in (one.first, one.second)]
+    borders = [run.content.max_hz for run in (pair.first, pair.second)]
     if borders[0] != borders[1]:
-        said.append(
-            f"{one.first.name} hears up to {borders[0]:.0f} Hz and {one.second.name} up to {borders[1]:.0f} Hz: "
-            f"profiles and shares are compared up to {one.common_hz:.0f} Hz only, as densities over that band."
+        text.append(
+            f"{pair.first.name} hears up to {borders[0]:.0f} Hz and {pair.second.name} up to {borders[1]:.0f} Hz: "
+            f"profiles and shares are compared up to {pair.common_hz:.0f} Hz only, as densities over that band."
         )
-    widths = [run.content.facts.get("placement", {}).get("resolution_hz") for run in (one.first, one.second)]
+    widths = [run.content.facts.get("placement", {}).get("resolution_hz") for run in (pair.first, pair.second)]
     if all(isinstance(width, int | float) and np.isfinite(width) for width in widths):
-        said.append(
-            f"The maps resolve about {widths[0]:.0f} Hz ({one.first.name}) and {widths[1]:.0f} Hz ({one.second.name}): "
-            "a difference between profiles may be one of resolution."
+        text.append(
+            f"The maps resolve about {widths[0]:.0f} Hz ({pair.first.name}) and {widths[1]:.0f} Hz "
+            f"({pair.second.name}): a difference between profiles may be one of resolution."
         )
-    said.append("One training of each is compared: another seed may move a map as much as another setting does.")
-    return said
+    text.append("One training of each is compared: another seed may move a map as much as another setting does.")
+    return text
 
 
 def _settings_section(compared: Sequence[Comparison]) -> Section:
-    runs = [compared[0].first, *(one.second for one in compared)]
+    runs = [compared[0].first, *(pair.second for pair in compared)]
     settings = [dict(flat_settings(run.content.facts.get("recipe", {}))) for run in runs]
-    for run, own in zip(runs, settings, strict=True):
+    for run, recipe in zip(runs, settings, strict=True):
         corpus = run.content.facts.get("corpus", {})
-        own |= {f"corpus.{key}": str(corpus[key]) for key in ("name", "tokens", "speakers") if key in corpus}
-        own["highest frequency (Hz)"] = f"{run.content.max_hz:.0f}"
-    keys = list(dict.fromkeys(k for own in settings for k in own))
+        recipe |= {f"corpus.{key}": str(corpus[key]) for key in ("name", "tokens", "speakers") if key in corpus}
+        recipe["highest frequency (Hz)"] = f"{run.content.max_hz:.0f}"
+    keys = list(dict.fromkeys(k for recipe in settings for k in recipe))
     rows = []
     for key in keys:
-        values = [own.get(key, "–") for own in settings]
+        values = [recipe.get(key, "–") for recipe in settings]
         if len(set(values)) > 1 and key not in _SAID_BY_THE_TITLE:
             rows.append({"setting": key, **{run.name: value for run, value in zip(runs, values, strict=True)}})
     if not rows:
@@ -161,87 +173,100 @@ def _settings_section(compared: Sequence[Comparison]) -> Section:
     return Section("settings", "What was done differently", [], [], [shown])
 
 
-def _comparison_section(one: Comparison, number: int, *, alone: bool) -> Section:
+def _comparison_section(pair: Comparison, number: int, *, alone: bool) -> Section:
     how = (
-        f"Both runs tested {one.common} tokens; these alone are compared, each with itself. The unit of every test is "
+        f"Both runs tested {pair.common} tokens; these alone are compared, each with itself. The unit of every test is "
         "the speaker, or the recording where speakers are few: signs of the differences of whole units are flipped."
-        if one.paired
+        if pair.paired
         else "The runs share too few tokens for pairs: each is resampled by its own speakers or recordings, and "
         "profiles are tested by flipping the signs of the units’ parts in the difference of the means."
     )
-    plates = [_accuracy_plate(one, number)]
-    if len(one.shares):
-        plates.append(_share_plate(one, number))
-    if len(one.profiles):
-        plates.append(_profile_plate(one, number))
-    title = "What differs" if alone else f"{one.first.name} against {one.second.name}"
-    tables = _tables(one, number)
+    plates = [_accuracy_plate(pair, number)]
+    if len(pair.shares):
+        plates.append(_share_plate(pair, number))
+    if len(pair.profiles):
+        plates.append(_profile_plate(pair, number))
+    title = "What differs" if alone else f"{pair.first.name} against {pair.second.name}"
+    tables = _tables(pair, number)
     return Section(f"comparison-{number}", title, [how], plates, tables[:1], tables[1:])
 
 
-def _accuracy_plate(one: Comparison, number: int) -> Plate:
-    rows = one.accuracy.assign(what=["all classes", *map(class_name, one.accuracy["label"][1:])])
-    figure = _difference_figure(rows, "difference in tokens recognised (points)", 100.0)
-    said = "; ".join(f"{r['what']} {100 * r['difference']:+.1f} points" for r in rows.to_dict("records"))
+def _accuracy_plate(pair: Comparison, number: int) -> Plate:
+    rows = pair.accuracy.assign(what=["all classes", *map(class_name, pair.accuracy["label"][1:])])
+    panel = _difference_panel(f"accuracy-{number}", rows, "accuracy", "difference in tokens recognised (points)", 1)
     return Plate(
         f"accuracy-{number}",
         "Who recognises more",
-        f"Difference in hits, {one.first.name} less {one.second.name}, with 95 % intervals.",
+        f"Difference in hits, {pair.first.name} less {pair.second.name}, with 95 % intervals.",
         "Right of zero the first run is better. An interval that holds zero shows no difference. Filled dots are "
         "significant after Holm’s correction.",
-        [make_panel(f"accuracy-{number}", figure, f"Differences in accuracy: {said}.")],
-        one.accuracy,
+        [panel],
+        pair.accuracy,
         width="half",
     )
 
 
-def _share_plate(one: Comparison, number: int) -> Plate:
-    rows = one.shares[one.shares["label"] == "all"].assign(what=lambda t: t["formant"])
-    figure = _difference_figure(rows, "difference in share of the map (points)", 100.0)
-    said = "; ".join(f"{r['what']} {100 * r['difference']:+.2f} points" for r in rows.to_dict("records"))
+def _share_plate(pair: Comparison, number: int) -> Plate:
+    rows = pair.shares[pair.shares["label"] == "all"].assign(what=lambda table: table["formant"])
+    panel = _difference_panel(f"shares-{number}", rows, "shares", "difference in share of the map (points)", 2)
     return Plate(
         f"shares-{number}",
         "Whose maps lie more in the formants",
-        f"Difference in the share of the positive part of the map up to {one.common_hz:.0f} Hz that lies in the "
-        f"formants of the token, {one.first.name} less {one.second.name}, with 95 % intervals.",
+        f"Difference in the share of the positive part of the map up to {pair.common_hz:.0f} Hz that lies in the "
+        f"formants of the token, {pair.first.name} less {pair.second.name}, with 95 % intervals.",
         "Both runs have the same formants on common tokens, so nothing but the maps can make a difference. Without "
         "common tokens, talkers and vowels differ too: the table gives the area of the bands.",
-        [make_panel(f"shares-{number}", figure, f"Differences in shares: {said}.")],
-        one.shares,
+        [panel],
+        pair.shares,
         width="half",
     )
 
 
-def _profile_plate(one: Comparison, number: int) -> Plate:
+def _profile_plate(pair: Comparison, number: int) -> Plate:
     panels: list[Panel] = []
-    top = float(np.nanmax(one.profiles[["first", "second"]].to_numpy()))
-    reach = float(np.nanmax(np.abs(one.profiles["difference"])))
-    for position, label in enumerate(dict.fromkeys(one.profiles["label"])):
-        rows = one.profiles[one.profiles["label"] == label]
+    top = float(np.nanmax(pair.profiles[["first", "second"]].to_numpy()))
+    reach = float(np.nanmax(np.abs(pair.profiles["difference"])))
+    for position, label in enumerate(dict.fromkeys(pair.profiles["label"])):
+        rows = pair.profiles[pair.profiles["label"] == label]
         figure = profile_difference_figure(
-            rows, title=class_name(label), names=(one.first.name, one.second.name), max_hz=one.common_hz,
+            rows, title=class_name(label), names=(pair.first.name, pair.second.name), max_hz=pair.common_hz,
             top=top, reach=reach,
         )  # fmt: skip
         sure = rows[(rows["p_region"] < ALPHA) & (rows["p_holm"] < ALPHA)]
-        said = f"differs around {_places(sure, rows['frequency'])}" if len(sure) else "no significant difference"
-        alt = f"Profiles of {class_name(label)} in both runs: {said}."
+        text = f"differs around {_places(sure, rows['frequency'])}" if len(sure) else "no significant difference"
+        alt = f"Profiles of {class_name(label)} in both runs: {text}."
         panels.append(make_panel(panel_name(f"profiles-{number}", position, label), figure, alt))
     return Plate(
         f"profiles-{number}",
         "Where the profiles differ",
-        f"Density of the positive part of the maps over 0–{one.common_hz:.0f} Hz; below, the difference. Grey: regions "
-        "of frequency that differ (p below .05 by region, corrected over frequencies; and over classes by Holm).",
+        f"Density of the positive part of the maps over 0–{pair.common_hz:.0f} Hz; below, the difference. Grey: "
+        "regions of frequency that differ (p below .05 by region, corrected over frequencies; and over classes by "
+        "Holm).",
         "Maps of two networks have no common unit, so each is brought to an area of one: a run can have more in one "
         "place only by having less in another. Dots are the cells of the coarser maps.",
         panels,
-        one.profiles,
+        pair.profiles,
     )
 
 
 def profile_difference_figure(
     rows: pd.DataFrame, *, title: str, names: tuple[str, str], max_hz: float, top: float, reach: float
 ) -> Figure:
-    """Profiles of one class in two runs, and their difference below; `rows` of `Comparison.profiles`."""
+    """Profiles of one class in two runs, and their difference below; `rows` of `Comparison.profiles`.
+
+    Parameters
+    ----------
+    rows : DataFrame
+        Of one class, from ``Comparison.profiles``.
+    title : str
+    names : (first, second)
+        Of the runs.
+    max_hz : float
+    top : float
+        Highest density, per kHz: the same for all classes.
+    reach : float
+        Largest difference, per kHz.
+    """
     figure = new_figure(3.5, 3.0)
     upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=[2, 1])
     frequency = rows["frequency"].to_numpy()
@@ -249,7 +274,7 @@ def profile_difference_figure(
         upper.plot(frequency, rows[column], "o-", color=colour, linewidth=1.4, markersize=2.4, label=plain(name))
     upper.set_ylim(0, 1.08 * top)
     upper.set_xlim(0, max_hz)
-    upper.legend(frameon=False, fontsize=POINTS - 1, labelcolor=INK)
+    upper.legend(**LEGEND)
     dress(upper, title=title, y="share per kHz")
     sure = ((rows["p_region"] < ALPHA) & (rows["p_holm"] < ALPHA)).to_numpy()
     _shade(lower, frequency, sure, max_hz)
@@ -268,33 +293,27 @@ def _shade(axes: Axes, frequency: np.ndarray, sure: np.ndarray, max_hz: float) -
         axes.axvspan(edges[cell], edges[cell + 1], color=FAINT, alpha=0.35, linewidth=0)
 
 
-def _difference_figure(rows: pd.DataFrame, label: str, scale: float) -> Figure:
+def _difference_panel(key: str, rows: pd.DataFrame, what: str, label: str, digits: int) -> Panel:
+    """Differences of shares as dots with intervals, in points, one row each; filled where they are significant."""
     figure = new_figure(4.2, 0.8 + 0.27 * len(rows))
     axes = figure.subplots()
     axes.axvline(0, color=MUTED, linewidth=1.0)
-    for place, row in enumerate(rows.to_dict("records")):
-        if not np.isfinite(row["difference"]):
-            continue
-        sure = np.isfinite(row["p_holm"]) and row["p_holm"] < ALPHA
-        axes.plot([scale * row["low"], scale * row["high"]], [place, place], color=INK, linewidth=1.5)
-        face = INK if sure else PAPER
-        axes.plot(scale * row["difference"], place, "o", color=INK, markerfacecolor=face, markersize=5)
-    axes.set_yticks(range(len(rows)), [plain(what) for what in rows["what"]])
-    axes.set_ylim(len(rows) - 0.5, -0.5)
-    axes.grid(axis="x", color=RULE, linewidth=0.5)
-    axes.set_axisbelow(True)
-    dress(axes, x=label)
-    axes.tick_params(axis="y", length=0, labelsize=POINTS)
-    return figure
+    for position, row in enumerate(rows.to_dict("records")):
+        difference, low, high = (100 * row[name] for name in ("difference", "low", "high"))
+        if np.isfinite(difference):
+            draw_estimate(axes, position, difference, (low, high), colour=INK, filled=row["p_holm"] < ALPHA)
+    dress_rows(axes, rows["what"].tolist(), x=label)
+    points = [f"{r['what']} {100 * r['difference']:+.{digits}f} points" for r in rows.to_dict("records")]
+    return make_panel(key, figure, f"Differences in {what}: {'; '.join(points)}.")
 
 
-def _tables(one: Comparison, number: int) -> list[HtmlTable]:
-    shares = {"share_first": one.first.name, "share_second": one.second.name}
+def _tables(pair: Comparison, number: int) -> list[HtmlTable]:
+    shares = {"share_first": pair.first.name, "share_second": pair.second.name}
     columns = ("label", "formant", *shares, "range", "p", "p_holm", "n_first", "n_second", "how")
     tables = []
     for key, title, table in (
-        (f"accuracies-{number}", "Tokens recognised", one.accuracy),
-        (f"share-differences-{number}", "Shares of formants", one.shares),
+        (f"accuracies-{number}", "Tokens recognised", pair.accuracy),
+        (f"share-differences-{number}", "Shares of formants", pair.shares),
     ):
         if len(table):
             shown = table.assign(range=[_range(row) for row in table.to_dict("records")])

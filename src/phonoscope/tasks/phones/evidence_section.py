@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,7 +18,7 @@ from phonoscope.report.evidence_figures import contrast_figure, measure_figure, 
 from phonoscope.report.labels import class_name, in_order
 from phonoscope.report.numbers import significant
 from phonoscope.report.page import Section
-from phonoscope.report.plates import Panel, Plate, make_panel
+from phonoscope.report.plates import Plate, make_panel
 from phonoscope.report.tables import HtmlTable, as_html_table
 from phonoscope.tasks.content import Content
 
@@ -123,39 +122,26 @@ def evidence_plates(content: Content, evidence: Evidence | None) -> list[Plate]:
     return plates
 
 
-def _panel(
-    key: str,
-    rows: pd.DataFrame,
-    methods: Sequence[str],
-    *,
-    title: str,
-    units: str,
-    caption: str = "",
-    detail: str = "",
-    note: str = "",
-    lines: Sequence[float] = (0.0,),
-) -> Panel:
-    """One measure over methods (`measure_figure`); the caption says every value, with a detail of its row."""
-    figure = measure_figure(rows, methods, title=title, units=units, lines=lines)
-    known = [row for row in rows.to_dict("records") if np.isfinite(row["value"])]
-    values = "; ".join(f"{row['method']} {row['value']:.2f}{detail.format_map(row)}" for row in known)
-    return make_panel(key, figure, f"{caption or title}: {values}.", note)
+def _values(rows: pd.DataFrame, detail: str = "") -> str:
+    """Every value in words, with a detail of its row."""
+    known = (row for row in rows.to_dict("records") if np.isfinite(row["value"]))
+    return "; ".join(f"{row['method']} {row['value']:.2f}{detail.format_map(row)}" for row in known)
 
 
 def _measure_plate(evidence: Evidence) -> Plate:
-    table, methods = evidence.tables["measures"], evidence.methods
+    table = evidence.tables["measures"]
+    drawn = [
+        (name, about.title, f"{about.units}{_BETTER[about.better]}", table[table["measure"] == name], about.shows)
+        for name, about in evidence.measures.items()
+        if about.drawn
+    ]
+    note = "Here the band is not emptied but brought to its average level, so evidence from a missing sound counts."
+    filled = ("filled", "agreement with band-stop filled to its average", f"rank correlation{_BETTER['higher']}")
     panels = []
-    for name, about in evidence.measures.items():
-        rows = table[table["measure"] == name]
-        if about.drawn and np.isfinite(rows["value"]).any():
-            units = f"{about.units}{_BETTER[about.better]}"
-            panels.append(_panel(f"evidence-{name}", rows, methods, title=about.title, units=units, note=about.shows))
-    filled = _agreement_with_filled(evidence)
-    if len(filled):
-        title = "agreement with band-stop filled to its average"
-        note = "Here the band is not emptied but brought to its average level, so evidence from a missing sound counts."
-        units = f"rank correlation{_BETTER['higher']}"
-        panels.insert(1, _panel("evidence-filled", filled, methods, title=title, units=units, note=note))
+    for name, title, units, rows, shows in [*drawn[:1], (*filled, _agreement_with_filled(evidence), note), *drawn[1:]]:
+        if np.isfinite(rows["value"]).any():
+            figure = measure_figure(rows, evidence.methods, title=title, units=units)
+            panels.append(make_panel(f"evidence-{name}", figure, f"{title}: {_values(rows)}.", shows))
     return Plate(
         "evidence",
         "Every method, measure by measure",
@@ -184,20 +170,13 @@ def _following_plate(evidence: Evidence) -> Plate:
     pooled = (
         table[table["label"] == "all"].rename(columns={"slope": "value"}).assign(chance=lambda t: t["control_fixed"])
     )
-    panels = [
-        _panel(
-            f"following-{formant}",
-            rows,
-            evidence.methods,
-            title=f"{formant}: does the peak follow?",
-            units="slope, Hz per Hz",
-            caption=f"Slopes of {formant}",
-            detail=", {verdict}",
-            lines=(0.0, 1.0),
-        )
-        for formant in _FORMANTS
-        if len(rows := pooled[pooled["formant"] == formant])
-    ]
+    panels = []
+    for formant in _FORMANTS:
+        rows, title = pooled[pooled["formant"] == formant], f"{formant}: does the peak follow?"
+        if len(rows):
+            figure = measure_figure(rows, evidence.methods, title=title, units="slope, Hz per Hz", lines=(0.0, 1.0))
+            text = f"Slopes of {formant}: {_values(rows, ', {verdict}')}."
+            panels.append(make_panel(f"following-{formant}", figure, text))
     return Plate(
         "following",
         "Do the peaks follow the formants of talkers and contexts?",
@@ -217,17 +196,10 @@ def _removal_plate(content: Content, table: pd.DataFrame) -> Plate:
     for position, label in enumerate(in_order(table["label"], content.labels)):
         rows = table[table["label"] == label].rename(columns={"formant": "method", "effect": "value"})
         name = "all classes" if label == "all" else class_name(label)
-        panels.append(
-            _panel(
-                f"removal-{position + 1}",
-                rows,
-                rows["method"].tolist(),
-                title=name,
-                units="logits that the class loses without it",
-                caption=f"Without each formant, {name}",
-                detail=", by chance {chance:.2f}",
-            )
-        )
+        units = "logits that the class loses without it"
+        figure = measure_figure(rows, rows["method"].tolist(), title=name, units=units)
+        text = f"Without each formant, {name}: {_values(rows, ', by chance {chance:.2f}')}."
+        panels.append(make_panel(f"removal-{position + 1}", figure, text))
     return Plate(
         "removal",
         "What is lost without each formant",

@@ -29,9 +29,9 @@ def chosen_examples(examples: pd.DataFrame, labels: list[str]) -> pd.DataFrame:
     right = examples["correct"].astype(bool)
     parts = []
     for label in labels:
-        own = examples["class"] == label
-        wrong = examples[~right & own].head(1)
-        parts += [wrong, examples[right & own].head(SHOWN_PER_CLASS - len(wrong))]
+        members = examples["class"] == label
+        wrong = examples[~right & members].head(1)
+        parts += [wrong, examples[right & members].head(SHOWN_PER_CLASS - len(wrong))]
     return pd.concat(parts, ignore_index=True)
 
 

@@ -101,13 +101,13 @@ def pictures_figure(pictures: xr.DataArray, max_hz: float, seconds: float | None
     return figure
 
 
-def _made(found: xr.DataArray, files: list[str]) -> list[dict[str, Any]]:
+def _made(maximised: xr.DataArray, files: list[str]) -> list[dict[str, Any]]:
     table = pd.DataFrame(
         {
             "file": files,
-            "logit_before": found["logit_before"].values.astype(float),
-            "logit_after": found["logit_after"].values.astype(float),
-            "highest_reference": float(found.attrs["highest_reference"]),
+            "logit_before": maximised["logit_before"].values.astype(float),
+            "logit_after": maximised["logit_after"].values.astype(float),
+            "highest_reference": float(maximised.attrs["highest_reference"]),
         }
     )
     return [{str(k): v for k, v in row.items()} for row in table.to_dict("records")]

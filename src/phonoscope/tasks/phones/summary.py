@@ -42,7 +42,7 @@ def findings(content: Content) -> list[str]:
 
 def doubts(content: Content) -> list[str]:
     """What to doubt: resolution, sameness of the class maps, few units, leaks, synthetic speech, missing parts."""
-    said = []
+    sentences = []
     placement = content.facts.get("placement", {})
     resolution, cell = placement.get("resolution_hz"), placement.get("cell_hz")
     if is_known(resolution):
@@ -53,42 +53,42 @@ def doubts(content: Content) -> list[str]:
                 f" Formant bands are about {widths.mean():.0f} Hz wide: these maps can point to a region of the "
                 "spectrum, not to one formant in it."
             )
-        said.append(text)
+        sentences.append(text)
     mean_r = mean_correlation(content, "map")
     if mean_r is not None:
         plain = mean_correlation(content, "energy")
         beside = "" if plain is None else f" The mean spectra of the classes correlate at {fixed(plain)}."
         if mean_r >= ALIKE:
-            said.append(
+            sentences.append(
                 f"The maps of different classes are much alike: their profiles correlate at r = {fixed(mean_r)} on "
                 f"average. What they share says where the network looks in general, not what makes a class.{beside}"
             )
         else:
-            said.append(
+            sentences.append(
                 f"The profiles of different classes correlate at r = {fixed(mean_r)} on average: the maps differ "
                 f"between classes.{beside}"
             )
     overall = _accuracy(content)
     if overall is not None and overall["n_units"] < FEW_UNITS:
-        said.append(
+        sentences.append(
             f"All intervals rest on {overall['n_units']:.0f} {overall['unit']}s only; with fewer than {FEW_UNITS} "
             "they tend to be too narrow."
         )
     speakers = content.facts.get("corpus", {}).get("speakers")
     if speakers == 1:
-        said.append("There is one speaker: nothing follows about other speakers.")
+        sentences.append("There is one speaker: nothing follows about other speakers.")
     if content.facts.get("unit") == "token":
-        said.append(
+        sentences.append(
             "Training and test tokens were split one by one, so both may come from the same utterance: accuracy is too "
             "high to be expected of new recordings."
         )
     if content.facts.get("corpus", {}).get("synthetic"):
-        said.append(
+        sentences.append(
             "The talkers are synthetic: their formants are known, but they have none of the variety of real speech."
         )
     corpus = content.facts.get("corpus", {})
-    said += [str(w) for w in (corpus.get("warnings") or corpus.get("settings", {}).get("warnings") or [])]
-    return said
+    sentences += [str(w) for w in (corpus.get("warnings") or corpus.get("settings", {}).get("warnings") or [])]
+    return sentences
 
 
 def mean_correlation(content: Content, source: str) -> float | None:
@@ -129,26 +129,26 @@ def _recognition(content: Content) -> list[str]:
 def _maps_and_formants(content: Content) -> list[str]:
     if content.tables["shares"].empty:
         return ["Whether the maps sit on formants was not measured: no tested token has formants."]
-    said = []
+    sentences = []
     run, within = _pooled(content, "run"), _pooled(content, "class")
     if run is not None and is_known(run["ratio"]):
-        said.append(
+        sentences.append(
             f"The maps put {percent(run['share'])} of their positive part into the bands of {HEADLINE_FORMANTS} of "
             f"their own token; pairing maps and formants at random over the run gives {percent(run['permuted'])}. "
             f"Verdict: {run['verdict']}."
         )
         if is_known(run["energy_ratio"]):
             more = "more" if run["energy_ratio"] > run["ratio"] else "less"
-            said.append(
+            sentences.append(
                 f"The plain energy of the spectrogram scores {run['energy_ratio']:.2f} × on the same test, {more} than "
                 f"the maps ({run['ratio']:.2f} ×)."
             )
     if within is not None and is_known(within["ratio"]):
-        said.append(
+        sentences.append(
             "Among tokens of the same class, where a fixed picture of each class gains nothing, the verdict is: "
             f"{within['verdict'].split('; ')[0]}."  # its reservations are those just said
         )
-    return said or ["Whether the maps sit on formants cannot be told: no chance level could be formed."]
+    return sentences or ["Whether the maps sit on formants cannot be told: no chance level could be formed."]
 
 
 def _accuracy(content: Content) -> dict[str, Any] | None:

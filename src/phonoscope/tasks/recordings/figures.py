@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from phonoscope.report.confusions import accuracy_figure
-from phonoscope.report.style import FAINT, INK, MUTED, POINTS, RULE, class_colour, dress, new_figure, plain
+from phonoscope.report.style import FAINT, LEGEND, MUTED, RULE, class_colour, dress, new_figure, plain
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -41,10 +41,10 @@ def network_figure(accuracy: pd.DataFrame, baselines: pd.DataFrame, networks: Se
         entry = {"what": row["name"], "kind": "baseline", "estimate": row["balanced_accuracy"]}
         rows.append(entry | {"low": np.nan, "high": np.nan})
     table = pd.DataFrame(rows).astype(dict.fromkeys(("estimate", "low", "high"), float))
-    said = "; ".join(f"{row['what']} {100 * row['estimate']:.1f} %" for row in table.to_dict("records"))
+    words = "; ".join(f"{row['what']} {100 * row['estimate']:.1f} %" for row in table.to_dict("records"))
     figure = accuracy_figure(table)
     figure.axes[0].set_xlabel("balanced accuracy (%)")
-    return NetworkFigure(figure, table, f"Balanced accuracies: {said}.")
+    return NetworkFigure(figure, table, f"Balanced accuracies: {words}.")
 
 
 def learning_figure(curve: pd.DataFrame, over: pd.DataFrame) -> Figure:
@@ -78,7 +78,7 @@ def learning_figure(curve: pd.DataFrame, over: pd.DataFrame) -> Figure:
     axes.grid(axis="y", color=RULE, linewidth=0.5)
     axes.set_axisbelow(True)
     dress(axes, x="training recordings", y="balanced accuracy (%)")
-    axes.legend(frameon=False, fontsize=POINTS - 1, labelcolor=INK, loc="lower right")
+    axes.legend(loc="lower right", **LEGEND)
     return figure
 
 
@@ -95,14 +95,14 @@ def band_figure(bands: pd.DataFrame) -> Figure:
     figure = new_figure(2.4 * len(networks) + 1.2, 0.8 + 0.34 * len(names))
     panels = figure.subplots(1, len(networks), sharey=True, sharex=True, squeeze=False)[0]
     for axes, network in zip(panels, networks, strict=True):
-        own = bands[bands["network"] == network].set_index("band")
-        for place, name in enumerate(names):
-            row = 100 * own.loc[name, ["share", "low", "high", "null_low", "null_high", "spectrum"]].astype(float)
+        shares = bands[bands["network"] == network].set_index("band")
+        for position, name in enumerate(names):
+            row = 100 * shares.loc[name, ["share", "low", "high", "null_low", "null_high", "spectrum"]].astype(float)
             width = row["null_high"] - row["null_low"]
-            axes.barh(place, width, left=row["null_low"], height=0.5, color=FAINT, alpha=0.6)
-            axes.plot([row["spectrum"]] * 2, [place - 0.3, place + 0.3], color=MUTED, linewidth=1.2)
-            axes.plot([row["low"], row["high"]], [place, place], color=class_colour(0), linewidth=1.6)
-            axes.plot(row["share"], place, "o", markersize=5, color=class_colour(0))
+            axes.barh(position, width, left=row["null_low"], height=0.5, color=FAINT, alpha=0.6)
+            axes.plot([row["spectrum"]] * 2, [position - 0.3, position + 0.3], color=MUTED, linewidth=1.2)
+            axes.plot([row["low"], row["high"]], [position, position], color=class_colour(0), linewidth=1.6)
+            axes.plot(row["share"], position, "o", markersize=5, color=class_colour(0))
         axes.set_yticks(range(len(names)), [plain(name) for name in names])
         axes.set_ylim(len(names) - 0.5, -0.5)
         axes.set_xlim(left=0)

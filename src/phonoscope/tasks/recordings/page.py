@@ -66,8 +66,10 @@ def _findings(run: Run) -> list[str]:
     ]
     tests, curves = run.table("curve_tests"), run.table("curves")
     for network in run.facts["recipe"]["networks"]:
-        own = curves[(curves["network"] == network) & (curves["label"] == "all") & (curves["frequency"] >= _LOWEST_HZ)]
-        moved = own.iloc[int(np.nanargmax(own["moved"].abs().to_numpy(dtype=float)))]
+        curve = curves[
+            (curves["network"] == network) & (curves["label"] == "all") & (curves["frequency"] >= _LOWEST_HZ)
+        ]
+        moved = curve.iloc[int(np.nanargmax(curve["moved"].abs().to_numpy(dtype=float)))]
         row = tests[(tests["network"] == network) & (tests["label"] == "all")].iloc[0]
         beyond = "differs from" if row["p"] <= 0.05 else "cannot be told from"
         text.append(
@@ -207,9 +209,9 @@ def _spectra(run: Run) -> Section:
     top_hz = min(run.facts["sample_rate"], *run.facts["native_rates"]) / 2
     plates = []
     for network in run.facts["recipe"]["networks"]:
-        own = curves[(curves["network"] == network) & (curves["label"] != "all")]
-        shown = [name for name in run.labels if name in set(own["label"])][:12]
-        table = own[own["label"].isin(shown)]
+        of_classes = curves[(curves["network"] == network) & (curves["label"] != "all")]
+        shown = [name for name in run.labels if name in set(of_classes["label"])][:12]
+        table = of_classes[of_classes["label"].isin(shown)]
         figure = crs_figure(table, max_hz=top_hz, columns=4, lowest_hz=_LOWEST_HZ)
         left = len(run.labels) - len(shown)
         plates.append(
@@ -223,7 +225,7 @@ def _spectra(run: Run) -> Section:
                 "the plain long-term spectrum, the dotted one the same layer before its training. Learning is what "
                 "leaves the grey area.",
                 [make_panel(f"crs-{network}", figure, f"Response spectra of {network} for {', '.join(shown)}.")],
-                own,
+                of_classes,
                 width="full",
             )
         )

@@ -11,18 +11,7 @@ from phonoscope.experiments.folder import Run
 from phonoscope.report.numbers import FEW_UNITS, interval, percent
 from phonoscope.report.page import Page, Section
 from phonoscope.report.plates import Plate, make_panel
-from phonoscope.report.style import (
-    ACCENT,
-    INK,
-    MUTED,
-    PAPER,
-    POINTS,
-    RULE,
-    class_colour,
-    dress,
-    new_figure,
-    plain,
-)
+from phonoscope.report.style import ACCENT, INK, MUTED, PAPER, POINTS, RULE, class_colour, dress_rows, new_figure
 from phonoscope.report.tables import as_html_table
 from phonoscope.tasks.sections import claims_section, left_out_table, page_of, provenance_section
 from phonoscope.tasks.spoof.judge import ALL, ATTACK, CONTROL, KIND, LAYER, RANDOM, SPECTRUM
@@ -85,21 +74,16 @@ def spoof_figure(results: pd.DataFrame) -> Figure:
         panels, columns, ("balanced accuracy (%)", "equal error rate (%)"), strict=True
     ):
         for offset, (feature, (colour, marker, filled)) in zip((-0.22, 0.0, 0.22), _MARKS.items(), strict=True):
-            own = results[results["feature"] == feature].set_index("attack").loc[names]
-            at = [place + offset for place in range(len(names))]
-            axes.hlines(at, 100 * own[low], 100 * own[high], color=colour, linewidth=1.3)
+            rows = results[results["feature"] == feature].set_index("attack").loc[names]
+            at = [position + offset for position in range(len(names))]
+            axes.hlines(at, 100 * rows[low], 100 * rows[high], color=colour, linewidth=1.3)
             face = colour if filled else PAPER
-            axes.plot(100 * own[value], at, marker, markersize=4.5, color=colour, markerfacecolor=face, label=feature)
+            axes.plot(100 * rows[value], at, marker, markersize=4.5, color=colour, markerfacecolor=face, label=feature)
         axes.axvline(50, color=MUTED, linewidth=0.7, linestyle=(0, (3, 3)))
-        for place in range(1, len(names)):
-            if levels[names[place]] != levels[names[place - 1]]:
-                axes.axhline(place - 0.5, color=RULE, linewidth=0.9)
-        axes.set_yticks(range(len(names)), [plain(attack_title(name)) for name in names])
-        axes.set_ylim(len(names) - 0.5, -0.5)
-        axes.grid(axis="x", color=RULE, linewidth=0.5)
-        axes.set_axisbelow(True)
-        dress(axes, x=label)
-        axes.tick_params(axis="y", length=0, labelcolor=INK, labelsize=POINTS)
+        for position in range(1, len(names)):
+            if levels[names[position]] != levels[names[position - 1]]:
+                axes.axhline(position - 0.5, color=RULE, linewidth=0.9)
+        dress_rows(axes, [attack_title(name) for name in names], x=label)
     lowest = min(40.0, 100 * results["low"].min())
     panels[0].set_xlim(lowest - 2, 102)
     panels[1].set_xlim(-2, max(60.0, 100 * results["eer_high"].max() + 2))
@@ -225,9 +209,9 @@ def _accuracy(results: pd.DataFrame) -> Section:
 
 
 def _plate(results: pd.DataFrame) -> Plate:
-    own = results[results["feature"] == LAYER].to_dict("records")
-    said = "; ".join(f"{r['attack']} {percent(r['balanced_accuracy'])}, EER {percent(r['eer'])}" for r in own)
-    panel = make_panel("spoof-1", spoof_figure(results), f"By the first layer: {said}.")
+    rows = results[results["feature"] == LAYER].to_dict("records")
+    rates = "; ".join(f"{r['attack']} {percent(r['balanced_accuracy'])}, EER {percent(r['eer'])}" for r in rows)
+    panel = make_panel("spoof-1", spoof_figure(results), f"By the first layer: {rates}.")
     return Plate(
         "spoof",
         "Real against spoofed",

@@ -11,7 +11,7 @@ from phonoscope.report.labels import class_name
 from phonoscope.report.maps import class_map_figure, colour_bar_figure, draw_class_map, map_limit, mean_array
 from phonoscope.report.numbers import is_known
 from phonoscope.report.plates import Plate, make_panel, panel_name
-from phonoscope.report.style import INK, POINTS
+from phonoscope.report.style import dress_bar
 from phonoscope.tasks.content import Content
 from phonoscope.tasks.figures.figure import Figure, FigureRequest
 from phonoscope.tasks.figures.made_up import made_up_map
@@ -69,9 +69,7 @@ def class_map_of_run(request: FigureRequest) -> Canvas:
             axes.set_ylabel("")
             axes.tick_params(labelleft=False)
     bar = figure.colorbar(mappable, ax=grid, location="bottom", shrink=0.6, aspect=40, pad=0.02)
-    bar.set_label(f"{content.unit} per cell: against (blue), for the class (red)", fontsize=POINTS, color=INK)
-    bar.ax.tick_params(labelsize=POINTS - 1)
-    bar.outline.set_visible(False)
+    dress_bar(bar, f"{content.unit} per cell: against (blue), for the class (red)")
     return figure
 
 

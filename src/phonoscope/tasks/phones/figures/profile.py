@@ -12,7 +12,7 @@ from phonoscope.report.bands import mark_formants
 from phonoscope.report.labels import class_name
 from phonoscope.report.plates import Plate, make_panel, panel_name
 from phonoscope.report.profiles import chance_profile, draw_profile, profile_figure, profile_legend, profile_limits
-from phonoscope.report.style import INK, POINTS, class_colour, plain
+from phonoscope.report.style import INK, LEGEND, POINTS, class_colour, plain
 from phonoscope.tasks.content import Content
 from phonoscope.tasks.figures.figure import Figure, FigureRequest
 from phonoscope.tasks.figures.made_up import made_up_map
@@ -60,15 +60,8 @@ def profile_of_run(request: FigureRequest) -> Canvas:
         axes.set_ylabel(f"Importance ({content.unit})" if column == 0 else "")
         axes.tick_params(labelbottom=last)
     handles, names = grid[1, 0].get_legend_handles_labels()
-    figure.legend(
-        handles,
-        [_IN_PRINT.get(name, name) for name in names],
-        loc="outside lower center",
-        ncols=min(4, 2 * across),
-        frameon=False,
-        fontsize=POINTS - 1,
-        labelcolor=INK,
-    )
+    names = [_IN_PRINT.get(name, name) for name in names]
+    figure.legend(handles, names, loc="outside lower center", ncols=min(4, 2 * across), **LEGEND)
     return figure
 
 

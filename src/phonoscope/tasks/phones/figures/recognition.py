@@ -1,4 +1,4 @@
-"""How often a network is right, who was taken for whom, and whether confusions go one way."""
+"""How often a network is right, who was taken for whom, whether confusions go one way, and how it was trained."""
 
 from __future__ import annotations
 
@@ -10,11 +10,14 @@ import pandas as pd
 from phonoscope.errors import PhonoscopeError
 from phonoscope.report.asymmetry import asymmetry_figure, asymmetry_rows, draw_asymmetry
 from phonoscope.report.confusions import (
+    TRAINING_CURVES,
     accuracy_figure,
     accuracy_rows,
     confusion_figure,
     draw_accuracy,
     draw_confusions,
+    draw_training,
+    training_figure,
 )
 from phonoscope.report.labels import class_name
 from phonoscope.report.plates import Plate, make_panel
@@ -183,4 +186,46 @@ ASYMMETRY = Figure(
     ),
     task="phones",
     height_mm=45,
+)
+
+
+def training_of_run(request: FigureRequest) -> Canvas:
+    """Training curves: loss, and beside (or below) it accuracy."""
+    if request.content.training.empty:
+        raise PhonoscopeError("there are no training curves: the classifier was trained elsewhere")
+    wide = request.columns == 2
+    figure = request.canvas(55.0 if wide else 95.0)
+    for axes, what in zip(figure.subplots(*((1, 2) if wide else (2, 1))), TRAINING_CURVES, strict=True):
+        draw_training(axes, request.content.training, what)
+    return figure
+
+
+def training_plate(content: Content) -> Plate | None:
+    """Training curves; None for a classifier that was trained elsewhere."""
+    training = content.training
+    if training.empty:
+        return None
+    last = training.groupby("fold").last() if "fold" in training else training.tail(1)
+    alt = f"Training curves; last training loss {float(last['train_loss'].mean()):.3f}."
+    return TRAINING.plate([make_panel("training", training_figure(training), alt)], training, width="medium")
+
+
+def _training_example(axes: Axes) -> None:
+    epoch = np.arange(1, 13)
+    loss = {"train_loss": 1.6 * 0.75**epoch, "validation_loss": 0.3 + 1.3 * 0.75**epoch}
+    draw_training(axes, pd.DataFrame({"epoch": epoch, **loss}), "loss")
+
+
+TRAINING = Figure(
+    name="training",
+    says="training curves, one line a fold",
+    needs="metrics, one row an epoch",
+    draw=draw_training,
+    of_run=training_of_run,
+    example=_training_example,
+    title="Training",
+    caption="Loss and accuracy after each epoch, one line a fold; validation accuracy is balanced over the classes.",
+    reading="The epoch that was kept is the best one on the validation tokens; test tokens play no part.",
+    task="phones",
+    height_mm=50,
 )

@@ -1,7 +1,8 @@
-"""The map of one token over its spectrogram."""
+"""One token of a run: its spectrogram, wide- and narrow-band, and the map of it."""
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from phonoscope.errors import PhonoscopeError
 from phonoscope.report.labels import class_name
 from phonoscope.report.overlays import add_colour_bar, draw_overlay
 from phonoscope.report.spectrograms import wideband_spectrogram
+from phonoscope.report.speech import draw_speech, nearby_tiers
 from phonoscope.report.style import MUTED
 from phonoscope.tasks.figures.figure import Figure, FigureRequest
 from phonoscope.tasks.figures.made_up import RATE, made_up_map, vowels
@@ -21,13 +23,77 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure as Canvas
 
-_CONTEXT_SECONDS = 0.03
+
+_CONTEXT_SECONDS = 0.25
+_MAX_HZ = {"wide": 5000.0, "narrow": 3000.0}
+
+
+def speech_of_run(request: FigureRequest, window: str) -> Canvas:
+    """Spectrogram (`window` wide or narrow) of a token in its recording, with the tiers of its alignment."""
+    from phonoscope.phonetics.formants import ceiling_for, formants
+
+    row = chosen_token(request)
+    waveform, rate, token = sound_of(request, row, _CONTEXT_SECONDS)
+    begin = float(row["start"]) - token[0]
+    recording = request.content.tokens[request.content.tokens["recording"] == row["recording"]]
+    tiers = nearby_tiers(recording, begin, begin + len(waveform) / rate)
+    ceiling = min(ceiling_for(row.get("sex")), rate / 2)
+    figure = request.canvas(70.0 + 8.0 * len(tiers))
+    draw_speech(
+        figure.subplots(),
+        waveform,
+        rate,
+        window=window,
+        max_hz=_MAX_HZ[window],
+        tracks=formants(waveform, rate, ceiling=ceiling) if window == "wide" else None,
+        tiers=tiers,
+        token=token,
+        title=f"{class_name(row['class'])}, {row['token']}",
+    )
+    return figure
+
+
+def _wide_example(axes: Axes) -> None:
+    from phonoscope import formants
+
+    sounds, tokens = vowels()
+    speech, ends = np.concatenate(sounds[:4]), np.cumsum([len(sound) for sound in sounds[:4]]) / RATE
+    phones = pd.DataFrame({"start": [0.0, *ends[:-1]], "end": ends, "label": tokens["label"][:4]})
+    draw_speech(axes, speech, RATE, tracks=formants(speech, RATE), tiers={"phone": phones})
+
+
+def _narrow_example(axes: Axes) -> None:
+    draw_speech(axes, np.concatenate(vowels()[0][:4]), RATE, window="narrow", max_hz=3000)
+
+
+WIDE = Figure(
+    name="spectrogram-wide",
+    says="wide-band spectrogram with formant speckles and the tiers of the alignment",
+    needs="a waveform; formant tracks and tiers if there are any",
+    draw=draw_speech,
+    of_run=partial(speech_of_run, window="wide"),
+    example=_wide_example,
+    choices=("class", "token"),
+    height_mm=70,
+)
+NARROW = Figure(
+    name="spectrogram-narrow",
+    says="narrow-band spectrogram: harmonics instead of formants",
+    needs="a waveform",
+    draw=draw_speech,
+    of_run=partial(speech_of_run, window="narrow"),
+    example=_narrow_example,
+    choices=("class", "token"),
+)
+
+
+_MAP_CONTEXT_SECONDS = 0.03
 
 
 def token_map_of_run(request: FigureRequest) -> Canvas:
     """Map of one token over its spectrogram, with a little of what stands around it."""
     content, row = request.content, chosen_token(request)
-    waveform, rate, (start, end) = sound_of(request, row, _CONTEXT_SECONDS)
+    waveform, rate, (start, end) = sound_of(request, row, _MAP_CONTEXT_SECONDS)
     picture = wideband_spectrogram(waveform, rate, max_hz=content.max_hz)
     picture = picture.assign_coords(time=picture["time"] - start)
     token_map, method = _map(request, row, waveform[round(start * rate) : round(end * rate)])
@@ -67,7 +133,7 @@ def _map(request: FigureRequest, row: dict[str, Any], token: np.ndarray) -> tupl
     return maps[0], method
 
 
-def _example(axes: Axes) -> None:
+def _map_example(axes: Axes) -> None:
     sound = vowels()[0][0]
     token_map = made_up_map().assign_coords(time=(np.arange(5) + 0.5) / 5 * len(sound) / RATE)
     span = (0.0, len(sound) / RATE)
@@ -81,7 +147,7 @@ TOKEN_MAP = Figure(
     needs="a spectrogram (frequency, time) in dB and a map (frequency, time)",
     draw=draw_overlay,
     of_run=token_map_of_run,
-    example=_example,
+    example=_map_example,
     choices=("class", "token", "method", "sign"),
     height_mm=62,
 )

@@ -1,4 +1,4 @@
-"""One measure of evidence over all methods."""
+"""How far maps deserve belief: one measure over all methods, and the benchmark of planted cues."""
 
 from __future__ import annotations
 
@@ -8,7 +8,9 @@ import pandas as pd
 
 from phonoscope.errors import PhonoscopeError
 from phonoscope.report.evidence_figures import draw_measure
+from phonoscope.report.printed import print_figure
 from phonoscope.report.style import dress
+from phonoscope.report.truth import draw_truth
 from phonoscope.tasks.figures.figure import Figure, FigureRequest
 
 if TYPE_CHECKING:
@@ -33,7 +35,7 @@ def methods_of_run(request: FigureRequest) -> Canvas:
     return figure
 
 
-def _example(axes: Axes) -> None:
+def _methods_example(axes: Axes) -> None:
     rows = pd.DataFrame({"method": ["cam", "gradient", "occlusion"], "value": [0.6, 0.2, 0.8]})
     rows = rows.assign(low=rows["value"] - 0.1, high=rows["value"] + 0.1, chance=0.05)
     draw_measure(axes, rows, ["occlusion", "cam", "gradient"], lines=[0.0])
@@ -46,7 +48,33 @@ METHODS = Figure(
     needs="a measure (method, value, low, high, chance)",
     draw=draw_measure,
     of_run=methods_of_run,
-    example=_example,
+    example=_methods_example,
     task="phones",
     height_mm=40,
+)
+
+
+def truth_of_run(request: FigureRequest) -> Canvas:
+    """Method × cue table of the benchmark; the run itself plays no part."""
+    from phonoscope.evidence.planted_results import by_cue, planted_results
+
+    table = by_cue(planted_results())
+    figure = print_figure(22.0 + 4.6 * len(table), columns=2, width_mm=request.width_mm)
+    draw_truth(figure.subplots(), table)
+    return figure
+
+
+def _truth_example(axes: Axes) -> None:
+    scores = pd.DataFrame({"f2": [0.7, 0.4, 0.1], "hum": [0.9, 0.6, 0.0]}, index=["band-stop", "cam", "gradient"])
+    draw_truth(axes, scores)
+
+
+TRUTH = Figure(
+    name="truth",
+    says="how well methods find planted cues: methods × cues, 0 is chance and 1 all",
+    needs="a table of scores (method × cue), such as the benchmark that comes with phonoscope",
+    draw=draw_truth,
+    of_run=truth_of_run,
+    example=_truth_example,
+    height_mm=45,
 )

@@ -1,4 +1,4 @@
-"""What the first layer on the waveform hears: response spectra, cumulative ones beside their null, filter contours."""
+"""What the first layer on the waveform hears, and the coherence of every layer."""
 
 from __future__ import annotations
 
@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 import xarray as xr
 
 from phonoscope.report.filters import draw_crs, draw_strs, draw_surface, draw_wigner
+from phonoscope.report.geometry import draw_layers
 from phonoscope.report.labels import class_name
 from phonoscope.report.overlays import add_colour_bar
-from phonoscope.report.style import INK, POINTS, class_colour, dress
+from phonoscope.report.style import INK, LEGEND, POINTS, class_colour, dress
 from phonoscope.tasks.figures.figure import Figure, FigureRequest
 from phonoscope.tasks.figures.made_up import RATE, first_layer, vowels
 from phonoscope.tasks.figures.tokens import chosen_token, first_layer_of, sound_of, tested
@@ -17,6 +18,7 @@ from phonoscope.tasks.figures.tokens import chosen_token, first_layer_of, sound_
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure as Canvas
+
 
 _MOST_SOUNDS = 60  # of a class
 _RANDOM_LAYERS = 20
@@ -160,4 +162,35 @@ WIGNER = Figure(
     of_run=wigner_of_run,
     example=_wigner_example,
     height_mm=65,
+)
+
+
+def layers_of_run(request: FigureRequest) -> Canvas:
+    """Coherence of every layer of the run's network."""
+    from phonoscope.layer_geometry.table import geometry
+
+    table = geometry(request.content.run.classifier(), layers="all")
+    figure = request.canvas(75.0)
+    axes = figure.subplots()
+    draw_layers(axes, table, "mu_avg")
+    axes.legend(**LEGEND)
+    return figure
+
+
+def _layers_example(axes: Axes) -> None:
+    from phonoscope.layer_geometry.table import geometry
+    from phonoscope.networks import build_network
+
+    table = geometry(build_network("compact", 5), layers="all", null_draws=5)
+    draw_layers(axes, table, "mu_avg")
+
+
+LAYERS = Figure(
+    name="layers",
+    says="coherence of every layer beside random weights, residual connections marked",
+    needs="a table of geometry, one row a layer",
+    draw=draw_layers,
+    of_run=layers_of_run,
+    example=_layers_example,
+    height_mm=75,
 )
