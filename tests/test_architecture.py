@@ -37,13 +37,10 @@ ROOMS = [
 
 ARROWS_UP = {("benchmarks", "cli"), ("reference", "classifier"), ("report", "tasks")}
 LONG_FILES = {"corpora/test_align.py", "phonoscope/frontends.py"}
-LONG_SIGNATURES = {
-    *("attribution.effects.band_effects", "phonetics.shares.formant_shares", "report.filter_folder.write_filters"),
-    "training.loop.train",
-}
+LONG_SIGNATURES = {"attribution.effects.band_effects", "training.loop.train"}
 UNDESCRIBED = {  # rooms
-    *("attribution", "axes", "band_filters", "corpora", "evidence", "experiments", "filters", "judgement"),
-    *("layer_geometry", "networks", "phonetics", "reference", "report", "synthesis", "tasks", "tracing", "work"),
+    *("attribution", "band_filters", "corpora", "evidence", "experiments", "filters", "judgement", "networks"),
+    *("phonetics", "reference", "report", "synthesis", "tasks", "tracing", "work"),
 }
 
 MAX_LINES = 450
