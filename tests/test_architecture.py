@@ -35,7 +35,7 @@ ROOMS = [
     *("report", "experiments", "tasks", "viewer", "benchmarks", "cli", "__main__"),
 ]
 
-ARROWS_UP = {("benchmarks", "cli"), ("reference", "classifier"), ("report", "tasks")}
+ARROWS_UP = {("reference", "classifier"), ("report", "tasks")}
 LONG_FILES = {"corpora/test_align.py", "phonoscope/frontends.py"}
 LONG_SIGNATURES = {"attribution.effects.band_effects", "training.loop.train"}
 UNDESCRIBED = {  # rooms
