@@ -150,11 +150,11 @@ def _inputs(folder: Path, count: int) -> None:
 
 
 def _maps(folder: Path, count: int) -> None:
-    from phonoscope.cli import app
+    from phonoscope.experiments.explaining import explain_tokens
 
     with tempfile.TemporaryDirectory(dir=folder) as out:
-        source, shards = str(folder / "classifier"), str(folder / str(count))
-        app(["explain", source, "--tokens", shards, "--method", "cam", "--out", f"{out}/maps"], standalone_mode=False)
+        source, shards = folder / "classifier", folder / str(count)
+        explain_tokens(source, shards, Path(out) / "maps", method="cam", target="true")
 
 
 class Explaining:

@@ -20,7 +20,7 @@ SOURCES = sorted([*PACKAGE.rglob("*.py"), *(REPOSITORY / "benchmarks").rglob("*.
 ROOMS = [
     *("data", "errors", "files", "left_out", "registry", "scales", "modules", "tracing"),
     *("axes", "phones", "band_filters", "audio", "work", "judgement", "corpora", "synthesis"),
-    *("frontends", "networks", "classifier", "models", "training"),
+    *("frontends", "networks", "reference", "classifier", "models", "training"),
     *(
         "attribution",
         "filters",
@@ -35,28 +35,12 @@ ROOMS = [
     *("report", "experiments", "tasks", "viewer", "benchmarks", "cli", "__main__"),
 ]
 
-ARROWS_UP = {("benchmarks", "cli"), ("experiments", "tasks"), ("report", "experiments"), ("report", "tasks")}
-LONG_FILES = {"corpora/test_align.py"}
-LONG_SIGNATURES = {
-    *("attribution.effects.band_effects", "attribution.explain.explain", "attribution.explain.explain_batches"),
-    *("corpora.select.select", "corpora.table.build_table", "corpora.table.read_corpus"),
-    *("evidence.faithful.faithfulness", "evidence.removal.formant_removal", "experiments.explaining.explain_tokens"),
-    *("phonetics.shares.formant_shares", "report.filter_folder.write_filters", "tasks.phones.run.run_experiment"),
-    "training.loop.train",
-}
+ARROWS_UP = {("reference", "classifier"), ("report", "tasks")}
+LONG_FILES = {"corpora/test_align.py", "phonoscope/frontends.py"}
+LONG_SIGNATURES = {"attribution.effects.band_effects", "training.loop.train"}
 UNDESCRIBED = {  # rooms
-    *(
-        "attribution",
-        "axes",
-        "band_filters",
-        "corpora",
-        "evidence",
-        "experiments",
-        "filters",
-        "judgement",
-        "layer_geometry",
-    ),
-    *("networks", "phonetics", "report", "synthesis", "tasks", "work"),
+    *("attribution", "band_filters", "corpora", "evidence", "experiments", "filters", "judgement", "networks"),
+    *("phonetics", "reference", "report", "synthesis", "tasks", "tracing", "work"),
 }
 
 MAX_LINES = 450

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from phonoscope.corpora.textgrid import read_textgrid
@@ -68,6 +68,8 @@ def slowly(columns: TokenColumns, wanted: Wanted) -> pd.DataFrame:
 
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(wanted=wanteds)
+@example(wanted=Wanted(order="confidence"))  # every token, tested or not
+@example(wanted=Wanted(order="-confidence"))
 def test_filters_and_order_are_those_of_a_slow_twin(columns: TokenColumns, wanted: Wanted) -> None:
     expected = slowly(columns, wanted)
     page = columns.page(wanted, 0, 500)
