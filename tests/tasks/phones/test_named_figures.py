@@ -26,7 +26,7 @@ from phonoscope.report import asymmetry, overlays, speech, vowel_scales
 from phonoscope.report.printed import print_figure, save_figure, undrawable
 from phonoscope.tasks.content import read_content
 from phonoscope.tasks.figures import FIGURES, draw, figure_of_run
-from phonoscope.tasks.phones.significance import chance_cells, compare_with_chance
+from phonoscope.tasks.phones.figures.class_map import chance_cells, compare_with_chance
 
 IPA = "i æ ɝ ɑ u p t k f s tʃ ʃ θ"
 RATE = 16_000
