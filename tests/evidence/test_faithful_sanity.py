@@ -10,9 +10,9 @@ from torch import nn
 
 from phonoscope import Classifier, Spectrogram, Waveform, explain
 from phonoscope.attribution.maps import input_placement
-from phonoscope.attribution.method import Attributed, Method, Prepared, prepare_method, unpromised
+from phonoscope.attribution.method import Attributed, Prepared, prepare_method, unpromised
 from phonoscope.attribution.method_spec import parse_method
-from phonoscope.attribution.registry import METHODS
+from phonoscope.attribution.registry import METHODS, Method
 from phonoscope.errors import AttributionError
 from phonoscope.evidence.case import generators, open_case
 from phonoscope.evidence.randomisation import layers_from_the_logits, parameter_randomisation, randomise_layer
@@ -238,7 +238,7 @@ def test_maps_that_ignore_the_weights_fail(method, passes):
     variables = {name: set(vars(m)) for name, m in module.named_modules()}
     noise = torch.random.get_rng_state()
     case = open_case(classifier, waveforms, target="u")
-    result = parameter_randomisation(case, method, methods={**METHODS, **BLIND})
+    result = parameter_randomisation(case, method, methods=dict(METHODS) | BLIND)
     assert result.passes is passes
     assert result.sentence.startswith("Passes" if passes else "Fails")
     assert method in result.sentence
@@ -253,7 +253,7 @@ def test_maps_that_ignore_the_weights_fail(method, passes):
     assert all(p.grad is None and p.requires_grad for p in module.parameters())
     assert not any(m._forward_hooks or m._forward_pre_hooks for m in module.modules())
     assert torch.equal(torch.random.get_rng_state(), noise)
-    again = parameter_randomisation(case, method, methods={**METHODS, **BLIND})
+    again = parameter_randomisation(case, method, methods=dict(METHODS) | BLIND)
     np.testing.assert_array_equal(again.stops["similarity"], result.stops["similarity"])
 
 
@@ -262,7 +262,7 @@ def test_what_a_passing_map_still_owes_is_told():
     case = open_case(classifier, waveforms, target="u")
 
     def signed_energy(setting):
-        slopes, plain = prepare_method(parse_method("gradient"), setting, METHODS), energy(setting)
+        slopes, plain = prepare_method(parse_method("gradient"), setting), energy(setting)
 
         def function(batch):
             found = slopes.function(batch)
