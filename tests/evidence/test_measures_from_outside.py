@@ -155,3 +155,12 @@ def test_a_shared_result_is_computed_once(toy):
     result = faithfulness(case_of(), "gradient", measures=[f"{toy}:FIRST", f"{toy}:SECOND"])
     assert import_module(toy).CALLS == ["gradient"]
     assert result.measures["value"].tolist() == [1, 1]
+
+
+def test_a_part_of_a_case_explains_its_own_tokens():
+    case = case_of()
+    rows, part = case.some(4)
+    assert part.classes.tolist() == case.classes[rows].tolist()
+    maps = part.explain("gradient")
+    assert maps["token"].values.tolist() == case.names[rows].tolist()
+    np.testing.assert_allclose(maps.values, case.explain("gradient").values[rows], atol=1e-6)
