@@ -188,7 +188,7 @@ def test_a_killed_driver_loses_no_finished_part(place, tmp_path):
         done.extend(task.path.name for task in tasks)
         yield from map(function, tasks)
 
-    explain_tokens(classifier, place / "cut", out, method=method, target="true", each=counting)
+    explain_tokens(classifier, place / "cut", out, method=method, target="true", executor=counting)
     assert len(done) == every - len(finished)
     assert not set(done) & finished.keys()
     explain_tokens(classifier, place / "cut", tmp_path / "undisturbed", method=method, target="true")

@@ -96,7 +96,7 @@ def tokens(
             sample_rate=sample_rate,
             context_seconds=context,
             tokens_per_shard=shard_tokens,
-            each=chosen_engine(engine, jobs),
+            executor=chosen_engine(engine, jobs),
             strict=strict,
             progress=counter("tokens"),
         )

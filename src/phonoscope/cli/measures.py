@@ -33,8 +33,8 @@ def formants(
     """
     from phonoscope.experiments.token_measures import formants_of_tokens
 
-    each = chosen_engine(engine, jobs)
-    count, left_out = formants_of_tokens(table, out, sample_rate=sample_rate, each=each, progress=counter("tokens"))
+    executor, progress = chosen_engine(engine, jobs), counter("tokens")
+    count, left_out = formants_of_tokens(table, out, sample_rate=sample_rate, executor=executor, progress=progress)
     for entry in left_out:
         typer.echo(left_out_line(entry))
     typer.echo(f"formants of {count} vowels\n\nread  {table}\nwrote {out}")
@@ -66,7 +66,7 @@ def spectra(
         front_end=load_phones_recipe(recipe).front_end,
         classifier=classifier,
         device=device,
-        each=chosen_engine(engine, jobs, gpus),
+        executor=chosen_engine(engine, jobs, gpus),
         progress=counter("tokens"),
     )
     for entry in made.left_out:

@@ -19,7 +19,8 @@ from phonoscope.corpora.storage import TEXT_COLUMNS
 from phonoscope.errors import AudioError, CorpusError
 from phonoscope.files import digest_of, to_json, write_json, write_with
 from phonoscope.left_out import LeftOut
-from phonoscope.work.executor import Each, in_this_process
+from phonoscope.work.executor import Executor, in_this_process
+from phonoscope.work.units import complete
 from phonoscope.work.folders import HIDDEN_CHECKSUMS_NAME, contents, locked, open_again, write_checksums
 
 # Readers of Parquet folders pass over names that begin with an underscore.
@@ -56,7 +57,7 @@ def write_shards(
     sample_rate: int | None = None,
     context_seconds: float = 0.05,
     tokens_per_shard: int = TOKENS_PER_SHARD,
-    each: Each = in_this_process,
+    executor: Executor = in_this_process,
     strict: bool = False,
     progress: Callable[[int, int], None] | None = None,
 ) -> dict[str, Any]:
@@ -80,7 +81,7 @@ def write_shards(
         filter the sound need 0.05 s; the network hears the token alone.
     tokens_per_shard
         Tokens in a file, or more, because the tokens of a recording stay together.
-    each
+    executor
         How the work is spread over processes or machines; the files do not depend on it.
     strict
         Stop at the first token that cannot be cut.
@@ -123,12 +124,11 @@ def write_shards(
     }
     with locked(folder), _claimed(folder, settings):
         plan = list(_plan(tokens, hashes, folder, settings, strict))
-        todo = [shard for shard in plan if _finished(shard) is None]
-        if todo or not (folder / MANIFEST_NAME).is_file():
+        if not all(map(_is_finished, plan)) or not (folder / MANIFEST_NAME).is_file():
             open_again(folder)
             (folder / MANIFEST_NAME).unlink(missing_ok=True)
-        done = len(tokens) - sum(len(shard.tokens) for shard in todo)
-        for shard, _ in zip(todo, each(_write, todo), strict=True):
+        done = 0
+        for shard in complete(plan, _is_finished, _write, executor):
             done += len(shard.tokens)
             if progress is not None:
                 progress(done, len(tokens))
@@ -215,10 +215,9 @@ def recordings_state(part: pd.DataFrame) -> str:
     return "\n".join(lines)
 
 
-def _finished(shard: _Shard) -> dict[str, Any] | None:
-    """What a file that is there already says of itself; None if it is to be written."""
-    facts = file_facts(shard.path)
-    return facts if facts.get("identity") == shard.identity else None
+def _is_finished(shard: _Shard) -> bool:
+    """Whether the file is there already, whole, and of these tokens and settings."""
+    return file_facts(shard.path).get("identity") == shard.identity
 
 
 def file_facts(path: Path) -> dict[str, Any]:
@@ -364,7 +363,7 @@ def _close(folder: Path, plan: Sequence[_Shard], settings: dict[str, Any], token
     before = len(tokens.attrs.get("left_out", ()))
     left_out, clipped, shards = LeftOut(tokens.attrs.get("left_out", ())), 0, []
     for shard in plan:
-        facts = _finished(shard)
+        facts = file_facts(shard.path)
         if facts is None:
             raise CorpusError(f"{shard.path} changed while the other tokens were cut; give the command again")
         for entry in facts["left_out"]:

@@ -21,7 +21,7 @@ from phonoscope.experiments.map_parts import StoredMaps, as_rows, classes_of, st
 from phonoscope.experiments.material import check_rate
 from phonoscope.experiments.parts import PartTokens, Progress
 from phonoscope.training import choose_device
-from phonoscope.work.executor import Each, in_this_process
+from phonoscope.work.executor import Executor, in_this_process
 
 
 @dataclass(frozen=True)
@@ -81,7 +81,7 @@ def explain_run(
     seed: int = 0,
     trust_imports: bool = False,
     device: str = "cpu",
-    each: Each = in_this_process,
+    executor: Executor = in_this_process,
     progress: Progress | None = None,
 ) -> StoredMaps:
     """Make maps of the tested tokens of a run, each by the classifier that never met it, and store them.
@@ -100,7 +100,7 @@ def explain_run(
         Allow a saved classifier to import its code.
     device
         ``auto``, ``cpu``, ``cuda`` …
-    each
+    executor
         How the work is spread over processes or machines; the maps do not depend on it.
     progress
         Called with (tokens done, tokens in all).
@@ -125,7 +125,8 @@ def explain_run(
         int(run.facts["sample_rate"]),
         run_identity(run),
     )
-    return store_parts(explaining, tested, run.labels, Path(out), together=("fold",), each=each, progress=progress)
+    out = Path(out)
+    return store_parts(explaining, tested, run.labels, out, together=("fold",), executor=executor, progress=progress)
 
 
 def explain_tokens(
@@ -138,7 +139,7 @@ def explain_tokens(
     seed: int = 0,
     trust_imports: bool = False,
     device: str = "cpu",
-    each: Each = in_this_process,
+    executor: Executor = in_this_process,
     progress: Progress | None = None,
 ) -> StoredMaps:
     """Make maps of tokens by a saved classifier, and store them; see ``explain_run``.
@@ -149,7 +150,7 @@ def explain_tokens(
         Folder of a classifier.
     table
         Token table, or folder of tokens with their sound.
-    out, method, target, seed, trust_imports, device, each, progress
+    out, method, target, seed, trust_imports, device, executor, progress
         As in ``explain_run``.
 
     Raises
@@ -173,7 +174,7 @@ def explain_tokens(
         classifier.sample_rate,
         classifier_identity(folder),
     )
-    return store_parts(explaining, tokens, classifier.labels, Path(out), each=each, progress=progress)
+    return store_parts(explaining, tokens, classifier.labels, Path(out), executor=executor, progress=progress)
 
 
 def _read_target(target: str | Contrast, labels: Sequence[str]) -> str | Contrast:

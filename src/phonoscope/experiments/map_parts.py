@@ -20,7 +20,7 @@ from phonoscope.corpora.sounds import TokenSounds
 from phonoscope.errors import ExperimentError
 from phonoscope.experiments.parts import WORK, Ask, Progress, count_rows, groups_of, left_out_of, make_parts, sources_of
 from phonoscope.files import write_with
-from phonoscope.work.executor import Each, in_this_process
+from phonoscope.work.executor import Executor, in_this_process
 from phonoscope.work.folders import CHECKSUMS_NAME, contents, locked, open_again, write_checksums
 
 MEANS = "means.parquet"
@@ -69,7 +69,7 @@ def store_parts(
     *,
     kind: str = "map",
     together: Sequence[str] = (),
-    each: Each = in_this_process,
+    executor: Executor = in_this_process,
     progress: Progress | None = None,
 ) -> StoredMaps:
     """Make maps part by part, join them into one store, and write the means of each class beside it.
@@ -97,7 +97,7 @@ def store_parts(
         open_again(out)
         work = out / WORK
         sources = sources_of(tokens, work / "tokens", together)
-        paths = make_parts(ask, sources, work, each=each, progress=progress)
+        paths = make_parts(ask, sources, work, executor=executor, progress=progress)
         found = _join(paths, labels, out, kind)
         shutil.rmtree(work)
         write_checksums(out)

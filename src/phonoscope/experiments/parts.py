@@ -25,7 +25,7 @@ from phonoscope.errors import ExperimentError, PhonoscopeError
 from phonoscope.experiments.material import CONTEXT_SECONDS
 from phonoscope.files import digest_of, sha256, write_with
 from phonoscope.left_out import LeftOut
-from phonoscope.work.executor import Each
+from phonoscope.work.executor import Executor
 from phonoscope.work.units import complete
 
 WORK = "_parts"  # folder of what is finished while others are still made
@@ -129,7 +129,7 @@ def make_parts(
     sources: Sequence[Source],
     folder: Path,
     *,
-    each: Each,
+    executor: Executor,
     progress: Progress | None = None,
 ) -> list[Path]:
     """Make a file of results for each part, but for those that are there already; returns all, in order.
@@ -138,7 +138,7 @@ def make_parts(
     ----------
     folder
         Holds ``part-00000.parquet`` … and nothing else of this name.
-    each
+    executor
         How the work is spread: ``workers.in_this_process`` or another engine.
     progress
         Called with (tokens done, tokens in all).
@@ -157,7 +157,7 @@ def make_parts(
         path.unlink()
     count, done = sum(source.tokens for source in sources), 0
     try:
-        for task in complete(tasks, _is_made, _make, each):
+        for task in complete(tasks, _is_made, _make, executor):
             done += task.source.tokens
             if progress is not None:
                 progress(done, count)

@@ -36,7 +36,7 @@ from phonoscope.files import write_with
 from phonoscope.frontends import FrontEnd, build_front_end
 from phonoscope.phones import vowels
 from phonoscope.training import choose_device
-from phonoscope.work.executor import Each, in_this_process
+from phonoscope.work.executor import Executor, in_this_process
 from phonoscope.work.folders import locked
 
 _KNOWN = ("token", "label", "speaker", "sex")
@@ -62,7 +62,7 @@ def formants_of_tokens(
     out: str | Path,
     *,
     sample_rate: int | None = None,
-    each: Each = in_this_process,
+    executor: Executor = in_this_process,
     progress: Progress | None = None,
 ) -> tuple[int, list[dict[str, Any]]]:
     """Measure formants and F0 of the vowels of a token table, and write them as one table.
@@ -76,7 +76,7 @@ def formants_of_tokens(
         them.
     sample_rate
         Rate to resample recordings to, Hz; their own if None.
-    each
+    executor
         How the work is spread over processes or machines; the table does not depend on it.
 
     Returns
@@ -100,7 +100,7 @@ def formants_of_tokens(
     work = out.with_name(out.name + WORK)
     with locked(work):
         ask = _Formants(sample_rate)
-        paths = make_parts(ask, sources_of(tokens, work / "tokens"), work, each=each, progress=progress)
+        paths = make_parts(ask, sources_of(tokens, work / "tokens"), work, executor=executor, progress=progress)
         write_with(out, lambda path: _write_joined(path, paths))
         found = count_rows(paths), left_out_of(paths)
     shutil.rmtree(work)
@@ -151,7 +151,7 @@ def spectra_of_tokens(
     front_end: Mapping[str, Any] | None = None,
     classifier: str | Path | None = None,
     device: str = "cpu",
-    each: Each = in_this_process,
+    executor: Executor = in_this_process,
     progress: Progress | None = None,
 ) -> StoredMaps:
     """Make the spectrograms that a network gets of tokens, and store them with the mean of each class.
@@ -166,7 +166,7 @@ def spectra_of_tokens(
         ``kind`` and settings of the front end that makes them, as in a recipe; the sample rate is that of the tokens.
     classifier
         Folder of a classifier whose front end makes them instead.
-    each
+    executor
         How the work is spread over processes or machines; the spectrograms do not depend on it.
 
     Raises
@@ -187,4 +187,4 @@ def spectra_of_tokens(
         check_rate(tokens, maker.sample_rate)
     written = json.dumps({"kind": maker.kind, **maker.config()}, sort_keys=True)
     ask = _Spectra(written, maker.sample_rate, device)
-    return store_parts(ask, tokens, (), Path(out), kind="spectrogram", each=each, progress=progress)
+    return store_parts(ask, tokens, (), Path(out), kind="spectrogram", executor=executor, progress=progress)

@@ -17,7 +17,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from phonoscope.errors import MissingExtraError, PhonoscopeError
-from phonoscope.work.executor import Each
+from phonoscope.work.executor import Executor
 
 Task = TypeVar("Task")
 Result = TypeVar("Result")
@@ -27,7 +27,7 @@ MOST_RESTARTS = 20
 MOST_RETRIES = 3
 
 
-def on_ray(workers: int | None = None, gpus: float = 0.0) -> Each:
+def on_ray(workers: int | None = None, gpus: float = 0.0) -> Executor:
     """Return an engine: a pool of actors, each of which keeps what it has loaded and takes one task after the other.
 
     It joins the cluster that the environment variable ``RAY_ADDRESS`` names; without it Ray starts on this machine and

@@ -31,9 +31,6 @@ class Executor(Protocol):
         ...
 
 
-Each = Executor
-
-
 def in_this_process(function: Callable[[Task], Result], tasks: Sequence[Task]) -> Iterator[Result]:
     """Do one task after the other."""
     yield from map(function, tasks)
