@@ -126,7 +126,6 @@ def test_methods_with_options_are_those_of_explain(client: TestClient, made: Pat
         contrast("i", "u"),
         method,
         tokens=[token],
-        reference=part.reference,
         context_seconds=part.context_seconds,
     )[0]
     facts, arrays = unpacked(get(client, "map", token, method=method, target="i", versus="u").content)
