@@ -54,7 +54,8 @@ def pairs(network: str) -> Iterator[tuple[str, Pair]]:
     import torch
     from captum import attr
 
-    from phonoscope.attribution.method import parse_method, prepare_method
+    from phonoscope.attribution.method import prepare_method
+    from phonoscope.attribution.method_spec import parse_method
 
     setting, batch = prepared_setting(network)
     module, inputs = setting.classifier.network, batch.inputs
@@ -106,11 +107,11 @@ def _as_it_is(peer: Any) -> Any:
 def prepared_setting(network: str) -> tuple[Any, Any]:
     """An untrained classifier, ready to be explained, and a batch of noise whose target is the first class."""
     import torch
-    from phonoscope.attribution.reference import Reference
 
     from phonoscope.attribution.method import Batch, Setting
     from phonoscope.classifier import Classifier
     from phonoscope.frontends import Spectrogram
+    from phonoscope.reference import choose_reference
 
     torch.manual_seed(0)
     classifier = Classifier.build(Spectrogram(SAMPLE_RATE, rows=ROWS, columns=COLUMNS), network, LABELS).eval()
@@ -121,7 +122,7 @@ def prepared_setting(network: str) -> tuple[Any, Any]:
         inputs = classifier.inputs(sounds, lengths)
     first_class = torch.nn.functional.one_hot(torch.zeros(BATCH, dtype=torch.long), len(LABELS)).float()
     batch = Batch(sounds, lengths, 0, inputs, tuple(range(BATCH)), lambda _logits: first_class)
-    return Setting(classifier, batch, None, Reference(classifier, list(sounds.numpy()))), batch
+    return Setting(classifier, choose_reference(classifier, list(sounds.numpy())), 0), batch
 
 
 def measure(rounds: int) -> Iterator[Measurement]:

@@ -17,13 +17,14 @@ def measure(rounds: int) -> Iterator[Measurement]:
     import torch
 
     from benchmarks.attribution import prepared_setting
-    from phonoscope.attribution.cam import prepare_cam
+    from phonoscope.attribution.method import prepare_method
+    from phonoscope.attribution.method_spec import parse_method
 
     for (name, repeats), what in zip(REPEATS.items(), BARS, strict=True):
         setting, batch = prepared_setting(name)
         network, inputs = setting.classifier.network, batch.inputs
         with torch.no_grad():
-            prepared = prepare_cam(setting)
+            prepared = prepare_method(parse_method("cam"), setting)
 
             def explained(prepared=prepared, batch=batch):
                 return prepared.function(batch)

@@ -10,6 +10,7 @@ import torch
 
 from own_front_end import Resonances
 from phonoscope import Classifier, explain
+from phonoscope.attribution.maps import input_placement
 from phonoscope.axes import FrequencyAxis
 from phonoscope.errors import ClassifierError
 from phonoscope.experiments.folder import Run
@@ -188,6 +189,15 @@ def test_every_front_end_says_what_the_contract_asks():
         assert torch.equal(again(sounds), front(sounds))
         assert front(sounds).shape == (2, *front.shape)
         assert again.kind == front.kind
+
+
+def test_a_row_resolves_no_more_than_the_window_does_and_no_more_than_it_is_high():
+    fine, coarse = Resonances(RATE, (500, 520, 540), frame_ms=20.0), Resonances(RATE, (500, 1500, 2500), frame_ms=20.0)
+    assert input_placement(fine).resolution_hz == pytest.approx(1.44 / 0.02)
+    assert input_placement(coarse).resolution_hz == pytest.approx(1000)
+    fine.window_seconds = None
+    assert input_placement(fine).resolution_hz == pytest.approx(20)
+    assert input_placement(Spectrogram(RATE, rows=200)).resolution_hz == pytest.approx(1.44 / 0.008)
 
 
 def test_the_name_it_was_built_by_is_the_one_it_keeps(monkeypatch):

@@ -33,12 +33,12 @@ class AudioInfo:
 @contextmanager
 def _opened(path: Path) -> Generator[soundfile.SoundFile]:
     try:
-        found = path.stat()
+        status = path.stat()
     except (OSError, ValueError):
-        found = None
-    if found is None or not stat.S_ISREG(found.st_mode):
+        status = None
+    if status is None or not stat.S_ISREG(status.st_mode):
         raise AudioError(f"recording not found: {path}")
-    if found.st_size == 0:
+    if status.st_size == 0:
         raise AudioError(f"{path} is an empty file (0 bytes); copy the recording again")
     try:
         recording = soundfile.SoundFile(path)
@@ -262,8 +262,8 @@ def cut(
                 continue
             waveforms[position] = _window(waveform, round(start * rate), min(round(end * rate), len(waveform)), context)
     if len(rates) > 1:
-        found = ", ".join(f"{rate} Hz ({recording})" for rate, recording in sorted(rates.items()))
-        raise CorpusError(f"the recordings have different sample rates: {found}. Say which to use: sample_rate=...")
+        listed = ", ".join(f"{rate} Hz ({recording})" for rate, recording in sorted(rates.items()))
+        raise CorpusError(f"the recordings have different sample rates: {listed}. Say which to use: sample_rate=...")
     kept = tokens[[waveform is not None for waveform in waveforms]].reset_index(drop=True)
     kept.attrs = {**tokens.attrs, "left_out": left_out.entries()}
     return [waveform for waveform in waveforms if waveform is not None], kept

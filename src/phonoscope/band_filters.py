@@ -24,6 +24,17 @@ _MOST_GAIN_DB = 40.0
 def edges_hz(bands: np.ndarray, sample_rate: int, edge_hz: float = EDGE_HZ) -> np.ndarray:
     """Width of the transition at each edge of each band, Hz, shape of ``bands`` (..., 2).
 
+    Parameters
+    ----------
+    bands
+        Lower and upper edge of each, Hz, shape (..., 2).
+    sample_rate
+        Hz.
+    edge_hz
+        Width that is wanted.
+
+    Notes
+    -----
     It lies half inside and half outside the band. It is ``edge_hz``, but no more than the band's own width, and no
     more than fits between the edge and 0 Hz or half the sample rate; where a fifth of it does not fit there is no edge,
     marked by 0: the band reaches 0 Hz or half the sample rate.
@@ -42,7 +53,13 @@ def edges_hz(bands: np.ndarray, sample_rate: int, edge_hz: float = EDGE_HZ) -> n
 
 
 def reach_samples(bands: np.ndarray, sample_rate: int, edge_hz: float = EDGE_HZ) -> int:
-    """Samples before and after a click after which the filters are exactly silent."""
+    """Samples before and after a click after which the filters are exactly silent.
+
+    Parameters
+    ----------
+    bands, sample_rate, edge_hz
+        See ``edges_hz``.
+    """
     edges = edges_hz(bands, sample_rate, edge_hz)
     narrowest = edges[edges > 0].min(initial=np.inf)
     return 0 if math.isinf(narrowest) else math.ceil(REACH_PER_EDGE / narrowest * sample_rate)
@@ -51,6 +68,13 @@ def reach_samples(bands: np.ndarray, sample_rate: int, edge_hz: float = EDGE_HZ)
 def pass_kernels(bands: np.ndarray, sample_rate: int, edge_hz: float = EDGE_HZ) -> np.ndarray:
     """Impulse responses that let bands pass, symmetric, shape (band, 2 · reach + 1), float64.
 
+    Parameters
+    ----------
+    bands, sample_rate, edge_hz
+        See ``edges_hz``; shape (band, 2).
+
+    Notes
+    -----
     Each edge is a low-pass ``2 f sinc(2 f t) · (π/4)(sinc(wt + ½) + sinc(wt − ½))``: a rectangle of half-width ``f``
     smoothed by a half cosine of width ``w`` in Hz. It is cut off at ``5 / w``, where its envelope has fallen 70 dB.
     """
@@ -73,7 +97,16 @@ def pass_kernels(bands: np.ndarray, sample_rate: int, edge_hz: float = EDGE_HZ) 
 def pass_responses(
     bands: np.ndarray, sample_rate: int, points: int, edge_hz: float = EDGE_HZ, device: torch.device | str = "cpu"
 ) -> Tensor:
-    """Responses of ``pass_kernels`` at the frequencies of an FFT of ``points`` samples, real, (band, points // 2 + 1).
+    """Responses of ``pass_kernels`` at the frequencies of an FFT, real, shape (band, points // 2 + 1).
+
+    Parameters
+    ----------
+    bands, sample_rate, edge_hz
+        See ``edges_hz``; shape (band, 2).
+    points
+        Samples of the FFT.
+    device
+        Of the result.
 
     Raises
     ------
@@ -99,14 +132,30 @@ def fft_points(samples: int, reach: int) -> int:
 
 
 def power(sounds: Tensor, lengths: Tensor, context: int = 0) -> Tensor:
-    """Mean square of each sound without its context, shape (batch,)."""
+    """Mean square of each sound without its context, shape (batch,).
+
+    Parameters
+    ----------
+    sounds, lengths
+        Zero-padded waveforms (batch, samples) and the samples of each, shape (batch,).
+    context
+        Samples before and after each token.
+    """
     sample = torch.arange(sounds.shape[1], device=sounds.device)
     inside = (sample >= context) & (sample < (lengths - context)[:, None])
     return (sounds.square() * inside).sum(1) / (lengths - 2 * context).clamp_min(1)
 
 
 def match_power(sounds: Tensor, wanted: Tensor, lengths: Tensor, context: int = 0) -> Tensor:
-    """Bring sounds to a mean square (batch,), raised by 40 dB at most; silence stays silence."""
+    """Bring sounds to a mean square, raised by 40 dB at most; silence stays silence.
+
+    Parameters
+    ----------
+    sounds, lengths, context
+        See ``power``.
+    wanted
+        Mean square of each, shape (batch,).
+    """
     is_power = power(sounds, lengths, context)
     gain = (wanted / is_power.clamp_min(torch.finfo(sounds.dtype).tiny)).sqrt()
     return sounds * gain.clamp_max(10 ** (_MOST_GAIN_DB / 20))[:, None]

@@ -79,7 +79,15 @@ class Classifier(nn.Module):
 
     @classmethod
     def build(cls, front_end: FrontEnd, network: str, labels: Sequence[str], **options: Any) -> Classifier:
-        """Make an untrained classifier with a network given by name or import path."""
+        """Make an untrained classifier.
+
+        Parameters
+        ----------
+        front_end, labels
+            See the class.
+        network, **options
+            Name or import path of the network, and its options.
+        """
         module = build_network(network, len(labels), **options)
         return cls(front_end, module, labels, network_name=network, network_options=options)
 

@@ -131,12 +131,12 @@ def map_phones(
     if phone_set not in PHONE_SETS:
         raise CorpusError(f"there is no phone set {phone_set!r}; use one of {', '.join(PHONE_SETS)}, or auto")
     labels = list(labels)
-    own = {_nfc(phone): label for phone, label in (overrides or {}).items()}
-    found: dict[str, tuple[str | None, int | None]] = {}
+    given = {_nfc(phone): label for phone, label in (overrides or {}).items()}
+    known: dict[str, tuple[str | None, int | None]] = {}
     for label in set(labels):
         mapped, stress = _look_up(label, phone_set)
-        found[label] = own.get(_nfc(label.strip()), mapped), stress
-    return [found[label][0] for label in labels], [found[label][1] for label in labels]
+        known[label] = given.get(_nfc(label.strip()), mapped), stress
+    return [known[label][0] for label in labels], [known[label][1] for label in labels]
 
 
 def detect_phone_set(labels: Iterable[str]) -> str:

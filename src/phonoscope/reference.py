@@ -109,7 +109,17 @@ class Reference:
         return self.spectra[number]
 
     def spectrum_at(self, hertz: np.ndarray, sample_rate: int, number: int | None = None) -> np.ndarray:
-        """Square root of the long-term spectrum at frequencies (Hz), shape of ``hertz``; see ``spectrum``."""
+        """Square root of the long-term spectrum, shape of ``hertz``.
+
+        Parameters
+        ----------
+        hertz
+            Frequencies.
+        sample_rate
+            Of the tokens, Hz.
+        number
+            See ``spectrum``.
+        """
         power = self.spectrum(number)
         return np.sqrt(np.interp(hertz, np.linspace(0, sample_rate / 2, len(power)), power))
 

@@ -61,8 +61,9 @@ def test_sounds_and_table_are_those_of_the_recordings(tokens, folder):
     # the recordings hold 16 bits, so nothing is lost
     for found, expected in zip(read, waveforms, strict=True):
         np.testing.assert_array_equal(found, expected)
-    for found, expected in zip(read.without_context(), cut(tokens)[0], strict=True):
-        np.testing.assert_array_equal(found, expected)
+    for alone in (read.without_context(), read.without_context().without_context()):  # once is enough, twice no more
+        for found, expected in zip(alone, cut(tokens)[0], strict=True):
+            np.testing.assert_array_equal(found, expected)
     assert read.without_context().context == 0
 
 

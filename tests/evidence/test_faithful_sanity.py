@@ -10,8 +10,9 @@ from torch import nn
 
 from phonoscope import Classifier, Spectrogram, Waveform, explain
 from phonoscope.attribution.maps import input_placement
-from phonoscope.attribution.method import Attributed, Method, Prepared, unpromised
-from phonoscope.attribution.registry import METHODS
+from phonoscope.attribution.method import Attributed, Prepared, prepare_method, unpromised
+from phonoscope.attribution.method_spec import parse_method
+from phonoscope.attribution.registry import METHODS, Method
 from phonoscope.errors import AttributionError
 from phonoscope.evidence.case import generators, open_case
 from phonoscope.evidence.randomisation import layers_from_the_logits, parameter_randomisation, randomise_layer
@@ -82,7 +83,7 @@ def test_exact_maps_of_a_linear_network_foretell_everything(method):
 
 def test_true_maps_beat_random_ones_and_those_their_inverse():
     classifier, waveforms = build(Tangled), waves(12)
-    case = open_case(classifier, waveforms, target="u")
+    case = open_case(classifier, waveforms, target="u", reference=waveforms)
     maps = explain(classifier, waveforms, "u", "gradient")
     noise = maps.copy(data=np.random.default_rng(0).normal(size=maps.shape))
     inverted = maps.copy(data=-maps.values)
@@ -237,7 +238,7 @@ def test_maps_that_ignore_the_weights_fail(method, passes):
     variables = {name: set(vars(m)) for name, m in module.named_modules()}
     noise = torch.random.get_rng_state()
     case = open_case(classifier, waveforms, target="u")
-    result = parameter_randomisation(case, method, methods=METHODS | BLIND)
+    result = parameter_randomisation(case, method, methods=dict(METHODS) | BLIND)
     assert result.passes is passes
     assert result.sentence.startswith("Passes" if passes else "Fails")
     assert method in result.sentence
@@ -252,7 +253,7 @@ def test_maps_that_ignore_the_weights_fail(method, passes):
     assert all(p.grad is None and p.requires_grad for p in module.parameters())
     assert not any(m._forward_hooks or m._forward_pre_hooks for m in module.modules())
     assert torch.equal(torch.random.get_rng_state(), noise)
-    again = parameter_randomisation(case, method, methods=METHODS | BLIND)
+    again = parameter_randomisation(case, method, methods=dict(METHODS) | BLIND)
     np.testing.assert_array_equal(again.stops["similarity"], result.stops["similarity"])
 
 
@@ -261,7 +262,7 @@ def test_what_a_passing_map_still_owes_is_told():
     case = open_case(classifier, waveforms, target="u")
 
     def signed_energy(setting):
-        slopes, plain = METHODS["gradient"].prepare(setting), energy(setting)
+        slopes, plain = prepare_method(parse_method("gradient"), setting), energy(setting)
 
         def function(batch):
             found = slopes.function(batch)

@@ -200,6 +200,7 @@ def test_every_measure_has_a_row_within_its_range():
 def test_best_chance_worst_in_every_direction():
     """The map of the class's band beats noise, and noise the inverse, wherever a measure has a direction."""
     classifier, (waveforms, classes) = classifier_of_bands(), tones(18)
+    classifier.keep_reference(waveforms, classes)
     options = {"true_labels": classes, "target": "true"}
     exact = explain(classifier, waveforms, "true", "integrated-gradients", true_labels=classes)
     causal = explain(classifier, waveforms, "true", "band-stop", true_labels=classes)

@@ -43,6 +43,10 @@ OWN_RULE = Measure(
     lambda t: TokenValues(np.ones(len(t.case)), 5.0, passes=t.case.setting.seed != 7, note="its rule"),
     "five", by_chance=False,
 )
+LAST_SIX = Measure(
+    "last six", "last six", "neither", "–", "Of some tokens.", "a toy",
+    lambda t: TokenValues(np.arange(6.0), rows=np.arange(len(t.case) - 6, len(t.case))),
+)
 NO_MEASURE = 3
 CALLS = []
 
@@ -100,6 +104,14 @@ def test_what_it_cannot_tell_and_what_it_tells_of_all_tokens(toy):
     assert silent["note"] == "nothing is ever said"
     assert (whole["value"], whole["n"], whole["note"]) == (8, 8, "all")
     assert result.tokens.empty
+
+
+def test_what_is_measured_on_some_tokens_is_theirs(toy):
+    case, speakers = case_of(12), [*["same"] * 6, *"abcdef"]
+    result = faithfulness(case, "gradient", clusters=speakers, measures=[f"{toy}:LAST_SIX"])
+    row = result.measures.iloc[0]
+    assert (row["n"], row["n_units"], row["unit"]) == (6, 6, "cluster")  # one speaker would be no unit
+    assert result.tokens["token"].tolist() == case.names[6:].tolist()
 
 
 def test_folds_are_pooled_whoever_wrote_the_measure(toy):

@@ -154,7 +154,6 @@ def test_a_measure_in_one_file_comes_into_tables_and_report(finished, phonoscope
     assert all(verdict["randomisation"] is None for verdict in answer.json["verdicts"])
     # The page is made of what the folder holds: nobody need have the measure to read about it.
     monkeypatch.delitem(sys.modules, "toy_of_the_run")
-    monkeypatch.setattr("phonoscope.registry.import_module", None)
     assert phonoscope("report", run).status == 0
     page = (run / "report.html").read_text(encoding="utf-8")
     assert "It shows how low the evidence lies." in page

@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -61,6 +62,28 @@ def test_a_folder_of_tables_and_figures(recordings: Path, tmp_path: Path) -> Non
     assert curves["low"].notna().all()
     assert len(pd.read_csv(out / "atlas.csv")) == len(pd.read_csv(out / "contours.csv")) == 5
     assert all((out / f"{name}.png").stat().st_size > 5000 for name in ("strs", "surface", "crs", "atlas", "wigner"))
+
+
+def test_settings_reach_what_they_are_about(tmp_path: Path) -> None:
+    waves = [np.random.default_rng(seed).standard_normal(1500).astype(np.float32) for seed in range(6)]
+    tokens = pd.DataFrame({"token": [f"t{k}" for k in range(6)], "label": list("aabbab"), "speaker": list("uvwxyz")})
+    bank = bank_of(nn.Sequential(nn.Conv1d(1, 4, 24, 8)), RATE)
+
+    def curves(**settings: Any) -> pd.DataFrame:
+        chosen = FilterSettings(**({"n_seeds": 3, "n_bootstrap": 50, "rotation": ()} | settings))
+        out = tmp_path / str(len(list(tmp_path.iterdir())))
+        summary = write_filters(bank, waves, tokens, out, chosen)
+        assert (summary["scaling"], summary["by"], summary["unit"]) == (chosen.scaling, chosen.by, "speaker")
+        return pd.read_csv(out / "crs.csv")
+
+    first, again, other = curves(), curves(), curves(seed=9)
+    assert first.equals(again)
+    assert (first["learned"] == other["learned"]).all()
+    assert (first["null"] != other["null"]).mean() > 0.9
+    assert (first["learned_low"] != other["learned_low"]).any()
+    assert set(curves(by="speaker")["label"]) == set("uvwxyz")
+    with pytest.raises(PhonoscopeError, match="curves by 'colour'"):
+        FilterSettings(by="colour")
 
 
 def test_a_classifier_is_its_network_at_its_rate() -> None:

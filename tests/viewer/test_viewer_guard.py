@@ -133,6 +133,8 @@ def test_only_maps_of_the_run_are_opened(page: TestClient, stored: str) -> None:
         ("picture?window=wider", "wide, narrow"),
         ("sound?part=stretch&begin=900&end=901", "no sound"),
         ("map?method=no-such", "not known"),
+        ("map?method=os:abort", "asks to import its method"),
+        ("map?method=smooth(antigravity:m)", "asks to import its method"),
         ("map?method=gradient(x=1)", "option"),
         ("map?method=gradient&target=zz", "zz"),
         ("map?method=cam&target=i&versus=i", "against itself"),

@@ -134,7 +134,23 @@ def label_maps(
     columns: dict[str, Any],
     attrs: dict[str, Any],
 ) -> xr.DataArray:
-    """Put coordinates on raw map values of shape (tokens, frequency, time)."""
+    """Put coordinates on raw map values.
+
+    Parameters
+    ----------
+    values
+        Shape (tokens, frequency, time).
+    placement
+        Where their cells lie.
+    tokens, durations
+        Name and duration (s) of each token.
+    time_axis
+        Of the front end.
+    columns
+        Further coordinates of the tokens, by name.
+    attrs
+        Further facts, single values by name.
+    """
     time_axis = placement.time_axis or time_axis
     relative = np.asarray(placement.time, dtype=float)
     coords = map_coordinates(placement.frequency, relative, np.asarray(durations, dtype=float), time_axis)
@@ -149,7 +165,17 @@ def label_maps(
 def map_coordinates(
     frequency: np.ndarray, time: np.ndarray, durations: np.ndarray, time_axis: TimeAxis
 ) -> dict[str, Any]:
-    """Coordinates that all maps have: Hz, relative time or s, s from the start of each token, and its duration."""
+    """Coordinates that all maps have: Hz, relative time or s, s from the start of each token, and its duration.
+
+    Parameters
+    ----------
+    frequency, time
+        Centres of the cells, Hz, and share of the token or s.
+    durations
+        Of the tokens, s.
+    time_axis
+        Of the cells.
+    """
     relative = {"units": "1", "long_name": "share of the token"}
     absolute = {"units": "s", "long_name": "time"}
     seconds = time_axis.in_token(time, durations)

@@ -58,7 +58,15 @@ class ClassMeans:
         self._template: xr.DataArray | None = None
 
     def update(self, maps: xr.DataArray, true_labels: ArrayLike, predicted: ArrayLike) -> None:
-        """Add a batch of maps (token, frequency, time) with the true and the predicted class of each token."""
+        """Add a batch of maps.
+
+        Parameters
+        ----------
+        maps
+            Dims (token, frequency, time).
+        true_labels, predicted
+            True and predicted class of each token.
+        """
         true = np.asarray(true_labels, dtype=object)
         right = true == np.asarray(predicted, dtype=object)
         chosen = {"all": np.ones(len(true), dtype=bool), "correct": right, "errors": ~right}

@@ -284,6 +284,13 @@ def cell_of_frame(where: Space, batch: Batch, examples: Tensor) -> Tensor:
     """Column of the map into which each frame of the examples goes, shape (batch, frames).
 
     `to_map` adds up frames; its transpose, the gradient, hands the number of each column back to its frames.
+
+    Parameters
+    ----------
+    where
+        The space that the examples belong to.
+    batch, examples
+        Tokens, and what the space makes of them.
     """
     probe = torch.zeros_like(examples[:, :1, :1]).requires_grad_()
     with torch.enable_grad():

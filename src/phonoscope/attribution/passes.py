@@ -16,7 +16,15 @@ Forward = Callable[[Tensor, Tensor], Tensor]
 
 @torch.no_grad()
 def examples_at_a_time(network: nn.Module, inputs: Tensor, memory_bytes: int) -> int:
-    """How many examples fit into a memory, by the outputs of all layers on one example; at least 1."""
+    """How many examples fit into a memory, by the outputs of all layers on one example; at least 1.
+
+    Parameters
+    ----------
+    inputs
+        Network inputs, shape (n, channels, *spatial), of which the first is tried.
+    memory_bytes
+        The memory.
+    """
     sizes = [inputs[:1].nbytes]
 
     def note(_module: nn.Module, _args: object, output: object) -> None:
@@ -65,7 +73,17 @@ def logits_and_gradients(forward: Forward, examples: Tensor, owners: Tensor, wei
 def first_gradients(
     forward: Forward, examples: Tensor, owners: Tensor, weigh: Callable[[Tensor], Tensor], most: int
 ) -> tuple[Tensor, Tensor]:
-    """Logits and gradients of untouched tokens whose target follows from their own logits; ``most`` at a time."""
+    """Logits and gradients of untouched tokens whose target follows from their own logits.
+
+    Parameters
+    ----------
+    examples, owners
+        See ``logits_and_gradients``.
+    weigh
+        From logits (n, classes) to the weights of the target, same shape.
+    most
+        Examples at a time.
+    """
     if len(examples) <= most:
         return _pass(forward, examples, owners, weigh)
     logits = all_logits(forward, examples, owners, most)
@@ -78,14 +96,30 @@ def first_gradients(
 
 @torch.no_grad()
 def all_logits(forward: Forward, examples: Tensor, owners: Tensor, most: int) -> Tensor:
-    """Logits of examples, ``most`` at a time, shape (n, classes)."""
+    """Logits of examples, shape (n, classes).
+
+    Parameters
+    ----------
+    examples, owners
+        See ``logits_and_gradients``.
+    most
+        Examples at a time.
+    """
     # Copies: the network may work in place.
     return torch.cat([forward(examples[part].clone(), owners[part]) for part in portions(len(examples), most)])
 
 
 @torch.no_grad()
 def network_logits(network: nn.Module, inputs: Tensor, most: int) -> Tensor:
-    """Logits of network inputs, ``most`` at a time, shape (n, classes)."""
+    """Logits of network inputs, shape (n, classes).
+
+    Parameters
+    ----------
+    inputs
+        Shape (n, channels, *spatial).
+    most
+        Inputs at a time.
+    """
     return torch.cat([network(inputs[part].clone()) for part in portions(len(inputs), most)])
 
 

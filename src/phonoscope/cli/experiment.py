@@ -143,6 +143,7 @@ def report(
     ],
     out: Annotated[Path | None, typer.Option(help="File to write; report.html in the run folder by default.")] = None,
     figures: Annotated[str, typer.Option(help="Formats of the figures beside it: svg, pdf, png.")] = "svg,pdf",
+    trust_imports: Trust = False,
 ) -> None:
     """Write the report of a run, or compare several: one HTML file that opens offline.
 
@@ -154,7 +155,7 @@ def report(
     sweep_report(run_folders[0], out)
     formats = [name.strip() for name in figures.split(",") if name.strip()]
     if len(run_folders) == 1:
-        path = write_report(run_folders[0], out, formats=formats)
+        path = write_report(run_folders[0], out, formats=formats, trust_imports=trust_imports)
     elif out is None:
         raise PhonoscopeError("say where the comparison goes: --out comparison.html")
     else:
@@ -186,8 +187,9 @@ def execute(recipe: str, out: Path, corpus: Path | None = None, **options: Any) 
     from phonoscope.tasks import load_recipe, run_experiment
     from phonoscope.tasks.reporting import write_report
 
-    loaded = load_recipe(recipe, trust_imports=options.get("trust_imports", False))
+    trusted = options.get("trust_imports", False)
+    loaded = load_recipe(recipe, trust_imports=trusted)
     changes = {name: options.pop(name) for name in loaded.changes() & options.keys()}
     finished = run_experiment(loaded.changed(**changes), out, corpus, say=say, **options)
     say("writing the report")
-    return note_report(finished, write_report(finished.folder))
+    return note_report(finished, write_report(finished.folder, trust_imports=trusted))

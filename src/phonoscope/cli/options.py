@@ -31,7 +31,9 @@ Strict = Annotated[bool, typer.Option("--strict", help="Stop at the first file t
 Seed = Annotated[int, typer.Option(help="Seed of everything random.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object last, for programs.")]
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda …")]
-Trust = Annotated[bool, typer.Option("--trust-imports", help="Allow a saved classifier to import its network's code.")]
+Trust = Annotated[
+    bool, typer.Option("--trust-imports", help="Allow a recipe, classifier or run to import the code it names.")
+]
 Network = Annotated[str | None, typer.Option(help="compact, compact-local, resnet18/50/101, or package.module:name.")]
 Preset = Annotated[str | None, typer.Option(help="Training preset: default, or paper (224 × 224, Adam, by token).")]
 Init = Annotated[str | None, typer.Option(help="Initial weights: random, imagenet, or a weights file.")]

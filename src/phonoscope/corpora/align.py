@@ -55,8 +55,8 @@ class AlignmentReport:
     @property
     def counts(self) -> dict[str, int]:
         """Number of recordings per status, all four always named."""
-        found = Counter(self.table["status"])
-        return {status: found[status] for status in get_args(Status)}
+        counts = Counter(self.table["status"])
+        return {status: counts[status] for status in get_args(Status)}
 
     def summary(self) -> list[str]:
         """Plain lines for the command line: counts, reasons, unknown words, notes."""

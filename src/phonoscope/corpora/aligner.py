@@ -83,10 +83,10 @@ def load_decoder(dictionary: str | Path | None = None, *, alternatives: bool = T
     if dictionary is None:
         decoder = pocketsphinx.Decoder(**settings)
     else:
-        own = read_dictionary(dictionary)
+        entries = read_dictionary(dictionary)
         shipped = Path(pocketsphinx.get_model_path("en-us/cmudict-en-us.dict")).read_text(encoding="utf-8")
-        lines = [line for line in shipped.splitlines() if _VARIANT.sub("", line.split(" ", 1)[0]) not in own]
-        for word, pronunciations in own.items():
+        lines = [line for line in shipped.splitlines() if _VARIANT.sub("", line.split(" ", 1)[0]) not in entries]
+        for word, pronunciations in entries.items():
             lines += [
                 f"{word}({n}) {phones}" if n > 1 else f"{word} {phones}" for n, phones in enumerate(pronunciations, 1)
             ]
@@ -134,15 +134,15 @@ def align_waveform(decoder: Any, waveform: np.ndarray, words: Sequence[str]) -> 
         return Alignment("silent", f"nothing is louder than {loudest:.0f} dB below full scale")
     # Resampling may overshoot full scale a little.
     pcm = (np.clip(waveform, -1, 1) * 32767).astype("<i2").tobytes()
-    said = _words_pass(decoder, pcm, words)
-    if said is None:
+    segments = _words_pass(decoder, pcm, words)
+    if segments is None:
         return Alignment("failed", f"the words do not fit into the recording ({duration:.2f} s); is it cut off?")
     status: Status = "aligned"
     try:
         entries = _phones_pass(decoder, pcm)
     except RuntimeError:
         # "Failed to stop utterance processing": the words of the first pass left a phone no time.
-        status, entries = "fallback", _phones_as_words(decoder, pcm, [word for word, _, _ in said])
+        status, entries = "fallback", _phones_as_words(decoder, pcm, [word for word, _, _ in segments])
         if entries is None:
             return Alignment("failed", f"the phones do not fit into the recording ({duration:.2f} s); is it cut off?")
     alignment = Alignment(
@@ -176,9 +176,9 @@ def _words_pass(decoder: Any, pcm: bytes, words: Sequence[str]) -> _Phones | Non
     _pass(decoder, pcm)
     if decoder.hyp() is None:
         return None
-    said = [(s.word, s.start_frame, s.end_frame + 1) for s in decoder.seg() if s.word[0] not in "<[+"]
+    segments = [(s.word, s.start_frame, s.end_frame + 1) for s in decoder.seg() if s.word[0] not in "<[+"]
     # Without a path through all words, the decoder offers the best of those it could finish.
-    return said if [_VARIANT.sub("", word) for word, _, _ in said] == list(words) else None
+    return segments if [_VARIANT.sub("", word) for word, _, _ in segments] == list(words) else None
 
 
 def _phones_pass(decoder: Any, pcm: bytes) -> list[tuple[str, _Phones]]:
@@ -198,8 +198,8 @@ def _phones_as_words(decoder: Any, pcm: bytes, words: Sequence[str]) -> list[tup
     phones = _words_pass(decoder, pcm, [_PHONE_WORD + phone for phones in pronunciations for phone in phones])
     if phones is None:
         return None
-    found = iter([(name.removeprefix(_PHONE_WORD), start, end) for name, start, end in phones])
-    return [(word, [next(found) for _ in phones]) for word, phones in zip(words, pronunciations, strict=True)]
+    intervals = iter([(name.removeprefix(_PHONE_WORD), start, end) for name, start, end in phones])
+    return [(word, [next(intervals) for _ in phones]) for word, phones in zip(words, pronunciations, strict=True)]
 
 
 def _implausible(entries: list[tuple[str, _Phones]]) -> Alignment | None:

@@ -93,12 +93,12 @@ def recordings(root: Path) -> Iterator[Recording]:
 
 def available_partitions(root: Path) -> list[str]:
     """Partitions of the corpus that have both a protocol and recordings; first the one that results are given for."""
-    place = _home(root)
-    if place is None:
+    home_and_partition = _home(root)
+    if home_and_partition is None:
         raise CorpusError(
             f"{root} is not laid out as ASVspoof 2019 LA: no folder {PROTOCOL_FOLDER} in, above or beside it"
         )
-    home, only = place
+    home, only = home_and_partition
     there = [
         name
         for name, file in PROTOCOL_FILES.items()

@@ -208,8 +208,8 @@ def recordings_state(part: pd.DataFrame) -> str:
     for corpus, recording in dict.fromkeys(zip(part["corpus"], part["recording"], strict=True)):
         root = part.attrs["roots"].get(corpus)
         try:
-            found = (Path(root or "") / str(recording)).stat()
-            lines.append(f"{found.st_size} {found.st_mtime_ns}")
+            status = (Path(root or "") / str(recording)).stat()
+            lines.append(f"{status.st_size} {status.st_mtime_ns}")
         except OSError:
             lines.append("missing")
     return "\n".join(lines)
@@ -287,13 +287,15 @@ def _some_recordings(tokens: pd.DataFrame) -> Iterator[tuple[pd.DataFrame, bool]
 
 def _rows(kept: pd.DataFrame, waveforms: Sequence[np.ndarray], shard: _Shard) -> pa.Table:
     samples = [to_int16(waveform).tobytes() for waveform in waveforms]
-    own = {
+    computed = {
         "sample_rate": np.full(len(kept), shard.sample_rate),
         "context_seconds": np.full(len(kept), shard.context_seconds),
         SOUND: samples,
     }
     columns = [
-        pa.array(own[field.name] if field.name in own else kept[field.name], type=field.type, from_pandas=True)
+        pa.array(
+            computed[field.name] if field.name in computed else kept[field.name], type=field.type, from_pandas=True
+        )
         for field in shard.schema
     ]
     return pa.Table.from_arrays(columns, schema=shard.schema)
@@ -340,8 +342,8 @@ def first_rate(tokens: pd.DataFrame) -> int:
         if corpus in roots:
             try:
                 return audio_info(Path(roots[corpus]) / str(recording)).sample_rate
-            except AudioError as found:
-                error = error or found
+            except AudioError as fault:
+                error = error or fault
     raise CorpusError(
         f"no recording of the token table can be read; the first says: {error or 'its corpus is unknown'}"
     )
@@ -349,10 +351,10 @@ def first_rate(tokens: pd.DataFrame) -> int:
 
 def _check_rate(kept: pd.DataFrame, rate: int) -> None:
     row = kept.iloc[0]
-    found = audio_info(Path(kept.attrs["roots"][row["corpus"]]) / row["recording"]).sample_rate
-    if found != rate:
+    own_rate = audio_info(Path(kept.attrs["roots"][row["corpus"]]) / row["recording"]).sample_rate
+    if own_rate != rate:
         raise CorpusError(
-            f"the recordings have different sample rates: {row['recording']} has {found} Hz, those before it {rate} "
+            f"the recordings have different sample rates: {row['recording']} has {own_rate} Hz, those before it {rate} "
             "Hz. Say which to use: --sample-rate"
         )
 

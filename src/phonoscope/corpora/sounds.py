@@ -76,13 +76,13 @@ class TokenSounds(Sequence[np.ndarray]):
     def of_file(cls, path: str | Path) -> TokenSounds:
         """Open one file of such a folder by itself, to be read in order; what the folder says of the corpus is not in
         its ``attrs``."""
-        one = cls.__new__(cls)
-        one._open([Path(path)], {}, GROUPS_IN_ORDER)
+        sounds = cls.__new__(cls)
+        sounds._open([Path(path)], {}, GROUPS_IN_ORDER)
         first = (
             pq.ParquetFile(path).read_row_group(0, columns=["sample_rate", "context_seconds"]).slice(0, 1).to_pylist()
         )
-        one.sample_rate, one.context_seconds = int(first[0]["sample_rate"]), float(first[0]["context_seconds"])
-        return one
+        sounds.sample_rate, sounds.context_seconds = int(first[0]["sample_rate"]), float(first[0]["context_seconds"])
+        return sounds
 
     def _open(self, paths: Sequence[Path], attrs: dict[Hashable | None, Any], groups_kept: int) -> None:
         self.paths = list(paths)
@@ -123,11 +123,11 @@ class TokenSounds(Sequence[np.ndarray]):
 
     def first(self, count: int) -> TokenSounds:
         """Return the first tokens, without reading the table of the others."""
-        files, found = [], 0
+        files, count_so_far = [], 0
         for path in self.paths:
-            if found < count:
+            if count_so_far < count:
                 files.append(path)
-                found += pq.read_metadata(path).num_rows
+                count_so_far += pq.read_metadata(path).num_rows
         part = copy.copy(self)
         part._open(files, self._attrs, GROUPS_IN_ORDER)
         return part.chosen(range(min(count, len(part))))
@@ -190,18 +190,18 @@ class _Reader:
         """16-bit samples of a row."""
         group = int(self.group_of(np.array([row]))[0])
         with self._lock:
-            found = self._kept.get(group)
-            if found is not None:
+            group_samples = self._kept.get(group)
+            if group_samples is not None:
                 self._kept.move_to_end(group)
-        if found is None:
-            found = self._read(group)
+        if group_samples is None:
+            group_samples = self._read(group)
             with self._lock:
-                self._kept[group] = found
+                self._kept[group] = group_samples
                 while len(self._kept) > self._groups_kept:
                     self._kept.popitem(last=False)
-        values, offsets = found
-        place = row - (int(self._ends[group - 1]) if group else 0)
-        return values[offsets[place] : offsets[place + 1]]
+        values, offsets = group_samples
+        row_in_group = row - (int(self._ends[group - 1]) if group else 0)
+        return values[offsets[row_in_group] : offsets[row_in_group + 1]]
 
     def _read(self, group: int) -> tuple[np.ndarray, np.ndarray]:
         """Samples of a group one after the other, and where those of each row begin."""

@@ -52,8 +52,8 @@ def choose_tiers(
         If there is no such tier; the message lists the tiers.
     """
     warnings: list[str] = []
-    found = _by_speaker(grid, (phone_tier.casefold(),) if phone_tier else PHONE_TIERS, warnings)
-    if not found and not phone_tier:
+    phones = _by_speaker(grid, (phone_tier.casefold(),) if phone_tier else PHONE_TIERS, warnings)
+    if not phones and not phone_tier:
         loose = [
             tier
             for tier in grid.tiers
@@ -61,15 +61,15 @@ def choose_tiers(
             and _LOOKS_LIKE_PHONES.search(tier.name.casefold())
             and not _WORDS_OF_MAUS.search(tier.name.casefold())
         ]
-        found = {None: loose[0]} if loose else {}
-    if not found:
+        phones = {None: loose[0]} if loose else {}
+    if not phones:
         raise CorpusError(_missing(grid, path, phone_tier or "phones", "--phone-tier"))
     words = _by_speaker(grid, (word_tier.casefold(),) if word_tier else WORD_TIERS, warnings)
     if word_tier and not words:
         raise CorpusError(_missing(grid, path, word_tier, "--word-tier"))
     # One word tier under another name than the one phone tier ("segment", "transcript - Anna") is still the right one.
-    only = next(iter(words.values())) if len(words) == len(found) == 1 else None
-    return [SpeakerTiers(speaker, tier, words.get(speaker, only)) for speaker, tier in found.items()], warnings
+    only = next(iter(words.values())) if len(words) == len(phones) == 1 else None
+    return [SpeakerTiers(speaker, tier, words.get(speaker, only)) for speaker, tier in phones.items()], warnings
 
 
 def _by_speaker(grid: TextGrid, names: tuple[str, ...], warnings: list[str]) -> dict[str | None, Tier]:

@@ -86,14 +86,14 @@ def formant_lda(
     hertz = formants[list(columns)].to_numpy(dtype=float, na_value=np.nan)
     logs = np.log(np.where(hertz > 0, hertz, np.nan))
 
-    def classify(learn: np.ndarray, ask: np.ndarray) -> np.ndarray:
-        known = np.isfinite(logs[learn]).any(axis=0)
+    def classify(training: np.ndarray, held_out: np.ndarray) -> np.ndarray:
+        known = np.isfinite(logs[training]).any(axis=0)
         if not known.all():
             never = ", ".join(np.array(columns)[~known])
             raise PhonoscopeError(f"{never} was measured in no training token: leave the column out or train on more.")
-        filled = np.where(np.isnan(logs), np.nanmedian(logs[learn], axis=0), logs)
-        model = LinearDiscriminantAnalysis().fit(filled[learn], names[learn].to_numpy(dtype=str))
-        return model.predict(filled[ask])
+        filled = np.where(np.isnan(logs), np.nanmedian(logs[training], axis=0), logs)
+        model = LinearDiscriminantAnalysis().fit(filled[training], names[training].to_numpy(dtype=str))
+        return model.predict(filled[held_out])
 
     imputed = {column: int(missing) for column, missing in zip(columns, np.isnan(logs).sum(axis=0), strict=True)}
     return _run("LDA on log formants", names, classify, folds, train, test, {"imputed": imputed})
@@ -146,11 +146,11 @@ def low_band_energy(
     thresholds: list[float] = []
     above: list[str] = []
 
-    def classify(learn: np.ndarray, ask: np.ndarray) -> np.ndarray:
-        threshold, over, under = _best_threshold(level[learn], names[learn].to_numpy(dtype=str))
+    def classify(training: np.ndarray, held_out: np.ndarray) -> np.ndarray:
+        threshold, over, under = _best_threshold(level[training], names[training].to_numpy(dtype=str))
         thresholds.append(threshold)
         above.append(over)
-        return np.where(level[ask] > threshold, over, under)
+        return np.where(level[held_out] > threshold, over, under)
 
     details = {"cutoff_hz": float(cutoff_hz), "measure": measure}
     result = _run(f"{measure} below {cutoff_hz:g} Hz", names, classify, folds, train, test, details)
@@ -217,9 +217,9 @@ def majority_class(
     """
     names = as_labels(labels, len(labels))
 
-    def classify(learn: np.ndarray, ask: np.ndarray) -> np.ndarray:
-        classes, counts = np.unique(names[learn].to_numpy(dtype=str), return_counts=True)
-        return np.full(int(ask.sum()), classes[counts.argmax()], dtype=object)
+    def classify(training: np.ndarray, held_out: np.ndarray) -> np.ndarray:
+        classes, counts = np.unique(names[training].to_numpy(dtype=str), return_counts=True)
+        return np.full(int(held_out.sum()), classes[counts.argmax()], dtype=object)
 
     return _run("majority class", names, classify, folds, train, test, {})
 
@@ -240,13 +240,13 @@ def _run(
 ) -> Baseline:
     labelled = names.notna().to_numpy()
     predictions = pd.Series(pd.NA, index=range(len(names)), dtype="object")
-    for learn, ask in _rounds(len(names), folds, train, test):
-        learn, ask = learn & labelled, ask & labelled
-        if not ask.any():
+    for training, held_out in _rounds(len(names), folds, train, test):
+        training, held_out = training & labelled, held_out & labelled
+        if not held_out.any():
             continue
-        if names[learn].nunique() < 2:
+        if names[training].nunique() < 2:
             raise PhonoscopeError(f"{name}: a training part has fewer than two classes. Use larger or fewer folds.")
-        predictions[ask] = classify(learn, ask)
+        predictions[held_out] = classify(training, held_out)
     tested = predictions.notna().to_numpy()
     if not tested.any():
         raise PhonoscopeError(f"{name}: no labelled token is in a test part.")
@@ -269,10 +269,10 @@ def _rounds(
         return
     if train is None or test is None:
         raise PhonoscopeError("say how to split: folds (e.g. tokens['recording']), or train and test masks.")
-    learn, ask = np.asarray(train, dtype=bool), np.asarray(test, dtype=bool)
-    if len(learn) != n_tokens or len(ask) != n_tokens or (learn & ask).any():
+    training, held_out = np.asarray(train, dtype=bool), np.asarray(test, dtype=bool)
+    if len(training) != n_tokens or len(held_out) != n_tokens or (training & held_out).any():
         raise PhonoscopeError(f"train and test must be masks over the {n_tokens} tokens that share none of them.")
-    yield learn, ask
+    yield training, held_out
 
 
 def _best_threshold(level: np.ndarray, names: np.ndarray) -> tuple[float, str, str]:
@@ -289,6 +289,6 @@ def _best_threshold(level: np.ndarray, names: np.ndarray) -> tuple[float, str, s
         best.append((int(cost.min()), np.flatnonzero(cost == cost.min())))
     flipped = best[1][0] < best[0][0]
     cuts = best[int(flipped)][1]
-    one, two = np.unique(names)
+    lower, upper = np.unique(names)
     threshold = float(edges[cuts[len(cuts) // 2]])
-    return (threshold, str(two), str(one)) if flipped else (threshold, str(one), str(two))
+    return (threshold, str(upper), str(lower)) if flipped else (threshold, str(lower), str(upper))

@@ -209,9 +209,9 @@ def _both(true: PerToken, predicted: PerToken) -> tuple[np.ndarray, np.ndarray, 
 
 
 def _matrix(truth: np.ndarray, guess: np.ndarray, classes: Sequence[str]) -> np.ndarray:
-    place = {name: i for i, name in enumerate(classes)}
+    index_of = {name: i for i, name in enumerate(classes)}
     counts = np.zeros((len(classes), len(classes)), dtype=int)
-    np.add.at(counts, ([place[name] for name in truth], [place[name] for name in guess]), 1)
+    np.add.at(counts, ([index_of[name] for name in truth], [index_of[name] for name in guess]), 1)
     return counts
 
 

@@ -174,17 +174,17 @@ def token_formants(
         for some in np.array_split(np.arange(members.size), -(-members.size * n_positions // _BLOCK_FRAMES)):
             batch = [sounds[member] for member in members[some]]
             frames = _cut_resampled(batch, sample_rate, centres[some], rate, length // 2 * 2)
-            found = _analyse(frames, length, rate, n_formants, max_bandwidth)
-            frequency[members[some], :, :n_formants] = found[0].reshape(some.size, n_positions, n_formants)
-            bandwidth[members[some], :, :n_formants] = found[1].reshape(some.size, n_positions, n_formants)
+            poles = _analyse(frames, length, rate, n_formants, max_bandwidth)
+            frequency[members[some], :, :n_formants] = poles[0].reshape(some.size, n_positions, n_formants)
+            bandwidth[members[some], :, :n_formants] = poles[1].reshape(some.size, n_positions, n_formants)
 
     f0 = token_pitch(sounds, sample_rate, middles)
     columns: dict[str, np.ndarray] = {}
-    for place, position in enumerate(positions):
+    for column, position in enumerate(positions):
         suffix = f"{round(100 * position):02d}"
-        columns[f"f0_{suffix}"] = f0[:, place]
-        columns |= {f"f{k + 1}_{suffix}": frequency[:, place, k] for k in range(TABLE_FORMANTS)}
-        columns |= {f"b{k + 1}_{suffix}": bandwidth[:, place, k] for k in range(TABLE_FORMANTS)}
+        columns[f"f0_{suffix}"] = f0[:, column]
+        columns |= {f"f{k + 1}_{suffix}": frequency[:, column, k] for k in range(TABLE_FORMANTS)}
+        columns |= {f"b{k + 1}_{suffix}": bandwidth[:, column, k] for k in range(TABLE_FORMANTS)}
     return pd.DataFrame({**columns, "ceiling": ceilings})
 
 
@@ -281,9 +281,9 @@ def _cut_resampled(
 
     cuts = np.zeros((*centres.shape, n_in))
     for token, sound in enumerate(sounds):
-        for place, start in enumerate(begin[token]):
+        for column, start in enumerate(begin[token]):
             low, high = max(0, start), min(sound.size, start + n_in)
-            cuts[token, place, low - start : high - start] = sound[low:high]
+            cuts[token, column, low - start : high - start] = sound[low:high]
     cuts = cuts.reshape(-1, n_in)
     n_taper = int(0.6 * _CUT_MARGIN_SECONDS * sample_rate)
     taper = 0.5 - 0.5 * np.cos(np.pi * (np.arange(n_taper) + 0.5) / n_taper)

@@ -94,8 +94,8 @@ def grid_test(
     # the observed signs are one of the patterns; rounding must not make them less extreme than themselves
     extra = 0 if exact else 1
     p_of_region = np.ones(len(mass) + 1)
-    for number, own in enumerate(mass, start=1):
-        p_of_region[number] = ((largest_mass >= own * (1 - 1e-9)).sum() + extra) / (count + extra)
+    for number, region_mass in enumerate(mass, start=1):
+        p_of_region[number] = ((largest_mass >= region_mass * (1 - 1e-9)).sum() + extra) / (count + extra)
     reached = np.sort(largest_t)
     above = count - np.searchsorted(reached, np.abs(t) * (1 - 1e-9), side="left")
     return GridTest(t, p_of_region[labels[0]], (above + extra) / (count + extra), n_units, unit, "")
@@ -139,13 +139,13 @@ def class_difference(
     scores = np.zeros((unit.n_units, len(classes), *array.shape[1:]))
     difference = np.full(scores.shape[1:], np.nan)
     centred = array - array.mean(axis=0)
-    for place, name in enumerate(classes):
-        own = (names == name).to_numpy(dtype=bool)
-        if own.all():
+    for row, name in enumerate(classes):
+        in_class = (names == name).to_numpy(dtype=bool)
+        if in_class.all():
             continue
-        weights = np.where(own, 1.0 / own.sum(), -1.0 / (~own).sum())
-        scores[:, place] = unit_sums(_weighted(weights, centred), unit.codes, unit.n_units)
-        difference[place] = array[own].mean(axis=0) - array[~own].mean(axis=0)
+        weights = np.where(in_class, 1.0 / in_class.sum(), -1.0 / (~in_class).sum())
+        scores[:, row] = unit_sums(_weighted(weights, centred), unit.codes, unit.n_units)
+        difference[row] = array[in_class].mean(axis=0) - array[~in_class].mean(axis=0)
     tested = grid_test(scores, unit.level, n_flips=n_flips, seed=seed, connected_axes=len(dims) - 1)
     coords = {dim: values[dim].values for dim in dims[1:]} | {"label": classes}
     parts = {"difference": difference, "t": tested.t, "p_region": tested.p_region, "p_cell": tested.p_cell}

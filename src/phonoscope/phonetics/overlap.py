@@ -67,8 +67,8 @@ def _mantel(
     seed: int,
 ) -> tuple[float, bool]:
     """One-sided p of a rank correlation when classes are renamed, and whether all orders were tried."""
-    place = {name: i for i, name in enumerate(classes)}
-    rows, columns = np.array([place[a] for a, _ in pairs]), np.array([place[b] for _, b in pairs])
+    index_of = {name: i for i, name in enumerate(classes)}
+    rows, columns = np.array([index_of[a] for a, _ in pairs]), np.array([index_of[b] for _, b in pairs])
     matrix = np.full((len(classes), len(classes)), np.nan)
     matrix[rows, columns] = matrix[columns, rows] = confused
     complete = len(pairs) == math.comb(len(classes), 2)

@@ -141,12 +141,12 @@ def paired_shares(
 def _sum_pairs(
     maps: np.ndarray, bands: np.ndarray, classes: np.ndarray, n_classes: int, units: np.ndarray, n_units: int
 ) -> _Pairs:
-    place = units * n_classes + classes
+    cell = units * n_classes + classes
     shape = (n_units, n_classes)
 
     def total(values: np.ndarray) -> np.ndarray:
         out = np.zeros((n_units * n_classes, *values.shape[1:]))
-        np.add.at(out, place, values)
+        np.add.at(out, cell, values)
         return out.reshape(*shape, *values.shape[1:])
 
     own = (maps * bands).sum(axis=1)

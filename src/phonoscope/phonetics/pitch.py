@@ -217,10 +217,10 @@ def _best_path(frequency: np.ndarray, strength: np.ndarray, unvoiced: np.ndarray
         arriving = total[:, None] - cost
         back[frame] = arriving.argmax(axis=0)
         total = arriving.max(axis=0) + scores[frame]
-    place = int(total.argmax())
+    candidate = int(total.argmax())
     f0 = np.full(scores.shape[0], np.nan)
     for frame in range(scores.shape[0] - 1, -1, -1):
-        if place:
-            f0[frame] = frequency[frame, place - 1]
-        place = back[frame, place]
+        if candidate:
+            f0[frame] = frequency[frame, candidate - 1]
+        candidate = back[frame, candidate]
     return f0

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import xarray as xr
 
-from phonoscope.axes import cell_edges
 from phonoscope.errors import PhonoscopeError
 from phonoscope.report.style import DISPLAY_PALETTE, INK, MUTED, POINTS, dress, dress_bar
 from phonoscope.scales import bark_to_hz, hz_to_bark
@@ -66,6 +65,8 @@ def draw_overlay(
     """
     from matplotlib.cm import ScalarMappable
     from matplotlib.colors import LinearSegmentedColormap, Normalize
+
+    from phonoscope.axes import cell_edges
 
     if sign not in ("signed", "positive") or how not in ("alpha", "contours"):
         raise PhonoscopeError(f"a map is drawn signed or positive, by alpha or contours; not {sign!r}, {how!r}")

@@ -39,7 +39,8 @@ class Column(NamedTuple):
     format: Format | None = str
 
 
-# Columns by their names in the result tables; a column that is not here is printed as it is, under its own name.
+# Columns by their names in the result tables. One that is not here stands under its own name: text as it is, whole
+# numbers without decimals, others with two.
 COLUMNS: dict[str, Column] = {
     # what a row is about
     "attack": Column("what"),
@@ -60,7 +61,6 @@ COLUMNS: dict[str, Column] = {
     "b_as_a": Column("the other way", whole),
     "count": Column("how many", whole),
     "cpu_seconds": Column("processor time (s)", whole),
-    "epochs": Column("epochs", whole),
     "examples": Column("for example"),
     "frequency": Column("peak (Hz)", whole),
     "high_hz": Column("to", whole),
@@ -72,15 +72,9 @@ COLUMNS: dict[str, Column] = {
     "n_spoofed": Column("spoofed", whole),
     "n_tested": Column("tokens", whole),
     "n_train": Column("trained on", whole),
-    "recordings": Column("recordings", whole),
     "seconds": Column("seconds", one_decimal),
-    "seed": Column("seed", whole),
     "seeds": Column("trainings", whole),
-    "speakers": Column("speakers", whole),
     "speakers_also_real": Column("of them also real", whole),
-    "test": Column("test", whole),
-    "train": Column("train", whole),
-    "validation": Column("validation", whole),
     # shares and rates
     "accuracy": Column("accuracy", percent),
     "area": Column("area", percent),
@@ -104,8 +98,6 @@ COLUMNS: dict[str, Column] = {
     "share_first": Column("first run", percent),
     "share_second": Column("second run", percent),
     # measures
-    "A": Column("A", fixed),
-    "B": Column("B", fixed),
     "B_z": Column("z", one_decimal),
     "beta_avg": Column("β avg (°)", fixed),
     "beta_avg_z": Column("z", one_decimal),
@@ -117,7 +109,6 @@ COLUMNS: dict[str, Column] = {
     "chance": Column("chance", significant),
     "class-similarity": Column("classes alike (r)", fixed),
     "critical_z": Column("95 % of random layers below", one_decimal),
-    "deletion": Column("deletion", fixed),
     "energy_ratio": Column("energy / chance", fixed),
     "max_z": Column("largest |z|", one_decimal),
     "p": Column("p", p_value),
@@ -185,7 +176,7 @@ def as_html_table(
         What a reader may download; the table itself by default.
     """
     chosen = [column for column in columns if column in table]
-    printed = [COLUMNS.get(column, Column(column)) for column in chosen]
+    printed = [COLUMNS.get(column) or _plain_column(column, table[column]) for column in chosen]
     shown = [
         [
             UNKNOWN if _is_missing(value := record[column]) else (form or name)(value)
@@ -193,11 +184,11 @@ def as_html_table(
         ]
         for record in table.to_dict("records")
     ]
-    kinds = []
-    for position, column in enumerate(chosen):
-        longest = max((len(row[position]) for row in shown), default=0)
-        number = pd.api.types.is_numeric_dtype(table[column])
-        kinds.append("number" if number else "short" if longest <= LONGEST_UNBROKEN else "long")
+    longest = [max((len(row[position]) for row in shown), default=0) for position in range(len(chosen))]
+    kinds = [
+        "number" if pd.api.types.is_numeric_dtype(table[column]) else "short" if wide <= LONGEST_UNBROKEN else "long"
+        for column, wide in zip(chosen, longest, strict=True)
+    ]
     titles = [(headings or {}).get(column, about.heading) for column, about in zip(chosen, printed, strict=True)]
     return HtmlTable(key, title, titles, shown, kinds, table if data is None else data)
 
@@ -217,6 +208,12 @@ def footnoted(verdicts: Sequence[str]) -> tuple[list[str], list[str]]:
         first, *rest = verdict.split("; ")
         marked.append(" ".join([first, "".join(signs[part] for part in rest)]).strip())
     return marked, [f"{sign} {text}" for text, sign in signs.items()]
+
+
+def _plain_column(name: str, values: pd.Series) -> Column:
+    number = pd.api.types.is_numeric_dtype(values) and not pd.api.types.is_bool_dtype(values)
+    counts = number and bool((values.dropna() % 1 == 0).all())
+    return Column(name, whole if counts else fixed if number else str)
 
 
 def _sign(position: int) -> str:

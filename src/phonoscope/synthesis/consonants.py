@@ -180,9 +180,9 @@ def _noise(length: int, sample_rate: int, factor: float, curve_db: np.ndarray, r
 
 def _wobbled(curve_db: Sequence[float], rng: np.random.Generator) -> np.ndarray:
     """The curve with a random tilt and a slow random ripple: no two tokens have the same spectrum."""
-    place = np.linspace(-1, 1, _HERTZ.size)
-    ripple = 1.5 * rng.standard_normal() * np.cos(np.pi * (2 * place + rng.uniform(0, 2)))
-    return np.asarray(curve_db, dtype=np.float64) + TILT_SD_DB * rng.standard_normal() * place + ripple
+    position = np.linspace(-1, 1, _HERTZ.size)
+    ripple = 1.5 * rng.standard_normal() * np.cos(np.pi * (2 * position + rng.uniform(0, 2)))
+    return np.asarray(curve_db, dtype=np.float64) + TILT_SD_DB * rng.standard_normal() * position + ripple
 
 
 def _vowel_colour(factor: float, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:

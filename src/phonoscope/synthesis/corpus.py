@@ -214,8 +214,8 @@ def _filter_together(batch: list[tuple], sample_rate: int) -> list[np.ndarray]:
 def _placed_in_room(sound: np.ndarray, sample_rate: int, rng: np.random.Generator) -> np.ndarray:
     """Random level and gentle equaliser: tilt and three slow ripples over log frequency."""
     hertz = np.geomspace(60, sample_rate / 2, 40)
-    place = np.linspace(0, 1, hertz.size)
-    waves = np.cos(np.pi * (np.outer(place, [1, 2, 3]) + rng.uniform(0, 2, 3)))
+    position = np.linspace(0, 1, hertz.size)
+    waves = np.cos(np.pi * (np.outer(position, [1, 2, 3]) + rng.uniform(0, 2, 3)))
     gain_db = waves @ (EQ_SD_DB * rng.standard_normal(3)) + rng.uniform(-LEVEL_RANGE_DB, LEVEL_RANGE_DB)
     return equalise(sound, sample_rate, hertz, gain_db)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import subprocess
 import sys
 from collections.abc import Iterator
 from importlib import metadata
@@ -26,7 +27,7 @@ from phonoscope.report import asymmetry, overlays, speech, vowel_scales
 from phonoscope.report.printed import print_figure, save_figure, undrawable
 from phonoscope.tasks.content import read_content
 from phonoscope.tasks.figures import FIGURES, draw, figure_of_run
-from phonoscope.tasks.phones.significance import chance_cells, compare_with_chance
+from phonoscope.tasks.phones.figures.class_map import chance_cells, compare_with_chance
 
 IPA = "i æ ɝ ɑ u p t k f s tʃ ʃ θ"
 RATE = 16_000
@@ -310,6 +311,15 @@ def test_command_lists_every_figure():
     done = run_command("--list")
     assert done.exit_code == 0
     assert [re.split(r"\s{2,}", line)[0] for line in done.output.splitlines()] == list(FIGURES)
+
+
+def test_listing_figures_imports_neither_networks_nor_drawing():
+    code = (
+        "import sys; from phonoscope.tasks.figures import FIGURES; list(FIGURES.values());"
+        "print({'torch', 'matplotlib'} & set(sys.modules))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "set()"
 
 
 def test_command_writes_what_it_says(report_of, tmp_path):

@@ -172,6 +172,6 @@ def test_every_table_prints_a_column_alike_under_the_catalogues_heading():
     table = pd.DataFrame({"p": [0.0001], "class": ["ɝ"], "unheard_of": [1.5]})
     made = as_html_table("x", "X", table, ("class", "p", "unheard_of"), headings={"p": "p of it"})
     assert made.headings == ["class", "p of it", "unheard_of"]
-    assert made.rows == [["/ɝ/", "< .001", "1.5"]]
+    assert made.rows == [["/ɝ/", "< .001", "1.50"]]
     assert as_html_table("x", "X", table, ["class"], name=str).rows == [["ɝ"]]
     assert as_html_table("x", "X", table, ["p"]).headings == [COLUMNS["p"].heading]

@@ -12,9 +12,8 @@ from phonoscope.tasks.phones import page_tables as tables
 from phonoscope.tasks.phones.evidence_section import evidence_section
 from phonoscope.tasks.phones.example_plate import example_plate
 from phonoscope.tasks.phones.figures.class_map import map_plates
-from phonoscope.tasks.phones.figures.profile import profile_plate
+from phonoscope.tasks.phones.figures.profile import profile_plate, share_plate
 from phonoscope.tasks.phones.figures.recognition import recognition_plates, training_plate
-from phonoscope.tasks.phones.figures.shares import share_plate
 from phonoscope.tasks.phones.figures.vowels import vowel_plate
 from phonoscope.tasks.phones.summary import doubts, findings, headline
 from phonoscope.tasks.sections import claims_section, page_of, provenance_section

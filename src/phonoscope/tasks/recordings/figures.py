@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -15,15 +15,9 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
-class NetworkFigure(NamedTuple):
-    """A figure, the rows that it shows, and what it shows in words."""
-
-    figure: Figure
-    data: pd.DataFrame
-    alt: str
-
-
-def network_figure(accuracy: pd.DataFrame, baselines: pd.DataFrame, networks: Sequence[str]) -> NetworkFigure:
+def network_figure(
+    accuracy: pd.DataFrame, baselines: pd.DataFrame, networks: Sequence[str]
+) -> tuple[Figure, pd.DataFrame, str]:
     """Balanced accuracy of every network with its interval, and of the baselines.
 
     Parameters
@@ -34,6 +28,11 @@ def network_figure(accuracy: pd.DataFrame, baselines: pd.DataFrame, networks: Se
         ``name, balanced_accuracy``.
     networks : sequence of str
         Their order, from top to bottom.
+
+    Returns
+    -------
+    figure, data, alt
+        The figure, the rows that it shows, and what it shows in words.
     """
     balanced = accuracy[accuracy["measure"] == "balanced accuracy"].set_index("network")
     rows = [{"what": n, "kind": "network", **balanced.loc[n, ["estimate", "low", "high"]]} for n in networks]
@@ -44,7 +43,7 @@ def network_figure(accuracy: pd.DataFrame, baselines: pd.DataFrame, networks: Se
     words = "; ".join(f"{row['what']} {100 * row['estimate']:.1f} %" for row in table.to_dict("records"))
     figure = accuracy_figure(table)
     figure.axes[0].set_xlabel("balanced accuracy (%)")
-    return NetworkFigure(figure, table, f"Balanced accuracies: {words}.")
+    return figure, table, f"Balanced accuracies: {words}."
 
 
 def learning_figure(curve: pd.DataFrame, over: pd.DataFrame) -> Figure:

@@ -141,7 +141,7 @@ def _accuracy(run: Run) -> Section:
     over = run.table("over_seeds")
     first, several = accuracy.iloc[0], int(over["seeds"].max()) > 1
     chance = f"{first['n_units']:.0f} {first['unit']}s" + (" and the trainings" if several else "")
-    rows = network_figure(accuracy, baselines, run.facts["recipe"]["networks"])
+    figure, rows, alt = network_figure(accuracy, baselines, run.facts["recipe"]["networks"])
     plates = [
         Plate(
             "accuracy",
@@ -150,8 +150,8 @@ def _accuracy(run: Run) -> Section:
             f"{chance}. Hollow dots need no network.",
             "Balanced accuracy counts every class the same. A network has learnt something of its own only where its "
             "interval lies clear of the hollow dots.",
-            [make_panel("accuracy", rows.figure, rows.alt)],
-            rows.data,
+            [make_panel("accuracy", figure, alt)],
+            rows,
             width="half",
         ),
         Plate(

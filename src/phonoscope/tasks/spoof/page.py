@@ -97,18 +97,13 @@ def _rows(results: pd.DataFrame) -> dict[tuple[str, str], dict[Any, Any]]:
 
 
 def _main(results: pd.DataFrame) -> list[str]:
-    """The few problems that the summary names: kinds of attacks if several are pooled, else attacks."""
+    """The few comparisons that the summary names: kinds of attacks if several are pooled, else attacks."""
     levels = results.drop_duplicates("attack")
-    pooled = levels.loc[levels["level"].isin([KIND, ALL]), "attack"].tolist()
-    single = levels.loc[levels["level"] == ATTACK, "attack"].tolist()
-    lone = [
-        name for name in single if (levels.loc[levels["level"] == ATTACK, "kind"] == _kind(levels, name)).sum() == 1
-    ]
-    return single if len(single) <= _NUMBERS_SHOWN else [*lone, *pooled]
-
-
-def _kind(levels: pd.DataFrame, name: str) -> str:
-    return levels.loc[levels["attack"] == name, "kind"].iloc[0]
+    pooled, single = levels[levels["level"].isin([KIND, ALL])], levels[levels["level"] == ATTACK]
+    if len(single) <= _NUMBERS_SHOWN:
+        return single["attack"].tolist()
+    alone = single[~single["kind"].duplicated(keep=False)]  # the only attacks of their kinds
+    return [*alone["attack"], *pooled["attack"]]
 
 
 def _numbers(results: pd.DataFrame) -> list[tuple[str, str, str]]:
@@ -167,7 +162,7 @@ def _doubts(run: Run, results: pd.DataFrame) -> list[str]:
     )
     if run.facts["recipe"]["folds_by"] == "recording":
         doubts.append(
-            "A recording and everything made of it are judged by a machine that met neither, but it has met other "
+            "A recording and everything made of it are judged by a classifier that met neither, but it has met other "
             'recordings of the same speakers (folds_by = "speaker" in a recipe changes that).'
         )
     majority = results["majority"].max()
