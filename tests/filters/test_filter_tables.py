@@ -76,12 +76,10 @@ def test_settings_reach_what_they_are_about(tmp_path: Path) -> None:
         assert (summary["scaling"], summary["by"], summary["unit"]) == (chosen.scaling, chosen.by, "speaker")
         return pd.read_csv(out / "crs.csv")
 
-    first, again, other = curves(), curves(), curves(seed=9)
-    assert first.equals(again)
+    first, other = curves(), curves(seed=9)
     assert (first["learned"] == other["learned"]).all()
     assert (first["null"] != other["null"]).mean() > 0.9
     assert (first["learned_low"] != other["learned_low"]).any()
-    assert set(curves(by="speaker")["label"]) == set("uvwxyz")
     with pytest.raises(PhonoscopeError, match="curves by 'colour'"):
         FilterSettings(by="colour")
 
