@@ -155,10 +155,13 @@ def content(folder: Path) -> dict[str, Any]:
             facts["provenance"] = {k: v for k, v in facts["provenance"].items() if k not in changing}
             found[name] = facts
         elif path.name == "tokens.parquet":
-            table = pd.read_parquet(
-                path
-            )  # says in which folder the corpus lies; that of synthetic talkers is the run's
+            # It says in which folder the corpus lies; that of synthetic talkers is the run's.
+            table = pd.read_parquet(path)
             found[name] = table.to_csv(), {key: value for key, value in table.attrs.items() if key != "roots"}
+        elif path.name == "done.json":  # how long it took, and checksums of files that say so too
+            kept = json.loads(path.read_text())
+            kept.pop("cpu_seconds", None)
+            found[name] = {**kept, "files": sorted(kept["files"])}
         elif path.name == "training.csv":
             found[name] = pd.read_csv(path).drop(columns="seconds").to_csv()
         elif path.name == "state.json":

@@ -20,8 +20,8 @@ from phonoscope.errors import AudioError, CorpusError
 from phonoscope.files import digest_of, to_json, write_json, write_with
 from phonoscope.left_out import LeftOut
 from phonoscope.work.executor import Executor, in_this_process
-from phonoscope.work.units import complete
 from phonoscope.work.folders import HIDDEN_CHECKSUMS_NAME, contents, locked, open_again, write_checksums
+from phonoscope.work.units import complete
 
 # Readers of Parquet folders pass over names that begin with an underscore.
 BEGUN_NAME, MANIFEST_NAME = "_begun.json", "_manifest.json"
