@@ -2,6 +2,7 @@
 
 import sys
 from array import array
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -39,7 +40,7 @@ class Collected:
     words: list[tuple[array, array, list[str]]] = field(default_factory=list)
     recordings: int = 0
     phone_sets: set[str | None] = field(default_factory=set)
-    tier_names: dict[str, int] = field(default_factory=dict)
+    tier_names: Counter[str] = field(default_factory=Counter)
     warnings: list[str] = field(default_factory=list)
     warning_count: int = 0
 
@@ -75,15 +76,13 @@ class Collected:
             self.speaker.append(speaker or recording.speaker)
             self.sex.append(recording.sex)
             self.duration.append(duration)
-            word_starts, word_ends, word_labels = (
-                zip(*words.intervals, strict=True) if words and words.intervals else ((), (), ())
-            )
-            self.words.append((array("d", word_starts), array("d", word_ends), [*map(sys.intern, word_labels)]))
+            spoken = words.intervals if words else ()
+            word_starts, word_ends = (array("d", (interval[edge] for interval in spoken)) for edge in (0, 1))
+            self.words.append((word_starts, word_ends, [sys.intern(interval.label) for interval in spoken]))
             self.start.extend(starts)
             self.end.extend(ends)
             self.phone.extend(map(sys.intern, labels))
-            tier_name = phones.name if speaker is None else "phones of several speakers"
-            self.tier_names[tier_name] = self.tier_names.get(tier_name, 0) + 1
+            self.tier_names[phones.name if speaker is None else "phones of several speakers"] += 1
             number += len(labels)
         self.recordings += 1
 

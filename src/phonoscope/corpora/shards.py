@@ -28,9 +28,7 @@ BEGUN_NAME, MANIFEST_NAME = "_begun.json", "_manifest.json"
 SOUND = "sound"
 _OWN_KINDS = {"sample_rate": pa.int32(), "context_seconds": pa.float64(), SOUND: pa.binary()}
 OWN_COLUMNS = tuple(_OWN_KINDS)
-_KINDS = (
-    dict.fromkeys(TEXT_COLUMNS, pa.string()) | dict.fromkeys(("start", "end"), pa.float64()) | {"stress": pa.int8()}
-)
+_KINDS = {"start": pa.float64(), "end": pa.float64(), "stress": pa.int8(), **dict.fromkeys(TEXT_COLUMNS, pa.string())}
 FULL_SCALE = 32768  # of 16-bit samples
 TOKENS_PER_SHARD = 8192
 _ROWS_PER_GROUP = 256  # what is read at a time: about 1 MB of speech
