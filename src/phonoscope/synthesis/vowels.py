@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from phonoscope.errors import CorpusError
-from phonoscope.synthesis.source_filter import cascade, glottal_source, unit_level
+from phonoscope.synthesis.source_filter import glottal_source
 from phonoscope.synthesis.talkers import (
     DURATION_TOKEN_SD,
     F0_TOKEN_SD,
@@ -156,21 +156,3 @@ def resonances(plan: pd.DataFrame, talker: Talker) -> tuple[np.ndarray, np.ndarr
     upper = frequencies[:, :, -1:] + SPACING_HZ[talker.sex] * talker.scale * steps
     wide = np.broadcast_to(BANDWIDTHS_HZ[MEASURED_FORMANTS:] * BANDWIDTH_FACTOR[talker.sex], upper.shape)
     return np.concatenate([frequencies, upper], axis=2), np.concatenate([bandwidths, wide], axis=2)
-
-
-def speak_vowels(plan: pd.DataFrame, talker: Talker, sample_rate: int, rng: np.random.Generator) -> list[np.ndarray]:
-    """Sound of each planned token at root mean square 1, list of arrays (sample,).
-
-    Parameters
-    ----------
-    plan : DataFrame
-        From `draw_vowels`.
-    talker : Talker
-        Who speaks.
-    sample_rate : int
-        In Hz.
-    rng : Generator
-        Source of all that is random.
-    """
-    tokens = cascade(vowel_sources(plan, talker, sample_rate, rng), *resonances(plan, talker), sample_rate)
-    return [unit_level(token) for token in tokens]
