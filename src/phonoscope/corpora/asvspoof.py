@@ -91,13 +91,8 @@ def recordings(root: Path) -> Iterator[Recording]:
             yield Recording(path, speaker=None if spoofed else trial.speaker, warnings=spoofed)
 
 
-def available_partitions(root: Path) -> list[str]:
-    """Partitions of the corpus that have both a protocol and recordings; first the one that results are given for."""
-    return list(_partitions(root))
-
-
-def _partitions(root: Path) -> dict[str, tuple[Path, Path]]:
-    """Partition to its protocol and its folder of recordings, where both are there."""
+def available_partitions(root: Path) -> dict[str, tuple[Path, Path]]:
+    """Partitions that have both a protocol and a folder of recordings; first the one that results are given for."""
     home_and_partition = _home(root)
     if home_and_partition is None:
         raise CorpusError(
@@ -140,7 +135,7 @@ def read_trials(root: str | Path, partition: str | None = None, protocol: str | 
             )
         path, folder, name = Path(protocol), root, Path(protocol).stem
     else:
-        there = _partitions(root)
+        there = available_partitions(root)
         if not there:
             raise CorpusError(
                 f"{root} has no partition with both recordings (ASVspoof2019_LA_eval, _dev or _train) and a "

@@ -61,16 +61,12 @@ def class_labels(classes: str | Sequence[str], further: Collection[str] = ()) ->
         "any-vowel": vowels(),
         "all": [*(phone.label for phone in phones()), *further],
     }
-    if isinstance(classes, str):
-        if classes in named:
-            return list(dict.fromkeys(named[classes])), None
-        if classes.startswith("vowels:"):
-            count = classes.removeprefix("vowels:")
-            if not count.isdigit() or int(count) < 1:
-                raise CorpusError(f"classes {classes!r}: a number must follow 'vowels:', as in vowels:4")
-            return vowels(), int(count)
-        classes = classes.split(",")
-    listed = [name.strip() for name in classes if name.strip()]
+    if isinstance(classes, str) and classes.startswith("vowels:"):
+        count = classes.removeprefix("vowels:")
+        if not count.isdigit() or int(count) < 1:
+            raise CorpusError(f"classes {classes!r}: a number must follow 'vowels:', as in vowels:4")
+        return vowels(), int(count)
+    listed = [name.strip() for name in (classes.split(",") if isinstance(classes, str) else classes) if name.strip()]
     names = [label for name in listed for label in named.get(name, [name])]
     if not names:
         raise CorpusError(f"no class is asked for; use {', '.join(named)}, vowels:4 or labels such as i,ae,er")
@@ -179,15 +175,15 @@ def _surplus(labels: np.ndarray, wanted: list[str], rules: TokenRules, seed: int
     """Tokens beyond the number wanted per class, drawn at random: at most one (reason, mask over `labels`)."""
     of_class = {label: np.flatnonzero(labels == label) for label in wanted}
     filled = {label: positions for label, positions in of_class.items() if len(positions)}
-    limits = {}
+    limits = []
     if rules.max_per_class is not None:
-        limits[f"over the maximum of {rules.max_per_class} per class"] = rules.max_per_class
+        limits.append((rules.max_per_class, f"over the maximum of {rules.max_per_class} per class"))
     if rules.balanced and filled:
         size = min(map(len, filled.values()))
-        limits[f"over the size of the smallest class ({size})"] = size
+        limits.append((size, f"over the size of the smallest class ({size})"))
     if not limits:
         return []
-    reason, limit = min(limits.items(), key=lambda item: item[1])
+    limit, reason = min(limits)
     over = np.zeros(len(labels), dtype=bool)
     generator = np.random.default_rng(seed)
     for positions in filled.values():

@@ -5,7 +5,6 @@ from __future__ import annotations
 import threading
 import time
 from collections import OrderedDict
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,16 +23,6 @@ _MOST_MAPS = 200
 _SMALL_NETWORK = 3_000_000  # weights; the first residual networks have eleven million
 
 
-@dataclass(frozen=True)
-class Band:
-    """A band of frequencies to take out of a sound, or (``keep``) to leave alone; Hz, and dB for what is taken."""
-
-    low: float
-    high: float
-    keep: bool = False
-    depth_db: float = -40.0
-
-
 class Classifiers:
     """The classifiers of one run, each loaded when it is first needed: one to classify, another to explain.
 
@@ -45,11 +34,6 @@ class Classifiers:
         self._classifiers: dict[tuple[Path, str], Classifier] = {}
         self._maps: OrderedDict[tuple[Any, ...], tuple[PlacedMap, float]] = OrderedDict()
         self._loading, self._classifying, self._explaining = threading.Lock(), threading.Lock(), threading.Lock()
-
-    @property
-    def labels(self) -> list[str]:
-        """Classes in the classifier's order."""
-        return self.run.labels
 
     def of_fold(self, fold: int | None, purpose: str = "classify") -> Classifier:
         """Return the classifier of a fold, which never met the tokens tested in it."""
@@ -133,13 +117,24 @@ class Classifiers:
         return place_map(maps[0])
 
     def _predicted(self, subject: Subject) -> str:
-        return self.labels[int(np.argmax(self.probabilities(subject)))]
+        return self.run.labels[int(np.argmax(self.probabilities(subject)))]
 
 
-def without_band(subject: Subject, band: Band) -> np.ndarray:
+def without_band(subject: Subject, low: float, high: float, *, keep: bool, depth_db: float) -> np.ndarray:
     """Sound of a token and what is around it without a band (or with nothing else), as loud as before.
 
     Zero-phase filters with raised-cosine edges; the loudness of the token itself is matched.
+
+    Parameters
+    ----------
+    subject
+        The token.
+    low, high
+        Edges of the band, Hz.
+    keep
+        Leave the band alone, and take the rest out.
+    depth_db
+        Gain of what is taken out, dB.
     """
     import torch
 
@@ -152,9 +147,9 @@ def without_band(subject: Subject, band: Band) -> np.ndarray:
             sound,
             torch.tensor([sound.shape[1]]),
             subject.sample_rate,
-            np.array([band.low, band.high]),
-            keep=band.keep,
-            depth_db=band.depth_db,
+            np.array([low, high]),
+            keep=keep,
+            depth_db=depth_db,
             context=subject.context,
         )
     return filtered[0].numpy()

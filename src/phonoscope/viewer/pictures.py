@@ -6,8 +6,10 @@ import io
 from typing import Any
 
 import numpy as np
+import soundfile
 
 from phonoscope.report.spectrograms import RANGE_DB, WINDOW_SECONDS, wideband_spectrogram
+from phonoscope.synthesis.source_filter import envelope
 from phonoscope.viewer.packing import pack
 from phonoscope.viewer.placed import PlacedMap
 from phonoscope.viewer.subject import Subject
@@ -134,17 +136,12 @@ def wav_of(waveform: np.ndarray, sample_rate: int, *, ramps: bool) -> bytes:
     ramps
         Let it rise and fall for 5 ms where it begins and ends abruptly.
     """
-    import soundfile
-
-    sound = np.asarray(waveform, dtype=np.float64).copy()
-    ramp = min(round(_RAMP_SECONDS * sample_rate), len(sound) // 2)
-    if ramps and ramp:
-        rise = 0.5 - 0.5 * np.cos(np.pi * (np.arange(ramp) + 0.5) / ramp)
-        sound[:ramp] *= rise
-        sound[-ramp:] *= rise[::-1]
+    sound = np.asarray(waveform, dtype=np.float64)
+    if ramps:
+        sound = sound * envelope(len(sound), sample_rate, _RAMP_SECONDS, _RAMP_SECONDS)
     peak = float(np.abs(sound).max(initial=0.0))
     if peak > _HEADROOM:
-        sound *= _HEADROOM / peak
+        sound = sound * _HEADROOM / peak
     buffer = io.BytesIO()
     soundfile.write(buffer, sound, sample_rate, "PCM_16", format="WAV")
     return buffer.getvalue()
