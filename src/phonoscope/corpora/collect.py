@@ -3,7 +3,8 @@
 import sys
 from array import array
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -138,14 +139,20 @@ def collect(
         try:
             if recording.alignment is None:
                 raise _UnusableError(why_unaligned, CorpusError(f"{recording.audio} has {why_unaligned}"), name)
-            duration = _duration(recording.audio, name) if check_audio else float("inf")
-            tiers, warnings = _tiers(recording.alignment, readers, rules)
+            if check_audio and not recording.audio.is_file():
+                raise _UnusableError("audio missing", AudioError(f"recording not found: {recording.audio}"), name)
+            with _faults("audio unreadable"):
+                duration = audio_info(recording.audio).duration if check_audio else float("inf")
+            with _faults("alignment unreadable"):
+                grid = read_alignment(recording.alignment, readers)
+            with _faults("no such tier in the alignment"):
+                tiers, warnings = choose_tiers(grid, recording.alignment, rules.phone_tier, rules.word_tier)
         except _UnusableError as unusable:
             if strict:
                 raise unusable.error from None
             left_out.add("recording", unusable.reason, 1, [unusable.example])
         else:
-            for warning in (*recording.warnings, *warnings):
+            for warning in (*recording.warnings, *grid.warnings, *warnings):
                 collected.warn(f"{name}: {warning}")
             collected.add(recording, name, duration, tiers)
             collected.phone_sets.add(readers[recording.alignment.suffix.lower()].phone_set)
@@ -161,25 +168,10 @@ class _UnusableError(Exception):
         self.reason, self.error, self.example = reason, error, example or str(error)
 
 
-def _duration(audio: Path, name: str) -> float:
-    if not audio.is_file():
-        raise _UnusableError("audio missing", AudioError(f"recording not found: {audio}"), name)
+@contextmanager
+def _faults(reason: str) -> Generator[None]:
+    """Leave the recording out for this reason if anything inside goes wrong."""
     try:
-        return audio_info(audio).duration
-    except AudioError as error:
-        raise _UnusableError("audio unreadable", error) from error
-
-
-def _tiers(
-    alignment: Path, readers: Mapping[str, AlignmentReader], rules: TokenRules
-) -> tuple[list[SpeakerTiers], list[str]]:
-    """Tiers of an alignment, and what was odd in it."""
-    try:
-        grid = read_alignment(alignment, readers)
-    except CorpusError as error:
-        raise _UnusableError("alignment unreadable", error) from error
-    try:
-        tiers, warnings = choose_tiers(grid, alignment, rules.phone_tier, rules.word_tier)
-    except CorpusError as error:
-        raise _UnusableError("no such tier in the alignment", error) from error
-    return tiers, [*grid.warnings, *warnings]
+        yield
+    except PhonoscopeError as error:
+        raise _UnusableError(reason, error) from error

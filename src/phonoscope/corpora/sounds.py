@@ -32,8 +32,6 @@ class TokenSounds(Sequence[np.ndarray]):
     ----------
     folder : path
         Where the files lie.
-    groups_kept : int
-        Groups of rows that stay in memory; two are enough for tokens that are read in their order.
 
     Attributes
     ----------
@@ -52,7 +50,7 @@ class TokenSounds(Sequence[np.ndarray]):
         If the folder was not finished, or a file is missing or damaged.
     """
 
-    def __init__(self, folder: str | Path, groups_kept: int = GROUPS_KEPT) -> None:
+    def __init__(self, folder: str | Path) -> None:
         folder = Path(folder)
         path = folder / MANIFEST_NAME
         if not path.is_file():
@@ -67,7 +65,7 @@ class TokenSounds(Sequence[np.ndarray]):
             attrs = manifest["attrs"]
         except (ValueError, KeyError, TypeError) as error:
             raise CorpusError(f"{path} is damaged ({error}); cut the tokens again") from error
-        self._open(names, attrs, groups_kept)
+        self._open(names, attrs, GROUPS_KEPT)
         if len(self) != manifest["cut"]:
             raise CorpusError(f"{folder} holds {len(self)} tokens, {manifest['cut']} were cut; cut them again")
 

@@ -39,14 +39,7 @@ _MEASURES = ("f0", "f1", "f2", "f3", "f4", "b1", "b2", "b3", "b4")
 TRUTH = [f"true_{measure}_{place}" for place in PLACES for measure in _MEASURES]
 
 
-def draw_vowels(
-    talker: Talker,
-    vowels: Sequence[str],
-    repeats: int,
-    rng: np.random.Generator,
-    *,
-    tempo: float = RUNNING_SPEECH_TEMPO,
-) -> pd.DataFrame:
+def draw_vowels(talker: Talker, vowels: Sequence[str], repeats: int, rng: np.random.Generator) -> pd.DataFrame:
     """Plan `repeats` tokens of each vowel.
 
     A formant is ``mean × scale of the talker × (1 + residual of the token)``; the residual's spread is what the
@@ -63,8 +56,6 @@ def draw_vowels(
         Tokens of each.
     rng : Generator
         Source of all that is random.
-    tempo : float
-        Factor of the published durations, which are of words read from a list.
 
     Returns
     -------
@@ -91,7 +82,7 @@ def draw_vowels(
         slope = F0_SLOPE_MEAN + F0_SLOPE_SD * rng.standard_normal(repeats)
         spread = published["duration_ms_sd"] / published["duration_ms"]
         duration = published["duration_ms"] * (1 + spread_left(spread, DURATION_TOKEN_SD) * talker.rate_z)
-        duration = duration * (1 + DURATION_TOKEN_SD * rng.standard_normal(repeats)) * tempo / 1000
+        duration = duration * (1 + DURATION_TOKEN_SD * rng.standard_normal(repeats)) * RUNNING_SPEECH_TEMPO / 1000
         formants = _draw_formants(talker, published, repeats, rng)
         bandwidths = BANDWIDTHS_HZ[:MEASURED_FORMANTS] * BANDWIDTH_FACTOR[talker.sex]
         bandwidths = bandwidths * np.exp(BANDWIDTH_TOKEN_SD * rng.standard_normal((repeats, MEASURED_FORMANTS)))

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import xarray as xr
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
@@ -26,7 +27,6 @@ from phonoscope.viewer.live import without_band
 from phonoscope.viewer.notes import to_csv, to_textgrids
 from phonoscope.viewer.packing import MEDIA_TYPE
 from phonoscope.viewer.pictures import WINDOWS_SECONDS, map_of, picture_of, tracks_of, wav_of
-from phonoscope.viewer.placed import PlacedMap
 from phonoscope.viewer.query import Query, QueryError, UnknownNameError
 from phonoscope.viewer.session import OpenRun, Session
 from phonoscope.viewer.subject import Subject
@@ -206,7 +206,7 @@ def _methods(request: Request) -> Response:
     )
 
 
-def _chosen_map(query: Query, opened: OpenRun, subject: Subject) -> tuple[PlacedMap, float]:
+def _chosen_map(query: Query, opened: OpenRun, subject: Subject) -> tuple[xr.DataArray, float]:
     """Return the stored or computed map that a request names, and the seconds it took."""
     stored = query.text("stored")
     if not stored:
@@ -243,7 +243,7 @@ def _rendered(query: Query, opened: OpenRun, subject: Subject) -> np.ndarray:
     masked = masked_sounds(
         subject.waveform,
         subject.sample_rate,
-        _chosen_map(query, opened, subject)[0].labelled(),
+        _chosen_map(query, opened, subject)[0],
         context_seconds=subject.context / subject.sample_rate,
         threshold=query.number("threshold", 0.0, 0.0, 1.0) or None,
         keep_context=True,

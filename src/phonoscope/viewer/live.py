@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from phonoscope.errors import AttributionError, ClassifierError
-from phonoscope.viewer.placed import PlacedMap, place_map
 
 if TYPE_CHECKING:
+    import xarray as xr
+
     from phonoscope.classifier import Classifier
     from phonoscope.experiments.folder import Run
     from phonoscope.viewer.subject import Subject
@@ -32,7 +33,7 @@ class Classifiers:
     def __init__(self, run: Run, *, trust_imports: bool = False) -> None:
         self.run, self.trust_imports = run, trust_imports
         self._classifiers: dict[tuple[Path, str], Classifier] = {}
-        self._maps: OrderedDict[tuple[Any, ...], tuple[PlacedMap, float]] = OrderedDict()
+        self._maps: OrderedDict[tuple[Any, ...], tuple[xr.DataArray, float]] = OrderedDict()
         self._loading, self._classifying, self._explaining = threading.Lock(), threading.Lock(), threading.Lock()
 
     def of_fold(self, fold: int | None, purpose: str = "classify") -> Classifier:
@@ -60,7 +61,7 @@ class Classifiers:
 
     def map(
         self, subject: Subject, method: str, target: str, versus: str = "", layer: str = "", seed: int = 0
-    ) -> tuple[PlacedMap, float]:
+    ) -> tuple[xr.DataArray, float]:
         """Compute the map of one token, or return the one computed before, with the seconds that it took.
 
         Parameters
@@ -86,7 +87,7 @@ class Classifiers:
                 self._maps.popitem(last=False)
             return self._maps[key]
 
-    def _computed(self, subject: Subject, method: str, target: str, versus: str, layer: str, seed: int) -> PlacedMap:
+    def _computed(self, subject: Subject, method: str, target: str, versus: str, layer: str, seed: int) -> xr.DataArray:
         from phonoscope.attribution import contrast, explain
         from phonoscope.attribution.method_spec import at_layer
         from phonoscope.attribution.registry import refuse_method_import
@@ -114,7 +115,7 @@ class Classifiers:
                 context_seconds=EXPLAINED_CONTEXT_SECONDS,
                 seed=seed,
             )
-        return place_map(maps[0])
+        return maps[0]
 
     def _predicted(self, subject: Subject) -> str:
         return self.run.labels[int(np.argmax(self.probabilities(subject)))]
