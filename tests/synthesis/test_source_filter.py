@@ -12,6 +12,7 @@ from phonoscope.synthesis.source_filter import (
     glottal_source,
     shaped_noise,
     unit_level,
+    voice,
 )
 
 RATE = 22050
@@ -115,12 +116,9 @@ def test_envelope_and_level():
 
 
 def test_same_seed_same_voice():
-    def voice(seed):
-        f0, durations = np.full((2, 3), 120.0), np.array([0.1, 0.07])
-        sources = glottal_source(f0, durations, RATE, np.random.default_rng(seed))
-        return cascade(sources, steady([500, 1500], 2), steady([60, 90], 2), RATE)
-
-    first, again, other = voice(7), voice(7), voice(8)
+    arguments = (np.full((2, 3), 120.0), steady([500, 1500], 2), steady([60, 90], 2), np.array([0.1, 0.07]), RATE)
+    first, again = (voice(*arguments, np.random.default_rng(7)) for _ in range(2))
+    other = voice(*arguments, np.random.default_rng(8))
     assert all((a == b).all() for a, b in zip(first, again, strict=True))
     assert not (first[0] == other[0]).all()
 

@@ -18,6 +18,46 @@ _SINC_REACH = 16  # samples on each side of a pulse
 _MAX_BATCH = 256  # tokens filtered at once
 
 
+def voice(
+    f0: np.ndarray,
+    frequencies: np.ndarray,
+    bandwidths: np.ndarray,
+    durations: np.ndarray,
+    sample_rate: int,
+    rng: np.random.Generator,
+    *,
+    tilt_hz: float = 3000.0,
+    breath_db: float = -30.0,
+) -> list[np.ndarray]:
+    """Voiced tokens with known F0 and formants.
+
+    Parameters
+    ----------
+    f0 : array (token, 3)
+        In Hz at 20, 50 and 80 % of the duration.
+    frequencies : array (token, 3, formant)
+        In Hz at the same positions. Give formants up to half the sample rate: with fewer, the spectrum falls too
+        steeply above the last one. Those above 98 % of half the sample rate are left out.
+    bandwidths : array (token, 3, formant)
+        In Hz.
+    durations : array (token,)
+        In s.
+    sample_rate : int
+        In Hz.
+    rng : Generator
+        For jitter, shimmer, phase and breath.
+    tilt_hz, breath_db : float
+        See `glottal_source`.
+
+    Returns
+    -------
+    list of arrays (sample,)
+        One a token, root mean square 1.
+    """
+    sources = glottal_source(f0, durations, sample_rate, rng, tilt_hz=tilt_hz, breath_db=breath_db)
+    return [unit_level(token) for token in cascade(sources, frequencies, bandwidths, sample_rate)]
+
+
 def glottal_source(
     f0: np.ndarray,
     durations: np.ndarray,
@@ -36,14 +76,8 @@ def glottal_source(
 
     Parameters
     ----------
-    f0 : array (token, 3)
-        In Hz at 20, 50 and 80 % of the duration.
-    durations : array (token,)
-        In s.
-    sample_rate : int
-        In Hz.
-    rng : Generator
-        For jitter, shimmer, phase and breath.
+    f0, durations, sample_rate, rng
+        As for `voice`.
     tilt_hz : float
         Pole that softens the voice, in Hz.
     breath_db : float
@@ -101,9 +135,7 @@ def cascade(
     sources : sequence of arrays (sample,)
         One a token.
     frequencies, bandwidths : array (token, 3, formant)
-        In Hz at 20, 50 and 80 % of the token; linear between, constant outside. Give formants up to half the sample
-        rate: with fewer, the spectrum falls too steeply above the last one. Those above 98 % of half the sample rate
-        are left out.
+        In Hz at 20, 50 and 80 % of the token; linear between, constant outside.
     sample_rate : int
         In Hz.
 
