@@ -54,6 +54,9 @@ def read_textgrid(path: str | Path) -> TextGrid:
     return TextGrid(grid.xmin, grid.xmax, grid.tiers, tuple(warnings)) if warnings else grid
 
 
+_NOT_IN_CP1252 = frozenset(b"\x81\x8d\x8f\x90\x9d")
+
+
 def decode(raw: bytes) -> tuple[str, str | None]:
     """Text of a file of unknown encoding with ``\\n`` line ends, and a warning if the encoding had to be guessed."""
     warning = None
@@ -65,12 +68,9 @@ def decode(raw: bytes) -> tuple[str, str | None]:
         try:
             text = raw.decode("utf-8-sig")
         except UnicodeDecodeError:
-            # cp1252 leaves five bytes undefined; Latin-1 defines them all.
-            try:
-                text = raw.decode("cp1252")
-            except UnicodeDecodeError:
-                text = raw.decode("latin-1")
             warning = "not UTF-8: read as Windows-1252 (Latin-1); check the labels and save the file as UTF-8"
+            # cp1252 leaves five bytes undefined; Latin-1 defines them all.
+            text = raw.decode("latin-1" if set(raw) & _NOT_IN_CP1252 else "cp1252")
     if "\r" in text:
         text = text.replace("\r\n", "\n").replace("\r", "\n")
     return text, warning

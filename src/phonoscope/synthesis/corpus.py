@@ -197,12 +197,12 @@ def _speak(
 
 
 def _filter_together(batch: list[tuple], sample_rate: int) -> list[np.ndarray]:
-    speaking = [(talker, plans[0], sources) for talker, plans, sources, _, _ in batch if sources]
-    if not speaking:
+    sources = [source for _, _, sources, _, _ in batch for source in sources]
+    if not sources:
         return []
-    resonances = [vowel_room.resonances(plan, talker) for talker, plan, _ in speaking]
+    resonances = [vowel_room.resonances(plans[0], talker) for talker, plans, *_ in batch]
     frequencies, bandwidths = (np.concatenate(part) for part in zip(*resonances, strict=True))
-    return cascade([source for _, _, sources in speaking for source in sources], frequencies, bandwidths, sample_rate)
+    return cascade(sources, frequencies, bandwidths, sample_rate)
 
 
 def _placed_in_room(sound: np.ndarray, sample_rate: int, rng: np.random.Generator) -> np.ndarray:

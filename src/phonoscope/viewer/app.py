@@ -267,7 +267,7 @@ def _sound(request: Request) -> Response:
         sound = sound[subject.context : len(sound) - subject.context]
     begin, end = (query.optional_number(name) for name in ("begin", "end"))
     if begin is not None and end is not None:
-        first, last = (round((time - subject.shown_start) * subject.sample_rate) for time in (begin, end))
+        first, last = (round((edge - subject.shown_start) * subject.sample_rate) for edge in (begin, end))
         sound = sound[max(first, 0) : max(last, 0)]
         if len(sound) == 0:
             raise AudioError("the stretch chosen holds no sound")

@@ -47,11 +47,6 @@ class Subject:
     sex: str | None = None
 
     @property
-    def alone(self) -> np.ndarray:
-        """The token without what is around it: what the network is given."""
-        return self.waveform[self.context : len(self.waveform) - self.context]
-
-    @property
     def shown_start(self) -> float:
         """Time in the recording at which the waveform begins, s; negative where the recording has no sound."""
         return self.start - self.context / self.sample_rate
