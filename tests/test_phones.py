@@ -79,6 +79,12 @@ def test_the_same_letter_means_different_phones():
     assert map_phones(["q", "dx", "tcl"], "timit")[0] == ["ʔ", "ɾ", "t̚"]
 
 
+@pytest.mark.parametrize("name", PHONE_SETS)
+def test_no_spelling_stands_for_two_phones(name):
+    spellings = [spelling for phone in phones() for spelling in phone.spellings[name]]
+    assert len(spellings) == len(set(spellings))
+
+
 def test_stress_is_read_from_digits_marks_and_reduced_spellings():
     assert map_phones("AA0 AA1 AA2 AA ER0 T".split(), "arpabet")[1] == [0, 1, 2, None, 0, None]
     assert map_phones(["ˈiː", "ˌiː", "iː", "ɚ"], "ipa") == (["i", "i", "i", "ɝ"], [1, 2, None, 0])

@@ -260,7 +260,7 @@ def cut(
                     )
                 left_out.add("token", reason, 1, [names[position]])
                 continue
-            waveforms[position] = _window(waveform, round(start * rate), min(round(end * rate), len(waveform)), context)
+            waveforms[position] = window(waveform, round(start * rate), min(round(end * rate), len(waveform)), context)
     if len(rates) > 1:
         listed = ", ".join(f"{rate} Hz ({recording})" for rate, recording in sorted(rates.items()))
         raise CorpusError(f"the recordings have different sample rates: {listed}. Say which to use: sample_rate=...")
@@ -269,12 +269,18 @@ def cut(
     return [waveform for waveform in waveforms if waveform is not None], kept
 
 
-def _window(waveform: np.ndarray, first: int, last: int, context: int) -> np.ndarray:
-    """Samples first-context ... last+context, with zeros where the recording has none."""
+def window(waveform: np.ndarray, first: int, last: int, context: int) -> np.ndarray:
+    """Samples first-context ... last+context, with zeros where the recording has none.
+
+    Parameters
+    ----------
+    waveform : ndarray, shape (samples,)
+        The recording.
+    first, last, context : int
+        In samples; `last` is not among them.
+    """
     begin, stop = first - context, last + context
-    if begin >= 0 and stop <= len(waveform):
-        return waveform[begin:stop].copy()
-    window = np.zeros(stop - begin, dtype=waveform.dtype)
     inside = waveform[max(begin, 0) : stop]
-    window[max(-begin, 0) :][: len(inside)] = inside
-    return window
+    if len(inside) == stop - begin:
+        return inside.copy()
+    return np.pad(inside, (max(-begin, 0), max(stop - len(waveform), 0)))

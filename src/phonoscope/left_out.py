@@ -1,6 +1,7 @@
 """The report of everything that was left out of a table and why; it travels in ``tokens.attrs["left_out"]``."""
 
 from collections.abc import Iterable
+from itertools import islice
 from typing import Any
 
 EXAMPLES_KEPT = 5
@@ -36,10 +37,7 @@ class LeftOut:
             return
         entry = self._entries.setdefault((what, reason), {"what": what, "reason": reason, "count": 0, "examples": []})
         entry["count"] += int(count)
-        for example in examples:
-            if len(entry["examples"]) >= EXAMPLES_KEPT:
-                break
-            entry["examples"].append(str(example))
+        entry["examples"] += map(str, islice(examples, EXAMPLES_KEPT - len(entry["examples"])))
 
     def entries(self) -> list[dict[str, Any]]:
         """List of ``{"what", "reason", "count", "examples"}``, ready for JSON."""

@@ -132,11 +132,9 @@ def map_phones(
         raise CorpusError(f"there is no phone set {phone_set!r}; use one of {', '.join(PHONE_SETS)}, or auto")
     labels = list(labels)
     given = {_nfc(phone): label for phone, label in (overrides or {}).items()}
-    known: dict[str, tuple[str | None, int | None]] = {}
-    for label in set(labels):
-        mapped, stress = _look_up(label, phone_set)
-        known[label] = given.get(_nfc(label.strip()), mapped), stress
-    return [known[label][0] for label in labels], [known[label][1] for label in labels]
+    known = {label: _look_up(label, phone_set) for label in set(labels)}
+    classes = [given.get(_nfc(label.strip()), known[label][0]) for label in labels]
+    return classes, [known[label][1] for label in labels]
 
 
 def detect_phone_set(labels: Iterable[str]) -> str:
@@ -160,15 +158,12 @@ def detect_phone_set(labels: Iterable[str]) -> str:
     candidates = sorted((name for name in PHONE_SETS if only[name]), key=lambda name: -len(known[name]))
     if candidates and (len(candidates) == 1 or len(known[candidates[0]]) > len(known[candidates[1]])):
         return candidates[0]
-    evidence = "; ".join(f"{name} knows {len(known[name])}, {_some(only[name])} of its own" for name in PHONE_SETS)
+    own = {name: " ".join(sorted(only[name])[:5]) or "none" for name in PHONE_SETS}
+    evidence = "; ".join(f"{name} knows {len(known[name])}, {own[name]} of its own" for name in PHONE_SETS)
     raise CorpusError(
         f"the phone set cannot be told from {len(seen)} labels ({' '.join(seen[:15])}): {evidence}. "
         f"Say which it is: --phone-set {'|'.join(PHONE_SETS)}"
     )
-
-
-def _some(labels: set[str]) -> str:
-    return " ".join(sorted(labels)[:5]) or "none"
 
 
 def load_mapping(path: str | Path) -> dict[str, str]:
@@ -205,15 +200,11 @@ def load_mapping(path: str | Path) -> dict[str, str]:
 @cache
 def _spellings(phone_set: str) -> dict[str, tuple[str, bool]]:
     """Spelling to (class, whether the spelling itself says that the vowel is unstressed)."""
-    table: dict[str, tuple[str, bool]] = {}
-    for phone in phones():
-        for spelling in phone.spellings[phone_set]:
-            if spelling in table:
-                raise CorpusError(
-                    f"phones.csv has {spelling!r} twice in {phone_set}: {table[spelling][0]}, {phone.label}"
-                )
-            table[spelling] = phone.label, spelling in phone.reduced
-    return table
+    return {
+        spelling: (phone.label, spelling in phone.reduced)
+        for phone in phones()
+        for spelling in phone.spellings[phone_set]
+    }
 
 
 def _is_spelling(label: str, phone_set: str) -> bool:

@@ -35,8 +35,8 @@ def test_it_is_found_from_the_usual_roots(database):
     for root in (database, database.parent, database.parent.parent):
         found = asvspoof.detect(root)
         assert found == (root != database.parent.parent)
-    assert available_partitions(database) == available_partitions(database.parent) == ["eval", "train"]
-    assert available_partitions(train) == available_partitions(train / "flac") == ["train"]
+    assert list(available_partitions(database)) == list(available_partitions(database.parent)) == ["eval", "train"]
+    assert list(available_partitions(train)) == list(available_partitions(train / "flac")) == ["train"]
     assert next(name for name, layout in LAYOUTS.items() if layout.detect(database)) == "asvspoof"
     nested = database.rename(database.parent / "LA_")
     (database.parent / "LA").mkdir()

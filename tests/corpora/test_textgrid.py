@@ -4,7 +4,7 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from phonoscope.corpora.textgrid import (
@@ -66,14 +66,15 @@ def test_what_is_written_comes_back(tmp_path_factory, grid, short, encoding):
 @given(grid=grids(st.characters(codec="latin-1", exclude_categories=["Cc"])))
 @settings(max_examples=30)
 def test_latin1_comes_back_with_a_warning(tmp_path_factory, grid):
-    path = tmp_path_factory.getbasetemp() / "latin.TextGrid"
-    again = read_textgrid(written(path, grid, encoding="latin-1"))
+    path = written(tmp_path_factory.getbasetemp() / "latin.TextGrid", grid, encoding="latin-1")
+    again = read_textgrid(path)
+    try:
+        as_utf8 = path.read_bytes().decode("utf-8")
+    except UnicodeDecodeError:
+        assert "Windows-1252" in again.warnings[0]
+    else:
+        assume(as_utf8.isascii())  # few bytes may happen to be UTF-8 too: then nobody can tell
     assert again.tiers == grid.tiers
-    if not path.read_bytes().isascii():
-        try:
-            path.read_bytes().decode("utf-8")
-        except UnicodeDecodeError:
-            assert "Windows-1252" in again.warnings[0]
 
 
 @given(grid=grids(st.characters(exclude_categories=["Cs", "Cc"])))

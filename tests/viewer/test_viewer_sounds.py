@@ -8,6 +8,7 @@ import soundfile
 from scipy.signal import lfilter
 
 from phonoscope.viewer.pictures import tracks_of, wav_of
+from phonoscope.viewer.query import UnknownNameError
 from phonoscope.viewer.subject import subject_of
 from phonoscope.viewer.uploads import Uploads
 
@@ -59,5 +60,5 @@ def test_of_many_uploads_the_oldest_are_forgotten() -> None:
     assert len(set(numbers)) == 22
     assert [uploads.get(number).name for number in numbers[2:]] == [f"{n}.wav" for n in range(2, 22)]
     for number in numbers[:2]:
-        with pytest.raises(KeyError):
+        with pytest.raises(UnknownNameError):
             uploads.get(number)

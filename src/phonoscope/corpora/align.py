@@ -1,12 +1,10 @@
 """Forced alignment of a corpus: one TextGrid a recording in a parallel tree, and a report of what failed and why."""
 
-import multiprocessing
 import time
 from collections import Counter
-from collections.abc import Callable, Generator, Sequence
-from concurrent.futures import ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
-from dataclasses import asdict, dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, replace
+from functools import cache, partial
 from pathlib import Path
 from typing import Any, get_args
 
@@ -20,7 +18,7 @@ from phonoscope.corpora.recording import Recording
 from phonoscope.corpora.textgrid import TextGrid, decode, read_textgrid, write_textgrid
 from phonoscope.errors import AudioError, CorpusError
 from phonoscope.files import write_text
-from phonoscope.work.executor import end_with_parent
+from phonoscope.work.executor import in_processes
 from phonoscope.work.folders import locked
 
 REPORT_NAME = "alignment_report.csv"
@@ -92,7 +90,7 @@ class _Row:
     status: Status
     reason: str
     seconds: float
-    unknown: tuple[str, ...] = field(default=())
+    unknown: tuple[str, ...] = ()
 
 
 def align_corpus(
@@ -160,35 +158,28 @@ def align_corpus(
     earlier = _earlier_statuses(out) if resume else {}
     # In this process too: what is wrong with it or with the dictionary is then told before any worker starts.
     alternatives = any(len((task.text or "").split()) > 1 for task in tasks)
-    decoder = load_decoder(dictionary, alternatives=alternatives)
+    _decoder.cache_clear()
+    _decoder(dictionary, alternatives)
     try:
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise CorpusError(f"the TextGrids cannot be written to {out}: {error.strerror or error}") from error
     rows: list[_Row] = []
     with locked(out):
-        if jobs > 1:
-            done = _in_workers(tasks, dictionary, alternatives, jobs)
-        else:
-            done = (_align_file(decoder, task) for task in tasks)
+        done = in_processes(partial(_align_file, dictionary, alternatives), tasks, jobs)
         try:
             for row in done:
                 if row.reason.startswith(KEPT):
-                    row = _Row(row.recording, earlier.get(row.recording, row.status), row.reason, row.seconds)
+                    row = replace(row, status=earlier.get(row.recording, row.status))
                 rows.append(row)
                 if strict and row.status in ("failed", "silent"):
                     raise CorpusError(f"{root / row.recording} was not aligned: {row.reason}")
                 if progress is not None:
                     progress(len(rows), len(tasks))
-        except BrokenProcessPool as error:
-            raise CorpusError(
-                f"a process of the aligner died after {len(rows)} of {len(tasks)} recordings (out of memory?); "
-                "run again, with fewer jobs: what is aligned is kept"
-            ) from error
         finally:
             done.close()
-            columns = ["recording", "status", "reason", "seconds"]
-            table = pd.DataFrame([asdict(row) for row in rows], columns=columns)
+            _decoder.cache_clear()
+            table = pd.DataFrame([asdict(row) for row in rows], columns=["recording", "status", "reason", "seconds"])
             if rows:
                 write_text(out / REPORT_NAME, table.to_csv(index=False, float_format="%.3f", lineterminator="\n"))
     unknown = Counter(word for row in rows for word in row.unknown)
@@ -274,9 +265,15 @@ def _earlier_statuses(out: Path) -> dict[str, Status]:
     return dict(zip(written["recording"], written["status"], strict=True))
 
 
-def _align_file(decoder: Any, task: _Task) -> _Row:
+@cache
+def _decoder(dictionary: str | Path | None, alternatives: bool) -> Any:
+    """The decoder of this process."""
+    return load_decoder(dictionary, alternatives=alternatives)
+
+
+def _align_file(dictionary: str | Path | None, alternatives: bool, task: _Task) -> _Row:
     """Align one recording and write its TextGrid; every fault becomes a row, none is raised."""
-    started = time.perf_counter()
+    started, decoder = time.perf_counter(), _decoder(dictionary, alternatives)
 
     def row(status: Status, reason: str = "", unknown: Sequence[str] = ()) -> _Row:
         if status in ("failed", "silent") and not task.resume and not task.problem:
@@ -316,11 +313,8 @@ def _kept(task: _Task, duration: float) -> tuple[Status, str] | None:
         return None
     missing = {"words", "phones"} - set(grid.tier_names)
     if missing:
-        has = ", ".join(grid.tier_names) or "no tiers"
-        return (
-            "failed",
-            f"{task.target} is there already and is not of this make (it has: {has}); choose another folder",
-        )
+        has = f"(it has: {', '.join(grid.tier_names) or 'no tiers'})"
+        return "failed", f"{task.target} is there already and is not of this make {has}; choose another folder"
     if abs(grid.xmax - duration) > SAME_END_SECONDS:
         return None
     if task.text is not None and _letters(task.text) != _letters(_said(grid)):
@@ -335,27 +329,3 @@ def _said(grid: TextGrid) -> str:
 def _letters(text: str) -> str:
     """What is left of a text when case, blanks and punctuation do not count."""
     return "".join(character for character in text.casefold() if character.isalnum())
-
-
-_worker_decoder: Any = None
-
-
-def _start_worker(dictionary: str | Path | None, alternatives: bool) -> None:
-    global _worker_decoder
-    end_with_parent()
-    _worker_decoder = load_decoder(dictionary, alternatives=alternatives)
-
-
-def _work(task: _Task) -> _Row:
-    return _align_file(_worker_decoder, task)
-
-
-def _in_workers(
-    tasks: Sequence[_Task], dictionary: str | Path | None, alternatives: bool, jobs: int
-) -> Generator[_Row, None, None]:
-    """Rows in the order of the tasks; closing the iterator drops what has not begun."""
-    pool = ProcessPoolExecutor(jobs, multiprocessing.get_context("spawn"), _start_worker, (dictionary, alternatives))
-    try:
-        yield from pool.map(_work, tasks, chunksize=max(1, min(16, len(tasks) // (4 * jobs))))
-    finally:
-        pool.shutdown(cancel_futures=True)

@@ -10,7 +10,7 @@ from typing import Any, Literal
 import numpy as np
 
 from phonoscope.corpora.pronunciations import MODEL_PHONES, read_dictionary
-from phonoscope.corpora.textgrid import Interval, TextGrid, Tier
+from phonoscope.corpora.textgrid import Interval, TextGrid, Tier, without_gaps
 from phonoscope.errors import CorpusError, MissingExtraError
 
 SAMPLE_RATE_HZ = 16_000
@@ -44,11 +44,13 @@ class Alignment:
 
     def textgrid(self, duration: float) -> TextGrid:
         """Tiers ``words`` and ``phones`` over the whole recording, with empty intervals where nothing is said."""
-        tiers = tuple(
-            Tier(name, _without_gaps(intervals, duration))
-            for name, intervals in (("words", self.words), ("phones", self.phones))
-        )
-        return TextGrid(0.0, duration, tiers)
+        tiers = []
+        for name, intervals in (("words", self.words), ("phones", self.phones)):
+            # Resampling to 16 kHz may move the end of the recording by a part of a sample.
+            ends = [duration if abs(duration - end) < 1 / SAMPLE_RATE_HZ else end for _, end, _ in intervals]
+            moved = [interval._replace(end=end) for interval, end in zip(intervals, ends, strict=True)]
+            tiers.append(Tier(name, without_gaps(moved, 0.0, duration)))
+        return TextGrid(0.0, duration, tuple(tiers))
 
 
 def load_decoder(dictionary: str | Path | None = None, *, alternatives: bool = True) -> Any:
@@ -209,10 +211,8 @@ def _implausible(entries: list[tuple[str, _Phones]]) -> Alignment | None:
     if squeezed == len(frames):
         return Alignment("silent", "no speech found that fits the words (every phone would last the minimum of 30 ms)")
     if squeezed > len(frames) / 2:
-        reason = (
-            f"{squeezed} of {len(frames)} phones would last the minimum of 30 ms; are the words cut off, or others?"
-        )
-        return Alignment("failed", reason)
+        share = f"{squeezed} of {len(frames)} phones"
+        return Alignment("failed", f"{share} would last the minimum of 30 ms; are the words cut off, or others?")
     return None
 
 
@@ -251,18 +251,3 @@ def _interval(label: str, first: int, after: int, duration: float) -> Interval:
     start = first * FRAME_SECONDS + BOUNDARY_SHIFT_SECONDS if first else 0.0
     end = min(after * FRAME_SECONDS + BOUNDARY_SHIFT_SECONDS, duration)
     return Interval(round(start, 6), duration if duration - end < FRAME_SECONDS else round(end, 6), label)
-
-
-def _without_gaps(intervals: Sequence[Interval], duration: float) -> tuple[Interval, ...]:
-    """The intervals with empty ones in between, from 0 to the end of the recording."""
-    filled, reached = [], 0.0
-    for interval in intervals:
-        if interval.start > reached:
-            filled.append(Interval(reached, interval.start, ""))
-        # Resampling to 16 kHz may move the end of the recording by a part of a sample.
-        end = duration if abs(duration - interval.end) < 1 / SAMPLE_RATE_HZ else interval.end
-        filled.append(Interval(interval.start, end, interval.label))
-        reached = end
-    if reached < duration:
-        filled.append(Interval(reached, duration, ""))
-    return tuple(filled)

@@ -91,20 +91,22 @@ def recordings(root: Path) -> Iterator[Recording]:
             yield Recording(path, speaker=None if spoofed else trial.speaker, warnings=spoofed)
 
 
-def available_partitions(root: Path) -> list[str]:
-    """Partitions of the corpus that have both a protocol and recordings; first the one that results are given for."""
+def available_partitions(root: Path) -> dict[str, tuple[Path, Path]]:
+    """Partitions that have both a protocol and a folder of recordings; first the one that results are given for."""
     home_and_partition = _home(root)
     if home_and_partition is None:
         raise CorpusError(
             f"{root} is not laid out as ASVspoof 2019 LA: no folder {PROTOCOL_FOLDER} in, above or beside it"
         )
     home, only = home_and_partition
-    there = [
-        name
-        for name, file in PROTOCOL_FILES.items()
-        if (home / PROTOCOL_FOLDER / file).is_file() and (home / f"ASVspoof2019_LA_{name}").is_dir()
-    ]
-    return [name for name in there if only in (None, name)]
+    listed = {
+        name: (home / PROTOCOL_FOLDER / file, home / f"ASVspoof2019_LA_{name}") for name, file in PROTOCOL_FILES.items()
+    }
+    return {
+        name: paths
+        for name, paths in listed.items()
+        if only in (None, name) and paths[0].is_file() and paths[1].is_dir()
+    }
 
 
 def read_trials(root: str | Path, partition: str | None = None, protocol: str | Path | None = None) -> Trials:
@@ -139,12 +141,10 @@ def read_trials(root: str | Path, partition: str | None = None, protocol: str | 
                 f"{root} has no partition with both recordings (ASVspoof2019_LA_eval, _dev or _train) and a "
                 f"protocol in {PROTOCOL_FOLDER}"
             )
-        name = partition or there[0]
+        name = partition or next(iter(there))
         if name not in there:
             raise CorpusError(f"partition {name!r} was not found in {root}; it has: {', '.join(there)}")
-        home = _home(root)
-        assert home is not None  # available_partitions has looked
-        path, folder = home[0] / PROTOCOL_FOLDER / PROTOCOL_FILES[name], home[0] / f"ASVspoof2019_LA_{name}"
+        path, folder = there[name]
     trials, faulty = _read_protocol(path)
     audio = {file.stem: file for file in files_with(folder, AUDIO_SUFFIXES)}
     return Trials(name, trials, faulty, audio)

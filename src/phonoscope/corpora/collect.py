@@ -2,7 +2,9 @@
 
 import sys
 from array import array
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -39,7 +41,7 @@ class Collected:
     words: list[tuple[array, array, list[str]]] = field(default_factory=list)
     recordings: int = 0
     phone_sets: set[str | None] = field(default_factory=set)
-    tier_names: dict[str, int] = field(default_factory=dict)
+    tier_names: Counter[str] = field(default_factory=Counter)
     warnings: list[str] = field(default_factory=list)
     warning_count: int = 0
 
@@ -75,15 +77,13 @@ class Collected:
             self.speaker.append(speaker or recording.speaker)
             self.sex.append(recording.sex)
             self.duration.append(duration)
-            word_starts, word_ends, word_labels = (
-                zip(*words.intervals, strict=True) if words and words.intervals else ((), (), ())
-            )
-            self.words.append((array("d", word_starts), array("d", word_ends), [*map(sys.intern, word_labels)]))
+            spoken = words.intervals if words else ()
+            word_starts, word_ends = (array("d", (interval[edge] for interval in spoken)) for edge in (0, 1))
+            self.words.append((word_starts, word_ends, [sys.intern(interval.label) for interval in spoken]))
             self.start.extend(starts)
             self.end.extend(ends)
             self.phone.extend(map(sys.intern, labels))
-            tier_name = phones.name if speaker is None else "phones of several speakers"
-            self.tier_names[tier_name] = self.tier_names.get(tier_name, 0) + 1
+            self.tier_names[phones.name if speaker is None else "phones of several speakers"] += 1
             number += len(labels)
         self.recordings += 1
 
@@ -139,14 +139,20 @@ def collect(
         try:
             if recording.alignment is None:
                 raise _UnusableError(why_unaligned, CorpusError(f"{recording.audio} has {why_unaligned}"), name)
-            duration = _duration(recording.audio, name) if check_audio else float("inf")
-            tiers, warnings = _tiers(recording.alignment, readers, rules)
+            if check_audio and not recording.audio.is_file():
+                raise _UnusableError("audio missing", AudioError(f"recording not found: {recording.audio}"), name)
+            with _faults("audio unreadable"):
+                duration = audio_info(recording.audio).duration if check_audio else float("inf")
+            with _faults("alignment unreadable"):
+                grid = read_alignment(recording.alignment, readers)
+            with _faults("no such tier in the alignment"):
+                tiers, warnings = choose_tiers(grid, recording.alignment, rules.phone_tier, rules.word_tier)
         except _UnusableError as unusable:
             if strict:
                 raise unusable.error from None
             left_out.add("recording", unusable.reason, 1, [unusable.example])
         else:
-            for warning in (*recording.warnings, *warnings):
+            for warning in (*recording.warnings, *grid.warnings, *warnings):
                 collected.warn(f"{name}: {warning}")
             collected.add(recording, name, duration, tiers)
             collected.phone_sets.add(readers[recording.alignment.suffix.lower()].phone_set)
@@ -162,25 +168,10 @@ class _UnusableError(Exception):
         self.reason, self.error, self.example = reason, error, example or str(error)
 
 
-def _duration(audio: Path, name: str) -> float:
-    if not audio.is_file():
-        raise _UnusableError("audio missing", AudioError(f"recording not found: {audio}"), name)
+@contextmanager
+def _faults(reason: str) -> Generator[None]:
+    """Leave the recording out for this reason if anything inside goes wrong."""
     try:
-        return audio_info(audio).duration
-    except AudioError as error:
-        raise _UnusableError("audio unreadable", error) from error
-
-
-def _tiers(
-    alignment: Path, readers: Mapping[str, AlignmentReader], rules: TokenRules
-) -> tuple[list[SpeakerTiers], list[str]]:
-    """Tiers of an alignment, and what was odd in it."""
-    try:
-        grid = read_alignment(alignment, readers)
-    except CorpusError as error:
-        raise _UnusableError("alignment unreadable", error) from error
-    try:
-        tiers, warnings = choose_tiers(grid, alignment, rules.phone_tier, rules.word_tier)
-    except CorpusError as error:
-        raise _UnusableError("no such tier in the alignment", error) from error
-    return tiers, [*grid.warnings, *warnings]
+        yield
+    except PhonoscopeError as error:
+        raise _UnusableError(reason, error) from error

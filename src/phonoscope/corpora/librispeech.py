@@ -55,10 +55,6 @@ def _sexes(root: Path) -> dict[str, str]:
 
 def _words(folder: Path) -> dict[str, str]:
     """Recording (without suffix) to its words, from the chapter's list of them."""
-    words = {}
-    for path in sorted(folder.glob("*.trans.txt")):
-        for line in decode(path.read_bytes())[0].split("\n"):
-            name, _, text = line.strip().partition(" ")
-            if text:
-                words[name] = text
-    return words
+    lists = [decode(path.read_bytes())[0] for path in sorted(folder.glob("*.trans.txt"))]
+    lines = (line.strip().partition(" ") for text in lists for line in text.split("\n"))
+    return {name: words for name, _, words in lines if words}

@@ -61,16 +61,12 @@ def class_labels(classes: str | Sequence[str], further: Collection[str] = ()) ->
         "any-vowel": vowels(),
         "all": [*(phone.label for phone in phones()), *further],
     }
-    if isinstance(classes, str):
-        if classes in named:
-            return list(dict.fromkeys(named[classes])), None
-        if classes.startswith("vowels:"):
-            count = classes.removeprefix("vowels:")
-            if not count.isdigit() or int(count) < 1:
-                raise CorpusError(f"classes {classes!r}: a number must follow 'vowels:', as in vowels:4")
-            return vowels(), int(count)
-        classes = classes.split(",")
-    listed = [name.strip() for name in classes if name.strip()]
+    if isinstance(classes, str) and classes.startswith("vowels:"):
+        count = classes.removeprefix("vowels:")
+        if not count.isdigit() or int(count) < 1:
+            raise CorpusError(f"classes {classes!r}: a number must follow 'vowels:', as in vowels:4")
+        return vowels(), int(count)
+    listed = [name.strip() for name in (classes.split(",") if isinstance(classes, str) else classes) if name.strip()]
     names = [label for name in listed for label in named.get(name, [name])]
     if not names:
         raise CorpusError(f"no class is asked for; use {', '.join(named)}, vowels:4 or labels such as i,ae,er")
@@ -125,15 +121,13 @@ def select(
     starts, ends = np.frombuffer(collected.start), np.frombuffer(collected.end)
     tier_of = np.repeat(np.arange(len(collected.first)), np.diff([*collected.first, len(codes)]))
 
-    def names(positions: np.ndarray) -> list[str]:
-        return [_name(collected, int(position), int(tier_of[position])) for position in positions[:EXAMPLES_KEPT]]
-
     remaining = np.arange(len(codes))
 
     def leave_out(reason: str, hit: np.ndarray) -> None:
         nonlocal remaining
         if hit.any():
-            left_out.add("token", reason, int(hit.sum()), names(remaining[hit]))
+            examples = [_name(collected, int(n), int(tier_of[n])) for n in remaining[hit][:EXAMPLES_KEPT]]
+            left_out.add("token", reason, int(hit.sum()), examples)
             remaining = remaining[~hit]
 
     leave_out("silence or noise", silent[codes])
@@ -143,17 +137,14 @@ def select(
     left_out.add("label", f"not a phone of {phone_set}", len(counts), examples)
     leave_out("label not mapped", unmapped[codes[remaining]])
 
-    def duration_rules() -> None:
-        duration = ends[remaining] - starts[remaining]
-        leave_out("zero length", duration <= 0)
-        duration = ends[remaining] - starts[remaining]
-        leave_out(f"shorter than {rules.min_duration:g} s", duration < rules.min_duration - _DURATION_TOLERANCE_SECONDS)
-        limit = np.array(collected.duration)[tier_of[remaining]] + END_TOLERANCE_SECONDS
-        leave_out("alignment longer than audio", ends[remaining] > limit)
-
     is_wanted = np.array([label in wanted for label in mapped], dtype=bool)
     leave_out("other phones, not asked for", ~is_wanted[codes[remaining]])
-    duration_rules()
+    duration = ends - starts
+    leave_out("zero length", duration[remaining] <= 0)
+    too_short = duration < rules.min_duration - _DURATION_TOLERANCE_SECONDS
+    leave_out(f"shorter than {rules.min_duration:g} s", too_short[remaining])
+    limit = np.array(collected.duration)[tier_of[remaining]] + END_TOLERANCE_SECONDS
+    leave_out("alignment longer than audio", ends[remaining] > limit)
     if rules.stressed_only:
         if len(remaining) and not (stress_of[codes[remaining]] >= 0).any():
             raise CorpusError(
@@ -164,22 +155,19 @@ def select(
     words = _words_of(collected, remaining, starts, ends, tier_of)
     if rules.exclude_words:
         excluded = {word.casefold() for word in rules.exclude_words}
-        hit = np.array([isinstance(word, str) and word.casefold() in excluded for word in words], dtype=bool)
-        words = words[~hit] if len(hit) else words
-        leave_out("excluded word", hit)
+        hit = [isinstance(word, str) and word.casefold() in excluded for word in words[remaining]]
+        leave_out("excluded word", np.array(hit, dtype=bool))
 
     labels = np.array(mapped, dtype=object)
     if best is not None:
         filled = pd.Series(labels[codes[remaining]], dtype=object).value_counts()
         chosen = set(sorted(filled.index, key=lambda label: (-filled[label], wanted.index(label)))[:best])
         wanted = [label for label in wanted if label in chosen]
-        hit = ~np.isin(codes[remaining], [code for code, label in enumerate(mapped) if label in chosen])
-        words = words[~hit]
-        leave_out(f"not one of the {best} best-filled vowels", hit)
+        is_chosen = np.array([label in chosen for label in mapped], dtype=bool)
+        leave_out(f"not one of the {best} best-filled vowels", ~is_chosen[codes[remaining]])
     for reason, over in _surplus(labels[codes[remaining]], wanted, rules, seed):
-        words = words[~over]
         leave_out(reason, over)
-    tokens = _columns(collected, remaining, codes, written, labels, stress_of, words, tier_of)
+    tokens = _columns(collected, remaining, codes, written, labels, stress_of, words[remaining], tier_of)
     return tokens, {"phone_set": phone_set, "labels": wanted}
 
 
@@ -187,15 +175,15 @@ def _surplus(labels: np.ndarray, wanted: list[str], rules: TokenRules, seed: int
     """Tokens beyond the number wanted per class, drawn at random: at most one (reason, mask over `labels`)."""
     of_class = {label: np.flatnonzero(labels == label) for label in wanted}
     filled = {label: positions for label, positions in of_class.items() if len(positions)}
-    limits = {}
+    limits = []
     if rules.max_per_class is not None:
-        limits[f"over the maximum of {rules.max_per_class} per class"] = rules.max_per_class
+        limits.append((rules.max_per_class, f"over the maximum of {rules.max_per_class} per class"))
     if rules.balanced and filled:
         size = min(map(len, filled.values()))
-        limits[f"over the size of the smallest class ({size})"] = size
+        limits.append((size, f"over the size of the smallest class ({size})"))
     if not limits:
         return []
-    reason, limit = min(limits.items(), key=lambda item: item[1])
+    limit, reason = min(limits)
     over = np.zeros(len(labels), dtype=bool)
     generator = np.random.default_rng(seed)
     for positions in filled.values():
@@ -207,18 +195,15 @@ def _surplus(labels: np.ndarray, wanted: list[str], rules: TokenRules, seed: int
 def _words_of(
     collected: Collected, kept: np.ndarray, starts: np.ndarray, ends: np.ndarray, tier_of: np.ndarray
 ) -> np.ndarray:
-    """Word at the middle of each kept interval; NaN where there is none."""
-    words = np.full(len(kept), np.nan, dtype=object)
+    """Word at the middle of each interval that is kept; NaN where there is none, shape (all intervals,)."""
+    words = np.full(len(starts), np.nan, dtype=object)
     middles = ((starts[kept] + ends[kept]) / 2).tolist()
-    tiers = tier_of[kept]
-    edges = np.searchsorted(tiers, np.arange(len(collected.first) + 1)).tolist()
     silence = cache(is_silence)
-    for tier, (word_starts, word_ends, labels) in enumerate(collected.words):
-        first, last = edges[tier], edges[tier + 1]
-        for position in range(first, last):
-            index = bisect_right(word_starts, middles[position]) - 1
-            if index >= 0 and middles[position] < word_ends[index] and not silence(labels[index]):
-                words[position] = labels[index]
+    for position, middle, tier in zip(kept.tolist(), middles, tier_of[kept].tolist(), strict=True):
+        word_starts, word_ends, labels = collected.words[tier]
+        index = bisect_right(word_starts, middle) - 1
+        if index >= 0 and middle < word_ends[index] and not silence(labels[index]):
+            words[position] = labels[index]
     return words
 
 

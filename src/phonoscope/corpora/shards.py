@@ -26,7 +26,9 @@ from phonoscope.work.units import complete
 # Readers of Parquet folders pass over names that begin with an underscore.
 BEGUN_NAME, MANIFEST_NAME = "_begun.json", "_manifest.json"
 SOUND = "sound"
-OWN_COLUMNS = ("sample_rate", "context_seconds", SOUND)
+_OWN_KINDS = {"sample_rate": pa.int32(), "context_seconds": pa.float64(), SOUND: pa.binary()}
+OWN_COLUMNS = tuple(_OWN_KINDS)
+_KINDS = {"start": pa.float64(), "end": pa.float64(), "stress": pa.int8(), **dict.fromkeys(TEXT_COLUMNS, pa.string())}
 FULL_SCALE = 32768  # of 16-bit samples
 TOKENS_PER_SHARD = 8192
 _ROWS_PER_GROUP = 256  # what is read at a time: about 1 MB of speech
@@ -43,9 +45,7 @@ class _Shard:
     path: Path
     tokens: pd.DataFrame
     schema: pa.Schema
-    sample_rate: int
-    resample: bool
-    context_seconds: float
+    settings: dict[str, Any]
     strict: bool
     identity: str
 
@@ -183,16 +183,7 @@ def _plan(
         identity = digest_of(
             json.dumps(settings, sort_keys=True), hashes[order[first:end]].tobytes(), recordings_state(part)
         )
-        yield _Shard(
-            folder / f"part-{number:05d}.parquet",
-            part,
-            schema,
-            settings["sample_rate"],
-            settings["resampled"],
-            settings["context_seconds"],
-            strict,
-            identity,
-        )
+        yield _Shard(folder / f"part-{number:05d}.parquet", part, schema, settings, strict, identity)
         first, number = end, number + 1
 
 
@@ -236,25 +227,27 @@ def write_facts(writer: pq.ParquetWriter, facts: dict[str, Any]) -> None:
 
 def _write(shard: _Shard) -> None:
     """Cut the tokens of one file and write it; runs in a worker process."""
-    left_out, clipped = LeftOut(), 0
+    rate, resampled, context = (shard.settings[name] for name in ("sample_rate", "resampled", "context_seconds"))
 
     def fill(path: Path) -> None:
-        nonlocal clipped
+        left_out, clipped = LeftOut(), 0
         compression = {name: "NONE" if name == SOUND else "ZSTD" for name in shard.schema.names}
-        with pq.ParquetWriter(path, shard.schema, compression=compression, use_dictionary=_labels(shard)) as writer:
+        # Columns that say the same again and again: a dictionary makes them small.
+        labels = [field.name for field in shard.schema if pa.types.is_string(field.type) and field.name != "token"]
+        with pq.ParquetWriter(path, shard.schema, compression=compression, use_dictionary=labels) as writer:
             for part, continued in _some_recordings(shard.tokens):
-                rate = shard.sample_rate if shard.resample else None
-                waveforms, kept = cut(part, rate, shard.context_seconds, shard.strict)
+                waveforms, kept = cut(part, rate if resampled else None, context, shard.strict)
                 for entry in kept.attrs["left_out"]:
-                    if continued and entry["what"] == "recording":
-                        continue  # was counted with the part before
-                    left_out.add(entry["what"], entry["reason"], entry["count"], entry["examples"])
+                    if not (continued and entry["what"] == "recording"):  # was counted with the part before
+                        left_out.add(**entry)
                 if len(kept) == 0:
                     continue
-                if not shard.resample:
-                    _check_rate(kept, shard.sample_rate)
+                if not resampled:
+                    _check_rate(kept, rate)
                 clipped += sum(bool(np.abs(waveform).max(initial=0) > 1) for waveform in waveforms)
-                writer.write_table(_rows(kept, waveforms, shard), row_group_size=_ROWS_PER_GROUP)
+                samples = [to_int16(waveform).tobytes() for waveform in waveforms]
+                rows = kept.assign(sample_rate=rate, context_seconds=context, **{SOUND: samples})
+                writer.write_table(pa.Table.from_pandas(rows, shard.schema), row_group_size=_ROWS_PER_GROUP)
             facts = {"identity": shard.identity, "left_out": left_out.entries(), "clipped": clipped}
             write_facts(writer, facts)
 
@@ -284,22 +277,6 @@ def _some_recordings(tokens: pd.DataFrame) -> Iterator[tuple[pd.DataFrame, bool]
             first, continued = last, last < end
 
 
-def _rows(kept: pd.DataFrame, waveforms: Sequence[np.ndarray], shard: _Shard) -> pa.Table:
-    samples = [to_int16(waveform).tobytes() for waveform in waveforms]
-    computed = {
-        "sample_rate": np.full(len(kept), shard.sample_rate),
-        "context_seconds": np.full(len(kept), shard.context_seconds),
-        SOUND: samples,
-    }
-    columns = [
-        pa.array(
-            computed[field.name] if field.name in computed else kept[field.name], type=field.type, from_pandas=True
-        )
-        for field in shard.schema
-    ]
-    return pa.Table.from_arrays(columns, schema=shard.schema)
-
-
 def to_int16(waveform: np.ndarray) -> np.ndarray:
     """Samples as 16-bit numbers, the nearest ones; what is louder than full scale is clipped."""
     scaled = np.rint(np.asarray(waveform, dtype=np.float64) * FULL_SCALE)
@@ -308,29 +285,12 @@ def to_int16(waveform: np.ndarray) -> np.ndarray:
 
 def _schema(tokens: pd.DataFrame) -> pa.Schema:
     """One schema for all files, also where a file misses a whole column."""
-    fields = []
-    for name in tokens.columns:
-        if name in TEXT_COLUMNS:
-            kind = pa.string()
-        elif name in ("start", "end"):
-            kind = pa.float64()
-        elif name == "stress":
-            kind = pa.int8()
-        else:
-            kind = pa.array(tokens[name], from_pandas=True).type
-            kind = pa.string() if pa.types.is_null(kind) or pa.types.is_large_string(kind) else kind
-        fields.append(pa.field(str(name), kind))
-    fields += [
-        pa.field("sample_rate", pa.int32()),
-        pa.field("context_seconds", pa.float64()),
-        pa.field(SOUND, pa.binary()),
-    ]
-    return pa.schema(fields)
 
+    def kind(name: str) -> pa.DataType:
+        known = _KINDS.get(name) or pa.array(tokens[name], from_pandas=True).type
+        return pa.string() if pa.types.is_null(known) or pa.types.is_large_string(known) else known
 
-def _labels(shard: _Shard) -> list[str]:
-    """Columns that say the same again and again: a dictionary makes them small."""
-    return [field.name for field in shard.schema if pa.types.is_string(field.type) and field.name != "token"]
+    return pa.schema({**{str(name): kind(name) for name in tokens.columns}, **_OWN_KINDS})
 
 
 def first_rate(tokens: pd.DataFrame) -> int:
@@ -364,23 +324,18 @@ def _close(folder: Path, plan: Sequence[_Shard], settings: dict[str, Any], token
     left_out, clipped, shards = LeftOut(tokens.attrs.get("left_out", ())), 0, []
     for shard in plan:
         facts = file_facts(shard.path)
-        if facts is None:
+        if not facts:
             raise CorpusError(f"{shard.path} changed while the other tokens were cut; give the command again")
         for entry in facts["left_out"]:
-            left_out.add(entry["what"], entry["reason"], entry["count"], entry["examples"])
+            left_out.add(**entry)
         clipped += facts["clipped"]
         shards.append({"file": shard.path.name, "tokens": pq.read_metadata(shard.path).num_rows})
     count = sum(shard["tokens"] for shard in shards)
     if count == 0:
         reasons = "; ".join(f"{e['count']} × {e['what']}: {e['reason']}" for e in left_out.entries()[before:])
         raise CorpusError(f"no token could be cut: {reasons}")
-    manifest = {
-        **settings,
-        "cut": count,
-        "clipped": clipped,
-        "shards": shards,
-        "attrs": {**tokens.attrs, "left_out": left_out.entries()},
-    }
+    attrs = {**tokens.attrs, "left_out": left_out.entries()}
+    manifest = {**settings, "cut": count, "clipped": clipped, "shards": shards, "attrs": attrs}
     path = folder / MANIFEST_NAME
     if not (folder / HIDDEN_CHECKSUMS_NAME).is_file():
         write_json(path, manifest)

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import copy
 import json
-import threading
-from collections import OrderedDict
 from collections.abc import Hashable, Iterable, Sequence
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any, overload
 
@@ -33,8 +32,6 @@ class TokenSounds(Sequence[np.ndarray]):
     ----------
     folder : path
         Where the files lie.
-    groups_kept : int
-        Groups of rows that stay in memory; two are enough for tokens that are read in their order.
 
     Attributes
     ----------
@@ -53,7 +50,7 @@ class TokenSounds(Sequence[np.ndarray]):
         If the folder was not finished, or a file is missing or damaged.
     """
 
-    def __init__(self, folder: str | Path, groups_kept: int = GROUPS_KEPT) -> None:
+    def __init__(self, folder: str | Path) -> None:
         folder = Path(folder)
         path = folder / MANIFEST_NAME
         if not path.is_file():
@@ -68,7 +65,7 @@ class TokenSounds(Sequence[np.ndarray]):
             attrs = manifest["attrs"]
         except (ValueError, KeyError, TypeError) as error:
             raise CorpusError(f"{path} is damaged ({error}); cut the tokens again") from error
-        self._open(names, attrs, groups_kept)
+        self._open(names, attrs, GROUPS_KEPT)
         if len(self) != manifest["cut"]:
             raise CorpusError(f"{folder} holds {len(self)} tokens, {manifest['cut']} were cut; cut them again")
 
@@ -78,10 +75,8 @@ class TokenSounds(Sequence[np.ndarray]):
         its ``attrs``."""
         sounds = cls.__new__(cls)
         sounds._open([Path(path)], {}, GROUPS_IN_ORDER)
-        first = (
-            pq.ParquetFile(path).read_row_group(0, columns=["sample_rate", "context_seconds"]).slice(0, 1).to_pylist()
-        )
-        sounds.sample_rate, sounds.context_seconds = int(first[0]["sample_rate"]), float(first[0]["context_seconds"])
+        cut = pq.ParquetFile(path).read_row_group(0, columns=["sample_rate", "context_seconds"])
+        sounds.sample_rate, sounds.context_seconds = (column[0].as_py() for column in cut.columns)
         return sounds
 
     def _open(self, paths: Sequence[Path], attrs: dict[Hashable | None, Any], groups_kept: int) -> None:
@@ -116,8 +111,8 @@ class TokenSounds(Sequence[np.ndarray]):
         part = copy.copy(self)
         picked = np.fromiter(index, dtype=np.int64)
         part._rows = self._rows[picked]
-        part._tokens = None if self._tokens is None else self._tokens.iloc[picked].reset_index(drop=True)
-        if part._tokens is not None:
+        if self._tokens is not None:
+            part._tokens = self._tokens.iloc[picked].reset_index(drop=True)
             part._tokens.attrs = self._attrs
         return part
 
@@ -158,9 +153,8 @@ class _Reader:
     """Groups of rows of several Parquet files, the last ones kept."""
 
     def __init__(self, paths: Sequence[Path], groups_kept: int) -> None:
-        self._groups_kept = groups_kept
         self._metadata: dict[Path, pq.FileMetaData] = {}
-        self._places: list[tuple[Path, int]] = []
+        places: list[tuple[Path, int]] = []
         counts = []
         for path in paths:
             try:
@@ -168,12 +162,11 @@ class _Reader:
             except (OSError, pa.ArrowException) as error:
                 raise CorpusError(f"{path} is missing or damaged ({error}); cut the tokens again") from error
             self._metadata[path] = metadata
-            self._places += [(path, number) for number in range(metadata.num_row_groups)]
+            places += [(path, number) for number in range(metadata.num_row_groups)]
             counts += [metadata.row_group(number).num_rows for number in range(metadata.num_row_groups)]
         self._ends = np.cumsum(counts, dtype=np.int64)
         self.count = sum(counts)
-        self._kept: OrderedDict[int, tuple[np.ndarray, np.ndarray]] = OrderedDict()
-        self._lock = threading.Lock()
+        self._group = lru_cache(groups_kept)(partial(_read_group, places, self._metadata))
 
     def group_of(self, rows: np.ndarray) -> np.ndarray:
         return np.searchsorted(self._ends, rows, side="right")
@@ -189,32 +182,25 @@ class _Reader:
     def samples(self, row: int) -> np.ndarray:
         """16-bit samples of a row."""
         group = int(self.group_of(np.array([row]))[0])
-        with self._lock:
-            group_samples = self._kept.get(group)
-            if group_samples is not None:
-                self._kept.move_to_end(group)
-        if group_samples is None:
-            group_samples = self._read(group)
-            with self._lock:
-                self._kept[group] = group_samples
-                while len(self._kept) > self._groups_kept:
-                    self._kept.popitem(last=False)
-        values, offsets = group_samples
+        values, offsets = self._group(group)
         row_in_group = row - (int(self._ends[group - 1]) if group else 0)
         return values[offsets[row_in_group] : offsets[row_in_group + 1]]
 
-    def _read(self, group: int) -> tuple[np.ndarray, np.ndarray]:
-        """Samples of a group one after the other, and where those of each row begin."""
-        path, number = self._places[group]
-        try:
-            with pq.ParquetFile(path, metadata=self._metadata[path], memory_map=True) as file:
-                column = file.read_row_group(number, columns=[SOUND], use_threads=False).column(0).combine_chunks()
-        except (OSError, pa.ArrowException) as error:
-            raise CorpusError(f"{path} is damaged ({error}); cut the tokens again") from error
-        chunk = column.chunk(0) if isinstance(column, pa.ChunkedArray) else column
-        _, ends, data = chunk.buffers()
-        offsets = np.frombuffer(ends, dtype=np.int32)[chunk.offset : chunk.offset + len(chunk) + 1]
-        return np.frombuffer(data, dtype="<i2", count=int(offsets[-1]) // 2), offsets // 2
+
+def _read_group(
+    places: list[tuple[Path, int]], metadata: dict[Path, pq.FileMetaData], group: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Samples of a group one after the other, and where those of each row begin."""
+    path, number = places[group]
+    try:
+        with pq.ParquetFile(path, metadata=metadata[path], memory_map=True) as file:
+            column = file.read_row_group(number, columns=[SOUND], use_threads=False).column(0).combine_chunks()
+    except (OSError, pa.ArrowException) as error:
+        raise CorpusError(f"{path} is damaged ({error}); cut the tokens again") from error
+    chunk = column.chunk(0) if isinstance(column, pa.ChunkedArray) else column
+    _, ends, data = chunk.buffers()
+    offsets = np.frombuffer(ends, dtype=np.int32)[chunk.offset : chunk.offset + len(chunk) + 1]
+    return np.frombuffer(data, dtype="<i2", count=int(offsets[-1]) // 2), offsets // 2
 
 
 def open_tokens(path: str | Path) -> pd.DataFrame | TokenSounds:

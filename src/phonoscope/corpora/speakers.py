@@ -42,17 +42,14 @@ def join_speakers(
     key = next((name for name in ("recording", "speaker") if name in table.columns), None)
     if key is None:
         raise CorpusError(f"{origin}: expected a column 'speaker' or 'recording'; found: {', '.join(table.columns)}")
-    reserved = set(tokens.columns) - {"speaker", "sex", "recording"}
-    if reserved & set(table.columns):
-        raise CorpusError(
-            f"{origin}: rename {', '.join(sorted(reserved & set(table.columns)))}: the token table has it"
-        )
+    reserved = set(table.columns) & set(tokens.columns) - {"speaker", "sex", "recording"}
+    if reserved:
+        raise CorpusError(f"{origin}: rename {', '.join(sorted(reserved))}: the token table has it")
     known = table[key].astype(str).str.strip()
     if known.duplicated().any():
         raise CorpusError(f"{origin}: {key} {known[known.duplicated()].iloc[0]!r} occurs twice")
     row_of = {name: row for row, name in enumerate(known)}
-    keys = [_row(row_of, str(name), key) for name in tokens[key]]
-    rows = np.array([-1 if row is None else row for row in keys])
+    rows = np.array([_row(row_of, str(name), key) for name in tokens[key]])
     if (rows < 0).all():
         raise CorpusError(
             f"{origin}: no {key} matches; it has {', '.join(known.head(3))} ..., the corpus has "
@@ -61,13 +58,11 @@ def join_speakers(
     unmatched = tokens.loc[rows < 0, key].astype(str).unique()
     if len(unmatched):
         warn(f"{origin} does not know {len(unmatched)} {key}s, e.g. {', '.join(unmatched[:3])}")
-    unused = sorted(set(known) - {known.iloc[row] for row in set(rows.tolist()) if row >= 0})
+    unused = sorted(set(known) - set(known.iloc[rows[rows >= 0]]))
     if unused:
         warn(f"{origin} has {len(unused)} {key}s that give no token, e.g. {', '.join(unused[:3])}")
     joined = tokens.copy()
-    for column in table.columns:
-        if column == key:
-            continue
+    for column in table.columns.drop(key):
         values = pd.Series(table[column].to_numpy()[rows], index=tokens.index).mask(rows < 0)
         if column == "sex":
             values = values.map(_sex)
@@ -75,12 +70,11 @@ def join_speakers(
     return joined
 
 
-def _row(row_of: dict[str, int], name: str, key: str) -> int | None:
-    """Row of a speaker, or of a recording by its path or file name, with or without extension."""
-    if name in row_of or key == "speaker":
-        return row_of.get(name)
+def _row(row_of: dict[str, int], name: str, key: str) -> int:
+    """Row of a speaker, or of a recording by its path or file name, with or without extension; -1 if it has none."""
     stem = name.rpartition(".")[0]
-    return next((row_of[form] for form in (stem, Path(name).name, Path(stem).name) if form in row_of), None)
+    forms = (name,) if key == "speaker" else (name, stem, Path(name).name, Path(stem).name)
+    return next((row_of[form] for form in forms if form in row_of), -1)
 
 
 def _sex(written: object) -> object:

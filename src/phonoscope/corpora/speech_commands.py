@@ -27,14 +27,10 @@ def recordings(root: Path) -> Iterator[Recording]:
             yield Recording(path, transcript="", warnings=("background noise: no word is spoken",))
             continue
         speaker = _speaker(root, path)
-        yield Recording(
-            path,
-            speaker=speaker,
-            transcript=path.parent.name if speaker is not None else None,
-            warnings=()
-            if speaker is not None
-            else ("not named <word>/<speaker>_nohash_<n>: speaker and word unknown",),
-        )
+        if speaker is None:
+            yield Recording(path, warnings=("not named <word>/<speaker>_nohash_<n>: speaker and word unknown",))
+        else:
+            yield Recording(path, speaker=speaker, transcript=path.parent.name)
 
 
 def official_split(root: str | Path) -> dict[str, str]:
@@ -56,9 +52,8 @@ def official_split(root: str | Path) -> dict[str, str]:
             listed |= {line.rsplit(".", 1)[0]: part for line in lines}
     if not listed:
         return {}
-    names = [
-        path.relative_to(root).as_posix() for path in files_with(root, AUDIO_SUFFIXES) if not _is_noise(root, path)
-    ]
+    audio = [path for path in files_with(root, AUDIO_SUFFIXES) if not _is_noise(root, path)]
+    names = [path.relative_to(root).as_posix() for path in audio]
     return {name: listed.get(name.rsplit(".", 1)[0], "train") for name in names}
 
 

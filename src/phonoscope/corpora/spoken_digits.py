@@ -19,12 +19,10 @@ def recordings(root: Path) -> Iterator[Recording]:
     """Yield every recording with its digit, spelt out in English, and its speaker."""
     for path in files_with(root, AUDIO_SUFFIXES):
         match = _match(root, path)
-        yield Recording(
-            path,
-            speaker=match["speaker"] if match else None,
-            transcript=DIGIT_WORDS[int(match["digit"])] if match else None,
-            warnings=() if match else ("not named <digit>_<speaker>_<take>: speaker and word unknown",),
-        )
+        if match is None:
+            yield Recording(path, warnings=("not named <digit>_<speaker>_<take>: speaker and word unknown",))
+        else:
+            yield Recording(path, speaker=match["speaker"], transcript=DIGIT_WORDS[int(match["digit"])])
 
 
 def _match(root: Path, path: Path) -> re.Match[str] | None:

@@ -150,7 +150,7 @@ def build_table(
             "exclude_words": sorted(rules.exclude_words),
             **detected,  # the phone set that "auto" stands for, and the classes' labels
             "seed": seed,
-            "tiers_found": collected.tier_names,
+            "tiers_found": dict(collected.tier_names),
             "recordings_read": collected.recordings,
             "warnings": collected.warnings,
             "warning_count": collected.warning_count,
@@ -162,32 +162,30 @@ def build_table(
 def summary(tokens: pd.DataFrame) -> str:
     """Describe a token table in plain lines: tokens per class, what was left out and why, warnings."""
     settings = tokens.attrs.get("settings", {})
-    counts = tokens["label"].value_counts()
-    labels = list(dict.fromkeys([*settings.get("labels", ()), *counts.index]))
-    are_named = settings.get("classes") != "all"
     n_recordings, n_speakers = tokens["recording"].nunique(), tokens["speaker"].nunique()
-    recordings = f"{n_recordings} recording{'s' if n_recordings != 1 else ''}"
-    speakers = f"{n_speakers or 'unknown'} speaker{'s' if n_speakers != 1 else ''}"
-    lines = [
-        f"{len(tokens)} tokens of {recordings}, {speakers}"
-        + (f"; phone set {settings['phone_set']}" if "phone_set" in settings else "")
-    ]
-    durations = (tokens["end"] - tokens["start"]).groupby(tokens["label"]).median()
-    for label in labels:
+    speakers = f"{n_speakers or 'unknown'} speaker{_s(n_speakers)}"
+    phone_set = f"; phone set {settings['phone_set']}" if "phone_set" in settings else ""
+    lines = [f"{len(tokens)} tokens of {n_recordings} recording{_s(n_recordings)}, {speakers}{phone_set}"]
+    durations = (tokens["end"] - tokens["start"]).groupby(tokens["label"])
+    counts, medians = tokens["label"].value_counts(), durations.median()
+    for label in dict.fromkeys([*settings.get("labels", ()), *counts.index]):
         if label in counts:
-            lines.append(f"  {label:<4}{counts[label]:>8}   median {1000 * durations[label]:.0f} ms")
-        elif are_named:
+            lines.append(f"  {label:<4}{counts[label]:>8}   median {1000 * medians[label]:.0f} ms")
+        elif settings.get("classes") != "all":
             lines.append(f"  {label:<4}{0:>8}")
-    left_out = tokens.attrs.get("left_out", [])
-    return "\n".join([*lines, *_left_out_lines(left_out), *_warning_lines(settings)])
+    return "\n".join([*lines, *_left_out_lines(tokens.attrs.get("left_out", [])), *_warning_lines(settings)])
 
 
 def _left_out_lines(entries: Sequence[Mapping]) -> list[str]:
     lines = ["left out:"] if entries else []
     for entry in entries:
-        things = entry["what"] + ("s" if entry["count"] != 1 else "")
+        things = entry["what"] + _s(entry["count"])
         lines.append(f"  {entry['count']:>8} {things:<10} {entry['reason']}; e.g. {', '.join(entry['examples'][:3])}")
     return lines
+
+
+def _s(count: int) -> str:
+    return "" if count == 1 else "s"
 
 
 def _warning_lines(settings: Mapping) -> list[str]:

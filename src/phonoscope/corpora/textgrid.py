@@ -6,6 +6,7 @@ The regular long form has a fast path; all else, and every fault, goes to the to
 import math
 import operator
 import re
+from collections.abc import Sequence
 from functools import partial
 from itertools import islice
 from pathlib import Path
@@ -16,7 +17,8 @@ from phonoscope.errors import CorpusError
 from phonoscope.files import write_bytes
 
 __all__ = [
-    "TIME_TOLERANCE_SECONDS", "Interval", "Point", "TextGrid", "Tier", "decode", "read_textgrid", "write_textgrid",
+    "TIME_TOLERANCE_SECONDS", "Interval", "Point", "TextGrid", "Tier", "decode", "read_textgrid", "without_gaps",
+    "write_textgrid",
 ]  # fmt: skip
 
 
@@ -52,6 +54,9 @@ def read_textgrid(path: str | Path) -> TextGrid:
     return TextGrid(grid.xmin, grid.xmax, grid.tiers, tuple(warnings)) if warnings else grid
 
 
+_NOT_IN_CP1252 = frozenset(b"\x81\x8d\x8f\x90\x9d")
+
+
 def decode(raw: bytes) -> tuple[str, str | None]:
     """Text of a file of unknown encoding with ``\\n`` line ends, and a warning if the encoding had to be guessed."""
     warning = None
@@ -63,12 +68,9 @@ def decode(raw: bytes) -> tuple[str, str | None]:
         try:
             text = raw.decode("utf-8-sig")
         except UnicodeDecodeError:
-            # cp1252 leaves five bytes undefined; Latin-1 defines them all.
-            try:
-                text = raw.decode("cp1252")
-            except UnicodeDecodeError:
-                text = raw.decode("latin-1")
             warning = "not UTF-8: read as Windows-1252 (Latin-1); check the labels and save the file as UTF-8"
+            # cp1252 leaves five bytes undefined; Latin-1 defines them all.
+            text = raw.decode("latin-1" if set(raw) & _NOT_IN_CP1252 else "cp1252")
     if "\r" in text:
         text = text.replace("\r\n", "\n").replace("\r", "\n")
     return text, warning
@@ -207,19 +209,18 @@ def write_textgrid(
     say(0, "item []: ")
     for number, tier in enumerate(grid.tiers, 1):
         entries = tier.points if tier.kind == "point" else _in_order(path, tier, grid, fill_gaps)
+        kind, what, time_names, text_name = _WORDS[tier.kind]
         say(1, f"item [{number}]:")
-        put(2, "class", '"TextTier"' if tier.kind == "point" else '"IntervalTier"')
+        put(2, "class", _quoted(kind))
         put(2, "name", _quoted(tier.name))
         put(2, "xmin", _number(path, grid.xmin))
         put(2, "xmax", _number(path, grid.xmax))
-        what = "points" if tier.kind == "point" else "intervals"
-        lines.append(str(len(entries)) if short else f"        {what}: size = {len(entries)} ")
-        time_names = ("number",) if tier.kind == "point" else ("xmin", "xmax")
+        put(2, f"{what}: size", str(len(entries)))
         for index, (*times, label) in enumerate(entries, 1):
             say(2, f"{what} [{index}]:")
             for name, time in zip(time_names, times, strict=True):
                 put(3, name, _number(path, time))
-            put(3, "mark" if tier.kind == "point" else "text", _quoted(label))
+            put(3, text_name, _quoted(label))
     text = "\n".join(lines) + "\n"
     try:
         data = text.encode(encoding)
@@ -227,6 +228,13 @@ def write_textgrid(
         bad = text[error.start : error.end]
         raise CorpusError(f"{path}: {encoding} cannot write {bad!r}; choose encoding='utf-8'") from error
     write_bytes(path, data)
+
+
+# Kind of tier to its class, what its entries are called, and the names of their values.
+_WORDS = {
+    "interval": ("IntervalTier", "intervals", ("xmin", "xmax"), "text"),
+    "point": ("TextTier", "points", ("number",), "mark"),
+}
 
 
 def _number(path: Path, value: float) -> str:
@@ -239,9 +247,8 @@ def _quoted(label: str) -> str:
     return '"' + label.replace('"', '""') + '"'
 
 
-def _in_order(path: Path, tier: Tier, grid: TextGrid, fill_gaps: bool) -> list[Interval]:
+def _in_order(path: Path, tier: Tier, grid: TextGrid, fill_gaps: bool) -> tuple[Interval, ...]:
     """Intervals checked for order and, if wanted, with empty ones in between."""
-    intervals: list[Interval] = []
     reached = grid.xmin
     for start, end, label in tier.intervals:
         if end < start or start < reached - TIME_TOLERANCE_SECONDS:
@@ -249,10 +256,16 @@ def _in_order(path: Path, tier: Tier, grid: TextGrid, fill_gaps: bool) -> list[I
                 f"cannot write {path}: tier {tier.name!r} has the interval {start:g}–{end:g} s {label!r} "
                 f"after {reached:g} s; intervals must be in order and must not overlap"
             )
-        if fill_gaps and start > reached:
-            intervals.append(Interval(reached, start, ""))
-        intervals.append(Interval(start, end, label))
         reached = end
-    if fill_gaps and reached < grid.xmax:
-        intervals.append(Interval(reached, grid.xmax, ""))
-    return intervals
+    return without_gaps(tier.intervals, grid.xmin, grid.xmax) if fill_gaps else tier.intervals
+
+
+def without_gaps(intervals: Sequence[Interval], start: float, end: float) -> tuple[Interval, ...]:
+    """Intervals in order with empty ones in between, from a start to an end; all in s."""
+    filled = []
+    for interval in (*intervals, Interval(end, end, "")):
+        if interval.start > start:
+            filled.append(Interval(start, interval.start, ""))
+        filled.append(interval)
+        start = interval.end
+    return tuple(filled[:-1])

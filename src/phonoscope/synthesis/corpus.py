@@ -7,9 +7,10 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import soundfile
 
+from phonoscope.audio import write_audio
 from phonoscope.corpora.select import TEXT
+from phonoscope.corpora.storage import COLUMNS
 from phonoscope.corpora.textgrid import Interval, TextGrid, Tier, write_textgrid
 from phonoscope.errors import CorpusError
 from phonoscope.files import write_text, write_with
@@ -30,10 +31,6 @@ GAP_SECONDS = (0.06, 0.10)
 EDGE_SECONDS = 0.2
 CONTEXT_SECONDS = 0.03
 _TALKERS_PER_BATCH = 8  # their vowels go through the resonators together
-_COLUMNS = [
-    "token", "recording", "start", "end", "phone", "label", "stress", "word", "previous", "next", "speaker", "sex",
-    "corpus", "split",
-]  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -106,9 +103,7 @@ def write_corpus(
             talker = spoken.talker
             samples, starts = _record(spoken, sample_rate, room)
             recording = f"{talker.name}/{talker.name}.wav"
-            write_with(
-                out / recording, lambda path, data=samples: soundfile.write(path, data, sample_rate, subtype="PCM_16")
-            )
+            write_audio(out / recording, samples, sample_rate, "PCM_16")
             table = _token_table(spoken, recording, starts, sample_rate, out.resolve().name)
             _write_alignment(out / talker.name / f"{talker.name}.TextGrid", table, samples.size / sample_rate)
             tables[recording] = table
@@ -125,12 +120,11 @@ def write_corpus(
             out.mkdir(parents=True)
         raise
     settings = {
-        "synthesis": {
-            "talkers": talkers, "vowels": list(vowels), "consonants": list(consonants), "repeats": repeats,
-            "sample_rate": sample_rate, "seed": seed, "room": room,
-        }
+        "talkers": talkers, "vowels": list(vowels), "consonants": list(consonants), "repeats": repeats,
+        "sample_rate": sample_rate, "seed": seed, "room": room,
     }  # fmt: skip
-    tokens.attrs = {"roots": {out.resolve().name: str(out.resolve())}, "left_out": [], "settings": settings}
+    roots = {out.resolve().name: str(out.resolve())}
+    tokens.attrs = {"roots": roots, "left_out": [], "settings": {"synthesis": settings}}
     return tokens
 
 
@@ -203,12 +197,12 @@ def _speak(
 
 
 def _filter_together(batch: list[tuple], sample_rate: int) -> list[np.ndarray]:
-    speaking = [(talker, plans[0], sources) for talker, plans, sources, _, _ in batch if sources]
-    if not speaking:
+    sources = [source for _, _, sources, _, _ in batch for source in sources]
+    if not sources:
         return []
-    resonances = [vowel_room.resonances(plan, talker) for talker, plan, _ in speaking]
+    resonances = [vowel_room.resonances(plans[0], talker) for talker, plans, *_ in batch]
     frequencies, bandwidths = (np.concatenate(part) for part in zip(*resonances, strict=True))
-    return cascade([source for _, _, sources in speaking for source in sources], frequencies, bandwidths, sample_rate)
+    return cascade(sources, frequencies, bandwidths, sample_rate)
 
 
 def _placed_in_room(sound: np.ndarray, sample_rate: int, rng: np.random.Generator) -> np.ndarray:
@@ -266,7 +260,7 @@ def _token_table(spoken: _Spoken, recording: str, starts: np.ndarray, sample_rat
             "corpus": corpus,
             "split": pd.Series(pd.NA, plan.index, dtype=TEXT),
         }
-    )[_COLUMNS]
+    )[list(COLUMNS)]
     return pd.concat([table, plan[vowel_room.TRUTH]], axis=1)
 
 

@@ -99,10 +99,7 @@ def published_vowels() -> dict[tuple[str, str], dict[str, float]]:
     """
     with files("phonoscope.data").joinpath("hillenbrand1995.csv").open(encoding="utf-8") as file:
         table = pd.read_csv(file, comment="#")
-    figures = table.drop(columns=["sex", "vowel"])
-    keys = zip(table["sex"], table["vowel"], strict=True)
-    rows = [dict(zip(figures.columns, map(float, row), strict=True)) for row in figures.to_numpy()]
-    return dict(zip(keys, rows, strict=True))
+    return table.set_index(["sex", "vowel"]).astype(float).to_dict("index")  # ty: ignore[invalid-explicit-return]
 
 
 def spread_left(total: float, known: float) -> float:

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from phonoscope.errors import CorpusError
-from phonoscope.synthesis.source_filter import cascade, glottal_source, unit_level
+from phonoscope.synthesis.source_filter import glottal_source
 from phonoscope.synthesis.talkers import (
     DURATION_TOKEN_SD,
     F0_TOKEN_SD,
@@ -39,14 +39,7 @@ _MEASURES = ("f0", "f1", "f2", "f3", "f4", "b1", "b2", "b3", "b4")
 TRUTH = [f"true_{measure}_{place}" for place in PLACES for measure in _MEASURES]
 
 
-def draw_vowels(
-    talker: Talker,
-    vowels: Sequence[str],
-    repeats: int,
-    rng: np.random.Generator,
-    *,
-    tempo: float = RUNNING_SPEECH_TEMPO,
-) -> pd.DataFrame:
+def draw_vowels(talker: Talker, vowels: Sequence[str], repeats: int, rng: np.random.Generator) -> pd.DataFrame:
     """Plan `repeats` tokens of each vowel.
 
     A formant is ``mean × scale of the talker × (1 + residual of the token)``; the residual's spread is what the
@@ -63,8 +56,6 @@ def draw_vowels(
         Tokens of each.
     rng : Generator
         Source of all that is random.
-    tempo : float
-        Factor of the published durations, which are of words read from a list.
 
     Returns
     -------
@@ -91,7 +82,7 @@ def draw_vowels(
         slope = F0_SLOPE_MEAN + F0_SLOPE_SD * rng.standard_normal(repeats)
         spread = published["duration_ms_sd"] / published["duration_ms"]
         duration = published["duration_ms"] * (1 + spread_left(spread, DURATION_TOKEN_SD) * talker.rate_z)
-        duration = duration * (1 + DURATION_TOKEN_SD * rng.standard_normal(repeats)) * tempo / 1000
+        duration = duration * (1 + DURATION_TOKEN_SD * rng.standard_normal(repeats)) * RUNNING_SPEECH_TEMPO / 1000
         formants = _draw_formants(talker, published, repeats, rng)
         bandwidths = BANDWIDTHS_HZ[:MEASURED_FORMANTS] * BANDWIDTH_FACTOR[talker.sex]
         bandwidths = bandwidths * np.exp(BANDWIDTH_TOKEN_SD * rng.standard_normal((repeats, MEASURED_FORMANTS)))
@@ -156,21 +147,3 @@ def resonances(plan: pd.DataFrame, talker: Talker) -> tuple[np.ndarray, np.ndarr
     upper = frequencies[:, :, -1:] + SPACING_HZ[talker.sex] * talker.scale * steps
     wide = np.broadcast_to(BANDWIDTHS_HZ[MEASURED_FORMANTS:] * BANDWIDTH_FACTOR[talker.sex], upper.shape)
     return np.concatenate([frequencies, upper], axis=2), np.concatenate([bandwidths, wide], axis=2)
-
-
-def speak_vowels(plan: pd.DataFrame, talker: Talker, sample_rate: int, rng: np.random.Generator) -> list[np.ndarray]:
-    """Sound of each planned token at root mean square 1, list of arrays (sample,).
-
-    Parameters
-    ----------
-    plan : DataFrame
-        From `draw_vowels`.
-    talker : Talker
-        Who speaks.
-    sample_rate : int
-        In Hz.
-    rng : Generator
-        Source of all that is random.
-    """
-    tokens = cascade(vowel_sources(plan, talker, sample_rate, rng), *resonances(plan, talker), sample_rate)
-    return [unit_level(token) for token in tokens]

@@ -33,11 +33,7 @@ def shared_batch_norm(network: nn.Module) -> Generator[None]:
 
 def _synchronised(norm: _BatchNorm) -> Callable[[Tensor], Tensor]:
     shared = nn.SyncBatchNorm.convert_sync_batchnorm(norm)
-
-    def forward(x: Tensor) -> Tensor:
-        return shared.train(norm.training)(x)
-
-    return forward
+    return lambda x: shared.train(norm.training)(x)
 
 
 class _SumOverProcesses(torch.autograd.Function):

@@ -154,7 +154,7 @@ class _Training:
         self.scheduler = _scheduler(self.optimizer, recipe, steps)
         identity = _identity(classifier, waveforms, self.targets, train_index, validation_index)
         self.settings = {**recipe.to_dict(), **identity}
-        self.best = (-math.inf, _copy_state(network))
+        self.best = (-math.inf, {name: value.detach().clone() for name, value in network.state_dict().items()})
         self.rows: list[dict[str, float]] = []
 
     def run(self, wrapped: nn.Module, checkpoint: Path | None, progress: Callable[[EpochReport], None] | None) -> None:
@@ -194,17 +194,10 @@ class _Training:
         autocast = autocast_on(self.device)
         loss_sum, hits = torch.zeros(2, dtype=torch.float64, device=self.device)
         wrapped.train()
-        for batch, truth, weight_sum, outputs in zip(
-            batches, truths, weight_sums, self.inputs.batches(parts), strict=True
-        ):
-            inputs = augment(
-                self.classifier.standardise(outputs),
-                noise=recipe.noise,
-                time_jitter=recipe.time_jitter,
-                whole=len(batch),
-                part=processes.part,
-                generator=common,
-            )
+        gentle = {"noise": recipe.noise, "time_jitter": recipe.time_jitter, "part": processes.part, "generator": common}
+        steps = zip(batches, truths, weight_sums, self.inputs.batches(parts), strict=True)
+        for batch, truth, weight_sum, outputs in steps:
+            inputs = augment(self.classifier.standardise(outputs), whole=len(batch), **gentle)
             with autocast():
                 logits = wrapped(inputs)
             losses = F.cross_entropy(logits.float(), truth, weight=self.class_weights, reduction="sum")
@@ -265,11 +258,8 @@ class _Training:
     def keep_if_chosen(self, score: float) -> None:
         """Keep these weights if the recipe chooses this epoch over the ones before."""
         top, kept = self.best
-        if (
-            self.recipe.choose == "last"
-            or math.isnan(score)
-            or score >= top - _standard_error(top, len(self.validation_index))
-        ):
+        error = _standard_error(top, len(self.validation_index))
+        if self.recipe.choose == "last" or math.isnan(score) or score >= top - error:
             self.best = (top if math.isnan(score) else max(score, top), kept)
             for name, value in self.classifier.network.state_dict().items():
                 kept[name].copy_(value)
@@ -335,11 +325,9 @@ def _class_weights(classifier: Classifier, targets: np.ndarray, balanced: bool, 
 
 
 def _optimizer(network: nn.Module, recipe: TrainingRecipe) -> torch.optim.Optimizer:
-    kinds = {"adamw": torch.optim.AdamW, "adam": torch.optim.Adam}
-    fused = next(network.parameters()).device.type in ("cpu", "cuda")
-    return kinds[recipe.optimizer](
-        network.parameters(), lr=recipe.learning_rate, weight_decay=recipe.weight_decay, fused=fused or None
-    )
+    kind = {"adamw": torch.optim.AdamW, "adam": torch.optim.Adam}[recipe.optimizer]
+    fused = next(network.parameters()).device.type in ("cpu", "cuda") or None
+    return kind(network.parameters(), lr=recipe.learning_rate, weight_decay=recipe.weight_decay, fused=fused)
 
 
 def _scheduler(
@@ -355,7 +343,3 @@ def _scheduler(
         return max(0.5 * (1 + math.cos(math.pi * (step - warm) / max(1, steps - warm))), 1e-3)
 
     return torch.optim.lr_scheduler.LambdaLR(optimizer, factor)
-
-
-def _copy_state(network: nn.Module) -> dict[str, Tensor]:
-    return {name: value.detach().clone() for name, value in network.state_dict().items()}

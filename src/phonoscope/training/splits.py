@@ -116,10 +116,7 @@ def folds(
             f"{total} folds cannot be made of {n_groups} {unit}s: each needs one to test and {others} more. Use more "
             "data, or split by token"
         )
-    if count == "each":
-        part = groups
-    else:
-        part = deal(tokens, unit, np.full(total, 1 / total), random)
+    part = groups if count == "each" else deal(tokens, unit, np.full(total, 1 / total), random)
     for index in range(total):
         rest = np.flatnonzero(part != index)
         inner = deal(tokens.iloc[rest], inner_unit, np.array([1 - validation, validation]), random)
@@ -144,9 +141,8 @@ def deal(tokens: pd.DataFrame, unit: str, shares: np.ndarray, random: np.random.
     groups, _ = pd.factorize(tokens[unit], sort=True)
     classes, names = pd.factorize(tokens["label"], sort=True)
     n_groups = int(groups.max()) + 1
-    table = np.zeros((n_groups, len(names)))
-    np.add.at(table, (groups, classes), 1)
-    table /= table.sum(axis=0)
+    table = np.bincount(groups * len(names) + classes, minlength=n_groups * len(names)).reshape(n_groups, -1)
+    table = table / table.sum(axis=0)
     filled = np.zeros((len(shares), len(names)))
     part_of = np.empty(n_groups, dtype=int)
     # Large units first, so that small ones can even out what is left; by powers of two, so that the shuffle decides
@@ -160,8 +156,7 @@ def deal(tokens: pd.DataFrame, unit: str, shares: np.ndarray, random: np.random.
             f"{n_groups} {unit}s cannot be dealt to {len(empty)} parts. Use more data, fewer folds, or split by token"
         )
     for done, group in enumerate(order):
-        after = filled + table[group]
-        cost = [_misfit(filled, after, shares, part) for part in range(len(shares))]
+        cost = [_misfit(filled, table[group], shares, part) for part in range(len(shares))]
         if n_groups - done <= len(empty):  # the last ones go to parts that have none
             cost = [value if part in empty else math.inf for part, value in enumerate(cost)]
         part_of[group] = int(np.argmin(cost))
@@ -170,9 +165,9 @@ def deal(tokens: pd.DataFrame, unit: str, shares: np.ndarray, random: np.random.
     return part_of[groups]
 
 
-def _misfit(filled: np.ndarray, after: np.ndarray, shares: np.ndarray, part: int) -> float:
+def _misfit(filled: np.ndarray, added: np.ndarray, shares: np.ndarray, part: int) -> float:
     """Squared distance of all parts from their shares, relative to the shares, if the unit went to ``part``."""
     trial = filled.copy()
-    trial[part] = after[part]
+    trial[part] += added
     total = trial.sum(axis=0)
     return float((((trial - shares[:, None] * total) ** 2) / np.maximum(shares[:, None], 1e-9)).sum())

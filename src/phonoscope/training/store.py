@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import tempfile
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -25,9 +26,7 @@ class WaveformStore(Sequence[np.ndarray]):
     def __init__(self, folder: str | Path) -> None:
         # Closed, and so removed, when the last view of it is gone.
         self._file = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115
-        self._first = np.zeros(0, dtype=np.int64)
-        self._length = np.zeros(0, dtype=np.int64)
-        self._waiting: list[int] = []
+        self._spans: list[slice] = []
         self._samples = 0
         self._mapped: np.ndarray | None = None
 
@@ -36,21 +35,18 @@ class WaveformStore(Sequence[np.ndarray]):
         samples = np.ascontiguousarray(waveform, dtype=np.float32)
         self._file.seek(4 * self._samples)
         self._file.write(samples.tobytes())
-        self._waiting.append(len(samples))
+        self._spans.append(slice(self._samples, self._samples + len(samples)))
         self._samples += len(samples)
         self._mapped = None
 
     def chosen(self, index: Iterable[int]) -> WaveformStore:
         """Return a store of some of the waveforms, in this order, on the same file."""
-        self._settle()
-        part = object.__new__(WaveformStore)
-        part.__dict__.update(self.__dict__)
-        picked = np.fromiter(index, dtype=np.int64)
-        part._first, part._length = self._first[picked], self._length[picked]
+        part = copy.copy(self)
+        part._spans = [self._spans[i] for i in index]
         return part
 
     def __len__(self) -> int:
-        return len(self._first) + len(self._waiting)
+        return len(self._spans)
 
     @overload
     def __getitem__(self, index: int) -> np.ndarray: ...
@@ -58,23 +54,10 @@ class WaveformStore(Sequence[np.ndarray]):
     def __getitem__(self, index: slice) -> list[np.ndarray]: ...
     def __getitem__(self, index: int | slice) -> np.ndarray | list[np.ndarray]:
         """Return a waveform (sample,), float32, read when its samples are looked at; changes never reach the file."""
-        mapped = self._settle()
         if isinstance(index, slice):
             return [self[i] for i in range(*index.indices(len(self)))]
-        first, length = int(self._first[index]), int(self._length[index])
-        return mapped[first : first + length]
-
-    def _settle(self) -> np.ndarray:
-        """Give the waveforms that were appended their places, and map the file."""
-        if self._waiting:
-            lengths = np.array(self._waiting, dtype=np.int64)
-            firsts = self._samples - lengths[::-1].cumsum()[::-1]
-            self._first, self._length = np.append(self._first, firsts), np.append(self._length, lengths)
-            self._waiting = []
         if self._mapped is None:
             self._file.flush()
-            empty = np.zeros(0, dtype=np.float32)
             # copy-on-write, because PyTorch takes no arrays that cannot be written
-            shape = (self._samples,)
-            self._mapped = np.asarray(np.memmap(self._file, np.float32, "c", shape=shape)) if self._samples else empty
-        return self._mapped
+            self._mapped = np.asarray(np.memmap(self._file, np.float32, "c")) if self._samples else np.zeros(0, "f4")
+        return self._mapped[self._spans[index]]

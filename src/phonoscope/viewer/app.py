@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import xarray as xr
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
@@ -22,10 +23,12 @@ from starlette.staticfiles import StaticFiles
 from phonoscope.errors import AudioError, PhonoscopeError
 from phonoscope.files import to_json
 from phonoscope.viewer.guard import Guard
+from phonoscope.viewer.live import without_band
+from phonoscope.viewer.notes import to_csv, to_textgrids
 from phonoscope.viewer.packing import MEDIA_TYPE
-from phonoscope.viewer.placed import PlacedMap
-from phonoscope.viewer.query import Query, QueryError
-from phonoscope.viewer.session import OpenRun, Session, UnknownNameError
+from phonoscope.viewer.pictures import WINDOWS_SECONDS, map_of, picture_of, tracks_of, wav_of
+from phonoscope.viewer.query import Query, QueryError, UnknownNameError
+from phonoscope.viewer.session import OpenRun, Session
 from phonoscope.viewer.subject import Subject
 from phonoscope.viewer.uploads import MOST_BYTES
 
@@ -169,7 +172,7 @@ def _token(request: Request) -> Response:
         facts |= {
             "row": row,
             "probabilities": [row.get(f"p_{label}") for label in opened.run.labels] if known else None,
-            "stored": [name for name in opened.stored() if opened.has_map(name, subject.token)],
+            "stored": [name for name in opened.stored() if subject.token in opened.maps(name)],
             "around": columns.beside(subject.token, subject.shown_start, shown_end),
             "formants": opened.formants_of(subject.token),
         }
@@ -177,14 +180,10 @@ def _token(request: Request) -> Response:
 
 
 def _tracks(request: Request) -> Response:
-    from phonoscope.viewer.pictures import tracks_of
-
     return _json(tracks_of(_subject(request)[1]))
 
 
 def _picture(request: Request) -> Response:
-    from phonoscope.viewer.pictures import WINDOWS_SECONDS, picture_of
-
     opened, subject = _subject(request)
     query = _query(request)
     packed = picture_of(
@@ -207,22 +206,20 @@ def _methods(request: Request) -> Response:
     )
 
 
-def _chosen_map(query: Query, opened: OpenRun, subject: Subject) -> tuple[PlacedMap, float]:
+def _chosen_map(query: Query, opened: OpenRun, subject: Subject) -> tuple[xr.DataArray, float]:
     """Return the stored or computed map that a request names, and the seconds it took."""
     stored = query.text("stored")
     if not stored:
         method, target = query.text("method", "cam"), query.text("target", "predicted")
         further = query.text("versus"), query.text("layer"), query.whole("seed")
         return opened.classifiers.map(subject, method, target, *further)
-    kept = opened.stored_map(stored, subject.token)
+    kept = opened.maps(stored).get(subject.token)
     if kept is None:
         raise UnknownNameError(f"the run holds no {stored} map of this token; compute one")
     return kept, 0.0
 
 
 def _map(request: Request) -> Response:
-    from phonoscope.viewer.pictures import map_of
-
     opened, subject = _subject(request)
     chosen, seconds = _chosen_map(_query(request), opened, subject)
     return Response(map_of(chosen, subject, seconds=seconds), media_type=MEDIA_TYPE)
@@ -234,21 +231,19 @@ def _rendered(query: Query, opened: OpenRun, subject: Subject) -> np.ndarray:
     if what == "plain":
         return subject.waveform
     if what == "band":
-        from phonoscope.viewer.live import Band, without_band
-
         top = subject.sample_rate / 2
         low, high = (query.number(name, None, 0.0, top) for name in ("low", "high"))
         if high - low < _NARROWEST_HZ:
             raise QueryError(f"the band {low:.0f}–{high:.0f} Hz is too narrow; drag over {_NARROWEST_HZ:g} Hz")
         keep = query.choice("keep", ("0", "1")) == "1"
         depth = query.number("depth_db", -80.0 if keep else -40.0, -120.0, 0.0)
-        return without_band(subject, Band(low, high, keep, depth))
+        return without_band(subject, low, high, keep=keep, depth_db=depth)
     from phonoscope.attribution.listening import masked_sounds
 
     masked = masked_sounds(
         subject.waveform,
         subject.sample_rate,
-        _chosen_map(query, opened, subject)[0].labelled(),
+        _chosen_map(query, opened, subject)[0],
         context_seconds=subject.context / subject.sample_rate,
         threshold=query.number("threshold", 0.0, 0.0, 1.0) or None,
         keep_context=True,
@@ -265,8 +260,6 @@ def _probabilities(request: Request) -> Response:
 
 
 def _sound(request: Request) -> Response:
-    from phonoscope.viewer.pictures import wav_of
-
     opened, subject = _subject(request)
     query = _query(request)
     sound = _rendered(query, opened, subject)
@@ -274,8 +267,7 @@ def _sound(request: Request) -> Response:
         sound = sound[subject.context : len(sound) - subject.context]
     begin, end = (query.optional_number(name) for name in ("begin", "end"))
     if begin is not None and end is not None:
-        first = round((begin - subject.shown_start) * subject.sample_rate)
-        last = round((end - subject.shown_start) * subject.sample_rate)
+        first, last = (round((edge - subject.shown_start) * subject.sample_rate) for edge in (begin, end))
         sound = sound[max(first, 0) : max(last, 0)]
         if len(sound) == 0:
             raise AudioError("the stretch chosen holds no sound")
@@ -314,8 +306,6 @@ def _remove_note(request: Request) -> Response:
 
 
 def _export(request: Request) -> Response:
-    from phonoscope.viewer.notes import to_csv, to_textgrids
-
     opened, query = _opened(request), _query(request)
     notes = opened.notes.all()
     if query.choice("of", ("notes", "filtered")) == "notes":
@@ -348,10 +338,8 @@ async def _add_upload(request: Request) -> Response:
 
 def _upload(request: Request) -> Response:
     """Spectrogram of a whole uploaded recording, at the rate of a run's classifier."""
-    from phonoscope.viewer.pictures import picture_of
-
     opened = _opened(request)
-    recording = opened.upload(_query(request).whole("number"))
+    recording = _session(request).uploads.get(_query(request).whole("number"))
     rate = opened.sample_rate
     packed = picture_of(recording.at(rate), rate, 0.0, window="wide", top_hz=opened.max_hz)
     return Response(packed, media_type=MEDIA_TYPE)

@@ -5,16 +5,16 @@ from __future__ import annotations
 import threading
 import time
 from collections import OrderedDict
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from phonoscope.errors import AttributionError, ClassifierError
-from phonoscope.viewer.placed import PlacedMap, place_map
 
 if TYPE_CHECKING:
+    import xarray as xr
+
     from phonoscope.classifier import Classifier
     from phonoscope.experiments.folder import Run
     from phonoscope.viewer.subject import Subject
@@ -22,16 +22,6 @@ if TYPE_CHECKING:
 EXPLAINED_CONTEXT_SECONDS = 0.05  # as in a run, so that maps made here are those that the run would have made
 _MOST_MAPS = 200
 _SMALL_NETWORK = 3_000_000  # weights; the first residual networks have eleven million
-
-
-@dataclass(frozen=True)
-class Band:
-    """A band of frequencies to take out of a sound, or (``keep``) to leave alone; Hz, and dB for what is taken."""
-
-    low: float
-    high: float
-    keep: bool = False
-    depth_db: float = -40.0
 
 
 class Classifiers:
@@ -43,13 +33,8 @@ class Classifiers:
     def __init__(self, run: Run, *, trust_imports: bool = False) -> None:
         self.run, self.trust_imports = run, trust_imports
         self._classifiers: dict[tuple[Path, str], Classifier] = {}
-        self._maps: OrderedDict[tuple[Any, ...], tuple[PlacedMap, float]] = OrderedDict()
+        self._maps: OrderedDict[tuple[Any, ...], tuple[xr.DataArray, float]] = OrderedDict()
         self._loading, self._classifying, self._explaining = threading.Lock(), threading.Lock(), threading.Lock()
-
-    @property
-    def labels(self) -> list[str]:
-        """Classes in the classifier's order."""
-        return self.run.labels
 
     def of_fold(self, fold: int | None, purpose: str = "classify") -> Classifier:
         """Return the classifier of a fold, which never met the tokens tested in it."""
@@ -76,7 +61,7 @@ class Classifiers:
 
     def map(
         self, subject: Subject, method: str, target: str, versus: str = "", layer: str = "", seed: int = 0
-    ) -> tuple[PlacedMap, float]:
+    ) -> tuple[xr.DataArray, float]:
         """Compute the map of one token, or return the one computed before, with the seconds that it took.
 
         Parameters
@@ -102,7 +87,7 @@ class Classifiers:
                 self._maps.popitem(last=False)
             return self._maps[key]
 
-    def _computed(self, subject: Subject, method: str, target: str, versus: str, layer: str, seed: int) -> PlacedMap:
+    def _computed(self, subject: Subject, method: str, target: str, versus: str, layer: str, seed: int) -> xr.DataArray:
         from phonoscope.attribution import contrast, explain
         from phonoscope.attribution.method_spec import at_layer
         from phonoscope.attribution.registry import refuse_method_import
@@ -130,16 +115,27 @@ class Classifiers:
                 context_seconds=EXPLAINED_CONTEXT_SECONDS,
                 seed=seed,
             )
-        return place_map(maps[0])
+        return maps[0]
 
     def _predicted(self, subject: Subject) -> str:
-        return self.labels[int(np.argmax(self.probabilities(subject)))]
+        return self.run.labels[int(np.argmax(self.probabilities(subject)))]
 
 
-def without_band(subject: Subject, band: Band) -> np.ndarray:
+def without_band(subject: Subject, low: float, high: float, *, keep: bool, depth_db: float) -> np.ndarray:
     """Sound of a token and what is around it without a band (or with nothing else), as loud as before.
 
     Zero-phase filters with raised-cosine edges; the loudness of the token itself is matched.
+
+    Parameters
+    ----------
+    subject
+        The token.
+    low, high
+        Edges of the band, Hz.
+    keep
+        Leave the band alone, and take the rest out.
+    depth_db
+        Gain of what is taken out, dB.
     """
     import torch
 
@@ -152,9 +148,9 @@ def without_band(subject: Subject, band: Band) -> np.ndarray:
             sound,
             torch.tensor([sound.shape[1]]),
             subject.sample_rate,
-            np.array([band.low, band.high]),
-            keep=band.keep,
-            depth_db=band.depth_db,
+            np.array([low, high]),
+            keep=keep,
+            depth_db=depth_db,
             context=subject.context,
         )
     return filtered[0].numpy()

@@ -9,7 +9,7 @@ import zipfile
 from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pandas as pd
 
@@ -17,14 +17,17 @@ from phonoscope.corpora.textgrid import Interval, TextGrid, write_textgrid
 from phonoscope.corpora.tier_layers import layered_tiers, name_beside, recording_duration
 from phonoscope.errors import ExperimentError
 from phonoscope.files import write_json
-
-if TYPE_CHECKING:
-    from phonoscope.viewer.tokens import TokenColumns
+from phonoscope.viewer.tokens import TokenColumns
 
 MOST_NOTES = 10_000
 MOST_LETTERS = 2000
 MOST_RECORDINGS = 1000  # of one export
 _MARK = "*"  # what an empty note says in a TextGrid, where an empty interval is none
+# What a note holds, and what it is called in a table.
+_NOTE_COLUMNS = {
+    "token": "token", "text": "note", "start": "note_start", "end": "note_end", "low": "note_low_hz",
+    "high": "note_high_hz",
+}  # fmt: skip
 _FACTS = ("recording", "corpus", "start", "end", "phone", "label", "word", "speaker", "sex", "class", "predicted")
 
 
@@ -107,20 +110,8 @@ def to_csv(columns: TokenColumns, tokens: Sequence[str], notes: Sequence[dict[st
     """
     positions = [columns.position(token) for token in tokens]
     table = columns.table.iloc[positions][["token", *_FACTS, "confidence", "share"]].reset_index(drop=True)
-    listed = pd.DataFrame(
-        [
-            {
-                "token": note["token"],
-                "note": _one_line(note.get("text", "")),
-                "note_start": note.get("start"),
-                "note_end": note.get("end"),
-                "note_low_hz": note.get("low"),
-                "note_high_hz": note.get("high"),
-            }
-            for note in notes
-        ],
-        columns=["token", "note", "note_start", "note_end", "note_low_hz", "note_high_hz"],
-    )
+    listed = pd.DataFrame(notes, columns=list(_NOTE_COLUMNS)).rename(columns=_NOTE_COLUMNS)
+    listed["note"] = listed["note"].fillna("").map(_one_line)
     return table.merge(listed, on="token", how="left").to_csv(index=False, lineterminator="\n")
 
 

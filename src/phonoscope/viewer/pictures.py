@@ -6,10 +6,13 @@ import io
 from typing import Any
 
 import numpy as np
+import soundfile
+import xarray as xr
 
 from phonoscope.report.spectrograms import RANGE_DB, WINDOW_SECONDS, wideband_spectrogram
+from phonoscope.synthesis.source_filter import envelope
 from phonoscope.viewer.packing import pack
-from phonoscope.viewer.placed import PlacedMap
+from phonoscope.viewer.placed import edges
 from phonoscope.viewer.subject import Subject
 
 WINDOWS_SECONDS = {"wide": WINDOW_SECONDS, "narrow": 0.03}
@@ -18,6 +21,9 @@ _TRACK_STEP_SECONDS = 0.00625
 _MOST_PIXELS = 2000  # columns of an overview
 _RAMP_SECONDS = 0.005
 _HEADROOM = 0.99
+# What the page says of a map: of all those made together, and of this token's.
+_OF_MAPS = ("units", "method", "layer", "cell_hz", "resolution_hz", "field_hz", "completeness", "max_hz")
+_OF_TOKEN = ("target", "predicted", "logit", "incompleteness")
 
 
 def picture_of(waveform: np.ndarray, sample_rate: int, shown_start: float, *, window: str, top_hz: float) -> bytes:
@@ -91,13 +97,13 @@ def _is_loud(subject: Subject, times: np.ndarray) -> np.ndarray:
     return power > power.max(initial=0.0) * 1e-3
 
 
-def map_of(placed: PlacedMap, subject: Subject, **more: Any) -> bytes:
+def map_of(placed: xr.DataArray, subject: Subject, **more: Any) -> bytes:
     """Pack a map of one token.
 
     Parameters
     ----------
     placed
-        The map.
+        The map, dims (frequency, time), as `explain` makes it for each token.
     subject
         The token.
     more
@@ -110,18 +116,16 @@ def map_of(placed: PlacedMap, subject: Subject, **more: Any) -> bytes:
         the edges of the cells, half-way between their centres: ``edges_hz`` and ``edges_s`` (s of the recording); the
         outermost reach to the borders of what the network was given.
     """
-    shown = (
-        "units", "method", "layer", "cell_hz", "resolution_hz", "field_hz", "completeness", "max_hz",
-        "target", "predicted", "logit", "incompleteness",
-    )  # fmt: skip
+    facts = placed.attrs | {name: placed[name].item() for name in _OF_TOKEN if name in placed.coords}
+    edges_hz, edges_s = edges(placed)
     arrays = {
         "values": placed.values.astype(np.float32),
         "profile": placed.values.sum(1).astype(np.float32),
-        "centres_hz": placed.hertz.astype(np.float64),
-        "edges_hz": placed.edges_hz,
-        "edges_s": placed.edges_s + subject.start,
+        "centres_hz": placed["frequency"].values.astype(np.float64),
+        "edges_hz": edges_hz,
+        "edges_s": edges_s + subject.start,
     }
-    return pack({**{name: placed.facts.get(name) for name in shown}, **more}, arrays)
+    return pack({**{name: facts.get(name) for name in (*_OF_MAPS, *_OF_TOKEN)}, **more}, arrays)
 
 
 def wav_of(waveform: np.ndarray, sample_rate: int, *, ramps: bool) -> bytes:
@@ -134,17 +138,12 @@ def wav_of(waveform: np.ndarray, sample_rate: int, *, ramps: bool) -> bytes:
     ramps
         Let it rise and fall for 5 ms where it begins and ends abruptly.
     """
-    import soundfile
-
-    sound = np.asarray(waveform, dtype=np.float64).copy()
-    ramp = min(round(_RAMP_SECONDS * sample_rate), len(sound) // 2)
-    if ramps and ramp:
-        rise = 0.5 - 0.5 * np.cos(np.pi * (np.arange(ramp) + 0.5) / ramp)
-        sound[:ramp] *= rise
-        sound[-ramp:] *= rise[::-1]
+    sound = np.asarray(waveform, dtype=np.float64)
+    if ramps:
+        sound = sound * envelope(len(sound), sample_rate, _RAMP_SECONDS, _RAMP_SECONDS)
     peak = float(np.abs(sound).max(initial=0.0))
     if peak > _HEADROOM:
-        sound *= _HEADROOM / peak
+        sound = sound * _HEADROOM / peak
     buffer = io.BytesIO()
     soundfile.write(buffer, sound, sample_rate, "PCM_16", format="WAV")
     return buffer.getvalue()

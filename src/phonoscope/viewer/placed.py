@@ -1,70 +1,34 @@
-"""Maps with their cells in Hz and s; those of the run are read without torch, so that the first token comes at once."""
+"""The maps of a run with their cells in Hz and s, read without torch, so that the first token comes at once."""
 
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
+import xarray as xr
 
 from phonoscope.errors import AttributionError
 
-if TYPE_CHECKING:
-    import xarray as xr
 
-_COLUMNS = ("target", "predicted", "logit", "incompleteness")
+def edges(placed: xr.DataArray) -> tuple[np.ndarray, np.ndarray]:
+    """Edges of the cells of one token's map, half-way between their centres: Hz, and s from the token's start.
 
-
-@dataclass(frozen=True)
-class PlacedMap:
-    """Map of one token.
-
-    Parameters
-    ----------
-    values
-        Shape (frequency, time), lowest frequency first.
-    hertz, seconds
-        Centres of the cells, Hz and s from the token's start.
-    borders
-        Of what the network was given, s from the token's start.
-    facts
-        Units, method, layer, resolution, target, logit …; ``max_hz`` is the top of the frequency axis.
+    The outermost lie at the borders of what the network was given; a cell that is centred outside of them widens them.
     """
-
-    values: np.ndarray
-    hertz: np.ndarray
-    seconds: np.ndarray
-    borders: tuple[float, float]
-    facts: dict[str, Any]
-
-    @property
-    def edges_hz(self) -> np.ndarray:
-        """Edges of the cells, half-way between their centres, the outermost at the borders; Hz."""
-        return _edges(self.hertz, 0.0, float(self.facts["max_hz"]))
-
-    @property
-    def edges_s(self) -> np.ndarray:
-        """The same in s from the token's start; a cell that is centred outside the borders widens them."""
-        low, high = self.borders
-        return _edges(self.seconds, min(low, float(self.seconds[0])), max(high, float(self.seconds[-1])))
-
-    def labelled(self) -> xr.DataArray:
-        """The same as a labelled array, as rooms that measure maps take them."""
-        import xarray as xr
-
-        coords = {"frequency": self.hertz, "seconds": ("time", self.seconds)}
-        return xr.DataArray(self.values, dims=("frequency", "time"), coords=coords, attrs={**self.facts})
+    duration, fixed = float(placed["duration"]), placed.attrs.get("time_seconds")
+    low, high = (0.0, duration) if fixed is None else ((duration - fixed) / 2, (duration + fixed) / 2)
+    hertz, seconds = placed["frequency"].values, placed["seconds"].values
+    return (
+        _between(hertz, 0.0, float(placed.attrs["max_hz"])),
+        _between(seconds, min(low, float(seconds[0])), max(high, float(seconds[-1]))),
+    )
 
 
-def place_map(labelled: xr.DataArray) -> PlacedMap:
-    """Turn one map that `explain` made, dims (frequency, time), into a placed one."""
-    facts = dict(labelled.attrs) | {name: labelled[name].item() for name in _COLUMNS if name in labelled.coords}
-    borders = _borders(float(labelled["duration"]), facts.get("time_seconds"))
-    values = labelled.transpose("frequency", "time").values
-    return PlacedMap(values, labelled["frequency"].values, labelled["seconds"].values, borders, facts)
+def _between(centres: np.ndarray, low: float, high: float) -> np.ndarray:
+    return np.concatenate([[low], (centres[1:] + centres[:-1]) / 2, [high]])
 
 
 class StoredMaps:
@@ -88,21 +52,15 @@ class StoredMaps:
             raise AttributionError(f"{folder} holds no complete maps ({error}); make them again") from error
         self._index = pd.Index(self._table["token"])
 
-    def get(self, token: str) -> PlacedMap | None:
-        """Map of one token; None if there is none."""
+    def get(self, token: str) -> xr.DataArray | None:
+        """Map of one token, dims (frequency, time), as `explain` makes it; None if there is none."""
         position = int(self._index.get_indexer(pd.Index([token]))[0])
         if position < 0:
             return None
-        row = self._table.iloc[position]
-        facts = {**self._attrs, **{name: _plain(row[name]) for name in _COLUMNS if name in row}}
-        duration = float(row["duration"])
-        return PlacedMap(
-            np.asarray(self._values[position]),
-            self._hertz,
-            self._in_token(duration),
-            _borders(duration, facts.get("time_seconds")),
-            facts,
-        )
+        row = self._table.iloc[position].to_dict()
+        coords = {"frequency": self._hertz, "seconds": ("time", self._in_token(float(row["duration"]))), **row}
+        values = np.asarray(self._values[position])
+        return xr.DataArray(values, dims=("frequency", "time"), coords=coords, attrs=self._attrs)
 
     def __contains__(self, token: str) -> bool:
         return token in self._index
@@ -115,15 +73,3 @@ class StoredMaps:
         edge = min(float(self._attrs["time_edge_seconds"]), duration / 2)
         steps = (self._time * columns - 0.5) / (columns - 1) if columns > 1 else np.full_like(self._time, 0.5)
         return edge + steps * (duration - 2 * edge)
-
-
-def _borders(duration: float, fixed: float | None) -> tuple[float, float]:
-    return (0.0, duration) if fixed is None else ((duration - fixed) / 2, (duration + fixed) / 2)
-
-
-def _edges(centres: np.ndarray, low: float, high: float) -> np.ndarray:
-    return np.concatenate([[low], (centres[1:] + centres[:-1]) / 2, [high]])
-
-
-def _plain(value: Any) -> Any:
-    return value.item() if isinstance(value, np.generic) else value

@@ -16,6 +16,10 @@ class QueryError(PhonoscopeError):
     """A request that makes no sense."""
 
 
+class UnknownNameError(QueryError):
+    """A run, token, map or recording that the viewer does not hold."""
+
+
 @dataclass(frozen=True)
 class Query:
     """The values that a page sends with its request, by name."""

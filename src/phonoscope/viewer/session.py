@@ -9,26 +9,22 @@ import threading
 from collections.abc import Sequence
 from functools import cached_property, lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from phonoscope.audio import audio_info, read_audio
 from phonoscope.errors import CorpusError, ExperimentError, PhonoscopeError
-from phonoscope.viewer.uploads import Upload, Uploads
-
-if TYPE_CHECKING:
-    from phonoscope.experiments.folder import Run
-    from phonoscope.viewer.live import Classifiers
-    from phonoscope.viewer.notes import Notes
-    from phonoscope.viewer.placed import PlacedMap, StoredMaps
-    from phonoscope.viewer.subject import Subject
-    from phonoscope.viewer.tokens import TokenColumns
+from phonoscope.experiments.folder import Run
+from phonoscope.viewer.live import Classifiers
+from phonoscope.viewer.notes import Notes
+from phonoscope.viewer.placed import StoredMaps
+from phonoscope.viewer.query import UnknownNameError
+from phonoscope.viewer.subject import SHOWN_SECONDS, Subject, subject_of
+from phonoscope.viewer.tokens import TokenColumns
+from phonoscope.viewer.uploads import Uploads
 
 MOST_RUNS = 4
 _SUBJECTS_KEPT = 64
 _UPLOADED = re.compile(r"own:(\d{1,6}):(\d{1,5}\.\d{1,6})-(\d{1,5}\.\d{1,6})")
-
-
-class UnknownNameError(ExperimentError):
-    """A run, token or map that the viewer does not hold."""
 
 
 class OpenRun:
@@ -36,41 +32,27 @@ class OpenRun:
 
     def __init__(self, folder: Path, number: int, uploads: Uploads, *, trust_imports: bool) -> None:
         self.folder, self.number, self.uploads, self.trust_imports = folder, number, uploads, trust_imports
-        self._lock = threading.RLock()
-        self._stores: dict[str, StoredMaps] = {}
-        self._subject = lru_cache(maxsize=_SUBJECTS_KEPT)(self._read_subject)
+        self._maps: dict[str, StoredMaps] = {}
+        self.subject = lru_cache(maxsize=_SUBJECTS_KEPT)(self._read_subject)
 
     @cached_property
     def run(self) -> Run:
         """The run itself."""
-        from phonoscope.experiments.folder import Run
-
         return Run(self.folder)
 
-    @property
+    @cached_property
     def columns(self) -> TokenColumns:
         """Its tokens."""
-        with self._lock:
-            return self._columns
-
-    @cached_property
-    def _columns(self) -> TokenColumns:
-        from phonoscope.viewer.tokens import TokenColumns
-
         return TokenColumns(self.folder)
 
     @cached_property
     def classifiers(self) -> Classifiers:
         """Its classifiers."""
-        from phonoscope.viewer.live import Classifiers
-
         return Classifiers(self.run, trust_imports=self.trust_imports)
 
     @cached_property
     def notes(self) -> Notes:
         """What was marked and noted."""
-        from phonoscope.viewer.notes import Notes
-
         return Notes(self.folder / "notes.json")
 
     @property
@@ -105,37 +87,26 @@ class OpenRun:
         folder = self.folder / "maps"
         return sorted(p.name for p in folder.glob("*") if (p / "coordinates.json").is_file()) if folder.is_dir() else []
 
-    def stored_map(self, name: str, token: str) -> PlacedMap | None:
-        """Stored map of one token; None if the token has none.
+    def maps(self, name: str) -> StoredMaps:
+        """Stored maps of one name.
 
         Raises
         ------
         UnknownNameError
-            If there are no maps of this name.
+            If there are none.
         """
-        return self._store(name).get(token)
-
-    def has_map(self, name: str, token: str) -> bool:
-        """Whether a token has a stored map."""
-        return token in self._store(name)
-
-    def _store(self, name: str) -> StoredMaps:
-        from phonoscope.viewer.placed import StoredMaps
-
         if name not in self.stored():
             raise UnknownNameError(f"the run holds no maps called {name!r}")
-        with self._lock:
-            if name not in self._stores:
-                self._stores[name] = StoredMaps(self.folder / "maps" / name)
-            return self._stores[name]
+        if name not in self._maps:
+            self._maps[name] = StoredMaps(self.folder / "maps" / name)
+        return self._maps[name]
 
     def formants_of(self, token: str) -> dict[str, float] | None:
         """Measured formants of a token, Hz; None where there are none."""
-        with self._lock:
-            table = self._formants
-        if table is None or token not in table.index:
+        if self._formants is None or token not in self._formants.index:
             return None
-        return {str(k): float(v) for k, v in table.loc[token].items() if isinstance(v, float) and math.isfinite(v)}
+        measured = self._formants.loc[token].items()
+        return {str(k): float(v) for k, v in measured if isinstance(v, float) and math.isfinite(v)}
 
     @cached_property
     def _formants(self) -> Any:
@@ -144,37 +115,12 @@ class OpenRun:
         table = self.run.formants
         return table.drop_duplicates("token").set_index("token") if len(table) else None
 
-    def subject(self, token: str) -> Subject:
-        """Return a token of the table, or a stretch of one's own recording, with its sound.
-
-        Raises
-        ------
-        UnknownNameError
-            If it is neither.
-        """
-        return self._subject(token)
-
-    def upload(self, number: int) -> Upload:
-        """Return an uploaded recording.
-
-        Raises
-        ------
-        UnknownNameError
-            If it is not held (any more).
-        """
-        try:
-            return self.uploads.get(number)
-        except KeyError:
-            raise UnknownNameError("this recording is not held any more; drop it on the page again") from None
-
     def _read_subject(self, token: str) -> Subject:
-        from phonoscope.audio import audio_info, read_audio
-        from phonoscope.viewer.subject import SHOWN_SECONDS, subject_of
-
+        """Read a token of the table, or a stretch of one's own recording; UnknownNameError if it is neither."""
         uploaded = _UPLOADED.fullmatch(token)
         if token not in self.columns.names and uploaded is not None:
             number, start, end = uploaded.groups()
-            waveform = self.upload(int(number)).at(self.sample_rate)
+            waveform = self.uploads.get(int(number)).at(self.sample_rate)
             return subject_of(waveform, self.sample_rate, float(start), float(end), token=token)
         if token not in self.columns.names:
             raise UnknownNameError(f"there is no token {token!r} in this run")
@@ -184,9 +130,8 @@ class OpenRun:
             raise CorpusError(f"the run does not say where the recordings of {row['corpus']!r} lie")
         path = Path(roots[row["corpus"]]) / str(row["recording"])
         start, end = float(row["start"]), float(row["end"])
-        info = audio_info(path)
-        first = max(0.0, start - SHOWN_SECONDS)
-        last = min(info.duration, end + SHOWN_SECONDS)
+        duration = audio_info(path).duration
+        first, last = max(0.0, start - SHOWN_SECONDS), min(duration, end + SHOWN_SECONDS)
         waveform, rate = read_audio(path, self.sample_rate, first, last)
         return subject_of(
             waveform,
@@ -194,7 +139,7 @@ class OpenRun:
             start,
             end,
             first=round(first * rate) / rate,
-            recording_seconds=info.duration,
+            recording_seconds=duration,
             token=token,
             true=row["class"],
             fold=None if row.get("fold") is None else int(row["fold"]),
@@ -240,16 +185,12 @@ class Session:
         return self.runs[number]
 
     def read_tables(self) -> None:
-        """Read the tables of all runs, and what draws a token: the first page then has nothing to wait for."""
-        import soundfile  # noqa: F401
-
-        from phonoscope.viewer import pictures, subject  # noqa: F401
-
+        """Read the tables of all runs: the first page then has nothing to wait for."""
         for opened in self.runs:
             opened.about()
             opened.formants_of("")
             for name in opened.stored():
-                opened.has_map(name, "")
+                opened.maps(name)
 
     def warm_up(self) -> None:
         """Load the network of the first run in the background, once, after the page has shown something."""

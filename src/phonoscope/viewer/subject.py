@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from phonoscope.audio import window
 from phonoscope.errors import AudioError
 
 SHOWN_SECONDS = 0.25  # sound before and after a token that is shown and played
@@ -44,11 +45,6 @@ class Subject:
     true: str | None = None
     fold: int | None = None
     sex: str | None = None
-
-    @property
-    def alone(self) -> np.ndarray:
-        """The token without what is around it: what the network is given."""
-        return self.waveform[self.context : len(self.waveform) - self.context]
 
     @property
     def shown_start(self) -> float:
@@ -104,9 +100,7 @@ def subject_of(
         raise AudioError(f"the stretch lasts {end - start:.1f} s; choose at most {LONGEST_SECONDS:g} s")
     context = round(SHOWN_SECONDS * sample_rate)
     offset = round(first * sample_rate)
-    low, high = begin - context - offset, stop + context - offset
-    inside = recording[max(low, 0) : max(min(high, len(recording)), 0)]
-    waveform = np.pad(inside, (max(-low, 0), max(high - len(recording), 0)))
+    waveform = window(recording, begin - offset, stop - offset, context)
     return Subject(
         token, begin / sample_rate, stop / sample_rate, waveform, context, sample_rate, seconds, true, fold, sex
     )

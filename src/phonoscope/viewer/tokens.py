@@ -20,7 +20,6 @@ _TEXT = (
     "recording", "class", "predicted", "label", "phone", "previous", "next", "word", "speaker", "sex", "corpus", "split"
 )  # fmt: skip
 _SHARE_SETS = ("F1–F4", "F1–F3", "F1, F2", "F2", "F1")
-_OUTCOMES = ("tested", "right", "wrong", "untested")
 
 
 @dataclass(frozen=True)
@@ -89,8 +88,8 @@ class TokenColumns:
         self.table = table
         classes = table["class"].cat.categories.union(table["predicted"].cat.categories)
         true, predicted = (table[name].cat.set_categories(classes).cat.codes for name in ("class", "predicted"))
-        self._tested = (predicted >= 0).to_numpy()
-        self._right = self._tested & (predicted == true).to_numpy()
+        tested, right = (predicted >= 0).to_numpy(), (predicted >= 0).to_numpy() & (predicted == true).to_numpy()
+        self._outcomes = {"tested": tested, "right": right, "wrong": tested & ~right, "untested": ~tested}
         self._orders: dict[str, np.ndarray] = {}
 
     def __len__(self) -> int:
@@ -130,13 +129,9 @@ class TokenColumns:
     def confusions(self, wanted: Wanted, labels: list[str]) -> list[list[int]]:
         """Counts, true by predicted, of the tokens wanted whatever their class, prediction and outcome."""
         loose = Wanted(speaker=wanted.speaker, confidence=wanted.confidence, share=wanted.share, find=wanted.find)
-        mask = self._mask(loose) & self._tested
-        true = pd.Categorical(self.table["class"].astype(object)[mask], categories=labels).codes
-        predicted = pd.Categorical(self.table["predicted"].astype(object)[mask], categories=labels).codes
-        counts = np.zeros((len(labels), len(labels)), dtype=int)
-        known = (true >= 0) & (predicted >= 0)
-        np.add.at(counts, (true[known], predicted[known]), 1)
-        return counts.tolist()
+        part = self.table[self._mask(loose) & self._outcomes["tested"]]
+        counts = pd.crosstab(part["class"].astype(object), part["predicted"].astype(object))
+        return counts.reindex(index=labels, columns=labels, fill_value=0).astype(int).to_numpy().tolist()
 
     @cached_property
     def choices(self) -> dict[str, Any]:
@@ -147,12 +142,7 @@ class TokenColumns:
             frequent = frequent[frequent > 0]
             counts[name] = [[str(k), int(v)] for k, v in frequent.head(_MOST_NAMES).items()]
             counts[f"{name}_count"] = len(frequent)
-        counts["outcome"] = [
-            ["tested", int(self._tested.sum())],
-            ["right", int(self._right.sum())],
-            ["wrong", int((self._tested & ~self._right).sum())],
-            ["untested", int((~self._tested).sum())],
-        ]
+        counts["outcome"] = [[name, int(mask.sum())] for name, mask in self._outcomes.items()]
         counts["share_of"] = self.share_of
         return counts
 
@@ -201,17 +191,15 @@ class TokenColumns:
 
     def _mask(self, wanted: Wanted) -> np.ndarray:
         mask = np.ones(len(self.table), dtype=bool)
-        for name, value in (("class", wanted.class_), ("predicted", wanted.predicted), ("speaker", wanted.speaker)):
-            if value:
-                mask &= (self.table[name] == value).to_numpy(dtype=bool)
-        if wanted.outcome in _OUTCOMES:
-            wrong = self._tested & ~self._right
-            kinds = {"tested": self._tested, "right": self._right, "wrong": wrong, "untested": ~self._tested}
-            mask &= kinds[wanted.outcome]
+        named = (("class", wanted.class_), ("predicted", wanted.predicted), ("speaker", wanted.speaker))
+        equal = [(name, value) for name, value in named if value]
+        if wanted.outcome in self._outcomes:
+            mask &= self._outcomes[wanted.outcome]
         elif wanted.outcome:
             true, _, predicted = wanted.outcome.partition(">")
-            mask &= (self.table["class"] == true).to_numpy(dtype=bool)
-            mask &= (self.table["predicted"] == predicted).to_numpy(dtype=bool)
+            equal += [("class", true), ("predicted", predicted)]
+        for name, value in equal:
+            mask &= (self.table[name] == value).to_numpy(dtype=bool)
         for name, (low, high) in (("confidence", wanted.confidence), ("share", wanted.share)):
             values = self.table[name].to_numpy(dtype=float)
             if low is not None:

@@ -9,9 +9,11 @@ from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
+import soxr
 
 from phonoscope.audio import audio_info, read_audio
 from phonoscope.errors import AudioError
+from phonoscope.viewer.query import UnknownNameError
 
 MOST_BYTES = 20 * 2**20
 MOST_SECONDS = 300.0
@@ -40,8 +42,6 @@ class Upload:
 
 @lru_cache(maxsize=4)
 def _resampled(recording: Upload, sample_rate: int) -> np.ndarray:
-    import soxr
-
     return soxr.resample(recording.waveform, recording.sample_rate, sample_rate)
 
 
@@ -85,5 +85,7 @@ class Uploads:
         return made
 
     def get(self, number: int) -> Upload:
-        """Return one of them; KeyError if there is no such recording (any more)."""
+        """Return one of them; UnknownNameError if it is not held (any more)."""
+        if number not in self._kept:
+            raise UnknownNameError("this recording is not held any more; drop it on the page again")
         return self._kept[number]

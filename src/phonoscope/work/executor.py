@@ -6,7 +6,7 @@ import multiprocessing
 import os
 import threading
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from functools import partial
@@ -62,7 +62,7 @@ def end_with_parent() -> None:
     threading.Thread(target=wait, daemon=True).start()
 
 
-def in_processes(function: Callable[[Task], Result], tasks: Iterable[Task], jobs: int) -> Iterator[Result]:
+def in_processes(function: Callable[[Task], Result], tasks: Iterable[Task], jobs: int) -> Generator[Result]:
     """Yield ``function(task)`` of every task, in their order; the function and the tasks must be picklable.
 
     Memory does not grow with the number of tasks. With one job everything happens in this process.
