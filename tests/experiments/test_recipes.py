@@ -72,6 +72,8 @@ def test_missing_values_are_left_out_and_other_things_refused():
         ({"training": 5}, r"expected a table: \[training\]"),
         ({"classes": {"voiced": "i"}}, "expected a list of phones"),
         ({"seed": "x"}, "seed"),
+        ({"seed": True}, "a whole number"),
+        ({"seed": -1}, "a whole number"),
         ({"title": 3}, "title"),
     ],
 )

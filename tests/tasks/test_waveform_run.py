@@ -184,6 +184,8 @@ def test_packaged_tasks_are_trained_several_times_with_two_learning_curves():
         ({"task": "words", "training": {"momentum": 1}}, "momentum"),
         ({"networks": "segmental"}, "expected a list"),
         ({"curve": ["half"]}, "expected a number"),
+        ({"curve": [True]}, "expected a number"),
+        ({"streamed": 1}, "true or false"),
     ],
 )
 def test_entries_that_are_not_understood_are_refused(values, says):

@@ -222,7 +222,7 @@ def left_out_of(paths: Iterable[Path]) -> list[dict[str, Any]]:
     found = LeftOut()
     for path in paths:
         for entry in file_facts(path)["left_out"]:
-            found.add(entry["what"], entry["reason"], entry["count"], entry["examples"])
+            found.add(**entry)
     return found.entries()
 
 
