@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, NamedTuple, TypeVar
 
 import torch
 from torch import Tensor
@@ -94,8 +93,7 @@ def arguments_of(name: str, args: Any, kwargs: Any) -> dict[str, Any]:
     return dict(zip(_SLIDING[name][0], args, strict=False)) | kwargs
 
 
-@dataclass(frozen=True)
-class Window:
+class Window(NamedTuple):
     """A window that slides over a grid: numbers of positions, one for each dimension of the grid."""
 
     kernel: tuple[int, ...]
