@@ -36,14 +36,14 @@ def read_checkpoint(path: str | Path) -> dict[str, Tensor]:
     if path.is_dir():
         path = path / "model.safetensors"
     if not path.is_file():
-        raise ClassifierError(f"no checkpoint at {path}; give a .pth, .pt or .safetensors file")
+        raise ClassifierError(f"weights cannot be read: no checkpoint at {path}; give a .pth, .pt or .safetensors file")
     if path.suffix == ".safetensors":
         from safetensors.torch import load_file
 
         try:
             return load_file(path)
         except Exception as error:
-            raise ClassifierError(f"{path} is not a safetensors file: {error}") from error
+            raise ClassifierError(f"{path} cannot be read, it is not a safetensors file: {error}") from error
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:
