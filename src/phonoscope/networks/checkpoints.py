@@ -128,5 +128,8 @@ def fill(network: nn.Module, state: Mapping[str, Tensor], name: str) -> None:
             for what, keys in (("it lacks", missing), ("it has besides", unknown), ("of another shape are", other))
             if keys
         ]
-        raise ClassifierError(f"these weights are not those of the network {name}: {'; '.join(problems)}")
+        raise ClassifierError(
+            f"these weights are of another network, not those of the network {name}: {'; '.join(problems)}. Choose the "
+            "network that they were made for"
+        )
     network.load_state_dict(dict(state), strict=False)
