@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any, Generic, NamedTuple, TypeVar
 
 import torch
@@ -71,6 +71,15 @@ def tensors_in(values: Iterable[Any]) -> list[Tensor]:
         elif isinstance(value, (tuple, list)):
             tensors += tensors_in(value)
     return tensors
+
+
+def tensors_changed(value: Any, change: Callable[[Tensor], Tensor]) -> Any:
+    """Arguments of a function with every tensor changed, in tuples, lists and dictionaries at any depth."""
+    if isinstance(value, Tensor):
+        return change(value)
+    if isinstance(value, (tuple, list)):
+        return type(value)(tensors_changed(v, change) for v in value)
+    return {k: tensors_changed(v, change) for k, v in value.items()} if isinstance(value, dict) else value
 
 
 def argument(args: Any, kwargs: Any, position: int, name: str, default: Any = None) -> Any:

@@ -15,7 +15,7 @@ from torch import Tensor
 from phonoscope.attribution.bands import Bands, band_layout, top_of
 from phonoscope.attribution.local import LocalPass, OffTapeError, passes_locally, recorded_pass
 from phonoscope.attribution.method import Attributed, Batch, Prepared, Setting, unpromised
-from phonoscope.attribution.passes import portions
+from phonoscope.attribution.passes import all_logits, portions
 from phonoscope.attribution.spaces import BASELINES, Space, choose_space
 from phonoscope.errors import AttributionError
 
@@ -210,7 +210,7 @@ def _losses(
     if first is not None and count <= setting.examples:
         logits = first.logits
     else:
-        logits = torch.cat([forward(examples[p].clone(), tokens[p]) for p in portions(count, setting.examples)])
+        logits = all_logits(forward, examples, tokens, setting.examples)
     weights = batch.weigh(logits)
     if first is not None:
         try:
