@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 import torch
 from torch import Tensor
@@ -71,12 +69,7 @@ def prepare_rise(
             maps[token] = (visible[0] - mean * visible[1]) / (masks - 1)
         return Attributed(maps / spread.to(maps), logits, unpromised(logits))
 
-    placement = replace(
-        placement,
-        resolution_hz=max(height_hz, placement.resolution_hz),
-        resolution_time=max(width * seconds, placement.resolution_time),
-    )
-    return Prepared(function, placement, reads=where.reads)
+    return Prepared(function, placement.no_finer(height_hz, width * seconds), reads=where.reads)
 
 
 class Patches:

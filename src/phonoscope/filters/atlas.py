@@ -77,8 +77,8 @@ def filter_atlas(bank: FilterBank, n_fft: int | None = None) -> pd.DataFrame:
         if energy.sum() > 0:
             top = int(np.argmax(power))
             low, high = _half_power(power, top)
-            centre, spread = _moments(frequency, power)
-            delay, deviation = _moments(time, energy)
+            centre, spread = moments(frequency, power)
+            delay, deviation = moments(time, energy)
             width = (high - low) * step
             tonality = _entropy(taps) - _entropy(_own_bins(power, len(taps), branch.dilation))
             row |= {"peak_hz": frequency[top], "peak_db": 10 * np.log10(power[top])}
@@ -162,7 +162,8 @@ def _group_delays(bank: FilterBank, atoms: np.ndarray, n_fft: int | None) -> np.
     return ratio.real.T
 
 
-def _moments(places: np.ndarray, mass: np.ndarray) -> tuple[float, float]:
+def moments(places: np.ndarray, mass: np.ndarray) -> tuple[float, float]:
+    """Mean and standard deviation of places that are weighted by a mass."""
     mean = float((places * mass).sum() / mass.sum())
     return mean, float(np.sqrt(((places - mean) ** 2 * mass).sum() / mass.sum()))
 
