@@ -240,9 +240,8 @@ class Classifier(nn.Module):
             if name is None:
                 raise ClassifierError(f"{folder} does not say how to build its network; pass it as network=")
             NETWORKS.refuse_import(name, folder, trust_imports=trust_imports)
-        front_end = build_front_end(kind, **settings)
-        if network is None:
             network = build_network(name, len(labels), **options)
+        front_end = build_front_end(kind, **settings)
         classifier = cls(front_end, network, labels, network_name=name, network_options=options)
         classifier.load_state(folder)
         return classifier.to(device).eval()

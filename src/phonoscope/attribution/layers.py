@@ -279,9 +279,9 @@ def _on_one_grid(
         name: max(getattr(p, name) for p in placements)
         for name in ("field_hz", "resolution_hz", "field_time", "resolution_time")
     }
+    dims = setting.probe.dim() - 2  # of space, in the network's input
     grids = [
-        [linear_weights(p.frequency, finest.frequency), linear_weights(p.time, finest.time)][-_dims(setting) :]
-        for p in placements
+        [linear_weights(p.frequency, finest.frequency), linear_weights(p.time, finest.time)][-dims:] for p in placements
     ]
     shares = [size / max(sizes) if per_cell else 1.0 for size in sizes]
 
@@ -293,11 +293,6 @@ def _on_one_grid(
         return torch.stack(brought).mean(0)
 
     return replace(finest, layer=f"mean of {', '.join(layers)}", **coarsest), bring
-
-
-def _dims(setting: Setting) -> int:
-    """Spatial dimensions of the network's input."""
-    return setting.probe.dim() - 2
 
 
 def _to_input(network: nn.Module, layer: str, inputs: Tensor) -> list[Tensor]:

@@ -183,7 +183,7 @@ def _layers(
     module = inner if isinstance(inner, nn.Module) else source
     notes: list[str] = []
     try:
-        followed = trace(module, example) if example is not None else _follow(module, trace_any)
+        followed = trace(module, example) if example is not None else trace_any(module, _PICTURES)
     except ClassifierError as error:
         if example is not None:
             raise
@@ -191,13 +191,6 @@ def _layers(
         notes.append(f"the network could not be followed, so blocks and residual connections are not known: {error}")
     layers, left_out = layers_of_network(module, followed, blocks)
     return layers, left_out, notes, getattr(module, "feature_layers", None)
-
-
-def _follow(module: nn.Module, trace_any: Any) -> Any:
-    try:
-        return trace_any(module)
-    except ClassifierError:
-        return trace_any(module, _PICTURES)
 
 
 def _select(layers: list[Layer], wanted: Sequence[str] | str | None) -> list[Layer]:

@@ -70,11 +70,7 @@ def _find_state(content: Any) -> dict[str, Tensor] | None:
         return None
     if all(isinstance(value, Tensor) for value in content.values()):
         return dict(content)
-    for key in _KEYS:
-        inner = _find_state(content.get(key))
-        if inner is not None:
-            return inner
-    return None
+    return next((inner for key in _KEYS if (inner := _find_state(content.get(key))) is not None), None)
 
 
 def load_network(name: str, checkpoint: str | Path, **options: Any) -> nn.Module:

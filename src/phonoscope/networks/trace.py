@@ -257,8 +257,10 @@ def trace(network: nn.Module, example: Tensor) -> Trace:
     return result
 
 
-def trace_any(network: nn.Module, shapes: Sequence[tuple[int, ...]] | None = None) -> Trace:
+def trace_any(network: nn.Module, besides: Sequence[tuple[int, ...]] = ()) -> Trace:
     """Trace with the first probe that the network accepts: noise of the usual shapes and lengths of a waveform.
+
+    Other shapes, ``besides`` those, are tried last.
 
     Raises
     ------
@@ -269,7 +271,7 @@ def trace_any(network: nn.Module, shapes: Sequence[tuple[int, ...]] | None = Non
     parameter = next(network.parameters(), torch.zeros(1))
     generator = torch.Generator().manual_seed(_PROBE_SEED)
     first_problem = ""
-    for shape in shapes or waveforms:
+    for shape in (*waveforms, *besides):
         probe = torch.randn(shape, generator=generator).to(parameter.device)
         if parameter.is_floating_point():
             probe = probe.to(parameter.dtype)
