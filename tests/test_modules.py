@@ -1,10 +1,11 @@
 """A user's module keeps its modes, child by child; layers are found by name."""
 
 import pytest
+import torch
 from torch import nn
 
 from phonoscope.errors import AttributionError
-from phonoscope.modules import evaluation_mode, named_layer
+from phonoscope.modules import evaluation_mode, hooked, named_layer
 
 
 def network():
@@ -36,3 +37,18 @@ def test_layers_are_found_by_name_and_missing_ones_answered_with_those_there_are
     assert named_layer(module, "2.1") is module[2][1]
     with pytest.raises(AttributionError, match=r"'layer4'; it has: 0, 1, 2, 2\.0, 2\.1"):
         named_layer(module, "layer4")
+
+
+def test_hooks_see_every_module_and_are_gone_afterwards_also_on_failure():
+    watched, seen = nn.Sequential(nn.Linear(3, 2), nn.ReLU()), []
+
+    def note(name, _module, args, output):
+        seen.append((name, tuple(args[0].shape), tuple(output.shape)))
+        if name == "":
+            raise RuntimeError("on purpose")
+
+    with pytest.raises(RuntimeError, match="on purpose"), hooked(watched.named_modules(), note):
+        watched(torch.zeros(1, 3))
+    watched(torch.zeros(1, 3))
+    assert seen == [("0", (1, 3), (1, 2)), ("1", (1, 2), (1, 2)), ("", (1, 3), (1, 2))]
+    assert not any(module._forward_hooks for module in watched.modules())

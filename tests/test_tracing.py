@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from torch.nn import functional
 from torch.overrides import TorchFunctionMode
 
-from phonoscope.tracing import TensorNotes, name_of, tensors_in, window_of
+from phonoscope.tracing import TensorNotes, name_of, tensors_changed, tensors_in, window_of
 
 
 class Calls(TorchFunctionMode):
@@ -109,3 +109,11 @@ def test_notes_belong_to_one_tensor_however_many_come_and_go():
     assert notes[first] == "first"
     notes.forget(first)
     assert first not in notes
+
+
+def test_every_tensor_among_arguments_is_changed_at_any_depth_and_nothing_else():
+    arguments = (torch.ones(2), [torch.zeros(1), "name"], {"weight": torch.ones(1), "stride": (1, 2)})
+    changed = tensors_changed(arguments, lambda tensor: tensor + 1)
+    assert (changed[0].tolist(), changed[1][0].tolist(), changed[2]["weight"].tolist()) == ([2, 2], [1], [2])
+    assert (type(changed), changed[1][1], changed[2]["stride"]) == (tuple, "name", (1, 2))
+    assert arguments[0].tolist() == [1, 1]

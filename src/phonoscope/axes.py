@@ -19,7 +19,7 @@ from torch.overrides import TorchFunctionMode
 from phonoscope.errors import AttributionError, ClassifierError
 from phonoscope.modules import evaluation_mode, named_layer
 from phonoscope.scales import erb_to_hz, hz_to_erb, hz_to_mel, mel_to_hz
-from phonoscope.tracing import TensorNotes, name_of, tensors_in, window_of
+from phonoscope.tracing import TensorNotes, argument, name_of, tensors_in, window_of
 
 Scale = Callable[[Any], Any]
 _SCALES: dict[str, tuple[Scale, Scale]] = {
@@ -201,25 +201,12 @@ class Cells:
 # Functions that may keep the shape of a grid although they move its cells or mix them with all others.
 _SCRAMBLING = frozenset(
     (
-        *(
-            "T",
-            "mT",
-            "H",
-            "mH",
-            "transpose",
-            "transpose_",
-            "permute",
-            "swapaxes",
-            "swapdims",
-            "movedim",
-            "moveaxis",
-            "t",
-            "rot90",
-        ),
-        *("flip", "fliplr", "flipud", "roll", "sort", "argsort", "gather", "index_select", "take_along_dim"),
+        *("T", "mT", "H", "mH", "t", "transpose", "transpose_", "permute", "swapaxes", "swapdims", "movedim"),
+        *("moveaxis", "rot90", "flip", "fliplr", "flipud", "roll", "sort", "argsort", "gather", "index_select"),
+        *("take_along_dim", "pixel_shuffle", "fold", "grid_sample"),
         *("linear", "bilinear", "matmul", "__matmul__", "__rmatmul__", "mm", "bmm", "baddbmm", "einsum", "tensordot"),
         *("cumsum", "cumprod", "logcumsumexp", "cummax", "cummin", "lstm", "gru", "rnn_tanh", "rnn_relu"),
-        *("scaled_dot_product_attention", "multi_head_attention_forward", "grid_sample", "fold", "pixel_shuffle"),
+        *("scaled_dot_product_attention", "multi_head_attention_forward"),
         *("conv_transpose1d", "conv_transpose2d", "conv_transpose3d", "lp_pool1d", "lp_pool2d", "lp_pool3d"),
     )
 )
@@ -259,20 +246,14 @@ class _CellTracker(TorchFunctionMode):
         if window is not None:
             slid = [
                 replace(c, first=c.first - p * c.step, last=c.last + (d * (k - 1) - p) * c.step, step=c.step * s)
-                for c, k, s, p, d in zip(
-                    known[0], window.kernel, window.stride, window.padding, window.dilation, strict=True
-                )
+                for c, k, s, p, d in zip(known[0], *window, strict=True)
             ]
             return _with_counts(slid, output)
         if name == "pad" and output.dim() == len(known[0]) + 2:
-            amounts = list(args[1] if len(args) > 1 else kwargs["pad"])
-            before = [*amounts[0::2][::-1]][-len(known[0]) :]  # channels may be padded too
-            before = [0] * (len(known[0]) - len(before)) + before
-            shifted = [
-                replace(c, first=c.first - b * c.step, last=c.last - b * c.step)
-                for c, b in zip(known[0], before, strict=True)
-            ]
-            return _with_counts(shifted, output)
+            before = argument(args, kwargs, 1, "pad")[0::2]  # of the last dimension first; channels may be padded too
+            padded = zip(reversed(known[0]), [*before, *[0] * len(known[0])], strict=False)
+            shifted = [replace(c, first=c.first - b * c.step, last=c.last - b * c.step) for c, b in padded]
+            return _with_counts(shifted[::-1], output)
         return _merge(known, output)
 
 
@@ -325,14 +306,12 @@ def receptive_field(network: nn.Module, layer: str, inputs: Tensor) -> tuple[Cel
     cells: list[tuple[Cells, ...] | None] = []
     inputs = inputs[:1].detach().clone()  # the network may work in place
     tracker = _CellTracker(inputs)
-    handle = module.register_forward_hook(
-        lambda _module, _args, output: cells.append(tracker.of(output) if isinstance(output, Tensor) else None)
-    )
-    try:
-        with evaluation_mode(network), torch.no_grad(), tracker:
-            network(inputs)
-    finally:
-        handle.remove()
+
+    def note(_module: nn.Module, _args: object, output: object) -> None:
+        cells.append(tracker.of(output) if isinstance(output, Tensor) else None)
+
+    with module.register_forward_hook(note), evaluation_mode(network), torch.no_grad(), tracker:
+        network(inputs)
     if not cells or cells[-1] is None:
         raise AttributionError(
             f"cannot tell where the cells of layer {layer!r} look: its output is not a grid that convolutions and "
@@ -385,24 +364,19 @@ def effective_field(
     generator = torch.Generator().manual_seed(seed)
     inputs = inputs.detach().clone().requires_grad_(True)
     taken: list[Tensor] = []
-    handle = module.register_forward_hook(lambda _module, _args, output: taken.append(output.clone()))
-    try:
-        with evaluation_mode(network), torch.enable_grad():
-            network(inputs.clone())  # the network may work in place
-            output = taken[-1]
-            weights = torch.randn(output.shape[:2], generator=generator).to(output)
-            combined = torch.einsum("bc...,bc->b...", output, weights)
-            others = tuple(d for d in range(1, combined.dim()) if d != dimension + 1)
-            cells = combined.sum(dim=(0, *others))
-            count, positions = cells.shape[0], np.arange(inputs.shape[dimension + 2])
-            chosen = np.unique(np.linspace(0, count - 1, min(count, most_cells or count)).round().astype(int))
-            energy = np.full((count, len(positions)), np.nan)
-            for index in chosen.tolist():
-                (gradient,) = torch.autograd.grad(cells[index], inputs, retain_graph=index != int(chosen[-1]))
-                rest = tuple(d for d in range(gradient.dim()) if d != dimension + 2)
-                energy[index] = gradient.square().sum(dim=rest).double().cpu().numpy()
-    finally:
-        handle.remove()
+    tap = module.register_forward_hook(lambda _module, _args, output: taken.append(output.clone()))
+    with tap, evaluation_mode(network), torch.enable_grad():
+        network(inputs.clone())  # the network may work in place
+        output = taken[-1]
+        weights = torch.randn(output.shape[:2], generator=generator).to(output)
+        combined = torch.einsum("bc...,bc->b...", output, weights)
+        cells = combined.movedim(dimension + 1, 0).flatten(1).sum(1)
+        count, positions = len(cells), np.arange(inputs.shape[dimension + 2])
+        chosen = np.unique(np.linspace(0, count - 1, min(count, most_cells or count)).round().astype(int)).tolist()
+        energy = np.full((count, len(positions)), np.nan)
+        for index in chosen:
+            (gradient,) = torch.autograd.grad(cells[index], inputs, retain_graph=index != chosen[-1])
+            energy[index] = gradient.square().movedim(dimension + 2, 0).flatten(1).sum(1).double().cpu().numpy()
     totals = energy.sum(axis=1, keepdims=True)
     energy = np.divide(energy, totals, out=np.full_like(energy, np.nan), where=totals > 0)
     centres = energy @ positions

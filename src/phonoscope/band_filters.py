@@ -7,18 +7,21 @@ width add up to the whole sound.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from phonoscope.errors import AudioError
+from phonoscope.errors import AudioError, ClassifierError
 
 EDGE_HZ = 100.0
 DEPTH_DB = -40.0
 # The response to a click ends here, in reciprocals of the edge's width: 50 ms for edges of 100 Hz.
 REACH_PER_EDGE = 5.0
 _MOST_GAIN_DB = 40.0
+# What a front end is deaf to must not shine through the range of a spectrogram.
+_DEAF_DB = -80.0
 
 
 def edges_hz(bands: np.ndarray, sample_rate: int, edge_hz: float = EDGE_HZ) -> np.ndarray:
@@ -220,3 +223,44 @@ def filter_sounds(
         spectra = spectra + torch.fft.rfft(fill * inside, n=points) * (1 - kept)
     filtered = torch.fft.irfft(spectra, n=points)[:, : sounds.shape[1]] * inside
     return match_power(filtered, power(sounds, lengths, context), lengths, context) if match else filtered
+
+
+def checked_bands(bands: Sequence[Sequence[float]], sample_rate: int) -> list[list[float]]:
+    """Bands that a front end is to be deaf to, Hz; ClassifierError unless something is left to hear."""
+    try:
+        pairs = [[float(low), float(high)] for low, high in bands]
+    except (TypeError, ValueError):
+        pairs = [[0.0, 0.0]]
+    for low, high in pairs:
+        if not 0 <= low < high or low >= sample_rate / 2 or (low == 0 and high >= sample_rate / 2):
+            raise ClassifierError(
+                f"without_hz is {bands!r}; expected pairs of a lower and an upper edge between 0 and "
+                f"{sample_rate / 2:g} Hz that leave something to hear, e.g. [[0, 700], [2000, 3000]]"
+            )
+    return pairs
+
+
+def without_bands(
+    sounds: Tensor, lengths: Tensor | None, sample_rate: int, bands: Sequence[Sequence[float]]
+) -> tuple[Tensor, Tensor]:
+    """Take bands out of sounds altogether, one after the other, and say how long each sound is.
+
+    Parameters
+    ----------
+    sounds
+        Zero-padded waveforms (batch, samples).
+    lengths
+        Samples of each, shape (batch,); all the same when omitted.
+    bands
+        Lower and upper edge of each, Hz, as from ``checked_bands``.
+
+    Returns
+    -------
+    sounds, lengths
+        Both on the device of the sounds.
+    """
+    batch, samples = sounds.shape
+    lengths = (torch.full((batch,), samples) if lengths is None else lengths).to(sounds.device)
+    for band in bands:
+        sounds = filter_sounds(sounds, lengths, sample_rate, np.array(band), depth_db=_DEAF_DB, match=False)
+    return sounds, lengths

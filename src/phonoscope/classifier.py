@@ -18,6 +18,7 @@ from phonoscope.files import write_bytes, write_json
 from phonoscope.frontends import FRONT_ENDS, FrontEnd, build_front_end, pad_waveforms
 from phonoscope.modules import evaluation_mode
 from phonoscope.networks import NETWORKS, build_network
+from phonoscope.networks.checkpoints import read_checkpoint
 from phonoscope.reference import Reference, training_reference
 
 CONFIG_NAME = "config.json"
@@ -67,15 +68,11 @@ class Classifier(nn.Module):
         super().__init__()
         if len(labels) < 2 or len(set(labels)) != len(labels):
             raise ClassifierError(f"a classifier needs at least two different labels, got {list(labels)}")
-        self.front_end = front_end
-        self.network = network
+        self.front_end, self.network = front_end, network
         self.labels = [str(label) for label in labels]
-        self.network_name = network_name
-        self.network_options = dict(network_options or {})
-        self.input_mean = float(input_mean)
-        self.input_sd = float(input_sd)
-        self.notes = dict(notes or {})
-        self.reference = None
+        self.network_name, self.network_options = network_name, dict(network_options or {})
+        self.input_mean, self.input_sd = float(input_mean), float(input_sd)
+        self.notes, self.reference = dict(notes or {}), None
 
     @classmethod
     def build(cls, front_end: FrontEnd, network: str, labels: Sequence[str], **options: Any) -> Classifier:
@@ -124,12 +121,11 @@ class Classifier(nn.Module):
     @torch.no_grad()
     def logits(self, waveforms: Sequence[np.ndarray], batch_size: int = 64) -> np.ndarray:
         """Logits of 1-D waveforms at ``sample_rate``, shape (tokens, classes), in evaluation mode."""
-        if len(waveforms) == 0:
-            return np.zeros((0, len(self.labels)), dtype=np.float32)
+        logits = np.zeros((len(waveforms), len(self.labels)), dtype=np.float32)
         with evaluation_mode(self):
-            return np.concatenate(
-                [self.network(x).float().cpu().numpy() for _, x in self.batches(waveforms, batch_size)]
-            )
+            for part, inputs in self.batches(waveforms, batch_size):
+                logits[part] = self.network(inputs).float().cpu().numpy()
+        return logits
 
     def predict(self, waveforms: Sequence[np.ndarray], batch_size: int = 64) -> pd.DataFrame:
         """Classify 1-D waveforms at ``sample_rate``.
@@ -139,8 +135,7 @@ class Classifier(nn.Module):
         DataFrame
             One row a waveform: ``predicted`` and one column ``p_<label>`` a class (softmax of the logits).
         """
-        logits = self.logits(waveforms, batch_size)
-        return prediction_table(logits, self.labels)
+        return prediction_table(self.logits(waveforms, batch_size), self.labels)
 
     def keep_reference(self, waveforms: Sequence[np.ndarray], classes: Sequence[str] | None = None) -> None:
         """Measure what methods of attribution put in the place of what they take away, and keep it.
@@ -245,9 +240,8 @@ class Classifier(nn.Module):
             if name is None:
                 raise ClassifierError(f"{folder} does not say how to build its network; pass it as network=")
             NETWORKS.refuse_import(name, folder, trust_imports=trust_imports)
-        front_end = build_front_end(kind, **settings)
-        if network is None:
             network = build_network(name, len(labels), **options)
+        front_end = build_front_end(kind, **settings)
         classifier = cls(front_end, network, labels, network_name=name, network_options=options)
         classifier.load_state(folder)
         return classifier.to(device).eval()
@@ -262,7 +256,7 @@ class Classifier(nn.Module):
             other labels, another front end, another network.
         """
         folder = Path(folder)
-        config, state = _read_config(folder), _read_tensors(folder / WEIGHTS_NAME)
+        config, state = _read_config(folder), read_checkpoint(folder / WEIGHTS_NAME)
         mine = json.loads(json.dumps(self.config()))
         for fact in ("labels", "front_end"):
             if _differ(config[fact], mine[fact]):
@@ -272,7 +266,7 @@ class Classifier(nn.Module):
             raise ClassifierError(f"the weights in {folder} are not finite ({unfit}); train the classifier again")
         reference = None
         if (folder / REFERENCE_NAME).is_file():
-            tensors = _read_tensors(folder / REFERENCE_NAME)
+            tensors = read_checkpoint(folder / REFERENCE_NAME)
             try:
                 reference = Reference.from_tensors(tensors, self.labels)
             except (KeyError, ValueError, TypeError, IndexError) as error:
@@ -282,9 +276,8 @@ class Classifier(nn.Module):
         try:
             self.network.load_state_dict(state)
         except RuntimeError as error:
-            raise ClassifierError(
-                f"the weights in {folder} do not fit the network {self.network_name!r}: {error}"
-            ) from error
+            message = f"the weights in {folder} do not fit the network {self.network_name!r}: {error}"
+            raise ClassifierError(message) from error
         self.input_mean, self.input_sd = config["input_mean"], config["input_sd"]
         self.notes, self.reference = dict(config.get("notes") or {}), reference
 
@@ -310,15 +303,6 @@ def _differ(saved: Any, mine: Any) -> bool:
     return saved != mine
 
 
-def _read_tensors(path: Path) -> dict[str, Tensor]:
-    from safetensors.torch import load_file
-
-    try:
-        return load_file(path)
-    except Exception as error:
-        raise ClassifierError(f"the weights {path} cannot be read: {error}") from error
-
-
 def class_position(labels: Sequence[str], label: str) -> int | None:
     """Position of a class among labels; accepts IPA or the ASCII alias of the phone table. None if it is not there."""
     if label in labels:
@@ -334,11 +318,9 @@ def class_position(labels: Sequence[str], label: str) -> int | None:
 
 def prediction_table(logits: np.ndarray, labels: Sequence[str]) -> pd.DataFrame:
     """Predicted class and softmax probabilities of logits, shape (tokens, classes)."""
-    shifted = np.exp(logits - logits.max(axis=1, keepdims=True)) if len(logits) else logits
-    probabilities = shifted / shifted.sum(axis=1, keepdims=True) if len(logits) else logits
-    table = pd.DataFrame(probabilities, columns=[f"p_{label}" for label in labels])
-    predicted = np.asarray(labels, dtype=object)[logits.argmax(axis=1)] if len(logits) else []
-    table.insert(0, "predicted", predicted)
+    shifted = np.exp(logits - logits.max(axis=1, keepdims=True))
+    table = pd.DataFrame(shifted / shifted.sum(axis=1, keepdims=True), columns=[f"p_{label}" for label in labels])
+    table.insert(0, "predicted", np.asarray(labels, dtype=object)[logits.argmax(axis=1)])
     return table
 
 

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from phonoscope.axes import FrequencyAxis, TimeAxis
-from phonoscope.band_filters import filter_sounds
+from phonoscope.band_filters import checked_bands, without_bands
 from phonoscope.errors import ClassifierError
 from phonoscope.registry import Registry
 
@@ -26,8 +26,6 @@ from phonoscope.registry import Registry
 _LEAST_POWER = 1e-20
 # Tokens that a processor works on at once: of so few values in all that they stay in its cache, but at least so many.
 _CHUNK_VALUES, _FEWEST_AT_ONCE = 1 << 16, 4
-# What a front end is deaf to must not shine through the range of a spectrogram.
-_DEAF_DB = -80.0
 
 
 def pad_waveforms(waveforms: Sequence[np.ndarray | Tensor]) -> tuple[Tensor, Tensor]:
@@ -46,18 +44,18 @@ def pad_waveforms(waveforms: Sequence[np.ndarray | Tensor]) -> tuple[Tensor, Ten
     if len(waveforms) == 0:
         raise ClassifierError("no waveform was given; pass a list of 1-D arrays")
     tensors = [torch.as_tensor(w, dtype=torch.float32) for w in waveforms]
-    for index, tensor in enumerate(tensors):
-        if tensor.dim() != 1 or tensor.numel() == 0:
-            raise ClassifierError(
-                f"waveform {index} has shape {tuple(tensor.shape)}; expected a non-empty 1-D array of samples"
-            )
+    shapes = [tuple(tensor.shape) for tensor in tensors]
+    for index, shape in enumerate(shapes):
+        if len(shape) != 1 or shape == (0,):
+            raise ClassifierError(f"waveform {index} has shape {shape}; expected a non-empty 1-D array of samples")
     padded = nn.utils.rnn.pad_sequence(tensors, batch_first=True)
     if not math.isfinite(float(padded.sum())):  # quick, and rarely true of finite values: of such as overflow the sum
-        for index, finite in enumerate(padded.isfinite().all(dim=1).tolist()):
-            if not finite:
-                raise ClassifierError(
-                    f"waveform {index} holds values that are not finite; repair or leave out the recording"
-                )
+        finite = padded.isfinite().all(dim=1)
+        if not finite.all():
+            index = int(finite.int().argmin())
+            raise ClassifierError(
+                f"waveform {index} holds values that are not finite; repair or leave out the recording"
+            )
     return padded, torch.tensor([t.numel() for t in tensors])
 
 
@@ -227,26 +225,16 @@ class Spectrogram(FrontEnd):
             floor=-float(range_db),
             window_seconds=float(window_seconds),
         )
-        self.window_samples = window_samples
-        self.range_db = float(range_db)
-        self.preemphasis_hz = float(preemphasis_hz)
-        self.reference = reference
-        self.without_hz = _bands_in(without_hz, sample_rate)
-        self._points = self._points_per_row()
-        cosines, sines = self._basis()
-        self.register_buffer("cosines", cosines, persistent=False)
-        self.register_buffer("sines", sines, persistent=False)
+        self.window_samples, self.reference = window_samples, reference
+        self.range_db, self.preemphasis_hz = float(range_db), float(preemphasis_hz)
+        self.without_hz = checked_bands(without_hz, sample_rate)
+        # A row that is higher than the window's resolution is averaged over so many points.
+        highest = float(np.diff(self.frequency_axis.edges).max())
+        self._points = max(1, math.ceil(highest / (sample_rate / window_samples)))
+        for name, part in zip(("cosines", "sines"), self._basis(), strict=True):
+            self.register_buffer(name, torch.from_numpy(part.astype(np.float32)), persistent=False)
 
-    def _points_per_row(self) -> int:
-        resolution = self.sample_rate / self.window_samples
-        return max(1, math.ceil(float(np.diff(self.frequency_axis.edges).max()) / resolution))
-
-    def _frequencies(self) -> np.ndarray:
-        edges, points = self.frequency_axis.edges, self._points
-        inside = (np.arange(points) + 0.5) / points
-        return (edges[:-1, None] + np.diff(edges)[:, None] * inside).ravel()
-
-    def _basis(self) -> tuple[Tensor, Tensor]:
+    def _basis(self) -> tuple[np.ndarray, np.ndarray]:
         """Cosines and sines about the middle of a frame, each (rows * points, half a window).
 
         Window and weight are in them: a full-scale sine gets power 1, times the gain of the pre-emphasis 1 - a z^-1,
@@ -256,14 +244,14 @@ class Spectrogram(FrontEnd):
         window = 0.5 - 0.5 * np.cos(2 * np.pi * (n + 0.5) / self.window_samples)
         distance = n - (self.window_samples - 1) / 2
         window[distance == 0] /= 2  # the middle of an odd number of samples is in both halves
-        frequencies = self._frequencies()
+        edges, inside = self.frequency_axis.edges, (np.arange(self._points) + 0.5) / self._points
+        frequencies = (edges[:-1, None] + np.diff(edges)[:, None] * inside).ravel()
         a = math.exp(-2 * math.pi * self.preemphasis_hz / self.sample_rate) if self.preemphasis_hz > 0 else 0.0
         gain = 1 - 2 * a * np.cos(2 * np.pi * frequencies / self.sample_rate) + a * a
         angle = 2 * np.pi * np.outer(frequencies, distance) / self.sample_rate
         # The sum of a Hann window is half its length.
         weight = np.sqrt(gain / self._points)[:, None] * window * 4 / self.window_samples
-        cosines, sines = ((part * weight).astype(np.float32) for part in (np.cos(angle), np.sin(angle)))
-        return torch.from_numpy(cosines), torch.from_numpy(sines)
+        return np.cos(angle) * weight, np.sin(angle) * weight
 
     def config(self) -> dict[str, Any]:
         """Return the arguments that rebuild this front end."""
@@ -298,17 +286,14 @@ class Spectrogram(FrontEnd):
 
     def forward(self, waveforms: Tensor, lengths: Tensor | None = None) -> Tensor:
         """Spectrograms of zero-padded waveforms (see ``FrontEnd``), shape (batch, 1, rows, columns), dB."""
-        batch, samples = waveforms.shape
-        lengths = torch.full((batch,), samples) if lengths is None else lengths
-        lengths = lengths.to(waveforms.device)
-        waveforms = _deaf_to(self.without_hz, waveforms, lengths, self.sample_rate)
+        waveforms, lengths = without_bands(waveforms, lengths, self.sample_rate, self.without_hz)
         _, rows, columns = self.shape
         first = torch.round(self.centres(lengths) - (self.window_samples - 1) / 2).long()
         sound, first = self._end_to_end(waveforms, lengths, first)
         both_ways = sound, sound.flip(0)
         if sound.device.type != "cpu" or sound.requires_grad:
             return self._pictures(both_ways, first)
-        pictures = sound.new_empty(batch, 1, rows, columns)
+        pictures = sound.new_empty(len(waveforms), *self.shape)
         step = max(_FEWEST_AT_ONCE, _CHUNK_VALUES // (rows * columns))
         for part, out in zip(first.split(step), pictures.split(step), strict=True):
             self._pictures(both_ways, part, out)
@@ -317,8 +302,9 @@ class Spectrogram(FrontEnd):
     def _end_to_end(self, waveforms: Tensor, lengths: Tensor, first: Tensor) -> tuple[Tensor, Tensor]:
         """The waveforms as one sound (samples,), and where in it each frame begins, (batch, columns)."""
         batch, samples = waveforms.shape
-        # Asking a GPU would make it wait.
-        if waveforms.device.type != "cpu" or self._reach_outside(first, lengths):
+        # Asking a GPU whether a frame reaches beyond its waveform would make it wait.
+        outside = (first < 0) | (first + self.window_samples > lengths[:, None])
+        if waveforms.device.type != "cpu" or bool(outside.any()):
             inside = torch.arange(samples, device=waveforms.device) < lengths[:, None]
             margin = self.window_samples  # of silence: no frame needs more, wherever it lies
             waveforms = F.pad(waveforms.where(inside, 0.0), (margin, margin))
@@ -356,10 +342,6 @@ class Spectrogram(FrontEnd):
         even, odd = after + before, after - before
         return even.view(*first.shape, half).mT, odd.view(*first.shape, half).mT
 
-    def _reach_outside(self, first: Tensor, lengths: Tensor) -> bool:
-        """Whether any frame reaches beyond its waveform."""
-        return bool(((first < 0) | (first + self.window_samples > lengths[:, None])).any())
-
 
 class Waveform(FrontEnd):
     """The waveform itself, cut or padded to a fixed length around its middle.
@@ -394,7 +376,7 @@ class Waveform(FrontEnd):
         super().__init__(sample_rate, TimeAxis(samples, float(seconds)), unit="standard deviations")
         self.samples, self.seconds = samples, float(seconds)
         self.standardise = standardise
-        self.without_hz = _bands_in(without_hz, sample_rate)
+        self.without_hz = checked_bands(without_hz, sample_rate)
 
     def config(self) -> dict[str, Any]:
         """Return the arguments that rebuild this front end."""
@@ -407,15 +389,11 @@ class Waveform(FrontEnd):
 
     def forward(self, waveforms: Tensor, lengths: Tensor | None = None) -> Tensor:
         """Centre each waveform in the fixed length; silence outside it. Shape (batch, 1, samples)."""
-        batch, longest = waveforms.shape
-        lengths = torch.full((batch,), longest) if lengths is None else lengths
-        lengths = lengths.to(waveforms.device)
-        waveforms = _deaf_to(self.without_hz, waveforms, lengths, self.sample_rate)
-        index = torch.arange(self.samples, device=waveforms.device) - (self.samples - lengths[:, None]).div(
-            2, rounding_mode="floor"
-        )
+        waveforms, lengths = without_bands(waveforms, lengths, self.sample_rate, self.without_hz)
+        before = (self.samples - lengths[:, None]).div(2, rounding_mode="floor")
+        index = torch.arange(self.samples, device=waveforms.device) - before
         inside = (index >= 0) & (index < lengths[:, None])
-        centred = waveforms.gather(1, index.clamp(0, longest - 1)) * inside
+        centred = waveforms.gather(1, index.clamp(0, waveforms.shape[1] - 1)) * inside
         if self.standardise:
             count = inside.sum(1, keepdim=True).clamp_min(1)
             centred = (centred - centred.sum(1, keepdim=True) / count) * inside
@@ -434,29 +412,6 @@ def _stretches(sound: Tensor, starts: Tensor, samples: int) -> Tensor:
     if sound.requires_grad:  # the gradient of a view of all stretches would be as large as all of them together
         return sound[starts[:, None] + torch.arange(samples, device=starts.device)]
     return sound.unfold(0, samples, 1).index_select(0, starts)
-
-
-def _bands_in(bands: Sequence[Sequence[float]], sample_rate: int) -> list[list[float]]:
-    """Bands that a front end is deaf to, checked."""
-    try:
-        pairs = [[float(low), float(high)] for low, high in bands]
-    except (TypeError, ValueError):
-        pairs = [[0.0, 0.0]]
-    for low, high in pairs:
-        if not 0 <= low < high or low >= sample_rate / 2 or (low == 0 and high >= sample_rate / 2):
-            raise ClassifierError(
-                f"without_hz is {bands!r}; expected pairs of a lower and an upper edge between 0 and "
-                f"{sample_rate / 2:g} Hz that leave something to hear, e.g. [[0, 700], [2000, 3000]]"
-            )
-    return pairs
-
-
-def _deaf_to(bands: list[list[float]], waveforms: Tensor, lengths: Tensor, sample_rate: int) -> Tensor:
-    for band in bands:
-        waveforms = filter_sounds(
-            waveforms, lengths.to(waveforms.device), sample_rate, np.array(band), depth_db=_DEAF_DB, match=False
-        )
-    return waveforms
 
 
 FRONT_ENDS: Registry[Callable[..., FrontEnd]] = Registry(

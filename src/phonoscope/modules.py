@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from collections.abc import Callable, Generator, Iterable
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
+from functools import partial
+from typing import Any
 
 import torch
 from torch import nn
@@ -42,6 +44,23 @@ def one_thread_if_small(module: nn.Module, *, weights: int = 1_000_000) -> Abstr
     weights on every machine of the same type (another processor may add in another order).
     """
     return one_thread() if sum(parameter.numel() for parameter in module.parameters()) < weights else nullcontext()
+
+
+@contextmanager
+def hooked(modules: Iterable[tuple[str, nn.Module]], hook: Callable[..., Any]) -> Generator[None]:
+    """Call ``hook(name, module, args, output)`` whenever one of the modules has run, inside the context.
+
+    Parameters
+    ----------
+    modules
+        Names and modules, as from ``network.named_modules()``.
+    hook
+        What it returns, unless that is None, takes the place of the output.
+    """
+    with ExitStack() as hooks:
+        for name, module in modules:
+            hooks.enter_context(module.register_forward_hook(partial(hook, name)))
+        yield
 
 
 def named_layer(network: nn.Module, layer: str) -> nn.Module:

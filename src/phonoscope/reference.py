@@ -288,14 +288,10 @@ def even_places(count: int, most: int = MOST_TOKENS) -> np.ndarray:
 
 def evenly_picked(waveforms: Sequence[np.ndarray]) -> list[np.ndarray]:
     """At most 128 of the waveforms, evenly picked over their durations; only those are held in memory."""
-    contents = [_content(waveform) for waveform in waveforms]
+    # Length and checksum: an order that does not depend on how the tokens were listed.
+    contents = [(len(w), zlib.crc32(np.ascontiguousarray(w, dtype=np.float32).tobytes())) for w in waveforms]
     order = sorted(range(len(contents)), key=contents.__getitem__)
     return [np.asarray(waveforms[order[i]], dtype=np.float32) for i in even_places(len(order))]
-
-
-def _content(waveform: np.ndarray) -> tuple[int, int]:
-    """Length and checksum: an order of tokens that does not depend on how they were listed."""
-    return len(waveform), zlib.crc32(np.ascontiguousarray(waveform, dtype=np.float32).tobytes())
 
 
 def _window_samples(classifier: Classifier) -> int:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
-from typing import Any, Generic, TypeVar
+from collections.abc import Callable, Iterable
+from typing import Any, Generic, NamedTuple, TypeVar
 
 import torch
 from torch import Tensor
@@ -74,6 +73,15 @@ def tensors_in(values: Iterable[Any]) -> list[Tensor]:
     return tensors
 
 
+def tensors_changed(value: Any, change: Callable[[Tensor], Tensor]) -> Any:
+    """Arguments of a function with every tensor changed, in tuples, lists and dictionaries at any depth."""
+    if isinstance(value, Tensor):
+        return change(value)
+    if isinstance(value, (tuple, list)):
+        return type(value)(tensors_changed(v, change) for v in value)
+    return {k: tensors_changed(v, change) for k, v in value.items()} if isinstance(value, dict) else value
+
+
 def argument(args: Any, kwargs: Any, position: int, name: str, default: Any = None) -> Any:
     """Argument of a call, given by position or by name.
 
@@ -94,8 +102,7 @@ def arguments_of(name: str, args: Any, kwargs: Any) -> dict[str, Any]:
     return dict(zip(_SLIDING[name][0], args, strict=False)) | kwargs
 
 
-@dataclass(frozen=True)
-class Window:
+class Window(NamedTuple):
     """A window that slides over a grid: numbers of positions, one for each dimension of the grid."""
 
     kernel: tuple[int, ...]

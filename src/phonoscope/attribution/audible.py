@@ -6,15 +6,16 @@ for the usual ones (half a width apart); the others are those of `Filtering`.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import torch
 
-from phonoscope.attribution.bands import band_layout, top_of
+from phonoscope.attribution.bands import Bands, band_layout, top_of
 from phonoscope.attribution.filtered_sounds import FilteredSounds
 from phonoscope.attribution.filtering import Filtering
-from phonoscope.attribution.method import Attributed, Batch, Prepared, Setting
+from phonoscope.attribution.method import Attributed, Prepared, Setting
 
 _CURVE = (
     "sum of the map = logit of the target − its logit for nothing (silence, or the fill alone); what is left over is "
@@ -27,14 +28,12 @@ def prepare_band_stop(setting: Setting, *, bands: str, width: float, step: float
 
     With narrow bands it is the notch that is swept over the sound.
     """
-    layout = band_layout(bands, top_of(setting.classifier), width, step, overlap=0.5)
-    how = Filtering(**filtering)
 
-    def function(batch: Batch) -> Attributed:
-        sounds = FilteredSounds(setting, batch, how, layout.edges)
+    def attributed(sounds: FilteredSounds) -> Attributed:
         return sounds.attributed(sounds.logit[:, None] - sounds.of(1 - sounds.passed))
 
-    return Prepared(function, layout.placement(setting.classifier), reads="sounds")
+    layout = band_layout(bands, top_of(setting.classifier), width, step, overlap=0.5)
+    return _prepared(setting, layout, layout.edges, Filtering(**filtering), attributed)
 
 
 def prepare_band_pass(setting: Setting, *, bands: str, width: float, step: float, **filtering: Any) -> Prepared:
@@ -43,14 +42,12 @@ def prepare_band_pass(setting: Setting, *, bands: str, width: float, step: float
     The rest is taken down deeper than by band-stop, since it must not outweigh a soft band. A ``fill`` of noise has no
     neighbours here: choose ``none`` or ``mean``.
     """
-    layout = band_layout(bands, top_of(setting.classifier), width, step, overlap=0.5)
-    how = Filtering(**filtering).without_neighbours("band-pass")
 
-    def function(batch: Batch) -> Attributed:
-        sounds = FilteredSounds(setting, batch, how, layout.edges)
+    def attributed(sounds: FilteredSounds) -> Attributed:
         return sounds.attributed(sounds.of(sounds.passed) - sounds.of_nothing[:, None])
 
-    return Prepared(function, layout.placement(setting.classifier), reads="sounds")
+    layout = band_layout(bands, top_of(setting.classifier), width, step, overlap=0.5)
+    return _prepared(setting, layout, layout.edges, Filtering(**filtering).without_neighbours("band-pass"), attributed)
 
 
 def prepare_low_pass(setting: Setting, *, bands: str, width: float, **filtering: Any) -> Prepared:
@@ -59,16 +56,14 @@ def prepare_low_pass(setting: Setting, *, bands: str, width: float, **filtering:
     The gains sum to the logit for all below the top of the axis − logit for nothing (silence, or the fill alone);
     what is left over is the effect of what lies above the axis. Bands touch.
     """
-    layout = band_layout(bands, top_of(setting.classifier), width)
-    how = Filtering(**filtering).without_neighbours("low-pass")
-    below = np.stack([np.zeros(len(layout)), layout.edges[:, 1]], axis=1)
 
-    def function(batch: Batch) -> Attributed:
-        sounds = FilteredSounds(setting, batch, how, below)
+    def attributed(sounds: FilteredSounds) -> Attributed:
         curve = torch.cat([sounds.of_nothing[:, None], sounds.of(sounds.passed)], dim=1)
         return sounds.attributed(curve.diff(dim=1), sounds.logit - sounds.of_nothing)
 
-    return Prepared(function, layout.placement(setting.classifier), _CURVE, reads="sounds")
+    layout = band_layout(bands, top_of(setting.classifier), width)
+    how = Filtering(**filtering).without_neighbours("low-pass")
+    return _prepared(setting, layout, _below(layout), how, attributed, _CURVE)
 
 
 def prepare_high_pass(setting: Setting, *, bands: str, width: float, **filtering: Any) -> Prepared:
@@ -79,14 +74,35 @@ def prepare_high_pass(setting: Setting, *, bands: str, width: float, **filtering
     """
     layout = band_layout(bands, top_of(setting.classifier), width)
     how = Filtering(**filtering).without_neighbours("high-pass")
-    below = np.stack([np.zeros(len(layout)), layout.edges[:, 1]], axis=1)
     at_top = bool(layout.edges[-1, 1] >= setting.classifier.sample_rate / 2)
+    below = _below(layout)[:-1] if at_top else _below(layout)
 
-    def function(batch: Batch) -> Attributed:
-        sounds = FilteredSounds(setting, batch, how, below[:-1] if at_top else below)
+    def attributed(sounds: FilteredSounds) -> Attributed:
         curve = [sounds.logit[:, None], sounds.of(1 - sounds.passed)]
         curve += [sounds.of_nothing[:, None]] if at_top else []
         losses = -torch.cat(curve, dim=1).diff(dim=1)
         return sounds.attributed(losses, sounds.logit - sounds.of_nothing)
 
-    return Prepared(function, layout.placement(setting.classifier), _CURVE, reads="sounds")
+    return _prepared(setting, layout, below, how, attributed, _CURVE)
+
+
+def _below(layout: Bands) -> np.ndarray:
+    """What lies below the upper edge of each band, Hz, shape (band, 2)."""
+    return layout.edges * [0, 1]
+
+
+def _prepared(
+    setting: Setting,
+    layout: Bands,
+    edges: np.ndarray,
+    how: Filtering,
+    attributed: Callable[[FilteredSounds], Attributed],
+    completeness: str = "",
+) -> Prepared:
+    """From what is made of sounds that are filtered at these edges to a method with one cell a band."""
+    return Prepared(
+        lambda batch: attributed(FilteredSounds(setting, batch, how, edges)),
+        layout.placement(setting.classifier),
+        completeness,
+        reads="sounds",
+    )

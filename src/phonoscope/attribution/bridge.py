@@ -34,20 +34,18 @@ def prepare_deep_lift(setting: Setting, *, baseline: str, tolerance: float, spac
     captum, where = _captum(), choose_space(setting, space)
     neutral = where.neutral(baseline)
 
-    def values_of(target: _Target, examples: Tensor, start: Tensor, owners: Tensor) -> Tensor:
-        parts = [
-            captum.DeepLift(target).attribute(examples[p], start[p], additional_forward_args=(owners[p],)).detach()
-            for p in portions(len(examples), max(1, setting.examples // 2))
-        ]
-        return torch.cat(parts)
-
     def function(batch: Batch) -> Attributed:
         examples, forward = where.examples(batch), where.forward(batch)
         start, owners = neutral(batch, examples).contiguous(), torch.arange(len(examples), device=examples.device)
         logits = all_logits(forward, examples, owners, setting.examples)
         weights = batch.weigh(logits)
         with _bridged("deep-lift", setting, batch.seeds[0]):
-            values = values_of(_Target(setting, forward, weights), examples, start, owners)
+            method = captum.DeepLift(_Target(setting, forward, weights))
+            parts = [
+                method.attribute(examples[p], start[p], additional_forward_args=(owners[p],)).detach()
+                for p in portions(len(examples), max(1, setting.examples // 2))
+            ]
+        values = torch.cat(parts)
         at_start = all_logits(forward, start, owners, setting.examples)
         left = ((logits - at_start) * weights).sum(1) - values.flatten(1).sum(1)
         off = left.abs() / values.abs().flatten(1).sum(1).clamp_min(torch.finfo(left.dtype).tiny)
@@ -74,9 +72,8 @@ def prepare_gradient_shap(setting: Setting, *, baseline: str, samples: int, nois
     from_tokens = baseline == "tokens" and where.reads == "inputs"
     neutral = where.neutral("mean" if baseline == "tokens" else baseline)
 
-    def attribute(target: _Target, examples: Tensor, start: Tensor) -> Tensor:
-        method, owner = captum.GradientShap(target), torch.zeros(1, dtype=torch.long, device=examples.device)
-        total = torch.zeros_like(examples)
+    def attribute(target: _Target, examples: Tensor, start: Tensor, owner: Tensor) -> Tensor:
+        method, total = captum.GradientShap(target), torch.zeros_like(examples)
         for part in portions(samples, _DRAWS):
             count = part.stop - part.start
             total += count * method.attribute(
@@ -109,19 +106,13 @@ def prepare_kernel_shap(
         raise AttributionError(f"samples={samples}, rows={rows}, columns={columns}: expected at least 1 of each")
     neutral = where.neutral(baseline)
 
-    def attribute(target: _Target, examples: Tensor, start: Tensor) -> Tensor:
-        patches = _patches(examples, rows, columns)
-        owner = torch.zeros(1, dtype=torch.long, device=examples.device)
+    def attribute(target: _Target, examples: Tensor, start: Tensor, owner: Tensor) -> Tensor:
+        patches, evaluations = _patches(examples, rows, columns), min(samples, setting.examples)
         values = captum.KernelShap(target).attribute(
-            examples,
-            start,
-            additional_forward_args=(owner,),
-            feature_mask=patches,
-            n_samples=samples,
-            perturbations_per_eval=min(samples, setting.examples),
-        )
-        sizes = torch.bincount(patches.flatten())
-        return values.detach() / sizes[patches].to(values)
+            examples, start, additional_forward_args=(owner,), feature_mask=patches, n_samples=samples,
+            perturbations_per_eval=evaluations,
+        ).detach()  # fmt: skip
+        return values / torch.bincount(patches.flatten())[patches].to(values)
 
     return _token_by_token("kernel-shap", setting, where, attribute, neutral, _SUM)
 
@@ -139,7 +130,7 @@ def _token_by_token(
     name: str,
     setting: Setting,
     where: Space,
-    attribute: Callable[[_Target, Tensor, Tensor], Tensor],
+    attribute: Callable[[_Target, Tensor, Tensor, Tensor], Tensor],
     starts: Callable[[Batch, Tensor], Tensor],
     completeness: str,
 ) -> Prepared:
@@ -155,8 +146,8 @@ def _token_by_token(
             examples, forward = where.examples(single), where.forward(single)
             start = starts(single, examples).contiguous()
             with _bridged(name, setting, batch.seeds[index]):
-                values = attribute(_Target(setting, forward, weight), examples, start)
-            at_start = all_logits(forward, start, torch.zeros_like(owners[:1]).expand(len(start)), setting.examples)
+                values = attribute(_Target(setting, forward, weight), examples, start, owners[:1])
+            at_start = all_logits(forward, start, owners[:1].expand(len(start)), setting.examples)
             difference = ((logits[index] - at_start.mean(0)) * weight[0]).sum()
             maps.append(where.to_map(values, single))
             left.append(difference - values.sum())
@@ -168,13 +159,8 @@ def _token_by_token(
 def _single(batch: Batch, index: int) -> Batch:
     """One token of a batch, without the zeros behind it."""
     here = slice(index, index + 1)
-    return replace(
-        batch,
-        sounds=batch.sounds[here, : int(batch.lengths[index])],
-        lengths=batch.lengths[here],
-        inputs=batch.inputs[here],
-        seeds=batch.seeds[here],
-    )
+    sounds, lengths = batch.sounds[here, : int(batch.lengths[index])], batch.lengths[here]
+    return replace(batch, sounds=sounds, lengths=lengths, inputs=batch.inputs[here], seeds=batch.seeds[here])
 
 
 class _Target(nn.Module):

@@ -14,9 +14,9 @@ from torch import Tensor, nn
 from phonoscope.attribution.maps import layer_placement
 from phonoscope.attribution.method import Attributed, Batch, Prepared, Setting
 from phonoscope.attribution.passes import portions
-from phonoscope.attribution.taps import tapped
+from phonoscope.attribution.taps import output_of
 from phonoscope.errors import AttributionError
-from phonoscope.modules import evaluation_mode, named_layer
+from phonoscope.modules import evaluation_mode, hooked, named_layer
 
 
 def class_activation_maps(features: Tensor, class_weights: Tensor) -> Tensor:
@@ -54,20 +54,13 @@ def prepare_cam(setting: Setting, *, layer: str) -> Prepared:
         )
 
     def function(batch: Batch) -> Attributed:
-        logits, features = [], []
-        with torch.no_grad(), tapped(network, head.layer) as tap:
-            for part in portions(len(batch.inputs), setting.examples):
-                logits.append(network(batch.inputs[part].clone()))  # a copy: the network may work in place
-                features.append(tap.output)
-            every = torch.cat(logits)
-            weights = batch.weigh(every)
-            class_weights, bias = head.class_weights(network, weights)
-            parts = portions(len(every), setting.examples)
-            maps = torch.cat(
-                [class_activation_maps(f, class_weights[p]) for f, p in zip(features, parts, strict=True)]
-            )  # fmt: skip
-        left = (every * weights).sum(1) - bias - maps.flatten(1).mean(1)
-        return Attributed(maps, every, left)
+        parts = [output_of(network, head.layer, batch.inputs[p]) for p in portions(len(batch.inputs), setting.examples)]
+        logits, features = (torch.cat(tensors) for tensors in zip(*parts, strict=True))
+        weights = batch.weigh(logits)
+        class_weights, bias = head.class_weights(network, weights)
+        maps = class_activation_maps(features, class_weights)
+        left = (logits * weights).sum(1) - bias - maps.flatten(1).mean(1)
+        return Attributed(maps, logits, left)
 
     placement = layer_placement(setting.classifier, head.layer, inputs)
     return Prepared(function, placement, "mean of the map + bias = logit of the target")
@@ -106,25 +99,15 @@ def find_pooled_head(network: nn.Module, inputs: Tensor) -> PooledHead:
     # What counts is a module's last call: a re-used one is tapped there.
     outputs: dict[str, Tensor] = {}
     linears: dict[str, tuple[Tensor, Tensor]] = {}
-    handles = []
-    for name, module in network.named_modules():
-        if not name:
-            continue
 
-        def watch(module: nn.Module, args: tuple[object, ...], output: object, name: str = name) -> None:
-            if not isinstance(output, Tensor):
-                return
+    def watch(name: str, module: nn.Module, args: tuple[object, ...], output: object) -> None:
+        if name and isinstance(output, Tensor):
             outputs[name] = output.clone()
             if isinstance(module, nn.Linear) and args and isinstance(args[0], Tensor) and output.dim() == 2:
                 linears[name] = args[0].clone(), outputs[name]
 
-        handles.append(module.register_forward_hook(watch))
-    try:
-        with evaluation_mode(network):
-            logits = network(inputs)
-    finally:
-        for handle in handles:
-            handle.remove()
+    with hooked(network.named_modules(), watch), evaluation_mode(network):
+        logits = network(inputs)
     if not isinstance(logits, Tensor) or not bool(torch.isfinite(logits).all()):
         raise AttributionError("the network's output is not a tensor of finite logits; is it trained and loaded right?")
     heads = [(name, pooled) for name, (pooled, output) in linears.items() if _same(output, logits)]

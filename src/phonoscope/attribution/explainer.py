@@ -211,9 +211,7 @@ def explain(
         If a map misses what its method promises that it sums to by more than 5 % of the range of the token's logits.
     """
     explainer = Explainer(classifier, method, reference=reference, context_seconds=context_seconds, seed=seed)
-    batches = explainer.batches(
-        waveforms, target, true_labels=true_labels, tokens=tokens, batch_size=batch_size
-    )  # fmt: skip
+    batches = explainer.batches(waveforms, target, true_labels=true_labels, tokens=tokens, batch_size=batch_size)
     return xr.concat(list(batches), dim="token", combine_attrs="override", join="override")
 
 

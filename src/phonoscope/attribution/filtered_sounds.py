@@ -9,7 +9,7 @@ from torch.nn import functional
 
 from phonoscope.attribution.filtering import Filtering
 from phonoscope.attribution.method import Attributed, Batch, Setting, network_inputs, unpromised
-from phonoscope.attribution.passes import portions
+from phonoscope.attribution.passes import network_logits, portions
 from phonoscope.band_filters import fft_points, match_power, pass_responses, power, reach_samples
 from phonoscope.errors import AttributionError
 
@@ -49,8 +49,7 @@ class FilteredSounds:
         bytes_each = _COPIES * self.points * batch.sounds.element_size()
         self.most = max(1, min(setting.examples, setting.memory_bytes // bytes_each))
 
-        network, inputs = setting.classifier.network, batch.inputs
-        self.logits = torch.cat([network(inputs[p].clone()) for p in portions(len(inputs), self.most)])
+        self.logits = network_logits(setting.classifier.network, batch.inputs, self.most)
         self.weights = batch.weigh(self.logits)
         self.logit = (self.logits * self.weights).sum(1)
         self.power = power(batch.sounds, batch.lengths, batch.context)

@@ -68,7 +68,8 @@ def prepare_integrated_gradients(setting: Setting, *, baseline: str, steps: int,
         start = neutral(batch, examples)
         forward, owners = where.forward(batch), torch.arange(len(examples), device=examples.device)
         logits = all_logits(forward, examples, owners, setting.examples)
-        at_start = _at_baseline(forward, start, owners, setting.examples)
+        shared = slice(0, 1 if start.stride(0) == 0 else len(start))  # a baseline of all tokens is heard once
+        at_start = all_logits(forward, start[shared], owners[shared], setting.examples).expand(len(start), -1)
         weights = batch.weigh(logits)
         path = _Path(owners.repeat(steps), np.repeat(nodes, len(examples)), np.repeat(shares, len(examples)))
         values = _integrated(forward, examples, path, lambda part: start[path.owner[part]], weights, setting.examples)
@@ -116,13 +117,6 @@ def prepare_expected_gradients(setting: Setting, *, samples: int, space: str) ->
 def _at_tokens(where: Space, batch: Batch, examples: Tensor, setting: Setting) -> tuple[Tensor, Tensor]:
     owners = torch.arange(len(examples), device=examples.device)
     return first_gradients(where.forward(batch), examples, owners, batch.weigh, setting.examples)
-
-
-def _at_baseline(forward: Forward, start: Tensor, owners: Tensor, most: int) -> Tensor:
-    """Logits at the baselines, shape (n, classes); one that all tokens share is heard once."""
-    if len(start) > 1 and start.stride(0) == 0:
-        return all_logits(forward, start[:1], owners[:1], most).expand(len(start), -1)
-    return all_logits(forward, start, owners, most)
 
 
 class _Path(NamedTuple):

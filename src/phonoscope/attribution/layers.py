@@ -16,10 +16,10 @@ from phonoscope.attribution.cam import find_pooled_head
 from phonoscope.attribution.maps import Placement, layer_placement
 from phonoscope.attribution.method import Attributed, Batch, Prepared, Setting, unpromised
 from phonoscope.attribution.passes import network_logits, portions
-from phonoscope.attribution.taps import outputs_and_gradients, tapped
+from phonoscope.attribution.taps import output_of, outputs_and_gradients
 from phonoscope.axes import receptive_field
 from phonoscope.errors import AttributionError
-from phonoscope.modules import evaluation_mode
+from phonoscope.modules import evaluation_mode, hooked
 
 LayerMap = Callable[[Tensor, Tensor], Tensor]
 
@@ -157,12 +157,9 @@ def prepare_score_cam(setting: Setting, *, layer: str, relu: bool) -> Prepared:
             maps = [[] for _ in layers]
             for part in portions(len(logits), setting.examples):
                 for of_layer, name, grid in zip(maps, layers, grids, strict=True):
-                    with tapped(network, name) as tap:
-                        network(batch.inputs[part].clone())
-                        activations = tap.output
-                    scores = _masked_scores(network, batch.inputs[part], activations, weights[part], grid,
-                                            setting.examples)  # fmt: skip
-                    of_layer.append(score_cam(activations, scores))
+                    _, activations = output_of(network, name, batch.inputs[part])
+                    seen = batch.inputs[part], activations, weights[part]
+                    of_layer.append(score_cam(activations, _masked_scores(network, *seen, grid, setting.examples)))
         return Attributed(_finish(bring([torch.cat(m) for m in maps]), relu), logits, unpromised(logits))
 
     return Prepared(function, placement, units="activation")
@@ -245,23 +242,14 @@ def last_grid(network: nn.Module, inputs: Tensor) -> str:
         If there is no such layer.
     """
     reached: dict[str, bool] = {}
-    handles = []
-    for name, module in network.named_modules():
-        if not name:
-            continue
 
-        def watch(_module: nn.Module, _args: tuple[object, ...], output: object, name: str = name) -> None:
-            reached.pop(name, None)  # the last call counts, in its order too
-            reached[name] = isinstance(output, Tensor) and output.dim() == inputs.dim() and output[0, 0].numel() > 1
+    def watch(name: str, _module: nn.Module, _args: object, output: object) -> None:
+        reached.pop(name, None)  # the last call counts, in its order too
+        reached[name] = isinstance(output, Tensor) and output.dim() == inputs.dim() and output[0, 0].numel() > 1
 
-        handles.append(module.register_forward_hook(watch))
-    try:
-        with evaluation_mode(network):
-            network(inputs[:1].clone())
-    finally:
-        for handle in handles:
-            handle.remove()
-    for name in reversed([name for name, is_grid in reached.items() if is_grid]):
+    with hooked(network.named_modules(), watch), evaluation_mode(network):
+        network(inputs[:1].clone())
+    for name in reversed([name for name, is_grid in reached.items() if name and is_grid]):
         try:
             receptive_field(network, name, inputs)
         except AttributionError:
@@ -291,9 +279,9 @@ def _on_one_grid(
         name: max(getattr(p, name) for p in placements)
         for name in ("field_hz", "resolution_hz", "field_time", "resolution_time")
     }
+    dims = setting.probe.dim() - 2  # of space, in the network's input
     grids = [
-        [linear_weights(p.frequency, finest.frequency), linear_weights(p.time, finest.time)][-_dims(setting) :]
-        for p in placements
+        [linear_weights(p.frequency, finest.frequency), linear_weights(p.time, finest.time)][-dims:] for p in placements
     ]
     shares = [size / max(sizes) if per_cell else 1.0 for size in sizes]
 
@@ -305,11 +293,6 @@ def _on_one_grid(
         return torch.stack(brought).mean(0)
 
     return replace(finest, layer=f"mean of {', '.join(layers)}", **coarsest), bring
-
-
-def _dims(setting: Setting) -> int:
-    """Spatial dimensions of the network's input."""
-    return setting.probe.dim() - 2
 
 
 def _to_input(network: nn.Module, layer: str, inputs: Tensor) -> list[Tensor]:

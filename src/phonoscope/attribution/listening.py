@@ -7,6 +7,7 @@ from typing import NamedTuple
 import numpy as np
 import xarray as xr
 
+from phonoscope.attribution.layers import linear_weights
 from phonoscope.errors import AttributionError
 
 WINDOW_SECONDS = 0.02
@@ -105,7 +106,7 @@ def masked_sounds(
         if match and level > 0:
             sound = sound * min(np.sqrt(whole / level), 10 ** (MOST_GAIN_DB / 20))
         sounds.append(_ramped(sound, samples, token, sample_rate, keep_context).astype(np.float32))
-    return Masked(sounds[0], sounds[1], share)
+    return Masked(*sounds, share)
 
 
 def _gain(token_map: xr.DataArray, frequency: np.ndarray, seconds: np.ndarray, threshold: float | None) -> np.ndarray:
@@ -121,26 +122,13 @@ def _gain(token_map: xr.DataArray, frequency: np.ndarray, seconds: np.ndarray, t
     largest = values.max(initial=0.0)
     if largest <= 0:
         return np.zeros((len(seconds), len(frequency)))
-    in_time = _hats(token_map["seconds"].values.astype(float), seconds)
-    in_frequency = _hats(token_map["frequency"].values.astype(float), frequency)
+    in_time = linear_weights(token_map["seconds"].values.astype(float), seconds).numpy()
+    in_frequency = linear_weights(token_map["frequency"].values.astype(float), frequency).numpy()
     gain = np.clip(in_time @ (values / largest) @ in_frequency.T, 0.0, 1.0)
     if threshold is not None:
         gain = (gain >= threshold - 1e-9).astype(float)  # rounding must not open holes where the map is at its top
     top = float(token_map.attrs.get("max_hz", np.inf))
     return np.where(frequency > top, 0.0, gain)
-
-
-def _hats(centres: np.ndarray, at: np.ndarray) -> np.ndarray:
-    """Weights of linear interpolation from centres to places, constant beyond the outermost, (places, centres)."""
-    if len(centres) == 1:
-        return np.ones((len(at), 1))
-    right = np.clip(np.searchsorted(centres, at), 1, len(centres) - 1)
-    share = np.clip((at - centres[right - 1]) / (centres[right] - centres[right - 1]), 0.0, 1.0)
-    weights = np.zeros((len(at), len(centres)))
-    rows = np.arange(len(at))
-    weights[rows, right - 1] = 1 - share
-    weights[rows, right] = share
-    return weights
 
 
 def _short_time_spectra(samples: np.ndarray, hop: int) -> tuple[np.ndarray, np.ndarray]:

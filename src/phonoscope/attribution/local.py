@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.overrides import TorchFunctionMode
 
-from phonoscope.tracing import TensorNotes, argument, arguments_of, name_of, tensors_in, window_of
+from phonoscope.tracing import TensorNotes, argument, arguments_of, name_of, tensors_changed, tensors_in, window_of
 
 # Functions of each value alone, in place or not.
 _POINTWISE = frozenset(
@@ -207,7 +207,7 @@ class _Player(TorchFunctionMode):
             return self._keep(patches[0].mean(call.output), None)
         if call.in_place and self._known.get(args[0]) is not None:
             raise OffTapeError(name)  # a stand-in cannot be overwritten as a whole
-        result = func(*self._all_whole(args), **self._all_whole(kwargs))
+        result = func(*tensors_changed(args, self.whole), **tensors_changed(kwargs, self.whole))
         self.work += _work(name, args, kwargs, result)
         for output in tensors_in([result]):
             self._keep(output, None)
@@ -216,13 +216,6 @@ class _Player(TorchFunctionMode):
     def _keep(self, tensor: Tensor, patch: _Patch | None) -> Tensor:
         self._known[tensor] = patch
         return tensor
-
-    def _all_whole(self, value: Any) -> Any:
-        if isinstance(value, Tensor):
-            return self.whole(value)
-        if isinstance(value, (tuple, list)):
-            return type(value)(self._all_whole(v) for v in value)
-        return {k: self._all_whole(v) for k, v in value.items()} if isinstance(value, dict) else value
 
     def _patched(
         self, func: Any, name: str, args: Any, kwargs: Any, patches: list[_Patch], call: _Call
@@ -245,17 +238,14 @@ class _Player(TorchFunctionMode):
             return None
         rows = min(p.rows[0] for p in patches), max(p.rows[1] for p in patches)
         columns = min(p.columns[0] for p in patches), max(p.columns[1] for p in patches)
-        cut = self._cut(args, rows, columns, base.shape), self._cut(kwargs, rows, columns, base.shape)
-        return _Patch(base, rows, columns, func(*cut[0], **cut[1]))
 
-    def _cut(self, value: Any, rows: tuple[int, int], columns: tuple[int, int], grid: torch.Size) -> Any:
-        """Cut the rectangle out of everything that has the grid's rows and columns."""
-        if isinstance(value, (tuple, list)):
-            return type(value)(self._cut(v, rows, columns, grid) for v in value)
-        if isinstance(value, dict):
-            return {k: self._cut(v, rows, columns, grid) for k, v in value.items()}
-        if not isinstance(value, Tensor):
-            return value
+        def cut(value: Tensor) -> Tensor:
+            return self._cut(value, rows, columns, base.shape)
+
+        return _Patch(base, rows, columns, func(*tensors_changed(args, cut), **tensors_changed(kwargs, cut)))
+
+    def _cut(self, value: Tensor, rows: tuple[int, int], columns: tuple[int, int], grid: torch.Size) -> Tensor:
+        """Cut the rectangle out of a tensor that has the grid's rows and columns; any other stays as it is."""
         patch = self._known.get(value)
         if patch is not None:
             if (patch.rows, patch.columns) == (rows, columns):
@@ -279,15 +269,14 @@ class _Player(TorchFunctionMode):
         if window is None or isinstance(given.get("padding"), str) or given.get("ceil_mode"):
             return None
         outside = 0.0 if name == "conv2d" else -math.inf
-        stride, padding, dilation = window.stride, window.padding, window.dilation
+        kernel, stride, padding, dilation = window
         if call.padded is None:
             sides = (padding[1], padding[1], padding[0], padding[0])
             # Channels last: the rows of a cut-out are too short to be copied one by one.
             call.padded = functional.pad(patch.base, sides, value=outside).contiguous(memory_format=torch.channels_last)
         spans, inner, takes = [], [], []
-        for (start, stop), k, s, p, d, count in zip(
-            (patch.rows, patch.columns), window.kernel, stride, padding, dilation, base.shape[2:], strict=True
-        ):
+        sides = zip((patch.rows, patch.columns), *window, base.shape[2:], strict=True)
+        for (start, stop), k, s, p, d, count in sides:
             reach = d * (k - 1)
             begin = max(0, -((reach - start - p) // s))  # first output that sees the patch
             end = min(count, (stop - 1 + p) // s + 1)
@@ -300,13 +289,10 @@ class _Player(TorchFunctionMode):
         around = call.padded[:, :, slice(*inner[0]), slice(*inner[1])].clone(memory_format=torch.channels_last)
         (a, b, c, d), (e, f, g, h) = takes
         around[:, :, a:b, e:f] = patch.values[:, :, c:d, g:h]
-        if name == "conv2d":
-            values = functional.conv2d(
-                around, given["weight"], given.get("bias"), stride, 0, dilation, given.get("groups", 1)
-            )
-        else:
-            values = functional.max_pool2d(around, window.kernel, stride, 0, dilation)
-        return _Patch(base, spans[0], spans[1], values)
+        if name == "max_pool2d":
+            return _Patch(base, *spans, functional.max_pool2d(around, kernel, stride, 0, dilation))
+        weight, bias, groups = given["weight"], given.get("bias"), given.get("groups", 1)
+        return _Patch(base, *spans, functional.conv2d(around, weight, bias, stride, 0, dilation, groups))
 
 
 def _work(name: str, args: Any, kwargs: Any, output: Any) -> int:

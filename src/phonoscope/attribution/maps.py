@@ -39,6 +39,10 @@ class Placement:
     resolution_time: float
     time_axis: TimeAxis | None = None  # of the cells, where it is not the front end's
 
+    def no_finer(self, hz: float, time: float) -> Placement:
+        """Return the same cells for a method that resolves no more than this."""
+        return replace(self, resolution_hz=max(hz, self.resolution_hz), resolution_time=max(time, self.resolution_time))
+
     def attrs(self) -> dict[str, Any]:
         """Return the scalar facts, for the attributes of an array."""
         return {k: v for k, v in asdict(self).items() if k not in ("frequency", "time", "time_axis")}

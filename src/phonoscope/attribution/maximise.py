@@ -140,12 +140,8 @@ def _picture(
         "logit_before": ("seed", before),
         "logit_after": ("seed", after),
     }
-    attrs = {
-        "units": classifier.front_end.unit,
-        "space": "picture",
-        "smooth_hz": smooth_hz,
-        "smooth_share": smooth_share,
-    }
+    unit = classifier.front_end.unit
+    attrs = {"units": unit, "space": "picture", "smooth_hz": smooth_hz, "smooth_share": smooth_share}
     return xr.DataArray(pictures.cpu().numpy(), dims=("seed", "frequency", "time"), coords=coords, attrs=attrs)
 
 
@@ -174,14 +170,12 @@ def _sound(
     noise = torch.fft.rfft(_drawn(seeds, (samples,)).to(classifier.device))
     start = torch.stack([noise.real, noise.imag], dim=1)
     radius = _size(start).mean()
+
+    def within(coefficients: Tensor) -> Tensor:
+        return coefficients / _size(coefficients) * radius
+
     best, before, after = _ascend(
-        lambda x: classifier(sounding(x)),
-        start,
-        lambda slopes: slopes,
-        lambda x: x / _size(x) * radius,
-        radius,
-        steps,
-        weights,
+        lambda x: classifier(sounding(x)), start, lambda slopes: slopes, within, radius, steps, weights
     )
     coords = {"seed": np.asarray(seeds), "logit_before": ("seed", before), "logit_after": ("seed", after)}
     attrs = {"units": "1", "space": "sound", "sample_rate": rate}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, NamedTuple
 
@@ -61,10 +61,6 @@ class Batch:
     def token_lengths(self) -> Tensor:
         """Samples of each token, shape (batch,)."""
         return self.lengths - 2 * self.context
-
-    def explaining(self, weights: Tensor) -> Batch:
-        """Return the same batch with the target's weights fixed, whatever the logits of changed inputs are."""
-        return replace(self, weigh=lambda _logits: weights)
 
 
 @torch.no_grad()

@@ -28,9 +28,6 @@ class MethodSpec:
             yield from self.inner.names()
 
 
-_WORD = re.compile(r"\s*([^\s(),=]+|[(),=])")
-
-
 def parse_method(text: str) -> MethodSpec:
     """Read a method in words, e.g. ``smooth(integrated-gradients(baseline=floor), samples=8)``.
 
@@ -41,14 +38,7 @@ def parse_method(text: str) -> MethodSpec:
     """
     if not isinstance(text, str):
         raise AttributionError(f"method is {text!r}; give the name of one, such as 'integrated-gradients'")
-    words, at = [], 0
-    while text[at:].strip():
-        match = _WORD.match(text, at)
-        if match is None:
-            break
-        words.append(match[1])
-        at = match.end()
-    spec, rest = _read(words, text)
+    spec, rest = _read(re.findall(r"[^\s(),=]+|[(),=]", text), text)
     if rest:
         raise _unreadable(text)
     return spec
@@ -82,12 +72,10 @@ def at_layer(method: str, layer: str | None) -> str:
 def _read(words: list[str], text: str) -> tuple[MethodSpec, list[str]]:
     if not words or words[0] in "(),=":
         raise _unreadable(text)
-    name, words = words[0], words[1:]
-    inner: MethodSpec | None = None
-    options: dict[str, str] = {}
-    if words[:1] != ["("]:
-        return MethodSpec(name), words
-    words = words[1:]
+    name, inner, options = words[0], None, {}
+    if words[1:2] != ["("]:
+        return MethodSpec(name), words[1:]
+    words = words[2:]
     while words[:1] != [")"]:
         if words[1:2] == ["="] and len(words) > 2 and not {words[0], words[2]} & set("(),="):
             if words[0] in options:

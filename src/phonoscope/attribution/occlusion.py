@@ -6,7 +6,7 @@ Only forward passes, of (token × window) pairs, in the network's picture or in 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -15,7 +15,7 @@ from torch import Tensor
 from phonoscope.attribution.bands import Bands, band_layout, top_of
 from phonoscope.attribution.local import LocalPass, OffTapeError, passes_locally, recorded_pass
 from phonoscope.attribution.method import Attributed, Batch, Prepared, Setting, unpromised
-from phonoscope.attribution.passes import portions
+from phonoscope.attribution.passes import all_logits, portions
 from phonoscope.attribution.spaces import BASELINES, Space, choose_space
 from phonoscope.errors import AttributionError
 
@@ -24,6 +24,8 @@ _FEWEST_TOKENS = 8
 
 # From tokens (n,) and the number of a window to what is put into its rows: (n, channels, rows, frames).
 Fill = Callable[[Tensor, int], Tensor]
+# From tokens (n,) and logits of what is left of them (n, classes) to what their targets lose, (n,).
+Loss = Callable[[Tensor, Tensor], Tensor]
 
 
 @dataclass(frozen=True)
@@ -75,12 +77,7 @@ def prepare_occlusion(
             maps[:, r[0] : r[1], c[0] : c[1]] += (losses[:, number] / cells[number])[:, None, None]
         return Attributed(maps / torch.from_numpy(covered).to(maps), logits, unpromised(logits))
 
-    placement = replace(
-        placement,
-        resolution_hz=max(height_hz, placement.resolution_hz),
-        resolution_time=max(width * seconds, placement.resolution_time),
-    )
-    return Prepared(function, placement, reads=where.reads)
+    return Prepared(function, placement.no_finer(height_hz, width * seconds), reads=where.reads)
 
 
 def prepare_band_occlusion(
@@ -210,27 +207,25 @@ def _losses(
     if first is not None and count <= setting.examples:
         logits = first.logits
     else:
-        logits = torch.cat([forward(examples[p].clone(), tokens[p]) for p in portions(count, setting.examples)])
+        logits = all_logits(forward, examples, tokens, setting.examples)
     weights = batch.weigh(logits)
+
+    def loss(owners: Tensor, after: Tensor) -> Tensor:
+        return ((logits[owners] - after) * weights[owners]).sum(1)
+
     if first is not None:
         try:
-            return logits, _locally(setting, first, examples, logits, weights, windows, filled)
+            return logits, _locally(setting, first, examples, windows, filled, loss)
         except OffTapeError:  # the network takes another way for other values
             pass
-    return logits, _wholly(where, setting, batch, examples, logits, weights, windows, filled)
+    return logits, _wholly(where, setting, batch, examples, windows, filled, loss)
 
 
 def _locally(
-    setting: Setting,
-    first: LocalPass,
-    examples: Tensor,
-    logits: Tensor,
-    weights: Tensor,
-    windows: Windows,
-    filled: Fill,
+    setting: Setting, first: LocalPass, examples: Tensor, windows: Windows, filled: Fill, loss: Loss
 ) -> Tensor:
     """Losses window by window, by passes that compute again only what it can change."""
-    losses = logits.new_zeros(len(examples), len(windows))
+    losses = first.logits.new_zeros(len(examples), len(windows))
     tokens = torch.arange(len(examples), device=examples.device)
     for part in portions(len(examples), setting.examples):
         passed = first if part.start == 0 else recorded_pass(setting.classifier.network, examples[part])
@@ -238,25 +233,17 @@ def _locally(
             new = filled(tokens[part], number)[..., slice(*c)]
             differs = (new != examples[part, :, slice(*r), slice(*c)]).flatten(1).any(1)
             if bool(differs.any()):
-                after = passed(new, (r[0], r[1]), (c[0], c[1]))
-                losses[part, number] = ((logits[part] - after) * weights[part]).sum(1) * differs
+                losses[part, number] = loss(tokens[part], passed(new, (r[0], r[1]), (c[0], c[1]))) * differs
     return losses
 
 
 def _wholly(
-    where: Space,
-    setting: Setting,
-    batch: Batch,
-    examples: Tensor,
-    logits: Tensor,
-    weights: Tensor,
-    windows: Windows,
-    filled: Fill,
+    where: Space, setting: Setting, batch: Batch, examples: Tensor, windows: Windows, filled: Fill, loss: Loss
 ) -> Tensor:
     """Losses by whole passes of (token × window) pairs."""
     forward, count = where.forward(batch), len(examples)
     columns, last = cell_of_frame(where, batch, examples), len(where.placement.time)
-    losses = logits.new_zeros(count * len(windows))
+    losses = examples.new_zeros(count * len(windows))
     for part in portions(count * len(windows), setting.examples):
         pairs = torch.arange(part.start, part.stop, device=examples.device)
         owners, numbers = pairs % count, pairs // count
@@ -275,8 +262,7 @@ def _wholly(
         if not bool(differs.all()):  # a window that changes nothing costs no pass
             pairs, owners, changed = pairs[differs], owners[differs], changed[differs]
         if len(pairs):
-            after = forward(changed, owners)
-            losses[pairs] = ((logits[owners] - after) * weights[owners]).sum(1)
+            losses[pairs] = loss(owners, forward(changed, owners))
     return losses.view(len(windows), count).T
 
 

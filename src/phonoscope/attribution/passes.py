@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from phonoscope.errors import AttributionError
-from phonoscope.modules import evaluation_mode
+from phonoscope.modules import evaluation_mode, hooked
 
 # From examples (n, ...) and the token that each belongs to (n,) to logits (n, classes).
 Forward = Callable[[Tensor, Tensor], Tensor]
@@ -27,17 +27,13 @@ def examples_at_a_time(network: nn.Module, inputs: Tensor, memory_bytes: int) ->
     """
     sizes = [inputs[:1].nbytes]
 
-    def note(_module: nn.Module, _args: object, output: object) -> None:
+    def note(_name: str, _module: nn.Module, _args: object, output: object) -> None:
         if isinstance(output, Tensor):
             sizes.append(output.nbytes)
 
-    handles = [module.register_forward_hook(note) for module in network.modules() if not list(module.children())]
-    try:
-        with evaluation_mode(network):
-            network(inputs[:1].clone())
-    finally:
-        for handle in handles:
-            handle.remove()
+    leaves = [(name, module) for name, module in network.named_modules() if not list(module.children())]
+    with hooked(leaves, note), evaluation_mode(network):
+        network(inputs[:1].clone())
     # Outputs and their gradients live at the same time.
     return max(1, memory_bytes // (2 * sum(sizes)))
 
@@ -109,7 +105,6 @@ def all_logits(forward: Forward, examples: Tensor, owners: Tensor, most: int) ->
     return torch.cat([forward(examples[part].clone(), owners[part]) for part in portions(len(examples), most)])
 
 
-@torch.no_grad()
 def network_logits(network: nn.Module, inputs: Tensor, most: int) -> Tensor:
     """Logits of network inputs, shape (n, classes).
 
@@ -120,7 +115,7 @@ def network_logits(network: nn.Module, inputs: Tensor, most: int) -> Tensor:
     most
         Inputs at a time.
     """
-    return torch.cat([network(inputs[part].clone()) for part in portions(len(inputs), most)])
+    return all_logits(lambda examples, _owners: network(examples), inputs, torch.arange(len(inputs)), most)
 
 
 def _pass(
@@ -129,16 +124,12 @@ def _pass(
     leaf = examples.detach().requires_grad_()
     with torch.enable_grad():
         logits = forward(leaf.clone(), owners)  # a copy: the network may work in place
-        if not logits.requires_grad:
-            raise AttributionError(_NO_GRADIENT)
-        total = (logits * weigh(logits.detach())).sum()
-        (gradient,) = torch.autograd.grad(total, leaf, allow_unused=True)
+        total, gradient = (logits * weigh(logits.detach())).sum(), None
+        if logits.requires_grad:
+            (gradient,) = torch.autograd.grad(total, leaf, allow_unused=True)
     if gradient is None:
-        raise AttributionError(_NO_GRADIENT)
+        raise AttributionError(
+            "the logits do not depend on the input in a way that can be differentiated (is the network run without "
+            "gradients or on rounded values?); choose a perturbation method, e.g. band-stop"
+        )
     return logits.detach(), gradient
-
-
-_NO_GRADIENT = (
-    "the logits do not depend on the input in a way that can be differentiated (is the network run without gradients "
-    "or on rounded values?); choose a perturbation method, e.g. band-stop"
-)

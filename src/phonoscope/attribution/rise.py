@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 import torch
 from torch import Tensor
@@ -11,7 +9,7 @@ from torch import Tensor
 from phonoscope.attribution.bands import top_of
 from phonoscope.attribution.method import Attributed, Batch, Prepared, Setting, unpromised
 from phonoscope.attribution.occlusion import cell_of_frame
-from phonoscope.attribution.passes import portions
+from phonoscope.attribution.passes import all_logits, portions
 from phonoscope.attribution.spaces import choose_space
 from phonoscope.errors import AttributionError
 
@@ -53,7 +51,7 @@ def prepare_rise(
         examples = where.examples(batch)
         forward, nothing, count = where.forward(batch), neutral(batch, examples), len(examples)
         tokens = torch.arange(count, device=examples.device)
-        logits = torch.cat([forward(examples[p].clone(), tokens[p]) for p in portions(count, setting.examples)])
+        logits = all_logits(forward, examples, tokens, setting.examples)
         weights, columns = batch.weigh(logits), cell_of_frame(where, batch, examples)
         maps = logits.new_zeros(count, len(frequency), len(time))
         for token in range(count):
@@ -71,12 +69,7 @@ def prepare_rise(
             maps[token] = (visible[0] - mean * visible[1]) / (masks - 1)
         return Attributed(maps / spread.to(maps), logits, unpromised(logits))
 
-    placement = replace(
-        placement,
-        resolution_hz=max(height_hz, placement.resolution_hz),
-        resolution_time=max(width * seconds, placement.resolution_time),
-    )
-    return Prepared(function, placement, reads=where.reads)
+    return Prepared(function, placement.no_finer(height_hz, width * seconds), reads=where.reads)
 
 
 class Patches:

@@ -6,7 +6,6 @@ from dataclasses import replace
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from phonoscope.attribution.method import Attributed, Batch, Prepared, Setting, network_inputs, unpromised
 from phonoscope.attribution.passes import network_logits
@@ -19,45 +18,35 @@ def prepare_smooth(setting: Setting, inner: Prepared, *, samples: int, noise: fl
     ``noise`` is its standard deviation as a share of the range of the network's input; for methods that work on the
     sound, relative to the sound's root mean square.
     """
-
-    def function(batch: Batch) -> Attributed:
-        mean, _, logits = _moments(setting, inner, batch, samples, noise)
-        return Attributed(mean, logits, unpromised(logits))
-
-    _check(samples, noise)
-    return replace(inner, function=function, completeness="")
+    return _prepare(setting, inner, samples, noise, variance=False)
 
 
 def prepare_var(setting: Setting, inner: Prepared, *, samples: int, noise: float) -> Prepared:
     """VarGrad (Adebayo et al. 2018) around any method: variance over copies with Gaussian noise; see ``smooth``."""
-
-    def function(batch: Batch) -> Attributed:
-        _, variance, logits = _moments(setting, inner, batch, samples, noise)
-        return Attributed(variance, logits, unpromised(logits))
-
-    _check(samples, noise, least=2)
-    return replace(inner, function=function, completeness="", units=f"({inner.units})²")
+    return _prepare(setting, inner, samples, noise, variance=True)
 
 
-def _check(samples: int, noise: float, least: int = 1) -> None:
+def _prepare(setting: Setting, inner: Prepared, samples: int, noise: float, *, variance: bool) -> Prepared:
+    least = 2 if variance else 1
     if samples < least or not noise > 0:
         raise AttributionError(f"samples={samples}, noise={noise}: expected at least {least} sample and noise above 0")
 
+    @torch.no_grad()
+    def function(batch: Batch) -> Attributed:
+        logits = network_logits(setting.classifier.network, batch.inputs, setting.examples)
+        weights = batch.weigh(logits)
+        fixed = replace(batch, weigh=lambda _logits: weights)  # whatever the logits of the noisy copies are
+        drawn = [np.random.default_rng((setting.seed, seed)) for seed in batch.seeds]
+        mean = squares = torch.zeros(())
+        for sample in range(samples):
+            maps = inner.function(_noisy(setting, inner, fixed, drawn, noise)).maps
+            step = maps - mean
+            mean = mean + step / (sample + 1)
+            squares = squares + step * (maps - mean)
+        return Attributed(squares / (samples - 1) if variance else mean, logits, unpromised(logits))
 
-@torch.no_grad()
-def _moments(
-    setting: Setting, inner: Prepared, batch: Batch, samples: int, noise: float
-) -> tuple[Tensor, Tensor, Tensor]:
-    logits = network_logits(setting.classifier.network, batch.inputs, setting.examples)
-    fixed = batch.explaining(batch.weigh(logits))
-    drawn = [np.random.default_rng((setting.seed, seed)) for seed in batch.seeds]
-    mean = squares = torch.zeros(())
-    for sample in range(samples):
-        maps = inner.function(_noisy(setting, inner, fixed, drawn, noise)).maps
-        step = maps - mean
-        mean = mean + step / (sample + 1)
-        squares = squares + step * (maps - mean)
-    return mean, squares / max(samples - 1, 1), logits
+    units = f"({inner.units})²" if variance else inner.units
+    return replace(inner, function=function, completeness="", units=units)
 
 
 def _noisy(setting: Setting, inner: Prepared, batch: Batch, drawn: list[np.random.Generator], noise: float) -> Batch:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import Protocol
 
 import numpy as np
 import torch
@@ -27,37 +26,6 @@ _DB_PER_NEPER = 20 / math.log(10)
 
 # From a batch and its examples to the examples that stand for "nothing said".
 Neutral = Callable[[Batch, Tensor], Tensor]
-
-
-class Space(Protocol):
-    """See the module; ``reads`` is where noise is added: to the network's ``inputs`` or to the ``sounds``.
-
-    ``unit`` is that of a cell's value, by which slopes are given.
-    """
-
-    reads: str
-    unit: str
-    placement: Placement
-
-    def examples(self, batch: Batch) -> Tensor:
-        """Turn a batch into examples, shape (batch, channels, frequency, time)."""
-        ...
-
-    def forward(self, batch: Batch) -> Forward:
-        """Return the function from examples and their owners to logits."""
-        ...
-
-    def neutral(self, baseline: str) -> Neutral:
-        """Return the function that makes examples of a baseline by name."""
-        ...
-
-    def to_map(self, values: Tensor, batch: Batch) -> Tensor:
-        """Sum values at the examples (batch, channels, frequency, time) into maps (batch, frequency, time)."""
-        ...
-
-    def per_unit(self, gradients: Tensor, examples: Tensor) -> Tensor:
-        """Turn gradients with respect to examples into gradients with respect to cells, logit per ``unit``."""
-        ...
 
 
 def choose_space(setting: Setting, name: str) -> Space:
@@ -226,3 +194,7 @@ class Sound:
     def per_unit(self, gradients: Tensor, examples: Tensor) -> Tensor:
         """Gradient along each coefficient's own direction, per dB of its level."""
         return gradients * examples / _DB_PER_NEPER
+
+
+# ``reads`` is where noise is added: to the ``inputs`` of the network or to the ``sounds``; ``unit`` is that of a cell.
+Space = Picture | Sound

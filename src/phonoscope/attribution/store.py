@@ -142,14 +142,9 @@ def maps_to_table(maps: xr.DataArray) -> tuple[pa.Table, dict[str, Any]]:
 
 def table_to_maps(rows: pa.Table, facts: dict[str, Any]) -> xr.DataArray:
     """Make the maps again that ``maps_to_table`` took apart; further columns become coordinates too."""
-    cells = rows.column(_MAP).combine_chunks()
-    shape = (len(rows), len(facts["frequency"]), len(facts["time"]))
-    bytes_each = 4 * shape[1] * shape[2]
-    data = cells.chunk(0) if isinstance(cells, pa.ChunkedArray) else cells
-    values = np.frombuffer(
-        data.buffers()[1], dtype="<f4", count=len(rows) * bytes_each // 4, offset=data.offset * bytes_each
-    )
-    return _assembled(values.reshape(shape), rows.drop_columns([_MAP]).to_pandas(), facts)
+    values = np.frombuffer(b"".join(rows.column(_MAP).to_pylist()), dtype="<f4")
+    values = values.reshape(len(rows), len(facts["frequency"]), len(facts["time"]))
+    return _assembled(values, rows.drop_columns([_MAP]).to_pandas(), facts)
 
 
 def _facts(maps: xr.DataArray) -> dict[str, Any]:

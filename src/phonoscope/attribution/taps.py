@@ -2,48 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor, nn
 
 from phonoscope.errors import AttributionError
-from phonoscope.modules import named_layer
+from phonoscope.modules import hooked, named_layer
 
 
-class Tap:
-    """Output of one layer in the last forward pass made inside ``tapped``."""
+def output_of(network: nn.Module, layer: str, inputs: Tensor) -> tuple[Tensor, Tensor]:
+    """Logits (batch, classes) and a copy of a layer's output (batch, channels, *cells), without gradients.
 
-    def __init__(self, layer: str) -> None:
-        self.layer = layer
-        self._output: Tensor | None = None
+    Parameters
+    ----------
+    inputs
+        Shape (batch, channels, *spatial).
 
-    @property
-    def output(self) -> Tensor:
-        """Output of the layer, shape (batch, channels, *spatial)."""
-        if self._output is None:
-            raise AttributionError(f"layer {self.layer!r} was not reached in the forward pass; choose another layer")
-        return self._output
-
-    def take(self, module: nn.Module, args: tuple[object, ...], output: object) -> None:
-        """Forward hook: keep a copy, since a later in-place operation would overwrite the layer's own output."""
-        del module, args
-        if not isinstance(output, Tensor):
-            raise AttributionError(f"layer {self.layer!r} returns {type(output).__name__}, not a tensor")
-        self._output = output.clone()
-
-
-@contextmanager
-def tapped(network: nn.Module, layer: str) -> Generator[Tap]:
-    """Tap a layer by name; the hook is gone afterwards, on success and on failure."""
-    tap = Tap(layer)
-    handle = named_layer(network, layer).register_forward_hook(tap.take)
-    try:
-        yield tap
-    finally:
-        handle.remove()
-        tap._output = None
+    Raises
+    ------
+    AttributionError
+        If there is no such layer, it is not reached, or what it returns is no tensor.
+    """
+    logits, kept = _run(network, [layer], inputs, differentiable=False)
+    return logits, kept[layer]
 
 
 def outputs_and_gradients(
@@ -73,36 +55,12 @@ def outputs_and_gradients(
     AttributionError
         If a layer is not reached, or the logits do not depend on it in a differentiable way.
     """
-    kept: dict[str, Tensor] = {}
-
-    def keep(name: str) -> Callable[..., Tensor]:
-        def hook(_module: nn.Module, _args: tuple[object, ...], output: object) -> Tensor:
-            if not isinstance(output, Tensor):
-                raise AttributionError(f"layer {name!r} returns {type(output).__name__}, not a tensor")
-            torch.set_grad_enabled(True)  # from here on; the enclosing no_grad puts it back
-            copied = output.clone()
-            kept[name] = copied if copied.requires_grad else copied.requires_grad_()
-            return kept[name].clone()
-
-        return hook
-
-    modules = [(name, named_layer(network, name)) for name in layers]
-    handles = []
-    with torch.no_grad():
-        try:
-            handles += [module.register_forward_hook(keep(name)) for name, module in modules]
-            logits = network(inputs.clone())  # a copy: the network may work in place
-        finally:
-            for handle in handles:
-                handle.remove()
-        for name in layers:
-            if name not in kept:
-                raise AttributionError(f"layer {name!r} was not reached in the forward pass; choose another layer")
-        gradients: Sequence[Tensor | None] = [None] * len(layers)
-        if logits.requires_grad:
-            with torch.enable_grad():
-                total = (logits * weigh(logits.detach())).sum()
-            gradients = torch.autograd.grad(total, [kept[name] for name in layers], allow_unused=True)
+    logits, kept = _run(network, layers, inputs, differentiable=True)
+    gradients: Sequence[Tensor | None] = [None] * len(layers)
+    if logits.requires_grad:
+        with torch.enable_grad():
+            total = (logits * weigh(logits.detach())).sum()
+        gradients = torch.autograd.grad(total, [kept[name] for name in layers], allow_unused=True)
     taps = []
     for name, gradient in zip(layers, gradients, strict=True):
         if gradient is None:
@@ -111,3 +69,25 @@ def outputs_and_gradients(
             )
         taps.append((kept[name].detach(), gradient))
     return logits.detach(), taps
+
+
+@torch.no_grad()
+def _run(
+    network: nn.Module, layers: Sequence[str], inputs: Tensor, *, differentiable: bool
+) -> tuple[Tensor, dict[str, Tensor]]:
+    """Logits, and the last output of each layer: copies, since what follows may work in place."""
+    kept: dict[str, Tensor] = {}
+
+    def keep(name: str, _module: nn.Module, _args: tuple[object, ...], output: object) -> Tensor | None:
+        if not isinstance(output, Tensor):
+            raise AttributionError(f"layer {name!r} returns {type(output).__name__}, not a tensor")
+        torch.set_grad_enabled(differentiable)  # from here on; the enclosing no_grad puts it back
+        kept[name] = output.clone()
+        return kept[name].requires_grad_().clone() if differentiable else None
+
+    with hooked([(name, named_layer(network, name)) for name in layers], keep):
+        logits = network(inputs.clone())
+    for name in layers:
+        if name not in kept:
+            raise AttributionError(f"layer {name!r} was not reached in the forward pass; choose another layer")
+    return logits, kept

@@ -88,23 +88,18 @@ def resolve_targets(classifier: Classifier, target: Target, count: int, true_lab
             raise AttributionError("target 'true' needs the true class of each token: pass true_labels=")
         target = list(true_labels)
     if isinstance(target, Contrast):
-        row = torch.zeros(len(labels))
         positive, negative = classifier.index_of(target.positive), classifier.index_of(target.negative)
-        row[positive] += 1
-        row[negative] -= 1
-        named = contrast(labels[positive], labels[negative])
-        return Targets([str(named)] * count, row.repeat(count, 1), labels)
+        one_hot = torch.eye(len(labels))
+        names = [str(Contrast(labels[positive], labels[negative]))] * count
+        return Targets(names, (one_hot[positive] - one_hot[negative]).repeat(count, 1), labels)
     if isinstance(target, (str, int, np.integer)):
-        names: list[str | int] = [cast("str | int", target)] * count
-    elif isinstance(target, (Sequence, np.ndarray)):
-        names = list(target)
-    else:
+        target = [cast("str | int", target)] * count
+    if not isinstance(target, (Sequence, np.ndarray)):
         raise _no_target(target, labels)
-    if len(names) != count:
-        raise AttributionError(f"{len(names)} targets were given for {count} tokens; give one a token")
-    index = torch.tensor([_position(classifier, name) for name in names], dtype=torch.long)
-    fixed = torch.nn.functional.one_hot(index, len(labels)).float()
-    return Targets([labels[i] for i in index.tolist()], fixed, labels)
+    if len(target) != count:
+        raise AttributionError(f"{len(target)} targets were given for {count} tokens; give one a token")
+    index = [_position(classifier, name) for name in target]
+    return Targets([labels[i] for i in index], torch.eye(len(labels))[index], labels)
 
 
 def parse_target(text: str, labels: Sequence[str]) -> str | Contrast:

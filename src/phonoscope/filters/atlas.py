@@ -18,13 +18,13 @@ SHORT_TAPS = 30  # shorter random filters scatter more: the limit grows as 1 / t
 _HALF_POWER = 0.5
 
 
-def frequency_response(bank: FilterBank, n_fft: int | None = None) -> xr.DataArray:
+def frequency_response(bank: FilterBank) -> xr.DataArray:
     """DFT of every filter around the middle of the common frame: complex DataArray (filter, frequency), Hz.
 
     Its phase is that of a filter whose time 0 is the frame's middle, so that a symmetrical filter has none.
     """
     atoms = bank.dictionary.astype(np.result_type(bank.dictionary.dtype, np.float64))
-    points = _points(bank, n_fft)
+    points = _points(bank)
     frequency = np.arange(points // 2 + 1) * bank.sample_rate / points
     spectrum = np.fft.fft(atoms, points, axis=0)[: points // 2 + 1]
     middle = np.exp(2j * np.pi * frequency * (bank.width - 1) / 2 / bank.sample_rate)
@@ -37,7 +37,7 @@ def frequency_response(bank: FilterBank, n_fft: int | None = None) -> xr.DataArr
     )
 
 
-def filter_atlas(bank: FilterBank, n_fft: int | None = None) -> pd.DataFrame:
+def filter_atlas(bank: FilterBank) -> pd.DataFrame:
     """Measure every filter of a bank; rows are ordered by centre frequency.
 
     P is the power response from 0 to half the sample rate, e the squared modulus of the filter over time.
@@ -45,8 +45,7 @@ def filter_atlas(bank: FilterBank, n_fft: int | None = None) -> pd.DataFrame:
     Parameters
     ----------
     bank : FilterBank
-    n_fft : int, optional
-        Points of the DFT; by default at least 4096 and eight times the longest filter.
+        The DFT has at least 4096 points and eight times as many as the longest filter.
 
     Returns
     -------
@@ -64,10 +63,10 @@ def filter_atlas(bank: FilterBank, n_fft: int | None = None) -> pd.DataFrame:
         a sinusoid is spread over time and collected in frequency, a click the other way round. Beyond ±0.15 (more for
         fewer than 30 taps) it is called tonal or transient: random weights hardly ever are.
     """
-    gain = frequency_response(bank, n_fft)
+    gain = frequency_response(bank)
     frequency, step = gain["frequency"].values, float(gain["frequency"][1])
     spectra, atoms = gain.values, bank.dictionary.astype(np.result_type(bank.dictionary.dtype, np.float64))
-    slopes = _group_delays(bank, atoms, n_fft)
+    slopes = _group_delays(bank, atoms)
     time = (np.arange(bank.width) - (bank.width - 1) / 2) / bank.sample_rate
     rows = []
     for number, (branch, offset) in enumerate(_owners(bank)):
@@ -77,8 +76,8 @@ def filter_atlas(bank: FilterBank, n_fft: int | None = None) -> pd.DataFrame:
         if energy.sum() > 0:
             top = int(np.argmax(power))
             low, high = _half_power(power, top)
-            centre, spread = _moments(frequency, power)
-            delay, deviation = _moments(time, energy)
+            centre, spread = moments(frequency, power)
+            delay, deviation = moments(time, energy)
             width = (high - low) * step
             tonality = _entropy(taps) - _entropy(_own_bins(power, len(taps), branch.dilation))
             row |= {"peak_hz": frequency[top], "peak_db": 10 * np.log10(power[top])}
@@ -95,7 +94,7 @@ def filter_atlas(bank: FilterBank, n_fft: int | None = None) -> pd.DataFrame:
     missing = [name for name in _MEASURES if name not in table]
     table = table.assign(**dict.fromkeys(missing, np.nan)).sort_values("centre_hz", ignore_index=True)
     table.insert(0, "rank", np.arange(len(table)))
-    table.attrs = {"sample_rate": float(bank.sample_rate), "n_fft": _points(bank, n_fft)}
+    table.attrs = {"sample_rate": float(bank.sample_rate), "n_fft": _points(bank)}
     return table[["rank", "filter", "branch", "taps", "norm", *_MEASURES, "character"]]
 
 
@@ -139,12 +138,8 @@ def spacing(atlas: pd.DataFrame, by: str = "peak_hz") -> tuple[pd.DataFrame, pd.
     return places, pd.DataFrame(rows)
 
 
-def _points(bank: FilterBank, n_fft: int | None) -> int:
-    if n_fft is None:
-        return max(MIN_POINTS, 2 ** (8 * bank.width - 1).bit_length())
-    if n_fft < bank.width:
-        raise PhonoscopeError(f"n_fft is {n_fft}, the longest filter has {bank.width} samples: take at least as many")
-    return n_fft + n_fft % 2
+def _points(bank: FilterBank) -> int:
+    return max(MIN_POINTS, 2 ** (8 * bank.width - 1).bit_length())
 
 
 def _owners(bank: FilterBank) -> list[tuple]:
@@ -152,9 +147,9 @@ def _owners(bank: FilterBank) -> list[tuple]:
     return [(branch, offset) for branch, offset in pairs for _ in range(branch.n_filters)]
 
 
-def _group_delays(bank: FilterBank, atoms: np.ndarray, n_fft: int | None) -> np.ndarray:
+def _group_delays(bank: FilterBank, atoms: np.ndarray) -> np.ndarray:
     """Group delay −dφ/dω of each filter from the frame's middle, s, (filter, frequency): Re(DFT(t f) / DFT(f))."""
-    points = _points(bank, n_fft)
+    points = _points(bank)
     time = (np.arange(bank.width) - (bank.width - 1) / 2) / bank.sample_rate
     spectrum = np.fft.fft(atoms, points, axis=0)[: points // 2 + 1]
     moved = np.fft.fft(time[:, None] * atoms, points, axis=0)[: points // 2 + 1]
@@ -162,7 +157,8 @@ def _group_delays(bank: FilterBank, atoms: np.ndarray, n_fft: int | None) -> np.
     return ratio.real.T
 
 
-def _moments(places: np.ndarray, mass: np.ndarray) -> tuple[float, float]:
+def moments(places: np.ndarray, mass: np.ndarray) -> tuple[float, float]:
+    """Mean and standard deviation of places that are weighted by a mass."""
     mean = float((places * mass).sum() / mass.sum())
     return mean, float(np.sqrt(((places - mean) ** 2 * mass).sum() / mass.sum()))
 

@@ -233,21 +233,23 @@ def bank_of(network: nn.Module | FilterBank, sample_rate: float, layer: str | No
     PhonoscopeError
         If a bank or classifier of another rate is given, no such layer is found, or its filters see several channels.
     """
-    if isinstance(network, FilterBank):
-        if network.sample_rate != sample_rate:
-            raise PhonoscopeError(
-                f"the filters are for {network.sample_rate:g} Hz, the sound has {sample_rate:g} Hz: resample it first"
-            )
-        return network
     from phonoscope.classifier import Classifier
+    from phonoscope.networks.first_layer import first_layer
 
-    if isinstance(network, Classifier):
-        if network.sample_rate != sample_rate:
-            raise PhonoscopeError(
-                f"the classifier is for {network.sample_rate} Hz, the sound has {sample_rate:g} Hz: resample it first"
-            )
-        network = network.network
-    return FilterBank(_branches(network, layer), sample_rate)
+    if isinstance(network, (FilterBank, Classifier)) and network.sample_rate != sample_rate:
+        what = "filters are" if isinstance(network, FilterBank) else "classifier is"
+        raise PhonoscopeError(
+            f"the {what} for {network.sample_rate:g} Hz, the sound has {sample_rate:g} Hz: resample it first"
+        )
+    if isinstance(network, FilterBank):
+        return network
+    network = network.network if isinstance(network, Classifier) else network
+    modes = {name: getattr(module, "padding_mode", "zeros") for name, module in network.named_modules()}
+    branches = [
+        Branch(b.weights, b.stride, b.dilation, b.padding, b.name, modes.get(b.name, "zeros"))
+        for b in first_layer(network, layer=layer)
+    ]
+    return FilterBank(branches, sample_rate)
 
 
 def as_published(bank: FilterBank, hop: int = PUBLISHED_HOP) -> FilterBank:
@@ -256,27 +258,9 @@ def as_published(bank: FilterBank, hop: int = PUBLISHED_HOP) -> FilterBank:
     For comparison with published pictures only: branches of different widths are then up to half the widest filter
     apart, and frames stand at positions that the network may not compute.
     """
+    behind = [bank.width - 1 if branch.width == bank.width else 0 for branch in bank.branches]
     branches = [
-        replace(
-            branch, stride=hop, padding=(0, bank.width - 1 if branch.width == bank.width else 0), padding_mode="zeros"
-        )
-        for branch in bank.branches
+        replace(branch, stride=hop, padding=(0, zeros), padding_mode="zeros")
+        for branch, zeros in zip(bank.branches, behind, strict=True)
     ]
     return replace(bank, branches=branches, alignment="left")
-
-
-def _branches(network: nn.Module, layer: str | None) -> list[Branch]:
-    from phonoscope.networks.first_layer import first_layer
-
-    modules = dict(network.named_modules())
-    return [
-        Branch(
-            branch.weights,
-            branch.stride,
-            branch.dilation,
-            branch.padding,
-            branch.name,
-            getattr(modules.get(branch.name), "padding_mode", "zeros"),
-        )
-        for branch in first_layer(network, layer=layer)
-    ]

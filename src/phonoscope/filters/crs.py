@@ -5,12 +5,14 @@ Memory is that of one block of frames, however many waveforms there are and howe
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence, Sized
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import numpy as np
 import xarray as xr
 
+from phonoscope.attribution.means import StreamingMean
 from phonoscope.errors import PhonoscopeError
 from phonoscope.filters.bank import FilterBank, bank_of
 from phonoscope.filters.response import Transform, checked, magnitude_blocks, response_attrs, transform_of
@@ -75,19 +77,11 @@ def cumulative_response(
         If no waveform can be used; with `strict`, at the first that cannot.
     """
     bank = bank_of(network, sample_rate, layer)
-    transform = transform_of(bank, n_fft)
-    left_out = LeftOut()
-    done = list(_rows(bank, transform, waveforms, scaling, mean, tokens, strict, left_out, progress))
-    if not done:
-        raise PhonoscopeError(f"none of the waveforms can be used: {_reasons(left_out)}")
-    names, rows = zip(*((name, row) for _, name, row in done), strict=True)
-    return xr.DataArray(
-        np.stack(rows),
-        dims=("token", "frequency"),
-        coords={"token": list(names), "frequency": ("frequency", transform.frequency, {"units": "Hz"})},
-        attrs=_attrs(bank, transform, scaling, mean, left_out),
-        name="response",
-    )
+    transform, left_out = transform_of(bank, n_fft), LeftOut()
+    rows = dict(_rows(_spectrum_of(bank, transform, scaling, mean), waveforms, tokens, strict, left_out, progress))
+    coords = {"token": [index if tokens is None else tokens[index] for index in rows]}
+    attrs = response_attrs(bank, transform, scaling) | _attrs(mean, left_out)
+    return _response(list(rows.values()), coords, transform, attrs)
 
 
 def mean_response(
@@ -117,82 +111,83 @@ def mean_response(
         ``deviation`` (group, frequency) how much they differ (standard deviation, NaN for one waveform).
     """
     bank = bank_of(network, sample_rate, layer)
-    transform = transform_of(bank, n_fft)
-    left_out = LeftOut()
-    running: dict[Hashable, tuple[int, np.ndarray, np.ndarray]] = {}
-    for index, _, row in _rows(bank, transform, waveforms, scaling, mean, None, strict, left_out, progress):
-        group = "all" if groups is None else groups[index]
-        count, centre, squares = running.get(group, (0, np.zeros_like(row), np.zeros_like(row)))
-        change = row - centre  # Welford (1962): exact however many follow
-        centre = centre + change / (count + 1)
-        running[group] = (count + 1, centre, squares + change * (row - centre))
-    if not running:
-        raise PhonoscopeError(f"none of the waveforms can be used: {_reasons(left_out)}")
-    counts = np.array([count for count, _, _ in running.values()])
-    squares = np.stack([squares for _, _, squares in running.values()])
-    spread = np.full(squares.shape, np.nan)
-    several = counts > 1
-    spread[several] = np.sqrt(squares[several] / (counts[several, None] - 1))
-    return xr.DataArray(
-        np.stack([centre for _, centre, _ in running.values()]),
-        dims=("group", "frequency"),
-        coords={
-            "group": list(running),
-            "frequency": ("frequency", transform.frequency, {"units": "Hz"}),
-            "count": ("group", counts),
-            "deviation": (("group", "frequency"), spread),
-        },
-        attrs=_attrs(bank, transform, scaling, mean, left_out),
-        name="response",
-    )
+    transform, left_out = transform_of(bank, n_fft), LeftOut()
+    means: defaultdict[Hashable, StreamingMean] = defaultdict(StreamingMean)
+    spectrum = _spectrum_of(bank, transform, scaling, mean)
+    for index, row in _rows(spectrum, waveforms, None, strict, left_out, progress):
+        means["all" if groups is None else groups[index]].update(row[None])
+    single = np.full(len(transform.frequency), np.nan)
+    deviations = [single if m.variance is None else np.sqrt(m.variance) for m in means.values()]
+    coords = {
+        "group": list(means),
+        "count": ("group", [m.count for m in means.values()]),
+        "deviation": (("group", "frequency"), np.stack(deviations)),
+    }
+    attrs = response_attrs(bank, transform, scaling) | _attrs(mean, left_out)
+    return _response([m.mean for m in means.values()], coords, transform, attrs)
+
+
+def _response(rows: list[Any], coords: dict[str, Any], transform: Transform, attrs: dict[str, Any]) -> xr.DataArray:
+    """Spectra as an array whose first dimension is the first of the coordinates."""
+    coords |= {"frequency": ("frequency", transform.frequency, {"units": "Hz"})}
+    return xr.DataArray(np.stack(rows), coords, (next(iter(coords)), "frequency"), name="response", attrs=attrs)
 
 
 def _rows(
-    bank: FilterBank,
-    transform: Transform,
+    spectrum: Callable[[np.ndarray], np.ndarray],
     waveforms: Iterable[np.ndarray],
-    scaling: Scaling,
-    mean: Mean,
     tokens: Sequence[str] | None,
     strict: bool,
     left_out: LeftOut,
     progress: Callable[[int, int], object] | None,
-) -> Iterator[tuple[int, Any, np.ndarray]]:
-    """Yield (number, name, mean spectrum) of every waveform that can be used."""
-    if mean not in get_args(Mean):
-        raise PhonoscopeError(f"mean {mean!r} is not known; choose one of {', '.join(get_args(Mean))}")
+) -> Iterator[tuple[int, np.ndarray]]:
+    """Yield number and mean spectrum of every waveform that can be used; PhonoscopeError if there is none."""
+    usable = 0
     for index, waveform in enumerate(waveforms):
-        name = index if tokens is None else tokens[index]
         try:
-            wave = checked(waveform, scaling, transform.spectra.dtype)
-            if wave.ndim != 1:
-                raise PhonoscopeError(f"expected one waveform (sample,), found an array of shape {wave.shape}")
-            row = _mean_spectrum(bank, transform, wave, mean)
+            row = spectrum(waveform)
         except PhonoscopeError as error:
+            name = index if tokens is None else tokens[index]
             if strict:
                 raise PhonoscopeError(f"waveform {name}: {error}") from error
             left_out.add("token", str(error), examples=[str(name)])
             continue
-        yield index, name, row
+        yield index, row
+        usable += 1
         if progress is not None:
             progress(index + 1, len(waveforms) if isinstance(waveforms, Sized) else index + 1)
+    if not usable:
+        reasons = "; ".join(f"{entry['reason']} ({entry['count']})" for entry in left_out.entries())
+        raise PhonoscopeError(f"none of the waveforms can be used: {reasons or 'there is none'}")
 
 
-def _mean_spectrum(bank: FilterBank, transform: Transform, wave: np.ndarray, mean: Mean) -> np.ndarray:
-    frames = bank.frames(wave)
-    if mean == "power":
-        return _root_mean_power(transform, frames)
-    total = np.zeros(len(transform.frequency))
-    if mean == "decibel":
-        floor = _largest_possible(transform, frames.shape[1], wave) * 10 ** (FLOOR_DB / 20)
-        if floor == 0:
-            raise PhonoscopeError("digital silence, or dead filters: there is no level to average")
+def _spectrum_of(
+    bank: FilterBank, transform: Transform, scaling: Scaling, mean: Mean
+) -> Callable[[np.ndarray], np.ndarray]:
+    """Return the function from a waveform to its mean spectrum."""
+    if mean not in get_args(Mean):
+        raise PhonoscopeError(f"mean {mean!r} is not known; choose one of {', '.join(get_args(Mean))}")
+
+    def spectrum(waveform: np.ndarray) -> np.ndarray:
+        wave = checked(waveform, scaling, transform.spectra.dtype)
+        if wave.ndim != 1:
+            raise PhonoscopeError(f"expected one waveform (sample,), found an array of shape {wave.shape}")
+        frames = bank.frames(wave)
+        if mean == "power":
+            return _root_mean_power(transform, frames)
+        if mean == "decibel":
+            floor = _largest_possible(transform, frames.shape[1], wave) * 10 ** (FLOOR_DB / 20)
+            if floor == 0:
+                raise PhonoscopeError("digital silence, or dead filters: there is no level to average")
+        total = np.zeros(len(transform.frequency))
         for _, magnitudes in magnitude_blocks(transform, frames):
-            total += 20 * np.log10(np.maximum(magnitudes, floor)).sum(axis=0, dtype=np.float64)
-    else:
-        for _, magnitudes in magnitude_blocks(transform, frames):
-            total += np.ones(len(magnitudes), dtype=magnitudes.dtype) @ magnitudes  # faster than sum(axis=0)
-    return total / len(frames)
+            if mean == "decibel":
+                total += 20 * np.log10(np.maximum(magnitudes, floor)).sum(axis=0, dtype=np.float64)
+            else:
+                total += np.ones(len(magnitudes), dtype=magnitudes.dtype) @ magnitudes  # faster than sum(axis=0)
+        return total / len(frames)
+
+    return spectrum
 
 
 def _root_mean_power(transform: Transform, frames: np.ndarray) -> np.ndarray:
@@ -219,14 +214,5 @@ def _largest_possible(transform: Transform, width: int, wave: np.ndarray) -> flo
     return float(np.sqrt((power[::2] + power[1::2]).max() * width) * np.abs(wave).max(initial=0.0))
 
 
-def _attrs(bank: FilterBank, transform: Transform, scaling: Scaling, mean: Mean, left_out: LeftOut) -> dict[str, Any]:
-    return response_attrs(bank, transform, scaling) | {
-        "units": _UNITS[mean],
-        "mean": mean,
-        "method": _METHODS[mean],
-        "left_out": left_out.entries(),
-    }
-
-
-def _reasons(left_out: LeftOut) -> str:
-    return "; ".join(f"{entry['reason']} ({entry['count']})" for entry in left_out.entries()) or "there is none"
+def _attrs(mean: Mean, left_out: LeftOut) -> dict[str, Any]:
+    return {"units": _UNITS[mean], "mean": mean, "method": _METHODS[mean], "left_out": left_out.entries()}

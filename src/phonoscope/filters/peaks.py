@@ -16,19 +16,13 @@ LOWEST_HZ = 60.0  # below, an offset of the recording looks like a peak
 
 
 def spectral_peaks(
-    curves: xr.DataArray,
-    *,
-    resampled: Resampling | None = None,
-    nulls: xr.DataArray | None = None,
-    min_prominence_db: float = MIN_PROMINENCE_DB,
-    lowest_hz: float = LOWEST_HZ,
-    confidence: float = 0.95,
+    curves: xr.DataArray, *, resampled: Resampling | None = None, nulls: xr.DataArray | None = None
 ) -> pd.DataFrame:
     """Peaks of the mean cumulative response over tokens, the most prominent first.
 
-    A peak's frequency is that of the parabola through its largest bin and that bin's neighbours, in dB. A bootstrap
-    sample *has* the peak if one of its own, as prominent as asked, lies within `resolution_hz` or half the way to the
-    next peak of the full sample, whichever is larger.
+    Peaks stand out by 1 dB at least and lie above 60 Hz. A peak's frequency is that of the parabola through its largest
+    bin and that bin's neighbours, in dB. A bootstrap sample *has* the peak if one of its own lies within
+    `resolution_hz` or half the way to the next peak of the full sample, whichever is larger.
 
     Parameters
     ----------
@@ -38,10 +32,6 @@ def spectral_peaks(
         Bootstrap samples of the tokens, see `learned_minus_null`.
     nulls : DataArray, dims (seed, token, frequency), optional
         From `null_responses`: says how often random weights give a peak in the same place.
-    min_prominence_db : float
-    lowest_hz : float
-        Peaks below are not looked for.
-    confidence : float
 
     Returns
     -------
@@ -50,9 +40,8 @@ def spectral_peaks(
         bootstrap samples that have the peak), ``found`` (share of samples with the peak), ``in_null`` (share of seeds).
     """
     values = curves.transpose("token", "frequency").values if "token" in curves.dims else curves.values[None]
-    frequency = curves["frequency"].values
-    values = values.astype(np.float64)
-    peaks = _peaks(values.mean(axis=0), frequency, min_prominence_db, lowest_hz)
+    values, frequency = values.astype(np.float64), curves["frequency"].values
+    peaks = _peaks(values.mean(axis=0), frequency)
     peaks = peaks.sort_values("prominence", ascending=False, ignore_index=True)
     at = peaks["frequency"].to_numpy()
     gaps = np.abs(at[:, None] - at) + np.diag(np.full(len(at), np.inf))
@@ -65,14 +54,12 @@ def spectral_peaks(
             raise PhonoscopeError(
                 f"the bootstrap samples are of {resampled.weights.shape[1]} tokens, the curves of {len(values)}"
             )
-        sampled = _places(resampled.weights @ values, frequency, at, reach, min_prominence_db, lowest_hz)
+        sampled = _places(resampled.weights @ values, frequency, at, reach)
         peaks["found"] = np.isfinite(sampled).mean(axis=0)
-        peaks["low"], peaks["high"] = resampled.interval(sampled, confidence=confidence)
+        peaks["low"], peaks["high"] = resampled.interval(sampled)
     if nulls is not None and len(peaks):
         shapes = nulls.mean("token") if "token" in nulls.dims else nulls
-        places = _places(
-            shapes.transpose("seed", "frequency").values, frequency, at, reach, min_prominence_db, lowest_hz
-        )
+        places = _places(shapes.transpose("seed", "frequency").values, frequency, at, reach)
         peaks["in_null"] = np.isfinite(places).mean(axis=0)
     return peaks
 
@@ -129,12 +116,12 @@ def _integral(curves: np.ndarray, total: np.ndarray, frequency: np.ndarray, limi
     return total[:, bin_] + width * (left + part * (right - left) / 2)
 
 
-def _peaks(curve: np.ndarray, frequency: np.ndarray, min_prominence_db: float, lowest_hz: float) -> pd.DataFrame:
+def _peaks(curve: np.ndarray, frequency: np.ndarray) -> pd.DataFrame:
     from scipy.signal import find_peaks
 
     level = 20 * np.log10(np.maximum(curve / max(curve.max(), np.finfo(float).tiny), 1e-15))
-    bins, properties = find_peaks(level, prominence=min_prominence_db)
-    keep = frequency[bins] >= lowest_hz
+    bins, properties = find_peaks(level, prominence=MIN_PROMINENCE_DB)
+    keep = frequency[bins] >= LOWEST_HZ
     bins, prominence = bins[keep], properties["prominences"][keep]
     below, top, above = level[bins - 1], level[bins], level[bins + 1]
     bend = below - 2 * top + above
@@ -143,13 +130,11 @@ def _peaks(curve: np.ndarray, frequency: np.ndarray, min_prominence_db: float, l
     return pd.DataFrame({"frequency": frequency[bins] + shift * step, "level": top, "prominence": prominence})
 
 
-def _places(
-    curves: np.ndarray, frequency: np.ndarray, at: np.ndarray, reach: np.ndarray, prominence: float, lowest_hz: float
-) -> np.ndarray:
+def _places(curves: np.ndarray, frequency: np.ndarray, at: np.ndarray, reach: np.ndarray) -> np.ndarray:
     """Frequency of the peak of each curve that answers to each peak `at`, NaN where there is none, (curve, peak)."""
     places = np.full((len(curves), len(at)), np.nan)
     for row, curve in enumerate(curves):
-        peaks = _peaks(curve, frequency, prominence, lowest_hz)["frequency"].to_numpy()
+        peaks = _peaks(curve, frequency)["frequency"].to_numpy()
         if len(peaks):
             nearest = peaks[np.abs(peaks[:, None] - at).argmin(axis=0)]
             places[row] = np.where(np.abs(nearest - at) <= reach, nearest, np.nan)

@@ -16,6 +16,7 @@ from phonoscope.errors import PhonoscopeError
 
 Scaling = Literal["none", "rms", "minmax"]
 
+HEARD_HZ = 20.0  # nothing that is heard lies below
 MINMAX_RANGE = 0.1  # amplitude; the published code maps every clip onto -0.1 ... 0.1
 
 
@@ -54,7 +55,6 @@ def scaling_effect(
     sample_rate: float,
     scaling: Scaling = "minmax",
     *,
-    below_hz: float = 20.0,
     tokens: Sequence[str] | None = None,
 ) -> pd.DataFrame:
     """Share of the energy below 20 Hz before and after scaling: what the scaling adds that nobody spoke.
@@ -64,8 +64,6 @@ def scaling_effect(
     waveforms : iterable of ndarray (sample,)
     sample_rate : float
         Hz.
-    below_hz : float
-        Limit; nothing that is heard lies below 20 Hz.
     tokens : sequence of str, optional
         Names of the waveforms; their numbers when not given.
 
@@ -77,16 +75,15 @@ def scaling_effect(
     rows = []
     for index, waveform in enumerate(waveforms):
         wave = np.asarray(waveform, dtype=np.float64)
-        shares = [_low_share(wave, sample_rate, below_hz)]
         constant = wave.size == 0 or wave.min() == wave.max()
-        shares.append(np.nan if constant else _low_share(scaled(wave, scaling), sample_rate, below_hz))
-        rows.append((str(index) if tokens is None else tokens[index], *shares))
+        after = np.nan if constant else _low_share(scaled(wave, scaling), sample_rate)
+        rows.append((str(index) if tokens is None else tokens[index], _low_share(wave, sample_rate), after))
     return pd.DataFrame(rows, columns=["token", "before", "after"])
 
 
-def _low_share(wave: np.ndarray, sample_rate: float, below_hz: float) -> float:
+def _low_share(wave: np.ndarray, sample_rate: float) -> float:
     power = np.abs(np.fft.rfft(wave)) ** 2 if wave.size else np.zeros(1)
     power[1 : (wave.size + 1) // 2] *= 2  # each of these bins stands for two frequencies, f and -f
-    below = np.fft.rfftfreq(max(wave.size, 1), 1 / sample_rate) < below_hz
+    below = np.fft.rfftfreq(max(wave.size, 1), 1 / sample_rate) < HEARD_HZ
     total = power.sum()
     return float(power[below].sum() / total) if total > 0 else float("nan")

@@ -14,6 +14,7 @@ import pandas as pd
 import xarray as xr
 
 from phonoscope.errors import PhonoscopeError
+from phonoscope.filters.atlas import moments
 from phonoscope.filters.bank import FilterBank
 
 LEVEL = 0.7  # of the maximum: where the paper draws its contours
@@ -310,11 +311,8 @@ def _spread(row: np.ndarray, sample_rate: float) -> dict[str, float]:
     time = (np.arange(len(z)) - (len(z) - 1) / 2) / sample_rate
     energy, power = np.abs(z) ** 2, np.abs(np.fft.fft(z)[: len(z) // 2 + 1]) ** 2
     frequency = np.arange(len(power)) * sample_rate / len(z)
-    result = {}
-    for name, places, mass in (("time", time, energy), ("frequency", frequency, power)):
-        mean = (places * mass).sum() / mass.sum()
-        result |= {name: mean, f"{name}_spread": np.sqrt(((places - mean) ** 2 * mass).sum() / mass.sum())}
-    return result
+    (mean_time, time_spread), (mean_hz, spread_hz) = moments(time, energy), moments(frequency, power)
+    return {"time": mean_time, "time_spread": time_spread, "frequency": mean_hz, "frequency_spread": spread_hz}
 
 
 def _power_at(row: np.ndarray, hz: float, sample_rate: float) -> dict[str, object]:

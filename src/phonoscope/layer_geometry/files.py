@@ -30,16 +30,11 @@ def measure_checkpoints(paths: Sequence[str | Path], **options: Any) -> pd.DataF
 
 def records(table: pd.DataFrame) -> list[dict[str, Any]]:
     """Rows of a table of ``geometry`` as plain values: numbers, text, lists, None where missing."""
-    rows = []
-    for row in table.to_dict("records"):
-        plain = {}
-        for key, value in row.items():
-            if isinstance(value, (tuple, list)):
-                plain[str(key)] = list(value)
-            else:
-                plain[str(key)] = None if pd.isna(value) else value
-        rows.append(plain)
-    return rows
+
+    def plain(value: Any) -> Any:
+        return list(value) if isinstance(value, (tuple, list)) else None if pd.isna(value) else value
+
+    return [{str(key): plain(value) for key, value in row.items()} for row in table.to_dict("records")]
 
 
 def write_table(path: str | Path, table: pd.DataFrame) -> Path:

@@ -14,9 +14,10 @@ import pandas as pd
 
 from phonoscope.errors import ClassifierError
 from phonoscope.layer_geometry.gap import largest_gap
-from phonoscope.layer_geometry.layers import ALIGNMENTS, Layer, assemble, layers_of_network, layers_of_state
+from phonoscope.layer_geometry.layers import Layer, assemble, layers_of_network, layers_of_state
 from phonoscope.layer_geometry.measures import COMPARED, dictionary_measures, marchenko_pastur_edges
 from phonoscope.layer_geometry.null import null_law
+from phonoscope.left_out import LeftOut
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -94,8 +95,6 @@ def geometry(
     >>> int(table.loc[0, "N"]), int(table.loc[0, "K"])
     (7, 16)
     """
-    if alignment not in ALIGNMENTS:
-        raise ClassifierError(f"alignment {alignment!r} is not known; choose one of {', '.join(ALIGNMENTS)}")
     available, left_out, notes, declared = _layers(source, network, blocks, example)
     chosen = _select(available, declared if layers is None else layers)
     skipped = [layer.name for layer in available if layer not in chosen]
@@ -105,15 +104,10 @@ def geometry(
     table = pd.DataFrame(rows)
     if "residual" in table:
         table["residual"] = table["residual"].astype("boolean")
-    table.attrs["left_out"] = [
-        {"what": what, "reason": reason, "count": len(names), "examples": names[:5]}
-        for what, reason, names in (
-            ("parameter", "belongs to no convolution, dense or recurrent layer", left_out),
-            ("layer", "not among the layers asked for", skipped),
-        )
-        if names
-    ]
-    table.attrs["notes"] = notes
+    report = LeftOut()
+    report.add("parameter", "belongs to no convolution, dense or recurrent layer", len(left_out), left_out)
+    report.add("layer", "not among the layers asked for", len(skipped), skipped)
+    table.attrs["left_out"], table.attrs["notes"] = report.entries(), notes
     table.attrs["settings"] = {"alignment": alignment, "null_draws": null_draws, "gap": gap, "seed": seed}
     return table
 
@@ -189,7 +183,7 @@ def _layers(
     module = inner if isinstance(inner, nn.Module) else source
     notes: list[str] = []
     try:
-        followed = trace(module, example) if example is not None else _follow(module, trace_any)
+        followed = trace(module, example) if example is not None else trace_any(module, _PICTURES)
     except ClassifierError as error:
         if example is not None:
             raise
@@ -197,13 +191,6 @@ def _layers(
         notes.append(f"the network could not be followed, so blocks and residual connections are not known: {error}")
     layers, left_out = layers_of_network(module, followed, blocks)
     return layers, left_out, notes, getattr(module, "feature_layers", None)
-
-
-def _follow(module: nn.Module, trace_any: Any) -> Any:
-    try:
-        return trace_any(module)
-    except ClassifierError:
-        return trace_any(module, _PICTURES)
 
 
 def _select(layers: list[Layer], wanted: Sequence[str] | str | None) -> list[Layer]:
@@ -242,14 +229,13 @@ def _row(layer: Layer, alignment: str, null_draws: int, gap: bool, seed: int) ->
         "residual": layer.residual,
         **measured,
     }
-    spanning = measured["rank"] == measured["N"]
     if gap and measured["rank"]:
-        bounds = largest_gap(dictionaries, spanning)
+        bounds = largest_gap(dictionaries, measured["rank"] == measured["N"])
         row |= {"mu_gap": bounds.high, "mu_gap_low": bounds.low, "gap_exact": bounds.exact}
         row["beta_gap"] = math.degrees(math.acos(min(bounds.high, 1.0)))
-    lower, upper = marchenko_pastur_edges(measured["N"], max(measured["K"] - measured["dead"], 1))
-    few = measured["K"] - measured["dead"] < measured["N"]
-    row |= {"mp_A": 0.0 if few else lower, "mp_A_nonzero": lower, "mp_B": upper}
+    alive = measured["K"] - measured["dead"]
+    lower, upper = marchenko_pastur_edges(measured["N"], max(alive, 1))
+    row |= {"mp_A": 0.0 if alive < measured["N"] else lower, "mp_A_nonzero": lower, "mp_B": upper}
     if null_draws > 0:
         law, draws = null_law(layer.kernels, alignment, null_draws, seed)
         for name in COMPARED:

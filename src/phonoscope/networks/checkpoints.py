@@ -36,14 +36,14 @@ def read_checkpoint(path: str | Path) -> dict[str, Tensor]:
     if path.is_dir():
         path = path / "model.safetensors"
     if not path.is_file():
-        raise ClassifierError(f"no checkpoint at {path}; give a .pth, .pt or .safetensors file")
+        raise ClassifierError(f"weights cannot be read: no checkpoint at {path}; give a .pth, .pt or .safetensors file")
     if path.suffix == ".safetensors":
         from safetensors.torch import load_file
 
         try:
             return load_file(path)
         except Exception as error:
-            raise ClassifierError(f"{path} is not a safetensors file: {error}") from error
+            raise ClassifierError(f"{path} cannot be read, it is not a safetensors file: {error}") from error
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:
@@ -70,11 +70,7 @@ def _find_state(content: Any) -> dict[str, Tensor] | None:
         return None
     if all(isinstance(value, Tensor) for value in content.values()):
         return dict(content)
-    for key in _KEYS:
-        inner = _find_state(content.get(key))
-        if inner is not None:
-            return inner
-    return None
+    return next((inner for key in _KEYS if (inner := _find_state(content.get(key))) is not None), None)
 
 
 def load_network(name: str, checkpoint: str | Path, **options: Any) -> nn.Module:
@@ -128,5 +124,8 @@ def fill(network: nn.Module, state: Mapping[str, Tensor], name: str) -> None:
             for what, keys in (("it lacks", missing), ("it has besides", unknown), ("of another shape are", other))
             if keys
         ]
-        raise ClassifierError(f"these weights are not those of the network {name}: {'; '.join(problems)}")
+        raise ClassifierError(
+            f"these weights are of another network, not those of the network {name}: {'; '.join(problems)}. Choose the "
+            "network that they were made for"
+        )
     network.load_state_dict(dict(state), strict=False)

@@ -56,12 +56,8 @@ class Compact(nn.Module):
         layers: list[nn.Module] = []
         channels = in_channels + int(frequency_coordinate)
         for width, kernel, stride in _PLANS[plan]:
-            padding = (kernel[0] // 2, kernel[1] // 2)
-            layers += [
-                nn.Conv2d(channels, width, kernel, stride, padding, bias=False),
-                nn.BatchNorm2d(width),
-                nn.ReLU(),
-            ]
+            convolution = nn.Conv2d(channels, width, kernel, stride, (kernel[0] // 2, kernel[1] // 2), bias=False)
+            layers += [convolution, nn.BatchNorm2d(width), nn.ReLU()]
             channels = width
         self.features = nn.Sequential(*layers)
         self.fc = nn.Linear(channels, n_classes)

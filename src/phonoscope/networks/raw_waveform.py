@@ -5,6 +5,7 @@ Each width of a layer is a branch of its own, and all branches of a layer look a
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from dataclasses import dataclass
 from functools import partial
 
@@ -146,10 +147,7 @@ class RawWaveform(nn.Module):
         ):
             convolution = ParallelConv1d(channels, filters, widths, stride)
             channels = filters * len(widths)
-            layer = nn.Sequential()
-            layer.add_module("convolution", convolution)
-            layer.add_module("elu", nn.ELU())
-            layer.add_module("norm", nn.BatchNorm1d(channels))
+            layer = nn.Sequential(OrderedDict(convolution=convolution, elu=nn.ELU(), norm=nn.BatchNorm1d(channels)))
             if pool > 1:
                 layer.add_module("pool", nn.MaxPool1d(pool))
             self.add_module(f"layer{index}", layer)

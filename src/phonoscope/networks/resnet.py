@@ -5,73 +5,66 @@ The ReLUs are separate modules, not in place, so that every layer can be tapped;
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
 from torch import Tensor, nn
 
 from phonoscope.errors import ClassifierError, MissingExtraError
-from phonoscope.networks.checkpoints import read_checkpoint
+from phonoscope.networks.checkpoints import fill, read_checkpoint
 
 
-class BasicBlock(nn.Module):
+class ResidualBlock(nn.Module):
+    """Convolutions ``conv1``, ``conv2`` …, each with its ``bn`` and ``relu``, and a shortcut to before the last ReLU.
+
+    Parameters
+    ----------
+    channels
+        Of the input.
+    convolutions
+        Filters, size of the kernel and stride of each.
+    """
+
+    def __init__(self, channels: int, convolutions: Sequence[tuple[int, int, int]]) -> None:
+        super().__init__()
+        self.depth, before = len(convolutions), channels
+        for index, (width, size, step) in enumerate(convolutions, start=1):
+            self.add_module(f"conv{index}", nn.Conv2d(before, width, size, step, size // 2, bias=False))
+            self.add_module(f"bn{index}", nn.BatchNorm2d(width))
+            self.add_module(f"relu{index}", nn.ReLU())
+            before = width
+        stride = max(step for _, _, step in convolutions)
+        self.downsample = None
+        if stride > 1 or channels != before:
+            self.downsample = nn.Sequential(nn.Conv2d(channels, before, 1, stride, bias=False), nn.BatchNorm2d(before))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return the block's output, shape (batch, last filters, rows / stride, columns / stride)."""
+        y = x
+        for index in range(1, self.depth + 1):
+            y = self.get_submodule(f"bn{index}")(self.get_submodule(f"conv{index}")(y))
+            if index == self.depth:
+                y = y + (x if self.downsample is None else self.downsample(x))
+            y = self.get_submodule(f"relu{index}")(y)
+        return y
+
+
+def basic_block(channels: int, width: int, stride: int) -> ResidualBlock:
     """Two 3 × 3 convolutions and a shortcut."""
-
-    expansion = 1
-
-    def __init__(self, channels: int, width: int, stride: int) -> None:
-        super().__init__()
-        self.conv1 = nn.Conv2d(channels, width, 3, stride, 1, bias=False)
-        self.bn1 = nn.BatchNorm2d(width)
-        self.relu1 = nn.ReLU()
-        self.conv2 = nn.Conv2d(width, width, 3, 1, 1, bias=False)
-        self.bn2 = nn.BatchNorm2d(width)
-        self.relu2 = nn.ReLU()
-        self.downsample = _shortcut(channels, width * self.expansion, stride)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Return the block's output, shape (batch, width, rows / stride, columns / stride)."""
-        y = self.bn2(self.conv2(self.relu1(self.bn1(self.conv1(x)))))
-        return self.relu2(y + (x if self.downsample is None else self.downsample(x)))
+    return ResidualBlock(channels, [(width, 3, stride), (width, 3, 1)])
 
 
-class Bottleneck(nn.Module):
+def bottleneck(channels: int, width: int, stride: int) -> ResidualBlock:
     """1 × 1, 3 × 3 and 1 × 1 convolutions and a shortcut; the stride sits on the 3 × 3 one, as in torchvision."""
-
-    expansion = 4
-
-    def __init__(self, channels: int, width: int, stride: int) -> None:
-        super().__init__()
-        self.conv1 = nn.Conv2d(channels, width, 1, bias=False)
-        self.bn1 = nn.BatchNorm2d(width)
-        self.relu1 = nn.ReLU()
-        self.conv2 = nn.Conv2d(width, width, 3, stride, 1, bias=False)
-        self.bn2 = nn.BatchNorm2d(width)
-        self.relu2 = nn.ReLU()
-        self.conv3 = nn.Conv2d(width, width * self.expansion, 1, bias=False)
-        self.bn3 = nn.BatchNorm2d(width * self.expansion)
-        self.relu3 = nn.ReLU()
-        self.downsample = _shortcut(channels, width * self.expansion, stride)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Return the block's output, shape (batch, 4 * width, rows / stride, columns / stride)."""
-        y = self.relu1(self.bn1(self.conv1(x)))
-        y = self.relu2(self.bn2(self.conv2(y)))
-        y = self.bn3(self.conv3(y))
-        return self.relu3(y + (x if self.downsample is None else self.downsample(x)))
+    return ResidualBlock(channels, [(width, 1, 1), (width, 3, stride), (4 * width, 1, 1)])
 
 
-def _shortcut(channels: int, width: int, stride: int) -> nn.Sequential | None:
-    if stride == 1 and channels == width:
-        return None
-    return nn.Sequential(nn.Conv2d(channels, width, 1, stride, bias=False), nn.BatchNorm2d(width))
-
-
-_DEPTHS: dict[int, tuple[type[BasicBlock] | type[Bottleneck], tuple[int, ...]]] = {
-    18: (BasicBlock, (2, 2, 2, 2)),
-    50: (Bottleneck, (3, 4, 6, 3)),
-    101: (Bottleneck, (3, 4, 23, 3)),
+# Kind of the blocks, filters of a block's output as a multiple of its width, and blocks of each stage.
+_DEPTHS = {
+    18: (basic_block, 1, (2, 2, 2, 2)),
+    50: (bottleneck, 4, (3, 4, 6, 3)),
+    101: (bottleneck, 4, (3, 4, 23, 3)),
 }
 
 
@@ -97,7 +90,7 @@ class ResNet(nn.Module):
         if depth not in _DEPTHS:
             raise ClassifierError(f"there is no ResNet of depth {depth} here; choose one of {sorted(_DEPTHS)}")
         self.depth = depth
-        block, counts = _DEPTHS[depth]
+        block, expansion, counts = _DEPTHS[depth]
         self.conv1 = nn.Conv2d(in_channels, 64, 7, 2, 3, bias=False)
         self.bn1 = nn.BatchNorm2d(64)
         self.relu = nn.ReLU()
@@ -108,7 +101,7 @@ class ResNet(nn.Module):
             blocks: list[nn.Module] = []
             for index in range(count):
                 blocks.append(block(channels, width, 2 if stage > 0 and index == 0 else 1))
-                channels = width * block.expansion
+                channels = width * expansion
             self.add_module(f"layer{stage + 1}", nn.Sequential(*blocks))
         self.fc = nn.Linear(channels, n_classes)
         for module in self.modules():
@@ -154,17 +147,8 @@ def load_torchvision(network: ResNet, state: Mapping[str, Tensor]) -> list[str]:
         if name in state and state[name].shape != expected[name].shape:
             del state[name]
             notes.append(f"{name} (other number of classes, initialised anew)")
-    # Batch counters are not weights, and old or converted files come without them.
-    needed = [name for name in expected if not name.startswith("fc.") and not name.endswith("num_batches_tracked")]
-    missing = [name for name in needed if name not in state]
-    unknown = [name for name in state if name not in expected]
-    wrong = [n for n in state if n in expected and state[n].shape != expected[n].shape]
-    if missing or unknown or wrong:
-        raise ClassifierError(
-            f"these weights are of another network: missing {missing[:3]}, unknown {unknown[:3]}, "
-            f"of another shape {wrong[:3]}. Choose the depth that the weights were made for"
-        )
-    network.load_state_dict(state, strict=False)
+    head = {name: value for name, value in expected.items() if name.startswith("fc.")}
+    fill(network, head | state, f"'resnet{network.depth}'")
     return notes
 
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
 import torch
@@ -120,15 +121,13 @@ class _Tracer(TorchFunctionMode):
         learned = name in _CONVOLUTIONS or name == "linear" or name in _RECURRENT
         if learned or (name in _PRODUCTS and len(operands) > len(known)):
             return self._use(name, args, kwargs, merged)
-        if name.startswith(("fft_", "stft", "istft")) and merged.is_input:
+        transforms = name.startswith(("fft_", "stft", "istft")) and merged.is_input
+        if transforms:
             self._trace.transforms.append(name.removeprefix("fft_"))
-            return _Origin(is_input=False, last=merged.last, all=merged.all)
         if name == "multi_head_attention_forward":  # one function, whose last weight is the output projection
-            self._trace.uses.append(Use(f"{self._current()}.out_proj", "linear", before=merged.last))
-            index = len(self._trace.uses) - 1
-            return _Origin(is_input=False, last=frozenset([index]), all=merged.all | {index})
-        if name in _PRODUCTS:
-            return _Origin(is_input=False, last=merged.last, all=merged.all)
+            return self._noted(Use(f"{self._current()}.out_proj", "linear", before=merged.last), merged)
+        if transforms or name in _PRODUCTS:
+            return replace(merged, is_input=False)
         if name in _SUMS and len(known) == 2 and known[0][0].shape == known[1][0].shape:
             (_, first), (_, second) = known
             if first.last != second.last:
@@ -138,7 +137,6 @@ class _Tracer(TorchFunctionMode):
         return merged
 
     def _use(self, name: str, args: Any, kwargs: Any, merged: _Origin) -> _Origin:
-        index = len(self._trace.uses)
         common: dict[str, Any] = {"name": self._current(), "sees_input": merged.is_input, "before": merged.last}
         if name in _CONVOLUTIONS:
             use = self._convolution(name, args, kwargs, common)
@@ -146,7 +144,11 @@ class _Tracer(TorchFunctionMode):
             use = Use(kind="linear", weight=argument(args, kwargs, 1, "weight").detach(), **common)
         else:
             use = Use(kind="recurrent" if name in _RECURRENT else "product", **common)
+        return self._noted(use, merged)
+
+    def _noted(self, use: Use, merged: _Origin) -> _Origin:
         self._trace.uses.append(use)
+        index = len(self._trace.uses) - 1
         return _Origin(is_input=False, last=frozenset([index]), all=merged.all | {index})
 
     def _convolution(self, name: str, args: Any, kwargs: Any, common: dict[str, Any]) -> Use:
@@ -164,13 +166,13 @@ class _Tracer(TorchFunctionMode):
         )
 
     def _join(self, origins: Sequence[_Origin]) -> None:
-        members = [next(iter(o.last)) if len(o.last) == 1 else None for o in origins]
-        if None in members or len(set(members)) < len(members):
+        members = tuple(member for o in origins if len(o.last) == 1 for member in o.last)
+        if len(set(members)) < len(origins):
             return
-        uses = [self._trace.uses[m] for m in members if m is not None]
+        uses = [self._trace.uses[m] for m in members]
         alike = {(u.kind, u.before, u.sees_input, u.groups, _channels(u)) for u in uses}
         if len(alike) == 1 and uses[0].kind == "convolution":
-            self._trace.parallel.append(tuple(m for m in members if m is not None))
+            self._trace.parallel.append(members)
 
 
 def _channels(use: Use) -> tuple[int, int]:
@@ -202,22 +204,18 @@ def _place_on_input(tensor: Tensor, inputs: Tensor) -> InputGrid | None:
 def _module_names(network: nn.Module) -> Generator[Callable[[], str], None, None]:
     """Tell, while the network runs, the name of the innermost module that is running."""
     running: list[str] = [""]
-    handles = []
 
-    def enter(name: str) -> Callable[..., None]:
-        return lambda *_: running.append(name)
+    def enter(name: str, *_: Any) -> None:
+        running.append(name)
 
     def leave(*_: Any) -> None:
         running.pop()
 
-    try:
+    with ExitStack() as hooks:
         for name, module in network.named_modules():
-            handles.append(module.register_forward_pre_hook(enter(name)))
-            handles.append(module.register_forward_hook(leave))
+            hooks.enter_context(module.register_forward_pre_hook(partial(enter, name)))
+            hooks.enter_context(module.register_forward_hook(leave))
         yield lambda: running[-1]
-    finally:
-        for handle in handles:
-            handle.remove()
 
 
 def trace(network: nn.Module, example: Tensor) -> Trace:
@@ -259,8 +257,10 @@ def trace(network: nn.Module, example: Tensor) -> Trace:
     return result
 
 
-def trace_any(network: nn.Module, shapes: Sequence[tuple[int, ...]] | None = None) -> Trace:
+def trace_any(network: nn.Module, besides: Sequence[tuple[int, ...]] = ()) -> Trace:
     """Trace with the first probe that the network accepts: noise of the usual shapes and lengths of a waveform.
+
+    Other shapes, ``besides`` those, are tried last.
 
     Raises
     ------
@@ -271,7 +271,7 @@ def trace_any(network: nn.Module, shapes: Sequence[tuple[int, ...]] | None = Non
     parameter = next(network.parameters(), torch.zeros(1))
     generator = torch.Generator().manual_seed(_PROBE_SEED)
     first_problem = ""
-    for shape in shapes or waveforms:
+    for shape in (*waveforms, *besides):
         probe = torch.randn(shape, generator=generator).to(parameter.device)
         if parameter.is_floating_point():
             probe = probe.to(parameter.dtype)
