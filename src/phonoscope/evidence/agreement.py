@@ -16,7 +16,7 @@ import xarray as xr
 from phonoscope.axes import cell_edges
 from phonoscope.errors import AttributionError
 from phonoscope.evidence.similarity import mean_where, rank_correlations
-from phonoscope.judgement.bootstrap import PerToken, bootstrap_interval
+from phonoscope.judgement.bootstrap import PerToken, mean_interval
 from phonoscope.phonetics.profiles import band_weights, cell_centres, class_profiles, profile, profile_correlations
 
 
@@ -139,7 +139,7 @@ def method_agreement(
         _require_same_tokens(maps[a], maps[b])
         table = token_agreement(profiles[a], profiles[b], classes)
         values = table["agreement"].to_numpy()
-        mean = bootstrap_interval(lambda w, v=values: w @ v / w.sum(1), len(values), clusters, seed=seed)
+        mean = mean_interval(values, clusters, seed=seed)
         columns = {"a": a, "b": b, "agreement": mean.estimate, "low": mean.low, "high": mean.high}
         columns |= {name: float(table[name].mean()) for name in ("same_class", "other_class")}
         rows.append(columns | {"n": len(values), "unit": mean.unit, "n_units": mean.n_units})

@@ -24,7 +24,7 @@ from phonoscope.evidence.peers import explain_like, importable_peers, on_input_g
 from phonoscope.evidence.planted import CONFLICT_NAME, Truth
 from phonoscope.evidence.truth import score_maps
 from phonoscope.frontends import pad_waveforms
-from phonoscope.judgement.bootstrap import bootstrap_interval
+from phonoscope.judgement.bootstrap import mean_interval
 from phonoscope.work.executor import in_processes
 
 NETWORKS = ("compact", "compact-local", "resnet18")
@@ -343,10 +343,7 @@ def ranking(table: pd.DataFrame, *, n_bootstrap: int = 2000, seed: int = 0) -> p
     rows = []
     for (method, kind), group in learnt.groupby(["method", "kind"], sort=False):
         values = group["localisation"].fillna(0.0).to_numpy()
-        interval = bootstrap_interval(
-            lambda weights, values=values: weights @ values / weights.sum(axis=1),
-            len(values), n_bootstrap=n_bootstrap, seed=seed,
-        )  # fmt: skip
+        interval = mean_interval(values, n_bootstrap=n_bootstrap, seed=seed)
         means = {name: float(group[name].mean()) for name in columns}
         scored = int(group["mass"].notna().sum())
         rows.append(

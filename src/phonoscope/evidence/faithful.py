@@ -22,7 +22,7 @@ from phonoscope.evidence.measure import (
     Trial,
 )
 from phonoscope.evidence.measures import choose_measures, curves
-from phonoscope.judgement.bootstrap import bootstrap_interval, resampling_unit
+from phonoscope.judgement.bootstrap import mean_interval, resampling_unit
 
 CAUSAL = "band-stop"
 _NUMBERS = ("value", "low", "high", "chance", "excess", "excess_low", "excess_high")
@@ -217,7 +217,7 @@ def _unmeasured(method: str, name: str, note: str) -> dict[str, object]:
 
 
 def _interval(value: np.ndarray, weight: np.ndarray, clusters: Clusters, seed: int) -> dict[str, float]:
-    interval = bootstrap_interval(lambda w: (w @ value) / (w @ weight), len(value), clusters, seed=seed)
+    interval = mean_interval(value, clusters, over=weight, seed=seed)
     return {"value": interval.estimate, "low": interval.low, "high": interval.high}
 
 

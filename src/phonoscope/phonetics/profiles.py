@@ -11,7 +11,7 @@ import pandas as pd
 import xarray as xr
 
 from phonoscope.errors import PhonoscopeError
-from phonoscope.judgement.bootstrap import PerToken, interval_of, resampling_unit, unit_sums, unit_weights
+from phonoscope.judgement.bootstrap import PerToken, interval_of, mean_samples, resampling_unit
 from phonoscope.left_out import LeftOut
 
 
@@ -89,20 +89,15 @@ def class_profiles(
     for reason, mask in (("profile not finite", ~finite), ("no label", names.isna().to_numpy() & finite)):
         left_out.add("token", reason, int(mask.sum()), _examples(profiles, mask))
     unit = resampling_unit(clusters, len(values))
-    frequency = profiles["frequency"].values
     tables = []
     for label in sorted(names[kept].unique()):
         chosen = kept & (names == label).to_numpy(dtype=bool)
         codes = np.unique(unit.codes[chosen], return_inverse=True)[1]
         n_units = int(codes.max()) + 1
-        mean = values[chosen].mean(axis=0)
-        low = high = np.full(len(frequency), np.nan)
-        if n_units > 1:
-            sums, counts = unit_sums(values[chosen], codes, n_units), np.bincount(codes).astype(float)
-            weights = unit_weights(n_units, n_bootstrap, seed)
-            drawn = weights @ sums / (weights @ counts)[:, None]
-            low, high = interval_of(drawn, n_units=n_units, confidence=confidence)
-        columns = {"label": label, "frequency": frequency, "mean": mean, "low": low, "high": high}
+        drawn = mean_samples(values[chosen], codes, n_bootstrap, seed)
+        low, high = interval_of(drawn, n_units=n_units, confidence=confidence)
+        columns = {"label": label, "frequency": profiles["frequency"].values, "mean": values[chosen].mean(axis=0)}
+        columns |= {"low": low, "high": high}
         tables.append(pd.DataFrame(columns | {"n": int(chosen.sum()), "n_units": n_units, "unit": unit.level}))
     columns = ["label", "frequency", "mean", "low", "high", "n", "n_units", "unit"]
     table = pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=columns)
