@@ -108,8 +108,8 @@ class PlantedCorpus:
             if planted.in_time:
                 truths.append(_time_truth(planted, self.carriers, token, own, others, window / 2))
                 continue
-            present = planted.place(planted, self.carriers, token, own)
-            away = [region for value in others for region in planted.place(planted, self.carriers, token, value)]
+            present = planted.regions(self.carriers, token, own)
+            away = [region for value in others for region in planted.regions(self.carriers, token, value)]
             blur = [_blurred(regions, 1 / window) for regions in (present, [r for r in away if r not in present])]
             truths.append(Truth(*blur))
         return truths
@@ -178,7 +178,7 @@ def _time_truth(
     All share the shortest token without its fades; the rest of this token is present, and what would follow in the
     longest is elsewhere.
     """
-    own_half, *other_halves = (cue.place(cue, carriers, token, value)[0].end / 2 for value in (own, *others))
+    own_half, *other_halves = (cue.regions(carriers, token, value)[0].end / 2 for value in (own, *others))
     shortest, longest = min(own_half, *other_halves), max(own_half, *other_halves)
     begin, end = shortest - FADE_SECONDS - blur_seconds, longest + blur_seconds
     # A token that is the shortest has nothing that others lack, the longest lacks nothing.
