@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from functools import wraps
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -138,7 +137,6 @@ def band_noise(
 def _by_token(speak: Callable[[Cue, Carriers, int, float], np.ndarray]) -> Plant:
     """Plant token by token, from its number and the value of its class; where the cue is absent, the carrier stays."""
 
-    @wraps(speak)
     def plant(cue: Cue, carriers: Carriers, values: np.ndarray) -> list[np.ndarray]:
         return [
             sound if np.isnan(value) else speak(cue, carriers, token, value)

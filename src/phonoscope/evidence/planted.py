@@ -88,6 +88,12 @@ class PlantedCorpus:
         """The same tokens with other cues: classes (token, cue) or, for one cue, (token,)."""
         return _spoken(self.cues, self.carriers, len(self.labels), np.asarray(classes).reshape(self.classes.shape))
 
+    def with_next_class(self, cue: int, step: int = 1) -> np.ndarray:
+        """Return ``classes`` with those of one cue moved on by some classes, the first after the last."""
+        moved = self.classes.copy()
+        moved[:, cue] = (moved[:, cue] + step) % len(self.labels)
+        return moved
+
     def values(self, token: int, cue: int = 0) -> tuple[float, list[float]]:
         """Value of a cue in a token, and the values that it would have in the other classes."""
         every = list(self.cues[cue].values[len(self.labels)])

@@ -72,6 +72,13 @@ def resampling_unit(clusters: pd.DataFrame | PerToken | None, n_tokens: int, *, 
     raise AssertionError("the token level always ends the search")  # _levels appends it
 
 
+def cluster_rows(clusters: pd.DataFrame | PerToken | None, rows: np.ndarray) -> pd.DataFrame | pd.Series | None:
+    """Clusters of some of the tokens, by position or mask."""
+    if clusters is None:
+        return None
+    return (clusters if isinstance(clusters, pd.DataFrame) else pd.Series(list(clusters), dtype="object")).iloc[rows]
+
+
 def unit_weights(n_units: int, n_bootstrap: int, seed: int = 0) -> np.ndarray:
     """How often each unit was drawn in each bootstrap sample: ndarray (n_bootstrap, n_units), rows sum to n_units."""
     rng = np.random.default_rng(seed)

@@ -13,7 +13,7 @@ import xarray as xr
 from scipy.special import stdtrit
 
 from phonoscope.errors import PhonoscopeError
-from phonoscope.judgement.bootstrap import MIN_UNITS, PerToken, resampling_unit, sign_flips, unit_sums
+from phonoscope.judgement.bootstrap import MIN_UNITS, PerToken, cluster_rows, resampling_unit, sign_flips, unit_sums
 from phonoscope.phonetics.profiles import as_labels
 
 N_FLIPS = 1000
@@ -126,7 +126,7 @@ def class_difference(
     names = as_labels(labels, len(array))
     kept = np.isfinite(array).reshape(len(array), -1).all(axis=1) & names.notna().to_numpy()
     array, names = array[kept], names[kept].reset_index(drop=True)
-    unit = resampling_unit(_rows(clusters, kept), len(array))
+    unit = resampling_unit(cluster_rows(clusters, kept), len(array))
     classes = [str(name) for name in dict.fromkeys(names)]
     scores = np.zeros((unit.n_units, len(classes), *array.shape[1:]))
     difference = np.full(scores.shape[1:], np.nan)
@@ -200,12 +200,6 @@ def _difference(
     weights = np.where(in_first, 1.0 / in_first.sum(), -1.0 / (~in_first).sum())
     parts = weights.reshape(-1, *[1] * (values.ndim - 1)) * (values - values.mean(axis=0))
     return values[in_first].mean(axis=0) - values[~in_first].mean(axis=0), unit_sums(parts, codes, n_units)
-
-
-def _rows(clusters: pd.DataFrame | PerToken | None, kept: np.ndarray) -> pd.DataFrame | PerToken | None:
-    if clusters is None:
-        return None
-    return clusters[kept] if isinstance(clusters, pd.DataFrame) else pd.Series(list(clusters))[kept]
 
 
 def _ratio(sums: np.ndarray, spread: np.ndarray) -> np.ndarray:

@@ -33,6 +33,20 @@ def profile(maps: xr.DataArray) -> xr.DataArray:
     return summed.rename("profile")
 
 
+def signed_part(values: np.ndarray, part: str) -> np.ndarray:
+    """One part of signed values, not negative: ``positive``, ``negative``, or both as ``absolute`` values.
+
+    Raises
+    ------
+    PhonoscopeError
+        If there is no such part.
+    """
+    parts = {"positive": np.maximum(values, 0.0), "absolute": np.abs(values), "negative": np.maximum(-values, 0.0)}
+    if part not in parts:
+        raise PhonoscopeError(f"part is {part!r}; it must be one of {', '.join(parts)}.")
+    return parts[part]
+
+
 def energy_profile(spectrograms: xr.DataArray, floor_db: float | None = None) -> xr.DataArray:
     """Mean level above the floor against frequency: what is plainly *there*, the null that a map has to beat.
 

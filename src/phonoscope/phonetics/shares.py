@@ -19,7 +19,7 @@ from phonoscope.errors import PhonoscopeError
 from phonoscope.judgement.bootstrap import MIN_UNITS, PerToken, Unit, holm, resampling_unit
 from phonoscope.left_out import LeftOut
 from phonoscope.phonetics.pairing import MIN_CLASSES, POOLED, USUAL_RESAMPLING, Resampling, paired_shares
-from phonoscope.phonetics.profiles import as_labels, band_weights, cell_centres, density
+from phonoscope.phonetics.profiles import as_labels, band_weights, cell_centres, density, signed_part
 
 Part = Literal["positive", "absolute", "negative"]
 
@@ -345,10 +345,8 @@ def _densities(profiles: xr.DataArray, max_hz: float, part: Part) -> tuple[np.nd
         )
     values = profiles.transpose("token", "frequency").values.astype(np.float64)
     infinite = np.asarray(~np.isfinite(values).all(axis=1))
-    parts = {"positive": np.maximum(values, 0.0), "absolute": np.abs(values), "negative": np.maximum(-values, 0.0)}
-    if part not in parts:
-        raise PhonoscopeError(f"part is {part!r}; it must be one of {', '.join(parts)}.")
-    densities = density(np.where(infinite[:, None], np.nan, parts[part]), cell_centres(profiles), max_hz)
+    wanted = np.where(infinite[:, None], np.nan, signed_part(values, part))
+    densities = density(wanted, cell_centres(profiles), max_hz)
     empty = np.asarray(np.isnan(densities).any(axis=1) & ~infinite)
     return densities, {"map not finite": infinite, f"map has no {part} part below {max_hz:g} Hz": empty}
 
