@@ -303,7 +303,7 @@ def planted_difference(learner: Learner, chosen: np.ndarray) -> xr.DataArray:
     return on_input_grid(learner.classifier, values, waveforms, method=CEILING)
 
 
-def ranking(table: pd.DataFrame, *, n_bootstrap: int = 2000, seed: int = 0) -> pd.DataFrame:
+def ranking(table: pd.DataFrame) -> pd.DataFrame:
     """Rank methods by mean localisation.
 
     Localisation of a cell is ``(mass − null) / (1 − null)``: 0 is what a map that says nothing scores, 1 a map with
@@ -314,8 +314,6 @@ def ranking(table: pd.DataFrame, *, n_bootstrap: int = 2000, seed: int = 0) -> p
     ----------
     table
         Of `run_benchmark`.
-    n_bootstrap, seed
-        Of the intervals over cells.
 
     Returns
     -------
@@ -329,7 +327,7 @@ def ranking(table: pd.DataFrame, *, n_bootstrap: int = 2000, seed: int = 0) -> p
     columns = ["mass", "null", "auc", "pointing", "pointing_null", "error_hz", "seconds"]
     rows = []
     for (method, kind), group in learnt.groupby(["method", "kind"], sort=False):
-        interval = mean_interval(group["localisation"].fillna(0.0).to_numpy(), n_bootstrap=n_bootstrap, seed=seed)
+        interval = mean_interval(group["localisation"].fillna(0.0).to_numpy(), n_bootstrap=2000)
         row: dict[Any, Any] = {"method": method, "kind": kind, "localisation": interval.estimate}
         row |= {"low": interval.low, "high": interval.high} | group[columns].mean().to_dict()
         rows.append(row | {"cells": int(group["mass"].notna().sum())})

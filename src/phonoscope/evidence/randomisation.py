@@ -92,7 +92,6 @@ def parameter_randomisation(
     *,
     stops: int = 4,
     networks: int = 5,
-    seed: int | None = None,
     methods: Mapping[str, Method] = METHODS,
 ) -> Randomised:
     """Compare maps of the network with maps of copies whose weights were drawn anew, from the logits to the input.
@@ -115,8 +114,6 @@ def parameter_randomisation(
         How often the first network is looked at between the logits and the input.
     networks
         Networks with random weights, at least 2.
-    seed
-        Of the weights; that of the case by default.
     methods
         Where methods are looked up.
 
@@ -129,7 +126,6 @@ def parameter_randomisation(
     if stops < 1 or networks < 2:
         raise AttributionError(f"stops={stops}, networks={networks}: expected at least 1 stop and 2 random networks")
     classifier = case.setting.classifier
-    seed = case.setting.seed if seed is None else seed
     order = layers_from_the_logits(classifier.network, case.setting.probe)
     if not order:
         raise AttributionError("the network has no weights, so there is nothing to draw anew")
@@ -143,7 +139,7 @@ def parameter_randomisation(
     for network in range(networks):
         drawn = copy.deepcopy(classifier)
         for number, layer in enumerate(order, start=1):
-            drawn_seed = np.random.SeedSequence((seed, network, number)).generate_state(1)[0]
+            drawn_seed = np.random.SeedSequence((case.setting.seed, network, number)).generate_state(1)[0]
             randomise_layer(drawn.network, layer, int(drawn_seed))
             # Between the first layer and the last, the way of one network is enough to look at.
             if number not in (looked_at if network == 0 else (1, len(order))):

@@ -14,9 +14,7 @@ FORMANTS = (1, 2, 3, 4)
 POOLED = "all"
 
 
-def formant_removal(
-    case: Case, formants: pd.DataFrame, *, max_hz: float, at: int = 50, prefix: str = ""
-) -> pd.DataFrame:
+def formant_removal(case: Case, formants: pd.DataFrame, *, max_hz: float) -> pd.DataFrame:
     """Filter F1 … F4 out of each token, one at a time, and as wide a band where a token of another class has it.
 
     Parameters
@@ -27,8 +25,6 @@ def formant_removal(
         Formant table with ``token`` and ``f1_50`` …, Hz; formants that are missing, or above `max_hz`, are left out.
     max_hz
         Upper end of what the classifier sees.
-    at, prefix
-        Which columns of the table: at 20, 50 or 80 % of the token.
 
     Returns
     -------
@@ -38,7 +34,7 @@ def formant_removal(
         formant).
     """
     rows = formants.set_index("token").reindex(case.names.tolist())
-    centres = rows[[f"{prefix}f{k}_{at}" for k in FORMANTS]].to_numpy(dtype=float, na_value=np.nan)
+    centres = rows[[f"f{k}_50" for k in FORMANTS]].to_numpy(dtype=float, na_value=np.nan)
     centres = np.where(centres < max_hz, centres, np.nan)
     classifier, seed = case.setting.classifier, case.setting.seed
     elsewhere = _of_other_classes(centres, case.classes, np.random.default_rng(seed))
