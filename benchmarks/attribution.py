@@ -6,11 +6,9 @@ Run: ``python -m benchmarks.attribution [rounds]``.
 import math
 import warnings
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from importlib.util import find_spec
 from typing import Any
 
-from benchmarks.measure import Bar, LackingError, Measurement, alone, alternately, compared
+from benchmarks.measure import Bar, Measurement, alone, alternately, compared, require
 
 BATCH = 32
 ROWS, COLUMNS = 64, 64
@@ -40,17 +38,14 @@ BARS = {
 }
 
 
-@dataclass(frozen=True)
-class Pair:
-    """Our method and captum's on the same batch, and what turns captum's map into ours."""
-
-    ours: Callable[[], Any]
-    peer: Callable[[], Any]
-    same: Callable[[Any], Any]
+Function = Callable[[], Any]
 
 
-def pairs(network: str) -> Iterator[tuple[str, Pair]]:
-    """All comparisons on one network: what is measured, in BARS' words, and the two functions."""
+def pairs(network: str) -> Iterator[tuple[str, Function, Function, Callable[[Any], Any]]]:
+    """All comparisons on one network, on the same batch.
+
+    What is measured, in BARS' words, our method, captum's, and what turns captum's map into ours.
+    """
     import torch
     from captum import attr
 
@@ -80,12 +75,15 @@ def pairs(network: str) -> Iterator[tuple[str, Pair]]:
         path = attr.IntegratedGradients(module)
         return path.attribute(inputs, 0, 0, n_steps=STEPS, internal_batch_size=setting.examples)[:, 0]
 
+    def as_it_is(peer: Any) -> Any:
+        return peer
+
     height, width, band = WINDOW[0] * HZ_PER_ROW, WINDOW[1] / COLUMNS, BAND * HZ_PER_ROW
     peers = (
         ("gradient", saliency, lambda peer: peer / setting.classifier.input_sd),
-        ("gradient-x-input(baseline=zero)", lambda: attr.InputXGradient(module).attribute(inputs, 0)[:, 0], _as_it_is),
-        (f"integrated-gradients(baseline=zero, steps={STEPS})", integrated, _as_it_is),
-        ("grad-cam", lambda: grad_cam.attribute(inputs, 0)[:, 0], _as_it_is),
+        ("gradient-x-input(baseline=zero)", lambda: attr.InputXGradient(module).attribute(inputs, 0)[:, 0], as_it_is),
+        (f"integrated-gradients(baseline=zero, steps={STEPS})", integrated, as_it_is),
+        ("grad-cam", lambda: grad_cam.attribute(inputs, 0)[:, 0], as_it_is),
         (
             f"occlusion(height_hz={height}, width={width}, step_hz={height}, step={width}, fill=zero)",
             windows(*WINDOW),
@@ -95,13 +93,8 @@ def pairs(network: str) -> Iterator[tuple[str, Pair]]:
     )
     with torch.no_grad():
         for what, (method, peer, same) in zip((*GRADIENTS, *WINDOWS), peers, strict=True):
-            if what not in MEASURED[network]:
-                continue
-            yield f"{what}, {network}", Pair(ours(method), peer, same)
-
-
-def _as_it_is(peer: Any) -> Any:
-    return peer
+            if what in MEASURED[network]:
+                yield f"{what}, {network}", ours(method), peer, same
 
 
 def prepared_setting(network: str) -> tuple[Any, Any]:
@@ -127,16 +120,15 @@ def prepared_setting(network: str) -> tuple[Any, Any]:
 
 def measure(rounds: int) -> Iterator[Measurement]:
     """Methods are made ready once, as `explain` does, and run on batches."""
-    if find_spec("captum") is None:
-        raise LackingError("captum is not installed (extra captum)")
+    require("captum", "captum")
     warnings.filterwarnings("ignore", module="captum")
     for network in MEASURED:
-        for what, pair in pairs(network):
-            ours, peer = alternately(rounds, pair.ours, pair.peer).T
-            expected = pair.same(pair.peer())
-            difference = float((pair.ours() - expected).abs().max() / expected.abs().max())
+        for what, ours, peer, same in pairs(network):
+            spent = alternately(rounds, ours, peer).T
+            expected = same(peer())
+            difference = float((ours() - expected).abs().max() / expected.abs().max())
             note = f"ours / captum; maps differ by {difference:.0e} of the largest value"
-            yield compared(what, ours, peer, cost=True, note=note)
+            yield compared(what, *spent, cost=True, note=note)
 
 
 if __name__ == "__main__":

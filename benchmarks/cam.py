@@ -4,6 +4,7 @@ Run: ``python -m benchmarks.cam [rounds]``.
 """
 
 from collections.abc import Iterator
+from functools import partial
 
 from benchmarks.measure import Bar, Measurement, alone, alternately, compared
 
@@ -22,16 +23,10 @@ def measure(rounds: int) -> Iterator[Measurement]:
 
     for (name, repeats), what in zip(REPEATS.items(), BARS, strict=True):
         setting, batch = prepared_setting(name)
-        network, inputs = setting.classifier.network, batch.inputs
         with torch.no_grad():
             prepared = prepare_method(parse_method("cam"), setting)
 
-            def explained(prepared=prepared, batch=batch):
-                return prepared.function(batch)
-
-            def forward(network=network, inputs=inputs):
-                return network(inputs)
-
+            explained, forward = partial(prepared.function, batch), partial(setting.classifier.network, batch.inputs)
             # Differences of a few per cent need more rounds than the others.
             spent = alternately(4 * rounds, explained, forward, repeats=repeats)
             difference = (explained().logits - forward()).abs().max().item()

@@ -8,6 +8,7 @@ Run: ``python -m benchmarks.filters [rounds]``.
 
 import tracemalloc
 from collections.abc import Iterator
+from functools import partial
 
 import numpy as np
 
@@ -27,13 +28,13 @@ FEW_CLIPS, MANY_CLIPS = 100, 1000
 MEMORY = "memory, mean CRS of 1000 clips, hop 1"
 WIGNER = "Wigner–Ville, 80 filters of 500 taps"
 DOUBLE = "spectra in double"
-BARS = (
-    {f"STRS, {name}": Bar(1.8, peer="the port") for name in LAYERS}
-    | {f"mean CRS, {name}": Bar(2.0, peer="the port") for name in LAYERS}
-    | {f"STRS, {name}, {DOUBLE}": Bar(1.8, peer="the port") for name in LAYERS}
-    | {f"mean CRS, {name}, {DOUBLE}": Bar(2.0, peer="the port") for name in LAYERS}
-    | {MEMORY: Bar(1.1, at_least=False, peer=f"that of {FEW_CLIPS} clips"), WIGNER: Bar(1.0, peer="the port")}
-)
+BARS = {
+    f"{kind}, {name}{ending}": Bar(limit, peer="the port")
+    for kind, limit in (("STRS", 1.8), ("mean CRS", 2.0))
+    for ending in ("", f", {DOUBLE}")
+    for name in LAYERS
+}
+BARS |= {MEMORY: Bar(1.1, at_least=False, peer=f"that of {FEW_CLIPS} clips"), WIGNER: Bar(1.0, peer="the port")}
 
 
 def ported_strs(weights: np.ndarray, waveform: np.ndarray, hop: int, double: bool = False) -> np.ndarray:
@@ -89,35 +90,28 @@ def measure(rounds: int) -> Iterator[Measurement]:
     rng = np.random.default_rng(0)
     batch = list(clips(rng, CLIPS))
     wave = batch[0]
-    banks = {}
+    banks, known = {}, {"sample_rate": SAMPLE_RATE, "n_fft": N_FFT}
     for name, (filters, taps, hop) in LAYERS.items():
         weights = rng.uniform(-(taps**-0.5), taps**-0.5, (filters, taps)).astype(np.float32)
         bank = banks[name] = bank_like_the_port(weights, hop)
-        ours = response_spectrum(bank, wave, SAMPLE_RATE, n_fft=N_FFT).values
+        ours = response_spectrum(bank, wave, **known).values
         error = np.abs(ours - ported_strs(weights, wave, hop)).max() / ours.max()
-        strs, port, port_double = alternately(
-            3 * rounds,
-            lambda b=bank: response_spectrum(b, wave, SAMPLE_RATE, n_fft=N_FFT),
-            lambda w=weights, h=hop: ported_strs(w, wave, h),
-            lambda w=weights, h=hop: ported_strs(w, wave, h, double=True),
-            repeats=5,
-        ).T
-        yield compared(f"STRS, {name}", strs, port, note=f"differ by {error:.0e}")
-        yield compared(f"STRS, {name}, {DOUBLE}", strs, port_double)
-        crs, port, port_double = alternately(
-            rounds,
-            lambda b=bank: mean_response(b, batch, SAMPLE_RATE, n_fft=N_FFT),
-            lambda w=weights, h=hop: ported_mean_crs(w, batch, h),
-            lambda w=weights, h=hop: ported_mean_crs(w, batch, h, double=True),
-        ).T
-        yield compared(f"mean CRS, {name}", crs, port, per=CLIPS, note="a clip")
-        yield compared(f"mean CRS, {name}, {DOUBLE}", crs, port_double, per=CLIPS, note="a clip")
+        # ours, and the port with either precision of its spectra
+        spectrum, mean = partial(response_spectrum, bank, wave, **known), partial(mean_response, bank, batch, **known)
+        ports = [partial(ported_strs, weights, wave, hop, double) for double in (False, True)]
+        strs, *of_ports = alternately(3 * rounds, spectrum, *ports, repeats=5).T
+        yield compared(f"STRS, {name}", strs, of_ports[0], note=f"differ by {error:.0e}")
+        yield compared(f"STRS, {name}, {DOUBLE}", strs, of_ports[1])
+        ports = [partial(ported_mean_crs, weights, batch, hop, double) for double in (False, True)]
+        crs, *of_ports = alternately(rounds, mean, *ports).T
+        for what, of_port in zip((f"mean CRS, {name}", f"mean CRS, {name}, {DOUBLE}"), of_ports, strict=True):
+            yield compared(what, crs, of_port, per=CLIPS, note="a clip")
     few, many = (peak_mebibytes(banks["16 × 7, hop 1"], n) for n in (FEW_CLIPS, MANY_CLIPS))
     yield Measurement(MEMORY, many, few, "MiB", (many / few,), "ours / ours; once")
     rows = rng.standard_normal((80, 500)).astype(np.float32)
     bank = bank_like_the_port(rows, 10)
-    ours_spent, port = alternately(rounds, lambda: contours(bank), lambda: [ported_wigner(row) for row in rows]).T
-    yield compared(WIGNER, ours_spent, port, note="ours with contours")
+    spent = alternately(rounds, lambda: contours(bank), lambda: [ported_wigner(row) for row in rows]).T
+    yield compared(WIGNER, *spent, note="ours with contours")
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.measure import Bar, LackingError, Measurement, alone, alternately, compared
+from benchmarks.measure import Bar, Measurement, alone, alternately, compared, require
 from benchmarks.tokens import real_tokens
 
 SAMPLE_RATE = 22050
@@ -39,10 +39,7 @@ def praat(
 
 def measure(rounds: int) -> Iterator[Measurement]:
     """600 synthetic vowels of 30 talkers; both errors against the planted F1 to F3 are told."""
-    try:
-        import parselmouth  # noqa: F401
-    except ImportError as error:
-        raise LackingError("praat-parselmouth is not installed (extra praat)") from error
+    require("parselmouth", "praat", "praat-parselmouth")
     from phonoscope.phonetics.formants import ceiling_for, token_formants
     from phonoscope.synthesis.corpus import synthesise_tokens
 

@@ -5,6 +5,7 @@ Run: ``python -m benchmarks.geometry [rounds]``. The port takes about a minute f
 
 import time
 from collections.abc import Iterator
+from functools import partial
 
 import numpy as np
 
@@ -38,13 +39,6 @@ def port(dictionary: np.ndarray) -> dict[str, float]:
     }
 
 
-def port_seconds(dictionary: np.ndarray) -> float:
-    """CPU seconds of one call, without a call before it."""
-    begin = time.process_time()
-    port(dictionary)
-    return time.process_time() - begin
-
-
 def measure(rounds: int) -> Iterator[Measurement]:
     """Random matrices; the largest difference of any measure is told."""
     from phonoscope.layer_geometry import dictionary_measures
@@ -52,19 +46,19 @@ def measure(rounds: int) -> Iterator[Measurement]:
     for (n, k), what in zip(LIMITS, BARS, strict=True):
         dictionary = np.random.default_rng(0).standard_normal((n, k))
 
-        def ours(dictionary=dictionary):
-            return dictionary_measures(dictionary)
-
+        ours = partial(dictionary_measures, dictionary)
         if n > PORT_ONCE_ABOVE_N:
             spent = alternately(rounds, ours)[:, 0]
-            yield compared(what, spent, np.full(rounds, port_seconds(dictionary)), note="the port ran once")
+            begin = time.process_time()
+            port(dictionary)
+            once = time.process_time() - begin
+            yield compared(what, spent, np.full(rounds, once), note="the port ran once")
             continue
-        repeats = max(1, round(100_000 / (n * k)))
-        fast, slow = alternately(rounds, ours, lambda d=dictionary: port(d), repeats=repeats).T
-        found, expected = ours(), port(dictionary)
-        found = {**found, "babel": found["babel"][-1]}
-        worst = max(abs(found[name] - value) for name, value in expected.items())
-        yield compared(what, fast, slow, note=f"differ by {worst:.0e}")
+        spent = alternately(rounds, ours, partial(port, dictionary), repeats=max(1, round(100_000 / (n * k))))
+        measured = ours()
+        measured["babel"] = measured["babel"][-1]
+        worst = max(abs(measured[name] - value) for name, value in port(dictionary).items())
+        yield compared(what, *spent.T, note=f"differ by {worst:.0e}")
 
 
 if __name__ == "__main__":

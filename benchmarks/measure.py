@@ -5,6 +5,7 @@ import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,12 @@ SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
 
 class LackingError(Exception):
     """A benchmark cannot run here; the message says what it lacks."""
+
+
+def require(module: str, extra: str, package: str | None = None) -> None:
+    """Raise LackingError unless a module can be imported; an extra brings it, maybe in a package of another name."""
+    if find_spec(module) is None:
+        raise LackingError(f"{package or module} is not installed (extra {extra})")
 
 
 @dataclass(frozen=True)

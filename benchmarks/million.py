@@ -62,12 +62,14 @@ def write_talkers(folder: str, talkers: int, first_part: int, jobs: int) -> None
         pass
 
 
+def writing(corpus: Path, talkers: int, first_part: int, jobs: int) -> list[str]:
+    """Command that calls `write_talkers`."""
+    call = f"write_talkers({str(corpus)!r}, {talkers}, {first_part}, {jobs})"
+    return [sys.executable, "-c", f"from benchmarks.million import write_talkers; {call}"]
+
+
 def stages(folder: Path, talkers: int, jobs: int) -> dict[str, tuple[int, list[str]]]:
     """Number of talkers and command of every stage, in order."""
-
-    def written(name: str, number: int, first_part: int) -> list[str]:
-        call = f"write_talkers({str(folder / name)!r}, {number}, {first_part}, {jobs})"
-        return [sys.executable, "-c", f"from benchmarks.million import write_talkers; {call}"]
 
     def cut(name: str, out: str) -> list[str]:
         return [*PHONOSCOPE, "tokens", str(folder / name), "--sound", "--jobs", str(jobs), "--out", str(folder / out)]
@@ -75,8 +77,8 @@ def stages(folder: Path, talkers: int, jobs: int) -> dict[str, tuple[int, list[s
     train = ["train", str(folder / "learnt-tokens"), "--recipe", str(folder / "recipe.toml"), "--epochs", EPOCHS]
     explain = ["explain", str(folder / "trained" / "classifier"), "--tokens", str(folder / "tokens"), "--method", "cam"]
     return {
-        "corpus to learn from": (LEARNT_TALKERS, written("learnt", LEARNT_TALKERS, LEARNT_PART)),
-        "corpus": (talkers, written("corpus", talkers, 0)),
+        "corpus to learn from": (LEARNT_TALKERS, writing(folder / "learnt", LEARNT_TALKERS, LEARNT_PART, jobs)),
+        "corpus": (talkers, writing(folder / "corpus", talkers, 0, jobs)),
         "tokens to learn from": (LEARNT_TALKERS, cut("learnt", "learnt-tokens")),
         "tokens": (talkers, cut("corpus", "tokens")),
         "train": (LEARNT_TALKERS, [*PHONOSCOPE, *train, "--out", str(folder / "trained")]),

@@ -1,12 +1,11 @@
 """The tables of ``docs/performance.md``, out of the stored results: ``python -m benchmarks.page`` writes them there."""
 
-import json
 from pathlib import Path
 from typing import Any
 
 from benchmarks.measure import Bar, figures
 from benchmarks.registry import BENCHMARKS
-from benchmarks.stored import RESULTS
+from benchmarks.stored import RESULTS, read_stored
 
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "performance.md"
 BEGIN, END = "<!-- tables -->\n", "<!-- end of tables -->\n"
@@ -16,13 +15,8 @@ GROWTH = ("what grows", "at the least", "at the most", "unit", "exponent (95 %)"
 
 def rows(results: Path = RESULTS) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
     """Stored ratios, and stored exponents of growth, in the order of the benchmarks."""
-    found = [
-        one
-        for name in BENCHMARKS
-        if (results / f"{name}.json").is_file()
-        for one in json.loads((results / f"{name}.json").read_text(encoding="utf-8"))["results"]
-    ]
-    return [one for one in found if not one.get("curve")], [one for one in found if one.get("curve")]
+    stored = [row for name in BENCHMARKS for row in (read_stored(name, results) or {"results": []})["results"]]
+    return [row for row in stored if not row.get("curve")], [row for row in stored if row.get("curve")]
 
 
 def line(one: dict[str, Any]) -> str:

@@ -16,7 +16,7 @@ from pathlib import Path
 from benchmarks import gpu
 from benchmarks.cost import FailedError, kept_costs
 from benchmarks.measure import HEAD, Bar, Measurement, figures, line
-from benchmarks.million import PHONOSCOPE
+from benchmarks.million import PHONOSCOPE, writing
 
 VOWELS_PER_TALKER = 100  # of the talkers of `benchmarks.million`
 PAPER_MINUTES, MOST_MINUTES = 3.5 * 60, 8.0
@@ -70,8 +70,7 @@ TOY = Plan(gpu.TOY, 200, 1, "cpu")
 def stages(folder: Path, plan: Plan, jobs: int) -> Iterator[tuple[str, list[str]]]:
     """Name and command of every stage."""
     talkers = -(-plan.tokens // VOWELS_PER_TALKER)
-    call = f"write_talkers({str(folder / 'corpus')!r}, {talkers}, 0, {jobs})"
-    yield "corpus", [sys.executable, "-c", f"from benchmarks.million import write_talkers; {call}"]
+    yield "corpus", writing(folder / "corpus", talkers, 0, jobs)
     cut = ["tokens", f"{folder}/corpus", "--classes", "vowels", "--sound", "--jobs", str(jobs)]
     yield "tokens", [*PHONOSCOPE, *cut, "--out", f"{folder}/tokens"]
     train = ["train", f"{folder}/tokens", "--recipe", f"{folder}/recipe.toml", "--resume", "--device", plan.device]

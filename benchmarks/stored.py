@@ -111,19 +111,12 @@ def store(name: str, rows: Sequence[dict[str, Any]], facts: dict[str, Any], fold
     """
     path = folder / f"{name}.json"
     folder.mkdir(parents=True, exist_ok=True)
-    text = json.dumps({"benchmark": name, **facts, "results": _short(rows)}, ensure_ascii=False, indent=1)
+    # five significant figures of every fraction
+    short = json.loads(json.dumps(rows), parse_float=lambda text: float(f"{float(text):.5g}"))
+    text = json.dumps({"benchmark": name, **facts, "results": short}, ensure_ascii=False, indent=1)
     text = re.sub(r'\[\n([^][{}"]*)\]', lambda found: f"[{' '.join(found[1].split())}]", text)  # numbers on one line
     path.write_text(text + "\n", encoding="utf-8")
     return path
-
-
-def _short(value: Any) -> Any:
-    """Five significant figures of every fraction."""
-    if isinstance(value, dict):
-        return {key: _short(one) for key, one in value.items()}
-    if isinstance(value, list | tuple):
-        return [_short(one) for one in value]
-    return float(f"{value:.5g}") if isinstance(value, float) else value
 
 
 def regressions(rows: Sequence[dict[str, Any]], before: dict[str, Any]) -> list[Regression]:

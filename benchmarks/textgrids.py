@@ -10,9 +10,10 @@ import tempfile
 import warnings
 from collections import Counter
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
-from benchmarks.measure import SHARED, Bar, LackingError, Measurement, alone, alternately, compared
+from benchmarks.measure import SHARED, Bar, LackingError, Measurement, alone, alternately, compared, require
 from phonoscope.corpora.recording import Recording
 from phonoscope.corpora.rules import TokenRules
 from phonoscope.corpora.table import build_table
@@ -52,29 +53,20 @@ def measure(rounds: int) -> Iterator[Measurement]:
     root = Path(os.environ.get("PHONOSCOPE_TEXTGRIDS", SHARED / "ljspeech" / "all_13100_textgrids.tar.xz"))
     if not root.exists():
         raise LackingError(f"{root.name} is not there; set PHONOSCOPE_TEXTGRIDS to an archive or folder of TextGrids")
-    try:
-        import praatio  # noqa: F401
-    except ImportError as error:
-        raise LackingError("praatio is not installed (extra bench)") from error
+    require("praatio", "bench")
     with tempfile.TemporaryDirectory() as folder:
         if root.is_file():
             with tarfile.open(root) as archive:
                 archive.extractall(folder, filter="data")
             root = Path(folder)
-        files = sorted(path for path in root.rglob("*.TextGrid"))
+        files = sorted(root.rglob("*.TextGrid"))
         if not files:
             raise LackingError(f"no TextGrid lies in {root.name}")
-        counts: dict[str, Counter] = {}
-
-        def ours() -> None:
-            counts["ours"] = count_with_phonoscope(files, root)
-
-        def theirs() -> None:
-            counts["theirs"] = count_with_praatio(files)
-
-        spent, peer = alternately(rounds, ours, theirs).T
-        same = "the same as praatio" if counts["ours"] == counts["theirs"] else "NOT the same as praatio"
-        yield compared(WHAT, spent, peer, note=f"{len(files)} files, {counts['ours'].total()} tokens, {same}")
+        ours, theirs = partial(count_with_phonoscope, files, root), partial(count_with_praatio, files)
+        spent = alternately(rounds, ours, theirs).T
+        counts = ours()
+        same = "the same as praatio" if counts == theirs() else "NOT the same as praatio"
+        yield compared(WHAT, *spent, note=f"{len(files)} files, {counts.total()} tokens, {same}")
 
 
 if __name__ == "__main__":

@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from benchmarks.measure import SHARED, Bar, LackingError, Measurement, alone, alternately, compared
+from benchmarks.measure import SHARED, Bar, Measurement, alone, alternately, compared, require
 
 PICTURES = ((224, 224), (64, 32))
 PAPERS = PICTURES[0]
@@ -195,10 +195,7 @@ def _few(corpora: list[Corpus]) -> list[tuple[Path, float, float]]:
 
 def measure(rounds: int) -> Iterator[Measurement]:
     """CPU seconds for 10 000 tokens; the paper's way is measured on some of them."""
-    try:
-        import librosa  # noqa: F401
-    except ImportError as error:
-        raise LackingError("librosa is not installed (extra bench)") from error
+    require("librosa", "bench")
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         corpora = _prepared(folder)

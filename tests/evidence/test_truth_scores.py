@@ -7,9 +7,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from phonoscope.errors import PhonoscopeError
+from phonoscope.evidence.agreement import band_edges
 from phonoscope.evidence.cues import Region
 from phonoscope.evidence.planted import Truth
-from phonoscope.evidence.truth import frequency_edges, inside_share, score_maps, time_edges
+from phonoscope.evidence.truth import inside_share, score_maps, time_edges
 
 MAX_HZ = 4000.0
 
@@ -138,7 +139,7 @@ def test_auc_equals_counting_pairs(seed):
 
 def test_uneven_cells_hold_their_value_over_their_own_extent():
     maps = _maps(np.array([[[1.0], [1.0], [2.0], [4.0]]])).assign_coords(frequency=[250.0, 750.0, 1250.0, 2750.0])
-    np.testing.assert_allclose(frequency_edges(maps), [0, 500, 1000, 2000, 4000])
+    np.testing.assert_allclose(band_edges(maps), [0, 500, 1000, 2000, 4000])
     row = score_maps(maps, [_band(2000, 3000)]).iloc[0]
     assert row["mass"] == pytest.approx(4 * 0.5 / 8)
     assert row["null"] == pytest.approx(0.25)

@@ -3,16 +3,17 @@
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import false_discovery_control, wilcoxon
 
 from phonoscope.errors import PhonoscopeError
 from phonoscope.judgement.bootstrap import (
     bootstrap_interval,
-    hierarchical_weights,
     holm,
     interval_of,
+    mean_interval,
+    mean_samples,
     resampling_unit,
     sign_flip_p,
     unit_sums,
@@ -65,30 +66,6 @@ def test_wrong_number_of_clusters_is_refused():
         resampling_unit(["a", "b", "c"], 5)
 
 
-@given(st.integers(1, 4), st.integers(1, 4), st.integers(1, 4), st.integers(0, 9))
-@settings(max_examples=30, deadline=None)
-def test_hierarchical_weights_are_draws(n_speakers, n_recordings, n_tokens, seed):
-    table = corpus(n_speakers, n_recordings, n_tokens)
-    weights = hierarchical_weights(table, len(table), 40, seed)
-    assert (weights == hierarchical_weights(table, len(table), 40, seed)).all()
-    assert (weights >= 0).all()
-    assert (weights == weights.round()).all()
-    # balanced design: each drawn speaker brings as many tokens as it has, whatever is drawn below
-    assert (weights.sum(axis=1) == len(table)).all()
-    per_speaker = np.stack([weights[:, table["speaker"] == s].sum(axis=1) for s in range(n_speakers)], axis=1)
-    assert (per_speaker % (n_recordings * n_tokens) == 0).all()
-
-
-def test_a_level_with_one_unit_passes_its_draws_on():
-    plain = pd.DataFrame({"recording": np.repeat(np.arange(5), 4)})
-    with_speaker = plain.assign(speaker="only")[["speaker", "recording"]]
-    assert hierarchical_weights(with_speaker, 20, 500).var(axis=0) == pytest.approx(
-        hierarchical_weights(plain, 20, 500, seed=1).var(axis=0), rel=0.5
-    )
-    single = hierarchical_weights(pd.DataFrame({"speaker": ["a"] * 3, "recording": ["r"] * 3}), 3, 200)
-    assert (single.sum(axis=1) == 3).all()
-
-
 def test_unit_weights_and_sums_agree_with_drawing_tokens():
     rng = np.random.default_rng(3)
     codes, values = rng.integers(0, 6, 40), rng.normal(size=(40, 2))
@@ -96,6 +73,16 @@ def test_unit_weights_and_sums_agree_with_drawing_tokens():
     weights = unit_weights(6, 50, seed=1)
     assert (weights.sum(axis=1) == 6).all()
     assert weights @ unit_sums(values, codes, 6) == pytest.approx(weights[:, codes] @ values)
+    drawn = weights[:, codes]
+    assert mean_samples(values, codes, 50, seed=1) == pytest.approx(drawn @ values / drawn.sum(axis=1)[:, None])
+
+
+def test_intervals_of_means_and_of_ratios_are_those_of_their_statistics():
+    rng, table = np.random.default_rng(2), corpus(8, 2, 3)
+    values, over = rng.normal(size=48), rng.uniform(1, 2, 48)
+    assert mean_interval(values, table, seed=3) == bootstrap_interval(mean_of(values), 48, table, seed=3)
+    ratio = bootstrap_interval(lambda w: w @ values / (w @ over), 48, table)
+    assert mean_interval(values, table, over=over) == ratio
 
 
 @pytest.mark.parametrize("method", ["percentile", "bca"])
@@ -137,29 +124,25 @@ def test_interval_skips_samples_without_a_value_and_gives_up_without_any():
     assert np.isnan([low[1], high[1]]).all()
 
 
-def _coverage(stages, *, speaker_sd, n_runs=150, clusters="given", n_speakers=20):
+def _coverage(*, speaker_sd, n_runs=150, clusters="given", n_speakers=20):
     table = corpus(n_speakers, 2, 3)
     covered = 0
     for run in range(n_runs):
         rng = np.random.default_rng(run)
         values = rng.normal(0.0, speaker_sd, n_speakers)[table["speaker"]] + rng.normal(size=len(table))
         given_clusters = table if clusters == "given" else None
-        interval = bootstrap_interval(
-            mean_of(values), len(table), given_clusters, stages=stages, n_bootstrap=200, seed=run
-        )
+        interval = bootstrap_interval(mean_of(values), len(table), given_clusters, n_bootstrap=200, seed=run)
         covered += interval.low <= 0.0 <= interval.high
     return covered / n_runs
 
 
 def test_coverage_by_simulation():
     # 150 runs: standard error about 1.8 %
-    assert 0.90 <= _coverage("first", speaker_sd=1.0) <= 0.99
-    assert 0.90 <= _coverage("first", speaker_sd=0.0) <= 0.99
-    assert 0.90 <= _coverage("first", speaker_sd=1.0, n_speakers=7) <= 0.99
-    # resampling every level counts the variance of tokens twice: wide where tokens are all there is
-    assert _coverage("all", speaker_sd=0.0, n_runs=100) >= 0.96
+    assert 0.90 <= _coverage(speaker_sd=1.0) <= 0.99
+    assert 0.90 <= _coverage(speaker_sd=0.0) <= 0.99
+    assert 0.90 <= _coverage(speaker_sd=1.0, n_speakers=7) <= 0.99
     # and tokens taken as independent although speakers differ: the mistake that clusters are for
-    assert _coverage("first", speaker_sd=1.0, clusters="ignored") < 0.75
+    assert _coverage(speaker_sd=1.0, clusters="ignored") < 0.75
 
 
 def test_sign_flip_is_exact_for_few_units():

@@ -16,7 +16,7 @@ import xarray as xr
 from phonoscope.axes import cell_edges
 from phonoscope.errors import AttributionError
 from phonoscope.evidence.similarity import mean_where, rank_correlations
-from phonoscope.judgement.bootstrap import PerToken, bootstrap_interval
+from phonoscope.judgement.bootstrap import PerToken, mean_interval
 from phonoscope.phonetics.profiles import band_weights, cell_centres, class_profiles, profile, profile_correlations
 
 
@@ -87,20 +87,21 @@ def token_agreement(a: np.ndarray, b: np.ndarray, classes: PerToken) -> pd.DataF
     )
 
 
-def causal_agreement(
-    maps: xr.DataArray, causal: xr.DataArray, classes: PerToken, edges: np.ndarray | None = None
-) -> pd.DataFrame:
+def causal_agreement(maps: xr.DataArray, causal: xr.DataArray, classes: PerToken) -> pd.DataFrame:
     """Agreement of maps with what taking bands out of the sound does, token by token; see `token_agreement`.
 
     Parameters
     ----------
+    maps
+        Dims (token, frequency, time).
     causal
-        Maps of the same tokens and targets by a causal method, e.g. ``band-stop``.
-    edges
-        Bands, Hz; those of the causal map by default, so that all methods are asked the same.
+        Maps of the same tokens and targets by a causal method, e.g. ``band-stop``; its bands are those of the
+        comparison, so that all methods are asked the same.
+    classes
+        Class of each token.
     """
     _require_same_tokens(maps, causal)
-    edges = band_edges(causal) if edges is None else edges
+    edges = band_edges(causal)
     table = token_agreement(band_profiles(maps, edges), band_profiles(causal, edges), classes)
     table.insert(0, "token", maps["token"].values)
     return table
@@ -111,7 +112,6 @@ def method_agreement(
     classes: PerToken,
     clusters: pd.DataFrame | PerToken | None = None,
     *,
-    edges: np.ndarray | None = None,
     seed: int = 0,
 ) -> pd.DataFrame:
     """Mean agreement of each pair of maps of the same tokens: methods with each other, or trainings.
@@ -122,8 +122,8 @@ def method_agreement(
         By name.
     classes, clusters
         Class of each token; what is resampled (see `resampling_unit`).
-    edges
-        Bands, Hz; those of the coarsest map by default.
+    seed
+        Of the resampling.
 
     Returns
     -------
@@ -132,14 +132,14 @@ def method_agreement(
     """
     if len(maps) < 2:
         raise AttributionError("agreement needs at least two maps")
-    edges = common_bands(list(maps.values())) if edges is None else edges
+    edges = common_bands(list(maps.values()))
     profiles = {name: band_profiles(of_name, edges) for name, of_name in maps.items()}
     rows = []
     for a, b in combinations(maps, 2):
         _require_same_tokens(maps[a], maps[b])
         table = token_agreement(profiles[a], profiles[b], classes)
         values = table["agreement"].to_numpy()
-        mean = bootstrap_interval(lambda w, v=values: w @ v / w.sum(1), len(values), clusters, seed=seed)
+        mean = mean_interval(values, clusters, seed=seed)
         columns = {"a": a, "b": b, "agreement": mean.estimate, "low": mean.low, "high": mean.high}
         columns |= {name: float(table[name].mean()) for name in ("same_class", "other_class")}
         rows.append(columns | {"n": len(values), "unit": mean.unit, "n_units": mean.n_units})

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from functools import partial
 from itertools import product
 from typing import Any
@@ -24,7 +24,7 @@ from phonoscope.evidence.peers import explain_like, importable_peers, on_input_g
 from phonoscope.evidence.planted import CONFLICT_NAME, Truth
 from phonoscope.evidence.truth import score_maps
 from phonoscope.frontends import pad_waveforms
-from phonoscope.judgement.bootstrap import bootstrap_interval
+from phonoscope.judgement.bootstrap import mean_interval
 from phonoscope.work.executor import in_processes
 
 NETWORKS = ("compact", "compact-local", "resnet18")
@@ -216,40 +216,36 @@ def run_cell(
         A row of the table for every method, peer and bound.
     """
     started = time.perf_counter()
-    learner = learn(
-        cell.cue, cell.network, classes=cell.classes, seed=cell.seed, n_train=sizes.n_train, n_test=sizes.n_test,
-        epochs=sizes.epochs,
-    )  # fmt: skip
+    learner = learn(**asdict(cell), n_train=sizes.n_train, n_test=sizes.n_test, epochs=sizes.epochs)
     check = learner.check
     facts = {
-        "cue": cell.cue, "classes": cell.classes, "network": cell.network, "seed": cell.seed, "learnt": check.learnt,
-        "causal": check.following, "accuracy": check.accuracy, "epochs": learner.epochs,
-        "train_seconds": time.perf_counter() - started,
+        **asdict(cell), "learnt": check.learnt, "causal": check.following, "accuracy": check.accuracy,
+        "epochs": learner.epochs, "train_seconds": time.perf_counter() - started,
     }  # fmt: skip
     kinds = {**dict.fromkeys(methods, "method"), **dict.fromkeys(peers, "peer"), **dict.fromkeys(BOUNDS, "bound")}
-    count = round(sizes.n_explained * _FEWER_TOKENS.get(cell.network, 1.0))
-    chosen = check.tokens[:count]
-    if not check.learnt or check.used is None or len(chosen) < _FEW_TO_SCORE:
+    rows: list[dict[str, Any]] = [
+        {"method": name, "kind": kind, **facts, "problem": ""} for name, kind in kinds.items()
+    ]
+    chosen = check.tokens[: round(sizes.n_explained * _FEWER_TOKENS.get(cell.network, 1.0))]
+    if not check.learnt or len(chosen) < _FEW_TO_SCORE:
         why = "cue not learnt: the decision does not follow it" if check.used is not None else "both cues are used"
-        return [{"method": name, "kind": kind, **facts, "problem": why} for name, kind in kinds.items()]
-    every = learner.test.truth(check.used)
+        return [row | {"problem": why} for row in rows]
+    every = learner.test.truth(check.used or 0)
     truth = [every[token] for token in chosen]
     energy = input_energy(learner.classifier, [learner.test.waveforms[token] for token in chosen])
-    rows = []
-    for name, kind in kinds.items():
+    for row in rows:
         began = time.perf_counter()
         try:
-            maps = _maps(name, kind, learner, chosen, energy)
+            maps = _maps(row["method"], row["kind"], learner, chosen, energy)
         except AttributionError as error:
-            rows.append({"method": name, "kind": kind, **facts, "problem": str(error)})
+            row["problem"] = str(error)
             continue
-        seconds = (time.perf_counter() - began) / len(chosen)
-        scores = summarise(maps, truth, energy)
-        rows.append({"method": name, "kind": kind, **facts, **scores, "seconds": seconds, "problem": ""})
+        row["seconds"] = (time.perf_counter() - began) / len(chosen)
+        row |= summarise(maps, truth, energy)
     return rows
 
 
-def summarise(maps: xr.DataArray, truth: Sequence[Truth], energy: xr.DataArray) -> dict[str, float]:
+def summarise(maps: xr.DataArray, truth: Sequence[Truth], energy: xr.DataArray) -> dict[Any, float]:
     """Mean scores over tokens; see `score_maps`.
 
     Parameters
@@ -264,17 +260,10 @@ def summarise(maps: xr.DataArray, truth: Sequence[Truth], energy: xr.DataArray) 
     ``mass_positive`` counts evidence for the class only, ``mass_present`` asks for it where the cue *is* (NaN where the
     class is told by absence).
     """
-    scores = score_maps(maps, truth, energy=energy)
-    means = {name: float(scores[name].mean()) for name in scores.columns if name != "token"}
+    scores = score_maps(maps, truth, energy=energy).drop(columns="token").mean().to_dict()
     positive = score_maps(maps, truth, part="positive")["mass"].mean()
-    present = score_maps(maps, truth, which="present")
-    return {
-        **means,
-        "mass_positive": float(positive),
-        "mass_present": float(present["mass"].mean()),
-        "null_present": float(present["null"].mean()),
-        "tokens": len(truth),
-    }
+    mass, null = score_maps(maps, truth, which="present")[["mass", "null"]].mean()
+    return {**scores, "mass_positive": positive, "mass_present": mass, "null_present": null, "tokens": len(truth)}
 
 
 def _maps(name: str, kind: str, learner: Learner, chosen: np.ndarray, energy: xr.DataArray) -> xr.DataArray:
@@ -306,17 +295,15 @@ def planted_difference(learner: Learner, chosen: np.ndarray) -> xr.DataArray:
     n_classes = len(corpus.labels)
     waveforms = [corpus.waveforms[token] for token in chosen]
     pictures = learner.classifier.front_end(*pad_waveforms(waveforms))
-    total = 0.0
+    changes = []
     for step in range(1, n_classes):
-        other = corpus.classes.copy()
-        other[:, cue] = (other[:, cue] + step) % n_classes
-        twins = corpus.twins(other)
-        total = total + (learner.classifier.front_end(*pad_waveforms([twins[k] for k in chosen])) - pictures).abs()
-    values = np.asarray(total)[:, 0] / (n_classes - 1)
+        twins = corpus.twins(corpus.with_next_class(cue, step))
+        changes.append(learner.classifier.front_end(*pad_waveforms([twins[k] for k in chosen])) - pictures)
+    values = np.abs(np.stack(changes))[:, :, 0].sum(axis=0) / (n_classes - 1)
     return on_input_grid(learner.classifier, values, waveforms, method=CEILING)
 
 
-def ranking(table: pd.DataFrame, *, n_bootstrap: int = 2000, seed: int = 0) -> pd.DataFrame:
+def ranking(table: pd.DataFrame) -> pd.DataFrame:
     """Rank methods by mean localisation.
 
     Localisation of a cell is ``(mass − null) / (1 − null)``: 0 is what a map that says nothing scores, 1 a map with
@@ -327,8 +314,6 @@ def ranking(table: pd.DataFrame, *, n_bootstrap: int = 2000, seed: int = 0) -> p
     ----------
     table
         Of `run_benchmark`.
-    n_bootstrap, seed
-        Of the intervals over cells.
 
     Returns
     -------
@@ -342,17 +327,10 @@ def ranking(table: pd.DataFrame, *, n_bootstrap: int = 2000, seed: int = 0) -> p
     columns = ["mass", "null", "auc", "pointing", "pointing_null", "error_hz", "seconds"]
     rows = []
     for (method, kind), group in learnt.groupby(["method", "kind"], sort=False):
-        values = group["localisation"].fillna(0.0).to_numpy()
-        interval = bootstrap_interval(
-            lambda weights, values=values: weights @ values / weights.sum(axis=1),
-            len(values), n_bootstrap=n_bootstrap, seed=seed,
-        )  # fmt: skip
-        means = {name: float(group[name].mean()) for name in columns}
-        scored = int(group["mass"].notna().sum())
-        rows.append(
-            {"method": method, "kind": kind, "localisation": interval.estimate, "low": interval.low,
-             "high": interval.high, **means, "cells": scored}
-        )  # fmt: skip
+        interval = mean_interval(group["localisation"].fillna(0.0).to_numpy(), n_bootstrap=2000)
+        row: dict[Any, Any] = {"method": method, "kind": kind, "localisation": interval.estimate}
+        row |= {"low": interval.low, "high": interval.high} | group[columns].mean().to_dict()
+        rows.append(row | {"cells": int(group["mass"].notna().sum())})
     names = ["method", "kind", "localisation", "low", "high", *columns, "cells"]
     return pd.DataFrame(rows, columns=names).sort_values("localisation", ascending=False, ignore_index=True)
 
@@ -394,17 +372,12 @@ def to_json_object(benchmark: Benchmark) -> dict[str, Any]:
     ranked = ranking(benchmark.table)
     names = ["method", "cue", "classes", "network", "seed", "mass", "null", "energy", "auc", "pointing", "error_hz",
              "learnt", "causal"]  # fmt: skip
-    ours = ranked[ranked["kind"] == "method"]
     unlearnt = benchmark.table[~benchmark.table["learnt"].astype(bool)]
     return {
-        "ranking": ours["method"].tolist(),
+        "ranking": ranked.loc[ranked["kind"] == "method", "method"].tolist(),
         "peers": ranked.loc[ranked["kind"] == "peer", "method"].tolist(),
-        "localisation": _records(ranked),
-        "not_learnt": _records(unlearnt[["cue", "classes", "network", "seed", "causal"]].drop_duplicates()),
+        "localisation": ranked.to_dict("records"),
+        "not_learnt": unlearnt[["cue", "classes", "network", "seed", "causal"]].drop_duplicates().to_dict("records"),
         "absent": benchmark.absent,
-        "scores": _records(benchmark.table[names]),
+        "scores": benchmark.table[names].to_dict("records"),
     }
-
-
-def _records(table: pd.DataFrame) -> list[dict[str, Any]]:
-    return [{str(name): value for name, value in row.items()} for row in table.to_dict("records")]

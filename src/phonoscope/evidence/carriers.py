@@ -115,20 +115,16 @@ def draw_carriers(
     talkers = [people[token // TOKENS_PER_TALKER] for token in range(n_tokens)]
     rngs = [np.random.default_rng([seed, token, 7]) for token in range(n_tokens)]
     durations = np.array([np.exp(rng.uniform(*np.log(seconds))) for rng in rngs])
-    f0 = np.stack([_pitch(talker, rng) for talker, rng in zip(talkers, rngs, strict=True)])
     limits = FORMANTS_HZ | dict(ranges_hz or {})
-    frequencies = np.stack(
-        [_formants(talker, limits, sample_rate, rng) for talker, rng in zip(talkers, rngs, strict=True)]
-    )
+    f0 = np.stack([_pitch(*who) for who in zip(talkers, rngs, strict=True)])
+    frequencies = np.stack([_formants(*who, limits, sample_rate) for who in zip(talkers, rngs, strict=True)])
     bandwidths = np.broadcast_to(BANDWIDTHS_HZ, frequencies.shape).copy()
     if damped is not None:
         bandwidths[:, :, list(FORMANTS_HZ).index(damped)] = DAMPED_HZ
-    sources = [
-        glottal_source(
-            f0[[k]], durations[[k]], sample_rate, rngs[k], tilt_hz=talker.tilt_hz, breath_db=talker.breath_db
-        )[0]
-        for k, talker in enumerate(talkers)
-    ]
+    sources = []
+    for k, talker in enumerate(talkers):
+        voice = {"tilt_hz": talker.tilt_hz, "breath_db": talker.breath_db}
+        sources += glottal_source(f0[[k]], durations[[k]], sample_rate, rngs[k], **voice)
     voices = cascade(sources, frequencies, bandwidths, sample_rate)
     sounds = [_in_room(voice, talkers[k], sample_rate, rngs[k]) for k, voice in enumerate(voices)]
     return Carriers(
@@ -151,7 +147,7 @@ def _pitch(talker: Talker, rng: np.random.Generator) -> np.ndarray:
 
 
 def _formants(
-    talker: Talker, limits: Mapping[str, tuple[float, float]], sample_rate: int, rng: np.random.Generator
+    talker: Talker, rng: np.random.Generator, limits: Mapping[str, tuple[float, float]], sample_rate: int
 ) -> np.ndarray:
     """Formants up to half the sample rate at three positions, (3, formant) in Hz."""
     scale = SCALE[talker.sex] * talker.scale

@@ -149,7 +149,7 @@ def open_case(
     """
     if len(waveforms) == 0:
         raise AttributionError("there is no token to judge maps on")
-    names = [str(i) for i in range(len(waveforms))] if tokens is None else [str(t) for t in tokens]
+    names = np.asarray([str(t) for t in (range(len(waveforms)) if tokens is None else tokens)], dtype=object)
     if len(names) != len(waveforms):
         raise AttributionError(f"{len(names)} token names were given for {len(waveforms)} waveforms")
     if len(set(names)) != len(names):
@@ -167,19 +167,7 @@ def open_case(
         space = choose_space(setting, "auto")
     named = np.asarray(targets.named(logits), dtype=object)
     labels = None if true_labels is None else tuple(true_labels)
-    return Case(
-        setting,
-        sounds,
-        context,
-        np.asarray(names, dtype=object),
-        named,
-        logits,
-        weights,
-        space,
-        target,
-        labels,
-        reference,
-    )
+    return Case(setting, sounds, context, names, named, logits, weights, space, target, labels, reference)
 
 
 def fixed_batch(classifier: Classifier, waveforms: Sequence[np.ndarray], context: int, weights: Tensor) -> Batch:

@@ -3,7 +3,7 @@ must follow."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,6 +19,7 @@ FOLLOWING = 0.95  # share of tokens in which the decision must follow the cue
 # Of two cues that disagree, the one that is used must move the decision by so much of what both move it: below this,
 # both are used and no single band is the truth.
 DOMINANT = 0.8
+_N_REFERENCE = 64  # training tokens kept for baselines
 _TEST_SEED = 1_000_003  # talkers of the test are nobody's training talkers
 RECIPE = TrainingRecipe(batch_size=32, min_steps=0, noise=0.2, time_jitter=0.05, choose="last")
 EPOCHS = {"compact-local": (8, 24), "resnet18": (3, 8)}  # tried in turn until the cue is learnt; 600 tokens an epoch
@@ -99,14 +100,12 @@ def check_cause(classifier: Classifier, corpus: PlantedCorpus) -> CausalCheck:
             f"the classifier knows {', '.join(classifier.labels)}, the planted corpus {', '.join(corpus.labels)}; "
             "expected the same classes in the same order"
         )
-    n_classes = len(corpus.labels)
     logits = classifier.logits(corpus.waveforms)
     decided = logits.argmax(axis=1)
     wins = [decided == corpus.classes[:, cue] for cue in range(len(corpus.cues))]
     follows, moves = [], []
     for cue in range(len(corpus.cues)):
-        other = corpus.classes.copy()
-        other[:, cue] = (other[:, cue] + 1) % n_classes
+        other = corpus.with_next_class(cue)
         changed = classifier.logits(corpus.twins(other))
         follows.append(wins[cue] & (changed.argmax(axis=1) == other[:, cue]))
         moves.append(float(np.abs(_margin(changed, corpus, other, cue) - _margin(logits, corpus, other, cue)).mean()))
@@ -136,9 +135,7 @@ def learn(
     seed: int = 0,
     n_train: int = 600,
     n_test: int = 100,
-    n_reference: int = 64,
     epochs: Sequence[int] | None = None,
-    say: Callable[[str], object] | None = None,
 ) -> Learner:
     """Train a network on a planted cue until its decisions follow it, longer at each attempt.
 
@@ -152,12 +149,8 @@ def learn(
         Of talkers, weights and order of training.
     n_train, n_test
         Tokens; the test is on other talkers.
-    n_reference
-        Training tokens kept for baselines.
     epochs
         Attempts, each from new weights.
-    say
-        Told the outcome of each attempt.
 
     Returns
     -------
@@ -184,9 +177,7 @@ def learn(
             inputs=inputs,
         )
         check = check_cause(classifier.eval(), test)
-        learner = Learner(classifier, corpus.waveforms[:n_reference], test, check, number)
-        if say is not None:
-            say(f"{cue}, {network}, {number} epochs: the decision follows the cue in {check.following:.0%} of tokens")
+        learner = Learner(classifier, corpus.waveforms[:_N_REFERENCE], test, check, number)
         if check.learnt:
             break
     assert learner is not None

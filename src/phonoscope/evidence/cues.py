@@ -55,7 +55,7 @@ class Cue:
     plant
         ``(cue, carriers, values (token,)) -> waveforms``.
     place
-        ``(cue, carriers, token, value) -> regions`` that the cue fills in a token with this value.
+        ``(cue, carriers, token, value) -> regions`` that the cue fills in a token with this value; see `regions`.
     half_hz
         Half the width of what is planted, Hz: beyond it the spectrum is untouched.
     strength_db
@@ -83,6 +83,10 @@ class Cue:
         """Strength of the cue in one token, dB: the same whatever the class."""
         mean, spread = self.strength_db
         return mean + spread * float(carriers.strength_z[token])
+
+    def regions(self, carriers: Carriers, token: int, value: float) -> list[Region]:
+        """Regions that the cue fills in a token with this value; none where it is absent."""
+        return [] if np.isnan(value) else self.place(self, carriers, token, value)
 
 
 def bump(waveform: np.ndarray, sample_rate: int, centre_hz: float, half_hz: float, gain_db: float) -> np.ndarray:
@@ -130,56 +134,50 @@ def band_noise(
     return noise * envelope(carrier.size, sample_rate, 0.012, 0.025)
 
 
+def _by_token(speak: Callable[[Cue, Carriers, int, float], np.ndarray]) -> Plant:
+    """Plant token by token, from its number and the value of its class; where the cue is absent, the carrier stays."""
+
+    def plant(cue: Cue, carriers: Carriers, values: np.ndarray) -> list[np.ndarray]:
+        return [
+            sound if np.isnan(value) else speak(cue, carriers, token, value)
+            for token, (sound, value) in enumerate(zip(carriers.sounds, values, strict=True))
+        ]
+
+    return plant
+
+
 def _around(cue: Cue, carriers: Carriers, token: int, value: float) -> list[Region]:
-    if np.isnan(value):
-        return []
     centre = value * float(carriers.place[token])
     return [Region(centre - cue.half_hz, centre + cue.half_hz)]
 
 
-def _plant_bump(cue: Cue, carriers: Carriers, values: np.ndarray) -> list[np.ndarray]:
-    places = values * carriers.place
-    return [
-        bump(sound, carriers.sample_rate, places[k], cue.half_hz, cue.strength(carriers, k))
-        for k, sound in enumerate(carriers.sounds)
-    ]
+def _with_bump(cue: Cue, carriers: Carriers, token: int, value: float) -> np.ndarray:
+    centre, gain = value * carriers.place[token], cue.strength(carriers, token)
+    return bump(carriers.sounds[token], carriers.sample_rate, centre, cue.half_hz, gain)
 
 
-def _plant_noise(cue: Cue, carriers: Carriers, values: np.ndarray) -> list[np.ndarray]:
-    planted = []
-    for k, sound in enumerate(carriers.sounds):
-        if np.isnan(values[k]):
-            planted.append(sound)
-            continue
-        centre = values[k] * carriers.place[k]
-        rng = carriers.rng(k, 1)
-        planted.append(
-            sound + band_noise(sound, carriers.sample_rate, centre, cue.half_hz, cue.strength(carriers, k), rng)
-        )
-    return planted
+@_by_token
+def _plant_noise(cue: Cue, carriers: Carriers, token: int, value: float) -> np.ndarray:
+    sound, centre, over = carriers.sounds[token], value * carriers.place[token], cue.strength(carriers, token)
+    return sound + band_noise(sound, carriers.sample_rate, centre, cue.half_hz, over, carriers.rng(token, 1))
 
 
-def _plant_beside_distractor(cue: Cue, carriers: Carriers, values: np.ndarray) -> list[np.ndarray]:
-    planted = _plant_bump(cue, carriers, values)
-    loud = []
-    for k, sound in enumerate(planted):
-        rng = carriers.rng(k, 2)
-        centre = DISTRACTOR_HZ * (1 + 0.02 * rng.uniform(-1, 1))
-        gain = LOUD_DB[0] + LOUD_DB[1] * rng.uniform(-1.7, 1.7)
-        loud.append(bump(sound, carriers.sample_rate, centre, DISTRACTOR_HALF_HZ, gain))
-    return loud
+@_by_token
+def _plant_beside_distractor(cue: Cue, carriers: Carriers, token: int, value: float) -> np.ndarray:
+    rng = carriers.rng(token, 2)
+    centre = DISTRACTOR_HZ * (1 + 0.02 * rng.uniform(-1, 1))
+    gain = LOUD_DB[0] + LOUD_DB[1] * rng.uniform(-1.7, 1.7)
+    return bump(_with_bump(cue, carriers, token, value), carriers.sample_rate, centre, DISTRACTOR_HALF_HZ, gain)
 
 
-def _plant_duration(_cue: Cue, carriers: Carriers, values: np.ndarray) -> list[np.ndarray]:
-    """The middle of each carrier, as long as its class asks for: what two classes share is the same to the sample."""
-    cut = []
-    for k, sound in enumerate(carriers.sounds):
-        length = min(sound.size, round(values[k] * carriers.place[k] * carriers.sample_rate))
-        length -= (sound.size - length) % 2  # so that the middle stays the middle
-        first = (sound.size - length) // 2
-        fade = envelope(length, carriers.sample_rate, FADE_SECONDS, FADE_SECONDS)
-        cut.append(sound[first : first + length] * fade)
-    return cut
+@_by_token
+def _plant_duration(_cue: Cue, carriers: Carriers, token: int, value: float) -> np.ndarray:
+    """The middle of the carrier, as long as its class asks for: what two classes share is the same to the sample."""
+    sound = carriers.sounds[token]
+    length = min(sound.size, round(value * carriers.place[token] * carriers.sample_rate))
+    length -= (sound.size - length) % 2  # so that the middle stays the middle
+    first = (sound.size - length) // 2
+    return sound[first : first + length] * envelope(length, carriers.sample_rate, FADE_SECONDS, FADE_SECONDS)
 
 
 def _whole_token(_cue: Cue, carriers: Carriers, token: int, value: float) -> list[Region]:
@@ -222,25 +220,20 @@ def _below_voicing_limit(*_: object) -> list[Region]:
     return [Region(0.0, VOICED_BELOW_HZ)]
 
 
-def _plant_hum(cue: Cue, carriers: Carriers, values: np.ndarray) -> list[np.ndarray]:
-    planted = []
-    for k, sound in enumerate(carriers.sounds):
-        if np.isnan(values[k]):
-            planted.append(sound)
-            continue
-        time = np.arange(sound.size) / carriers.sample_rate
-        rng = carriers.rng(k, 6)
-        phases = rng.uniform(0, 2 * np.pi, len(HUM_HZ))
-        heights = np.exp(0.3 * rng.standard_normal(len(HUM_HZ)))
-        hum = heights @ np.sin(2 * np.pi * np.outer(HUM_HZ, time) + phases[:, None])
-        hum *= np.sqrt(np.mean(sound**2) / np.mean(hum**2)) * 10 ** (cue.strength(carriers, k) / 20)
-        # Faded at the ends: a hum that is cut off has a spectrum beyond its lines.
-        planted.append(sound + hum * envelope(sound.size, carriers.sample_rate, 0.012, 0.025))
-    return planted
+@_by_token
+def _plant_hum(cue: Cue, carriers: Carriers, token: int, _value: float) -> np.ndarray:
+    sound, rng = carriers.sounds[token], carriers.rng(token, 6)
+    time = np.arange(sound.size) / carriers.sample_rate
+    phases = rng.uniform(0, 2 * np.pi, len(HUM_HZ))
+    heights = np.exp(0.3 * rng.standard_normal(len(HUM_HZ)))
+    hum = heights @ np.sin(2 * np.pi * np.outer(HUM_HZ, time) + phases[:, None])
+    hum *= np.sqrt(np.mean(sound**2) / np.mean(hum**2)) * 10 ** (cue.strength(carriers, token) / 20)
+    # Faded at the ends: a hum that is cut off has a spectrum beyond its lines.
+    return sound + hum * envelope(sound.size, carriers.sample_rate, 0.012, 0.025)
 
 
-def _hum_lines(_cue: Cue, _carriers: Carriers, _token: int, value: float) -> list[Region]:
-    return [] if np.isnan(value) else [Region(0.0, HUM_HZ[-1])]
+def _hum_lines(*_: object) -> list[Region]:
+    return [Region(0.0, HUM_HZ[-1])]
 
 
 _NARROW_BAND = {"window_seconds": 0.025}
@@ -254,16 +247,16 @@ CUES: dict[str, Cue] = {
     for cue in (
         Cue(
             "f1", "the first formant moves", {2: (380.0, 680.0), 5: (280.0, 420.0, 560.0, 700.0, 840.0)},
-            _plant_bump, _around, half_hz=150.0, strength_db=BUMP_DB,
+            _by_token(_with_bump), _around, half_hz=150.0, strength_db=BUMP_DB,
             carriers={"damped": "f1", "ranges_hz": {"f2": (1350.0, 1900.0)}},
         ),
         Cue(
             "f2", "the second formant moves", F2_VALUES,
-            _plant_bump, _around, half_hz=180.0, strength_db=BUMP_DB, carriers=_F2_CARRIERS,
+            _by_token(_with_bump), _around, half_hz=180.0, strength_db=BUMP_DB, carriers=_F2_CARRIERS,
         ),
         Cue(
             "f3", "the third formant moves", {2: (2400.0, 3000.0), 5: (2150.0, 2420.0, 2720.0, 3060.0, 3440.0)},
-            _plant_bump, _around, half_hz=200.0, strength_db=BUMP_DB,
+            _by_token(_with_bump), _around, half_hz=200.0, strength_db=BUMP_DB,
             carriers={"damped": "f3", "ranges_hz": {"f2": (1000.0, 1600.0), "f4": (3900.0, 4300.0)}},
         ),
         Cue(
@@ -299,7 +292,7 @@ CUES: dict[str, Cue] = {
 CONFLICT = (
     Cue(
         "f2", "the second formant moves", {2: F2_VALUES[2]},
-        _plant_bump, _around, half_hz=180.0, strength_db=CLEAR_BUMP_DB, carriers=_F2_CARRIERS,
+        _by_token(_with_bump), _around, half_hz=180.0, strength_db=CLEAR_BUMP_DB, carriers=_F2_CARRIERS,
     ),
     Cue(
         "noise-band", "weak noise in one band, present or absent", {2: (ABSENT, 4350.0)},

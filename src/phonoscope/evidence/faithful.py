@@ -22,7 +22,7 @@ from phonoscope.evidence.measure import (
     Trial,
 )
 from phonoscope.evidence.measures import choose_measures, curves
-from phonoscope.judgement.bootstrap import bootstrap_interval, resampling_unit
+from phonoscope.judgement.bootstrap import cluster_rows, mean_interval, resampling_unit
 
 CAUSAL = "band-stop"
 _NUMBERS = ("value", "low", "high", "chance", "excess", "excess_low", "excess_high")
@@ -110,7 +110,7 @@ def faithfulness(
             continue
         table = _token_table(trial, measure, result)
         at = np.arange(len(case)) if result.rows is None else result.rows
-        row = _pooled(measure, table, _rows_of(clusters, at), case.setting.seed)
+        row = _pooled(measure, table, cluster_rows(clusters, at), case.setting.seed)
         if not measure.by_chance:
             row |= {"passes": result.passes, "note": result.note or row["note"]}
         rows.append(row)
@@ -161,7 +161,7 @@ def pooled_measures(
         values = tokens[tokens["measure"] == name]
         if len(values):
             at = values["token"].map(position).to_numpy(dtype=int)
-            row |= _pooled(known[name], values, None if clusters is None else clusters.iloc[at], seed)
+            row |= _pooled(known[name], values, cluster_rows(clusters, at), seed)
         else:
             row |= {"value": float(of_parts["value"].mean()), "n": int(of_parts["n"].sum())}
         if not known[name].by_chance:
@@ -196,7 +196,7 @@ def _pooled(measure: Measure, tokens: pd.DataFrame, clusters: Clusters, seed: in
     note = "" if kept.all() else f"{int((~kept).sum())} tokens without a value are left out"
     if not kept.any() or not weight[kept].sum() > 0:
         return _unmeasured(method, measure.name, note or "nothing changes between the token and the neutral input")
-    clusters = _rows_of(clusters, np.flatnonzero(kept))
+    clusters = cluster_rows(clusters, np.flatnonzero(kept))
     value, by_chance, weight = value[kept], by_chance[kept], weight[kept]
     unit = resampling_unit(clusters, len(value))
     row = _unmeasured(method, measure.name, "; ".join(part for part in (note, unit.note) if part))
@@ -217,14 +217,5 @@ def _unmeasured(method: str, name: str, note: str) -> dict[str, object]:
 
 
 def _interval(value: np.ndarray, weight: np.ndarray, clusters: Clusters, seed: int) -> dict[str, float]:
-    interval = bootstrap_interval(lambda w: (w @ value) / (w @ weight), len(value), clusters, seed=seed)
+    interval = mean_interval(value, clusters, over=weight, seed=seed)
     return {"value": interval.estimate, "low": interval.low, "high": interval.high}
-
-
-def _rows_of(clusters: Clusters, rows: np.ndarray) -> Clusters:
-    if clusters is None:
-        return None
-    if isinstance(clusters, pd.DataFrame):
-        return clusters.iloc[rows]
-    every = list(clusters)
-    return [every[i] for i in rows]

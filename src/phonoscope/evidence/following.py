@@ -29,9 +29,6 @@ def formant_following(
     clusters: pd.DataFrame | PerToken | None = None,
     *,
     numbers: Sequence[int] = (1, 2, 3),
-    at: int = 50,
-    prefix: str = "",
-    n_bootstrap: int = 1000,
     seed: int = 0,
 ) -> pd.DataFrame:
     """Slope of the peak of each token's profile against its formant, within classes.
@@ -47,9 +44,13 @@ def formant_following(
     profiles : DataArray, dims (token, frequency)
         Signed profiles; ``attrs["resolution_hz"]`` is the map's effective width.
     formants : DataFrame
-        ``token`` and ``f1_50`` … in Hz, NaN where missing; other columns by `at` and `prefix`.
+        ``token`` and ``f1_50`` … in Hz, NaN where missing.
     labels, clusters : sequence, DataFrame
         Class and cluster columns of the profiles' tokens, in their order.
+    numbers : sequence of int
+        Which formants.
+    seed : int
+        Of the resampling and of the pairs at random.
 
     Returns
     -------
@@ -69,7 +70,7 @@ def formant_following(
     clusters = None if clusters is None else pd.DataFrame(clusters).reset_index(drop=True)
     left_out, rows = LeftOut(), []
     for number in numbers:
-        measured = table[f"{prefix}f{number}_{at}"].to_numpy(dtype=float)
+        measured = table[f"f{number}_50"].to_numpy(dtype=float)
         low, high = _windows(measured, names, resolution)
         peaks = profile_peaks(values, centres, low, high)
         oracle = np.exp(-0.5 * ((centres - measured[:, None]) / max(resolution / 2, 1.0)) ** 2)
@@ -86,7 +87,7 @@ def formant_following(
             units = None if clusters is None else clusters[chosen]
             rows.append(
                 {"label": label, "formant": f"F{number}"}
-                | _slopes(measured[chosen], peaks[chosen], follows[chosen], groups, units, n_bootstrap, seed)
+                | _slopes(measured[chosen], peaks[chosen], follows[chosen], groups, units, seed)
             )
     columns = ["label", "formant", "slope", "low", "high", "control_follows", "control_fixed", "formant_sd"]
     result = pd.DataFrame(rows, columns=[*columns, "n", "n_units", "unit", "verdict"])
@@ -140,7 +141,6 @@ def _slopes(
     follows: np.ndarray,
     groups: np.ndarray,
     clusters: pd.DataFrame | None,
-    n_bootstrap: int,
     seed: int,
 ) -> dict[str, object]:
     member = np.eye(groups.max() + 1)[groups]
@@ -153,7 +153,7 @@ def _slopes(
             return (weights * x * y).sum(axis=1) / (weights * x * x).sum(axis=1)
 
     once = np.ones((1, len(formant)))
-    interval = bootstrap_interval(lambda w: slope(peaks, w), len(formant), clusters, n_bootstrap=n_bootstrap, seed=seed)
+    interval = bootstrap_interval(lambda w: slope(peaks, w), len(formant), clusters, seed=seed)
     control = float(slope(follows, once)[0])
     random = np.random.default_rng(seed)
     fixed = np.mean([slope(peaks[_repaired(groups, random)], once)[0] for _ in range(_REPAIRINGS)])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Literal
 
@@ -31,9 +31,12 @@ def _agreement(trial: Trial) -> pd.DataFrame:
     return causal_agreement(trial.maps, causal, trial.case.classes)
 
 
-def _causal(trial: Trial, *, others: str) -> TokenValues:
-    table = trial.shared(_agreement)
-    return TokenValues(table["agreement"], table[others])
+def _column(
+    trial: Trial, *, of: Callable[[Trial], pd.DataFrame], value: str, chance: str | float | None = None
+) -> TokenValues:
+    """A column of a table with a row a token; its chance level is another column, or the same number for all."""
+    table = trial.shared(of)
+    return TokenValues(table[value], table[chance] if isinstance(chance, str) else chance)
 
 
 def curves(trial: Trial) -> pd.DataFrame:
@@ -48,10 +51,6 @@ def _areas(trial: Trial) -> pd.DataFrame:
 def _logit_area(trial: Trial, *, way: str) -> TokenValues:
     areas = trial.shared(_areas)
     return TokenValues(areas[f"{way}_gain_logit"], 0.0, over=areas["way_logit"].abs())
-
-
-def _probability_area(trial: Trial, *, way: str) -> TokenValues:
-    return TokenValues(trial.shared(_areas)[f"{way}_gain_probability"], 0.0)
 
 
 def _masks(trial: Trial) -> pd.DataFrame:
@@ -71,13 +70,8 @@ def _shapes(trial: Trial) -> pd.DataFrame:
     return shape_measures(trial.case, trial.maps)
 
 
-def _shape(trial: Trial, *, name: str) -> TokenValues:
-    return TokenValues(trial.shared(_shapes)[name])
-
-
-def _infidelity(trial: Trial) -> TokenValues:
-    table = infidelity(trial.case, trial.maps, draws=trial.effort.changes, chance=trial.effort.chance)
-    return TokenValues(table["infidelity"], table["chance"])
+def _infidelity(trial: Trial) -> pd.DataFrame:
+    return infidelity(trial.case, trial.maps, draws=trial.effort.changes, chance=trial.effort.chance)
 
 
 def _max_sensitivity(trial: Trial) -> TokenValues:
@@ -173,13 +167,14 @@ _ALL = (
         "causal-agreement", "agreement with band-stop filtering", "higher", _RHO,
         "It shows whether the map orders the bands of a token as filtering them out of the sound does; filtering "
         "sees what is present, so evidence from a missing sound can disagree and be true.",
-        "Spearman's ρ over bands", partial(_causal, others="other_class"), _OTHER_CLASSES, -1.0, 1.0, drawn=True,
+        "Spearman's ρ over bands", partial(_column, of=_agreement, value="agreement", chance="other_class"),
+        _OTHER_CLASSES, -1.0, 1.0, drawn=True,
     ),
     Measure(
         "causal-agreement-in-class", "agreement with band-stop filtering, within the class", "higher", _RHO,
         "It shows whether the map knows this token rather than its class; near chance it draws the class's picture "
         "every time, which may still be a true picture of the class.",
-        "Spearman's ρ over bands", partial(_causal, others="same_class"),
+        "Spearman's ρ over bands", partial(_column, of=_agreement, value="agreement", chance="same_class"),
         "profiles of other tokens of the same class", -1.0, 1.0,
     ),
     Measure(
@@ -190,7 +185,7 @@ _ALL = (
     Measure(
         "deletion-probability", "deletion, probability", "higher", "probability",
         "As deletion, on the probability; a sure network hides what it loses until the decision turns.",
-        _PETSIUK, partial(_probability_area, way="deletion"), _MOVED, -1.0, 1.0,
+        _PETSIUK, partial(_column, of=_areas, value="deletion_gain_probability", chance=0.0), _MOVED, -1.0, 1.0,
     ),
     Measure(
         "insertion", "insertion, logit", "higher", _SHARE,
@@ -200,25 +195,26 @@ _ALL = (
     Measure(
         "insertion-probability", "insertion, probability", "higher", "probability",
         "As insertion, on the probability; a sure network hides what it gains after the decision has turned.",
-        _PETSIUK, partial(_probability_area, way="insertion"), _MOVED, -1.0, 1.0,
+        _PETSIUK, partial(_column, of=_areas, value="insertion_gain_probability", chance=0.0), _MOVED, -1.0, 1.0,
     ),
     *_with_mask("soft"),
     *_with_mask("best"),
     Measure(
         "sps", "sparseness (SPS)", "neither", "Gini index",
         "It says how few cells hold the evidence of the map, not whether they are the right ones.",
-        f"Chalasani et al. 2020; {_LMAC}", partial(_shape, name="sps"), low=0.0, high=1.0,
+        f"Chalasani et al. 2020; {_LMAC}", partial(_column, of=_shapes, value="sps"), low=0.0, high=1.0,
     ),
     Measure(
         "comp", "complexity (COMP)", "neither", "nat",
         "It says how evenly the map's evidence is spread, not whether it is in the right place.",
-        f"Bhatt et al. 2020; {_LMAC}", partial(_shape, name="comp"), low=0.0,
+        f"Bhatt et al. 2020; {_LMAC}", partial(_column, of=_shapes, value="comp"), low=0.0,
     ),
     Measure(
         "infidelity", "infidelity", "lower", "share of the change",
         "It shows whether the map foretells what many small changes of the input do to the logit; it says little "
         "about taking a cue away altogether, and it favours slopes, which foretell small changes best.",
-        f"{_YEH}, eq. 1 with the optimal scale, relative to an empty map", _infidelity, _MOVED, 0.0, 1.0, drawn=True,
+        f"{_YEH}, eq. 1 with the optimal scale, relative to an empty map",
+        partial(_column, of=_infidelity, value="infidelity", chance="chance"), _MOVED, 0.0, 1.0, drawn=True,
     ),
     Measure(
         "max-sensitivity", "maximum sensitivity", "lower", "relative change of the map",

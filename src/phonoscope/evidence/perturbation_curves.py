@@ -120,24 +120,15 @@ def curve_areas(curves: pd.DataFrame) -> pd.DataFrame:
         curve (``deletion_logit`` …), ``way_…`` (what is lost between the token and the neutral input), and
         ``deletion_gain_…``, ``insertion_gain_…``: area between the curve and chance, positive when the map is better.
     """
-    first = curves.drop_duplicates("token")[["token", "target"]].reset_index(drop=True)
-    table = first.copy()
+    table = curves.drop_duplicates("token")[["token", "target"]].reset_index(drop=True)
     for value in ("logit", "probability"):
         wide = curves.pivot_table(index="token", columns=["curve", "fraction"], values=value, sort=True)
-        wide = wide.loc[first["token"]]
+        wide = wide.loc[table["token"]]
         for curve in ("deletion", "insertion", "chance"):
-            table[f"{curve}_{value}"] = _area(wide[curve].to_numpy())
-        table[f"way_{value}"] = _lost(wide["deletion"].to_numpy())
+            heights = wide[curve].to_numpy()
+            table[f"{curve}_{value}"] = (heights[:, 1:] + heights[:, :-1]).mean(1) / 2  # trapezia over 0…1
+        whole = wide["deletion"].to_numpy()
+        table[f"way_{value}"] = whole[:, 0] - whole[:, -1]
         table[f"deletion_gain_{value}"] = table[f"chance_{value}"] - table[f"deletion_{value}"]
         table[f"insertion_gain_{value}"] = table[f"insertion_{value}"] - table[f"chance_{value}"]
     return table
-
-
-def _area(values: np.ndarray) -> np.ndarray:
-    """Area under curves over 0…1, trapezoidal, shape (token,)."""
-    return (values[:, 1:] + values[:, :-1]).mean(1) / 2
-
-
-def _lost(values: np.ndarray) -> np.ndarray:
-    """Fall from the first to the last point of curves, shape (token,)."""
-    return values[:, 0] - values[:, -1]

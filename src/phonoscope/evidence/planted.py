@@ -88,6 +88,12 @@ class PlantedCorpus:
         """The same tokens with other cues: classes (token, cue) or, for one cue, (token,)."""
         return _spoken(self.cues, self.carriers, len(self.labels), np.asarray(classes).reshape(self.classes.shape))
 
+    def with_next_class(self, cue: int, step: int = 1) -> np.ndarray:
+        """Return ``classes`` with those of one cue moved on by some classes, the first after the last."""
+        moved = self.classes.copy()
+        moved[:, cue] = (moved[:, cue] + step) % len(self.labels)
+        return moved
+
     def values(self, token: int, cue: int = 0) -> tuple[float, list[float]]:
         """Value of a cue in a token, and the values that it would have in the other classes."""
         every = list(self.cues[cue].values[len(self.labels)])
@@ -108,8 +114,8 @@ class PlantedCorpus:
             if planted.in_time:
                 truths.append(_time_truth(planted, self.carriers, token, own, others, window / 2))
                 continue
-            present = planted.place(planted, self.carriers, token, own)
-            away = [region for value in others for region in planted.place(planted, self.carriers, token, value)]
+            present = planted.regions(self.carriers, token, own)
+            away = [region for value in others for region in planted.regions(self.carriers, token, value)]
             blur = [_blurred(regions, 1 / window) for regions in (present, [r for r in away if r not in present])]
             truths.append(Truth(*blur))
         return truths
@@ -178,7 +184,7 @@ def _time_truth(
     All share the shortest token without its fades; the rest of this token is present, and what would follow in the
     longest is elsewhere.
     """
-    own_half, *other_halves = (cue.place(cue, carriers, token, value)[0].end / 2 for value in (own, *others))
+    own_half, *other_halves = (cue.regions(carriers, token, value)[0].end / 2 for value in (own, *others))
     shortest, longest = min(own_half, *other_halves), max(own_half, *other_halves)
     begin, end = shortest - FADE_SECONDS - blur_seconds, longest + blur_seconds
     # A token that is the shortest has nothing that others lack, the longest lacks nothing.

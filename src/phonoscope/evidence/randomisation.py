@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Mapping
+from itertools import count
 from typing import NamedTuple
 
 import numpy as np
@@ -33,8 +34,9 @@ def layers_from_the_logits(network: nn.Module, inputs: Tensor) -> list[str]:
     """
     named = {name: m for name, m in network.named_modules() if next(m.parameters(recurse=False), None) is not None}
     called: dict[str, int] = {}
+    turns = count()
     handles = [
-        module.register_forward_pre_hook(lambda _module, _args, name=name: called.update({name: _next(called)}))
+        module.register_forward_pre_hook(lambda _module, _args, name=name: called.update({name: next(turns)}))
         for name, module in named.items()
     ]
     try:
@@ -44,10 +46,6 @@ def layers_from_the_logits(network: nn.Module, inputs: Tensor) -> list[str]:
         for handle in handles:
             handle.remove()
     return sorted(named, key=lambda name: -called.get(name, -1))
-
-
-def _next(called: dict[str, int]) -> int:
-    return max(called.values(), default=-1) + 1
 
 
 @torch.no_grad()
@@ -94,7 +92,6 @@ def parameter_randomisation(
     *,
     stops: int = 4,
     networks: int = 5,
-    seed: int | None = None,
     methods: Mapping[str, Method] = METHODS,
 ) -> Randomised:
     """Compare maps of the network with maps of copies whose weights were drawn anew, from the logits to the input.
@@ -117,8 +114,6 @@ def parameter_randomisation(
         How often the first network is looked at between the logits and the input.
     networks
         Networks with random weights, at least 2.
-    seed
-        Of the weights; that of the case by default.
     methods
         Where methods are looked up.
 
@@ -131,7 +126,6 @@ def parameter_randomisation(
     if stops < 1 or networks < 2:
         raise AttributionError(f"stops={stops}, networks={networks}: expected at least 1 stop and 2 random networks")
     classifier = case.setting.classifier
-    seed = case.setting.seed if seed is None else seed
     order = layers_from_the_logits(classifier.network, case.setting.probe)
     if not order:
         raise AttributionError("the network has no weights, so there is nothing to draw anew")
@@ -145,7 +139,8 @@ def parameter_randomisation(
     for network in range(networks):
         drawn = copy.deepcopy(classifier)
         for number, layer in enumerate(order, start=1):
-            randomise_layer(drawn.network, layer, _seed(seed, network, number))
+            drawn_seed = np.random.SeedSequence((case.setting.seed, network, number)).generate_state(1)[0]
+            randomise_layer(drawn.network, layer, int(drawn_seed))
             # Between the first layer and the last, the way of one network is enough to look at.
             if number not in (looked_at if network == 0 else (1, len(order))):
                 continue
@@ -162,10 +157,6 @@ def parameter_randomisation(
     table = pd.DataFrame(rows, columns=["stop", "layer", "network", "kind", "similarity", "unrelated"])
     tokens = pd.concat(last).groupby(["kind", "token"], sort=False).mean().reset_index()
     return Randomised(*_verdict(method, table, len(order)), table, tokens)
-
-
-def _seed(seed: int, network: int, number: int) -> int:
-    return int(np.random.SeedSequence((seed, network, number)).generate_state(1)[0])
 
 
 def _verdict(method: str, table: pd.DataFrame, layers: int) -> tuple[bool, str]:

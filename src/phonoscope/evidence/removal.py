@@ -7,16 +7,14 @@ import pandas as pd
 
 from phonoscope.attribution.effects import band_effects
 from phonoscope.evidence.case import Case
-from phonoscope.judgement.bootstrap import bootstrap_interval
+from phonoscope.judgement.bootstrap import mean_interval
 
 HALF_HZ = 125.0  # of the band that is taken away around a formant
 FORMANTS = (1, 2, 3, 4)
 POOLED = "all"
 
 
-def formant_removal(
-    case: Case, formants: pd.DataFrame, *, max_hz: float, at: int = 50, prefix: str = ""
-) -> pd.DataFrame:
+def formant_removal(case: Case, formants: pd.DataFrame, *, max_hz: float) -> pd.DataFrame:
     """Filter F1 … F4 out of each token, one at a time, and as wide a band where a token of another class has it.
 
     Parameters
@@ -27,8 +25,6 @@ def formant_removal(
         Formant table with ``token`` and ``f1_50`` …, Hz; formants that are missing, or above `max_hz`, are left out.
     max_hz
         Upper end of what the classifier sees.
-    at, prefix
-        Which columns of the table: at 20, 50 or 80 % of the token.
 
     Returns
     -------
@@ -38,7 +34,7 @@ def formant_removal(
         formant).
     """
     rows = formants.set_index("token").reindex(case.names.tolist())
-    centres = rows[[f"{prefix}f{k}_{at}" for k in FORMANTS]].to_numpy(dtype=float, na_value=np.nan)
+    centres = rows[[f"f{k}_50" for k in FORMANTS]].to_numpy(dtype=float, na_value=np.nan)
     centres = np.where(centres < max_hz, centres, np.nan)
     classifier, seed = case.setting.classifier, case.setting.seed
     elsewhere = _of_other_classes(centres, case.classes, np.random.default_rng(seed))
@@ -89,8 +85,8 @@ def removal_table(tokens: pd.DataFrame, clusters: pd.DataFrame, *, seed: int = 0
             if of_class.empty:
                 continue
             effect, excess = (
-                bootstrap_interval(lambda w, v=v: w @ v / w.sum(axis=1), len(v), of_class[levels], seed=seed)
-                for v in (of_class["effect"].to_numpy(), (of_class["effect"] - of_class["chance"]).to_numpy())
+                mean_interval(values.to_numpy(), of_class[levels], seed=seed)
+                for values in (of_class["effect"], of_class["effect"] - of_class["chance"])
             )
             row = {"label": label, "formant": formant, "effect": effect.estimate, "low": effect.low}
             row |= {"high": effect.high, "chance": float(of_class["chance"].mean()), "excess": excess.estimate}

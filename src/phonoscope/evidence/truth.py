@@ -13,19 +13,15 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from phonoscope.axes import cell_edges
 from phonoscope.errors import PhonoscopeError
+from phonoscope.evidence.agreement import band_edges
 from phonoscope.evidence.cues import Region
 from phonoscope.evidence.planted import Truth
+from phonoscope.phonetics.profiles import signed_part
 
 _TIE_DIGITS = 9
 Part = Literal["absolute", "positive", "negative"]
 Which = Literal["regions", "present", "elsewhere"]
-
-
-def frequency_edges(maps: xr.DataArray) -> np.ndarray:
-    """Edges of a map's cells in Hz, shape (frequency + 1,): half-way between centres, from 0 Hz to ``max_hz``."""
-    return cell_edges(maps["frequency"].values, 0.0, float(maps.attrs["max_hz"]))
 
 
 def time_edges(maps: xr.DataArray) -> np.ndarray:
@@ -130,7 +126,7 @@ def score_maps(
     values = maps.transpose("token", "frequency", "time").values.astype(np.float64)
     if not np.isfinite(values).all():
         raise PhonoscopeError("the maps hold values that are not finite; a map must be whole to be scored.")
-    hertz, seconds = frequency_edges(maps), time_edges(maps)
+    hertz, seconds = band_edges(maps), time_edges(maps)
     masses = _energy_masses(energy, truth, which) if energy is not None else np.full(len(truth), np.nan)
     rows = []
     for token, value in enumerate(values):
@@ -150,7 +146,7 @@ def _score(
 ) -> dict[str, float | bool]:
     if not regions:
         return {**_MISSING, "empty": False}
-    evidence = _part(value, part)
+    evidence = signed_part(value, part)
     inside = inside_share(regions, hertz, seconds)
     area = np.outer(np.diff(hertz), np.diff(seconds))
     null = float((inside * area).sum() / area.sum())
@@ -164,7 +160,7 @@ def _score(
         return {**facts, "mass": null, "auc": 0.5, "pointing": share, "empty": True}
     facts["mass"] = float((evidence * inside).sum() / evidence.sum())
     facts["auc"] = _weighted_auc(evidence / area, inside * area, (1 - inside) * area)
-    profile = _part(value.sum(axis=axis), part) / np.diff(edges)
+    profile = signed_part(value.sum(axis=axis), part) / np.diff(edges)
     if len(profile) == 1 or not profile.any():
         facts["pointing"] = share  # no peak along this axis
         return facts
@@ -174,13 +170,6 @@ def _score(
     facts["pointing"] = float((distance == 0).mean())
     facts["error_seconds" if in_time else "error_hz"] = float(distance.mean())
     return facts
-
-
-def _part(value: np.ndarray, part: Part) -> np.ndarray:
-    parts = {"absolute": np.abs, "positive": lambda x: np.maximum(x, 0), "negative": lambda x: np.maximum(-x, 0)}
-    if part not in parts:
-        raise PhonoscopeError(f"part is {part!r}; it must be one of {', '.join(parts)}.")
-    return parts[part](value)
 
 
 def _weighted_auc(values: np.ndarray, inside: np.ndarray, outside: np.ndarray) -> float:
@@ -196,7 +185,7 @@ def _weighted_auc(values: np.ndarray, inside: np.ndarray, outside: np.ndarray) -
 
 def _energy_masses(energy: xr.DataArray, truth: Sequence[Truth], which: Which) -> np.ndarray:
     values = energy.transpose("token", "frequency", "time").values.astype(np.float64)
-    hertz, seconds = frequency_edges(energy), time_edges(energy)
+    hertz, seconds = band_edges(energy), time_edges(energy)
     if len(values) != len(truth) or (values < 0).any():
         raise PhonoscopeError("the energy must be of the same tokens as the maps, and not negative.")
     masses = []

@@ -6,7 +6,7 @@ weights.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Literal, NamedTuple, TypeAlias
 
 import numpy as np
@@ -72,6 +72,13 @@ def resampling_unit(clusters: pd.DataFrame | PerToken | None, n_tokens: int, *, 
     raise AssertionError("the token level always ends the search")  # _levels appends it
 
 
+def cluster_rows(clusters: pd.DataFrame | PerToken | None, rows: np.ndarray) -> pd.DataFrame | pd.Series | None:
+    """Clusters of some of the tokens, by position or mask."""
+    if clusters is None:
+        return None
+    return (clusters if isinstance(clusters, pd.DataFrame) else pd.Series(list(clusters), dtype="object")).iloc[rows]
+
+
 def unit_weights(n_units: int, n_bootstrap: int, seed: int = 0) -> np.ndarray:
     """How often each unit was drawn in each bootstrap sample: ndarray (n_bootstrap, n_units), rows sum to n_units."""
     rng = np.random.default_rng(seed)
@@ -85,34 +92,25 @@ def unit_sums(values: np.ndarray, codes: np.ndarray, n_units: int) -> np.ndarray
     return sums
 
 
-def hierarchical_weights(
-    clusters: pd.DataFrame | PerToken | None, n_tokens: int, n_bootstrap: int, seed: int = 0
-) -> np.ndarray:
-    """Token weights when *every* level is resampled in turn: speakers, then recordings in them, then tokens in those.
+def mean_samples(values: np.ndarray, codes: np.ndarray, n_bootstrap: int, seed: int = 0) -> np.ndarray:
+    """Bootstrap samples of a mean when whole units are drawn.
 
-    Each extra stage adds the variance below it a second time (Davison & Hinkley 1997, §3.8), so intervals are wide
-    rather than narrow; `bootstrap_interval` resamples the first stage only unless asked for this.
+    Parameters
+    ----------
+    values : ndarray (token, ...)
+    codes : ndarray (token,)
+        Unit of each token, from 0 without gaps.
+    n_bootstrap, seed
+        Number of samples, and where the random numbers start.
 
     Returns
     -------
-    ndarray (n_bootstrap, n_tokens)
-        Draws of each token; a level with one unit passes its draws on unchanged.
+    ndarray (n_bootstrap, ...)
     """
-    rng = np.random.default_rng(seed)
-    levels = _levels(clusters, n_tokens)
-    parents = np.zeros(n_tokens, dtype=int)
-    draws = np.ones((n_bootstrap, 1), dtype=int)
-    for _, codes in levels:
-        n_units = int(codes.max(initial=-1)) + 1
-        children: list[list[int]] = [[] for _ in range(draws.shape[1])]
-        for child, parent in sorted(set(zip(codes.tolist(), parents.tolist(), strict=True))):
-            children[parent].append(child)
-        below = np.zeros((n_bootstrap, n_units), dtype=int)
-        for parent, members in enumerate(children):
-            share = np.full(len(members), 1.0 / len(members))
-            below[:, members] = rng.multinomial(draws[:, parent] * len(members), share)
-        parents, draws = codes, below
-    return draws[:, parents].astype(float)
+    counts = np.bincount(codes).astype(float)
+    drawn = unit_weights(len(counts), n_bootstrap, seed)
+    sums = drawn @ unit_sums(values, codes, len(counts))
+    return sums / (drawn @ counts).reshape(-1, *[1] * (values.ndim - 1))
 
 
 def bootstrap_interval(
@@ -121,7 +119,6 @@ def bootstrap_interval(
     clusters: pd.DataFrame | PerToken | None = None,
     *,
     method: Literal["percentile", "bca"] = "percentile",
-    stages: Literal["first", "all"] = "first",
     n_bootstrap: int = 1000,
     confidence: float = 0.95,
     seed: int = 0,
@@ -131,12 +128,14 @@ def bootstrap_interval(
     Parameters
     ----------
     statistic : callable
-        Maps weights (samples, n_tokens) to values (samples,); all ones is the observed statistic. A weighted mean is
-        ``lambda w: w @ x / w.sum(axis=1)``.
+        Maps weights (samples, n_tokens) to values (samples,); all ones is the observed statistic. Of means:
+        `mean_interval`.
+    n_tokens, clusters
+        As in `resampling_unit`, whose units are resampled as wholes.
     method : {"percentile", "bca"}
         BCa (Efron 1987) corrects bias and skewness, with the acceleration from leaving out one unit at a time.
-    stages : {"first", "all"}
-        Resample whole units of one level (`resampling_unit`), or every level in turn (`hierarchical_weights`).
+    n_bootstrap, confidence, seed
+        Number of samples, share of the interval, and where the random numbers start.
 
     Returns
     -------
@@ -147,17 +146,38 @@ def bootstrap_interval(
     estimate = float(statistic(np.ones((1, n_tokens)))[0])
     if unit.n_units < 2:
         return Interval(estimate, float("nan"), float("nan"), unit.n_units, unit.level)
-    if stages == "first":
-        weights = unit_weights(unit.n_units, n_bootstrap, seed)[:, unit.codes]
-    else:
-        weights = hierarchical_weights(clusters, n_tokens, n_bootstrap, seed)
+    samples = np.asarray(statistic(unit_weights(unit.n_units, n_bootstrap, seed)[:, unit.codes]))
     jackknife = None
     if method == "bca":
-        left_out = (np.arange(unit.n_units)[:, None] != unit.codes).astype(float)
-        jackknife = np.asarray(statistic(left_out))
-    samples, n_units = np.asarray(statistic(weights)), unit.n_units if stages == "first" else None
-    low, high = interval_of(samples, estimate, jackknife, n_units=n_units, confidence=confidence)
+        jackknife = np.asarray(statistic((np.arange(unit.n_units)[:, None] != unit.codes).astype(float)))
+    low, high = interval_of(samples, estimate, jackknife, n_units=unit.n_units, confidence=confidence)
     return Interval(estimate, float(low), float(high), unit.n_units, unit.level)
+
+
+def mean_interval(
+    values: np.ndarray,
+    clusters: pd.DataFrame | PerToken | None = None,
+    *,
+    over: np.ndarray | None = None,
+    n_bootstrap: int = 1000,
+    seed: int = 0,
+) -> Interval:
+    """Cluster-bootstrap interval of a mean, or of a ratio of sums; see `bootstrap_interval`.
+
+    Parameters
+    ----------
+    values : ndarray (n_tokens,)
+    clusters
+        As in `resampling_unit`.
+    over : ndarray (n_tokens,), optional
+        The statistic is the sum of the values over the sum of these; ones, and so the mean, by default.
+    n_bootstrap, seed
+        Number of samples, and where the random numbers start.
+    """
+    divisors = np.ones(len(values)) if over is None else over
+    return bootstrap_interval(
+        lambda w: (w @ values) / (w @ divisors), len(values), clusters, n_bootstrap=n_bootstrap, seed=seed
+    )
 
 
 def interval_of(
@@ -188,21 +208,48 @@ def interval_of(
     low, high : ndarray (...)
     """
     samples = np.asarray(samples, dtype=float)
-    flat = samples.reshape(len(samples), -1)
-    bounds = np.full((2, flat.shape[1]), np.nan)
-    units = np.full(flat.shape[1], np.inf) if n_units is None else np.broadcast_to(n_units, samples.shape[1:]).ravel()
-    for column in range(flat.shape[1]):
-        drawn = flat[:, column][np.isfinite(flat[:, column])]
-        if len(drawn) < 2 or units[column] < 2:
+    bounds = np.full((2, *samples.shape[1:]), np.nan)
+    units = np.broadcast_to(np.inf if n_units is None else n_units, samples.shape[1:])
+    for at in np.ndindex(*samples.shape[1:]):
+        drawn = samples[(slice(None), *at)]
+        drawn = drawn[np.isfinite(drawn)]
+        if len(drawn) < 2 or units[at] < 2:
             continue
-        tails = _tails(float(units[column]), confidence)
+        tails = _tails(float(units[at]), confidence)
         quantiles = ndtr(tails)
         if jackknife is not None and estimate is not None:
-            left_out = np.asarray(jackknife, dtype=float).reshape(len(jackknife), -1)[:, column]
-            point = np.asarray(estimate, dtype=float).reshape(-1)[column]
+            left_out = np.asarray(jackknife, dtype=float)[(slice(None), *at)]
+            point = float(np.asarray(estimate)[at])
             quantiles = _bca_quantiles(drawn, point, left_out[np.isfinite(left_out)], tails)
-        bounds[:, column] = np.quantile(drawn, quantiles)
-    return bounds[0].reshape(samples.shape[1:]), bounds[1].reshape(samples.shape[1:])
+        bounds[(slice(None), *at)] = np.quantile(drawn, quantiles)
+    return bounds[0], bounds[1]
+
+
+def sign_flips(n_units: int, n_flips: int, block: int, seed: int = 0) -> Iterator[np.ndarray]:
+    """Signs of units, for tests that flip them.
+
+    Parameters
+    ----------
+    n_units, n_flips
+        As many patterns as there are (2 to the power of `n_units`) are all of them; fewer are drawn at random.
+    block
+        Patterns held in memory at once.
+    seed
+        Where the random numbers start.
+
+    Yields
+    ------
+    ndarray (flip, n_units)
+        1 and −1.
+    """
+    rng = np.random.default_rng(seed)
+    for start in range(0, n_flips, block):
+        size = min(block, n_flips - start)
+        if n_flips == 2**n_units:
+            flipped = np.arange(start, start + size)[:, None] >> np.arange(n_units) & 1
+        else:
+            flipped = rng.integers(0, 2, size=(size, n_units), dtype=np.int8)
+        yield 1.0 - 2.0 * flipped
 
 
 def sign_flip_p(scores: np.ndarray, n_permutations: int = 1000, seed: int = 0) -> np.ndarray:
@@ -225,16 +272,9 @@ def sign_flip_p(scores: np.ndarray, n_permutations: int = 1000, seed: int = 0) -
     observed = np.abs(scores.sum(axis=0))
     exact = n_units <= 12 or 2**n_units <= n_permutations
     n_flips = 2**n_units if exact else n_permutations
-    rng = np.random.default_rng(seed)
-    reached = np.zeros(scores.shape[1:], dtype=int)
-    for start in range(0, n_flips, _FLIP_BLOCK):
-        size = min(_FLIP_BLOCK, n_flips - start)
-        if exact:
-            flipped = np.arange(start, start + size)[:, None] >> np.arange(n_units) & 1
-        else:
-            flipped = rng.integers(0, 2, size=(size, n_units), dtype=np.int8)
-        # sums that are equal in exact arithmetic must count as ties: allow for rounding
-        reached += (np.abs((1.0 - 2.0 * flipped) @ scores) >= observed * (1 - 1e-10)).sum(axis=0)
+    # sums that are equal in exact arithmetic must count as ties: allow for rounding
+    least = observed * (1 - 1e-10)
+    reached = sum((np.abs(s @ scores) >= least).sum(axis=0) for s in sign_flips(n_units, n_flips, _FLIP_BLOCK, seed))
     p = reached / n_flips if exact else (reached + 1) / (n_flips + 1)
     return np.where(finite, p, np.nan)
 
@@ -252,13 +292,12 @@ def holm(p: Sequence[float] | np.ndarray) -> np.ndarray:
 
 def wilson_interval(successes: int, n: int, *, confidence: float = 0.95) -> tuple[float, float]:
     """Wilson's (1927) score interval of a proportion of *independent* trials; NaN for n = 0."""
+    from scipy.stats import binomtest
+
     if n == 0:
         return float("nan"), float("nan")
-    z = float(ndtri((1 + confidence) / 2))
-    p = successes / n
-    centre = (p + z**2 / (2 * n)) / (1 + z**2 / n)
-    half = z / (1 + z**2 / n) * np.sqrt(p * (1 - p) / n + z**2 / (4 * n**2))
-    return max(0.0, float(centre - half)), min(1.0, float(centre + half))
+    interval = binomtest(successes, n).proportion_ci(confidence, method="wilson")
+    return float(interval.low), float(interval.high)
 
 
 def _tails(n_units: float, confidence: float) -> np.ndarray:

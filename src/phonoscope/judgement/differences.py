@@ -10,12 +10,11 @@ from scipy.special import stdtr
 
 from phonoscope.judgement.bootstrap import (
     MIN_UNITS,
-    Unit,
     interval_of,
+    mean_samples,
     resampling_unit,
     sign_flip_p,
     unit_sums,
-    unit_weights,
 )
 
 N_BOOTSTRAP = 2000
@@ -56,18 +55,20 @@ def difference_test(
     if len(first) == 0 or len(second) == 0:
         unknown = dict.fromkeys(("first", "second", "difference", "low", "high", "p"), np.nan)
         return unknown | sizes | {"n_units": 0, "unit": "", "test": "no token"}
-    means = {"first": float(np.mean(first)), "second": float(np.mean(second))}
+    first, second = np.asarray(first, dtype=float), np.asarray(second, dtype=float)
+    means = {"first": float(first.mean()), "second": float(second.mean())}
     difference = means["first"] - means["second"]
     unit, p = resampling_unit(clusters[0], len(first)), np.nan
     if paired:
-        change = np.asarray(first, dtype=float) - np.asarray(second, dtype=float)
-        samples, n_units = _resampled(change, unit, seed), unit.n_units
+        change = first - second
+        samples, n_units = mean_samples(change, unit.codes, N_BOOTSTRAP, seed), unit.n_units
         if n_units >= MIN_UNITS:
             p = float(sign_flip_p(unit_sums(change, unit.codes, n_units)[:, None], N_FLIPS, seed)[0])
         test = f"signs of {n_units} {unit.level}s flipped"
     else:
         other = resampling_unit(clusters[1], len(second))
-        samples = _resampled(first, unit, seed) - _resampled(second, other, seed + 1)
+        samples = mean_samples(first, unit.codes, N_BOOTSTRAP, seed)
+        samples -= mean_samples(second, other.codes, N_BOOTSTRAP, seed + 1)
         n_units = min(unit.n_units, other.n_units)
         if n_units >= MIN_UNITS:
             # as of the interval: few units vary too little among themselves and call for Student's t
@@ -76,13 +77,6 @@ def difference_test(
             p = float(2 * stdtr(n_units - 1, -t))
         level = unit.level if unit.level == other.level else f"{unit.level}s and {other.level}"
         test = f"{unit.n_units} and {other.n_units} {level}s resampled"
-    low, high = interval_of(samples, n_units=n_units) if n_units > 1 else (np.nan, np.nan)
+    low, high = interval_of(samples, n_units=n_units)
     tested = {"difference": difference, "low": float(low), "high": float(high), "p": p}
     return means | tested | sizes | {"n_units": n_units, "unit": unit.level, "test": test}
-
-
-def _resampled(values: np.ndarray, unit: Unit, seed: int) -> np.ndarray:
-    """Bootstrap samples of the mean."""
-    drawn = unit_weights(unit.n_units, N_BOOTSTRAP, seed)
-    sums = unit_sums(np.asarray(values, dtype=float), unit.codes, unit.n_units)
-    return (drawn @ sums) / (drawn @ np.bincount(unit.codes).astype(float))

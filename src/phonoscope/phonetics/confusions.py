@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from importlib.resources import files
+from itertools import combinations
 
 import numpy as np
 import pandas as pd
 
 from phonoscope.errors import PhonoscopeError
 from phonoscope.judgement.bootstrap import PerToken, holm, interval_of, resampling_unit, unit_sums, unit_weights
+from phonoscope.left_out import LeftOut
 from phonoscope.phonetics.profiles import as_labels
 
 
@@ -34,7 +36,7 @@ def confusion_table(true: PerToken, predicted: PerToken, labels: Sequence[str] |
     PhonoscopeError
         If the numbers differ, or a class occurs that is not in `labels`.
     """
-    truth, guess, n_missing = _both(true, predicted)
+    truth, guess, kept = _both(true, predicted)
     classes = sorted({*truth, *guess}) if labels is None else list(labels)
     if unknown := sorted({*truth, *guess} - set(classes)):
         raise PhonoscopeError(f"classes {', '.join(unknown)} occur but are not among labels: {', '.join(classes)}.")
@@ -49,9 +51,9 @@ def confusion_table(true: PerToken, predicted: PerToken, labels: Sequence[str] |
             "row_percent": percent.ravel(),
         }
     )
-    reason = "no true or no predicted class"
-    left_out = {"what": "token", "reason": reason, "count": n_missing, "examples": []}
-    table.attrs["left_out"] = [left_out] if n_missing else []
+    left_out = LeftOut()
+    left_out.add("token", "no true or no predicted class", int((~kept).sum()))
+    table.attrs["left_out"] = left_out.entries()
     return table
 
 
@@ -80,8 +82,7 @@ def accuracy_table(
         high``, ``n`` tokens, ``n_units, unit``. If every token of every unit is right, the interval collapses to 1:
         use `wilson_interval` on the number of units then.
     """
-    truth, guess, _ = _both(true, predicted)
-    kept = as_labels(true, len(true)).notna().to_numpy() & as_labels(predicted, len(true)).notna().to_numpy()
+    truth, guess, kept = _both(true, predicted)
     if not kept.any():
         raise PhonoscopeError("no token has both a true and a predicted class.")
     unit = resampling_unit(clusters, len(true))
@@ -138,26 +139,15 @@ def asymmetry_table(true: PerToken, predicted: PerToken) -> pd.DataFrame:
     counts = _matrix(truth, guess, classes)
     n = counts.sum(axis=1)
     rows = []
-    for first in range(len(classes)):
-        for second in range(first + 1, len(classes)):
-            there, back = counts[first, second], counts[second, first]
-            if there + back == 0 or n[first] == 0 or n[second] == 0:
-                continue
-            a, b = (first, second) if there * n[second] >= back * n[first] else (second, first)
-            k, chance = int(there + back), float(n[a] / (n[a] + n[b]))
-            rows.append(
-                {
-                    "label_a": classes[a],
-                    "label_b": classes[b],
-                    "a_as_b": int(counts[a, b]),
-                    "b_as_a": int(counts[b, a]),
-                    "percent_a_as_b": 100.0 * counts[a, b] / n[a],
-                    "percent_b_as_a": 100.0 * counts[b, a] / n[b],
-                    "difference": int(counts[a, b] - counts[b, a]),
-                    "percent_difference": 100.0 * (counts[a, b] / n[a] - counts[b, a] / n[b]),
-                    "p": float(binomtest(int(counts[a, b]), k, chance).pvalue),
-                }
-            )
+    for first, second in combinations(range(len(classes)), 2):
+        there, back = counts[first, second], counts[second, first]
+        if there + back == 0 or n[first] == 0 or n[second] == 0:
+            continue
+        a, b = (first, second) if there * n[second] >= back * n[first] else (second, first)
+        forth, back = int(counts[a, b]), int(counts[b, a])
+        p = binomtest(forth, forth + back, float(n[a] / (n[a] + n[b]))).pvalue
+        rates = 100.0 * forth / n[a], 100.0 * back / n[b], forth - back, 100.0 * (forth / n[a] - back / n[b])
+        rows.append((classes[a], classes[b], forth, back, *rates, float(p)))
     columns = ["label_a", "label_b", "a_as_b", "b_as_a", "percent_a_as_b", "percent_b_as_a", "difference"]
     table = pd.DataFrame(rows, columns=[*columns, "percent_difference", "p"])
     table["p_holm"] = holm(table["p"].to_numpy(dtype=float))
@@ -202,16 +192,17 @@ def beside_human(asymmetry: pd.DataFrame) -> pd.DataFrame:
     return table
 
 
-def _both(true: PerToken, predicted: PerToken) -> tuple[np.ndarray, np.ndarray, int]:
+def _both(true: PerToken, predicted: PerToken) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Classes of the tokens that have both, and which these are."""
     truth, guess = as_labels(true, len(true)), as_labels(predicted, len(true))
-    kept = truth.notna() & guess.notna()
-    return truth[kept].to_numpy(dtype=str), guess[kept].to_numpy(dtype=str), int((~kept).sum())
+    kept = (truth.notna() & guess.notna()).to_numpy()
+    return truth[kept].to_numpy(dtype=str), guess[kept].to_numpy(dtype=str), kept
 
 
 def _matrix(truth: np.ndarray, guess: np.ndarray, classes: Sequence[str]) -> np.ndarray:
-    index_of = {name: i for i, name in enumerate(classes)}
+    index = pd.Index(classes)
     counts = np.zeros((len(classes), len(classes)), dtype=int)
-    np.add.at(counts, ([index_of[name] for name in truth], [index_of[name] for name in guess]), 1)
+    np.add.at(counts, (index.get_indexer(pd.Index(truth)), index.get_indexer(pd.Index(guess))), 1)
     return counts
 
 

@@ -9,6 +9,7 @@ from fractions import Fraction
 import numpy as np
 import pandas as pd
 import xarray as xr
+from scipy.fft import next_fast_len
 
 from phonoscope.errors import AudioError
 from phonoscope.phonetics.pitch import token_pitch
@@ -254,19 +255,13 @@ def _resample(samples: np.ndarray, sample_rate: float, new_rate: float) -> tuple
         return samples, 0.5 / sample_rate
     ratio = _ratio(new_rate, sample_rate)
     blocks = -(-(samples.size + int(_ZERO_PAD_SECONDS * sample_rate)) // ratio.denominator)
-    n_in, n_out = _fast_length(blocks) * np.array([ratio.denominator, ratio.numerator])
+    n_in, n_out = next_fast_len(blocks, real=True) * np.array([ratio.denominator, ratio.numerator])
     n_new = round(duration * new_rate)
     first = 0.5 * (duration - (n_new - 1) / new_rate)
     spectrum = np.fft.rfft(samples, n_in)[: (n_out + 1) // 2]
     shift = first * sample_rate - 0.5  # of the new first sample behind the old first sample, in old samples
     spectrum = spectrum * np.exp(2j * np.pi * shift / n_in * np.arange(spectrum.size))
     return np.fft.irfft(spectrum, n_out)[:n_new] * (n_out / n_in), first
-
-
-def _fast_length(minimum: int) -> int:
-    from scipy.fft import next_fast_len
-
-    return int(next_fast_len(minimum, real=True))
 
 
 def _cut_resampled(

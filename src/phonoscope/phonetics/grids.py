@@ -13,7 +13,7 @@ import xarray as xr
 from scipy.special import stdtrit
 
 from phonoscope.errors import PhonoscopeError
-from phonoscope.judgement.bootstrap import MIN_UNITS, PerToken, resampling_unit, unit_sums
+from phonoscope.judgement.bootstrap import MIN_UNITS, PerToken, cluster_rows, resampling_unit, sign_flips, unit_sums
 from phonoscope.phonetics.profiles import as_labels
 
 N_FLIPS = 1000
@@ -78,26 +78,18 @@ def grid_test(
     labels, mass = _regions(t[None], critical, axes)
     exact = 2**n_units <= n_flips
     count = 2**n_units if exact else n_flips
-    rng = np.random.default_rng(seed)
-    flat, largest_mass, largest_t = scores.reshape(n_units, -1), np.zeros(count), np.zeros(count)
-    block = max(1, _BLOCK_CELLS // max(1, flat.shape[1]))
-    for start in range(0, count, block):
-        part = slice(start, min(start + block, count))
-        size = part.stop - part.start
-        if exact:
-            bits = np.arange(part.start, part.stop)[:, None] >> np.arange(n_units) & 1
-        else:
-            bits = rng.integers(0, 2, size=(size, n_units), dtype=np.int8)
-        flipped = _ratio(((1.0 - 2.0 * bits) @ flat).reshape(size, *shape), spread)
-        largest_t[part] = np.abs(flipped).reshape(size, -1).max(axis=1)
-        largest_mass[part] = _largest_mass(flipped, critical, axes)
+    flat, masses, peaks = scores.reshape(n_units, -1), [], []
+    for signs in sign_flips(n_units, count, max(1, _BLOCK_CELLS // max(1, flat.shape[1])), seed):
+        flipped = _ratio((signs @ flat).reshape(len(signs), *shape), spread)
+        peaks.append(np.abs(flipped).reshape(len(signs), -1).max(axis=1))
+        masses.append(_largest_mass(flipped, critical, axes))
+    largest_mass, largest_t = np.concatenate(masses), np.sort(np.concatenate(peaks))
     # the observed signs are one of the patterns; rounding must not make them less extreme than themselves
     extra = 0 if exact else 1
     p_of_region = np.ones(len(mass) + 1)
     for number, region_mass in enumerate(mass, start=1):
         p_of_region[number] = ((largest_mass >= region_mass * (1 - 1e-9)).sum() + extra) / (count + extra)
-    reached = np.sort(largest_t)
-    above = count - np.searchsorted(reached, np.abs(t) * (1 - 1e-9), side="left")
+    above = count - np.searchsorted(largest_t, np.abs(t) * (1 - 1e-9), side="left")
     return GridTest(t, p_of_region[labels[0]], (above + extra) / (count + extra), n_units, unit, "")
 
 
@@ -134,18 +126,15 @@ def class_difference(
     names = as_labels(labels, len(array))
     kept = np.isfinite(array).reshape(len(array), -1).all(axis=1) & names.notna().to_numpy()
     array, names = array[kept], names[kept].reset_index(drop=True)
-    unit = resampling_unit(_rows(clusters, kept), len(array))
+    unit = resampling_unit(cluster_rows(clusters, kept), len(array))
     classes = [str(name) for name in dict.fromkeys(names)]
     scores = np.zeros((unit.n_units, len(classes), *array.shape[1:]))
     difference = np.full(scores.shape[1:], np.nan)
-    centred = array - array.mean(axis=0)
     for row, name in enumerate(classes):
         in_class = (names == name).to_numpy(dtype=bool)
         if in_class.all():
             continue
-        weights = np.where(in_class, 1.0 / in_class.sum(), -1.0 / (~in_class).sum())
-        scores[:, row] = unit_sums(_weighted(weights, centred), unit.codes, unit.n_units)
-        difference[row] = array[in_class].mean(axis=0) - array[~in_class].mean(axis=0)
+        difference[row], scores[:, row] = _difference(array, in_class, unit.codes, unit.n_units)
     tested = grid_test(scores, unit.level, n_flips=n_flips, seed=seed, connected_axes=len(dims) - 1)
     coords = {dim: values[dim].values for dim in dims[1:]} | {"label": classes}
     parts = {"difference": difference, "t": tested.t, "p_region": tested.p_region, "p_cell": tested.p_cell}
@@ -174,14 +163,13 @@ def group_difference(
     clusters
         Of each group. Units of the two groups are taken as different ones.
     """
-    everything = np.concatenate([first, second])
-    centred = everything - everything.mean(axis=0)
     units = [resampling_unit(c, len(g)) for c, g in zip(clusters, (first, second), strict=True)]
     codes = np.concatenate([units[0].codes, units[0].n_units + units[1].codes])
-    weights = np.concatenate([np.full(len(first), 1.0 / len(first)), np.full(len(second), -1.0 / len(second))])
-    scores = unit_sums(_weighted(weights, centred), codes, units[0].n_units + units[1].n_units)
+    in_first = np.arange(len(codes)) < len(first)
+    n_units = units[0].n_units + units[1].n_units
+    difference, scores = _difference(np.concatenate([first, second]), in_first, codes, n_units)
     level = units[0].level if units[0].level == units[1].level else f"{units[0].level} or {units[1].level}"
-    return first.mean(axis=0) - second.mean(axis=0), grid_test(scores, level, n_flips=n_flips, seed=seed)
+    return difference, grid_test(scores, level, n_flips=n_flips, seed=seed)
 
 
 def paired_difference(
@@ -205,14 +193,13 @@ def paired_difference(
     return difference.mean(axis=0), grid_test(scores, unit.level, n_flips=n_flips, seed=seed)
 
 
-def _weighted(weights: np.ndarray, values: np.ndarray) -> np.ndarray:
-    return weights.reshape(-1, *[1] * (values.ndim - 1)) * values
-
-
-def _rows(clusters: pd.DataFrame | PerToken | None, kept: np.ndarray) -> pd.DataFrame | PerToken | None:
-    if clusters is None:
-        return None
-    return clusters[kept] if isinstance(clusters, pd.DataFrame) else pd.Series(list(clusters))[kept]
+def _difference(
+    values: np.ndarray, in_first: np.ndarray, codes: np.ndarray, n_units: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Mean of some tokens (a mask) less that of the others, and the part of each unit in it, from the common mean."""
+    weights = np.where(in_first, 1.0 / in_first.sum(), -1.0 / (~in_first).sum())
+    parts = weights.reshape(-1, *[1] * (values.ndim - 1)) * (values - values.mean(axis=0))
+    return values[in_first].mean(axis=0) - values[~in_first].mean(axis=0), unit_sums(parts, codes, n_units)
 
 
 def _ratio(sums: np.ndarray, spread: np.ndarray) -> np.ndarray:

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from phonoscope.judgement.bootstrap import MIN_UNITS, Unit, interval_of, sign_flip_p, unit_weights
+from phonoscope.judgement.bootstrap import MIN_UNITS, Unit, interval_of, sign_flip_p, unit_sums, unit_weights
 
 POOLED = "all"  # the label of rows that pool the classes
 MIN_CLASSES = 4  # three classes have six orders: no p below .05
@@ -52,6 +52,7 @@ class _Pairs(NamedTuple):
     count: np.ndarray  # (unit, class): tokens
 
 
+@np.errstate(invalid="ignore", divide="ignore")
 def paired_shares(
     maps: np.ndarray,
     bands: np.ndarray,
@@ -105,14 +106,11 @@ def paired_shares(
     rows = []
     for null in ("run", "class", "classes"):
         share, permuted = total[f"share_{null}"][0], total[f"permuted_{null}"][0]
-        with np.errstate(invalid="ignore", divide="ignore"):
-            ratio = share / permuted
-            left_ratio = jackknife[f"share_{null}"] / jackknife[f"permuted_{null}"]
-        low = high = np.full(len(share), np.nan)
-        p = np.full(len(share), np.nan)
+        ratio = share / permuted
+        low, high, p = np.full((3, len(share)), np.nan)
         if samples:
-            with np.errstate(invalid="ignore", divide="ignore"):
-                drawn = samples[f"share_{null}"] / samples[f"permuted_{null}"]
+            drawn = samples[f"share_{null}"] / samples[f"permuted_{null}"]
+            left_ratio = jackknife[f"share_{null}"] / jackknife[f"permuted_{null}"]
             low, high = interval_of(drawn, ratio, left_ratio, n_units=units_with, confidence=resampling.confidence)
         if n_permutations and null == "classes":
             p[-1] = _class_exchange_p(total["classes"][0], n_permutations, seed)
@@ -123,8 +121,7 @@ def paired_shares(
             scores = (n_units - 1) * change + difference * count * n_units / np.maximum(count.sum(axis=0), 1)
             scores = _without_rounding(scores, share)
             # R·Q/G leaves own pairs out of each mean, which biases it by this much: a smaller difference is none
-            with np.errstate(invalid="ignore", divide="ignore"):
-                heaviness = np.fmax(1.0, other_maps / other_maps[-1])
+            heaviness = np.fmax(1.0, other_maps / other_maps[-1])
             bias = permuted * heaviness / max(1.0, count[:, -1].sum() - 1)
             p = np.where(np.abs(difference) <= bias, 1.0, sign_flip_p(scores, n_permutations, seed))
             p = np.where((units_with >= MIN_UNITS) & np.isfinite(difference), p, np.nan)
@@ -142,12 +139,9 @@ def _sum_pairs(
     maps: np.ndarray, bands: np.ndarray, classes: np.ndarray, n_classes: int, units: np.ndarray, n_units: int
 ) -> _Pairs:
     cell = units * n_classes + classes
-    shape = (n_units, n_classes)
 
     def total(values: np.ndarray) -> np.ndarray:
-        out = np.zeros((n_units * n_classes, *values.shape[1:]))
-        np.add.at(out, cell, values)
-        return out.reshape(*shape, *values.shape[1:])
+        return unit_sums(values, cell, n_units * n_classes).reshape(n_units, n_classes, *values.shape[1:])
 
     own = (maps * bands).sum(axis=1)
     return _Pairs(total(maps), total(bands), total(own), total(np.ones(len(own))))
@@ -164,6 +158,7 @@ def _leave_one_out(pairs: _Pairs) -> dict[str, np.ndarray]:
     return _means(maps, bands, own, count, own, count, _exchangeable(pairs))
 
 
+@np.errstate(invalid="ignore", divide="ignore")
 def _means(
     maps: np.ndarray,
     bands: np.ndarray,
@@ -181,29 +176,27 @@ def _means(
     all_maps, all_bands = maps.sum(axis=1, keepdims=True), bands.sum(axis=1, keepdims=True)
     n, n_all = count, count.sum(axis=1, keepdims=True)
     own_all, self_own, self_n = (part.sum(axis=1, keepdims=True) for part in (own, own_squares, squares))
-    with np.errstate(invalid="ignore", divide="ignore"):
-        share = np.append(own / n, own_all / n_all, axis=1)
-        margin = n * n_all - squares
-        grand = ((all_maps * all_bands).sum(axis=-1) - self_own) / (n_all**2 - self_n)
-        other_formants = np.append(((maps * all_bands).sum(axis=-1) - own_squares) / margin, grand, axis=1)
-        other_maps = np.append(((all_maps * bands).sum(axis=-1) - own_squares) / margin, grand, axis=1)
-        within = ((maps * bands).sum(axis=-1) - own_squares) / (n**2 - squares)
-        matrix = np.einsum("sck,sdk->scd", maps, bands)
-        diagonal = np.arange(matrix.shape[1])
-        matrix[:, diagonal, diagonal] -= own_squares
-        pairs = n[:, :, None] * n[:, None, :]
-        pairs[:, diagonal, diagonal] -= squares
-        matrix /= pairs
+    share = np.append(own / n, own_all / n_all, axis=1)
+    margin = n * n_all - squares
+    grand = ((all_maps * all_bands).sum(axis=-1) - self_own) / (n_all**2 - self_n)
+    other_formants = np.append(((maps * all_bands).sum(axis=-1) - own_squares) / margin, grand, axis=1)
+    other_maps = np.append(((all_maps * bands).sum(axis=-1) - own_squares) / margin, grand, axis=1)
+    within = ((maps * bands).sum(axis=-1) - own_squares) / (n**2 - squares)
+    matrix = np.einsum("sck,sdk->scd", maps, bands)
+    diagonal = np.arange(matrix.shape[1])
+    matrix[:, diagonal, diagonal] -= own_squares
+    pairs = n[:, :, None] * n[:, None, :]
+    pairs[:, diagonal, diagonal] -= squares
+    matrix /= pairs
     paired = n**2 - squares > 0.5  # a class of one token has nobody to exchange with
     weight = np.where(paired, n, 0.0)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        pooled = [
-            (weight * np.where(paired, part, 0.0)).sum(axis=1) / weight.sum(axis=1) for part in (share[:, :-1], within)
-        ]
-        permuted_run = other_formants * other_maps / grand
-        classes = matrix[:, there][:, :, there]
-        diagonal_mean = np.einsum("scc->s", classes) / there.sum()
-        all_mean = classes.sum(axis=(1, 2)) / there.sum() ** 2
+    pooled = [
+        (weight * np.where(paired, part, 0.0)).sum(axis=1) / weight.sum(axis=1) for part in (share[:, :-1], within)
+    ]
+    permuted_run = other_formants * other_maps / grand
+    classes = matrix[:, there][:, :, there]
+    diagonal_mean = np.einsum("scc->s", classes) / there.sum()
+    all_mean = classes.sum(axis=(1, 2)) / there.sum() ** 2
     nothing = np.full_like(n, np.nan)
     return {
         "share_run": share,

@@ -8,6 +8,7 @@ from scipy.fft import irfft, next_fast_len, rfft
 
 from phonoscope.errors import AudioError
 
+FLOOR_HZ, CEILING_HZ = 75.0, 600.0
 SILENCE_THRESHOLD = 0.03
 VOICING_THRESHOLD = 0.45
 OCTAVE_COST = 0.01  # per octave: prefers the higher of two equally strong candidates
@@ -26,8 +27,8 @@ def pitch(
     waveform: np.ndarray,
     sample_rate: float,
     *,
-    floor: float = 75.0,
-    ceiling: float = 600.0,
+    floor: float = FLOOR_HZ,
+    ceiling: float = CEILING_HZ,
     time_step: float | None = None,
 ) -> xr.DataArray:
     """F0 contour of one recording.
@@ -91,9 +92,6 @@ def token_pitch(
     sounds: Sequence[np.ndarray],
     sample_rate: float,
     times: np.ndarray,
-    *,
-    floor: float = 75.0,
-    ceiling: float = 600.0,
 ) -> np.ndarray:
     """F0 at given times of many short sounds, each frame decided by itself.
 
@@ -105,18 +103,16 @@ def token_pitch(
         In Hz.
     times : array (token, position)
         In s from the start of each sound. A frame too near an edge is moved inwards; a sound shorter than three
-        periods of the floor is analysed as a whole.
-    floor, ceiling : float
-        Range of F0 in Hz.
+        periods of 75 Hz is analysed as a whole. F0 is sought from there to 600 Hz.
 
     Returns
     -------
     array (token, position)
         In Hz, NaN where unvoiced.
     """
-    _check_range(floor, ceiling, sample_rate)
+    _check_range(FLOOR_HZ, CEILING_HZ, sample_rate)
     f0 = np.full(times.shape, np.nan)
-    lengths = np.minimum(_window_samples(floor, sample_rate), [sound.size for sound in sounds]).astype(int)
+    lengths = np.minimum(_window_samples(FLOOR_HZ, sample_rate), [sound.size for sound in sounds]).astype(int)
     for length in np.unique(lengths):
         members = np.flatnonzero(lengths == length)
         per_block = max(1, _BLOCK_FRAMES // times.shape[1])
@@ -130,8 +126,8 @@ def token_pitch(
                 frames[row] = sound[start[:, None] + np.arange(length)]
                 peaks[row] = np.abs(sound - sound.mean()).max()
             flat = frames.reshape(-1, length)
-            frequency, strength = _candidates(flat, sample_rate, floor, ceiling, LONE_FRAME_OCTAVE_COST)
-            silent = _unvoiced_strength(flat, sample_rate, floor, np.repeat(peaks, times.shape[1]))
+            frequency, strength = _candidates(flat, sample_rate, FLOOR_HZ, CEILING_HZ, LONE_FRAME_OCTAVE_COST)
+            silent = _unvoiced_strength(flat, sample_rate, FLOOR_HZ, np.repeat(peaks, times.shape[1]))
             best = strength.argmax(axis=1)
             rows = np.arange(best.size)
             voiced = strength[rows, best] > silent

@@ -11,7 +11,7 @@ import pandas as pd
 import xarray as xr
 
 from phonoscope.errors import PhonoscopeError
-from phonoscope.judgement.bootstrap import PerToken, interval_of, resampling_unit, unit_sums, unit_weights
+from phonoscope.judgement.bootstrap import PerToken, interval_of, mean_samples, resampling_unit
 from phonoscope.left_out import LeftOut
 
 
@@ -28,9 +28,23 @@ def profile(maps: xr.DataArray) -> xr.DataArray:
     DataArray, dims (token, frequency)
         The attributes of the maps (unit, method, ``resolution_hz`` ...) are kept.
     """
-    _require_dims(maps, "token", "frequency", "time")
+    require_dims(maps, "token", "frequency", "time")
     summed = maps.sum("time", skipna=False, keep_attrs=True).transpose("token", "frequency")
     return summed.rename("profile")
+
+
+def signed_part(values: np.ndarray, part: str) -> np.ndarray:
+    """One part of signed values, not negative: ``positive``, ``negative``, or both as ``absolute`` values.
+
+    Raises
+    ------
+    PhonoscopeError
+        If there is no such part.
+    """
+    parts = {"positive": np.maximum(values, 0.0), "absolute": np.abs(values), "negative": np.maximum(-values, 0.0)}
+    if part not in parts:
+        raise PhonoscopeError(f"part is {part!r}; it must be one of {', '.join(parts)}.")
+    return parts[part]
 
 
 def energy_profile(spectrograms: xr.DataArray, floor_db: float | None = None) -> xr.DataArray:
@@ -47,7 +61,7 @@ def energy_profile(spectrograms: xr.DataArray, floor_db: float | None = None) ->
     -------
     DataArray, dims (token, frequency), dB above the floor, never negative
     """
-    _require_dims(spectrograms, "token", "frequency", "time")
+    require_dims(spectrograms, "token", "frequency", "time")
     floor = spectrograms.min(("frequency", "time")) if floor_db is None else floor_db
     above = (spectrograms - floor).clip(min=0.0).mean("time", skipna=False).transpose("token", "frequency")
     return above.rename("energy").assign_attrs(
@@ -80,29 +94,26 @@ def class_profiles(
         Tidy: ``label, frequency`` (Hz), ``mean, low, high`` (unit of the maps), ``n`` tokens, ``n_units``, ``unit``.
         The band is NaN where a class has fewer than two units. ``attrs["left_out"]`` lists what was left out.
     """
-    _require_dims(profiles, "token", "frequency")
+    require_dims(profiles, "token", "frequency")
     values = profiles.transpose("token", "frequency").values.astype(np.float64)
     names = as_labels(labels, len(values))
     finite = np.asarray(np.isfinite(values).all(axis=1))
     kept = finite & names.notna().to_numpy()
     left_out = LeftOut()
-    for reason, mask in (("profile not finite", ~finite), ("no label", names.isna().to_numpy() & finite)):
-        left_out.add("token", reason, int(mask.sum()), _examples(profiles, mask))
+    ids = profiles["token"].values if "token" in profiles.coords else np.arange(len(values))
+    left_out.add("token", "profile not finite", int((~finite).sum()), ids[~finite])
+    unlabelled = names.isna().to_numpy() & finite
+    left_out.add("token", "no label", int(unlabelled.sum()), ids[unlabelled])
     unit = resampling_unit(clusters, len(values))
-    frequency = profiles["frequency"].values
     tables = []
     for label in sorted(names[kept].unique()):
         chosen = kept & (names == label).to_numpy(dtype=bool)
         codes = np.unique(unit.codes[chosen], return_inverse=True)[1]
         n_units = int(codes.max()) + 1
-        mean = values[chosen].mean(axis=0)
-        low = high = np.full(len(frequency), np.nan)
-        if n_units > 1:
-            sums, counts = unit_sums(values[chosen], codes, n_units), np.bincount(codes).astype(float)
-            weights = unit_weights(n_units, n_bootstrap, seed)
-            drawn = weights @ sums / (weights @ counts)[:, None]
-            low, high = interval_of(drawn, n_units=n_units, confidence=confidence)
-        columns = {"label": label, "frequency": frequency, "mean": mean, "low": low, "high": high}
+        drawn = mean_samples(values[chosen], codes, n_bootstrap, seed)
+        low, high = interval_of(drawn, n_units=n_units, confidence=confidence)
+        columns = {"label": label, "frequency": profiles["frequency"].values, "mean": values[chosen].mean(axis=0)}
+        columns |= {"low": low, "high": high}
         tables.append(pd.DataFrame(columns | {"n": int(chosen.sum()), "n_units": n_units, "unit": unit.level}))
     columns = ["label", "frequency", "mean", "low", "high", "n", "n_units", "unit"]
     table = pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=columns)
@@ -242,11 +253,7 @@ def _hat_integrals(centres_hz: np.ndarray, x: np.ndarray) -> np.ndarray:
     return out
 
 
-def _examples(profiles: xr.DataArray, mask: np.ndarray) -> list[str]:
-    ids = profiles["token"].values if "token" in profiles.coords else np.arange(profiles.sizes["token"])
-    return [str(token) for token in ids[mask][:5]]
-
-
-def _require_dims(array: xr.DataArray, *dims: str) -> None:
+def require_dims(array: xr.DataArray, *dims: str) -> None:
+    """Raise PhonoscopeError unless an array has these dims and no others, in any order."""
     if set(array.dims) != set(dims):
         raise PhonoscopeError(f"expected an array with dims {dims}, found {tuple(array.dims)}.")

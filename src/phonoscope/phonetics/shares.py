@@ -7,7 +7,7 @@ The share itself says little: maps and formants both sit at low frequencies. Wha
 from __future__ import annotations
 
 import math
-from collections.abc import Hashable, Mapping
+from collections.abc import Hashable, Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
@@ -19,7 +19,7 @@ from phonoscope.errors import PhonoscopeError
 from phonoscope.judgement.bootstrap import MIN_UNITS, PerToken, Unit, holm, resampling_unit
 from phonoscope.left_out import LeftOut
 from phonoscope.phonetics.pairing import MIN_CLASSES, POOLED, USUAL_RESAMPLING, Resampling, paired_shares
-from phonoscope.phonetics.profiles import as_labels, band_weights, cell_centres, density
+from phonoscope.phonetics.profiles import as_labels, band_weights, cell_centres, density, require_dims, signed_part
 
 Part = Literal["positive", "absolute", "negative"]
 
@@ -71,10 +71,9 @@ def token_shares(
     """
     maps, _ = _densities(profiles, max_hz, part)
     low, high = formant_bands(formants, _token_ids(profiles), max_hz, bands)
-    energies = None if energy is None else _densities(_same_tokens(energy, profiles), max_hz, "positive")[0]
+    energies = _energies(energy, profiles, max_hz)
     tables = []
-    for name, numbers in FORMANT_SETS.items():
-        edges = merged_bands(low[:, [k - 1 for k in numbers]], high[:, [k - 1 for k in numbers]])
+    for name, edges in _merged_sets(low, high):
         weights = band_weights(cell_centres(profiles), *edges).sum(axis=1)
         width = (edges[1] - edges[0]).sum(axis=1)
         columns = {"token": _token_ids(profiles), "formant": name, "share": (weights * maps).sum(axis=1)}
@@ -180,10 +179,10 @@ def formant_shares(
     reasons["no label"] = names.isna().to_numpy()
     usable = np.ones(len(tokens), dtype=bool)
     for reason, mask in reasons.items():
-        left_out.add("token", reason, int((mask & usable).sum()), tokens[mask & usable][:5])
+        left_out.add("token", reason, int((mask & usable).sum()), tokens[mask & usable])
         usable &= ~mask
     unit = resampling_unit(clusters, len(tokens))
-    energies = None if energy is None else _densities(_same_tokens(energy, profiles), max_hz, "positive")[0]
+    energies = _energies(energy, profiles, max_hz)
     resolution_hz = map_resolution(profiles)
     if resampling.n_permutations:
         # the smallest p of a sampled test is 1/(n + 1): it must survive Holm's correction with room to spare
@@ -191,9 +190,9 @@ def formant_shares(
         resampling = replace(resampling, n_permutations=max(resampling.n_permutations, enough))
 
     rows: list[dict[str, Any]] = []
-    for formant, numbers in FORMANT_SETS.items():
-        edges = merged_bands(low[:, [k - 1 for k in numbers]], high[:, [k - 1 for k in numbers]])
-        width = (edges[1] - edges[0]).sum(axis=1)
+    for formant, edges in _merged_sets(low, high):
+        single = edges[1] - edges[0]
+        width = single.sum(axis=1)
         kept = usable & np.isfinite(width)
         weights = band_weights(cell_centres(profiles), *edges).sum(axis=1)
         table = paired_shares(maps, weights, names, kept, unit, resampling, seed)
@@ -206,7 +205,6 @@ def formant_shares(
         for row in table:
             chosen = kept & ((names == row["label"]).to_numpy(dtype=bool) | (row["label"] == POOLED))
             band_hz = float(width[chosen].mean()) if chosen.any() else np.nan
-            single = edges[1] - edges[0]
             widest = float(single[chosen].mean(axis=0).max()) if chosen.any() else np.nan
             of_plain = plain.get((row["label"], row["null"]), {})
             row |= {"formant": formant, "unit": unit.level, "area": band_hz / max_hz, "band_hz": band_hz}
@@ -275,7 +273,7 @@ def formant_bands(
     unknown = ~np.isin(tokens, table.index.to_numpy())
     rows = table.reindex(tokens)
     left_out = LeftOut() if left_out is None else left_out
-    left_out.add("token", "not in the formant table", int(unknown.sum()), tokens[unknown][:5])
+    left_out.add("token", "not in the formant table", int(unknown.sum()), tokens[unknown])
     low, high = np.full((2, len(tokens), 4), np.nan)
     for k, column in enumerate(wanted):
         centre = rows[column].to_numpy(dtype=float, na_value=np.nan)
@@ -283,10 +281,10 @@ def formant_bands(
         given = rows[breadth].to_numpy(dtype=float, na_value=np.nan) if breadth in rows else np.full(len(rows), np.nan)
         missing, above = np.isnan(centre) & ~unknown, centre > max_hz
         bare = np.isnan(given) & np.isfinite(centre) & ~above
-        left_out.add("formant", f"F{k + 1} missing", int(missing.sum()), tokens[missing][:5])
-        left_out.add("formant", f"F{k + 1} above {max_hz:g} Hz", int(above.sum()), tokens[above][:5])
+        left_out.add("formant", f"F{k + 1} missing", int(missing.sum()), tokens[missing])
+        left_out.add("formant", f"F{k + 1} above {max_hz:g} Hz", int(above.sum()), tokens[above])
         reason = f"F{k + 1} without bandwidth: {bands.min_bandwidth_hz:g} Hz taken"
-        left_out.add("bandwidth", reason, int(bare.sum()), tokens[bare][:5])
+        left_out.add("bandwidth", reason, int(bare.sum()), tokens[bare])
         half = np.fmax(given, bands.min_bandwidth_hz) / 2
         inside = np.where(above, np.nan, centre)
         low[:, k], high[:, k] = np.maximum(inside - half, 0.0), np.minimum(inside + half, max_hz)
@@ -303,6 +301,13 @@ def merged_bands(low_hz: np.ndarray, high_hz: np.ndarray) -> tuple[np.ndarray, n
     lost = np.isnan(low_hz + high_hz).any(axis=1)
     low[lost], reached[lost] = np.nan, np.nan
     return low, np.maximum(reached, low)
+
+
+def _merged_sets(low: np.ndarray, high: np.ndarray) -> Iterator[tuple[str, tuple[np.ndarray, np.ndarray]]]:
+    """Name of each set of formants, and the edges of its bands, merged."""
+    for name, numbers in FORMANT_SETS.items():
+        columns = [number - 1 for number in numbers]
+        yield name, merged_bands(low[:, columns], high[:, columns])
 
 
 def map_resolution(profiles: xr.DataArray) -> float:
@@ -322,12 +327,10 @@ def _verdict(row: Mapping[Hashable, Any], unit: Unit) -> str:
         if row["null"] == "classes":
             return f"not tested: exchanging classes needs at least {MIN_CLASSES} of them"
         return f"not tested: {row['n_units']} {unit.level} units are too few (at least {MIN_UNITS})"
-    if row["p_holm"] >= ALPHA:
-        words = "not above chance"
-    elif row["ratio"] > 1:
-        words = f"above chance: {row['ratio']:.2f} × ({row['low']:.2f}–{row['high']:.2f})"
-    else:
-        words = f"below chance: {row['ratio']:.2f} × ({row['low']:.2f}–{row['high']:.2f})"
+    words = "not above chance"
+    if row["p_holm"] < ALPHA:
+        side = "above" if row["ratio"] > 1 else "below"
+        words = f"{side} chance: {row['ratio']:.2f} × ({row['low']:.2f}–{row['high']:.2f})"
     if row["finer"]:
         words += f"; finer than the map's resolution ({row['resolution_hz']:.0f} Hz): about the region, not the formant"
     return f"{words}; {unit.note}" if unit.note else words
@@ -335,20 +338,15 @@ def _verdict(row: Mapping[Hashable, Any], unit: Unit) -> str:
 
 def _densities(profiles: xr.DataArray, max_hz: float, part: Part) -> tuple[np.ndarray, dict[str, np.ndarray]]:
     """Density (token, cell) of one part of signed profiles, and masks of tokens that have none, by reason."""
-    if set(profiles.dims) != {"token", "frequency"}:
-        raise PhonoscopeError(
-            f"expected profiles with dims ('token', 'frequency'), found {profiles.dims}: see profile()."
-        )
+    require_dims(profiles, "token", "frequency")
     if max_hz <= 0:
         raise PhonoscopeError(
             f"max_hz is {max_hz}; it must be the positive upper edge of what the network hears, in Hz."
         )
     values = profiles.transpose("token", "frequency").values.astype(np.float64)
     infinite = np.asarray(~np.isfinite(values).all(axis=1))
-    parts = {"positive": np.maximum(values, 0.0), "absolute": np.abs(values), "negative": np.maximum(-values, 0.0)}
-    if part not in parts:
-        raise PhonoscopeError(f"part is {part!r}; it must be one of {', '.join(parts)}.")
-    densities = density(np.where(infinite[:, None], np.nan, parts[part]), cell_centres(profiles), max_hz)
+    wanted = np.where(infinite[:, None], np.nan, signed_part(values, part))
+    densities = density(wanted, cell_centres(profiles), max_hz)
     empty = np.asarray(np.isnan(densities).any(axis=1) & ~infinite)
     return densities, {"map not finite": infinite, f"map has no {part} part below {max_hz:g} Hz": empty}
 
@@ -361,9 +359,12 @@ def _token_ids(profiles: xr.DataArray) -> np.ndarray:
     return profiles["token"].values
 
 
-def _same_tokens(energy: xr.DataArray, profiles: xr.DataArray) -> xr.DataArray:
+def _energies(energy: xr.DataArray | None, profiles: xr.DataArray, max_hz: float) -> np.ndarray | None:
+    """Densities (token, cell) of the energy profiles of the same tokens, if there are any."""
+    if energy is None:
+        return None
     if not np.array_equal(_token_ids(energy), _token_ids(profiles)):
         raise PhonoscopeError(
             "the energy profiles are of other tokens than the maps: pass the same tokens in the same order."
         )
-    return energy
+    return _densities(energy, max_hz, "positive")[0]

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from phonoscope.judgement.bootstrap import Interval, bootstrap_interval
+from phonoscope.judgement.bootstrap import Interval, mean_interval
 from phonoscope.judgement.claims import FAILS, HOLDS, OPEN, PARTLY, Claim, Finding, holds_if, unmeasured
 from phonoscope.phonetics.overlap import overlap_against_confusions
 from phonoscope.phonetics.profiles import band_share, cell_centres, density
@@ -90,7 +90,7 @@ def _not_in_region(name: str, low_hz: float) -> Measure:
 
 
 def _mean_interval(values: np.ndarray, clusters: pd.DataFrame, seed: int) -> Interval:
-    return bootstrap_interval(lambda w: w @ values / w.sum(axis=1), len(values), clusters, seed=seed)
+    return mean_interval(values, clusters, seed=seed)
 
 
 def _positive_share(measured: Measured, low_hz: float, high_hz: float) -> np.ndarray:

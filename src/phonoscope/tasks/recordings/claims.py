@@ -8,7 +8,7 @@ from functools import partial
 
 import pandas as pd
 
-from phonoscope.judgement.bootstrap import bootstrap_interval
+from phonoscope.judgement.bootstrap import mean_interval
 from phonoscope.judgement.claims import HOLDS, Claim, Finding, all_hold, by_sign, holds_if, unmeasured
 
 # Section 3.1: test accuracies of the trained models, percent.
@@ -123,7 +123,7 @@ def paired_difference(predictions: pd.DataFrame, first: str, second: str, seed: 
     table = table.reset_index()
     values = (table[first] - table[second]).to_numpy(dtype=float)
     clusters = table[["speaker", "recording"]]
-    interval = bootstrap_interval(lambda w: w @ values / w.sum(axis=1), len(values), clusters, seed=seed)
+    interval = mean_interval(values, clusters, seed=seed)
     return interval.estimate, interval.low, interval.high
 
 
