@@ -15,6 +15,7 @@ from phonoscope.report.style import (
     MUTED,
     POINTS,
     RULE,
+    draw_alone,
     draw_estimate,
     dress,
     dress_rows,
@@ -85,9 +86,7 @@ def draw_confusions(axes: Axes, confusions: pd.DataFrame, labels: Sequence[str])
 def confusion_figure(confusions: pd.DataFrame, labels: Sequence[str]) -> Figure:
     """A confusion matrix of its own; parameters as in `draw_confusions`."""
     side = min(6.5, 1.1 + 0.62 * len(labels))
-    figure = new_figure(side + 0.3, side)
-    draw_confusions(figure.subplots(), confusions, labels)
-    return figure
+    return draw_alone(side + 0.3, side, draw_confusions, confusions, labels)
 
 
 def accuracy_rows(accuracy: pd.DataFrame, baselines: pd.DataFrame, labels: Sequence[str]) -> pd.DataFrame:
@@ -137,9 +136,7 @@ def draw_accuracy(axes: Axes, rows: pd.DataFrame) -> None:
 
 def accuracy_figure(rows: pd.DataFrame) -> Figure:
     """Accuracy, baselines and hit rates in one figure; `rows` from `accuracy_rows`."""
-    figure = new_figure(4.4, 0.75 + 0.25 * max(len(rows), 2))
-    draw_accuracy(figure.subplots(), rows)
-    return figure
+    return draw_alone(4.4, 0.75 + 0.25 * max(len(rows), 2), draw_accuracy, rows)
 
 
 TRAINING_CURVES = {

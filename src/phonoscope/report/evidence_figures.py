@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -14,7 +14,7 @@ from phonoscope.report.profiles import profile_limits
 from phonoscope.report.style import (
     ACCENT,
     FAINT,
-    INK,
+    LEGEND,
     MUTED,
     PAPER,
     POINTS,
@@ -49,9 +49,8 @@ def draw_measure(axes: Axes, rows: pd.DataFrame, methods: Sequence[str], *, line
     for value in lines:
         axes.axvline(value, color=RULE, linewidth=0.9, zorder=0)
     for row, method in enumerate(methods):
-        value, low, high, chance = (
-            float(by_method.get(method, {}).get(name, np.nan)) for name in ("value", "low", "high", "chance")
-        )
+        known = by_method.get(method, {})
+        value, low, high, chance = (float(known.get(name, np.nan)) for name in ("value", "low", "high", "chance"))
         if not np.isfinite(value):
             axes.text(0.01, row, "–", transform=axes.get_yaxis_transform(), color=MUTED, va="center")
             continue
@@ -106,23 +105,16 @@ def contrast_figure(profiles: pd.DataFrame, *, max_hz: float, title: str, unit: 
     axes.axhline(0, color=RULE, linewidth=0.8)
     for position, group in enumerate(groups):
         rows = profiles[profiles["group"] == group].sort_values("frequency")
-        confused = "taken for" in group
         colour = class_colour(position)
+        look: dict[str, Any] = {"linestyle": (0, (4, 2)), "markerfacecolor": PAPER} if "taken for" in group else {}
+        label = f"{plain(group)} (n = {int(rows['n'].iloc[0])})"
         if np.isfinite(rows["low"]).any():
             axes.fill_between(rows["frequency"], rows["low"], rows["high"], color=colour, alpha=0.2, linewidth=0)
         axes.plot(
-            rows["frequency"],
-            rows["mean"],
-            color=colour,
-            linewidth=1.4,
-            linestyle=(0, (4, 2)) if confused else "-",
-            marker="o",
-            markersize=2.2,
-            markerfacecolor=PAPER if confused else colour,
-            label=f"{plain(group)} (n = {int(rows['n'].iloc[0])})",
+            rows["frequency"], rows["mean"], "o-", color=colour, linewidth=1.4, markersize=2.2, label=label, **look
         )
     axes.set_xlim(0, max_hz)
     axes.set_ylim(*profile_limits(profiles))
-    axes.legend(frameon=False, fontsize=POINTS - 1, labelcolor=INK, loc="best")
+    axes.legend(**LEGEND)
     dress(axes, title=title, x="Frequency (Hz)", y=f"For the first class (summed {unit})")
     return figure

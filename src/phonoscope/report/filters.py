@@ -18,6 +18,7 @@ from phonoscope.report.style import (
     DISPLAY_PALETTE,
     FAINT,
     INK,
+    LEGEND,
     MUTED,
     POINTS,
     RULE,
@@ -25,6 +26,7 @@ from phonoscope.report.style import (
     class_colour,
     dress,
     new_figure,
+    panel_grid,
 )
 
 if TYPE_CHECKING:
@@ -53,23 +55,21 @@ def strs_figure(strs: xr.DataArray, waveform: np.ndarray, *, max_hz: float | Non
     """
     rate = strs.attrs["sample_rate"]
     figure = new_figure(6.0, 3.6)
-    grid = figure.subplots(2, 2, sharex="col", height_ratios=[1, 3.2], width_ratios=[5, 1])
-    (above, corner), (picture, side) = grid
+    (above, corner), (picture, side) = figure.subplots(2, 2, sharex="col", height_ratios=[1, 3.2], width_ratios=[5, 1])
     corner.set_visible(False)
     time = np.arange(len(waveform)) / rate
     above.plot(time, waveform, color=INK, linewidth=0.4, rasterized=True)
     dress(above, title=title, y="Amplitude")
     mesh, label = draw_strs(picture, strs, max_hz=max_hz)
     picture.set_xlim(0, max(time[-1], float(strs["time"][-1])))
-    limit = picture.get_ylim()[1]
-    curve = strs.mean("time").sel(frequency=slice(0, limit))
+    limit, shown = _borders(strs, max_hz)
+    curve = shown.mean("time")
     side.plot(curve.values, curve["frequency"].values, color=ACCENT, linewidth=1.0)
     side.set_ylim(0, limit)
     side.set_xlim(left=0)
     side.tick_params(labelleft=False)
     dress(side, x="CRS")
-    bar = figure.colorbar(mesh, ax=side, fraction=0.4, pad=0.08)
-    _dress_bar(bar, label)
+    _dress_bar(figure.colorbar(mesh, ax=side, fraction=0.4, pad=0.08), label)
     return figure
 
 
@@ -80,15 +80,9 @@ def draw_strs(axes: Axes, strs: xr.DataArray, *, max_hz: float | None = None) ->
     """
     limit, values = _borders(strs, max_hz)[0], to_decibel(strs, range_db=RANGE_DB)
     shown = values.sel(frequency=slice(0, limit))
-    mesh = axes.pcolormesh(
-        shown["time"].values,
-        shown["frequency"].values,
-        shown.transpose("frequency", "time").values,
-        cmap=DISPLAY_PALETTE,
-        vmin=-RANGE_DB,
-        shading="nearest",
-        rasterized=True,
-    )
+    time, frequency = shown["time"].values, shown["frequency"].values
+    look: dict[str, Any] = {"cmap": DISPLAY_PALETTE, "vmin": -RANGE_DB, "shading": "nearest", "rasterized": True}
+    mesh = axes.pcolormesh(time, frequency, shown.transpose("frequency", "time").values, **look)
     axes.set_ylim(0, limit)
     dress(axes, x="Time (s)", y="Frequency (Hz)")
     return mesh, "dB re the largest value"
@@ -140,23 +134,17 @@ def crs_figure(table: pd.DataFrame, *, max_hz: float | None = None, columns: int
     limit = float(table["frequency"].max()) if max_hz is None else max_hz
     table = table[(table["frequency"] >= lowest_hz) & (table["frequency"] <= limit)]
     across = min(columns, len(labels))
-    down = -(-len(labels) // across)
-    figure = new_figure(0.4 + 2.5 * across, 0.7 + 2.5 * down)
-    grid = figure.subplots(2 * down, across, squeeze=False, sharex=True, height_ratios=[2, 1] * down)
+    figure = new_figure(0.4 + 2.5 * across, 0.7 + 2.5 * -(-len(labels) // across))
+    panels = panel_grid(figure, len(labels), across, heights=(2, 1), sharex=True)
     shape_limits = _limits(table[["learned", "null_low", "null_high", "spectrum"]])
     null_band = table[["null_low", "null_high"]].sub(table["null"], axis=0)
     change_limits = _limits(pd.concat([table[["difference", "low", "high"]], null_band], axis=1))
-    for position in range(down * across):
-        upper, lower = grid[2 * (position // across) : 2 * (position // across) + 2, position % across]
-        if position >= len(labels):
-            upper.set_visible(False)
-            lower.set_visible(False)
-            continue
-        rows = table[table["label"] == labels[position]]
+    for position, (label, (upper, lower)) in enumerate(zip(labels, panels, strict=True)):
+        rows = table[table["label"] == label]
         draw_crs(upper, rows, class_colour(position))
         draw_crs_change(lower, rows, class_colour(position))
         first = position % across == 0
-        dress(upper, title=f"{labels[position]}, n = {int(rows['n'].iloc[0])}")
+        dress(upper, title=f"{label}, n = {int(rows['n'].iloc[0])}")
         upper.set_xlabel("")
         if not first:
             upper.set_ylabel("")
@@ -164,8 +152,8 @@ def crs_figure(table: pd.DataFrame, *, max_hz: float | None = None, columns: int
         upper.set_ylim(*shape_limits)
         lower.set_ylim(*change_limits)
         upper.set_xlim(lowest_hz, limit)
-    handles, names = grid[0, 0].get_legend_handles_labels()
-    figure.legend(handles, names, loc="outside lower center", ncols=5, frameon=False, fontsize=POINTS, labelcolor=INK)
+    handles, names = panels[0, 0].get_legend_handles_labels()
+    figure.legend(handles, names, loc="outside lower center", ncols=5, **LEGEND | {"fontsize": POINTS})
     return figure
 
 
@@ -173,15 +161,10 @@ def atlas_figure(bank: FilterBank, *, max_hz: float | None = None) -> Figure:
     """Impulse and frequency responses of all filters, ordered by centre, and their peaks beside mel and ERB spacing."""
     atlas = filter_atlas(bank)
     limit = bank.sample_rate / 2 if max_hz is None else max_hz
-    gain = frequency_response(bank)
     order = atlas["filter"].to_numpy()
-    atoms = bank.dictionary.real.T[order]
-    peak = np.abs(atoms).max(axis=1, keepdims=True)
-    atoms = np.divide(atoms, peak, out=np.zeros_like(atoms), where=peak > 0)
+    atoms = _over_maximum(bank.dictionary.real.T[order])
     half = bank.width / 2 / bank.sample_rate * 1000
-    level = np.abs(gain.values[order])
-    top = level.max(axis=1, keepdims=True)
-    level = 20 * np.log10(np.maximum(np.divide(level, top, out=np.zeros_like(level), where=top > 0), 1e-6))
+    level = 20 * np.log10(np.maximum(_over_maximum(np.abs(frequency_response(bank).values[order])), 1e-6))
     figure = new_figure(7.4, 3.2)
     left, middle, right = figure.subplots(1, 3, width_ratios=[3, 3, 2.4])
     count = len(order)
@@ -198,22 +181,27 @@ def atlas_figure(bank: FilterBank, *, max_hz: float | None = None) -> Figure:
     dress(middle, title=f"frequency response ({ATLAS_RANGE_DB:g} dB)", x="Frequency (Hz)")
     places, distances = spacing(atlas)
     right.plot(places["hz"], places["rank"], ".", color=ACCENT, markersize=4, label="peaks")
+    deviations = distances.set_index("scale")["deviation"]
     for scale, line in _SCALE_LINES.items():
-        deviation = distances.set_index("scale")["deviation"][scale]
-        name = f"{scale if scale != 'erb' else 'ERB'} ({deviation:.1%} off)"
+        name = f"{scale if scale != 'erb' else 'ERB'} ({deviations[scale]:.1%} off)"
         right.plot(places[scale], places["rank"], color=MUTED, linestyle=line, linewidth=1.0, label=name)
     right.set_xlim(0, limit)
     dress(right, title="spacing", x="Frequency (Hz)", y="Filter, by peak")
-    right.legend(frameon=False, fontsize=POINTS - 1, labelcolor=INK, loc="lower right")
+    right.legend(loc="lower right", **LEGEND)
     return figure
+
+
+def _over_maximum(rows: np.ndarray) -> np.ndarray:
+    """Rows over their largest absolute value; rows of zeros stay so."""
+    peak = np.abs(rows).max(axis=1, keepdims=True)
+    return np.divide(rows, peak, out=np.zeros_like(rows), where=peak > 0)
 
 
 def wigner_figure(bank: FilterBank, *, max_hz: float | None = None) -> Figure:
     """Wigner–Ville contours of all filters in a figure of their own; see `draw_wigner`."""
     figure = new_figure(4.6, 3.6)
-    axes = figure.subplots()
-    bar = figure.colorbar(draw_wigner(axes, bank, max_hz=max_hz), ax=axes)
-    _dress_bar(bar, "total energy (share of its maximum)")
+    mesh = draw_wigner(figure.subplots(), bank, max_hz=max_hz)
+    _dress_bar(figure.colorbar(mesh, ax=mesh.axes), "total energy (share of its maximum)")
     return figure
 
 

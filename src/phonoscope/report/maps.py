@@ -58,13 +58,8 @@ def mean_array(means: pd.DataFrame, kind: str, subset: str, name: str) -> xr.Dat
     chosen = chosen[chosen["count"] > 0]
     if chosen.empty:
         raise PhonoscopeError(f"there is no mean {kind} of class {name!r} over {subset} tokens: no token is in it")
-    wide = chosen.pivot_table(index="frequency", columns="time", values="mean")
-    return xr.DataArray(
-        wide.to_numpy(),
-        dims=("frequency", "time"),
-        coords={"frequency": wide.index.to_numpy(dtype=float), "time": wide.columns.to_numpy(dtype=float)},
-        attrs={"count": int(chosen["count"].iloc[0])},
-    )
+    array = chosen.set_index(["frequency", "time"])["mean"].to_xarray().rename(None)
+    return array.assign_attrs(count=int(chosen["count"].iloc[0]))
 
 
 def map_limit(means: pd.DataFrame) -> float:
@@ -123,12 +118,8 @@ def draw_contours(axes: Axes, spectrogram: xr.DataArray) -> None:
     values = level.values - level.values.max()
     lines = [db for db in CONTOURS_BELOW_PEAK_DB if values.min() < db]
     if lines and min(values.shape) > 1:
-        look: dict[str, Any] = {
-            "colors": OVER_MAPS,
-            "linewidths": [0.5, 0.9][-len(lines) :],
-            "linestyles": "solid",
-            "alpha": 0.75,
-        }
+        widths = [0.5, 0.9][-len(lines) :]
+        look: dict[str, Any] = {"colors": OVER_MAPS, "linewidths": widths, "linestyles": "solid", "alpha": 0.75}
         axes.contour(level["time"].values, level["frequency"].values, values, levels=lines, **look)
 
 

@@ -2,14 +2,26 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
 from phonoscope.errors import PhonoscopeError
 from phonoscope.report.bands import mark_formants
-from phonoscope.report.style import ACCENT, FAINT, FORMANT_COLOUR, INK, MUTED, RULE, dress, legend_figure, new_figure
+from phonoscope.report.style import (
+    ACCENT,
+    FAINT,
+    FORMANT_COLOUR,
+    INK,
+    MUTED,
+    POINTS,
+    RULE,
+    dress,
+    legend_figure,
+    new_figure,
+    plain,
+)
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -113,34 +125,38 @@ def profile_legend() -> Figure:
     )
 
 
-def profile_figure(
-    profile: pd.DataFrame,
-    bands: pd.DataFrame,
-    *,
-    max_hz: float,
-    colour: str,
-    title: str,
-    unit: str,
-    chance: pd.DataFrame | None = None,
-    energy: pd.DataFrame | None = None,
-    limits: tuple[float, float] | None = None,
-) -> Figure:
-    """Profile of one class under a strip with its formants; parameters as in `draw_profile`.
+def draw_under_formants(
+    strip: Axes, axes: Axes, profile: pd.DataFrame, bands: pd.DataFrame, *, title: str, max_hz: float, **options: Any
+) -> None:
+    """Draw the profile of one class under a strip with its formants.
 
     Parameters
     ----------
+    strip, axes : Axes
+        For the formants and for the profile.
     profile, bands : DataFrame
         Of one class: its profile, and its formants from `class_formants`.
     title : str
+    max_hz, **options
+        As in `draw_profile`.
+    """
+    strip.set_title(plain(title), fontsize=POINTS + 1, color=INK, loc="left")
+    mark_formants(strip, bands, max_hz, along="x")
+    draw_profile(axes, profile, max_hz=max_hz, **options)
+
+
+def profile_figure(profile: pd.DataFrame, bands: pd.DataFrame, *, unit: str, **options: Any) -> Figure:
+    """Profile of one class under a strip with its formants, in a figure of its own.
+
+    Parameters
+    ----------
+    profile, bands, **options
+        As in `draw_under_formants`.
     unit : str
         Of the maps.
-    max_hz, colour, chance, energy, limits
-        As in `draw_profile`.
     """
     figure = new_figure(3.5, 2.55)
     strip, axes = figure.subplots(2, 1, height_ratios=[1, 6.5], sharex=True)
-    strip.set_title(title, fontsize=9, color=INK, loc="left")
-    mark_formants(strip, bands, max_hz, along="x")
-    draw_profile(axes, profile, max_hz=max_hz, colour=colour, chance=chance, energy=energy, limits=limits)
+    draw_under_formants(strip, axes, profile, bands, **options)
     dress(axes, x="Frequency (Hz)", y=f"Importance (summed {unit})")
     return figure
