@@ -14,7 +14,7 @@ from phonoscope.report.labels import class_name
 from phonoscope.report.maps import class_map_figure, colour_bar_figure, draw_class_map, map_limit, mean_array
 from phonoscope.report.numbers import is_known
 from phonoscope.report.plates import Plate, make_panel, panel_name
-from phonoscope.report.style import dress_bar
+from phonoscope.report.style import dress_bar, panel_grid
 from phonoscope.tasks.content import Content
 from phonoscope.tasks.figures.figure import Figure, FigureRequest
 from phonoscope.tasks.figures.made_up import made_up_map
@@ -100,20 +100,17 @@ def class_map_of_run(request: FigureRequest) -> Canvas:
         raise PhonoscopeError(f"no token of {', '.join(request.labels)} was tested, so there is no mean map")
     compared, limit = compare_with_chance(content), map_limit(content.means)
     across = min(len(means), 3 if request.columns == 2 or request.width_mm else 2)
-    down = -(-len(means) // across)
-    figure = request.canvas(8.0 + 52.0 * down)
-    grid = list(figure.subplots(down, across, squeeze=False).flat)
-    for axes in grid[len(means) :]:
-        axes.set_visible(False)
-    for position, (axes, (label, (mean_map, spectrogram))) in enumerate(zip(grid, means.items(), strict=False)):
+    figure = request.canvas(8.0 + 52.0 * -(-len(means) // across))
+    panels = panel_grid(figure, len(means), across)[:, 0]
+    for position, (axes, (label, (mean_map, spectrogram))) in enumerate(zip(panels, means.items(), strict=True)):
         mappable = draw_class_map(
             axes,
             mean_map,
-            max_hz=content.max_hz,
-            limit=limit,
-            bands=content.bands_of(label),
             spectrogram=spectrogram,
+            bands=content.bands_of(label),
             chance=chance_cells(compared, label),
+            limit=limit,
+            max_hz=content.max_hz,
             last_time=content.last_time,
             title=f"{class_name(label)}, n = {mean_map.attrs['count']}",
             x=content.time_label if position + across >= len(means) else "",
@@ -121,7 +118,7 @@ def class_map_of_run(request: FigureRequest) -> Canvas:
         if position % across:
             axes.set_ylabel("")
             axes.tick_params(labelleft=False)
-    bar = figure.colorbar(mappable, ax=grid, location="bottom", shrink=0.6, aspect=40, pad=0.02)
+    bar = figure.colorbar(mappable, ax=figure.axes, location="bottom", shrink=0.6, aspect=40, pad=0.02)
     dress_bar(bar, f"{content.unit} per cell: against (blue), for the class (red)")
     return figure
 
