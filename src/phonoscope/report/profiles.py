@@ -8,20 +8,8 @@ import numpy as np
 import pandas as pd
 
 from phonoscope.errors import PhonoscopeError
+from phonoscope.report import style
 from phonoscope.report.bands import mark_formants
-from phonoscope.report.style import (
-    ACCENT,
-    FAINT,
-    FORMANT_COLOUR,
-    INK,
-    MUTED,
-    POINTS,
-    RULE,
-    dress,
-    legend_figure,
-    new_figure,
-    plain,
-)
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -86,11 +74,12 @@ def draw_profile(
         peak = float(np.nanmax(level))
         if peak > 0:
             height = foot + 0.92 * (top - foot) * level / peak
-            axes.fill_between(energy["frequency"], foot, height, color=FAINT, alpha=0.35, linewidth=0, label="energy")
-    axes.axhline(0, color=RULE, linewidth=0.8)
+            grey: dict[str, Any] = {"color": style.FAINT, "alpha": 0.35, "linewidth": 0}
+            axes.fill_between(energy["frequency"], foot, height, label="energy", **grey)
+    axes.axhline(0, color=style.RULE, linewidth=0.8)
     if chance is not None:
         axes.plot(
-            chance["frequency"], chance["mean"], color=MUTED, linewidth=1.1, linestyle=(0, (4, 2)), label="chance"
+            chance["frequency"], chance["mean"], color=style.MUTED, linewidth=1.1, linestyle=(0, (4, 2)), label="chance"
         )
     low, high = profile["low"].to_numpy(dtype=float), profile["high"].to_numpy(dtype=float)
     if np.isfinite(low).any():
@@ -98,7 +87,7 @@ def draw_profile(
     axes.plot(frequency, mean, "o-", color=colour, linewidth=1.6, markersize=2.6, label="importance")
     axes.set_xlim(0, max_hz)
     axes.set_ylim(foot, top)
-    dress(axes, x="Frequency (Hz)", y="Importance (summed logit)")
+    style.dress(axes, x="Frequency (Hz)", y="Importance (summed logit)")
 
 
 def profile_limits(profiles: pd.DataFrame) -> tuple[float, float]:
@@ -115,14 +104,11 @@ def profile_legend() -> Figure:
     from matplotlib.lines import Line2D
     from matplotlib.patches import Patch
 
-    return legend_figure(
-        [
-            Line2D([], [], color=ACCENT, marker="o", markersize=3, linewidth=1.6, label="mean of the class, 95 %"),
-            Line2D([], [], color=MUTED, linestyle=(0, (4, 2)), linewidth=1.1, label="mean of all classes"),
-            Patch(color=FAINT, alpha=0.35, linewidth=0, label="energy (its shape)"),
-            Patch(color=FORMANT_COLOUR, alpha=0.85, linewidth=0, label="formants"),
-        ]
-    )
+    mean = Line2D([], [], color=style.ACCENT, marker="o", markersize=3, linewidth=1.6, label="mean of the class, 95 %")
+    chance = Line2D([], [], color=style.MUTED, linestyle=(0, (4, 2)), linewidth=1.1, label="mean of all classes")
+    energy = Patch(color=style.FAINT, alpha=0.35, linewidth=0, label="energy (its shape)")
+    formants = Patch(color=style.FORMANT_COLOUR, alpha=0.85, linewidth=0, label="formants")
+    return style.legend_figure([mean, chance, energy, formants])
 
 
 def draw_under_formants(
@@ -140,7 +126,7 @@ def draw_under_formants(
     max_hz, **options
         As in `draw_profile`.
     """
-    strip.set_title(plain(title), fontsize=POINTS + 1, color=INK, loc="left")
+    strip.set_title(style.plain(title), fontsize=style.POINTS + 1, color=style.INK, loc="left")
     mark_formants(strip, bands, max_hz, along="x")
     draw_profile(axes, profile, max_hz=max_hz, **options)
 
@@ -155,8 +141,8 @@ def profile_figure(profile: pd.DataFrame, bands: pd.DataFrame, *, unit: str, **o
     unit : str
         Of the maps.
     """
-    figure = new_figure(3.5, 2.55)
+    figure = style.new_figure(3.5, 2.55)
     strip, axes = figure.subplots(2, 1, height_ratios=[1, 6.5], sharex=True)
     draw_under_formants(strip, axes, profile, bands, **options)
-    dress(axes, x="Frequency (Hz)", y=f"Importance (summed {unit})")
+    style.dress(axes, x="Frequency (Hz)", y=f"Importance (summed {unit})")
     return figure

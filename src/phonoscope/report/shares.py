@@ -7,18 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from phonoscope.report.style import (
-    ACCENT,
-    FAINT,
-    INK,
-    MUTED,
-    PAPER,
-    POINTS,
-    draw_alone,
-    dress,
-    dress_rows,
-    legend_figure,
-)
+from phonoscope.report import style
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -59,7 +48,7 @@ def draw_ratios(
     """
     formants = list(dict.fromkeys(shares["formant"]))
     low, high = ratio_limits(shares) if limits is None else limits
-    axes.axvline(1.0, color=MUTED, linewidth=1.0)
+    axes.axvline(1.0, color=style.MUTED, linewidth=1.0)
     offsets = dict(zip(NULLS, (-0.2, 0.05, 0.3), strict=True))
     for row in shares.to_dict("records"):
         if row["null"] not in offsets:
@@ -67,19 +56,19 @@ def draw_ratios(
         position = formants.index(row["formant"]) + offsets[row["null"]]
         energy = row.get("energy_ratio", np.nan)
         if row["null"] == "run" and np.isfinite(energy) and energy > 0:
-            axes.plot(energy, position, "|", color=FAINT, markersize=11, markeredgewidth=2.6, zorder=1)
+            axes.plot(energy, position, "|", color=style.FAINT, markersize=11, markeredgewidth=2.6, zorder=1)
         if not np.isfinite(row["ratio"]) or row["ratio"] <= 0:
             continue
-        face = ACCENT if row["null"] == "run" else PAPER
+        face = style.ACCENT if row["null"] == "run" else style.PAPER
         if np.isfinite(row["low"]) and np.isfinite(row["high"]):
             reach = np.clip([row["low"], row["high"]], low, high)
-            axes.plot(reach, [position, position], color=ACCENT, linewidth=1.5)
+            axes.plot(reach, [position, position], color=style.ACCENT, linewidth=1.5)
             for limit, marker, beyond in ((low, "<", row["low"] < low), (high, ">", row["high"] > high)):
                 if beyond:  # the interval goes on outside the axis
-                    axes.plot(limit, position, marker, color=ACCENT, markersize=5, clip_on=False)
+                    axes.plot(limit, position, marker, color=style.ACCENT, markersize=5, clip_on=False)
         marker = "D" if row["null"] == "classes" else "o"
         ratio = float(np.clip(row["ratio"], low, high))
-        axes.plot(ratio, position, marker, markersize=4.6, color=ACCENT, markerfacecolor=face)
+        axes.plot(ratio, position, marker, markersize=4.6, color=style.ACCENT, markerfacecolor=face)
     axes.set_xscale("log")
     axes.set_xlim(low, high)
     ticks = [tick for tick in _TICKS if low <= tick <= high]
@@ -90,10 +79,10 @@ def draw_ratios(
         ticks = [tick for tick in ticks if tick in (0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 20.0)]
     axes.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
     axes.set_xticks([], minor=True)
-    dress_rows(axes, formants, x="share / chance (1 = chance)")
+    style.dress_rows(axes, formants, x="share / chance (1 = chance)")
     axes.set_ylim(len(formants) - 0.4, -0.6)
     if title:
-        dress(axes, title=title)
+        style.dress(axes, title=title)
 
 
 def ratio_legend() -> Figure:
@@ -101,13 +90,13 @@ def ratio_legend() -> Figure:
     from matplotlib.lines import Line2D
 
     marks: dict[str, dict[str, Any]] = {
-        "chance: whole run": {"marker": "o", "markerfacecolor": ACCENT},
-        "chance: same class": {"marker": "o", "markerfacecolor": PAPER},
-        "chance: classes exchanged": {"marker": "D", "markerfacecolor": PAPER},
-        "plain energy, whole run": {"marker": "|", "color": FAINT, "markersize": 10.0, "markeredgewidth": 2.6},
+        "chance: whole run": {"marker": "o", "markerfacecolor": style.ACCENT},
+        "chance: same class": {"marker": "o", "markerfacecolor": style.PAPER},
+        "chance: classes exchanged": {"marker": "D", "markerfacecolor": style.PAPER},
+        "plain energy, whole run": {"marker": "|", "color": style.FAINT, "markersize": 10.0, "markeredgewidth": 2.6},
     }
-    common: dict[str, Any] = {"color": ACCENT, "linestyle": "none", "markersize": 5.0, "markeredgewidth": 1.0}
-    return legend_figure([Line2D([], [], label=label, **common | mark) for label, mark in marks.items()])
+    common: dict[str, Any] = {"color": style.ACCENT, "linestyle": "none", "markersize": 5.0, "markeredgewidth": 1.0}
+    return style.legend_figure([Line2D([], [], label=label, **common | mark) for label, mark in marks.items()])
 
 
 def ratio_figure(shares: pd.DataFrame, *, title: str, limits: tuple[float, float] | None = None) -> Figure:
@@ -120,6 +109,6 @@ def ratio_figure(shares: pd.DataFrame, *, title: str, limits: tuple[float, float
     limits : (low, high), optional
         Of the axis.
     """
-    figure = draw_alone(3.1, 2.7, draw_ratios, shares, limits=limits, title=title)
-    figure.axes[0].tick_params(axis="y", length=0, labelsize=POINTS, labelcolor=INK)
+    figure = style.draw_alone(3.1, 2.7, draw_ratios, shares, limits=limits, title=title)
+    figure.axes[0].tick_params(axis="y", length=0, labelsize=style.POINTS, labelcolor=style.INK)
     return figure

@@ -11,23 +11,11 @@ import pandas as pd
 
 from phonoscope.axes import cell_edges
 from phonoscope.phonetics.grids import ALPHA
+from phonoscope.report import style
 from phonoscope.report.labels import class_name
 from phonoscope.report.numbers import FEW_UNITS, is_known, p_value
 from phonoscope.report.page import Page, Section, Summary
 from phonoscope.report.plates import Panel, Plate, make_panel, panel_name
-from phonoscope.report.style import (
-    CLASS_COLOURS,
-    FAINT,
-    INK,
-    LEGEND,
-    MUTED,
-    RULE,
-    draw_estimate,
-    dress,
-    dress_rows,
-    new_figure,
-    plain,
-)
 from phonoscope.report.tables import HtmlTable, as_html_table
 from phonoscope.tasks.content import Content
 from phonoscope.tasks.phones.comparison import Comparison, compare, measure
@@ -216,12 +204,12 @@ def _profile_plate(pair: Comparison, number: int) -> Plate:
     reach = float(np.nanmax(np.abs(pair.profiles["difference"])))
     for position, label in enumerate(dict.fromkeys(pair.profiles["label"])):
         rows = pair.profiles[pair.profiles["label"] == label]
-        figure = new_figure(3.5, 3.0)
+        figure = style.new_figure(3.5, 3.0)
         upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=[2, 1])
         _draw_profiles(upper, rows, (pair.first.name, pair.second.name))
         upper.set_ylim(0, 1.08 * top)
         upper.set_xlim(0, pair.common_hz)
-        dress(upper, title=class_name(label), y="share per kHz")
+        style.dress(upper, title=class_name(label), y="share per kHz")
         _draw_difference(lower, rows, pair.common_hz)
         lower.set_ylim(-1.1 * reach or -1, 1.1 * reach or 1)
         sure = rows[_differs(rows)]
@@ -248,9 +236,10 @@ def _differs(rows: pd.DataFrame) -> pd.Series:
 
 def _draw_profiles(axes: Axes, rows: pd.DataFrame, names: tuple[str, str]) -> None:
     """Draw the profiles of one class in two runs; `rows` of `Comparison.profiles`."""
-    for column, colour, name in zip(("first", "second"), CLASS_COLOURS, names, strict=False):
-        axes.plot(rows["frequency"], rows[column], "o-", color=colour, linewidth=1.4, markersize=2.4, label=plain(name))
-    axes.legend(**LEGEND)
+    for column, colour, name in zip(("first", "second"), style.CLASS_COLOURS, names, strict=False):
+        label = style.plain(name)
+        axes.plot(rows["frequency"], rows[column], "o-", color=colour, linewidth=1.4, markersize=2.4, label=label)
+    axes.legend(**style.LEGEND)
 
 
 def _draw_difference(axes: Axes, rows: pd.DataFrame, max_hz: float) -> None:
@@ -258,22 +247,22 @@ def _draw_difference(axes: Axes, rows: pd.DataFrame, max_hz: float) -> None:
     frequency = rows["frequency"].to_numpy()
     edges = cell_edges(frequency, 0.0, max_hz)
     for cell in np.flatnonzero(_differs(rows)):
-        axes.axvspan(edges[cell], edges[cell + 1], color=FAINT, alpha=0.35, linewidth=0)
-    axes.axhline(0, color=RULE, linewidth=0.8)
-    axes.plot(frequency, rows["difference"], "o-", color=INK, linewidth=1.1, markersize=2.4)
-    dress(axes, x="Frequency (Hz)", y="difference")
+        axes.axvspan(edges[cell], edges[cell + 1], color=style.FAINT, alpha=0.35, linewidth=0)
+    axes.axhline(0, color=style.RULE, linewidth=0.8)
+    axes.plot(frequency, rows["difference"], "o-", color=style.INK, linewidth=1.1, markersize=2.4)
+    style.dress(axes, x="Frequency (Hz)", y="difference")
 
 
 def _difference_panel(key: str, rows: pd.DataFrame, what: str, label: str, digits: int) -> Panel:
     """Differences of shares as dots with intervals, in points, one row each; filled where they are significant."""
-    figure = new_figure(4.2, 0.8 + 0.27 * len(rows))
+    figure = style.new_figure(4.2, 0.8 + 0.27 * len(rows))
     axes = figure.subplots()
-    axes.axvline(0, color=MUTED, linewidth=1.0)
+    axes.axvline(0, color=style.MUTED, linewidth=1.0)
     for position, row in enumerate(rows.to_dict("records")):
         difference, low, high = (100 * row[name] for name in ("difference", "low", "high"))
         if np.isfinite(difference):
-            draw_estimate(axes, position, difference, (low, high), colour=INK, filled=row["p_holm"] < ALPHA)
-    dress_rows(axes, rows["what"].tolist(), x=label)
+            style.draw_estimate(axes, position, difference, (low, high), colour=style.INK, filled=row["p_holm"] < ALPHA)
+    style.dress_rows(axes, rows["what"].tolist(), x=label)
     points = [f"{r['what']} {100 * r['difference']:+.{digits}f} points" for r in rows.to_dict("records")]
     return make_panel(key, figure, f"Differences in {what}: {'; '.join(points)}.")
 

@@ -43,14 +43,11 @@ def compare_with_chance(content: Content, method: str | None = None) -> xr.Datas
 
     Classes and speakers come from the run's tokens. See `class_difference` for null and correction.
     """
-    method = content.method if method is None else method
-    if "class" not in content.tokens:
-        return None
     try:
-        maps = content.run.maps(method)
+        maps = content.run.maps(content.method if method is None else method)
     except PhonoscopeError:
         return None
-    if maps.size > MOST_VALUES:
+    if "class" not in content.tokens or maps.size > MOST_VALUES:
         return None
     rows = content.tokens.set_index("token").reindex(maps["token"].values.astype(str))
     levels = [level for level in ("speaker", "recording") if level in rows]
@@ -165,7 +162,7 @@ def map_plates(content: Content) -> list[Plate]:
                 legend=legend if panels and first else None,
                 width="wide",
                 which=words,
-                method=str(content.facts.get("method", "")).upper(),
+                method=content.method.upper(),
                 target=content.facts.get("target", ""),
                 unit=content.unit,
                 more=" ".join(filter(None, [*_scale(content, first), words_of_test(compared) if first else ""])),
@@ -177,12 +174,10 @@ def map_plates(content: Content) -> list[Plate]:
 def _means(content: Content, subset: str, label: str) -> tuple[xr.DataArray, xr.DataArray] | None:
     """Mean map and mean spectrogram of a class over a subset of its tokens; None where no token is in it."""
     try:
-        return (
-            mean_array(content.means, "map", subset, label),
-            mean_array(content.means, "spectrogram", subset, label),
-        )
+        mean_map, spectrogram = (mean_array(content.means, kind, subset, label) for kind in ("map", "spectrogram"))
     except PhonoscopeError:
         return None
+    return mean_map, spectrogram
 
 
 def _scale(content: Content, first: bool) -> list[str]:
