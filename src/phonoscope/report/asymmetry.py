@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
 from phonoscope.phonetics.confusions import beside_human
-from phonoscope.report.style import ACCENT, FAINT, INK, MUTED, PAPER, POINTS, dress_rows, new_figure
+from phonoscope.report.style import ACCENT, FAINT, LEGEND, MUTED, PAPER, POINTS, draw_alone, dress_rows
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -66,9 +66,7 @@ def draw_asymmetry(axes: Axes, rows: pd.DataFrame) -> None:
 
 def asymmetry_figure(rows: pd.DataFrame) -> Figure:
     """Asymmetries in a figure of their own; `rows` from `asymmetry_rows`."""
-    figure = new_figure(4.2, 0.95 + 0.3 * max(len(rows), 2))
-    draw_asymmetry(figure.subplots(), rows)
-    return figure
+    return draw_alone(4.2, 0.95 + 0.3 * max(len(rows), 2), draw_asymmetry, rows)
 
 
 def _dumbbell(axes: Axes, position: float, there: float, back: float, colour: str, width: float) -> None:
@@ -86,7 +84,5 @@ def _legend(axes: Axes, *, people: bool) -> None:
     handles = [mark(ACCENT, ACCENT, "as the arrow says"), mark(ACCENT, PAPER, "the other way")]
     if people:
         handles.append(mark(_PEOPLE_COLOUR, _PEOPLE_COLOUR, "20 listeners"))
-    axes.legend(
-        handles=handles, loc="lower center", bbox_to_anchor=(0.45, 1.0), ncols=len(handles), frameon=False,
-        fontsize=POINTS - 1, labelcolor=INK, handletextpad=0.2, columnspacing=1.0, borderaxespad=0.1,
-    )  # fmt: skip
+    look: dict[str, Any] = LEGEND | {"handletextpad": 0.2, "columnspacing": 1.0, "borderaxespad": 0.1}
+    axes.legend(handles=handles, loc="lower center", bbox_to_anchor=(0.45, 1.0), ncols=len(handles), **look)

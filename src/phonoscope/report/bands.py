@@ -18,7 +18,7 @@ MIN_BANDWIDTH_HZ = 50.0  # as in the shares: a band is never drawn narrower than
 _COLUMNS = ["class", "formant", "n", "mean_hz", "sd_hz", "bandwidth_hz", "low_hz", "high_hz"]
 
 
-def class_formants(formants: pd.DataFrame, classes: Mapping[str, Any], *, at: int = 50) -> pd.DataFrame:
+def class_formants(formants: pd.DataFrame, classes: Mapping[str, Any]) -> pd.DataFrame:
     """Mean formants of each class over its tokens.
 
     Parameters
@@ -27,8 +27,6 @@ def class_formants(formants: pd.DataFrame, classes: Mapping[str, Any], *, at: in
         Formant table: ``token``, ``f1_50, b1_50`` ... in Hz, NaN where missing.
     classes : mapping
         Class of each token; tokens of the table that are not in it take no part.
-    at : int
-        Where in the token, in percent.
 
     Returns
     -------
@@ -41,20 +39,15 @@ def class_formants(formants: pd.DataFrame, classes: Mapping[str, Any], *, at: in
     for name in dict.fromkeys(of_token.dropna()):
         members = formants[(of_token == name).to_numpy(dtype=bool)]
         for k in FORMANTS:
-            if f"f{k}_{at}" not in members:
+            columns = [f"f{k}_50", f"b{k}_50"]
+            measured = members.reindex(columns=columns).astype(float).dropna(subset=columns[0])
+            if measured.empty:
                 continue
-            centre = members[f"f{k}_{at}"].to_numpy(dtype=float, na_value=np.nan)
-            measured = np.isfinite(centre)
-            if not measured.any():
-                continue
-            bandwidth = MIN_BANDWIDTH_HZ
-            if f"b{k}_{at}" in members:
-                given = members[f"b{k}_{at}"].to_numpy(dtype=float, na_value=np.nan)[measured]
-                bandwidth = float(np.fmax(given, MIN_BANDWIDTH_HZ).mean())
-            mean = float(centre[measured].mean())
-            spread = float(centre[measured].std(ddof=1)) if measured.sum() > 1 else float("nan")
+            centre, given = measured.to_numpy().T
+            bandwidth = float(np.fmax(given, MIN_BANDWIDTH_HZ).mean())
+            mean, spread = float(centre.mean()), float(measured[columns[0]].std())
             edges = (max(mean - bandwidth / 2, 0.0), mean + bandwidth / 2)
-            rows.append((name, f"F{k}", int(measured.sum()), mean, spread, bandwidth, *edges))
+            rows.append((name, f"F{k}", len(measured), mean, spread, bandwidth, *edges))
     return pd.DataFrame(rows, columns=_COLUMNS)
 
 
@@ -72,32 +65,22 @@ def mark_formants(axes: Axes, bands: pd.DataFrame, max_hz: float, *, along: str 
     """
     from matplotlib.patches import Rectangle
 
-    for row in bands.to_dict("records"):
-        if row["mean_hz"] > max_hz:
-            continue
-        low, high = row["low_hz"], min(row["high_hz"], max_hz)
-        box = (0.18, low, 0.4, high - low) if along == "y" else (low, 0.18, high - low, 0.4)
-        axes.add_patch(Rectangle(box[:2], box[2], box[3], color=FORMANT_COLOUR, alpha=0.85, linewidth=0))
-        if np.isfinite(row["sd_hz"]):
-            reach = [max(row["mean_hz"] - row["sd_hz"], 0.0), min(row["mean_hz"] + row["sd_hz"], max_hz)]
-            middle = [0.38, 0.38]
-            axes.plot(
-                *((middle, reach) if along == "y" else (reach, middle)), color=FORMANT_COLOUR, linewidth=1.1, alpha=0.9
-            )
-        at_label = (0.66, row["mean_hz"]) if along == "y" else (row["mean_hz"], 0.68)
-        axes.text(
-            *at_label,
-            row["formant"],
-            fontsize=POINTS - 2,
-            color=FORMANT_COLOUR,
-            ha="left" if along == "y" else "center",
-            va="center" if along == "y" else "bottom",
-            clip_on=False,
-        )
-    if along == "y":
-        axes.set_xlim(0, 1)
-        axes.set_ylim(0, max_hz)
-    else:
-        axes.set_ylim(0, 1)
-        axes.set_xlim(0, max_hz)
+    upright = along == "y"
+
+    def at(across: Any, hz: Any) -> tuple[Any, Any]:
+        return (across, hz) if upright else (hz, across)
+
+    look: dict[str, Any] = {"ha": "left", "va": "center"} if upright else {"ha": "center", "va": "bottom"}
+    for row in bands[bands["mean_hz"] <= max_hz].to_dict("records"):
+        low, high, mean, sd = row["low_hz"], min(row["high_hz"], max_hz), row["mean_hz"], row["sd_hz"]
+        box = Rectangle(at(0.18, low), *at(0.4, high - low), color=FORMANT_COLOUR, alpha=0.85, linewidth=0)
+        axes.add_patch(box)
+        if np.isfinite(sd):
+            reach = [max(mean - sd, 0.0), min(mean + sd, max_hz)]
+            axes.plot(*at([0.38, 0.38], reach), color=FORMANT_COLOUR, linewidth=1.1, alpha=0.9)
+        label = at(0.66 if upright else 0.68, mean)
+        axes.text(*label, row["formant"], fontsize=POINTS - 2, color=FORMANT_COLOUR, clip_on=False, **look)
+    x_limits, y_limits = at((0, 1), (0, max_hz))
+    axes.set_xlim(x_limits)
+    axes.set_ylim(y_limits)
     axes.axis("off")

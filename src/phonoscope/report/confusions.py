@@ -8,19 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from phonoscope.report.style import (
-    ACCENT,
-    COUNT_PALETTE,
-    LEGEND,
-    MUTED,
-    POINTS,
-    RULE,
-    draw_estimate,
-    dress,
-    dress_rows,
-    new_figure,
-    plain,
-)
+from phonoscope.report import style
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -60,8 +48,8 @@ def draw_confusions(axes: Axes, confusions: pd.DataFrame, labels: Sequence[str])
     percent = confusion_matrix(confusions, labels, "row_percent")
     edges = np.arange(len(labels) + 1)
     shades = np.nan_to_num(percent)
-    axes.pcolormesh(edges, edges, shades, cmap=COUNT_PALETTE, vmin=0, vmax=100, edgecolors=RULE, linewidth=0.6)
-    palette = matplotlib.colormaps[COUNT_PALETTE]
+    palette = matplotlib.colormaps[style.COUNT_PALETTE]
+    axes.pcolormesh(edges, edges, shades, cmap=palette, vmin=0, vmax=100, edgecolors=style.RULE, linewidth=0.6)
     for row in range(len(labels)):
         for column in range(len(labels)):
             dark = sum(palette(shades[row, column] / 100)[:3]) < 1.6
@@ -70,14 +58,14 @@ def draw_confusions(axes: Axes, confusions: pd.DataFrame, labels: Sequence[str])
             # empty cells stay quiet, so that the errors are what is seen
             shown = (f"{count:.0f}\n{percent[row, column]:.1f} %" if count else "0") if known else "–"
             colour = "white" if dark else "#202020" if count else "#8a949c"
-            size = POINTS - (0.5 if len(labels) <= 6 else 2.5)
+            size = style.POINTS - (0.5 if len(labels) <= 6 else 2.5)
             axes.text(column + 0.5, row + 0.5, shown, ha="center", va="center", fontsize=size, color=colour)
     axes.set_xlim(0, len(labels))
     axes.set_ylim(len(labels), 0)
-    axes.set_xticks(edges[:-1] + 0.5, [plain(label) for label in labels])
-    axes.set_yticks(edges[:-1] + 0.5, [plain(label) for label in labels])
-    dress(axes, x="taken for", y="spoken")
-    axes.tick_params(length=0, labelsize=POINTS + 3)
+    axes.set_xticks(edges[:-1] + 0.5, [style.plain(label) for label in labels])
+    axes.set_yticks(edges[:-1] + 0.5, [style.plain(label) for label in labels])
+    style.dress(axes, x="taken for", y="spoken")
+    axes.tick_params(length=0, labelsize=style.POINTS + 3)
     for spine in axes.spines.values():
         spine.set_visible(False)
 
@@ -85,9 +73,7 @@ def draw_confusions(axes: Axes, confusions: pd.DataFrame, labels: Sequence[str])
 def confusion_figure(confusions: pd.DataFrame, labels: Sequence[str]) -> Figure:
     """A confusion matrix of its own; parameters as in `draw_confusions`."""
     side = min(6.5, 1.1 + 0.62 * len(labels))
-    figure = new_figure(side + 0.3, side)
-    draw_confusions(figure.subplots(), confusions, labels)
-    return figure
+    return style.draw_alone(side + 0.3, side, draw_confusions, confusions, labels)
 
 
 def accuracy_rows(accuracy: pd.DataFrame, baselines: pd.DataFrame, labels: Sequence[str]) -> pd.DataFrame:
@@ -127,19 +113,18 @@ def draw_accuracy(axes: Axes, rows: pd.DataFrame) -> None:
     for position, row in enumerate(rows.to_dict("records")):
         filled = row["kind"] != "baseline"
         estimate, low, high = (100 * row[name] for name in ("estimate", "low", "high"))
-        draw_estimate(axes, position, estimate, (low, high), colour=ACCENT if filled else MUTED, filled=filled)
+        colour = style.ACCENT if filled else style.MUTED
+        style.draw_estimate(axes, position, estimate, (low, high), colour=colour, filled=filled)
     kinds = rows["kind"].to_numpy()
     for position in np.flatnonzero(kinds[1:] != kinds[:-1]):
-        axes.axhline(position + 0.5, color=RULE, linewidth=0.7)
+        axes.axhline(position + 0.5, color=style.RULE, linewidth=0.7)
     axes.set_xlim(0, 102)
-    dress_rows(axes, rows["what"].tolist(), x="tokens recognised (%)")
+    style.dress_rows(axes, rows["what"].tolist(), x="tokens recognised (%)")
 
 
 def accuracy_figure(rows: pd.DataFrame) -> Figure:
     """Accuracy, baselines and hit rates in one figure; `rows` from `accuracy_rows`."""
-    figure = new_figure(4.4, 0.75 + 0.25 * max(len(rows), 2))
-    draw_accuracy(figure.subplots(), rows)
-    return figure
+    return style.draw_alone(4.4, 0.75 + 0.25 * max(len(rows), 2), draw_accuracy, rows)
 
 
 TRAINING_CURVES = {
@@ -161,13 +146,13 @@ def draw_training(axes: Axes, training: pd.DataFrame, what: str = "loss") -> Non
     pair, label, scale = TRAINING_CURVES[what]
     folds = training.groupby("fold") if "fold" in training else [(0, training)]
     for position, (_, fold) in enumerate(folds):
-        for column, colour, name in zip(pair, (ACCENT, "#ee6677"), ("training", "validation"), strict=True):
+        for column, colour, name in zip(pair, (style.ACCENT, "#ee6677"), ("training", "validation"), strict=True):
             if column in fold and fold[column].notna().any():
                 look: dict[str, Any] = {"color": colour, "markersize": 2.2, "linewidth": 1.1, "alpha": 0.85}
                 axes.plot(fold["epoch"], scale * fold[column], "o-", label=None if position else name, **look)
-    dress(axes, x="epoch", y=label)
+    style.dress(axes, x="epoch", y=label)
     if axes.get_legend_handles_labels()[0]:
-        axes.legend(**LEGEND)
+        axes.legend(**style.LEGEND)
 
 
 def training_figure(training: pd.DataFrame) -> Figure:
@@ -179,7 +164,7 @@ def training_figure(training: pd.DataFrame) -> Figure:
         ``epoch, train_loss, train_accuracy, validation_loss, validation_balanced_accuracy`` and, if there are several,
         ``fold``; NaN where nothing was kept for validation.
     """
-    figure = new_figure(6.4, 2.2)
+    figure = style.new_figure(6.4, 2.2)
     for axes, what in zip(figure.subplots(1, 2), TRAINING_CURVES, strict=True):
         draw_training(axes, training, what)
     return figure

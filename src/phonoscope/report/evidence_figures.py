@@ -4,27 +4,14 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
 from phonoscope.errors import PhonoscopeError
+from phonoscope.report import style
 from phonoscope.report.profiles import profile_limits
-from phonoscope.report.style import (
-    ACCENT,
-    FAINT,
-    INK,
-    MUTED,
-    PAPER,
-    POINTS,
-    RULE,
-    class_colour,
-    dress,
-    legend_figure,
-    new_figure,
-    plain,
-)
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -47,31 +34,30 @@ def draw_measure(axes: Axes, rows: pd.DataFrame, methods: Sequence[str], *, line
     """
     by_method = {str(row["method"]): row for row in rows.to_dict("records")}
     for value in lines:
-        axes.axvline(value, color=RULE, linewidth=0.9, zorder=0)
+        axes.axvline(value, color=style.RULE, linewidth=0.9, zorder=0)
     for row, method in enumerate(methods):
-        value, low, high, chance = (
-            float(by_method.get(method, {}).get(name, np.nan)) for name in ("value", "low", "high", "chance")
-        )
+        known = by_method.get(method, {})
+        value, low, high, chance = (float(known.get(name, np.nan)) for name in ("value", "low", "high", "chance"))
         if not np.isfinite(value):
-            axes.text(0.01, row, "–", transform=axes.get_yaxis_transform(), color=MUTED, va="center")
+            axes.text(0.01, row, "–", transform=axes.get_yaxis_transform(), color=style.MUTED, va="center")
             continue
-        axes.plot(chance, row, "|", color=FAINT, markersize=11, markeredgewidth=2.6, zorder=1)
-        axes.plot([low, high], [row, row], color=ACCENT, linewidth=1.5, zorder=2)
-        axes.plot(value, row, "o", color=ACCENT, markersize=4.5, zorder=3)
+        axes.plot(chance, row, "|", color=style.FAINT, markersize=11, markeredgewidth=2.6, zorder=1)
+        axes.plot([low, high], [row, row], color=style.ACCENT, linewidth=1.5, zorder=2)
+        axes.plot(value, row, "o", color=style.ACCENT, markersize=4.5, zorder=3)
     axes.set_ylim(len(methods) - 0.5, -0.5)
-    axes.set_yticks(range(len(methods)), [plain(method) for method in methods])
+    axes.set_yticks(range(len(methods)), [style.plain(method) for method in methods])
 
 
 def measure_figure(
     rows: pd.DataFrame, methods: Sequence[str], *, title: str, units: str, lines: Sequence[float] = (0.0,)
 ) -> Figure:
     """Figure of one measure over methods; parameters as in `draw_measure`."""
-    figure = new_figure(3.6, 0.9 + 0.21 * len(methods))
+    figure = style.new_figure(3.6, 0.9 + 0.21 * len(methods))
     axes = figure.subplots()
     draw_measure(axes, rows, methods, lines=lines)
     wrapped = "\n".join(textwrap.wrap(title, _TITLE_LETTERS))
-    dress(axes, title=wrapped, x="\n".join(textwrap.wrap(units, _LINE_LETTERS)))
-    axes.tick_params(axis="y", length=0, labelsize=POINTS - 1)
+    style.dress(axes, title=wrapped, x="\n".join(textwrap.wrap(units, _LINE_LETTERS)))
+    axes.tick_params(axis="y", length=0, labelsize=style.POINTS - 1)
     axes.spines["left"].set_visible(False)
     return figure
 
@@ -80,9 +66,9 @@ def measure_legend() -> Figure:
     """Legend of `measure_figure`."""
     from matplotlib.lines import Line2D
 
-    dot = Line2D([], [], color=ACCENT, marker="o", markersize=4.5, linewidth=1.5, label="mean and 95 % interval")
-    bar = Line2D([], [], color=FAINT, marker="|", markersize=11, markeredgewidth=2.6, linewidth=0, label="chance")
-    return legend_figure([dot, bar])
+    dot = Line2D([], [], color=style.ACCENT, marker="o", markersize=4.5, linewidth=1.5, label="mean and 95 % interval")
+    bar = Line2D([], [], color=style.FAINT, marker="|", markersize=11, markeredgewidth=2.6, linewidth=0, label="chance")
+    return style.legend_figure([dot, bar])
 
 
 def contrast_figure(profiles: pd.DataFrame, *, max_hz: float, title: str, unit: str) -> Figure:
@@ -101,28 +87,22 @@ def contrast_figure(profiles: pd.DataFrame, *, max_hz: float, title: str, unit: 
     groups = list(dict.fromkeys(profiles["group"]))
     if not groups:
         raise PhonoscopeError("this pair has no tokens: there is nothing to draw")
-    figure = new_figure(4.4, 2.9)
+    figure = style.new_figure(4.4, 2.9)
     axes = figure.subplots()
-    axes.axhline(0, color=RULE, linewidth=0.8)
+    axes.axhline(0, color=style.RULE, linewidth=0.8)
     for position, group in enumerate(groups):
         rows = profiles[profiles["group"] == group].sort_values("frequency")
-        confused = "taken for" in group
-        colour = class_colour(position)
+        colour = style.class_colour(position)
+        dashed: dict[str, Any] = {"linestyle": (0, (4, 2)), "markerfacecolor": style.PAPER}
+        look = dashed if "taken for" in group else {}
+        label = f"{style.plain(group)} (n = {int(rows['n'].iloc[0])})"
         if np.isfinite(rows["low"]).any():
             axes.fill_between(rows["frequency"], rows["low"], rows["high"], color=colour, alpha=0.2, linewidth=0)
         axes.plot(
-            rows["frequency"],
-            rows["mean"],
-            color=colour,
-            linewidth=1.4,
-            linestyle=(0, (4, 2)) if confused else "-",
-            marker="o",
-            markersize=2.2,
-            markerfacecolor=PAPER if confused else colour,
-            label=f"{plain(group)} (n = {int(rows['n'].iloc[0])})",
+            rows["frequency"], rows["mean"], "o-", color=colour, linewidth=1.4, markersize=2.2, label=label, **look
         )
     axes.set_xlim(0, max_hz)
     axes.set_ylim(*profile_limits(profiles))
-    axes.legend(frameon=False, fontsize=POINTS - 1, labelcolor=INK, loc="best")
-    dress(axes, title=title, x="Frequency (Hz)", y=f"For the first class (summed {unit})")
+    axes.legend(**style.LEGEND)
+    style.dress(axes, title=title, x="Frequency (Hz)", y=f"For the first class (summed {unit})")
     return figure

@@ -28,8 +28,6 @@ from phonoscope.phonetics.shares import FORMANT_SETS, POOLED, formant_shares, to
 from phonoscope.report.filters import atlas_figure, crs_figure, strs_figure, strs_surface, wigner_figure
 from phonoscope.report.rotation import check_formats, write_rotation
 
-GROUPINGS = ("label", "speaker")
-
 
 @dataclass(frozen=True)
 class FilterSettings:
@@ -59,8 +57,8 @@ class FilterSettings:
 
     def __post_init__(self) -> None:
         check_formats(self.rotation)
-        if self.by not in GROUPINGS:
-            raise PhonoscopeError(f"curves by {self.by!r} are not known; choose one of {', '.join(GROUPINGS)}")
+        if self.by not in ("label", "speaker"):
+            raise PhonoscopeError(f"curves by {self.by!r} are not known; choose one of label, speaker")
 
 
 class _Responses(NamedTuple):
@@ -265,18 +263,14 @@ def response_formant_shares(
     kept = tokens.iloc[chosen].reset_index(drop=True)
     labels = kept["label"].tolist() if "label" in kept else ["unlabelled"] * len(kept)
     clusters = kept[[c for c in ("speaker", "recording") if c in kept]]
-    responses, spectra = learned.isel(token=chosen), plain.isel(token=chosen)
-    max_hz = float(learned["frequency"][-1])
-    table = formant_shares(
-        responses, formants, max_hz=max_hz, labels=labels, clusters=clusters, energy=spectra, seed=seed
-    )
+    responses, max_hz = learned.isel(token=chosen), float(learned["frequency"][-1])
+    how: dict[str, Any] = {"labels": labels, "clusters": clusters, "energy": plain.isel(token=chosen), "seed": seed}
+    table = formant_shares(responses, formants, max_hz=max_hz, **how)
     random = []
     for number in range(nulls.sizes["seed"]):
         null = nulls.isel(seed=number, token=chosen).assign_attrs(responses.attrs)
         shares = token_shares(null, formants, max_hz=max_hz).assign(label=labels * len(FORMANT_SETS))
         random.append(pd.concat([shares, shares.assign(label=POOLED)]).groupby(["label", "formant"])["share"].mean())
     grouped = pd.concat(random).groupby(level=[0, 1])
-    law = pd.DataFrame(
-        {"random": grouped.mean(), "random_low": grouped.quantile(0.025), "random_high": grouped.quantile(0.975)}
-    )
-    return table.merge(law.reset_index(), on=["label", "formant"], how="left")
+    law = {"random": grouped.mean(), "random_low": grouped.quantile(0.025), "random_high": grouped.quantile(0.975)}
+    return table.merge(pd.DataFrame(law).reset_index(), on=["label", "formant"], how="left")

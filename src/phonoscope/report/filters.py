@@ -13,19 +13,7 @@ from phonoscope.filters.atlas import filter_atlas, frequency_response, spacing
 from phonoscope.filters.bank import FilterBank
 from phonoscope.filters.response import to_decibel
 from phonoscope.filters.wigner import LEVEL, wigner_ville
-from phonoscope.report.style import (
-    ACCENT,
-    DISPLAY_PALETTE,
-    FAINT,
-    INK,
-    MUTED,
-    POINTS,
-    RULE,
-    SIGNED_PALETTE,
-    class_colour,
-    dress,
-    new_figure,
-)
+from phonoscope.report import style
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -52,24 +40,22 @@ def strs_figure(strs: xr.DataArray, waveform: np.ndarray, *, max_hz: float | Non
     title : str
     """
     rate = strs.attrs["sample_rate"]
-    figure = new_figure(6.0, 3.6)
-    grid = figure.subplots(2, 2, sharex="col", height_ratios=[1, 3.2], width_ratios=[5, 1])
-    (above, corner), (picture, side) = grid
+    figure = style.new_figure(6.0, 3.6)
+    (above, corner), (picture, side) = figure.subplots(2, 2, sharex="col", height_ratios=[1, 3.2], width_ratios=[5, 1])
     corner.set_visible(False)
     time = np.arange(len(waveform)) / rate
-    above.plot(time, waveform, color=INK, linewidth=0.4, rasterized=True)
-    dress(above, title=title, y="Amplitude")
+    above.plot(time, waveform, color=style.INK, linewidth=0.4, rasterized=True)
+    style.dress(above, title=title, y="Amplitude")
     mesh, label = draw_strs(picture, strs, max_hz=max_hz)
     picture.set_xlim(0, max(time[-1], float(strs["time"][-1])))
-    limit = picture.get_ylim()[1]
-    curve = strs.mean("time").sel(frequency=slice(0, limit))
-    side.plot(curve.values, curve["frequency"].values, color=ACCENT, linewidth=1.0)
+    limit, shown = _borders(strs, max_hz)
+    curve = shown.mean("time")
+    side.plot(curve.values, curve["frequency"].values, color=style.ACCENT, linewidth=1.0)
     side.set_ylim(0, limit)
     side.set_xlim(left=0)
     side.tick_params(labelleft=False)
-    dress(side, x="CRS")
-    bar = figure.colorbar(mesh, ax=side, fraction=0.4, pad=0.08)
-    _dress_bar(bar, label)
+    style.dress(side, x="CRS")
+    _dress_bar(figure.colorbar(mesh, ax=side, fraction=0.4, pad=0.08), label)
     return figure
 
 
@@ -80,17 +66,11 @@ def draw_strs(axes: Axes, strs: xr.DataArray, *, max_hz: float | None = None) ->
     """
     limit, values = _borders(strs, max_hz)[0], to_decibel(strs, range_db=RANGE_DB)
     shown = values.sel(frequency=slice(0, limit))
-    mesh = axes.pcolormesh(
-        shown["time"].values,
-        shown["frequency"].values,
-        shown.transpose("frequency", "time").values,
-        cmap=DISPLAY_PALETTE,
-        vmin=-RANGE_DB,
-        shading="nearest",
-        rasterized=True,
-    )
+    time, frequency = shown["time"].values, shown["frequency"].values
+    look: dict[str, Any] = {"cmap": style.DISPLAY_PALETTE, "vmin": -RANGE_DB, "shading": "nearest", "rasterized": True}
+    mesh = axes.pcolormesh(time, frequency, shown.transpose("frequency", "time").values, **look)
     axes.set_ylim(0, limit)
-    dress(axes, x="Time (s)", y="Frequency (Hz)")
+    style.dress(axes, x="Time (s)", y="Frequency (Hz)")
     return mesh, "dB re the largest value"
 
 
@@ -99,7 +79,7 @@ def strs_surface(strs: xr.DataArray, *, max_hz: float | None = None, title: str 
 
     Cells are averaged in blocks, so that at most 110 stand along an axis. Parameters as of `strs_figure`.
     """
-    figure = new_figure(5.2, 4.2)
+    figure = style.new_figure(5.2, 4.2)
     figure.set_layout_engine("none")  # a turning surface must not be laid out anew for every frame
     axes = figure.add_axes((0.0, 0.05, 0.95, 0.87), projection="3d")
     draw_surface(axes, strs, max_hz=max_hz, title=title)
@@ -116,11 +96,11 @@ def draw_surface(axes: Axes, strs: xr.DataArray, *, max_hz: float | None = None,
     axes.plot_surface(  # ty: ignore[missing-attribute]
         time, frequency, surface, cmap=SURFACE_PALETTE, rcount=SURFACE_CELLS, ccount=SURFACE_CELLS, linewidth=0
     )
-    axes.set_xlabel("Time (s)", fontsize=POINTS, color=INK)
-    axes.set_ylabel("Frequency (kHz)", fontsize=POINTS, color=INK)
-    axes.set_zlabel("STRS (amplitude × gain²)", fontsize=POINTS, color=INK)  # ty: ignore[missing-attribute]
-    axes.tick_params(labelsize=POINTS - 1, colors=MUTED, labelcolor=INK)
-    axes.set_title(title, fontsize=POINTS + 1, color=INK)
+    axes.set_xlabel("Time (s)", fontsize=style.POINTS, color=style.INK)
+    axes.set_ylabel("Frequency (kHz)", fontsize=style.POINTS, color=style.INK)
+    axes.set_zlabel("STRS (amplitude × gain²)", fontsize=style.POINTS, color=style.INK)  # ty: ignore[missing-attribute]
+    axes.tick_params(labelsize=style.POINTS - 1, colors=style.MUTED, labelcolor=style.INK)
+    axes.set_title(title, fontsize=style.POINTS + 1, color=style.INK)
     axes.view_init(elev=32, azim=-60)  # ty: ignore[missing-attribute]
 
 
@@ -140,32 +120,27 @@ def crs_figure(table: pd.DataFrame, *, max_hz: float | None = None, columns: int
     limit = float(table["frequency"].max()) if max_hz is None else max_hz
     table = table[(table["frequency"] >= lowest_hz) & (table["frequency"] <= limit)]
     across = min(columns, len(labels))
-    down = -(-len(labels) // across)
-    figure = new_figure(0.4 + 2.5 * across, 0.7 + 2.5 * down)
-    grid = figure.subplots(2 * down, across, squeeze=False, sharex=True, height_ratios=[2, 1] * down)
+    figure = style.new_figure(0.4 + 2.5 * across, 0.7 + 2.5 * -(-len(labels) // across))
+    panels = style.panel_grid(figure, len(labels), across, heights=(2, 1), sharex=True)
     shape_limits = _limits(table[["learned", "null_low", "null_high", "spectrum"]])
     null_band = table[["null_low", "null_high"]].sub(table["null"], axis=0)
     change_limits = _limits(pd.concat([table[["difference", "low", "high"]], null_band], axis=1))
-    for position in range(down * across):
-        upper, lower = grid[2 * (position // across) : 2 * (position // across) + 2, position % across]
-        if position >= len(labels):
-            upper.set_visible(False)
-            lower.set_visible(False)
-            continue
-        rows = table[table["label"] == labels[position]]
-        draw_crs(upper, rows, class_colour(position))
-        draw_crs_change(lower, rows, class_colour(position))
+    for position, (label, (upper, lower)) in enumerate(zip(labels, panels, strict=True)):
+        rows = table[table["label"] == label]
+        draw_crs(upper, rows, style.class_colour(position))
+        draw_crs_change(lower, rows, style.class_colour(position))
         first = position % across == 0
-        dress(upper, title=f"{labels[position]}, n = {int(rows['n'].iloc[0])}")
+        style.dress(upper, title=f"{label}, n = {int(rows['n'].iloc[0])}")
         upper.set_xlabel("")
         if not first:
             upper.set_ylabel("")
-        dress(lower, x="Frequency (Hz)" if position + across >= len(labels) else "", y="− null (dB)" if first else "")
+        lowest = position + across >= len(labels)
+        style.dress(lower, x="Frequency (Hz)" if lowest else "", y="− null (dB)" if first else "")
         upper.set_ylim(*shape_limits)
         lower.set_ylim(*change_limits)
         upper.set_xlim(lowest_hz, limit)
-    handles, names = grid[0, 0].get_legend_handles_labels()
-    figure.legend(handles, names, loc="outside lower center", ncols=5, frameon=False, fontsize=POINTS, labelcolor=INK)
+    handles, names = panels[0, 0].get_legend_handles_labels()
+    figure.legend(handles, names, loc="outside lower center", ncols=5, **style.LEGEND | {"fontsize": style.POINTS})
     return figure
 
 
@@ -173,53 +148,53 @@ def atlas_figure(bank: FilterBank, *, max_hz: float | None = None) -> Figure:
     """Impulse and frequency responses of all filters, ordered by centre, and their peaks beside mel and ERB spacing."""
     atlas = filter_atlas(bank)
     limit = bank.sample_rate / 2 if max_hz is None else max_hz
-    gain = frequency_response(bank)
     order = atlas["filter"].to_numpy()
-    atoms = bank.dictionary.real.T[order]
-    peak = np.abs(atoms).max(axis=1, keepdims=True)
-    atoms = np.divide(atoms, peak, out=np.zeros_like(atoms), where=peak > 0)
+    atoms = _over_maximum(bank.dictionary.real.T[order])
     half = bank.width / 2 / bank.sample_rate * 1000
-    level = np.abs(gain.values[order])
-    top = level.max(axis=1, keepdims=True)
-    level = 20 * np.log10(np.maximum(np.divide(level, top, out=np.zeros_like(level), where=top > 0), 1e-6))
-    figure = new_figure(7.4, 3.2)
+    level = 20 * np.log10(np.maximum(_over_maximum(np.abs(frequency_response(bank).values[order])), 1e-6))
+    figure = style.new_figure(7.4, 3.2)
     left, middle, right = figure.subplots(1, 3, width_ratios=[3, 3, 2.4])
     count = len(order)
     left.imshow(
-        atoms, cmap=SIGNED_PALETTE, vmin=-1, vmax=1, aspect="auto", origin="lower", extent=(-half, half, 0, count),
-        interpolation="nearest",
+        atoms, cmap=style.SIGNED_PALETTE, vmin=-1, vmax=1, aspect="auto", origin="lower",
+        extent=(-half, half, 0, count), interpolation="nearest",
     )  # fmt: skip
-    dress(left, title="impulse response", x="Time from the frame's middle (ms)", y="Filter, by centre frequency")
+    style.dress(left, title="impulse response", x="Time from the frame's middle (ms)", y="Filter, by centre frequency")
     middle.imshow(
-        level, cmap=DISPLAY_PALETTE, vmin=-ATLAS_RANGE_DB, vmax=0, aspect="auto", origin="lower",
+        level, cmap=style.DISPLAY_PALETTE, vmin=-ATLAS_RANGE_DB, vmax=0, aspect="auto", origin="lower",
         extent=(0, bank.sample_rate / 2, 0, count), interpolation="nearest",
     )  # fmt: skip
     middle.set_xlim(0, limit)
-    dress(middle, title=f"frequency response ({ATLAS_RANGE_DB:g} dB)", x="Frequency (Hz)")
+    style.dress(middle, title=f"frequency response ({ATLAS_RANGE_DB:g} dB)", x="Frequency (Hz)")
     places, distances = spacing(atlas)
-    right.plot(places["hz"], places["rank"], ".", color=ACCENT, markersize=4, label="peaks")
+    right.plot(places["hz"], places["rank"], ".", color=style.ACCENT, markersize=4, label="peaks")
+    deviations = distances.set_index("scale")["deviation"]
     for scale, line in _SCALE_LINES.items():
-        deviation = distances.set_index("scale")["deviation"][scale]
-        name = f"{scale if scale != 'erb' else 'ERB'} ({deviation:.1%} off)"
-        right.plot(places[scale], places["rank"], color=MUTED, linestyle=line, linewidth=1.0, label=name)
+        name = f"{scale if scale != 'erb' else 'ERB'} ({deviations[scale]:.1%} off)"
+        right.plot(places[scale], places["rank"], color=style.MUTED, linestyle=line, linewidth=1.0, label=name)
     right.set_xlim(0, limit)
-    dress(right, title="spacing", x="Frequency (Hz)", y="Filter, by peak")
-    right.legend(frameon=False, fontsize=POINTS - 1, labelcolor=INK, loc="lower right")
+    style.dress(right, title="spacing", x="Frequency (Hz)", y="Filter, by peak")
+    right.legend(loc="lower right", **style.LEGEND)
     return figure
+
+
+def _over_maximum(rows: np.ndarray) -> np.ndarray:
+    """Rows over their largest absolute value; rows of zeros stay so."""
+    peak = np.abs(rows).max(axis=1, keepdims=True)
+    return np.divide(rows, peak, out=np.zeros_like(rows), where=peak > 0)
 
 
 def wigner_figure(bank: FilterBank, *, max_hz: float | None = None) -> Figure:
     """Wigner–Ville contours of all filters in a figure of their own; see `draw_wigner`."""
-    figure = new_figure(4.6, 3.6)
-    axes = figure.subplots()
-    bar = figure.colorbar(draw_wigner(axes, bank, max_hz=max_hz), ax=axes)
-    _dress_bar(bar, "total energy (share of its maximum)")
+    figure = style.new_figure(4.6, 3.6)
+    mesh = draw_wigner(figure.subplots(), bank, max_hz=max_hz)
+    _dress_bar(figure.colorbar(mesh, ax=mesh.axes), "total energy (share of its maximum)")
     return figure
 
 
 def _dress_bar(bar: Any, label: str) -> None:
-    bar.set_label(label, fontsize=POINTS, color=INK)
-    bar.ax.tick_params(labelsize=POINTS - 1, colors=MUTED, labelcolor=INK)
+    bar.set_label(label, fontsize=style.POINTS, color=style.INK)
+    bar.ax.tick_params(labelsize=style.POINTS - 1, colors=style.MUTED, labelcolor=style.INK)
     bar.outline.set_visible(False)
 
 
@@ -244,7 +219,7 @@ def draw_wigner(axes: Axes, bank: FilterBank, *, max_hz: float | None = None) ->
     time, frequency = planes["time"].values * 1000, planes["frequency"].values
     total = np.maximum(planes.values.sum(axis=0, dtype=np.float64), 0)
     mesh = axes.pcolormesh(
-        time, frequency, total / max(total.max(), np.finfo(float).tiny), cmap=DISPLAY_PALETTE, vmin=0, vmax=1,
+        time, frequency, total / max(total.max(), np.finfo(float).tiny), cmap=style.DISPLAY_PALETTE, vmin=0, vmax=1,
         shading="nearest", rasterized=True, alpha=0.8,
     )  # fmt: skip
     order = filter_atlas(bank)["filter"].to_numpy()
@@ -254,7 +229,7 @@ def draw_wigner(axes: Axes, bank: FilterBank, *, max_hz: float | None = None) ->
         if plane.max() > 0:
             axes.contour(time, frequency, plane, levels=[LEVEL * plane.max()], colors=[colour], linewidths=0.8)
     axes.set_ylim(0, limit)
-    dress(axes, x="Time from the frame's middle (ms)", y="Frequency (Hz)")
+    style.dress(axes, x="Time from the frame's middle (ms)", y="Frequency (Hz)")
     return mesh
 
 
@@ -275,25 +250,25 @@ def draw_crs(axes: Axes, rows: pd.DataFrame, colour: str) -> None:
         Rows of one class of `learned_minus_null`, dB.
     """
     frequency = rows["frequency"]
-    axes.fill_between(frequency, rows["null_low"], rows["null_high"], color=FAINT, alpha=0.45, linewidth=0,
+    axes.fill_between(frequency, rows["null_low"], rows["null_high"], color=style.FAINT, alpha=0.45, linewidth=0,
                        label="random weights")  # fmt: skip
     if rows["spectrum"].notna().any():
         line = (0, (4, 2))
-        axes.plot(frequency, rows["spectrum"], color=MUTED, linewidth=0.9, linestyle=line, label="plain spectrum")
+        axes.plot(frequency, rows["spectrum"], color=style.MUTED, linewidth=0.9, linestyle=line, label="plain spectrum")
     if rows["learned_low"].notna().any():
         axes.fill_between(frequency, rows["learned_low"], rows["learned_high"], color=colour, alpha=0.3, linewidth=0)
     axes.plot(frequency, rows["learned"], color=colour, linewidth=1.3, label="learned")
     if "initial" in rows and rows["initial"].notna().any():
         dots = (0, (1, 1.5))
-        axes.plot(frequency, rows["initial"], color=INK, linewidth=0.9, linestyle=dots, label="before training")
-    dress(axes, x="Frequency (Hz)", y="CRS (dB re mean)")
+        axes.plot(frequency, rows["initial"], color=style.INK, linewidth=0.9, linestyle=dots, label="before training")
+    style.dress(axes, x="Frequency (Hz)", y="CRS (dB re mean)")
 
 
 def draw_crs_change(axes: Axes, rows: pd.DataFrame, colour: str) -> None:
     """Draw what was learned less the null of random weights, in dB; parameters as of `draw_crs`."""
     frequency = rows["frequency"]
-    axes.axhline(0, color=RULE, linewidth=0.8)
-    axes.fill_between(frequency, rows["null_low"] - rows["null"], rows["null_high"] - rows["null"], color=FAINT,
+    axes.axhline(0, color=style.RULE, linewidth=0.8)
+    axes.fill_between(frequency, rows["null_low"] - rows["null"], rows["null_high"] - rows["null"], color=style.FAINT,
                        alpha=0.45, linewidth=0)  # fmt: skip
     if rows["low"].notna().any():
         axes.fill_between(frequency, rows["low"], rows["high"], color=colour, alpha=0.3, linewidth=0)

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import pandas as pd
 
 from phonoscope.errors import PhonoscopeError
-from phonoscope.report.style import FAINT, INK, POINTS, class_colour, dress, new_figure
+from phonoscope.report.style import FAINT, LEGEND, POINTS, class_colour, dress, new_figure
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -46,15 +45,8 @@ def layer_figure(table: pd.DataFrame) -> Figure:
     handles, labels = panels[0].get_legend_handles_labels()
     seen = dict(zip(labels, handles, strict=True))
     if seen:
-        figure.legend(
-            seen.values(),
-            seen.keys(),
-            loc="outside upper left",
-            ncols=min(len(seen), 4),
-            frameon=False,
-            fontsize=POINTS,
-            labelcolor=INK,
-        )
+        look = LEGEND | {"fontsize": POINTS, "ncols": min(len(seen), 4)}
+        figure.legend(seen.values(), seen.keys(), loc="outside upper left", **look)
     return figure
 
 
@@ -80,29 +72,19 @@ def draw_layers(axes: Axes, table: pd.DataFrame, measure: str = "mu") -> None:
 
 
 def _draw_null(axes: Axes, rows: pd.DataFrame, measure: str, position: dict[str, int]) -> None:
-    x = np.array([position[layer] for layer in rows["layer"]])
-    mean, sd = rows[f"{measure}_null"].to_numpy(float), rows[f"{measure}_null_sd"].to_numpy(float)
+    x = rows["layer"].map(position).to_numpy()
+    mean, sd = rows[f"{measure}_null"].to_numpy(float), _BAND_SD * rows[f"{measure}_null_sd"].to_numpy(float)
     if len(x) == 1:  # a band of one point has no width
-        axes.errorbar(x, mean, _BAND_SD * sd, color=FAINT, fmt="_", capsize=4, label="random weights")
+        axes.errorbar(x, mean, sd, color=FAINT, fmt="_", capsize=4, label="random weights")
         return
-    axes.fill_between(
-        x, mean - _BAND_SD * sd, mean + _BAND_SD * sd, color=FAINT, alpha=0.5, linewidth=0, label="random weights"
-    )
+    axes.fill_between(x, mean - sd, mean + sd, color=FAINT, alpha=0.5, linewidth=0, label="random weights")
 
 
 def _draw_line(axes: Axes, rows: pd.DataFrame, measure: str, position: dict[str, int], colour: str, name: str) -> None:
-    x = np.array([position[layer] for layer in rows["layer"]])
+    x = rows["layer"].map(position).to_numpy()
     values = rows[measure].to_numpy(float)
     axes.plot(x, values, color=colour, linewidth=1.0, marker=".", markersize=4, label=name or "the network")
     circled = rows["residual"].fillna(False).to_numpy(bool)
     if circled.any():
-        axes.plot(
-            x[circled],
-            values[circled],
-            linestyle="none",
-            marker="o",
-            markersize=8,
-            markerfacecolor="none",
-            color=colour,
-            label="added to a path around it",
-        )
+        ring: dict[str, Any] = {"linestyle": "none", "marker": "o", "markersize": 8, "markerfacecolor": "none"}
+        axes.plot(x[circled], values[circled], label="added to a path around it", color=colour, **ring)

@@ -9,21 +9,9 @@ import pandas as pd
 import xarray as xr
 
 from phonoscope.errors import PhonoscopeError
+from phonoscope.report import style
 from phonoscope.report.bands import mark_formants
 from phonoscope.report.overlays import hatch_cells
-from phonoscope.report.style import (
-    ACCENT,
-    INK,
-    INPUT_PALETTE,
-    MUTED,
-    OVER_MAPS,
-    POINTS,
-    SIGNED_PALETTE,
-    dress,
-    dress_bar,
-    frame,
-    new_figure,
-)
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -58,13 +46,8 @@ def mean_array(means: pd.DataFrame, kind: str, subset: str, name: str) -> xr.Dat
     chosen = chosen[chosen["count"] > 0]
     if chosen.empty:
         raise PhonoscopeError(f"there is no mean {kind} of class {name!r} over {subset} tokens: no token is in it")
-    wide = chosen.pivot_table(index="frequency", columns="time", values="mean")
-    return xr.DataArray(
-        wide.to_numpy(),
-        dims=("frequency", "time"),
-        coords={"frequency": wide.index.to_numpy(dtype=float), "time": wide.columns.to_numpy(dtype=float)},
-        attrs={"count": int(chosen["count"].iloc[0])},
-    )
+    array = chosen.set_index(["frequency", "time"])["mean"].to_xarray().rename(None)
+    return array.assign_attrs(count=int(chosen["count"].iloc[0]))
 
 
 def map_limit(means: pd.DataFrame) -> float:
@@ -105,7 +88,7 @@ def draw_map(axes: Axes, values: xr.DataArray, *, max_hz: float, limit: float, l
     limit : float
         Value of the palette's ends.
     """
-    _draw_cells(axes, values, max_hz, last_time, cmap=SIGNED_PALETTE, vmin=-limit, vmax=limit)
+    _draw_cells(axes, values, max_hz, last_time, cmap=style.SIGNED_PALETTE, vmin=-limit, vmax=limit)
 
 
 def _draw_cells(axes: Axes, values: xr.DataArray, max_hz: float, last_time: float, **options: Any) -> None:
@@ -123,12 +106,8 @@ def draw_contours(axes: Axes, spectrogram: xr.DataArray) -> None:
     values = level.values - level.values.max()
     lines = [db for db in CONTOURS_BELOW_PEAK_DB if values.min() < db]
     if lines and min(values.shape) > 1:
-        look: dict[str, Any] = {
-            "colors": OVER_MAPS,
-            "linewidths": [0.5, 0.9][-len(lines) :],
-            "linestyles": "solid",
-            "alpha": 0.75,
-        }
+        widths = [0.5, 0.9][-len(lines) :]
+        look: dict[str, Any] = {"colors": style.OVER_MAPS, "linewidths": widths, "linestyles": "solid", "alpha": 0.75}
         axes.contour(level["time"].values, level["frequency"].values, values, levels=lines, **look)
 
 
@@ -159,23 +138,23 @@ def class_map_figure(
     chance : ndarray of bool (frequency, time), optional
         Cells that do not differ from chance: hatched.
     """
-    figure = new_figure(3.9, 2.75)
+    figure = style.new_figure(3.9, 2.75)
     left, strip, right = figure.subplots(1, 3, width_ratios=[5, 1.35, 5])
-    _draw_cells(left, spectrogram, max_hz, last_time, cmap=INPUT_PALETTE)
-    dress(left, title=title, y="Frequency (Hz)")
+    _draw_cells(left, spectrogram, max_hz, last_time, cmap=style.INPUT_PALETTE)
+    style.dress(left, title=title, y="Frequency (Hz)")
     mark_formants(strip, bands, max_hz)
     draw_map(right, mean_map, max_hz=max_hz, limit=limit, last_time=last_time)
     if chance is not None:
         hatch_cells(right, chance, *cell_limits(mean_map, max_hz, last_time))
     if spectrogram.attrs.get("count", FEWEST_FOR_CONTOURS) >= FEWEST_FOR_CONTOURS:
         draw_contours(right, spectrogram)
-    dress(right, title=f"map, n = {mean_map.attrs['count']}" if "count" in mean_map.attrs else "map")
+    style.dress(right, title=f"map, n = {mean_map.attrs['count']}" if "count" in mean_map.attrs else "map")
     right.tick_params(labelleft=False)
-    for axes, colour in ((left, ACCENT), (right, MUTED)):
+    for axes, colour in ((left, style.ACCENT), (right, style.MUTED)):
         axes.set_xticks([0, last_time / 2, last_time])
-        frame(axes, colour)
-    right.title.set_fontsize(POINTS)
-    figure.supxlabel(time_label, fontsize=POINTS, color=INK)
+        style.frame(axes, colour)
+    right.title.set_fontsize(style.POINTS)
+    figure.supxlabel(time_label, fontsize=style.POINTS, color=style.INK)
     return figure
 
 
@@ -217,7 +196,7 @@ def draw_class_map(
         hatch_cells(axes, chance, *cell_limits(mean_map, max_hz, last_time))
     if spectrogram is not None:
         draw_contours(axes, spectrogram)
-    dress(axes, title=title, x=x, y="Frequency (Hz)")
+    style.dress(axes, title=title, x=x, y="Frequency (Hz)")
     if bands is not None and len(bands):
         mark_formants(axes.inset_axes((1.01, 0.0, 0.16, 1.0)), bands, max_hz)
     return axes.collections[0]
@@ -228,9 +207,9 @@ def colour_bar_figure(limit: float, unit: str) -> Figure:
     import matplotlib
     from matplotlib.colors import Normalize
 
-    figure = new_figure(4.2, 0.62)
+    figure = style.new_figure(4.2, 0.62)
     axes = figure.subplots()
-    mappable = matplotlib.cm.ScalarMappable(Normalize(-limit, limit), matplotlib.colormaps[SIGNED_PALETTE])
+    mappable = matplotlib.cm.ScalarMappable(Normalize(-limit, limit), matplotlib.colormaps[style.SIGNED_PALETTE])
     bar = figure.colorbar(mappable, cax=axes, orientation="horizontal")
-    dress_bar(bar, f"against the class  ◂  {unit} per cell  ▸  for the class")
+    style.dress_bar(bar, f"against the class  ◂  {unit} per cell  ▸  for the class")
     return figure

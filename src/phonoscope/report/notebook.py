@@ -95,23 +95,21 @@ def _html(array: xr.DataArray) -> str:
     plain = array._repr_html_()
     if kind_of(array) is None:
         return plain
-    return (
-        f"{show(array)._repr_html_()}<details><summary>{escape(str(array.name or 'array'))}</summary>{plain}</details>"
-    )
+    name = escape(str(array.name or "array"))
+    return f"{show(array)._repr_html_()}<details><summary>{name}</summary>{plain}</details>"
 
 
 def _maps(maps: xr.DataArray, top: float) -> Figure:
     from phonoscope.report.maps import draw_map
     from phonoscope.report.style import dress, new_figure
 
-    each = [maps] if "token" not in maps.dims else [maps[i] for i in range(min(MOST_SHOWN, maps.sizes["token"]))]
-    limit = float(max(np.abs(token_map.values).max() for token_map in each)) or 1.0
-    figure = new_figure(0.6 + 1.6 * len(each), 2.2)
+    shown = maps.expand_dims("token") if "token" not in maps.dims else maps[:MOST_SHOWN]
+    limit = float(np.abs(shown.values).max()) or 1.0
+    figure = new_figure(0.6 + 1.6 * len(shown), 2.2)
     stretched = float(maps["time"].values.max()) <= 1.0 and maps.attrs.get("time_seconds") is None
     last = 1.0 if stretched else float(maps.attrs.get("time_seconds") or maps["time"].values.max())
-    for position, (axes, token_map) in enumerate(
-        zip(figure.subplots(1, len(each), squeeze=False)[0], each, strict=True)
-    ):
+    panels = figure.subplots(1, len(shown), squeeze=False)[0]
+    for position, (axes, token_map) in enumerate(zip(panels, shown, strict=True)):
         draw_map(axes, token_map, max_hz=top, limit=limit, last_time=last)
         dress(
             axes,
@@ -143,7 +141,6 @@ def _response(response: xr.DataArray, top: float) -> Figure:
     from phonoscope.report.style import new_figure
 
     figure = new_figure(4.6, 2.6)
-    axes = figure.subplots()
-    mesh, label = draw_strs(axes, response, max_hz=top)
-    figure.colorbar(mesh, ax=axes).set_label(label, fontsize=8)
+    mesh, label = draw_strs(figure.subplots(), response, max_hz=top)
+    figure.colorbar(mesh, ax=mesh.axes).set_label(label, fontsize=8)
     return figure

@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 RANGE_DB = 70.0
 HUE = "#d1495b"  # of positive maps: one hue, the more opaque the more it counts
 NEGATIVE_HUE = "#2a6f9e"
-CONTOUR_SHARES = (0.25, 0.5, 0.75)
 _MOST_OPAQUE = 0.75
 _BARK_TICKS = (0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24)
 _LEAST_BARK_GAP = 0.07  # of the height of the axes: ticks that lie closer run into each other
@@ -32,7 +31,6 @@ def draw_overlay(
     max_hz: float,
     span: tuple[float, float] = (0.0, 1.0),
     sign: str = "signed",
-    how: str = "alpha",
     limit: float | None = None,
     title: str = "",
     x: str = "Time (s)",
@@ -53,8 +51,6 @@ def draw_overlay(
         Where the token lies on the time axis.
     sign : {"signed", "positive"}
         Both signs in two hues, or what speaks for the class in one.
-    how : {"alpha", "contours"}
-        Opacity by value, or lines at a quarter, half and three quarters of the limit.
     limit : float, optional
         Value of the fullest colour; the largest absolute value by default.
 
@@ -68,8 +64,8 @@ def draw_overlay(
 
     from phonoscope.axes import cell_edges
 
-    if sign not in ("signed", "positive") or how not in ("alpha", "contours"):
-        raise PhonoscopeError(f"a map is drawn signed or positive, by alpha or contours; not {sign!r}, {how!r}")
+    if sign not in ("signed", "positive"):
+        raise PhonoscopeError(f"a map is drawn signed or positive, not {sign!r}")
     level = spectrogram.transpose("frequency", "time")
     decibel = level.values - np.nanmax(level.values)
     axes.pcolormesh(
@@ -83,35 +79,23 @@ def draw_overlay(
     time = token_map["seconds"].values if "seconds" in token_map.coords else token_map["time"].values
     frequency = token_map["frequency"].values
     frequency_edges, time_edges = cell_edges(frequency, 0.0, max_hz), cell_edges(time, *span)
-    if how == "alpha":
-        share = np.clip(shown / largest, -1.0, 1.0)
-        opaque = np.where(share[..., None] > 0, *(_rgba(hue, np.abs(share)) for hue in (HUE, NEGATIVE_HUE)))
-        axes.pcolormesh(
-            time_edges, frequency_edges, opaque, shading="flat", rasterized=True, edgecolors="none", antialiased=False
-        )
-    elif min(shown.shape) > 1:
-        for hue, part in ((HUE, shown), (NEGATIVE_HUE, -shown)):
-            levels = [s * largest for s in CONTOUR_SHARES if s * largest < part.max()]
-            if levels:
-                axes.contour(
-                    time, frequency, part, levels=levels, colors=hue, linewidths=[0.7, 1.1, 1.5][: len(levels)]
-                )
-    top = max(max_hz, 0.0)
-    axes.set_ylim(0, top)
+    share = np.clip(shown / largest, -1.0, 1.0)
+    opaque = np.where(share[..., None] > 0, *(_rgba(hue, np.abs(share)) for hue in (HUE, NEGATIVE_HUE)))
+    axes.pcolormesh(
+        time_edges, frequency_edges, opaque, shading="flat", rasterized=True, edgecolors="none", antialiased=False
+    )
+    axes.set_ylim(0, max_hz)
     dress(axes, title=title, x=x, y="Frequency (Hz)")
     add_bark_axis(axes)
-    if sign == "positive":
-        palette = LinearSegmentedColormap.from_list("positive", ["white", HUE])
-        return ScalarMappable(Normalize(0.0, largest), palette)
-    palette = LinearSegmentedColormap.from_list("signed", [NEGATIVE_HUE, "white", HUE])
-    return ScalarMappable(Normalize(-largest, largest), palette)
+    hues, lowest = (["white", HUE], 0.0) if sign == "positive" else ([NEGATIVE_HUE, "white", HUE], -largest)
+    return ScalarMappable(Normalize(lowest, largest), LinearSegmentedColormap.from_list(sign, hues))
 
 
 def add_bark_axis(axes: Axes) -> Any:
     """Mark Bark on the right side of axes whose left side is in Hz."""
     right = axes.secondary_yaxis("right", functions=(hz_to_bark, bark_to_hz))  # ty: ignore[invalid-argument-type]
-    low, high = hz_to_bark(np.array(axes.get_ylim()))
     bottom, top = axes.get_ylim()
+    low, high = hz_to_bark(np.array([bottom, top]))
     ticks, room = [], _LEAST_BARK_GAP * (top - bottom)
     for tick in _BARK_TICKS[::-1]:  # from the top, where Bark lie far apart
         if low <= tick <= high and (not ticks or bark_to_hz(ticks[-1]) - bark_to_hz(tick) >= room):
@@ -151,11 +135,10 @@ def hatch_cells(axes: Axes, chance: np.ndarray, frequency_edges: np.ndarray, tim
     rows, columns = np.nonzero(chance)
     if not len(rows):
         return
-    low, high = frequency_edges[rows], frequency_edges[rows + 1]
-    left, right = time_edges[columns], time_edges[columns + 1]
-    corners = np.stack([np.stack([left, low], 1), np.stack([right, low], 1), np.stack([right, high], 1),
-                        np.stack([left, high], 1)], axis=1)  # fmt: skip
-    cells = PolyCollection(list(corners), facecolors="none", edgecolors="#59636b80", linewidths=0.0, hatch=HATCH)
+    lows, lefts = frequency_edges[:-1][rows], time_edges[:-1][columns]
+    highs, rights = frequency_edges[1:][rows], time_edges[1:][columns]
+    corners = np.stack([lefts, lows, rights, lows, rights, highs, lefts, highs], axis=1).reshape(-1, 4, 2)
+    cells = PolyCollection(list(corners), facecolors="none", edgecolors=f"{MUTED}80", linewidths=0.0, hatch=HATCH)
     cells.set_gid("chance")
     axes.add_collection(cells)
 

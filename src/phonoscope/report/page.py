@@ -19,7 +19,7 @@ from phonoscope.errors import PhonoscopeError
 from phonoscope.files import write_text
 from phonoscope.report.plates import Panel, Plate
 from phonoscope.report.printed import FORMATS, save_figure
-from phonoscope.report.style import inline_svg
+from phonoscope.report.style import data_address, inline_svg
 from phonoscope.report.tables import HtmlTable
 
 FIGURES_NAME = "figures"
@@ -114,7 +114,8 @@ def render(page: Page) -> str:
         lstrip_blocks=True,
         finalize=lambda value: _NUMBER_AND_UNIT.sub("\\1\u00a0\\2", value) if type(value) is str else value,
     )
-    environment.filters["figure"] = _figure
+    # figures are drawn by us: their texts are outlines, their alternative text is escaped
+    environment.filters["figure"] = lambda panel: Markup(inline_svg(panel.svg, panel.alt))
     environment.filters["download"] = download
     script = (_TEMPLATES / "script.js").read_text(encoding="utf-8")
     text = environment.get_template("report.html").render(
@@ -134,10 +135,10 @@ def download(data: pd.DataFrame, key: str) -> tuple[str, str]:
     """Address and file name of a table: its CSV inside the page, packed (gzip) if it is large, else the file beside."""
     text = data.to_csv(index=False).encode("utf-8")
     if len(text) <= MAX_PLAIN_BYTES:
-        return "data:text/csv;charset=utf-8;base64," + base64.b64encode(text).decode("ascii"), f"{key}.csv"
+        return data_address("text/csv;charset=utf-8", text), f"{key}.csv"
     packed = gzip.compress(text, mtime=0)
     if len(packed) <= MAX_PACKED_BYTES:
-        return "data:application/gzip;base64," + base64.b64encode(packed).decode("ascii"), f"{key}.csv.gz"
+        return data_address("application/gzip", packed), f"{key}.csv.gz"
     return f"{FIGURES_NAME}/{key}.csv", f"{key}.csv"
 
 
@@ -165,11 +166,8 @@ def _letters(letters: str) -> str:
     buffer = io.BytesIO()
     font.save(buffer)
     points = ",".join(f"U+{ord(letter):X}" for letter in letters)
-    encoded = base64.b64encode(buffer.getvalue()).decode("ascii")
-    return (
-        f'@font-face {{ font-family: "Page letters"; src: url("data:font/woff;base64,{encoded}"); '
-        f"unicode-range: {points}; }}"
-    )
+    address = data_address("font/woff", buffer.getvalue())
+    return f'@font-face {{ font-family: "Page letters"; src: url("{address}"); unicode-range: {points}; }}'
 
 
 def _policy(script: str) -> str:
@@ -178,10 +176,6 @@ def _policy(script: str) -> str:
         "default-src 'none'; img-src data:; media-src data:; font-src data:; style-src 'unsafe-inline'; "
         f"script-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'"
     )
-
-
-def _figure(panel: Panel) -> Markup:
-    return Markup(inline_svg(panel.svg, panel.alt))  # drawn by us; its text is outlines, the alternative text escaped
 
 
 def _write_panel(folder: Path, panel: Panel, formats: Sequence[str]) -> None:

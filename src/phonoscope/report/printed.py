@@ -16,7 +16,13 @@ if TYPE_CHECKING:
 
 COLUMN_MM = {1: 85.0, 2: 175.0}  # a column of most journals, and the width of the page
 FORMATS = ("pdf", "svg", "png")
-PNG_DOTS_PER_INCH = 300
+DOTS_PER_INCH = 300
+# nothing that differs from one writing to the next
+_METADATA: dict[str, dict[str, Any]] = {
+    "pdf": {"Creator": "phonoscope", "CreationDate": None, "Producer": None},
+    "svg": {"Creator": "phonoscope", "Date": None},
+    "png": {"Software": "phonoscope"},
+}
 _MM_PER_INCH = 25.4
 # fonttype 42 keeps letters as TrueType: they can be searched, and every journal takes them
 _SETTINGS: dict[Any, Any] = {
@@ -54,7 +60,7 @@ def print_figure(height_mm: float, *, columns: int = 1, width_mm: float | None =
     return new_figure(width / _MM_PER_INCH, height_mm / _MM_PER_INCH)
 
 
-def save_figure(figure: Figure, path: str | Path, *, dots_per_inch: int | None = None) -> Path:
+def save_figure(figure: Figure, path: str | Path, *, dots_per_inch: int = DOTS_PER_INCH) -> Path:
     """Write a figure at its own size, whole or not at all; its suffix says how: ``.pdf``, ``.svg`` or ``.png``.
 
     PDF carries its fonts; SVG has letters as outlines, so both look the same wherever they are opened. The paper is
@@ -63,7 +69,7 @@ def save_figure(figure: Figure, path: str | Path, *, dots_per_inch: int | None =
     Parameters
     ----------
     dots_per_inch : int, optional
-        Resolution of PNG, and of what is pixels in PDF and SVG (spectrograms, maps); 300 by default.
+        Resolution of PNG, and of what is pixels in PDF and SVG (spectrograms, maps).
 
     Raises
     ------
@@ -76,16 +82,10 @@ def save_figure(figure: Figure, path: str | Path, *, dots_per_inch: int | None =
     kind = path.suffix.lower().removeprefix(".")
     if kind not in FORMATS:
         raise PhonoscopeError(f"{path.name} says no format that is written; choose among .{', .'.join(FORMATS)}")
-    metadata: dict[str, Any] = {"Creator": "phonoscope"} if kind != "png" else {"Software": "phonoscope"}
-    if kind == "pdf":
-        metadata |= {"CreationDate": None, "Producer": None}
-    elif kind == "svg":
-        metadata |= {"Date": None}
-    dpi = PNG_DOTS_PER_INCH if dots_per_inch is None else dots_per_inch
 
     def write(temporary: Path) -> None:
         with matplotlib.rc_context(_SETTINGS):
-            figure.savefig(temporary, format=kind, dpi=dpi, metadata=metadata, facecolor="white")
+            figure.savefig(temporary, format=kind, dpi=dots_per_inch, metadata=_METADATA[kind], facecolor="white")
 
     transparency = figure.patch.get_alpha()
     figure.patch.set_alpha(1.0)
@@ -102,8 +102,7 @@ def undrawable(figure: Figure) -> set[str]:
 
     missing: set[str] = set()
     for artist in figure.findobj(Text):
-        if not isinstance(artist, Text) or not artist.get_text():
-            continue
-        known = get_font(findfont(artist.get_fontproperties())).get_charmap()
-        missing |= {letter for letter in artist.get_text() if not letter.isspace() and ord(letter) not in known}
+        if isinstance(artist, Text) and (letters := set("".join(artist.get_text().split()))):
+            known = get_font(findfont(artist.get_fontproperties())).get_charmap()
+            missing |= {letter for letter in letters if ord(letter) not in known}
     return missing

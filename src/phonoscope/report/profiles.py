@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
 from phonoscope.errors import PhonoscopeError
+from phonoscope.report import style
 from phonoscope.report.bands import mark_formants
-from phonoscope.report.style import ACCENT, FAINT, FORMANT_COLOUR, INK, MUTED, RULE, dress, legend_figure, new_figure
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -74,11 +74,12 @@ def draw_profile(
         peak = float(np.nanmax(level))
         if peak > 0:
             height = foot + 0.92 * (top - foot) * level / peak
-            axes.fill_between(energy["frequency"], foot, height, color=FAINT, alpha=0.35, linewidth=0, label="energy")
-    axes.axhline(0, color=RULE, linewidth=0.8)
+            grey: dict[str, Any] = {"color": style.FAINT, "alpha": 0.35, "linewidth": 0}
+            axes.fill_between(energy["frequency"], foot, height, label="energy", **grey)
+    axes.axhline(0, color=style.RULE, linewidth=0.8)
     if chance is not None:
         axes.plot(
-            chance["frequency"], chance["mean"], color=MUTED, linewidth=1.1, linestyle=(0, (4, 2)), label="chance"
+            chance["frequency"], chance["mean"], color=style.MUTED, linewidth=1.1, linestyle=(0, (4, 2)), label="chance"
         )
     low, high = profile["low"].to_numpy(dtype=float), profile["high"].to_numpy(dtype=float)
     if np.isfinite(low).any():
@@ -86,7 +87,7 @@ def draw_profile(
     axes.plot(frequency, mean, "o-", color=colour, linewidth=1.6, markersize=2.6, label="importance")
     axes.set_xlim(0, max_hz)
     axes.set_ylim(foot, top)
-    dress(axes, x="Frequency (Hz)", y="Importance (summed logit)")
+    style.dress(axes, x="Frequency (Hz)", y="Importance (summed logit)")
 
 
 def profile_limits(profiles: pd.DataFrame) -> tuple[float, float]:
@@ -103,44 +104,45 @@ def profile_legend() -> Figure:
     from matplotlib.lines import Line2D
     from matplotlib.patches import Patch
 
-    return legend_figure(
-        [
-            Line2D([], [], color=ACCENT, marker="o", markersize=3, linewidth=1.6, label="mean of the class, 95 %"),
-            Line2D([], [], color=MUTED, linestyle=(0, (4, 2)), linewidth=1.1, label="mean of all classes"),
-            Patch(color=FAINT, alpha=0.35, linewidth=0, label="energy (its shape)"),
-            Patch(color=FORMANT_COLOUR, alpha=0.85, linewidth=0, label="formants"),
-        ]
-    )
+    mean = Line2D([], [], color=style.ACCENT, marker="o", markersize=3, linewidth=1.6, label="mean of the class, 95 %")
+    chance = Line2D([], [], color=style.MUTED, linestyle=(0, (4, 2)), linewidth=1.1, label="mean of all classes")
+    energy = Patch(color=style.FAINT, alpha=0.35, linewidth=0, label="energy (its shape)")
+    formants = Patch(color=style.FORMANT_COLOUR, alpha=0.85, linewidth=0, label="formants")
+    return style.legend_figure([mean, chance, energy, formants])
 
 
-def profile_figure(
-    profile: pd.DataFrame,
-    bands: pd.DataFrame,
-    *,
-    max_hz: float,
-    colour: str,
-    title: str,
-    unit: str,
-    chance: pd.DataFrame | None = None,
-    energy: pd.DataFrame | None = None,
-    limits: tuple[float, float] | None = None,
-) -> Figure:
-    """Profile of one class under a strip with its formants; parameters as in `draw_profile`.
+def draw_under_formants(
+    strip: Axes, axes: Axes, profile: pd.DataFrame, bands: pd.DataFrame, *, title: str, max_hz: float, **options: Any
+) -> None:
+    """Draw the profile of one class under a strip with its formants.
 
     Parameters
     ----------
+    strip, axes : Axes
+        For the formants and for the profile.
     profile, bands : DataFrame
         Of one class: its profile, and its formants from `class_formants`.
     title : str
-    unit : str
-        Of the maps.
-    max_hz, colour, chance, energy, limits
+    max_hz, **options
         As in `draw_profile`.
     """
-    figure = new_figure(3.5, 2.55)
-    strip, axes = figure.subplots(2, 1, height_ratios=[1, 6.5], sharex=True)
-    strip.set_title(title, fontsize=9, color=INK, loc="left")
+    strip.set_title(style.plain(title), fontsize=style.POINTS + 1, color=style.INK, loc="left")
     mark_formants(strip, bands, max_hz, along="x")
-    draw_profile(axes, profile, max_hz=max_hz, colour=colour, chance=chance, energy=energy, limits=limits)
-    dress(axes, x="Frequency (Hz)", y=f"Importance (summed {unit})")
+    draw_profile(axes, profile, max_hz=max_hz, **options)
+
+
+def profile_figure(profile: pd.DataFrame, bands: pd.DataFrame, *, unit: str, **options: Any) -> Figure:
+    """Profile of one class under a strip with its formants, in a figure of its own.
+
+    Parameters
+    ----------
+    profile, bands, **options
+        As in `draw_under_formants`.
+    unit : str
+        Of the maps.
+    """
+    figure = style.new_figure(3.5, 2.55)
+    strip, axes = figure.subplots(2, 1, height_ratios=[1, 6.5], sharex=True)
+    draw_under_formants(strip, axes, profile, bands, **options)
+    style.dress(axes, x="Frequency (Hz)", y=f"Importance (summed {unit})")
     return figure

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-import base64
 import io
 import shutil
 import subprocess
 from collections.abc import Iterator, Sequence
-from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import xarray as xr
+from jinja2 import Environment, FileSystemLoader
 
 from phonoscope.errors import PhonoscopeError
 from phonoscope.files import write_text, write_with
 from phonoscope.report.filters import strs_surface
+from phonoscope.report.style import data_address
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -25,48 +25,7 @@ FRAMES = 48
 FRAMES_PER_SECOND = 12
 _PICTURE_COLOURS = 128  # of a frame in a page: a third of the size, and no difference to be seen
 _ELEVATION, _FIRST_AZIMUTH = 32, -60  # degrees, as of `strs_surface`
-
-_PAGE = """<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>{title}</title>
-<style>
-body {{ margin: 2rem auto; max-width: 46rem; padding: 0 1rem; font: 16px/1.5 Georgia, serif; color: #222; }}
-img {{ display: block; width: 100%; cursor: ew-resize; touch-action: pan-y; user-select: none; }}
-input {{ width: 100%; accent-color: #4477aa; }}
-</style>
-</head>
-<body>
-<h1>{title}</h1>
-<img id="frame" alt="Response spectrum as a surface over time and frequency" src="{first}" draggable="false">
-<label>Turn it: drag the picture, or move this.
-<input id="turn" type="range" min="0" max="{last}" value="0" step="1" aria-label="Angle of view"></label>
-<noscript><p>Turning needs JavaScript; the first view is shown.</p></noscript>
-<script>
-const frames = {frames};
-const picture = document.getElementById("frame"), turn = document.getElementById("turn");
-function show(number) {{
-  const at = ((number % frames.length) + frames.length) % frames.length;
-  picture.src = frames[at];
-  turn.value = at;
-}}
-turn.addEventListener("input", () => show(Number(turn.value)));
-let from = null;
-picture.addEventListener("pointerdown", (event) => {{
-  from = {{ x: event.clientX, frame: Number(turn.value) }};
-  picture.setPointerCapture(event.pointerId);
-}});
-picture.addEventListener("pointermove", (event) => {{
-  if (from) show(from.frame + Math.round((from.x - event.clientX) / picture.clientWidth * frames.length));
-}});
-picture.addEventListener("pointerup", () => {{ from = null; }});
-picture.addEventListener("pointercancel", () => {{ from = null; }});
-</script>
-</body>
-</html>
-"""
+_TEMPLATES = Path(__file__).parent / "templates"
 
 
 def write_rotation(
@@ -148,10 +107,9 @@ def _film(figure: Figure, path: Path, frames: int, dots_per_inch: int) -> Path:
 
 
 def _page(figure: Figure, path: Path, frames: int, dots_per_inch: int, title: str) -> Path:
+    template = Environment(loader=FileSystemLoader(_TEMPLATES), autoescape=True).get_template("rotation.html")
     pictures = [_data_address(figure, dots_per_inch) for _ in _views(figure, frames)]
-    listed = "[" + ",\n".join(f'"{picture}"' for picture in pictures) + "]"
-    shown = escape(title or "Response spectrum")
-    return write_text(path, _PAGE.format(title=shown, first=pictures[0], last=frames - 1, frames=listed))
+    return write_text(path, template.render(title=title or "Response spectrum", frames=pictures) + "\n")
 
 
 def _data_address(figure: Figure, dots_per_inch: int) -> str:
@@ -160,4 +118,4 @@ def _data_address(figure: Figure, dots_per_inch: int) -> str:
     drawn, small = io.BytesIO(), io.BytesIO()
     figure.savefig(drawn, dpi=dots_per_inch, facecolor="white")
     Image.open(drawn).convert("RGB").quantize(_PICTURE_COLOURS).save(small, format="PNG", optimize=True)
-    return "data:image/png;base64," + base64.b64encode(small.getvalue()).decode("ascii")
+    return data_address("image/png", small.getvalue())

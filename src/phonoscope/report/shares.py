@@ -2,23 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
-from phonoscope.report.style import (
-    ACCENT,
-    FAINT,
-    INK,
-    MUTED,
-    PAPER,
-    POINTS,
-    dress,
-    dress_rows,
-    legend_figure,
-    new_figure,
-)
+from phonoscope.report import style
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -41,7 +30,9 @@ def ratio_limits(shares: pd.DataFrame) -> tuple[float, float]:
     return max(low, _WIDEST[0]), min(high, _WIDEST[1])
 
 
-def draw_ratios(axes: Axes, shares: pd.DataFrame, *, limits: tuple[float, float] | None = None) -> None:
+def draw_ratios(
+    axes: Axes, shares: pd.DataFrame, *, limits: tuple[float, float] | None = None, title: str = ""
+) -> None:
     """Draw share / chance of one class for every formant set: 1 is chance, right of it is more than chance.
 
     Filled dots compare with the whole run, hollow ones with other tokens of the same class, diamonds with whole
@@ -51,10 +42,13 @@ def draw_ratios(axes: Axes, shares: pd.DataFrame, *, limits: tuple[float, float]
     ----------
     shares : DataFrame
         Rows of one label from `formant_shares`; rows without a ratio (nothing to measure) leave a gap.
+    limits : (low, high), optional
+        Of the axis.
+    title : str
     """
     formants = list(dict.fromkeys(shares["formant"]))
     low, high = ratio_limits(shares) if limits is None else limits
-    axes.axvline(1.0, color=MUTED, linewidth=1.0)
+    axes.axvline(1.0, color=style.MUTED, linewidth=1.0)
     offsets = dict(zip(NULLS, (-0.2, 0.05, 0.3), strict=True))
     for row in shares.to_dict("records"):
         if row["null"] not in offsets:
@@ -62,25 +56,19 @@ def draw_ratios(axes: Axes, shares: pd.DataFrame, *, limits: tuple[float, float]
         position = formants.index(row["formant"]) + offsets[row["null"]]
         energy = row.get("energy_ratio", np.nan)
         if row["null"] == "run" and np.isfinite(energy) and energy > 0:
-            axes.plot(energy, position, "|", color=FAINT, markersize=11, markeredgewidth=2.6, zorder=1)
+            axes.plot(energy, position, "|", color=style.FAINT, markersize=11, markeredgewidth=2.6, zorder=1)
         if not np.isfinite(row["ratio"]) or row["ratio"] <= 0:
             continue
-        face = {"run": ACCENT, "class": PAPER, "classes": PAPER}[row["null"]]
+        face = style.ACCENT if row["null"] == "run" else style.PAPER
         if np.isfinite(row["low"]) and np.isfinite(row["high"]):
             reach = np.clip([row["low"], row["high"]], low, high)
-            axes.plot(reach, [position, position], color=ACCENT, linewidth=1.5)
+            axes.plot(reach, [position, position], color=style.ACCENT, linewidth=1.5)
             for limit, marker, beyond in ((low, "<", row["low"] < low), (high, ">", row["high"] > high)):
                 if beyond:  # the interval goes on outside the axis
-                    axes.plot(limit, position, marker, color=ACCENT, markersize=5, clip_on=False)
-        axes.plot(
-            float(np.clip(row["ratio"], low, high)),
-            position,
-            marker="D" if row["null"] == "classes" else "o",
-            markersize=4.6,
-            color=ACCENT,
-            markerfacecolor=face,
-            linestyle="none",
-        )
+                    axes.plot(limit, position, marker, color=style.ACCENT, markersize=5, clip_on=False)
+        marker = "D" if row["null"] == "classes" else "o"
+        ratio = float(np.clip(row["ratio"], low, high))
+        axes.plot(ratio, position, marker, markersize=4.6, color=style.ACCENT, markerfacecolor=face)
     axes.set_xscale("log")
     axes.set_xlim(low, high)
     ticks = [tick for tick in _TICKS if low <= tick <= high]
@@ -91,35 +79,24 @@ def draw_ratios(axes: Axes, shares: pd.DataFrame, *, limits: tuple[float, float]
         ticks = [tick for tick in ticks if tick in (0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 20.0)]
     axes.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
     axes.set_xticks([], minor=True)
-    dress_rows(axes, formants, x="share / chance (1 = chance)")
+    style.dress_rows(axes, formants, x="share / chance (1 = chance)")
     axes.set_ylim(len(formants) - 0.4, -0.6)
+    if title:
+        style.dress(axes, title=title)
 
 
 def ratio_legend() -> Figure:
     """Legend of `draw_ratios`."""
     from matplotlib.lines import Line2D
 
-    def mark(label: str, marker: str, face: str, colour: str = ACCENT, size: float = 5.0) -> Line2D:
-        return Line2D(
-            [],
-            [],
-            marker=marker,
-            color=colour,
-            label=label,
-            markerfacecolor=face,
-            markeredgewidth=2.6 if marker == "|" else 1.0,
-            linestyle="none",
-            markersize=size,
-        )
-
-    return legend_figure(
-        [
-            mark("chance: whole run", "o", ACCENT),
-            mark("chance: same class", "o", PAPER),
-            mark("chance: classes exchanged", "D", PAPER),
-            mark("plain energy, whole run", "|", FAINT, FAINT, 10.0),
-        ]
-    )
+    marks: dict[str, dict[str, Any]] = {
+        "chance: whole run": {"marker": "o", "markerfacecolor": style.ACCENT},
+        "chance: same class": {"marker": "o", "markerfacecolor": style.PAPER},
+        "chance: classes exchanged": {"marker": "D", "markerfacecolor": style.PAPER},
+        "plain energy, whole run": {"marker": "|", "color": style.FAINT, "markersize": 10.0, "markeredgewidth": 2.6},
+    }
+    common: dict[str, Any] = {"color": style.ACCENT, "linestyle": "none", "markersize": 5.0, "markeredgewidth": 1.0}
+    return style.legend_figure([Line2D([], [], label=label, **common | mark) for label, mark in marks.items()])
 
 
 def ratio_figure(shares: pd.DataFrame, *, title: str, limits: tuple[float, float] | None = None) -> Figure:
@@ -132,9 +109,6 @@ def ratio_figure(shares: pd.DataFrame, *, title: str, limits: tuple[float, float
     limits : (low, high), optional
         Of the axis.
     """
-    figure = new_figure(3.1, 2.7)
-    axes = figure.subplots()
-    draw_ratios(axes, shares, limits=limits)
-    dress(axes, title=title)
-    axes.tick_params(axis="y", length=0, labelsize=POINTS, labelcolor=INK)
+    figure = style.draw_alone(3.1, 2.7, draw_ratios, shares, limits=limits, title=title)
+    figure.axes[0].tick_params(axis="y", length=0, labelsize=style.POINTS, labelcolor=style.INK)
     return figure

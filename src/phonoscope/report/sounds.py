@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import base64
 import io
 from collections.abc import Sequence
 
 import numpy as np
+
+from phonoscope.report.style import data_address
 
 LEVEL_RMS = 0.1  # −20 dB re full scale
 MOST_PEAK = 0.98
@@ -41,4 +42,4 @@ def wav_address(sound: np.ndarray, sample_rate: int) -> str:
     buffer = io.BytesIO()
     whole = np.clip(np.concatenate([silence, sound, silence]), -1.0, 1.0)
     soundfile.write(buffer, whole, sample_rate, format="WAV", subtype="PCM_16")
-    return "data:audio/wav;base64," + base64.b64encode(buffer.getvalue()).decode("ascii")
+    return data_address("audio/wav", buffer.getvalue())

@@ -10,17 +10,9 @@ import numpy as np
 import xarray as xr
 
 from phonoscope.errors import AudioError
+from phonoscope.report import style
 from phonoscope.report.bands import FORMANTS
-from phonoscope.report.style import (
-    ACCENT,
-    DISPLAY_PALETTE,
-    FORMANT_COLOUR,
-    INK,
-    INPUT_PALETTE,
-    dress,
-    frame,
-    new_figure,
-)
+from phonoscope.report.numbers import is_known
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -107,29 +99,23 @@ def draw_spectrogram(
     """
     level = spectrogram.transpose("frequency", "time")
     time, frequency = level["time"].values, level["frequency"].values
-    look: dict[str, Any] = {
-        "cmap": DISPLAY_PALETTE,
-        "vmin": -RANGE_DB,
-        "vmax": 0.0,
-        "shading": "nearest",
-        "rasterized": True,
-    }
-    axes.pcolormesh(time, frequency, np.clip(level.values, -RANGE_DB, 0.0), **look)
+    decibel = np.clip(level.values, -RANGE_DB, 0.0)
+    palette: dict[str, Any] = {"cmap": style.DISPLAY_PALETTE, "vmin": -RANGE_DB, "vmax": 0.0}
+    axes.pcolormesh(time, frequency, decibel, shading="nearest", rasterized=True, **palette)
     axes.set_ylim(0, frequency[-1])
-    dress(axes, title=title, x="Time (s)", y="Frequency (Hz)")
+    style.dress(axes, title=title, x="Time (s)", y="Frequency (Hz)")
     if token is None:
         return
     start, end = token
     for limit in token:
-        axes.axvline(limit, color=ACCENT, linewidth=0.9, linestyle=(0, (4, 2)))
-    if formants is None:
-        return
+        axes.axvline(limit, color=style.ACCENT, linewidth=0.9, linestyle=(0, (4, 2)))
     for percent in _MEASURED_AT:
         for k in FORMANTS:
-            hz = formants.get(f"f{k}_{percent}", math.nan)
-            if hz is not None and np.isfinite(float(hz)) and float(hz) <= frequency[-1]:
+            hz = (formants or {}).get(f"f{k}_{percent}", math.nan)
+            if is_known(hz) and float(hz) <= frequency[-1]:
                 at = start + (end - start) * percent / 100
-                axes.plot(at, float(hz), "o", markersize=4.2, color=FORMANT_COLOUR, markeredgecolor="white", zorder=3)
+                colours: dict[str, Any] = {"color": style.FORMANT_COLOUR, "markeredgecolor": "white"}
+                axes.plot(at, float(hz), "o", markersize=4.2, zorder=3, **colours)
 
 
 def draw_input(
@@ -150,11 +136,11 @@ def draw_input(
     frequency_edges : ndarray (row + 1,), Hz
     time_edges : ndarray (column + 1,), share of the token or s
     """
-    axes.pcolormesh(time_edges, frequency_edges, values, cmap=INPUT_PALETTE, shading="flat", rasterized=True)
+    axes.pcolormesh(time_edges, frequency_edges, values, cmap=style.INPUT_PALETTE, shading="flat", rasterized=True)
     axes.set_ylim(frequency_edges[0], frequency_edges[-1])
     axes.set_xlim(time_edges[0], time_edges[-1])
-    dress(axes, title=title, x=x, y=y, title_colour=ACCENT)
-    frame(axes, ACCENT, 1.4)
+    style.dress(axes, title=title, x=x, y=y, title_colour=style.ACCENT)
+    style.frame(axes, style.ACCENT, 1.4)
 
 
 def example_figure(
@@ -179,10 +165,9 @@ def example_figure(
     seen : (values, frequency edges, time edges), optional
         The network's input, see `draw_input`.
     """
-    figure = new_figure(4.6 if seen is not None else 3.0, 2.5)
-    columns = figure.subplots(
-        1, 2 if seen is not None else 1, squeeze=False, width_ratios=[3, 2][: 1 + (seen is not None)]
-    )[0]
+    widths = [3] if seen is None else [3, 2]
+    figure = style.new_figure(3.0 if seen is None else 4.6, 2.5)
+    columns = figure.subplots(1, len(widths), squeeze=False, width_ratios=widths)[0]
     # one more frequency step than the axis keeps the picture closed at its upper edge
     picture = wideband_spectrogram(waveform, sample_rate, max_hz=max_hz + 2 * FREQUENCY_STEP_HZ)
     draw_spectrogram(columns[0], picture, token=token, formants=formants, title=title)
@@ -190,6 +175,5 @@ def example_figure(
     if seen is not None:
         draw_input(columns[1], *seen, title="what the network got", x=time_label, y="")
         columns[1].set_ylim(0, min(max_hz, sample_rate / 2))
-        columns[1].tick_params(labelleft=False)
-        columns[1].tick_params(colors=ACCENT, labelcolor=INK)
+        columns[1].tick_params(labelleft=False, colors=style.ACCENT, labelcolor=style.INK)
     return figure

@@ -5,10 +5,11 @@ Figures are plain `matplotlib.figure.Figure` objects; nothing here touches pyplo
 
 from __future__ import annotations
 
+import base64
 import io
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from phonoscope.errors import PhonoscopeError
@@ -34,6 +35,7 @@ SIGNED_PALETTE = "RdBu_r"  # red speaks for the class, blue against it, white is
 COUNT_PALETTE = "Blues"
 
 POINTS = 8.0  # size of ordinary text in figures, as drawn at 96 dots an inch
+SVG_DOTS_PER_INCH = 160  # of the parts that are pixels (spectrograms, maps)
 LEGEND: dict[str, Any] = {"frameon": False, "fontsize": POINTS - 1, "labelcolor": INK}
 
 
@@ -58,9 +60,7 @@ def dress(axes: Axes, *, title: str = "", x: str = "", y: str = "", title_colour
     """
     axes.set_facecolor("none")
     for name, spine in axes.spines.items():
-        spine.set_color(MUTED)
-        spine.set_linewidth(0.7)
-        spine.set_visible(name in ("left", "bottom"))
+        spine.set(color=MUTED, linewidth=0.7, visible=name in ("left", "bottom"))
     axes.tick_params(colors=MUTED, labelcolor=INK, labelsize=POINTS - 1, width=0.7, length=3)
     if title:
         axes.set_title(plain(title), fontsize=POINTS + 1, color=title_colour, loc="left", pad=5)
@@ -136,31 +136,66 @@ def plain(text: object) -> str:
     return str(text).replace("$", r"\$")
 
 
+def draw_alone(width: float, height: float, draw: Callable[..., Any], *data: Any, **options: Any) -> Figure:
+    """Return a figure of one pair of axes, drawn by a function that takes them, then data and options.
+
+    Parameters
+    ----------
+    width, height : float
+        Inches.
+    draw : function
+        ``draw(axes, *data, **options)``.
+    """
+    figure = new_figure(width, height)
+    draw(figure.subplots(), *data, **options)
+    return figure
+
+
+def panel_grid(figure: Figure, count: int, across: int, heights: Sequence[float] = (1.0,), **options: Any) -> Any:
+    """Return the axes of panels in a grid, ndarray (panel, axes); places that are left over are hidden.
+
+    Parameters
+    ----------
+    figure : Figure
+    count, across : int
+        Panels in all, and in a row.
+    heights : sequence of float
+        Of the axes that stand above one another in a panel.
+    **options
+        Of `Figure.subplots`.
+    """
+    down = -(-count // across)
+    grid = figure.subplots(len(heights) * down, across, squeeze=False, height_ratios=[*heights] * down, **options)
+    panels = grid.reshape(down, -1, across).swapaxes(1, 2).reshape(down * across, -1)
+    for axes in panels[count:].flat:
+        axes.set_visible(False)
+    return panels[:count]
+
+
+def keep_outer_labels(panels: Sequence[Axes], across: int) -> None:
+    """Name the quantities of a grid of panels, `across` in a row, only below its columns and left of its rows."""
+    for position, axes in enumerate(panels):
+        lowest = position + across >= len(panels)
+        axes.set_xlabel(axes.get_xlabel() if lowest else "")
+        axes.set_ylabel("" if position % across else axes.get_ylabel())
+        axes.tick_params(labelbottom=lowest)
+
+
 def class_colour(position: int) -> str:
     """Colour of the class at this position in the run's order."""
     return CLASS_COLOURS[position % len(CLASS_COLOURS)]
 
 
-def legend_figure(handles: Sequence[Artist], *, columns: int = 2) -> Figure:
+def legend_figure(handles: Sequence[Artist]) -> Figure:
     """Return a figure that holds nothing but a legend of the labelled artists given."""
-    rows = -(-len(handles) // columns)
-    figure = new_figure(2.0 * min(columns, len(handles)), 0.24 * rows + 0.06)
-    legend = figure.legend(
-        handles=handles,
-        loc="center left",
-        ncols=columns,
-        frameon=False,
-        fontsize=POINTS,
-        labelcolor=INK,
-        borderpad=0,
-        handlelength=1.8,
-        columnspacing=1.6,
-    )
+    figure = new_figure(2.0 * min(2, len(handles)), 0.24 * -(-len(handles) // 2) + 0.06)
+    look: dict[str, Any] = LEGEND | {"fontsize": POINTS, "borderpad": 0, "handlelength": 1.8, "columnspacing": 1.6}
+    legend = figure.legend(handles=handles, loc="center left", ncols=2, **look)
     legend.set_in_layout(False)
     return figure
 
 
-def to_svg(figure: Figure, name: str, *, dots_per_inch: int = 160) -> str:
+def to_svg(figure: Figure, name: str) -> str:
     """Turn a figure into an SVG document.
 
     Letters are drawn as outlines, so that IPA looks the same wherever the file is opened. The same figure and name give
@@ -171,8 +206,6 @@ def to_svg(figure: Figure, name: str, *, dots_per_inch: int = 160) -> str:
     figure : Figure
     name : str
         Letters, digits and ``_-``: unique among the figures of a page.
-    dots_per_inch : int
-        Resolution of the parts that are pixels (spectrograms, maps).
 
     Raises
     ------
@@ -188,7 +221,7 @@ def to_svg(figure: Figure, name: str, *, dots_per_inch: int = 160) -> str:
         )
     buffer = io.StringIO()
     dpi = figure.dpi
-    figure.set_dpi(dots_per_inch)
+    figure.set_dpi(SVG_DOTS_PER_INCH)
     with matplotlib.rc_context({"svg.fonttype": "path", "svg.hashsalt": name}):
         # `Figure.savefig` would draw everything twice
         FigureCanvasSVG(figure).print_svg(buffer, metadata={"Date": None, "Creator": "phonoscope"})
@@ -200,6 +233,11 @@ def to_svg(figure: Figure, name: str, *, dots_per_inch: int = 160) -> str:
     for colour, variable in _VARIABLES.items():
         document = re.sub(rf"(fill|stroke): {colour}", rf"\1: var({variable}, {colour})", document)
     return document
+
+
+def data_address(kind: str, content: bytes) -> str:
+    """Address (``data:``) that holds content of a MIME type."""
+    return f"data:{kind};base64,{base64.b64encode(content).decode('ascii')}"
 
 
 def inline_svg(document: str, alt: str) -> str:

@@ -5,21 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import pandas as pd
 
+from phonoscope.report import numbers
 from phonoscope.report.labels import class_name
-from phonoscope.report.numbers import (
-    UNKNOWN,
-    fixed,
-    one_decimal,
-    p_value,
-    percent,
-    percentage,
-    significant,
-    whole,
-)
 
 Format = Callable[[Any], str]
 
@@ -39,99 +31,26 @@ class Column(NamedTuple):
     format: Format | None = str
 
 
-# Columns by their names in the result tables. One that is not here stands under its own name: text as it is, whole
-# numbers without decimals, others with two.
-COLUMNS: dict[str, Column] = {
-    # what a row is about
-    "attack": Column("what"),
-    "class": Column("class", None),
-    "feature": Column("told apart by"),
-    "formant": Column("band"),
-    "label": Column("class", None),
-    "label_a": Column("spoken", None),
-    "label_b": Column("taken for", None),
-    "name": Column("baseline"),
-    "null": Column("chance from"),
-    "number": Column("layer", whole),
-    "reason": Column("why"),
-    "title": Column("measure"),
-    # how many
-    "at_hz": Column("at (Hz)", whole),
-    "a_as_b": Column("times", whole),
-    "b_as_a": Column("the other way", whole),
-    "count": Column("how many", whole),
-    "cpu_seconds": Column("processor time (s)", whole),
-    "examples": Column("for example"),
-    "frequency": Column("peak (Hz)", whole),
-    "high_hz": Column("to", whole),
-    "low_hz": Column("from", whole),
-    "n": Column("tokens", whole),
-    "n_first": Column("tokens", whole),
-    "n_real": Column("real", whole),
-    "n_second": Column("tokens", whole),
-    "n_spoofed": Column("spoofed", whole),
-    "n_tested": Column("tokens", whole),
-    "n_train": Column("trained on", whole),
-    "seconds": Column("seconds", one_decimal),
-    "seeds": Column("trainings", whole),
-    "speakers_also_real": Column("of them also real", whole),
-    # shares and rates
-    "accuracy": Column("accuracy", percent),
-    "area": Column("area", percent),
-    "balanced_accuracy": Column("balanced accuracy", percent),
-    "each": Column("each (%)"),
-    "eer": Column("EER", percent),
-    "eer_high": Column("to", percent),
-    "eer_low": Column("from", percent),
-    "energy": Column("energy", percent),
-    "found": Column("in samples", percent),
-    "high": Column("to", percent),
-    "human_a_as_b": Column("people", percentage),
-    "human_b_as_a": Column("the other way", percentage),
-    "in_null": Column("in random layers", percent),
-    "low": Column("from", percent),
-    "percent_a_as_b": Column("of its tokens", percentage),
-    "percent_b_as_a": Column("of its tokens", percentage),
-    "permuted": Column("by chance", percent),
-    "sd": Column("s.d.", percent),
-    "share": Column("share", percent),
-    "share_first": Column("first run", percent),
-    "share_second": Column("second run", percent),
-    # measures
-    "B_z": Column("z", one_decimal),
-    "beta_avg": Column("β avg (°)", fixed),
-    "beta_avg_z": Column("z", one_decimal),
-    "mu": Column("μ", fixed),
-    "mu_z": Column("z", one_decimal),
-    "mu_avg": Column("μ avg", fixed),
-    "mu_avg_z": Column("z", one_decimal),
-    "causal-agreement": Column("agrees with filtering (ρ)", fixed),
-    "chance": Column("chance", significant),
-    "class-similarity": Column("classes alike (r)", fixed),
-    "critical_z": Column("95 % of random layers below", one_decimal),
-    "energy_ratio": Column("energy / chance", fixed),
-    "max_z": Column("largest |z|", one_decimal),
-    "p": Column("p", p_value),
-    "p_holm": Column("p (Holm)", p_value),
-    "planted": Column("finds planted cues", fixed),
-    "prominence": Column("prominence (dB)", one_decimal),
-    "r_energy": Column("r of the energy", fixed),
-    "r_learned_null": Column("r with random weights", fixed),
-    "r_map": Column("r of the maps", fixed),
-    "randomisation": Column("random weights"),
-    "range": Column("difference (95 %)"),
-    "ratio_range": Column("share / chance"),
-    "rho": Column("overlap explains confusions (ρ)", fixed),
-    "share-class": Column("within the class", fixed),
-    "share-run": Column("F1–F3 over chance", fixed),
-    # words
-    "agrees": Column("same direction", lambda value: "yes" if value else "no"),
-    "detail": Column("detail", typeset),
-    "measured": Column("this run measured", lambda value: typeset(value) or UNKNOWN),
-    "paper_says": Column("the paper says", typeset),
-    "paper_section": Column("section"),
-    "shows": Column("what it can and cannot show"),
+# How words are printed; numbers are printed by the function of `phonoscope.report.numbers` that has the name.
+_WORDS: dict[str, Format | None] = {
+    "text": str,
+    "class": None,
+    "typeset": typeset,
+    "typeset or dash": lambda value: typeset(value) or numbers.UNKNOWN,
+    "yes or no": lambda value: "yes" if value else "no",
 }
+
+
+def _columns() -> dict[str, Column]:
+    """Columns by their names in the result tables, from ``columns.csv``: heading, and how values are printed."""
+    table = pd.read_csv(Path(__file__).with_name("columns.csv"), dtype=str, keep_default_na=False)
+    forms = [_WORDS[form] if form in _WORDS else getattr(numbers, form) for form in table["format"]]
+    columns = map(Column, table["heading"], forms)
+    return dict(zip(table["column"], columns, strict=True))
+
+
+# One that is not here stands under its own name: text as it is, whole numbers without decimals, others with two.
+COLUMNS = _columns()
 
 
 @dataclass(frozen=True)
@@ -179,7 +98,7 @@ def as_html_table(
     printed = [COLUMNS.get(column) or _plain_column(column, table[column]) for column in chosen]
     shown = [
         [
-            UNKNOWN if _is_missing(value := record[column]) else (form or name)(value)
+            numbers.UNKNOWN if _is_missing(value := record[column]) else (form or name)(value)
             for column, (_, form) in zip(chosen, printed, strict=True)
         ]
         for record in table.to_dict("records")
@@ -213,7 +132,7 @@ def footnoted(verdicts: Sequence[str]) -> tuple[list[str], list[str]]:
 def _plain_column(name: str, values: pd.Series) -> Column:
     number = pd.api.types.is_numeric_dtype(values) and not pd.api.types.is_bool_dtype(values)
     counts = number and bool((values.dropna() % 1 == 0).all())
-    return Column(name, whole if counts else fixed if number else str)
+    return Column(name, numbers.whole if counts else numbers.fixed if number else str)
 
 
 def _sign(position: int) -> str:

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from phonoscope.errors import PhonoscopeError
-from phonoscope.report.style import COUNT_PALETTE, INK, MUTED, POINTS, RULE, dress, new_figure, plain
+from phonoscope.report.style import COUNT_PALETTE, INK, MUTED, POINTS, RULE, draw_alone, dress, plain
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -72,6 +72,4 @@ def draw_truth(axes: Axes, table: pd.DataFrame, kinds: pd.Series | None = None) 
 
 def truth_figure(table: pd.DataFrame, kinds: pd.Series | None = None) -> Figure:
     """Figure of `draw_truth`; other libraries' methods and the two bounds are in italics."""
-    figure = new_figure(3.0 + 0.44 * (table.shape[1] + 1), 0.8 + 0.19 * len(table))
-    draw_truth(figure.subplots(), table, kinds)
-    return figure
+    return draw_alone(3.0 + 0.44 * (table.shape[1] + 1), 0.8 + 0.19 * len(table), draw_truth, table, kinds)

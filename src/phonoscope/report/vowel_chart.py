@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
-from phonoscope.report.style import INK, MUTED, PAPER, POINTS, dress, new_figure, plain
+from phonoscope.report.style import INK, MUTED, PAPER, POINTS, draw_alone, dress, plain
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -80,33 +80,20 @@ def draw_vowel_chart(
     names = labels.to_numpy(dtype=object)
     for name, colour in colours.items():
         members = formants[names == name]
-        x, y = (members[c].to_numpy(dtype=float, na_value=np.nan) for c in ("f2_50", "f1_50"))
-        there = np.isfinite(x) & np.isfinite(y)
-        if not there.any():
+        x, y = members[["f2_50", "f1_50"]].dropna().to_numpy(dtype=float).T
+        if not len(x):
             continue
-        x, y = x[there], y[there]
         spaced = np.unique(np.linspace(0, len(x) - 1, min(len(x), _DOTS_SHOWN)).round().astype(int))
         axes.plot(x[spaced], y[spaced], ".", color=colour, markersize=2.5, alpha=0.4, linewidth=0, rasterized=True)
         if len(x) >= FEWEST_FOR_ELLIPSE:
             axes.plot(*sd_ellipse(x, y).T, color=colour, linewidth=1.3)
         track = _mean_track(members)
         if track is not None:
-            axes.annotate(
-                "",
-                xy=track[1],
-                xytext=track[0],
-                arrowprops={"arrowstyle": "-|>", "color": colour, "linewidth": 1.3, "shrinkA": 0, "shrinkB": 0},
-            )
-        axes.text(
-            float(x.mean()),
-            float(y.mean()),
-            plain(name),
-            fontsize=POINTS + 6,
-            color=INK,
-            ha="center",
-            va="center",
-            bbox={"boxstyle": "round,pad=0.08", "facecolor": PAPER, "edgecolor": "none", "alpha": 0.7},
-        )
+            arrow = {"arrowstyle": "-|>", "color": colour, "linewidth": 1.3, "shrinkA": 0, "shrinkB": 0}
+            axes.annotate("", xy=track[1], xytext=track[0], arrowprops=arrow)
+        behind = {"boxstyle": "round,pad=0.08", "facecolor": PAPER, "edgecolor": "none", "alpha": 0.7}
+        look: dict[str, Any] = {"fontsize": POINTS + 6, "color": INK, "ha": "center", "va": "center", "bbox": behind}
+        axes.text(float(x.mean()), float(y.mean()), plain(name), **look)
     lowest = -np.inf if unit == "z" else 0.0
     f2, f1 = chart_limits(formants, lowest=lowest) if limits is None else limits
     axes.set_xlim(*f2)
@@ -116,10 +103,8 @@ def draw_vowel_chart(
     axes.xaxis.tick_top()
     axes.yaxis.set_label_position("right")
     axes.yaxis.tick_right()
-    for side in ("top", "right"):
-        axes.spines[side].set_visible(True)
-    for side in ("bottom", "left"):
-        axes.spines[side].set_visible(False)
+    for side, spine in axes.spines.items():
+        spine.set_visible(side in ("top", "right"))
     if title:
         axes.text(0.01, 0.01, plain(title), transform=axes.transAxes, fontsize=POINTS, color=MUTED, ha="left")
 
@@ -140,9 +125,7 @@ def vowel_chart_figure(
         As in `draw_vowel_chart`.
     title : str
     """
-    figure = new_figure(3.7, 3.3)
-    draw_vowel_chart(figure.subplots(), formants, labels, colours, limits=limits, title=title)
-    return figure
+    return draw_alone(3.7, 3.3, draw_vowel_chart, formants, labels, colours, limits=limits, title=title)
 
 
 def _mean_track(members: pd.DataFrame) -> tuple[tuple[float, float], tuple[float, float]] | None:
@@ -154,5 +137,5 @@ def _mean_track(members: pd.DataFrame) -> tuple[tuple[float, float], tuple[float
     values = values[np.isfinite(values).all(axis=1)]
     if not len(values):
         return None
-    at = values.mean(axis=0)
-    return (float(at[0]), float(at[1])), (float(at[2]), float(at[3]))
+    f2, f1, later_f2, later_f1 = values.mean(axis=0).tolist()
+    return (f2, f1), (later_f2, later_f1)

@@ -98,9 +98,7 @@ def read_content(source: Run | str | Path) -> Content:
     parts = {name: part(name) for name in ("tokens", "formants", "means", "examples", "training")}
     if parts["formants"].empty and "formants" not in absent:
         absent["formants"] = "no token of this run has measured formants"
-    tables = {}
-    for name in TABLES:
-        tables[name] = run.table(name) if run.has_table(name) else pd.DataFrame()
+    tables = {name: run.table(name) if run.has_table(name) else pd.DataFrame() for name in TABLES}
     max_hz, last_time, time_label = _axes(run)
     tokens, bands = parts["tokens"], class_formants(pd.DataFrame({"token": []}), {})
     if "class" in tokens and "token" in parts["formants"]:

@@ -57,6 +57,12 @@ class FigureRequest:
         """Return an empty figure of the width that is wanted."""
         return print_figure(height_mm, columns=self.columns, width_mm=self.width_mm)
 
+    def drawn(self, height_mm: float, draw: Callable[..., Any], *data: Any, **options: Any) -> Canvas:
+        """Return a figure of the width that is wanted, drawn by ``draw(axes, *data, **options)``."""
+        figure = self.canvas(height_mm)
+        draw(figure.subplots(), *data, **options)
+        return figure
+
 
 @dataclass(frozen=True, kw_only=True)
 class Figure:

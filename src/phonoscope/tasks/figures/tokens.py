@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -113,9 +114,9 @@ def speech_of_run(request: FigureRequest, window: str) -> Canvas:
     recording = request.content.tokens[request.content.tokens["recording"] == row["recording"]]
     tiers = nearby_tiers(recording, begin, begin + len(waveform) / rate)
     ceiling = min(ceiling_for(row.get("sex")), rate / 2)
-    figure = request.canvas(70.0 + 8.0 * len(tiers))
-    draw_speech(
-        figure.subplots(),
+    return request.drawn(
+        70.0 + 8.0 * len(tiers),
+        draw_speech,
         waveform,
         rate,
         window=window,
@@ -125,7 +126,6 @@ def speech_of_run(request: FigureRequest, window: str) -> Canvas:
         token=token,
         title=f"{class_name(row['class'])}, {row['token']}",
     )
-    return figure
 
 
 def _wide_example(axes: Axes) -> None:
@@ -151,14 +151,14 @@ WIDE = Figure(
     choices=("class", "token"),
     height_mm=70,
 )
-NARROW = Figure(
+NARROW = replace(
+    WIDE,
     name="spectrogram-narrow",
     says="narrow-band spectrogram: harmonics instead of formants",
     needs="a waveform",
-    draw=draw_speech,
     of_run=partial(speech_of_run, window="narrow"),
     example=_narrow_example,
-    choices=("class", "token"),
+    height_mm=60,
 )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import xarray as xr
@@ -10,7 +11,7 @@ from phonoscope.report.filters import draw_crs, draw_strs, draw_surface, draw_wi
 from phonoscope.report.geometry import draw_layers
 from phonoscope.report.labels import class_name
 from phonoscope.report.overlays import add_colour_bar
-from phonoscope.report.style import INK, LEGEND, POINTS, class_colour, dress
+from phonoscope.report.style import INK, LEGEND, POINTS, class_colour, dress, keep_outer_labels, panel_grid
 from phonoscope.tasks.figures.figure import Figure, FigureRequest
 from phonoscope.tasks.figures.made_up import RATE, first_layer, vowels
 from phonoscope.tasks.figures.tokens import chosen_token, first_layer_of, sound_of, tested
@@ -61,20 +62,13 @@ def crs_of_run(request: FigureRequest) -> Canvas:
     table = learned_minus_null(learned, nulls, plain, labels=[str(row["class"]) for row in rows])
     table = table[table["frequency"] <= request.content.max_hz]
     across = min(len(labels), 3 if request.columns == 2 else 1)
-    down = -(-len(labels) // across)
-    figure = request.canvas(10.0 + 42.0 * down)
-    grid = figure.subplots(down, across, squeeze=False, sharex=True, sharey=True)
-    for position, axes in enumerate(grid.flat):
-        if position >= len(labels):
-            axes.set_visible(False)
-            continue
-        draw_crs(axes, table[table["label"] == labels[position]], class_colour(position))
-        first, last = position % across == 0, position + across >= len(labels)
-        dress(axes, title=class_name(labels[position]))
-        axes.set_xlabel(axes.get_xlabel() if last else "")
-        axes.set_ylabel(axes.get_ylabel() if first else "")
-        axes.tick_params(labelbottom=last)
-    handles, words = grid[0, 0].get_legend_handles_labels()
+    figure = request.canvas(10.0 + 42.0 * -(-len(labels) // across))
+    panels = panel_grid(figure, len(labels), across, sharex=True, sharey=True)[:, 0]
+    for position, (axes, label) in enumerate(zip(panels, labels, strict=True)):
+        draw_crs(axes, table[table["label"] == label], class_colour(position))
+        dress(axes, title=class_name(label))
+    keep_outer_labels(panels, across)
+    handles, words = panels[0].get_legend_handles_labels()
     figure.legend(handles, words, loc="outside lower center", ncols=3, frameon=False, fontsize=POINTS - 1)
     return figure
 
@@ -133,14 +127,14 @@ STRS = Figure(
     choices=("class", "token"),
     height_mm=62,
 )
-SURFACE = Figure(
+SURFACE = replace(
+    STRS,
     name="strs-surface",
     says="short-time response spectrum of a first layer as a surface over time and frequency",
     needs="a response spectrum (frequency, time), axes with the projection 3d",
     draw=draw_surface,
     of_run=surface_of_run,
     example=_surface_example,
-    choices=("class", "token"),
     height_mm=75,
     projection="3d",
 )

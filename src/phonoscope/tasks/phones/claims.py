@@ -34,59 +34,56 @@ class Context:
     seed: int
 
 
-def _accuracy_above(bound: float) -> Measure:
-    def measure(context: Context) -> Finding:
-        table = context.accuracy.set_index("measure")
-        row, balanced = table.loc["accuracy"], table.loc["balanced accuracy"]
-        return Finding(
-            f"{row['estimate']:.1%} ({row['low']:.1%}–{row['high']:.1%})",
-            holds_if(bool(row["estimate"] > bound)),
-            f"balanced {balanced['estimate']:.1%}; tokens of {row['n_units']:.0f} {row['unit']} units that were not "
-            "trained on",
-        )
-
-    return measure
+def _with_settings(function: Callable[..., Finding]) -> Callable[..., Measure]:
+    """Let a function of a context and settings take its settings first: what it returns measures on a context."""
+    return lambda *settings, **named: lambda context: function(context, *settings, **named)
 
 
-def _region(name: str, low_hz: float, high_hz: float | None = None) -> Measure:
+@_with_settings
+def _accuracy_above(context: Context, bound: float) -> Finding:
+    table = context.accuracy.set_index("measure")
+    row, balanced = table.loc["accuracy"], table.loc["balanced accuracy"]
+    return Finding(
+        f"{row['estimate']:.1%} ({row['low']:.1%}–{row['high']:.1%})",
+        holds_if(bool(row["estimate"] > bound)),
+        f"balanced {balanced['estimate']:.1%}; tokens of {row['n_units']:.0f} {row['unit']} units that were not "
+        "trained on",
+    )
+
+
+@_with_settings
+def _region(context: Context, name: str, low_hz: float, high_hz: float | None = None) -> Finding:
     """Importance of a class lies in a region: more than the region's part of the axis, more than in other classes."""
 
-    def measure(context: Context) -> Finding:
-        classes = context.measured.tokens["class"].to_numpy(dtype=object)
-        top = context.measured.max_hz if high_hz is None else min(high_hz, context.measured.max_hz)
-        if not (classes == name).any():
-            return unmeasured(f"no tested token of {name}")
-        if low_hz >= context.measured.max_hz:
-            return unmeasured(f"the network hears nothing above {context.measured.max_hz:g} Hz")
-        share = _positive_share(context.measured, low_hz, top)
-        area = (top - low_hz) / context.measured.max_hz
-        own = (classes == name) & np.isfinite(share)
-        rest = (classes != name) & np.isfinite(share)
-        if not own.any() or not rest.any():
-            return unmeasured("no map with a positive part")
-        table = context.measured.tokens[list(UNITS)]
-        here = _mean_interval(share[own], table[own], context.seed)
-        others = _mean_interval(share[rest], table[rest], context.seed)
-        measured = f"{here.estimate:.0%} ({here.low:.0%}–{here.high:.0%}) of the map in {area:.0%} of the axis"
-        above_area, above_others = here.low > area, here.low > others.high
-        verdict = HOLDS if above_area and above_others else PARTLY if above_area else FAILS
-        detail = f"maps of the other classes: {others.estimate:.0%} ({others.low:.0%}–{others.high:.0%})"
-        resolution = float(context.measured.placement["resolution_hz"])
-        if top - low_hz < resolution:
-            detail += f"; the region is narrower than the map resolves ({resolution:.0f} Hz)"
-        return Finding(measured, verdict, detail)
-
-    return measure
+    classes = context.measured.tokens["class"].to_numpy(dtype=object)
+    top = context.measured.max_hz if high_hz is None else min(high_hz, context.measured.max_hz)
+    if not (classes == name).any():
+        return unmeasured(f"no tested token of {name}")
+    if low_hz >= context.measured.max_hz:
+        return unmeasured(f"the network hears nothing above {context.measured.max_hz:g} Hz")
+    share = _positive_share(context.measured, low_hz, top)
+    area = (top - low_hz) / context.measured.max_hz
+    own = (classes == name) & np.isfinite(share)
+    rest = (classes != name) & np.isfinite(share)
+    if not own.any() or not rest.any():
+        return unmeasured("no map with a positive part")
+    table = context.measured.tokens[list(UNITS)]
+    here = _mean_interval(share[own], table[own], context.seed)
+    others = _mean_interval(share[rest], table[rest], context.seed)
+    measured = f"{here.estimate:.0%} ({here.low:.0%}–{here.high:.0%}) of the map in {area:.0%} of the axis"
+    above_area, above_others = here.low > area, here.low > others.high
+    verdict = HOLDS if above_area and above_others else PARTLY if above_area else FAILS
+    detail = f"maps of the other classes: {others.estimate:.0%} ({others.low:.0%}–{others.high:.0%})"
+    resolution = float(context.measured.placement["resolution_hz"])
+    if top - low_hz < resolution:
+        detail += f"; the region is narrower than the map resolves ({resolution:.0f} Hz)"
+    return Finding(measured, verdict, detail)
 
 
-def _not_in_region(name: str, low_hz: float) -> Measure:
-    inner = _region(name, low_hz)
-
-    def measure(context: Context) -> Finding:
-        finding = inner(context)
-        return finding if finding.verdict == OPEN else finding._replace(verdict=holds_if(finding.verdict == FAILS))
-
-    return measure
+@_with_settings
+def _not_in_region(context: Context, name: str, low_hz: float) -> Finding:
+    finding = _region(name, low_hz)(context)
+    return finding if finding.verdict == OPEN else finding._replace(verdict=holds_if(finding.verdict == FAILS))
 
 
 def _mean_interval(values: np.ndarray, clusters: pd.DataFrame, seed: int) -> Interval:
@@ -109,69 +106,61 @@ def _overlap_explains_confusions(context: Context) -> Finding:
     return Finding(f"ρ = {found.rho:.2f}, p = {found.p:.2f}", verdict, detail)
 
 
-def _least_confused(true: str, predicted: str) -> Measure:
-    def measure(context: Context) -> Finding:
-        table = context.confusions[context.confusions["true"] != context.confusions["predicted"]]
-        row = table[(table["true"] == true) & (table["predicted"] == predicted)]
-        if row.empty or row["row_percent"].isna().all():
-            return unmeasured(f"{true} and {predicted} are not both among the classes")
-        rate = float(row["row_percent"].iloc[0])
-        fewer = int((table["row_percent"] < rate).sum())
-        equal = int((table["row_percent"] == rate).sum())
-        detail = f"{fewer} of {len(table)} confusions are rarer, {equal} equally rare (itself included)"
-        return Finding(f"{rate:.1f} % of /{true}/", holds_if(fewer == 0), detail)
-
-    return measure
+@_with_settings
+def _least_confused(context: Context, true: str, predicted: str) -> Finding:
+    table = context.confusions[context.confusions["true"] != context.confusions["predicted"]]
+    row = table[(table["true"] == true) & (table["predicted"] == predicted)]
+    if row.empty or row["row_percent"].isna().all():
+        return unmeasured(f"{true} and {predicted} are not both among the classes")
+    rate = float(row["row_percent"].iloc[0])
+    fewer = int((table["row_percent"] < rate).sum())
+    equal = int((table["row_percent"] == rate).sum())
+    detail = f"{fewer} of {len(table)} confusions are rarer, {equal} equally rare (itself included)"
+    return Finding(f"{rate:.1f} % of /{true}/", holds_if(fewer == 0), detail)
 
 
-def _asymmetric(a: str, b: str) -> Measure:
-    def measure(context: Context) -> Finding:
-        from scipy.stats import binomtest
+@_with_settings
+def _asymmetric(context: Context, a: str, b: str) -> Finding:
+    from scipy.stats import binomtest
 
-        counts = context.confusions.set_index(["true", "predicted"])["count"]
-        if (a, b) not in counts.index or (b, a) not in counts.index:
-            return unmeasured(f"{a} and {b} are not both among the classes")
-        there, back = int(counts[a, b]), int(counts[b, a])
-        if there + back == 0:
-            return Finding("0 against 0", OPEN, "the two are never confused")
-        p = float(binomtest(there, there + back).pvalue)
-        verdict = holds_if(there > back and p < 0.05)
-        return Finding(f"{there} against {back}, p = {p:.2f}", verdict, "exact binomial test")
-
-    return measure
+    counts = context.confusions.set_index(["true", "predicted"])["count"]
+    if (a, b) not in counts.index or (b, a) not in counts.index:
+        return unmeasured(f"{a} and {b} are not both among the classes")
+    there, back = int(counts[a, b]), int(counts[b, a])
+    if there + back == 0:
+        return Finding("0 against 0", OPEN, "the two are never confused")
+    p = float(binomtest(there, there + back).pvalue)
+    verdict = holds_if(there > back and p < 0.05)
+    return Finding(f"{there} against {back}, p = {p:.2f}", verdict, "exact binomial test")
 
 
-def _similar(a: str, b: str, *, alike: bool) -> Measure:
-    def measure(context: Context) -> Finding:
-        table = context.correlations[context.correlations["source"] == "map"]
-        row = table[table["label_a"].isin([a, b]) & table["label_b"].isin([a, b])]
-        if row.empty or not np.isfinite(row["r"].iloc[0]):
-            return unmeasured(f"{a} and {b} are not both among the classes")
-        r, mean = float(row["r"].iloc[0]), float(table["r"].mean())
-        verdict = holds_if(r > max(mean, 0.5) if alike else r < 0.5)
-        return Finding(f"r = {r:.2f}", verdict, f"mean over all pairs of classes {mean:.2f}")
-
-    return measure
+@_with_settings
+def _similar(context: Context, a: str, b: str, *, alike: bool) -> Finding:
+    table = context.correlations[context.correlations["source"] == "map"]
+    row = table[table["label_a"].isin([a, b]) & table["label_b"].isin([a, b])]
+    if row.empty or not np.isfinite(row["r"].iloc[0]):
+        return unmeasured(f"{a} and {b} are not both among the classes")
+    r, mean = float(row["r"].iloc[0]), float(table["r"].mean())
+    verdict = holds_if(r > max(mean, 0.5) if alike else r < 0.5)
+    return Finding(f"r = {r:.2f}", verdict, f"mean over all pairs of classes {mean:.2f}")
 
 
-def _on_formants(name: str | None, formant: str, null: str = "class") -> Measure:
+@_with_settings
+def _on_formants(context: Context, name: str | None, formant: str, null: str = "class") -> Finding:
     """Maps lie on their own token's formants more than on those of other tokens."""
 
-    def measure(context: Context) -> Finding:
-        if context.shares is None:
-            return unmeasured("no tested token has formants")
-        label = "all" if name is None else name
-        table = context.shares
-        row = table[(table["label"] == label) & (table["formant"] == formant) & (table["null"] == null)]
-        if row.empty or not np.isfinite(row["ratio"].iloc[0]):
-            return unmeasured("too few tokens with formants")
-        facts: dict[Any, Any] = row.iloc[0].to_dict()
-        measured = f"{facts['ratio']:.2f} × chance ({facts['low']:.2f}–{facts['high']:.2f})"
-        above = facts["low"] > 1 and facts["ratio"] > facts["energy_ratio"]
-        detail = f"the plain energy of the input scores {facts['energy_ratio']:.2f} × chance"
-        return Finding(measured, holds_if(above), detail)
-
-    return measure
+    if context.shares is None:
+        return unmeasured("no tested token has formants")
+    label = "all" if name is None else name
+    table = context.shares
+    row = table[(table["label"] == label) & (table["formant"] == formant) & (table["null"] == null)]
+    if row.empty or not np.isfinite(row["ratio"].iloc[0]):
+        return unmeasured("too few tokens with formants")
+    facts: dict[Any, Any] = row.iloc[0].to_dict()
+    measured = f"{facts['ratio']:.2f} × chance ({facts['low']:.2f}–{facts['high']:.2f})"
+    above = facts["low"] > 1 and facts["ratio"] > facts["energy_ratio"]
+    detail = f"the plain energy of the input scores {facts['energy_ratio']:.2f} × chance"
+    return Finding(measured, holds_if(above), detail)
 
 
 CLAIMS: dict[str, list[Claim]] = {

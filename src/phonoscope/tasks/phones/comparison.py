@@ -6,6 +6,7 @@ A pair of runs shares tokens when names, times and classes agree; otherwise the 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -141,16 +142,22 @@ def _accuracy(tokens: list[pd.DataFrame], classes: list[str], paired: bool, seed
     rows = []
     for label in ["all", *classes]:
         groups = [table if label == "all" else table[table["class"] == label] for table in tokens]
-        hits = [table["hit"].to_numpy() for table in groups]
-        clusters = (_clusters(groups[0]), _clusters(groups[1]))
-        rows.append({"label": label, **difference_test(hits[0], hits[1], clusters, paired=paired, seed=seed)})
+        rows.append({"label": label, **_difference(groups, "hit", paired, seed)})
     return _corrected(pd.DataFrame(rows))
+
+
+def _difference(groups: list[pd.DataFrame], column: str, paired: bool, seed: int) -> dict[str, Any]:
+    """Test the difference of a column of two tables of tokens."""
+    first, second = (table[column].to_numpy() for table in groups)
+    clusters = (_clusters(groups[0]), _clusters(groups[1]))
+    return difference_test(first, second, clusters, paired=paired, seed=seed)
 
 
 def _profiles(
     profiles: list[xr.DataArray], tokens: list[pd.DataFrame], classes: list[str], paired: bool, hz: float, seed: int
 ) -> pd.DataFrame:
-    grid = _grid(profiles, hz)
+    # cells of the coarser of two maps inside the common band: no finer claim is made than both allow
+    grid = min((cell_centres(each)[cell_centres(each) <= hz] for each in profiles), key=len)
     curves = [1000 * _densities(measured, grid, hz) for measured in profiles]  # per kHz
     tables = []
     for label in classes:
@@ -180,12 +187,6 @@ def _profiles(
     )
 
 
-def _grid(profiles: list[xr.DataArray], hz: float) -> np.ndarray:
-    """Cells of the coarser of two maps inside the common band: no finer claim is made than both allow."""
-    inside = [cell_centres(each)[cell_centres(each) <= hz] for each in profiles]
-    return min(inside, key=len)
-
-
 def _densities(profiles: xr.DataArray, grid: np.ndarray, hz: float) -> np.ndarray:
     """Density of the positive part (1/Hz) over 0 … hz at the places of a grid, (token, grid)."""
     centres = cell_centres(profiles)
@@ -208,28 +209,21 @@ def _shares(
     measured = []
     for run, profile_rows, rows in zip(runs, profiles, tokens, strict=True):
         table = token_shares(profile_rows, run.content.formants, max_hz=hz)
-        measured.append(
-            table.assign(**{"class": table["token"].map(dict(zip(rows["token"], rows["class"], strict=True)))})
-        )
+        measured.append(table.merge(rows, on="token"))
     rows = []
     for label in ["all", *classes]:
         for formant in dict.fromkeys(measured[0]["formant"]):
-            groups = []
-            for table, context in zip(measured, tokens, strict=True):
-                part = table[(table["formant"] == formant) & ((table["class"] == label) | (label == "all"))]
-                groups.append(part.merge(context.drop(columns="class"), on="token"))
-            if paired:
-                kept = groups[0]["share"].notna().to_numpy() & groups[1]["share"].notna().to_numpy()
-                groups = [part[kept] for part in groups]
-            else:
-                groups = [part[part["share"].notna()] for part in groups]
+            groups = [
+                table[(table["formant"] == formant) & ((table["class"] == label) | (label == "all"))]
+                for table in measured
+            ]
+            kept = [part["share"].notna().to_numpy() for part in groups]
+            kept = [kept[0] & kept[1]] * 2 if paired else kept
+            groups = [part[rows_kept] for part, rows_kept in zip(groups, kept, strict=True)]
             if not all(len(part) for part in groups):
                 continue
-            shares = [part["share"].to_numpy() for part in groups]
-            clusters = (_clusters(groups[0]), _clusters(groups[1]))
-            tested = difference_test(shares[0], shares[1], clusters, paired=paired, seed=seed)
             area = {"area_first": groups[0]["area"].mean(), "area_second": groups[1]["area"].mean()}
-            rows.append({"label": label, "formant": formant, **tested, **area})
+            rows.append({"label": label, "formant": formant, **_difference(groups, "share", paired, seed), **area})
     return _corrected(pd.DataFrame(rows)) if rows else pd.DataFrame()
 
 

@@ -2,31 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
+from phonoscope.axes import cell_edges
 from phonoscope.phonetics.grids import ALPHA
+from phonoscope.report import style
 from phonoscope.report.labels import class_name
-from phonoscope.report.numbers import FEW_UNITS, p_value
+from phonoscope.report.numbers import FEW_UNITS, is_known, p_value
 from phonoscope.report.page import Page, Section, Summary
 from phonoscope.report.plates import Panel, Plate, make_panel, panel_name
-from phonoscope.report.style import (
-    CLASS_COLOURS,
-    FAINT,
-    INK,
-    LEGEND,
-    MUTED,
-    RULE,
-    draw_estimate,
-    dress,
-    dress_rows,
-    new_figure,
-    plain,
-)
 from phonoscope.report.tables import HtmlTable, as_html_table
 from phonoscope.tasks.content import Content
 from phonoscope.tasks.phones.comparison import Comparison, compare, measure
@@ -34,9 +23,7 @@ from phonoscope.tasks.sections import flat_settings
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
 
-FIRST_COLOUR, SECOND_COLOUR = CLASS_COLOURS[0], CLASS_COLOURS[1]
 _HEADLINE = "F1–F3"
 _SAID_BY_THE_TITLE = ("name", "question", "paper")
 
@@ -51,11 +38,9 @@ def comparison_page(contents: Sequence[Content], *, seed: int = 0) -> Page:
     """
     names = _names([content.run.folder for content in contents])
     first, *others = [measure(content, name) for content, name in zip(contents, names, strict=True)]
-    compared = [compare(first, other, seed=seed) for other in others]
-    sections = [_settings_section(compared)]
-    for number, comparison in enumerate(compared, start=1):
-        sections.append(_comparison_section(comparison, number, alone=len(compared) == 1))
-    return Page(_summary(compared), sections)
+    pairs = [compare(first, other, seed=seed) for other in others]
+    sections = [_comparison_section(pair, number, alone=len(pairs) == 1) for number, pair in enumerate(pairs, start=1)]
+    return Page(_summary(pairs), [_settings_section(pairs), *sections])
 
 
 def _names(runs: Sequence[str | Path]) -> list[str]:
@@ -70,10 +55,15 @@ def _names(runs: Sequence[str | Path]) -> list[str]:
 
 def _summary(compared: Sequence[Comparison]) -> Summary:
     names = [compared[0].first.name, *(pair.second.name for pair in compared)]
-    numbers = []
-    for pair in compared:
-        row = pair.accuracy.iloc[0]
-        numbers.append((f"accuracy, {pair.first.name} less {pair.second.name}", _points(row), _certainty(row)))
+    numbers = [
+        (
+            f"accuracy, {pair.first.name} less {pair.second.name}",
+            f"{_signed(row['difference'])} points",
+            f"{interval}, p {_p(row['p'])}" if (interval := _interval(row)) else "no interval",
+        )
+        for pair in compared
+        for row in pair.accuracy.head(1).to_dict("records")
+    ]
     findings = [sentence for pair in compared for sentence in _findings(pair)]
     doubts = [sentence for pair in compared for sentence in _doubts(pair)]
     if len(compared) > 1:
@@ -94,35 +84,27 @@ def _findings(pair: Comparison) -> list[str]:
     how = f"on the {pair.common} tokens that both tested" if pair.paired else "on their own tokens"
     text = [
         f"{pair.first.name} recognises {100 * row['first']:.1f} %, {pair.second.name} {100 * row['second']:.1f} % "
-        f"({how}): {_verdict(row['difference'] * 100, row['p'], 'points')} (p {_p(row['p'])}, {row['test']})."
+        f"({how}): {_verdict(row['difference'] * 100, row['p'])} (p {_p(row['p'])}, {row['test']})."
     ]
     if pair.profiles.empty:
         text.append("Profiles are not compared: a run does not hold its maps.")
     else:
-        differing = pair.profiles[(pair.profiles["p_region"] < ALPHA) & (pair.profiles["p_holm"] < ALPHA)]
+        differing = pair.profiles[_differs(pair.profiles)]
         if differing.empty:
             text.append("No class’s profile differs significantly anywhere.")
         for label, rows in differing.groupby("label", sort=False):
-            more, less = rows[rows["difference"] > 0], rows[rows["difference"] < 0]
-            where = [
-                f"more around {_places(more, pair.profiles['frequency'])}" if len(more) else "",
-                f"less around {_places(less, pair.profiles['frequency'])}" if len(less) else "",
-            ]
-            text.append(
-                f"{class_name(label)}: {pair.first.name} puts {' and '.join(filter(None, where))} than "
-                f"{pair.second.name}."
-            )
-    shares = pair.shares
-    if len(shares):
-        row = shares[(shares["label"] == "all") & (shares["formant"] == _HEADLINE)]
-        if len(row):
-            row = row.iloc[0]
-            text.append(
-                f"Share of the maps in {_HEADLINE} of their own token: {100 * row['first']:.1f} % and "
-                f"{100 * row['second']:.1f} %: {_verdict(100 * row['difference'], row['p_holm'], 'points')} "
-                f"(p {_p(row['p_holm'])}, Holm)."
-            )
-    return text
+            groups = (("more", rows[rows["difference"] > 0]), ("less", rows[rows["difference"] < 0]))
+            cells = pair.profiles["frequency"]
+            places = (f"{how} around {_places(part, cells)}" for how, part in groups if len(part))
+            text.append(f"{class_name(label)}: {pair.first.name} puts {' and '.join(places)} than {pair.second.name}.")
+    shares = pair.shares.to_dict("records")
+    return text + [
+        f"Share of the maps in {_HEADLINE} of their own token: {100 * row['first']:.1f} % and "
+        f"{100 * row['second']:.1f} %: {_verdict(100 * row['difference'], row['p_holm'])} "
+        f"(p {_p(row['p_holm'])}, Holm)."
+        for row in shares
+        if (row["label"], row["formant"]) == ("all", _HEADLINE)
+    ]
 
 
 def _doubts(pair: Comparison) -> list[str]:
@@ -144,7 +126,7 @@ def _doubts(pair: Comparison) -> list[str]:
             f"profiles and shares are compared up to {pair.common_hz:.0f} Hz only, as densities over that band."
         )
     widths = [run.content.facts.get("placement", {}).get("resolution_hz") for run in (pair.first, pair.second)]
-    if all(isinstance(width, int | float) and np.isfinite(width) for width in widths):
+    if all(map(is_known, widths)):
         text.append(
             f"The maps resolve about {widths[0]:.0f} Hz ({pair.first.name}) and {widths[1]:.0f} Hz "
             f"({pair.second.name}): a difference between profiles may be one of resolution."
@@ -166,11 +148,10 @@ def _settings_section(compared: Sequence[Comparison]) -> Section:
         values = [recipe.get(key, "–") for recipe in settings]
         if len(set(values)) > 1 and key not in _SAID_BY_THE_TITLE:
             rows.append({"setting": key, **{run.name: value for run, value in zip(runs, values, strict=True)}})
-    if not rows:
-        return Section("settings", "What was done differently", ["The recipes are the same."])
     table = pd.DataFrame(rows)
-    shown = as_html_table("settings", "Settings that differ", table, [str(name) for name in table])
-    return Section("settings", "What was done differently", [], [], [shown])
+    shown = [as_html_table("settings", "Settings that differ", table, map(str, table))] if rows else []
+    text = [] if rows else ["The recipes are the same."]
+    return Section("settings", "What was done differently", text, [], shown)
 
 
 def _comparison_section(pair: Comparison, number: int, *, alone: bool) -> Section:
@@ -181,11 +162,8 @@ def _comparison_section(pair: Comparison, number: int, *, alone: bool) -> Sectio
         else "The runs share too few tokens for pairs: each is resampled by its own speakers or recordings, and "
         "profiles are tested by flipping the signs of the units’ parts in the difference of the means."
     )
-    plates = [_accuracy_plate(pair, number)]
-    if len(pair.shares):
-        plates.append(_share_plate(pair, number))
-    if len(pair.profiles):
-        plates.append(_profile_plate(pair, number))
+    drawn = ((_accuracy_plate, pair.accuracy), (_share_plate, pair.shares), (_profile_plate, pair.profiles))
+    plates = [plate(pair, number) for plate, table in drawn if len(table)]
     title = "What differs" if alone else f"{pair.first.name} against {pair.second.name}"
     tables = _tables(pair, number)
     return Section(f"comparison-{number}", title, [how], plates, tables[:1], tables[1:])
@@ -193,14 +171,13 @@ def _comparison_section(pair: Comparison, number: int, *, alone: bool) -> Sectio
 
 def _accuracy_plate(pair: Comparison, number: int) -> Plate:
     rows = pair.accuracy.assign(what=["all classes", *map(class_name, pair.accuracy["label"][1:])])
-    panel = _difference_panel(f"accuracy-{number}", rows, "accuracy", "difference in tokens recognised (points)", 1)
     return Plate(
         f"accuracy-{number}",
         "Who recognises more",
         f"Difference in hits, {pair.first.name} less {pair.second.name}, with 95 % intervals.",
         "Right of zero the first run is better. An interval that holds zero shows no difference. Filled dots are "
         "significant after Holm’s correction.",
-        [panel],
+        [_difference_panel(f"accuracy-{number}", rows, "accuracy", "difference in tokens recognised (points)", 1)],
         pair.accuracy,
         width="half",
     )
@@ -208,7 +185,6 @@ def _accuracy_plate(pair: Comparison, number: int) -> Plate:
 
 def _share_plate(pair: Comparison, number: int) -> Plate:
     rows = pair.shares[pair.shares["label"] == "all"].assign(what=lambda table: table["formant"])
-    panel = _difference_panel(f"shares-{number}", rows, "shares", "difference in share of the map (points)", 2)
     return Plate(
         f"shares-{number}",
         "Whose maps lie more in the formants",
@@ -216,7 +192,7 @@ def _share_plate(pair: Comparison, number: int) -> Plate:
         f"formants of the token, {pair.first.name} less {pair.second.name}, with 95 % intervals.",
         "Both runs have the same formants on common tokens, so nothing but the maps can make a difference. Without "
         "common tokens, talkers and vowels differ too: the table gives the area of the bands.",
-        [panel],
+        [_difference_panel(f"shares-{number}", rows, "shares", "difference in share of the map (points)", 2)],
         pair.shares,
         width="half",
     )
@@ -228,11 +204,15 @@ def _profile_plate(pair: Comparison, number: int) -> Plate:
     reach = float(np.nanmax(np.abs(pair.profiles["difference"])))
     for position, label in enumerate(dict.fromkeys(pair.profiles["label"])):
         rows = pair.profiles[pair.profiles["label"] == label]
-        figure = profile_difference_figure(
-            rows, title=class_name(label), names=(pair.first.name, pair.second.name), max_hz=pair.common_hz,
-            top=top, reach=reach,
-        )  # fmt: skip
-        sure = rows[(rows["p_region"] < ALPHA) & (rows["p_holm"] < ALPHA)]
+        figure = style.new_figure(3.5, 3.0)
+        upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=[2, 1])
+        _draw_profiles(upper, rows, (pair.first.name, pair.second.name))
+        upper.set_ylim(0, 1.08 * top)
+        upper.set_xlim(0, pair.common_hz)
+        style.dress(upper, title=class_name(label), y="share per kHz")
+        _draw_difference(lower, rows, pair.common_hz)
+        lower.set_ylim(-1.1 * reach or -1, 1.1 * reach or 1)
+        sure = rows[_differs(rows)]
         text = f"differs around {_places(sure, rows['frequency'])}" if len(sure) else "no significant difference"
         alt = f"Profiles of {class_name(label)} in both runs: {text}."
         panels.append(make_panel(panel_name(f"profiles-{number}", position, label), figure, alt))
@@ -249,60 +229,40 @@ def _profile_plate(pair: Comparison, number: int) -> Plate:
     )
 
 
-def profile_difference_figure(
-    rows: pd.DataFrame, *, title: str, names: tuple[str, str], max_hz: float, top: float, reach: float
-) -> Figure:
-    """Profiles of one class in two runs, and their difference below; `rows` of `Comparison.profiles`.
+def _differs(rows: pd.DataFrame) -> pd.Series:
+    """Cells of `Comparison.profiles` that differ: in a region that does, of a class that does."""
+    return (rows["p_region"] < ALPHA) & (rows["p_holm"] < ALPHA)
 
-    Parameters
-    ----------
-    rows : DataFrame
-        Of one class, from ``Comparison.profiles``.
-    title : str
-    names : (first, second)
-        Of the runs.
-    max_hz : float
-    top : float
-        Highest density, per kHz: the same for all classes.
-    reach : float
-        Largest difference, per kHz.
-    """
-    figure = new_figure(3.5, 3.0)
-    upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=[2, 1])
+
+def _draw_profiles(axes: Axes, rows: pd.DataFrame, names: tuple[str, str]) -> None:
+    """Draw the profiles of one class in two runs; `rows` of `Comparison.profiles`."""
+    for column, colour, name in zip(("first", "second"), style.CLASS_COLOURS, names, strict=False):
+        label = style.plain(name)
+        axes.plot(rows["frequency"], rows[column], "o-", color=colour, linewidth=1.4, markersize=2.4, label=label)
+    axes.legend(**style.LEGEND)
+
+
+def _draw_difference(axes: Axes, rows: pd.DataFrame, max_hz: float) -> None:
+    """Draw the difference of the profiles of one class, shaded where it is significant."""
     frequency = rows["frequency"].to_numpy()
-    for column, colour, name in zip(("first", "second"), (FIRST_COLOUR, SECOND_COLOUR), names, strict=True):
-        upper.plot(frequency, rows[column], "o-", color=colour, linewidth=1.4, markersize=2.4, label=plain(name))
-    upper.set_ylim(0, 1.08 * top)
-    upper.set_xlim(0, max_hz)
-    upper.legend(**LEGEND)
-    dress(upper, title=title, y="share per kHz")
-    sure = ((rows["p_region"] < ALPHA) & (rows["p_holm"] < ALPHA)).to_numpy()
-    _shade(lower, frequency, sure, max_hz)
-    lower.axhline(0, color=RULE, linewidth=0.8)
-    lower.plot(frequency, rows["difference"], "o-", color=INK, linewidth=1.1, markersize=2.4)
-    lower.set_ylim(-1.1 * reach or -1, 1.1 * reach or 1)
-    dress(lower, x="Frequency (Hz)", y="difference")
-    return figure
-
-
-def _shade(axes: Axes, frequency: np.ndarray, sure: np.ndarray, max_hz: float) -> None:
-    from phonoscope.axes import cell_edges
-
     edges = cell_edges(frequency, 0.0, max_hz)
-    for cell in np.flatnonzero(sure):
-        axes.axvspan(edges[cell], edges[cell + 1], color=FAINT, alpha=0.35, linewidth=0)
+    for cell in np.flatnonzero(_differs(rows)):
+        axes.axvspan(edges[cell], edges[cell + 1], color=style.FAINT, alpha=0.35, linewidth=0)
+    axes.axhline(0, color=style.RULE, linewidth=0.8)
+    axes.plot(frequency, rows["difference"], "o-", color=style.INK, linewidth=1.1, markersize=2.4)
+    style.dress(axes, x="Frequency (Hz)", y="difference")
 
 
 def _difference_panel(key: str, rows: pd.DataFrame, what: str, label: str, digits: int) -> Panel:
     """Differences of shares as dots with intervals, in points, one row each; filled where they are significant."""
-    figure = new_figure(4.2, 0.8 + 0.27 * len(rows))
+    figure = style.new_figure(4.2, 0.8 + 0.27 * len(rows))
     axes = figure.subplots()
-    axes.axvline(0, color=MUTED, linewidth=1.0)
+    axes.axvline(0, color=style.MUTED, linewidth=1.0)
     for position, row in enumerate(rows.to_dict("records")):
         difference, low, high = (100 * row[name] for name in ("difference", "low", "high"))
         if np.isfinite(difference):
-            draw_estimate(axes, position, difference, (low, high), colour=INK, filled=row["p_holm"] < ALPHA)
-    dress_rows(axes, rows["what"].tolist(), x=label)
+            style.draw_estimate(axes, position, difference, (low, high), colour=style.INK, filled=row["p_holm"] < ALPHA)
+    style.dress_rows(axes, rows["what"].tolist(), x=label)
     points = [f"{r['what']} {100 * r['difference']:+.{digits}f} points" for r in rows.to_dict("records")]
     return make_panel(key, figure, f"Differences in {what}: {'; '.join(points)}.")
 
@@ -322,19 +282,17 @@ def _tables(pair: Comparison, number: int) -> list[HtmlTable]:
     return tables
 
 
-def _range(row: dict[Any, Any]) -> str:
-    within = f" ({100 * row['low']:+.1f} to {100 * row['high']:+.1f})" if np.isfinite(row["low"]) else ""
-    return f"{100 * row['difference']:+.1f}{within}".replace("-", "−")
+def _range(row: Mapping[Any, Any]) -> str:
+    """A difference in points with its interval, where there is one."""
+    return f"{_signed(row['difference'])} {_interval(row)}".strip()
 
 
-def _points(row: Any) -> str:
-    return f"{100 * row['difference']:+.1f} points".replace("-", "−")
+def _interval(row: Mapping[Any, Any]) -> str:
+    return f"({_signed(row['low'])} to {_signed(row['high'])})" if np.isfinite(row["low"]) else ""
 
 
-def _certainty(row: Any) -> str:
-    if not np.isfinite(row["low"]):
-        return "no interval"
-    return f"({100 * row['low']:+.1f} to {100 * row['high']:+.1f}), p {_p(row['p'])}".replace("-", "−")
+def _signed(share: float) -> str:
+    return f"{100 * share:+.1f}".replace("-", "−")
 
 
 def _p(value: float) -> str:
@@ -342,11 +300,12 @@ def _p(value: float) -> str:
     return text if text.startswith(("<", "–")) else f"= {text}"
 
 
-def _verdict(difference: float, p: float, unit: str) -> str:
+def _verdict(difference: float, p: float) -> str:
+    """A difference in points in words."""
     if not np.isfinite(p):
         return "not tested, there are too few units"
     if p < ALPHA:
-        return f"{abs(difference):.1f} {unit} {'more' if difference > 0 else 'less'}"
+        return f"{abs(difference):.1f} points {'more' if difference > 0 else 'less'}"
     return "no difference that this test can tell"
 
 

@@ -61,40 +61,34 @@ def read_evidence(content: Content) -> Evidence | None:
 
 def evidence_section(content: Content) -> Section:
     """The section of the page."""
-    evidence = read_evidence(content)
-    return Section(
-        "evidence",
-        "Can the maps be believed?",
-        evidence_text(content, evidence),
-        evidence_plates(content, evidence),
-        evidence_tables(evidence),
-        measure_table(evidence),
-    )
-
-
-def evidence_text(content: Content, evidence: Evidence | None) -> list[str]:
-    """Say what was judged, and what was found of the method whose maps this report draws."""
-    planted = planted_text(str(content.facts.get("method", "")))
+    key, title, evidence = "evidence", "Can the maps be believed?", read_evidence(content)
+    text = _planted_text(content.method)
     if evidence is None:
-        return [*planted, f"Not judged yet for this run: phonoscope evidence {content.run.folder.name}"]
-    text = [
-        *planted,
-        f"{len(evidence.methods)} methods explained the true class of the same {len(evidence.facts['tokens'])} tested "
+        text.append(f"Not judged yet for this run: phonoscope evidence {content.run.folder.name}")
+        return Section(key, title, text)
+    text += _evidence_text(content.method, evidence)
+    tables = [_method_table(evidence), *_human_table(evidence)]
+    return Section(key, title, text, _plates(content, evidence), tables, [_measure_table(evidence)])
+
+
+def _evidence_text(drawn: str, evidence: Evidence) -> list[str]:
+    """Say what was judged, and what was found of the method whose maps this report draws."""
+    facts = evidence.facts
+    return [
+        f"{len(evidence.methods)} methods explained the true class of the same {len(facts['tokens'])} tested "
         "tokens. Nobody knows where the truth lies in real speech; what can be known is whether maps agree with what "
         "filtering the sound does, find what the network needs, change when its weights do, and come out the same from "
         "another training.",
+        *(
+            f"The maps drawn above are made by {drawn}. {verdict['summary']}"
+            for verdict in facts["verdicts"]
+            if verdict["method"] == drawn and verdict["summary"]
+        ),
+        *(f"{entry['method']} was left out: {entry['reason']}." for entry in facts["left_out"]),
     ]
-    drawn = str(content.facts.get("method", ""))
-    text += [
-        f"The maps drawn above are made by {drawn}. {verdict['summary']}"
-        for verdict in evidence.facts["verdicts"]
-        if verdict["method"] == drawn and verdict["summary"]
-    ]
-    text += [f"{entry['method']} was left out: {entry['reason']}." for entry in evidence.facts["left_out"]]
-    return text
 
 
-def planted_text(method: str) -> list[str]:
+def _planted_text(method: str) -> list[str]:
     """Say how well a method finds cues that were planted; nothing for a method that was not tried."""
     score = planted_score(method)
     if score is None:
@@ -107,18 +101,14 @@ def planted_text(method: str) -> list[str]:
     ]
 
 
-def evidence_plates(content: Content, evidence: Evidence | None) -> list[Plate]:
+def _plates(content: Content, evidence: Evidence) -> list[Plate]:
     """Measures over methods, slopes against formants, and the contrasts of confused pairs."""
-    if evidence is None:
-        return []
     plates = [_measure_plate(evidence)]
     if "following" in evidence.tables:
         plates.append(_following_plate(evidence))
-    if len(evidence.tables.get("removal", ())):
-        plates.append(_removal_plate(content, evidence.tables["removal"]))
-    contrasts = evidence.tables.get("contrasts", pd.DataFrame())
-    if len(contrasts):
-        plates.append(_contrast_plate(content, contrasts))
+    for name, plate in (("removal", _removal_plate), ("contrasts", _contrast_plate)):
+        if len(table := evidence.tables.get(name, pd.DataFrame())):
+            plates.append(plate(content, table))
     return plates
 
 
@@ -158,18 +148,15 @@ def _measure_plate(evidence: Evidence) -> Plate:
 
 def _agreement_with_filled(evidence: Evidence) -> pd.DataFrame:
     """Agreement of every other method with the filled causal reference: ``method, value, low, high, chance``."""
-    pairs = evidence.tables["agreement"]
-    mirrored = pairs.rename(columns={"a": "b", "b": "a"})
-    both = pd.concat([pairs, mirrored], ignore_index=True)
-    rows = both[both["b"] == FILLED]
-    return rows.rename(columns={"a": "method", "agreement": "value", "other_class": "chance"}).reset_index(drop=True)
+    pairs = evidence.tables["agreement"].rename(columns={"agreement": "value", "other_class": "chance"})
+    both = pd.concat([pairs.rename(columns={"a": "method"}), pairs.rename(columns={"b": "method", "a": "b"})])
+    return both[both["b"] == FILLED].reset_index(drop=True)
 
 
 def _following_plate(evidence: Evidence) -> Plate:
     table = evidence.tables["following"]
-    pooled = (
-        table[table["label"] == "all"].rename(columns={"slope": "value"}).assign(chance=lambda t: t["control_fixed"])
-    )
+    pooled = table[table["label"] == "all"].rename(columns={"slope": "value"})
+    pooled = pooled.assign(chance=pooled["control_fixed"])
     panels = []
     for formant in _FORMANTS:
         rows, title = pooled[pooled["formant"] == formant], f"{formant}: does the peak follow?"
@@ -233,19 +220,16 @@ def _contrast_plate(content: Content, contrasts: pd.DataFrame) -> Plate:
     )
 
 
-def evidence_tables(evidence: Evidence | None) -> list[HtmlTable]:
-    """One line a method; what people confuse beside what the network does."""
-    if evidence is None:
+def _human_table(evidence: Evidence) -> list[HtmlTable]:
+    """What people confuse beside what the network does, where it is known."""
+    people = evidence.tables.get("asymmetry", pd.DataFrame(columns=["human_a_as_b", "human_b_as_a"]))
+    known = people[people["human_a_as_b"].notna() | people["human_b_as_a"].notna()]
+    if known["human_a_as_b"].isna().all():
         return []
-    tables = [_method_table(evidence)]
-    people = evidence.tables.get("asymmetry", pd.DataFrame())
-    if len(people) and people["human_a_as_b"].notna().any():
-        known = people[people["human_a_as_b"].notna() | people["human_b_as_a"].notna()]
-        rates = ("percent_a_as_b", "percent_b_as_a", "human_a_as_b", "human_b_as_a")
-        headings = {"percent_a_as_b": "network", "percent_b_as_a": "the other way"}
-        title = "Asymmetric confusions, beside those of 20 listeners"
-        tables.append(as_html_table("human", title, known, ("label_a", "label_b", *rates, "agrees"), headings=headings))
-    return tables
+    rates = ("percent_a_as_b", "percent_b_as_a", "human_a_as_b", "human_b_as_a")
+    headings = {"percent_a_as_b": "network", "percent_b_as_a": "the other way"}
+    title = "Asymmetric confusions, beside those of 20 listeners"
+    return [as_html_table("human", title, known, ("label_a", "label_b", *rates, "agrees"), headings=headings)]
 
 
 def _method_table(evidence: Evidence) -> HtmlTable:
@@ -268,10 +252,8 @@ def _method_table(evidence: Evidence) -> HtmlTable:
     return as_html_table("methods", "Methods in one line each", rows, columns)
 
 
-def measure_table(evidence: Evidence | None) -> list[HtmlTable]:
+def _measure_table(evidence: Evidence) -> HtmlTable:
     """Every measure of every method, with what it can show."""
-    if evidence is None:
-        return []
     table = evidence.tables["measures"]
     known = [evidence.measures[name] for name in table["measure"]]
     shown = table.assign(
@@ -281,7 +263,7 @@ def measure_table(evidence: Evidence | None) -> list[HtmlTable]:
         shows=[measure.shows for measure in known],
     )
     columns = ("method", "title", "range", "chance", "better", "shows", "note")
-    return [as_html_table("measures", "Every measure", shown, columns, headings={"range": "value (95 %)"})]
+    return as_html_table("measures", "Every measure", shown, columns, headings={"range": "value (95 %)"})
 
 
 def _range(row: dict[Any, Any]) -> str:

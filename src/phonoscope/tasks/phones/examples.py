@@ -11,6 +11,7 @@ from phonoscope.experiments.material import Material
 from phonoscope.files import write_with
 
 PER_CLASS = 3
+COLUMNS = ["token", "class", "predicted", "correct", "file", "start", "end", "sample_rate", "recording", "speaker"]
 
 
 def write_examples(folder: Path, material: Material, predictions: pd.DataFrame) -> pd.DataFrame:
@@ -18,7 +19,7 @@ def write_examples(folder: Path, material: Material, predictions: pd.DataFrame) 
 
     The most typical correct token is the one of median duration: the shortest and longest are often misaligned.
     """
-    place = {token: i for i, token in enumerate(material.tokens["token"])}
+    position = {token: i for i, token in enumerate(material.tokens["token"])}
     table = predictions.merge(material.tokens[["token", "start", "end", "recording", "speaker"]], on="token")
     table["correct"] = table["class"] == table["predicted"]
     table["length"] = table["end"] - table["start"]
@@ -30,23 +31,12 @@ def write_examples(folder: Path, material: Material, predictions: pd.DataFrame) 
         chosen = pd.concat([right.head(PER_CLASS - min(1, len(wrong))), wrong.head(1)])
         for number, row in enumerate(chosen.to_dict("records")):
             file = f"{len({r['class'] for r in rows} | {name}):02d}_{number}.wav"
-            samples = material.with_context[place[row["token"]]]
+            samples = material.with_context[position[row["token"]]]
             write_audio(folder / "examples" / file, samples, material.sample_rate)
             start = material.context / material.sample_rate
-            rows.append(
-                {
-                    "token": row["token"],
-                    "class": name,
-                    "predicted": row["predicted"],
-                    "correct": row["correct"],
-                    "file": file,
-                    "start": start,
-                    "end": len(samples) / material.sample_rate - start,
-                    "sample_rate": material.sample_rate,
-                    "recording": row["recording"],
-                    "speaker": row["speaker"],
-                }
-            )
-    examples = pd.DataFrame(rows)
+            end = len(samples) / material.sample_rate - start
+            facts = {"file": file, "start": start, "end": end, "sample_rate": material.sample_rate}
+            rows.append(row | facts)
+    examples = pd.DataFrame(rows, columns=COLUMNS)
     write_with(folder / "examples" / "examples.csv", lambda path: examples.to_csv(path, index=False))
     return examples

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
 import xarray as xr
 
 from phonoscope.attribution.maximise import maximise
@@ -102,12 +101,9 @@ def pictures_figure(pictures: xr.DataArray, max_hz: float, seconds: float | None
 
 
 def _made(maximised: xr.DataArray, files: list[str]) -> list[dict[str, Any]]:
-    table = pd.DataFrame(
-        {
-            "file": files,
-            "logit_before": maximised["logit_before"].values.astype(float),
-            "logit_after": maximised["logit_after"].values.astype(float),
-            "highest_reference": float(maximised.attrs["highest_reference"]),
-        }
-    )
-    return [{str(k): v for k, v in row.items()} for row in table.to_dict("records")]
+    highest = float(maximised.attrs["highest_reference"])
+    logits = zip(files, maximised["logit_before"].values, maximised["logit_after"].values, strict=True)
+    return [
+        {"file": file, "logit_before": float(before), "logit_after": float(after), "highest_reference": highest}
+        for file, before, after in logits
+    ]

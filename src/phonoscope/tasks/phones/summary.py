@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import pandas as pd
-
 from phonoscope.judgement.bootstrap import wilson_interval
 from phonoscope.report.numbers import FEW_UNITS, fixed, interval, is_known, percent
 from phonoscope.tasks.content import Content
@@ -74,19 +72,18 @@ def doubts(content: Content) -> list[str]:
             f"All intervals rest on {overall['n_units']:.0f} {overall['unit']}s only; with fewer than {FEW_UNITS} "
             "they tend to be too narrow."
         )
-    speakers = content.facts.get("corpus", {}).get("speakers")
-    if speakers == 1:
+    corpus = content.facts.get("corpus", {})
+    if corpus.get("speakers") == 1:
         sentences.append("There is one speaker: nothing follows about other speakers.")
     if content.facts.get("unit") == "token":
         sentences.append(
             "Training and test tokens were split one by one, so both may come from the same utterance: accuracy is too "
             "high to be expected of new recordings."
         )
-    if content.facts.get("corpus", {}).get("synthetic"):
+    if corpus.get("synthetic"):
         sentences.append(
             "The talkers are synthetic: their formants are known, but they have none of the variety of real speech."
         )
-    corpus = content.facts.get("corpus", {})
     sentences += [str(w) for w in (corpus.get("warnings") or corpus.get("settings", {}).get("warnings") or [])]
     return sentences
 
@@ -98,8 +95,8 @@ def mean_correlation(content: Content, source: str) -> float | None:
         table = table[table["source"] == source]
     elif source != "map":
         return None
-    r = table["r"].dropna() if "r" in table else pd.Series(dtype=float)
-    return float(r.mean()) if len(r) else None
+    mean = float(table["r"].mean()) if "r" in table else float("nan")
+    return mean if is_known(mean) else None
 
 
 def _recognition(content: Content) -> list[str]:
@@ -118,11 +115,9 @@ def _recognition(content: Content) -> list[str]:
     low, high = overall["low"], overall["high"]
     if overall["estimate"] == 1.0:
         low, high = wilson_interval(int(overall["n_units"]), int(overall["n_units"]))
-    inside = is_known(low) and low <= best["accuracy"] <= high
-    if inside:
+    verdict = f"{abs(margin):.1f} points {'less' if margin > 0 else 'more'} than the network"
+    if is_known(low) and low <= best["accuracy"] <= high:
         verdict = "no better and no worse, as far as this test can tell"
-    else:
-        verdict = f"{abs(margin):.1f} points {'less' if margin > 0 else 'more'} than the network"
     return [text, f"Without any network, “{best['name']}” reaches {percent(best['accuracy'])}: {verdict}."]
 
 

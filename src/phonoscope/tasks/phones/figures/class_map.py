@@ -14,7 +14,7 @@ from phonoscope.report.labels import class_name
 from phonoscope.report.maps import class_map_figure, colour_bar_figure, draw_class_map, map_limit, mean_array
 from phonoscope.report.numbers import is_known
 from phonoscope.report.plates import Plate, make_panel, panel_name
-from phonoscope.report.style import dress_bar
+from phonoscope.report.style import dress_bar, panel_grid
 from phonoscope.tasks.content import Content
 from phonoscope.tasks.figures.figure import Figure, FigureRequest
 from phonoscope.tasks.figures.made_up import made_up_map
@@ -43,14 +43,11 @@ def compare_with_chance(content: Content, method: str | None = None) -> xr.Datas
 
     Classes and speakers come from the run's tokens. See `class_difference` for null and correction.
     """
-    method = content.method if method is None else method
-    if "class" not in content.tokens:
-        return None
     try:
-        maps = content.run.maps(method)
+        maps = content.run.maps(content.method if method is None else method)
     except PhonoscopeError:
         return None
-    if maps.size > MOST_VALUES:
+    if "class" not in content.tokens or maps.size > MOST_VALUES:
         return None
     rows = content.tokens.set_index("token").reindex(maps["token"].values.astype(str))
     levels = [level for level in ("speaker", "recording") if level in rows]
@@ -100,20 +97,17 @@ def class_map_of_run(request: FigureRequest) -> Canvas:
         raise PhonoscopeError(f"no token of {', '.join(request.labels)} was tested, so there is no mean map")
     compared, limit = compare_with_chance(content), map_limit(content.means)
     across = min(len(means), 3 if request.columns == 2 or request.width_mm else 2)
-    down = -(-len(means) // across)
-    figure = request.canvas(8.0 + 52.0 * down)
-    grid = list(figure.subplots(down, across, squeeze=False).flat)
-    for axes in grid[len(means) :]:
-        axes.set_visible(False)
-    for position, (axes, (label, (mean_map, spectrogram))) in enumerate(zip(grid, means.items(), strict=False)):
+    figure = request.canvas(8.0 + 52.0 * -(-len(means) // across))
+    panels = panel_grid(figure, len(means), across)[:, 0]
+    for position, (axes, (label, (mean_map, spectrogram))) in enumerate(zip(panels, means.items(), strict=True)):
         mappable = draw_class_map(
             axes,
             mean_map,
-            max_hz=content.max_hz,
-            limit=limit,
-            bands=content.bands_of(label),
             spectrogram=spectrogram,
+            bands=content.bands_of(label),
             chance=chance_cells(compared, label),
+            limit=limit,
+            max_hz=content.max_hz,
             last_time=content.last_time,
             title=f"{class_name(label)}, n = {mean_map.attrs['count']}",
             x=content.time_label if position + across >= len(means) else "",
@@ -121,7 +115,7 @@ def class_map_of_run(request: FigureRequest) -> Canvas:
         if position % across:
             axes.set_ylabel("")
             axes.tick_params(labelleft=False)
-    bar = figure.colorbar(mappable, ax=grid, location="bottom", shrink=0.6, aspect=40, pad=0.02)
+    bar = figure.colorbar(mappable, ax=figure.axes, location="bottom", shrink=0.6, aspect=40, pad=0.02)
     dress_bar(bar, f"{content.unit} per cell: against (blue), for the class (red)")
     return figure
 
@@ -168,7 +162,7 @@ def map_plates(content: Content) -> list[Plate]:
                 legend=legend if panels and first else None,
                 width="wide",
                 which=words,
-                method=str(content.facts.get("method", "")).upper(),
+                method=content.method.upper(),
                 target=content.facts.get("target", ""),
                 unit=content.unit,
                 more=" ".join(filter(None, [*_scale(content, first), words_of_test(compared) if first else ""])),
@@ -180,12 +174,10 @@ def map_plates(content: Content) -> list[Plate]:
 def _means(content: Content, subset: str, label: str) -> tuple[xr.DataArray, xr.DataArray] | None:
     """Mean map and mean spectrogram of a class over a subset of its tokens; None where no token is in it."""
     try:
-        return (
-            mean_array(content.means, "map", subset, label),
-            mean_array(content.means, "spectrogram", subset, label),
-        )
+        mean_map, spectrogram = (mean_array(content.means, kind, subset, label) for kind in ("map", "spectrogram"))
     except PhonoscopeError:
         return None
+    return mean_map, spectrogram
 
 
 def _scale(content: Content, first: bool) -> list[str]:

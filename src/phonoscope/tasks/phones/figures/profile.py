@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
 from phonoscope.errors import PhonoscopeError
-from phonoscope.report.bands import mark_formants
 from phonoscope.report.labels import class_name
 from phonoscope.report.plates import Plate, make_panel, panel_name
-from phonoscope.report.profiles import chance_profile, draw_profile, profile_figure, profile_legend, profile_limits
+from phonoscope.report.profiles import (
+    chance_profile,
+    draw_profile,
+    draw_under_formants,
+    profile_figure,
+    profile_legend,
+    profile_limits,
+)
 from phonoscope.report.shares import draw_ratios, ratio_figure, ratio_legend, ratio_limits
-from phonoscope.report.style import INK, LEGEND, POINTS, class_colour, dress, plain
+from phonoscope.report.style import LEGEND, class_colour, keep_outer_labels, panel_grid
 from phonoscope.tasks.content import Content
 from phonoscope.tasks.figures.figure import Figure, FigureRequest
 from phonoscope.tasks.figures.made_up import made_up_map
@@ -28,39 +35,17 @@ _IN_PRINT = {"chance": "mean of all classes", "interval": "95 %", "importance": 
 def profile_of_run(request: FigureRequest) -> Canvas:
     """Profile of a class, or of all classes on common axes."""
     content = request.content
-    of_maps, of_energy = _profiles(content)
-    labels = [label for label in request.labels if len(of_maps) and (of_maps["label"] == label).any()]
-    if not labels:
+    classes = _profiles(content, request.labels)
+    if not classes:
         raise PhonoscopeError("the run holds no profile of that; no token of it was tested")
-    chance, limits = chance_profile(of_maps), profile_limits(of_maps)
-    across = min(len(labels), 3 if request.columns == 2 or request.width_mm else 1)
-    down = -(-len(labels) // across)
-    figure = request.canvas(6.0 + 50.0 * down)
-    grid = figure.subplots(2 * down, across, squeeze=False, sharex=True, height_ratios=[1, 6] * down)
-    for position in range(down * across):
-        row, column = divmod(position, across)
-        strip, axes = grid[2 * row, column], grid[2 * row + 1, column]
-        if position >= len(labels):
-            strip.set_visible(False)
-            axes.set_visible(False)
-            continue
-        label = labels[position]
-        strip.set_title(plain(class_name(label)), fontsize=POINTS + 1, color=INK, loc="left")
-        mark_formants(strip, content.bands_of(label), content.max_hz, along="x")
-        draw_profile(
-            axes,
-            of_maps[of_maps["label"] == label],
-            max_hz=content.max_hz,
-            colour=class_colour(content.labels.index(label)),
-            chance=chance,
-            energy=of_energy[of_energy["label"] == label],
-            limits=limits,
-        )
-        last = position + across >= len(labels)
-        axes.set_xlabel(axes.get_xlabel() if last else "")
-        axes.set_ylabel(f"Importance ({content.unit})" if column == 0 else "")
-        axes.tick_params(labelbottom=last)
-    handles, names = grid[1, 0].get_legend_handles_labels()
+    across = min(len(classes), 3 if request.columns == 2 or request.width_mm else 1)
+    figure = request.canvas(6.0 + 50.0 * -(-len(classes) // across))
+    panels = panel_grid(figure, len(classes), across, heights=(1, 6), sharex=True)
+    for of_class, (strip, axes) in zip(classes.values(), panels, strict=True):
+        draw_under_formants(strip, axes, **of_class)
+        axes.set_ylabel(f"Importance ({content.unit})")
+    keep_outer_labels(panels[:, 1], across)
+    handles, names = panels[0, 1].get_legend_handles_labels()
     names = [_IN_PRINT.get(name, name) for name in names]
     figure.legend(handles, names, loc="outside lower center", ncols=min(4, 2 * across), **LEGEND)
     return figure
@@ -68,36 +53,24 @@ def profile_of_run(request: FigureRequest) -> Canvas:
 
 def profile_plate(content: Content) -> Plate | None:
     """Profiles of the classes on common axes; None when the run holds none."""
-    of_maps, of_energy = _profiles(content)
-    if of_maps.empty:
+    classes = _profiles(content, content.labels)
+    if not classes:
         return None
-    chance, limits = chance_profile(of_maps), profile_limits(of_maps)
-    panels, without = [], []
-    for position, label in enumerate(content.labels):
-        rows = of_maps[of_maps["label"] == label]
-        if rows.empty:
-            without.append(class_name(label))
-            continue
-        peak = rows.sort_values("mean").iloc[-1]
-        figure = profile_figure(
-            rows,
-            content.bands_of(label),
-            max_hz=content.max_hz,
-            colour=class_colour(position),
-            title=class_name(label),
-            unit=content.unit,
-            chance=chance,
-            energy=of_energy[of_energy["label"] == label],
-            limits=limits,
-        )
+    panels = []
+    for label, of_class in classes.items():
+        peak = of_class["profile"].sort_values("mean").iloc[-1]
         alt = (
             f"Importance against frequency for {class_name(label)}: highest at {peak['frequency']:.0f} Hz with "
             f"{peak['mean']:.2f} {content.unit}, {int(peak['n'])} tokens."
         )
-        panels.append(make_panel(panel_name("profiles", position, label), figure, alt))
+        name = panel_name("profiles", content.labels.index(label), label)
+        panels.append(make_panel(name, profile_figure(**of_class, unit=content.unit), alt))
+    without = [class_name(label) for label in content.labels if label not in classes]
+    table = content.tables["profiles"]
+    of_maps = table[table["source"] == "map"]
     return PROFILE.plate(
         panels,
-        content.tables["profiles"],
+        table,
         key="profiles",
         missing=f"No tested token: {', '.join(without)}." if without else "",
         legend=make_panel("profiles-legend", profile_legend(), "Legend of the profiles."),
@@ -105,10 +78,25 @@ def profile_plate(content: Content) -> Plate | None:
     )
 
 
-def _profiles(content: Content) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Profiles of the maps and of the energy."""
+def _profiles(content: Content, labels: Sequence[str]) -> dict[str, dict[str, Any]]:
+    """What `draw_under_formants` draws of each class that has a profile; on common axes."""
     table = content.tables["profiles"]
-    return (table, table) if table.empty else (table[table["source"] == "map"], table[table["source"] == "energy"])
+    if table.empty:
+        return {}
+    of_maps, of_energy = table[table["source"] == "map"], table[table["source"] == "energy"]
+    common = {"max_hz": content.max_hz, "chance": chance_profile(of_maps), "limits": profile_limits(of_maps)}
+    return {
+        label: {
+            "profile": of_maps[of_maps["label"] == label],
+            "bands": content.bands_of(label),
+            "energy": of_energy[of_energy["label"] == label],
+            "title": class_name(label),
+            "colour": class_colour(content.labels.index(label)),
+            **common,
+        }
+        for label in labels
+        if (of_maps["label"] == label).any()
+    }
 
 
 def _profile_example(axes: Axes) -> None:
@@ -152,11 +140,7 @@ def shares_of_run(request: FigureRequest) -> Canvas:
     rows = table[(table["label"] == label) & (table["n"] > 0)] if len(table) else table
     if rows.empty:
         raise PhonoscopeError(f"no share was measured for {label}: no tested token of it has formants")
-    figure = request.canvas(68.0)
-    axes = figure.subplots()
-    draw_ratios(axes, rows, limits=ratio_limits(rows))
-    dress(axes, title=_class_or_all(label))
-    return figure
+    return request.drawn(68.0, draw_ratios, rows, title=_class_or_all(label))
 
 
 def share_plate(content: Content) -> Plate | None:

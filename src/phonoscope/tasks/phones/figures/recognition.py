@@ -35,9 +35,7 @@ def accuracy_of_run(request: FigureRequest) -> Canvas:
     if request.content.tables["accuracy"].empty:
         raise PhonoscopeError("the run holds no accuracies: no tested token has both a true and a predicted class")
     rows = _named(_accuracies(request.content))
-    figure = request.canvas(14.0 + 6.0 * len(rows))
-    draw_accuracy(figure.subplots(), rows)
-    return figure
+    return request.drawn(14.0 + 6.0 * len(rows), draw_accuracy, rows)
 
 
 def confusions_of_run(request: FigureRequest) -> Canvas:
@@ -45,10 +43,10 @@ def confusions_of_run(request: FigureRequest) -> Canvas:
     table, labels = request.content.tables["confusions"], request.content.labels
     if table.empty:
         raise PhonoscopeError("the run holds no confusions; run the experiment again")
-    figure = request.canvas(16.0 + 12.0 * min(len(labels), 9))
+    height_mm = 16.0 + 12.0 * min(len(labels), 9)
     if request.columns == 1:
-        draw_confusions(figure.subplots(), table, labels)
-        return figure
+        return request.drawn(height_mm, draw_confusions, table, labels)
+    figure = request.canvas(height_mm)
     left, right = figure.subplots(1, 2, width_ratios=[1.15, 1])
     draw_confusions(left, table, labels)
     draw_asymmetry(right, _asymmetries(request.content))
@@ -58,42 +56,44 @@ def confusions_of_run(request: FigureRequest) -> Canvas:
 def asymmetry_of_run(request: FigureRequest) -> Canvas:
     """Asymmetries of the confusions beside those of people."""
     rows = _asymmetries(request.content)
-    figure = request.canvas(26.0 + 7.0 * max(len(rows), 2))
-    draw_asymmetry(figure.subplots(), rows)
-    return figure
+    return request.drawn(26.0 + 7.0 * max(len(rows), 2), draw_asymmetry, rows)
 
 
 def recognition_plates(content: Content) -> list[Plate]:
-    """Accuracy beside baselines, the confusion matrix, and its asymmetries."""
-    plates = []
-    accuracy, table = content.tables["accuracy"], content.tables["confusions"]
-    if not accuracy.empty:
-        rows = _accuracies(content)
-        named = _named(rows)
-        alt = "; ".join(f"{row['what']} {100 * row['estimate']:.1f} %" for row in named.to_dict("records"))
-        units = f"{int(accuracy['n_units'].iloc[0])} {accuracy['unit'].iloc[0]}s"
-        plates.append(
-            ACCURACY.plate([make_panel("accuracy", accuracy_figure(named), alt)], rows, width="half", units=units)
-        )
-    if not table.empty:
-        wrong = table[(table["true"] != table["predicted"]) & (table["count"] > 0)]
-        worst = [
-            f"{class_name(r['true'])} taken for {class_name(r['predicted'])} {r['count']} times"
-            for r in wrong.sort_values("count", ascending=False).head(3).to_dict("records")
-        ]
-        alt = f"Confusion matrix of {', '.join(map(class_name, content.labels))}: {'; '.join(worst) or 'no errors'}."
-        panel = make_panel("confusions", confusion_figure(table, content.labels), alt)
-        plates.append(CONFUSIONS.plate([panel], table, width="half"))
-    if not content.tables["asymmetry"].empty:
-        rows = _asymmetries(content)
-        pairs = [
-            f"{class_name(r['label_a'])} for {class_name(r['label_b'])} {r['percent_a_as_b']:.1f} %, "
-            f"the other way {r['percent_b_as_a']:.1f} %"
-            for r in rows.to_dict("records")
-        ]
-        panel = make_panel("asymmetries", asymmetry_figure(rows), f"Asymmetric confusions: {'; '.join(pairs)}.")
-        plates.append(ASYMMETRY.plate([panel], rows, key="asymmetries", width="half"))
-    return plates
+    """Accuracy beside baselines, the confusion matrix, and its asymmetries; those that the run holds."""
+    plates = {"accuracy": _accuracy_plate, "confusions": _confusion_plate, "asymmetry": _asymmetry_plate}
+    return [plate(content) for name, plate in plates.items() if not content.tables[name].empty]
+
+
+def _accuracy_plate(content: Content) -> Plate:
+    accuracy, rows = content.tables["accuracy"], _accuracies(content)
+    named = _named(rows)
+    alt = "; ".join(f"{row['what']} {100 * row['estimate']:.1f} %" for row in named.to_dict("records"))
+    units = f"{int(accuracy['n_units'].iloc[0])} {accuracy['unit'].iloc[0]}s"
+    return ACCURACY.plate([make_panel("accuracy", accuracy_figure(named), alt)], rows, width="half", units=units)
+
+
+def _confusion_plate(content: Content) -> Plate:
+    table = content.tables["confusions"]
+    wrong = table[(table["true"] != table["predicted"]) & (table["count"] > 0)]
+    worst = "; ".join(
+        f"{class_name(r['true'])} taken for {class_name(r['predicted'])} {r['count']} times"
+        for r in wrong.sort_values("count", ascending=False).head(3).to_dict("records")
+    )
+    alt = f"Confusion matrix of {', '.join(map(class_name, content.labels))}: {worst or 'no errors'}."
+    panel = make_panel("confusions", confusion_figure(table, content.labels), alt)
+    return CONFUSIONS.plate([panel], table, width="half")
+
+
+def _asymmetry_plate(content: Content) -> Plate:
+    rows = _asymmetries(content)
+    pairs = "; ".join(
+        f"{class_name(r['label_a'])} for {class_name(r['label_b'])} {r['percent_a_as_b']:.1f} %, "
+        f"the other way {r['percent_b_as_a']:.1f} %"
+        for r in rows.to_dict("records")
+    )
+    panel = make_panel("asymmetries", asymmetry_figure(rows), f"Asymmetric confusions: {pairs}.")
+    return ASYMMETRY.plate([panel], rows, key="asymmetries", width="half")
 
 
 def _accuracies(content: Content) -> pd.DataFrame:
