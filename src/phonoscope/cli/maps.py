@@ -46,7 +46,7 @@ def explain(
         "seed": seed,
         "trust_imports": trust_imports,
         "device": device,
-        "each": chosen_engine(engine, jobs, gpus),
+        "executor": chosen_engine(engine, jobs, gpus),
         "progress": counter("tokens"),
     }
     made = explain_run(source, out, **options) if table is None else explain_tokens(source, table, out, **options)
