@@ -28,6 +28,7 @@ from phonoscope.judgement.resampling import Resampling, resample
 from phonoscope.layer_geometry.table import geometry
 
 N_BOOTSTRAP = 1000
+SPECTRUM_POINTS = 64  # a spectrum is averaged to so many points before it is classified
 # What the paper reads off its curves (section 3.2), as bands: half an octave or so around the frequencies it names.
 BANDS = {
     "around 500 Hz": (250.0, 750.0),
@@ -49,9 +50,14 @@ class Heard:
     geometry: pd.DataFrame
 
 
-def long_term_spectra(waveforms: Sequence[np.ndarray], sample_rate: int, points: int = 64) -> np.ndarray:
-    """Long-term amplitude spectra, averaged to so many points up to half the sample rate, (recording, point)."""
-    curves = cumulative_response(spectrum_bank(sample_rate), waveforms, sample_rate, scaling="rms").values[:, 1:]
+def mean_spectra(
+    bank: FilterBank, waveforms: Sequence[np.ndarray], points: int = SPECTRUM_POINTS, *, strict: bool = False
+) -> np.ndarray:
+    """Mean response of a bank to each waveform at equal level, averaged to so many points, (recording, point).
+
+    Points lie up to half the sample rate, linear; the response of a ``spectrum_bank`` is the long-term spectrum.
+    """
+    curves = cumulative_response(bank, waveforms, bank.sample_rate, scaling="rms", strict=strict).values[:, 1:]
     return curves[:, : curves.shape[1] // points * points].reshape(len(curves), points, -1).mean(axis=2)
 
 

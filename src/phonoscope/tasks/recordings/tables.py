@@ -10,14 +10,14 @@ import pandas as pd
 from phonoscope.experiments.fit import Trained
 from phonoscope.experiments.frame import left_out_table
 from phonoscope.experiments.settings import Say
-from phonoscope.filters import bank_of
+from phonoscope.filters import bank_of, spectrum_bank
 from phonoscope.judgement.claims import claims_table
 from phonoscope.phonetics.confusions import confusion_table
 from phonoscope.tasks.recordings.claims import Evidence, recordings_claims
 from phonoscope.tasks.recordings.fit import baselines, new_classifier
 from phonoscope.tasks.recordings.over_seeds import accuracy_over_seeds, summary_over_seeds
 from phonoscope.tasks.recordings.recipe import RecordingsRecipe
-from phonoscope.tasks.recordings.spectra import chosen_clips, listen, long_term_spectra, mean_geometry
+from phonoscope.tasks.recordings.spectra import chosen_clips, listen, mean_geometry, mean_spectra
 
 
 def make_tables(
@@ -50,7 +50,7 @@ def make_tables(
             {name: confusion_table(table["class"], table["predicted"], labels) for name, table in of_network.items()}
         ),
         "learning_curve": _learning_curve(trained, predictions, recipe.seed),
-        "baselines": baselines(long_term_spectra(waveforms, recipe.sample_rate), tokens),
+        "baselines": baselines(mean_spectra(spectrum_bank(recipe.sample_rate), waveforms), tokens),
     }
     tables["over_seeds"] = summary_over_seeds(tables["learning_curve"], predictions, recipe.seed)
     tables |= _of_first_layers(recipe, waveforms, tokens, trained, say)
