@@ -81,9 +81,8 @@ def _of_first_layers(
     clips = chosen_clips(tokens, recipe.clips_per_class, recipe.seed)
     spectra = {}
     for name in recipe.networks:
-        whole = [
-            each for each in trained if each.training.names["network"] == name and each.training.names["share"] == 1
-        ]
+        names = {"network": name, "share": 1}
+        whole = [each for each in trained if names.items() <= each.training.names.items()]
         say(f"response spectra of {name}: {len(clips)} recordings, {recipe.null_seeds} null layers")
         labels = whole[0].classifier.labels
         initial = [new_classifier(recipe, name, labels, each.training.names["seed"]) for each in whole]
@@ -95,10 +94,8 @@ def _of_first_layers(
             null_seeds=recipe.null_seeds,
             seed=recipe.seed,
         )
-    parts = {"curves": "curves", "curve_tests": "tests", "bands": "bands", "peaks": "peaks"}
-    parts["geometry_seeds"] = "geometry"
     tables = {
-        table: _joined({name: getattr(each, part) for name, each in spectra.items()}) for table, part in parts.items()
+        table: _joined({name: parts[table] for name, parts in spectra.items()}) for table in spectra[recipe.networks[0]]
     }
     return {**tables, "geometry": mean_geometry(tables["geometry_seeds"])}
 
