@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 from importlib import import_module
-from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -12,7 +11,7 @@ import typer
 from typer.core import TyperGroup
 
 from phonoscope.attribution.method_spec import parse_methods
-from phonoscope.cli.options import AsJson
+from phonoscope.cli.options import AsJson, names_in
 from phonoscope.cli.terminal import counter, print_json, say
 from phonoscope.errors import PhonoscopeError
 
@@ -69,18 +68,14 @@ def _benchmarks() -> Any:
     """The runner of the benchmarks, which lie beside the source and are no part of the installed package."""
     import phonoscope
 
-    folder = Path(phonoscope.__file__).resolve().parents[2] / "benchmarks"
-    if not (folder / "runner.py").is_file():
+    source = Path(phonoscope.__file__).resolve().parents[2]
+    if not (source / "benchmarks" / "runner.py").is_file():
         raise PhonoscopeError(
             "the benchmarks were not found: they come with the source, not with the installed package. Clone the "
             "repository, and in its folder give the command: make bench"
         )
-    if "benchmarks" not in sys.modules:
-        spec = spec_from_file_location("benchmarks", folder / "__init__.py", submodule_search_locations=[str(folder)])
-        assert spec is not None
-        assert spec.loader is not None
-        sys.modules["benchmarks"] = module_from_spec(spec)
-        spec.loader.exec_module(sys.modules["benchmarks"])
+    if str(source) not in sys.path:
+        sys.path.insert(0, str(source))
     return import_module("benchmarks.runner")
 
 
@@ -111,10 +106,10 @@ def truth(
     from phonoscope.files import write_json, write_text
 
     given: dict[str, Any] = {
-        "cues": _listed(cues) or (room.QUICK_CUES if quick else room.ALL_CUES),
-        "networks": _listed(networks) or (room.QUICK_NETWORKS if quick else room.NETWORKS),
+        "cues": names_in(cues) or (room.QUICK_CUES if quick else room.ALL_CUES),
+        "networks": names_in(networks) or (room.QUICK_NETWORKS if quick else room.NETWORKS),
         "seeds": seeds if seeds is not None else 1 if quick else room.SEEDS,
-        "classes": [_whole(number) for number in _listed(classes)],
+        "classes": [_whole(number) for number in names_in(classes)],
         "methods": parse_methods(methods) or None,
         "sizes": room.QUICK if quick else room.FULL,
         "workers": workers,
@@ -149,10 +144,6 @@ def _write_figure(path: Path, table: Any) -> None:
 
     kinds = table.drop_duplicates("method").set_index("method")["kind"]
     write_text(path, to_svg(truth_figure(by_cue(table), kinds), "truth"))
-
-
-def _listed(text: str | None) -> list[str]:
-    return [part.strip() for part in (text or "").split(",") if part.strip()]
 
 
 def _whole(text: str) -> int:

@@ -16,6 +16,7 @@ from phonoscope.cli.options import (
     Strict,
     Trust,
     corpus_options,
+    names_in,
     sharing,
     training_options,
     typed,
@@ -118,7 +119,7 @@ def report(
     from phonoscope.tasks.reporting import write_comparison, write_report
 
     sweep_report(run_folders[0], out)
-    formats = [name.strip() for name in figures.split(",") if name.strip()]
+    formats = names_in(figures)
     if len(run_folders) == 1:
         path = write_report(run_folders[0], out, formats=formats, trust_imports=trust_imports)
     elif out is None:

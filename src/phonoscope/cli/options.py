@@ -107,6 +107,11 @@ def chosen_engine(name: str, jobs: int | None, gpus: float = 0.0) -> Any:
     return spread_over(1 if jobs is None else jobs)
 
 
+def names_in(text: str | None) -> list[str]:
+    """Names that are separated by commas."""
+    return [name.strip() for name in (text or "").split(",") if name.strip()]
+
+
 def typed(ctx: typer.Context, names: Collection[str]) -> dict[str, Any]:
     """Those of the named options that were typed; the others are left to the recipe and to the functions called."""
     return {

@@ -15,7 +15,7 @@ from phonoscope.judgement.claims import claims_table
 from phonoscope.phonetics.confusions import confusion_table
 from phonoscope.tasks.recordings.claims import Evidence, recordings_claims
 from phonoscope.tasks.recordings.fit import baselines, new_classifier
-from phonoscope.tasks.recordings.over_seeds import accuracy_over_seeds, summary_over_seeds
+from phonoscope.tasks.recordings.over_seeds import accuracy_over_seeds, balanced_over_seeds, summary_over_seeds
 from phonoscope.tasks.recordings.recipe import RecordingsRecipe
 from phonoscope.tasks.recordings.spectra import chosen_clips, listen, mean_geometry, mean_spectra
 
@@ -111,15 +111,12 @@ def _learning_curve(trained: Sequence[Trained], predictions: pd.DataFrame, seed:
     for each in trained:
         names = dict(each.training.names)
         of_training = predictions[(predictions[list(names)] == pd.Series(names)).all(axis=1)]
-        row = accuracy_over_seeds(of_training, seed).set_index("measure").loc["balanced accuracy"]
         rows.append(
             {
                 **names,
                 "n_train": len(each.training.train),
                 "epochs": len(each.epochs),
-                "balanced_accuracy": row["estimate"],
-                "low": row["low"],
-                "high": row["high"],
+                **balanced_over_seeds(of_training, seed),
                 "cpu_seconds": each.cpu_seconds,
             }
         )
