@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from importlib import import_module
+from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -68,14 +69,18 @@ def _benchmarks() -> Any:
     """The runner of the benchmarks, which lie beside the source and are no part of the installed package."""
     import phonoscope
 
-    source = Path(phonoscope.__file__).resolve().parents[2]
-    if not (source / "benchmarks" / "runner.py").is_file():
+    folder = Path(phonoscope.__file__).resolve().parents[2] / "benchmarks"
+    if not (folder / "runner.py").is_file():
         raise PhonoscopeError(
             "the benchmarks were not found: they come with the source, not with the installed package. Clone the "
             "repository, and in its folder give the command: make bench"
         )
-    if str(source) not in sys.path:
-        sys.path.insert(0, str(source))
+    if "benchmarks" not in sys.modules:
+        spec = spec_from_file_location("benchmarks", folder / "__init__.py", submodule_search_locations=[str(folder)])
+        assert spec is not None
+        assert spec.loader is not None
+        sys.modules["benchmarks"] = module_from_spec(spec)
+        spec.loader.exec_module(sys.modules["benchmarks"])
     return import_module("benchmarks.runner")
 
 

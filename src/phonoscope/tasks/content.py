@@ -85,7 +85,6 @@ def read_content(source: Run | str | Path) -> Content:
         If the folder holds no finished run, or its upper frequency border is not known.
     """
     run = source if isinstance(source, Run) else Run(source)
-    facts = run.facts
     absent: dict[str, str] = {}
 
     def part(name: str) -> pd.DataFrame:
@@ -98,9 +97,7 @@ def read_content(source: Run | str | Path) -> Content:
     parts = {name: part(name) for name in ("tokens", "formants", "means", "examples", "training")}
     if parts["formants"].empty and "formants" not in absent:
         absent["formants"] = "no token of this run has measured formants"
-    tables = {}
-    for name in TABLES:
-        tables[name] = run.table(name) if run.has_table(name) else pd.DataFrame()
+    tables = {name: run.table(name) if run.has_table(name) else pd.DataFrame() for name in TABLES}
     max_hz, last_time, time_label = _axes(run)
     tokens, bands = parts["tokens"], class_formants(pd.DataFrame({"token": []}), {})
     if "class" in tokens and "token" in parts["formants"]:
@@ -109,8 +106,8 @@ def read_content(source: Run | str | Path) -> Content:
         bands = class_formants(parts["formants"], classes)
     return Content(
         run=run,
-        facts=facts,
-        labels=[str(label) for label in facts["labels"]],
+        facts=run.facts,
+        labels=[str(label) for label in run.labels],
         max_hz=max_hz,
         last_time=last_time,
         time_label=time_label,
