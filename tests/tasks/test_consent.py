@@ -3,6 +3,7 @@
 import json
 import shutil
 import sys
+from contextlib import suppress
 
 import pytest
 
@@ -74,7 +75,8 @@ def test_a_folder_that_somebody_sent_imports_nothing_on_resume(part, evil, finis
         config[part] |= {"name": name} if part == "network" else {"kind": name}
         config_path.write_text(json.dumps(config), encoding="utf-8")
     (out / "checksums.json").unlink()
-    run_experiment(recipe, out, corpus=talkers, resume=True)
+    with suppress(PhonoscopeError):  # or are refused, where they do not fit it
+        run_experiment(recipe, out, corpus=talkers, resume=True)
     assert not mark.exists()
 
 

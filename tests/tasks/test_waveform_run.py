@@ -123,7 +123,8 @@ def test_the_report_holds_what_was_measured_and_can_be_made_again(told, phonosco
 def test_an_interrupted_run_goes_on_to_the_same_predictions(told, tones, recipe_path, phonoscope):
     out, _ = told
     before = pd.read_parquet(out / "predictions.parquet")
-    (out / "run.json").unlink()
+    for name in ("run.json", "checksums.json"):
+        (out / name).unlink()
     (out / "fits" / "multi-resolution" / "seed-1-share-100" / "done.json").unlink()
     arguments = ("run", recipe_path, "--corpus", tones, "--out", out, "--seed", 1)
     assert "not empty" in phonoscope(*arguments).err

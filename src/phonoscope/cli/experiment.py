@@ -93,7 +93,7 @@ def run(
     Example: phonoscope run vowels-4k --corpus LJSpeech-1.1 --alignments textgrids --out runs/lj
     """
     if corpus is None and not synthetic:
-        raise PhonoscopeError(f"{recipe} needs recordings: --corpus FOLDER, or on phones --synthetic")
+        raise PhonoscopeError(f"{recipe} needs recordings: --corpus FOLDER, or --synthetic (phones only)")
     if corpus is not None and synthetic:
         raise PhonoscopeError("say what to run on, --corpus FOLDER or --synthetic; both were given")
     others = {"recipe", "out", "corpus", "synthetic", "as_json"}

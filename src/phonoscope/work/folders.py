@@ -207,7 +207,7 @@ def refuse_altered(folder: Path) -> None:
         changed = [*state.altered, *state.missing, *state.new]
         raise ExperimentError(
             f"{folder} is not as it was written: {len(changed)} files changed, such as {changed[0]}. Nothing of it is "
-            "used; choose a new folder. What changed is told by: phonoscope verify"
+            f"used; choose a new folder. To see what changed: phonoscope verify {folder}"
         )
 
 
