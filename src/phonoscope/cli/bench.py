@@ -12,7 +12,7 @@ import typer
 from typer.core import TyperGroup
 
 from phonoscope.attribution.method_spec import parse_methods
-from phonoscope.cli.options import AsJson
+from phonoscope.cli.options import AsJson, names_in
 from phonoscope.cli.terminal import counter, print_json, say
 from phonoscope.errors import PhonoscopeError
 
@@ -111,10 +111,10 @@ def truth(
     from phonoscope.files import write_json, write_text
 
     given: dict[str, Any] = {
-        "cues": _listed(cues) or (room.QUICK_CUES if quick else room.ALL_CUES),
-        "networks": _listed(networks) or (room.QUICK_NETWORKS if quick else room.NETWORKS),
+        "cues": names_in(cues) or (room.QUICK_CUES if quick else room.ALL_CUES),
+        "networks": names_in(networks) or (room.QUICK_NETWORKS if quick else room.NETWORKS),
         "seeds": seeds if seeds is not None else 1 if quick else room.SEEDS,
-        "classes": [_whole(number) for number in _listed(classes)],
+        "classes": [_whole(number) for number in names_in(classes)],
         "methods": parse_methods(methods) or None,
         "sizes": room.QUICK if quick else room.FULL,
         "workers": workers,
@@ -149,10 +149,6 @@ def _write_figure(path: Path, table: Any) -> None:
 
     kinds = table.drop_duplicates("method").set_index("method")["kind"]
     write_text(path, to_svg(truth_figure(by_cue(table), kinds), "truth"))
-
-
-def _listed(text: str | None) -> list[str]:
-    return [part.strip() for part in (text or "").split(",") if part.strip()]
 
 
 def _whole(text: str) -> int:

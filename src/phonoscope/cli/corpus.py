@@ -3,56 +3,32 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from phonoscope.cli.options import (
-    AlignmentFormat,
-    Alignments,
     AsJson,
-    Balanced,
-    Classes,
     Corpus,
     Engine,
-    ExcludeWords,
     Jobs,
     Layout,
-    Mapping,
-    MaxPerClass,
-    MinDuration,
-    PhoneSet,
-    PhoneTier,
     Seed,
-    Speakers,
-    Stressed,
     Strict,
-    WordTier,
     chosen_engine,
+    corpus_options,
+    sharing,
     typed,
 )
 from phonoscope.cli.terminal import counter, print_json
 from phonoscope.errors import PhonoscopeError
 
 
+@sharing(corpus_options, before="sound")
 def tokens(
     ctx: typer.Context,
     corpus: Corpus,
     out: Annotated[Path, typer.Option(help="Table to write: .parquet or .csv; with --sound a folder.")],
-    alignments: Alignments = None,
-    layout: Layout = "auto",
-    alignment_format: AlignmentFormat = None,
-    phone_tier: PhoneTier = None,
-    word_tier: WordTier = None,
-    phone_set: PhoneSet = "auto",
-    mapping: Mapping = None,
-    speakers: Speakers = None,
-    classes: Classes = None,
-    stressed_only: Stressed = False,
-    min_duration: MinDuration = None,
-    max_per_class: MaxPerClass = None,
-    balanced: Balanced = False,
-    exclude_words: ExcludeWords = "",
     sound: Annotated[
         bool, typer.Option("--sound", help="Cut the tokens' sound too, into Parquet files that any program reads.")
     ] = False,
@@ -64,6 +40,7 @@ def tokens(
     seed: Seed = 0,
     strict: Strict = False,
     as_json: AsJson = False,
+    **_options: Any,
 ) -> None:
     """Turn a corpus and its alignments into a token table, one row a phone; say what was left out and why.
 
@@ -80,11 +57,10 @@ def tokens(
         raise PhonoscopeError(f"with --sound a folder is written, not a file; give another name than {out}")
     table = read_corpus(
         corpus,
-        alignments,
         seed=seed,
         strict=strict,
         progress=counter("recordings"),
-        **typed(ctx, ("layout", "alignment_format", *TokenRules.names())),
+        **typed(ctx, ("alignments", "layout", "alignment_format", *TokenRules.names())),
     )
     if sound:
         from phonoscope.corpora.shards import write_shards

@@ -9,37 +9,23 @@ from typing import Annotated, Any
 import typer
 
 from phonoscope.cli.options import (
-    AlignmentFormat,
-    Alignments,
     AsJson,
-    Balanced,
-    Classes,
     Device,
-    Epochs,
-    ExcludeWords,
-    Init,
-    Layout,
-    Mapping,
-    MaxPerClass,
-    MinDuration,
-    Network,
-    PhoneSet,
-    PhoneTier,
-    Preset,
     Resume,
     Seed,
-    Speakers,
-    SplitBy,
-    Stressed,
     Strict,
     Trust,
-    WordTier,
+    corpus_options,
+    names_in,
+    sharing,
+    training_options,
     typed,
 )
 from phonoscope.cli.terminal import print_json, say
 from phonoscope.errors import PhonoscopeError
 
 
+@sharing(training_options, before="seed")
 def train(
     ctx: typer.Context,
     table: Annotated[
@@ -47,16 +33,12 @@ def train(
     ],
     out: Annotated[Path, typer.Option(help="Folder for the classifier, its metrics and predictions.")],
     recipe: Annotated[str, typer.Option(help="vowels, vowels-4k, voicing, or a TOML file.")] = "vowels-4k",
-    network: Network = None,
-    preset: Preset = None,
-    init: Init = None,
-    epochs: Epochs = None,
-    split_by: SplitBy = None,
     seed: Seed = 0,
     device: Device = "auto",
     resume: Resume = False,
     trust_imports: Trust = False,
     as_json: AsJson = False,
+    **_options: Any,
 ) -> None:
     """Train a classifier on a token table and test it on speakers or recordings it never met.
 
@@ -82,6 +64,8 @@ def train(
         print_json(result)
 
 
+@sharing(corpus_options, before="classifier")
+@sharing(training_options, before="folds")
 def run(
     ctx: typer.Context,
     recipe: Annotated[
@@ -90,27 +74,8 @@ def run(
     out: Annotated[Path, typer.Option(help="Run folder: everything needed to repeat and to report.")],
     corpus: Annotated[Path | None, typer.Option(help="Root folder of a corpus.")] = None,
     synthetic: Annotated[bool, typer.Option("--synthetic", help="Use synthetic talkers with known formants.")] = False,
-    alignments: Alignments = None,
-    layout: Layout = "auto",
-    alignment_format: AlignmentFormat = None,
-    phone_tier: PhoneTier = None,
-    word_tier: WordTier = None,
-    phone_set: PhoneSet = "auto",
-    mapping: Mapping = None,
-    speakers: Speakers = None,
-    classes: Classes = None,
-    stressed_only: Stressed = False,
-    min_duration: MinDuration = None,
-    max_per_class: MaxPerClass = None,
-    balanced: Balanced = False,
-    exclude_words: ExcludeWords = "",
     classifier: Annotated[Path | None, typer.Option(help="Use a classifier trained elsewhere; train nothing.")] = None,
-    network: Network = None,
-    preset: Preset = None,
-    init: Init = None,
-    epochs: Epochs = None,
     folds: Annotated[str | None, typer.Option(help="auto, 1 (one split), a number, or each (leave one out).")] = None,
-    split_by: SplitBy = None,
     sample_rate: Annotated[int | None, typer.Option(help="Resample all recordings to this rate, Hz.")] = None,
     partition: Annotated[str | None, typer.Option(help="eval, dev or train of ASVspoof 2019 LA (spoof).")] = None,
     protocol: Annotated[Path | None, typer.Option(help="File that says which recordings are spoofed (spoof).")] = None,
@@ -121,6 +86,7 @@ def run(
     trust_imports: Trust = False,
     strict: Strict = False,
     as_json: AsJson = False,
+    **_options: Any,
 ) -> None:
     """Execute an experiment end to end: tokens, formants, training, maps, chance levels, report.
 
@@ -153,7 +119,7 @@ def report(
     from phonoscope.tasks.reporting import write_comparison, write_report
 
     sweep_report(run_folders[0], out)
-    formats = [name.strip() for name in figures.split(",") if name.strip()]
+    formats = names_in(figures)
     if len(run_folders) == 1:
         path = write_report(run_folders[0], out, formats=formats, trust_imports=trust_imports)
     elif out is None:

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from phonoscope.cli.options import AsJson
+from phonoscope.cli.options import AsJson, names_in
 from phonoscope.cli.terminal import counter, print_json, say
 
 export = typer.Typer(
@@ -36,9 +36,7 @@ def praat(
     """
     from phonoscope.experiments.praat_export import export_praat
 
-    wanted = (
-        int(tokens) if tokens.strip().lstrip("-").isdigit() else [t.strip() for t in tokens.split(",") if t.strip()]
-    )
+    wanted = int(tokens) if tokens.strip().lstrip("-").isdigit() else names_in(tokens)
     result = export_praat(run_folder, out, method=method, tokens=wanted, progress=counter("recordings"))
     if as_json:
         print_json(result.to_dict())

@@ -2,31 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
+from inspect import Signature, signature
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 import typer
 
+Command = TypeVar("Command", bound=Callable[..., Any])
+
 Corpus = Annotated[Path, typer.Argument(help="Root folder of the corpus.")]
-Alignments = Annotated[Path | None, typer.Option(help="Folder of the TextGrids, if not found beside the recordings.")]
 Layout = Annotated[str, typer.Option(help="Layout of the corpus: auto, or a name (ljspeech, timit, folder …).")]
-AlignmentFormat = Annotated[
-    str | None, typer.Option(help="Only .textgrid or .phn, or a reader of your own: package.module:NAME.")
-]
-PhoneTier = Annotated[str | None, typer.Option(help="Name of the phone tier, if not found by aligner conventions.")]
-WordTier = Annotated[str | None, typer.Option(help="Name of the word tier.")]
-PhoneSet = Annotated[str, typer.Option(help="How phones are written: auto, arpabet, timit, sampa, ipa.")]
-Mapping = Annotated[Path | None, typer.Option(help="CSV with columns phone,label: goes before the phone table.")]
-Speakers = Annotated[Path | None, typer.Option(help="CSV with column speaker or recording, and sex, dialect …")]
-Classes = Annotated[
-    str | None, typer.Option(help="paper, vowels, voiceless, any-vowel, all, vowels:4 (best filled), i,ae …")
-]
-Stressed = Annotated[bool, typer.Option("--stressed-only", help="Leave out unstressed vowels.")]
-MinDuration = Annotated[float | None, typer.Option(help="Shortest token in s; 0.05 unless said otherwise.")]
-MaxPerClass = Annotated[int | None, typer.Option(help="At most so many tokens a class, drawn at random.")]
-Balanced = Annotated[bool, typer.Option("--balanced", help="As many tokens of each class as the smallest has.")]
-ExcludeWords = Annotated[str, typer.Option(help="Words whose phones are left out, separated by commas.")]
 Strict = Annotated[bool, typer.Option("--strict", help="Stop at the first file that cannot be used.")]
 Seed = Annotated[int, typer.Option(help="Seed of everything random.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object last, for programs.")]
@@ -34,17 +20,72 @@ Device = Annotated[str, typer.Option(help="auto, cpu, cuda …")]
 Trust = Annotated[
     bool, typer.Option("--trust-imports", help="Allow a recipe, classifier or run to import the code it names.")
 ]
-Network = Annotated[str | None, typer.Option(help="compact, compact-local, resnet18/50/101, or package.module:name.")]
-Preset = Annotated[str | None, typer.Option(help="Training preset: default, or paper (224 × 224, Adam, by token).")]
-Init = Annotated[str | None, typer.Option(help="Initial weights: random, imagenet, or a weights file.")]
-SplitBy = Annotated[str | None, typer.Option(help="auto, speaker, recording or token.")]
-Epochs = Annotated[int | None, typer.Option(help="Passes over the training tokens.")]
 Resume = Annotated[bool, typer.Option("--resume", help="Go on where an interrupted run stopped.")]
 Engine = Annotated[str, typer.Option(help="local (this machine), or ray (a cluster; needs phonoscope[ray]).")]
 Jobs = Annotated[
     int | None, typer.Option(help="Processes; 1 locally, all free cores with ray. The result does not depend on it.")
 ]
 Gpus = Annotated[float, typer.Option(help="GPUs of each process, e.g. 0.5: two share one (--engine ray).")]
+
+
+def corpus_options(
+    alignments: Annotated[
+        Path | None, typer.Option(help="Folder of the TextGrids, if not found beside the recordings.")
+    ] = None,
+    layout: Layout = "auto",
+    alignment_format: Annotated[
+        str | None, typer.Option(help="Only .textgrid or .phn, or a reader of your own: package.module:NAME.")
+    ] = None,
+    phone_tier: Annotated[
+        str | None, typer.Option(help="Name of the phone tier, if not found by aligner conventions.")
+    ] = None,
+    word_tier: Annotated[str | None, typer.Option(help="Name of the word tier.")] = None,
+    phone_set: Annotated[str, typer.Option(help="How phones are written: auto, arpabet, timit, sampa, ipa.")] = "auto",
+    mapping: Annotated[
+        Path | None, typer.Option(help="CSV with columns phone,label: goes before the phone table.")
+    ] = None,
+    speakers: Annotated[
+        Path | None, typer.Option(help="CSV with column speaker or recording, and sex, dialect …")
+    ] = None,
+    classes: Annotated[
+        str | None, typer.Option(help="paper, vowels, voiceless, any-vowel, all, vowels:4 (best filled), i,ae …")
+    ] = None,
+    stressed_only: Annotated[bool, typer.Option("--stressed-only", help="Leave out unstressed vowels.")] = False,
+    min_duration: Annotated[float | None, typer.Option(help="Shortest token in s; 0.05 unless said otherwise.")] = None,
+    max_per_class: Annotated[int | None, typer.Option(help="At most so many tokens a class, drawn at random.")] = None,
+    balanced: Annotated[
+        bool, typer.Option("--balanced", help="As many tokens of each class as the smallest has.")
+    ] = False,
+    exclude_words: Annotated[str, typer.Option(help="Words whose phones are left out, separated by commas.")] = "",
+) -> None:
+    """How a corpus is read, and which of its phones become tokens."""
+
+
+def training_options(
+    network: Annotated[
+        str | None, typer.Option(help="compact, compact-local, resnet18/50/101, or package.module:name.")
+    ] = None,
+    preset: Annotated[
+        str | None, typer.Option(help="Training preset: default, or paper (224 × 224, Adam, by token).")
+    ] = None,
+    init: Annotated[str | None, typer.Option(help="Initial weights: random, imagenet, or a weights file.")] = None,
+    epochs: Annotated[int | None, typer.Option(help="Passes over the training tokens.")] = None,
+    split_by: Annotated[str | None, typer.Option(help="auto, speaker, recording or token.")] = None,
+) -> None:
+    """How a network is trained."""
+
+
+def sharing(options: Callable[..., None], *, before: str) -> Callable[[Command], Command]:
+    """Give a command the options of ``options``, before the parameter named; the command takes them as ``**``."""
+
+    def extended(command: Command) -> Command:
+        own, shared = (list(signature(each, eval_str=True).parameters.values()) for each in (command, options))
+        own = [parameter for parameter in own if parameter.kind != parameter.VAR_KEYWORD]
+        at = [parameter.name for parameter in own].index(before)
+        command.__signature__ = Signature([*own[:at], *shared, *own[at:]])  # ty: ignore[missing-attribute]
+        return command
+
+    return extended
 
 
 def chosen_engine(name: str, jobs: int | None, gpus: float = 0.0) -> Any:
@@ -64,6 +105,11 @@ def chosen_engine(name: str, jobs: int | None, gpus: float = 0.0) -> Any:
     from phonoscope.work.executor import spread_over
 
     return spread_over(1 if jobs is None else jobs)
+
+
+def names_in(text: str | None) -> list[str]:
+    """Names that are separated by commas."""
+    return [name.strip() for name in (text or "").split(",") if name.strip()]
 
 
 def typed(ctx: typer.Context, names: Collection[str]) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from phonoscope.cli.options import AsJson, Seed, Strict, Trust
+from phonoscope.cli.options import AsJson, Seed, Strict, Trust, names_in
 from phonoscope.cli.terminal import counter, print_json
 from phonoscope.errors import PhonoscopeError
 
@@ -37,7 +37,7 @@ def geometry(
 
     options: dict[str, Any] = {"network": network, "alignment": alignment, "null_draws": null_draws, "seed": seed}
     if layers is not None:
-        options["layers"] = "all" if layers == "all" else [name.strip() for name in layers.split(",")]
+        options["layers"] = layers if layers == "all" else names_in(layers)
     table = measure_checkpoints(checkpoints, **options)
     written = [] if out is None else [write_table(out, table)]
     if figure is not None:
@@ -99,7 +99,7 @@ def filters(
         seed=seed,
         by=by,
         max_hz=max_hz,
-        rotation=[] if rotation == "none" else [name.strip() for name in rotation.split(",")],
+        rotation=[] if rotation == "none" else names_in(rotation),
     )
     if bool(sounds) == (table is not None):
         raise PhonoscopeError("say what to send through: recordings or folders, or --tokens TABLE (not both)")

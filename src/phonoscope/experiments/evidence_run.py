@@ -320,18 +320,16 @@ def _contrasts(run: Run, trust_imports: bool, seed: int, say: Say) -> pd.DataFra
         wrong = shuffled["class"] != shuffled["predicted"]
         few = pd.concat([shuffled[wrong], shuffled[~wrong].groupby("class").head(DEFAULT_TOKENS // 4)])
         parts = list(held_out(run, only=few["token"].to_numpy(), trust_imports=trust_imports))
-        profiles = [profile(_contrast(part, pair, seed)) for part in parts]
-        every = joined(profiles)
+        target = contrast(*pair)
+        profiles = [
+            profile(explain(part.classifier, part.waveforms, target, CAUSAL, seed=seed, **part.known)) for part in parts
+        ]
         rows = pd.concat([part.tokens for part in parts], ignore_index=True)
         predicted = _predicted(run, rows)
         groups = [
             f"{spoken}, recognised" if spoken == taken else f"{spoken}, taken for {taken}"
             for spoken, taken in zip(rows["class"], predicted, strict=True)
         ]
-        means = class_profiles(every, groups, rows[list(LEVELS)], seed=seed)
+        means = class_profiles(joined(profiles), groups, rows[list(LEVELS)], seed=seed)
         tables.append(means.rename(columns={"label": "group"}).assign(pair=f"{pair[0]} − {pair[1]}"))
     return pd.concat(tables, ignore_index=True)[columns] if tables else pd.DataFrame(columns=columns)
-
-
-def _contrast(part: HeldOut, pair: tuple[str, str], seed: int) -> xr.DataArray:
-    return explain(part.classifier, part.waveforms, contrast(*pair), CAUSAL, seed=seed, **part.known)

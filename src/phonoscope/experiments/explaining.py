@@ -114,17 +114,8 @@ def explain_run(
     tested = run.tokens[run.tokens["fold"].notna()]
     if len(tested) == 0:
         raise ExperimentError(f"{run.folder} holds no tested token to explain")
-    explaining = _Explaining(
-        str(run.folder.absolute()),
-        True,
-        method,
-        _read_target(target, run.labels),
-        seed,
-        trust_imports,
-        device,
-        int(run.facts["sample_rate"]),
-        run_identity(run),
-    )
+    how = (method, _read_target(target, run.labels), seed, trust_imports, device)
+    explaining = _Explaining(str(run.folder.absolute()), True, *how, int(run.facts["sample_rate"]), run_identity(run))
     out = Path(out)
     return store_parts(explaining, tested, run.labels, out, together=("fold",), executor=executor, progress=progress)
 
@@ -163,17 +154,9 @@ def explain_tokens(
     tokens = open_tokens(table)
     if isinstance(tokens, TokenSounds):
         check_rate(tokens, classifier.sample_rate)
-    explaining = _Explaining(
-        str(folder.absolute()),
-        False,
-        method,
-        _read_target(target, classifier.labels),
-        seed,
-        trust_imports,
-        device,
-        classifier.sample_rate,
-        classifier_identity(folder),
-    )
+    how = (method, _read_target(target, classifier.labels), seed, trust_imports, device)
+    identity = classifier_identity(folder)
+    explaining = _Explaining(str(folder.absolute()), False, *how, classifier.sample_rate, identity)
     return store_parts(explaining, tokens, classifier.labels, Path(out), executor=executor, progress=progress)
 
 

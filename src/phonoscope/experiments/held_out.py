@@ -83,13 +83,8 @@ def held_out(run: Run, *, only: np.ndarray | None = None, trust_imports: bool = 
                 f"none of the recordings of {run.folder} can be read any more; they are looked for in "
                 f"{', '.join(map(str, every.attrs.get('roots', {}).values()))}"
             )
-        yield HeldOut(
-            int(fold),
-            load_classifier(run, int(fold), trust_imports=trust_imports),
-            rows,
-            waveforms,
-            CONTEXT_SECONDS,
-        )
+        classifier = load_classifier(run, int(fold), trust_imports=trust_imports)
+        yield HeldOut(int(fold), classifier, rows, waveforms, CONTEXT_SECONDS)
 
 
 def load_classifier(run: Run, fold: int | None, *, trust_imports: bool = False) -> Classifier:

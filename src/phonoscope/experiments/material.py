@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -103,55 +103,48 @@ def _with_classes(
     tokens: pd.DataFrame, classes: dict[str, list[str]], labels: list[str] | None
 ) -> tuple[pd.DataFrame, list[str]]:
     """Add the column ``class``, leave out tokens without one or of none of ``labels``; returns the classes expected."""
-    attrs = dict(tokens.attrs)
-    left_out = LeftOut(attrs.get("left_out", ()))
     if classes:
         of_phone = {phone: name for name, phones in classes.items() for phone in class_labels(phones)[0]}
-        named = tokens["label"].map(of_phone)
-        expected = list(classes)
+        named, expected = tokens["label"].map(of_phone).astype(object), list(classes)
     else:
-        named = tokens["label"]
-        expected = list(attrs.get("settings", {}).get("labels", ()))
-    tokens = tokens.assign(**{"class": named.astype(object)})
-    keep = tokens["class"].notna()
-    left_out.add("token", "in no class of the experiment", int((~keep).sum()), tokens.loc[~keep, "token"].head(5))
+        named, expected = tokens["label"].astype(object), list(tokens.attrs.get("settings", {}).get("labels", ()))
+    unwanted = {"in no class of the experiment": named.isna()}
     if labels is not None:
-        for name in tokens["class"].dropna().unique():
-            if name not in labels:
-                gone = tokens["class"] == name
-                reason = f"class {name} is not among the classifier's"
-                left_out.add("token", reason, int(gone.sum()), tokens.loc[gone, "token"].head(5))
-                keep &= ~gone
+        others = [name for name in named.dropna().unique() if name not in labels]
+        unwanted |= {f"class {name} is not among the classifier's": named == name for name in others}
         expected = [name for name in expected if name in labels]
-    tokens = tokens[keep].reset_index(drop=True)
-    tokens.attrs = {**attrs, "left_out": left_out.entries()}
-    return tokens, expected
+    return _without(tokens.assign(**{"class": named}), unwanted)[1], expected
 
 
 def _large_classes(tokens: pd.DataFrame, expected: list[str]) -> tuple[np.ndarray, pd.DataFrame]:
     """Leave out classes that are empty or too small, each with its count; returns the positions kept too."""
-    attrs = dict(tokens.attrs)
-    left_out = LeftOut(attrs.get("left_out", ()))
     counts = tokens["class"].value_counts()
+    left_out = LeftOut(tokens.attrs.get("left_out", ()))
     for name in expected:
         if name not in counts:
             left_out.add("class", f"no token of class {name}", 1, [name])
-    keep = np.ones(len(tokens), dtype=bool)
-    for name, count in counts.items():
-        if count < FEWEST_TOKENS:
-            gone = (tokens["class"] == name).to_numpy()
-            reason = f"class {name} has fewer than {FEWEST_TOKENS} tokens"
-            left_out.add("token", reason, int(count), tokens.loc[gone, "token"].head(5))
-            keep &= ~gone
-    tokens = tokens[keep].reset_index(drop=True)
+    tokens.attrs["left_out"] = left_out.entries()
+    small = counts.index[counts < FEWEST_TOKENS]
+    reasons = {name: f"class {name} has fewer than {FEWEST_TOKENS} tokens" for name in small}
+    kept, tokens = _without(tokens, {reason: tokens["class"] == name for name, reason in reasons.items()})
     if tokens["class"].nunique() < 2:
         found = ", ".join(f"{name} {count}" for name, count in counts.items()) or "none"
         raise ExperimentError(
             f"fewer than two classes have {FEWEST_TOKENS} tokens or more (found: {found}). Use more data, other "
             "--classes, or a lower --min-duration"
         )
-    tokens.attrs = {**attrs, "left_out": left_out.entries()}
-    return np.flatnonzero(keep), tokens
+    return kept, tokens
+
+
+def _without(tokens: pd.DataFrame, unwanted: Mapping[str, pd.Series]) -> tuple[np.ndarray, pd.DataFrame]:
+    """Leave out the tokens that each reason marks, and count them; returns the positions kept too."""
+    left_out, keep = LeftOut(tokens.attrs.get("left_out", ())), np.ones(len(tokens), dtype=bool)
+    for reason, marked in unwanted.items():
+        left_out.add("token", reason, int(marked.sum()), tokens.loc[marked, "token"].head(5))
+        keep &= ~marked.to_numpy()
+    rest = tokens[keep].reset_index(drop=True)
+    rest.attrs = {**tokens.attrs, "left_out": left_out.entries()}
+    return np.flatnonzero(keep), rest
 
 
 def measure_formants(material: Material) -> pd.DataFrame:

@@ -180,20 +180,16 @@ def _make(task: _Task) -> None:
     part, left_out = task.source.read(task.ask.sample_rate)
 
     def fill(path: Path) -> None:
-        writer: pq.ParquetWriter | None = None
-        shared: dict[str, Any] = {}
-        try:
-            for rows, facts in task.ask.rows(part) if len(part.tokens) else ():
-                shared = facts
-                if writer is None:
-                    writer = pq.ParquetWriter(path, rows.schema, compression=_compression(rows.schema))
+        results = task.ask.rows(part) if len(part.tokens) else iter(())
+        first, shared = next(results, (None, {}))
+        schema = pa.schema([]) if first is None else first.schema
+        with pq.ParquetWriter(path, schema, compression=_compression(schema)) as writer:
+            if first is not None:
+                writer.write_table(first)
+            for rows, facts in results:
                 writer.write_table(rows)
-            if writer is None:
-                writer = pq.ParquetWriter(path, pa.schema([]))
+                shared = facts
             write_facts(writer, {"identity": task.identity, "left_out": left_out, **shared})
-        finally:
-            if writer is not None:
-                writer.close()
 
     write_with(task.path, fill)
 

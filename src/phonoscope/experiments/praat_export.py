@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -96,8 +96,9 @@ def export_praat(
     result.tokens = len(tested)
     chosen = _chosen(tokens, tested, run, method)
     several = len(table["corpus"].unique()) > 1
-    groups = list(tested.groupby([tested["corpus"].astype(object), tested["recording"].astype(object)], sort=False))
-    rows_of = dict(list(table.groupby([table["corpus"].astype(object), table["recording"].astype(object)])))
+    by = ["corpus", "recording"]
+    groups = list(tested.groupby(by, sort=False, observed=True))
+    rows_of = dict(list(table.groupby(by, observed=True)))
     for done, ((corpus, recording), rows) in enumerate(groups, 1):
         before = [str(corpus)] if several else []
         every = rows_of[corpus, recording].sort_values("start")
@@ -105,65 +106,53 @@ def export_praat(
         if duration is None:
             result.absent.append("/".join([*before, str(recording)]))
         end = max(float(every["end"].max()), duration or 0.0)
-        explained = [_Explained.of(row, maps, position, predicted) for _, row in rows.sort_values("start").iterrows()]
-        tiers = [*_aligned(every), *_explained_tiers(explained, method, end)]
+        explained = [
+            _explained(row, maps, position[row["token"]], predicted.loc[row["token"]])
+            for row in rows.sort_values("start").to_dict("records")
+        ]
         path = out / name_beside(str(recording), ".TextGrid", before)
-        write_textgrid(path, TextGrid(0.0, end, tuple(tiers)))
+        write_textgrid(path, TextGrid(0.0, end, (*_aligned(every), *_explained_tiers(explained, maps, method, end))))
         result.textgrids.append(path)
-        for token in explained:
-            if token.token in chosen:
+        for each in explained:
+            if each.token in chosen:
                 # The suffix is put on, not exchanged: names of tokens may hold points.
-                named = token.token.replace(":", "_") + ".token"
-                name = name_beside(named, ".Matrix", ["matrices", *before])
-                result.matrices.append(_write_map(out / name, token, maps))
+                name = name_beside(each.token.replace(":", "_") + ".token", ".Matrix", ["matrices", *before])
+                result.matrices.append(_write_map(out / name, each, maps))
         if progress is not None:
             progress(done, len(groups))
     return result
 
 
-@dataclass(frozen=True)
-class _Explained:
-    """One token with its map; ``seconds`` are the centres of the columns in the recording."""
+class _Explained(NamedTuple):
+    """One token: its times in the recording (s), what was decided, its map, and the centres of its columns (s)."""
 
     token: str
     start: float
     end: float
-    label: str
-    predicted: str
-    probability: float
+    decision: str
     values: np.ndarray
-    frequency: np.ndarray
     seconds: np.ndarray
-    stretched: bool
-
-    @classmethod
-    def of(cls, row: pd.Series, maps: xr.DataArray, position: dict[str, int], predicted: pd.DataFrame) -> _Explained:
-        at, decision = position[str(row["token"])], predicted.loc[row["token"]]
-        return cls(
-            token=str(row["token"]),
-            start=float(row["start"]),
-            end=float(row["end"]),
-            label=str(row["class"]),
-            predicted=str(decision["predicted"]),
-            probability=float(decision[f"p_{decision['predicted']}"]),
-            values=np.asarray(maps.values[at], dtype=float),
-            frequency=maps["frequency"].values,
-            seconds=float(row["start"]) + maps["seconds"].values[at],
-            stretched=maps.attrs.get("time_seconds") is None,
-        )
 
     @property
     def columns(self) -> np.ndarray:
         """Positive map in each column."""
         return np.maximum(self.values, 0.0).sum(axis=0)
 
-    def edges(self, end: float) -> np.ndarray:
-        """Edges of the columns in the recording, s: within the token where it fills the axis."""
-        seconds = self.seconds
-        half = (seconds[-1] - seconds[0]) / max(len(seconds) - 1, 1) / 2
-        if self.stretched or len(seconds) == 1:
-            return np.clip(cell_edges(seconds, self.start, self.end), self.start, self.end)
-        return np.clip(cell_edges(seconds, seconds[0] - half, seconds[-1] + half), 0.0, end)
+
+def _explained(row: dict[Any, Any], maps: xr.DataArray, at: int, decision: pd.Series) -> _Explained:
+    predicted = decision["predicted"]
+    text = _one_line(f"{row['class']} → {predicted} {decision[f'p_{predicted}']:.2f}")
+    seconds = row["start"] + maps["seconds"].values[at]
+    return _Explained(row["token"], row["start"], row["end"], text, maps.values[at].astype(float), seconds)
+
+
+def _edges(token: _Explained, stretched: bool, end: float) -> np.ndarray:
+    """Edges of the columns in the recording, s: within the token where it fills the axis."""
+    seconds = token.seconds
+    if stretched or len(seconds) == 1:
+        return np.clip(cell_edges(seconds, token.start, token.end), token.start, token.end)
+    half = (seconds[-1] - seconds[0]) / (len(seconds) - 1) / 2
+    return np.clip(cell_edges(seconds, seconds[0] - half, seconds[-1] + half), 0.0, end)
 
 
 def _aligned(rows: pd.DataFrame) -> Iterator[Tier]:
@@ -183,29 +172,29 @@ def _aligned(rows: pd.DataFrame) -> Iterator[Tier]:
     yield from layered_tiers("word", words)
 
 
-def _explained_tiers(explained: list[_Explained], method: str, end: float) -> Iterator[Tier]:
-    decisions, shares, peaks = [], [], []
+def _explained_tiers(explained: list[_Explained], maps: xr.DataArray, method: str, end: float) -> Iterator[Tier]:
+    frequency, stretched = maps["frequency"].values, maps.attrs.get("time_seconds") is None
+    shares, peaks = [], []
     for token in explained:
-        text = f"{token.label} → {token.predicted} {token.probability:.2f}"
-        decisions.append(Interval(token.start, token.end, _one_line(text)))
-        columns, edges = token.columns, token.edges(end)
+        columns, edges = token.columns, _edges(token, stretched, end)
         if not columns.sum() > 0:
             continue
         parts = zip(edges, edges[1:], columns / columns.sum(), strict=False)
         shares += [Interval(float(a), float(b), f"{share:.2f}") for a, b, share in parts if b > a]
         time = float(token.seconds[columns.argmax()])
-        if len(token.frequency) > 1 and 0.0 <= time <= end:
-            peaks.append(Point(time, f"{token.frequency[token.values.sum(axis=1).argmax()]:.0f}"))
+        if len(frequency) > 1 and 0.0 <= time <= end:
+            peaks.append(Point(time, f"{frequency[token.values.sum(axis=1).argmax()]:.0f}"))
+    decisions = [Interval(token.start, token.end, token.decision) for token in explained]
     yield from layered_tiers(f"{method}: class → predicted", decisions)
-    if any(len(token.frequency) > 1 for token in explained):
+    if len(frequency) > 1:
         yield Tier(f"{method}: peak Hz", points=tuple(sorted(peaks)), kind="point")
     yield from layered_tiers(f"{method}: importance", shares)
 
 
 def _write_map(path: Path, token: _Explained, maps: xr.DataArray) -> Path:
     x, columns = even_axis(token.seconds, token.start, token.end)
-    high = float(maps.attrs.get("max_hz") or token.frequency[-1])
-    y, rows = even_axis(token.frequency, 0.0, high)
+    frequency = maps["frequency"].values
+    y, rows = even_axis(frequency, 0.0, float(maps.attrs.get("max_hz") or frequency[-1]))
     write_matrix(path, token.values[np.ix_(rows, columns)], x, y)
     return path
 

@@ -7,6 +7,7 @@ import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -109,16 +110,11 @@ def formants_of_tokens(
 
 def _write_joined(path: Path, parts: Sequence[Path]) -> None:
     """Write the rows of all parts to one file, a group at a time."""
-    writer: Any = None
-    try:
-        for rows, _ in groups_of(parts):
-            if writer is None:
-                kind = pa.csv.CSVWriter if path.suffix == ".csv" else pq.ParquetWriter
-                writer = kind(path, rows.schema)
+    groups = (rows for rows, _ in groups_of(parts))
+    first = next(groups)
+    with (pa.csv.CSVWriter if path.suffix == ".csv" else pq.ParquetWriter)(path, first.schema) as writer:
+        for rows in chain([first], groups):
             writer.write_table(rows)
-    finally:
-        if writer is not None:
-            writer.close()
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from phonoscope.errors import ExperimentError
-from phonoscope.registry import Registry
+from phonoscope.registry import Registry, imported
 from phonoscope.tasks.task import Task
 
 if TYPE_CHECKING:
@@ -64,7 +64,7 @@ def load_recipe(name: str | Path, *, trust_imports: bool = False) -> Recipe:
     if not isinstance(entry, str):
         raise ExperimentError(f"task in the recipe {name} is {entry!r}; expected text")
     TASKS.refuse_import(entry, f"the recipe {name}", trust_imports=trusted)
-    return recipe_from(task_named(entry).recipe_class(), values, origin=f"the recipe {name}", trust_imports=trusted)
+    return recipe_from(imported(task_named(entry).recipe), values, origin=f"the recipe {name}", trust_imports=trusted)
 
 
 def task_named(entry: str) -> Task:
@@ -96,7 +96,7 @@ def task_of_run(run: Run, *, trust_imports: bool = False) -> Task:
 
 def experiment_of(recipe: Recipe, corpus: str | Path | None, settings: Settings, **options: Any) -> Experiment:
     """Make the experiment of a recipe; ExperimentError names an option that its task does not understand."""
-    kind = task_named(recipe.task).experiment_class()
+    kind = imported(task_named(recipe.task).experiment)
     for name in sorted(set(options) - kind.options()):
         understood = ", ".join(f"--{each.replace('_', '-')}" for each in sorted(kind.options() | recipe.changes()))
         raise ExperimentError(f"--{name.replace('_', '-')} means nothing for {recipe.name}, which takes {understood}")

@@ -85,7 +85,6 @@ def read_content(source: Run | str | Path) -> Content:
         If the folder holds no finished run, or its upper frequency border is not known.
     """
     run = source if isinstance(source, Run) else Run(source)
-    facts = run.facts
     absent: dict[str, str] = {}
 
     def part(name: str) -> pd.DataFrame:
@@ -107,8 +106,8 @@ def read_content(source: Run | str | Path) -> Content:
         bands = class_formants(parts["formants"], classes)
     return Content(
         run=run,
-        facts=facts,
-        labels=[str(label) for label in facts["labels"]],
+        facts=run.facts,
+        labels=[str(label) for label in run.labels],
         max_hz=max_hz,
         last_time=last_time,
         time_label=time_label,

@@ -51,7 +51,7 @@ def write_report(
     check_formats(formats)
     run = Run(run_folder)
     out = run.folder / REPORT_NAME if out is None else Path(out)
-    return write_page(out, task_of_run(run, trust_imports=trust_imports).page_of()(run), formats)
+    return write_page(out, imported(task_of_run(run, trust_imports=trust_imports).page)(run), formats)
 
 
 def write_comparison(

@@ -2,17 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
-
-from phonoscope.registry import imported
-
-if TYPE_CHECKING:
-    from phonoscope.experiments.folder import Run
-    from phonoscope.experiments.recipe import Recipe
-    from phonoscope.experiments.runner import Experiment
 
 
 @dataclass(frozen=True)
@@ -53,18 +44,6 @@ class Task:
     entries: tuple[str, ...] = ()
     kinds: tuple[str | None, ...] = ()
     comparison: str = ""
-
-    def recipe_class(self) -> type[Recipe]:
-        """Import the class of its recipes."""
-        return imported(self.recipe)
-
-    def experiment_class(self) -> type[Experiment]:
-        """Import the class of its experiments."""
-        return imported(self.experiment)
-
-    def page_of(self) -> Callable[[Run], Any]:
-        """Import the function that makes the page of a run."""
-        return imported(self.page)
 
     def recipe_names(self) -> list[str]:
         """Names of its recipes."""

@@ -175,15 +175,14 @@ def verify(folder: str | Path) -> Verified:
             f"{folder} carries no checksums ({CHECKSUMS_NAME}): it was not finished, or it was not made by phonoscope. "
             "Go on with an interrupted command: --resume"
         )
-    files = listed[1]
-    result = Verified(folder, len(files))
-    present = set(_names(folder, top=holder == folder))
-    for name, expected in sorted(files.items()):
-        if name not in present:
-            result.missing.append(name)
-        elif sha256(folder / name) != expected:
-            result.altered.append(name)
-    result.new += sorted(present - files.keys())
+    files, present = listed[1], set(_names(folder, top=holder == folder))
+    result = Verified(
+        folder,
+        len(files),
+        altered=[name for name in sorted(files.keys() & present) if sha256(folder / name) != files[name]],
+        missing=sorted(files.keys() - present),
+        new=sorted(present - files.keys()),
+    )
     for own in _with_checksums(folder):
         part = verify(own)
         before = own.relative_to(folder).as_posix()
@@ -201,7 +200,7 @@ def refuse_altered(folder: Path) -> None:
     ExperimentError
         If a file was altered, is missing, or is new.
     """
-    if not _carries(folder):
+    if _checksums_of(folder) is None:
         return
     state = verify(folder)
     if not state.as_written:
@@ -214,14 +213,13 @@ def refuse_altered(folder: Path) -> None:
 
 def _listed(folder: Path) -> tuple[Path, dict[str, str]] | None:
     """File of checksums of a folder and what it says; None where there is none."""
-    for name in (CHECKSUMS_NAME, HIDDEN_CHECKSUMS_NAME):
-        path = folder / name
-        if path.is_file():
-            try:
-                return path, dict(json.loads(path.read_text(encoding="utf-8"))["files"])
-            except (OSError, ValueError, KeyError, TypeError) as error:
-                raise ExperimentError(f"{path} cannot be read ({error}): it was altered") from error
-    return None
+    path = _checksums_of(folder)
+    if path is None:
+        return None
+    try:
+        return path, dict(json.loads(path.read_text(encoding="utf-8"))["files"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ExperimentError(f"{path} cannot be read ({error}): it was altered") from error
 
 
 def _names(folder: Path, top: bool = True) -> Iterator[str]:
@@ -230,7 +228,7 @@ def _names(folder: Path, top: bool = True) -> Iterator[str]:
         here = Path(directory)
         derived = top and here == folder
         below[:] = sorted(
-            name for name in below if not (derived and name in _DERIVED_FOLDERS) and not _carries(here / name)
+            name for name in below if not (derived and name in _DERIVED_FOLDERS) and not _checksums_of(here / name)
         )
         for name in sorted(files):
             path = here / name
@@ -243,10 +241,11 @@ def _names(folder: Path, top: bool = True) -> Iterator[str]:
 def _with_checksums(folder: Path) -> Iterator[Path]:
     """Nearest folders below one that carry checksums of their own."""
     for directory, below, _ in os.walk(folder):
-        own = sorted(name for name in below if _carries(Path(directory) / name))
+        own = sorted(name for name in below if _checksums_of(Path(directory) / name))
         below[:] = sorted(set(below) - set(own))
         yield from (Path(directory) / name for name in own)
 
 
-def _carries(folder: Path) -> bool:
-    return (folder / CHECKSUMS_NAME).is_file() or (folder / HIDDEN_CHECKSUMS_NAME).is_file()
+def _checksums_of(folder: Path) -> Path | None:
+    paths = (folder / CHECKSUMS_NAME, folder / HIDDEN_CHECKSUMS_NAME)
+    return next((path for path in paths if path.is_file()), None)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -13,6 +14,7 @@ from phonoscope.audio import audio_info, read_audio
 from phonoscope.corpora import find_recordings
 from phonoscope.corpora.recording import Recording
 from phonoscope.corpora.speech_commands import official_split
+from phonoscope.corpora.storage import COLUMNS
 from phonoscope.errors import AudioError, ExperimentError
 from phonoscope.experiments.settings import Say, silent
 from phonoscope.left_out import LeftOut
@@ -22,6 +24,13 @@ from phonoscope.training.store import WaveformStore
 
 FEWEST_RECORDINGS = 8
 UNUSABLE = "audio missing, unreadable or silent"
+
+
+class Clip(NamedTuple):
+    """One recording: its row of the token table, its samples."""
+
+    row: dict[str, Any]
+    waveform: np.ndarray
 
 
 def read_whole_recordings(
@@ -63,27 +72,26 @@ def read_whole_recordings(
     folder, layout, recordings = find_recordings(root)
     say(f"reading {folder} ({layout})")
     left_out = LeftOut()
-    rows: list[dict[str, object]] = []
+    rows: list[dict[str, Any]] = []
     waveforms: list[np.ndarray] | WaveformStore = [] if store is None else store
     for recording in recordings:
-        name = recording.audio.relative_to(folder).as_posix()
-        label = _label(recording, recipe, left_out, name)
-        if label is None:
-            continue
-        try:
-            waveform, native_rate = read_sound(recording.audio, recipe.sample_rate)
-        except AudioError as error:
-            if strict:
-                raise
-            left_out.add("recording", UNUSABLE, 1, [str(error)])
-            continue
-        rows.append(token_row(recording, name, label, waveform, native_rate, recipe.sample_rate, folder.name))
-        waveforms.append(around_energy(waveform, round(recipe.seconds * recipe.sample_rate)))
+        label = _label(recording, recipe, left_out, recording.audio.relative_to(folder).as_posix())
+        clip = None if label is None else read_clip(recording, label, recipe, folder, left_out, strict)
+        if clip is not None:
+            rows.append(clip.row)
+            waveforms.append(clip.waveform)
     if not rows:
         raise ExperimentError(f"no recording of {folder} has a class of this task: {_reasons(left_out)}")
     tokens = pd.DataFrame(rows)
-    keep = _contradictions(tokens, left_out) & _large_classes(tokens, left_out)
-    tokens, places = tokens[keep].reset_index(drop=True), np.flatnonzero(keep)
+    counts = tokens["class"].map(tokens["class"].value_counts())
+    excluded = {
+        "the same sound stands under several classes": tokens.groupby("audio_sha256")["class"].transform("nunique") > 1,
+        f"its class has fewer than {FEWEST_RECORDINGS} recordings": counts < FEWEST_RECORDINGS,
+    }
+    for reason, rows_of in excluded.items():
+        left_out.add("recording", reason, int(rows_of.sum()), tokens.loc[rows_of, "recording"])
+    places = np.flatnonzero(~np.logical_or.reduce(list(excluded.values())))
+    tokens = tokens.iloc[places].reset_index(drop=True)
     kept = [waveforms[i] for i in places] if store is None else store.chosen(places)
     if tokens["class"].nunique() < 2:
         raise ExperimentError(
@@ -97,18 +105,61 @@ def read_whole_recordings(
     return kept, tokens
 
 
-def read_sound(path: Path, sample_rate: int) -> tuple[np.ndarray, int]:
-    """Read a whole recording at a rate; its samples (float32) and the rate at which it is stored, Hz.
+def read_clip(
+    recording: Recording,
+    label: object,
+    recipe: Any,
+    folder: Path,
+    left_out: LeftOut,
+    strict: bool,
+) -> Clip | None:
+    """Read a recording at the recipe's rate and length; None, with a reason, if it is missing, unreadable or silent.
 
-    Raises
-    ------
-    AudioError
-        If it is missing, unreadable or silent.
+    Parameters
+    ----------
+    label
+        Its class.
+    recipe
+        With ``sample_rate`` (Hz) and ``seconds``.
+    folder
+        Of the corpus.
+    left_out
+        Where recordings that cannot be used are counted.
+    strict
+        Raise AudioError instead.
+
+    Returns
+    -------
+    Clip
+        The row describes the whole recording, with ``class``, ``audio_sha256`` and ``native_rate`` (Hz, as stored);
+        for the samples see `around_energy`.
     """
-    waveform, _ = read_audio(path, sample_rate)
-    if np.ptp(waveform) == 0:
-        raise AudioError(f"{path} is silent: all its samples are the same")
-    return waveform, audio_info(path).sample_rate
+    name, rate = recording.audio.relative_to(folder).as_posix(), recipe.sample_rate
+    try:
+        waveform, _ = read_audio(recording.audio, rate)
+        if np.ptp(waveform) == 0:
+            raise AudioError(f"{recording.audio} is silent: all its samples are the same")
+        native_rate = audio_info(recording.audio).sample_rate
+    except AudioError as error:
+        if strict:
+            raise
+        left_out.add("recording", UNUSABLE, 1, [str(error)])
+        return None
+    row = dict.fromkeys(COLUMNS, pd.NA) | {
+        "token": f"{name.rpartition('.')[0]}:0000",
+        "recording": name,
+        "start": 0.0,
+        "end": len(waveform) / rate,
+        "label": label,
+        "word": recording.transcript or pd.NA,
+        "speaker": recording.speaker or pd.NA,
+        "sex": recording.sex or pd.NA,
+        "corpus": folder.name,
+        "class": label,
+        "audio_sha256": hashlib.sha256(waveform.tobytes()).hexdigest(),
+        "native_rate": native_rate,
+    }
+    return Clip(row, around_energy(waveform, round(recipe.seconds * rate)))
 
 
 def around_energy(waveform: np.ndarray, samples: int) -> np.ndarray:
@@ -181,31 +232,6 @@ def nested_share(classes: np.ndarray, index: np.ndarray, share: float, seed: int
     return np.sort(np.concatenate(chosen))
 
 
-def token_row(
-    recording: Recording, name: str, label: str, waveform: np.ndarray, native_rate: int, rate: int, corpus: str
-) -> dict[str, object]:
-    """Row of the token table for a whole recording, with ``class, audio_sha256, native_rate`` (Hz)."""
-    return {
-        "token": f"{name.rpartition('.')[0]}:0000",
-        "recording": name,
-        "start": 0.0,
-        "end": len(waveform) / rate,
-        "phone": pd.NA,
-        "label": label,
-        "stress": pd.NA,
-        "word": recording.transcript or pd.NA,
-        "previous": pd.NA,
-        "next": pd.NA,
-        "speaker": recording.speaker or pd.NA,
-        "sex": recording.sex or pd.NA,
-        "corpus": corpus,
-        "split": pd.NA,
-        "class": label,
-        "audio_sha256": hashlib.sha256(waveform.tobytes()).hexdigest(),
-        "native_rate": native_rate,
-    }
-
-
 def _official_parts(tokens: pd.DataFrame, units: np.ndarray) -> np.ndarray:
     corpus, root = next(iter(tokens.attrs["roots"].items()))
     lists = official_split(root)
@@ -229,33 +255,12 @@ def _label(recording: Recording, recipe: RecordingsRecipe, left_out: LeftOut, na
     label = recording.transcript if recipe.task == "words" else recording.speaker
     if not label:
         reason = recording.warnings[0] if recording.warnings else f"no {recipe.task[:-1]} known"
-        left_out.add("recording", reason, 1, [name])
-        return None
-    if recipe.classes and label not in recipe.classes:
-        left_out.add("recording", "of none of the classes asked for", 1, [name])
-        return None
-    return label
-
-
-def _contradictions(tokens: pd.DataFrame, left_out: LeftOut) -> np.ndarray:
-    """Which recordings to keep: not those whose very samples also stand under another class."""
-    several = tokens.groupby("audio_sha256")["class"].transform("nunique") > 1
-    left_out.add(
-        "recording", "the same sound stands under several classes", int(several.sum()), tokens.loc[several, "recording"]
-    )
-    return ~several.to_numpy()
-
-
-def _large_classes(tokens: pd.DataFrame, left_out: LeftOut) -> np.ndarray:
-    counts = tokens["class"].map(tokens["class"].value_counts())
-    small = counts < FEWEST_RECORDINGS
-    left_out.add(
-        "recording",
-        f"its class has fewer than {FEWEST_RECORDINGS} recordings",
-        int(small.sum()),
-        tokens.loc[small, "recording"],
-    )
-    return ~small.to_numpy()
+    elif recipe.classes and label not in recipe.classes:
+        reason = "of none of the classes asked for"
+    else:
+        return label
+    left_out.add("recording", reason, 1, [name])
+    return None
 
 
 def _reasons(left_out: LeftOut) -> str:

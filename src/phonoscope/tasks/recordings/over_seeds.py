@@ -37,12 +37,13 @@ def accuracy_over_seeds(predictions: pd.DataFrame, seed: int) -> pd.DataFrame:
     clusters = predictions[["speaker", "recording"]].reset_index(drop=True)
     truth, guess = predictions["class"].tolist(), predictions["predicted"].tolist()
     table = accuracy_table(truth, guess, clusters, seed=seed)
-    trainings, n_trainings = _codes(predictions["seed"])
+    trainings, names = pd.factorize(predictions["seed"], sort=True)
+    n_trainings = len(names)
     if n_trainings == 1:
         return table
     unit = resampling_unit(clusters, len(clusters))
-    classes, n_classes = _codes(predictions["class"])
-    members, hits = np.zeros((2, n_trainings, unit.n_units, n_classes))
+    classes, labels = pd.factorize(predictions["class"], sort=True)
+    members, hits = np.zeros((2, n_trainings, unit.n_units, len(labels)))
     np.add.at(members, (trainings, unit.codes, classes), 1.0)
     np.add.at(hits, (trainings, unit.codes, classes), np.array(truth) == np.array(guess))
     speakers = unit_weights(unit.n_units, N_BOOTSTRAP, seed)
@@ -57,6 +58,12 @@ def accuracy_over_seeds(predictions: pd.DataFrame, seed: int) -> pd.DataFrame:
         low, high = interval_of(samples, n_units=unit.n_units)
         table.loc[table["measure"] == measure, ["low", "high"]] = [float(low), float(high)]
     return table
+
+
+def balanced_over_seeds(predictions: pd.DataFrame, seed: int) -> dict[str, Any]:
+    """Balanced accuracy of `accuracy_over_seeds` with its interval: ``balanced_accuracy, low, high``."""
+    row = accuracy_over_seeds(predictions, seed).set_index("measure").loc["balanced accuracy"]
+    return {"balanced_accuracy": row["estimate"], "low": row["low"], "high": row["high"]}
 
 
 def summary_over_seeds(curve: pd.DataFrame, predictions: pd.DataFrame, seed: int) -> pd.DataFrame:
@@ -78,7 +85,6 @@ def summary_over_seeds(curve: pd.DataFrame, predictions: pd.DataFrame, seed: int
     rows: list[dict[str, Any]] = []
     for (network, share), group in curve.groupby(["network", "share"], sort=False):
         own = predictions[(predictions["network"] == network) & (predictions["share"] == share)]
-        balanced = accuracy_over_seeds(own, seed).set_index("measure").loc["balanced accuracy"]
         each = group.sort_values("seed")["balanced_accuracy"]
         rows.append(
             {
@@ -86,9 +92,7 @@ def summary_over_seeds(curve: pd.DataFrame, predictions: pd.DataFrame, seed: int
                 "share": share,
                 "n_train": int(group["n_train"].max()),
                 "seeds": len(group),
-                "balanced_accuracy": balanced["estimate"],
-                "low": balanced["low"],
-                "high": balanced["high"],
+                **balanced_over_seeds(own, seed),
                 "sd": each.std(ddof=1),
                 "least": each.min(),
                 "most": each.max(),
@@ -97,8 +101,3 @@ def summary_over_seeds(curve: pd.DataFrame, predictions: pd.DataFrame, seed: int
             }
         )
     return pd.DataFrame(rows)
-
-
-def _codes(values: pd.Series) -> tuple[np.ndarray, int]:
-    codes, names = pd.factorize(values, sort=True)
-    return codes, len(names)

@@ -166,14 +166,14 @@ def _accuracy(run: Run) -> Section:
             width="half",
         ),
     ]
-    confusions = run.table("confusions")
-    panels = []
-    for network in run.facts["recipe"]["networks"]:
-        table = confusions[confusions["network"] == network]
-        right = table.loc[table["true"] == table["predicted"], "count"].sum()
-        alt = f"Confusion matrix of the {network} network: {right} of {table['count'].sum()} right."
-        panels.append(make_panel(f"confusions-{network}", confusion_figure(table, run.labels), alt, note=network))
     if len(run.labels) <= 20:
+        confusions = run.table("confusions")
+        panels = []
+        for network, table in confusions.groupby("network", sort=False):
+            right = table.loc[table["true"] == table["predicted"], "count"].sum()
+            alt = f"Confusion matrix of the {network} network: {right} of {table['count'].sum()} right."
+            figure = confusion_figure(table, run.labels)
+            panels.append(make_panel(f"confusions-{network}", figure, alt, note=str(network)))
         plates.append(
             Plate(
                 "confusions",

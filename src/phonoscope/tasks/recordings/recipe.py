@@ -110,7 +110,8 @@ class RecordingsRecipe(Recipe):
             Trainings of each network.
         """
         recipe = super().changed(seed=seed)
-        changes: dict[str, Any] = {}
+        plain = {"sample_rate": sample_rate, "seeds": seeds}
+        changes: dict[str, Any] = {name: value for name, value in plain.items() if value is not None}
         if network is not None:
             changes |= {"networks": [network], "curve_networks": [network]}
         if epochs is not None:
@@ -119,9 +120,6 @@ class RecordingsRecipe(Recipe):
             changes["split"] = {**recipe.split, "by": split_by}
         if classes is not None:
             changes["classes"] = [name.strip() for name in classes.split(",") if name.strip()]
-        changes |= {
-            name: value for name, value in (("sample_rate", sample_rate), ("seeds", seeds)) if value is not None
-        }
         return replace(recipe, **changes)
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -28,6 +27,7 @@ from phonoscope.judgement.resampling import Resampling, resample
 from phonoscope.layer_geometry.table import geometry
 
 N_BOOTSTRAP = 1000
+SPECTRUM_POINTS = 64  # a spectrum is averaged to so many points before it is classified
 # What the paper reads off its curves (section 3.2), as bands: half an octave or so around the frequencies it names.
 BANDS = {
     "around 500 Hz": (250.0, 750.0),
@@ -38,20 +38,14 @@ BANDS = {
 }
 
 
-@dataclass
-class Heard:
-    """Tables of one network's first layer: ``curves`` by class, tests of curves and bands, peaks, geometry."""
+def mean_spectra(
+    bank: FilterBank, waveforms: Sequence[np.ndarray], points: int = SPECTRUM_POINTS, *, strict: bool = False
+) -> np.ndarray:
+    """Mean response of a bank to each waveform at equal level, averaged to so many points, (recording, point).
 
-    curves: pd.DataFrame
-    tests: pd.DataFrame
-    bands: pd.DataFrame
-    peaks: pd.DataFrame
-    geometry: pd.DataFrame
-
-
-def long_term_spectra(waveforms: Sequence[np.ndarray], sample_rate: int, points: int = 64) -> np.ndarray:
-    """Long-term amplitude spectra, averaged to so many points up to half the sample rate, (recording, point)."""
-    curves = cumulative_response(spectrum_bank(sample_rate), waveforms, sample_rate, scaling="rms").values[:, 1:]
+    Points lie up to half the sample rate, linear; the response of a ``spectrum_bank`` is the long-term spectrum.
+    """
+    curves = cumulative_response(bank, waveforms, bank.sample_rate, scaling="rms", strict=strict).values[:, 1:]
     return curves[:, : curves.shape[1] // points * points].reshape(len(curves), points, -1).mean(axis=2)
 
 
@@ -72,7 +66,7 @@ def listen(
     *,
     null_seeds: int,
     seed: int,
-) -> Heard:
+) -> dict[str, pd.DataFrame]:
     """Measure the response spectra of a network's first layer, and the geometry of all its layers, with their nulls.
 
     Parameters
@@ -86,9 +80,14 @@ def listen(
         same root mean square without its mean, as the networks' input is.
     null_seeds
         Layers of the same shape with fresh random weights.
+
+    Returns
+    -------
+    dict
+        Tables of the run: ``curves`` by class, tests of curves and bands, peaks, geometry of each training.
     """
     rate = classifiers[0].sample_rate
-    banks = [bank_of(one, rate) for one in classifiers]
+    banks = [bank_of(each, rate) for each in classifiers]
     names, labels = tokens["token"].tolist(), tokens["class"].tolist()
     options: dict[str, Any] = {"scaling": "rms", "tokens": names}
     learned, before = (
@@ -106,20 +105,18 @@ def listen(
     drawn = resample(unit, N_BOOTSTRAP, seed)
     bands = {name: limits for name, limits in BANDS.items() if limits[1] <= rate / 2}
     groupings = (["all"] * len(labels), labels)
-    curves = [learned_minus_null(learned, nulls, plain, initial=before, labels=by, resampled=drawn) for by in groupings]
-    return Heard(
-        curves=pd.concat(curves, ignore_index=True),
-        tests=pd.concat([null_test(learned, nulls, labels=by) for by in groupings], ignore_index=True),
-        bands=pd.concat(
-            [_bands_with_intervals(learned, nulls, plain, bands, by, drawn) for by in groupings],
-            ignore_index=True,
-        ),
-        peaks=spectral_peaks(_mean_of_trainings(learned), resampled=drawn, nulls=nulls),
-        geometry=pd.concat(
-            [_numbered_geometry(one, seed).assign(training=number) for number, one in enumerate(classifiers, 1)],
-            ignore_index=True,
-        ),
-    )
+    tables = {
+        "curves": [
+            learned_minus_null(learned, nulls, plain, initial=before, labels=by, resampled=drawn) for by in groupings
+        ],
+        "curve_tests": [null_test(learned, nulls, labels=by) for by in groupings],
+        "bands": [_bands_with_intervals(learned, nulls, plain, bands, by, drawn) for by in groupings],
+        "peaks": [spectral_peaks(_mean_of_trainings(learned), resampled=drawn, nulls=nulls)],
+        "geometry_seeds": [
+            _numbered_geometry(each, seed).assign(training=number) for number, each in enumerate(classifiers, 1)
+        ],
+    }
+    return {name: pd.concat(parts, ignore_index=True) for name, parts in tables.items()}
 
 
 def mean_geometry(table: pd.DataFrame) -> pd.DataFrame:

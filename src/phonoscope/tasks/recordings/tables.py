@@ -10,14 +10,14 @@ import pandas as pd
 from phonoscope.experiments.fit import Trained
 from phonoscope.experiments.frame import left_out_table
 from phonoscope.experiments.settings import Say
-from phonoscope.filters import bank_of
+from phonoscope.filters import bank_of, spectrum_bank
 from phonoscope.judgement.claims import claims_table
 from phonoscope.phonetics.confusions import confusion_table
 from phonoscope.tasks.recordings.claims import Evidence, recordings_claims
 from phonoscope.tasks.recordings.fit import baselines, new_classifier
-from phonoscope.tasks.recordings.over_seeds import accuracy_over_seeds, summary_over_seeds
+from phonoscope.tasks.recordings.over_seeds import accuracy_over_seeds, balanced_over_seeds, summary_over_seeds
 from phonoscope.tasks.recordings.recipe import RecordingsRecipe
-from phonoscope.tasks.recordings.spectra import chosen_clips, listen, long_term_spectra, mean_geometry
+from phonoscope.tasks.recordings.spectra import chosen_clips, listen, mean_geometry, mean_spectra
 
 
 def make_tables(
@@ -50,7 +50,7 @@ def make_tables(
             {name: confusion_table(table["class"], table["predicted"], labels) for name, table in of_network.items()}
         ),
         "learning_curve": _learning_curve(trained, predictions, recipe.seed),
-        "baselines": baselines(long_term_spectra(waveforms, recipe.sample_rate), tokens),
+        "baselines": baselines(mean_spectra(spectrum_bank(recipe.sample_rate), waveforms), tokens),
     }
     tables["over_seeds"] = summary_over_seeds(tables["learning_curve"], predictions, recipe.seed)
     tables |= _of_first_layers(recipe, waveforms, tokens, trained, say)
@@ -81,9 +81,8 @@ def _of_first_layers(
     clips = chosen_clips(tokens, recipe.clips_per_class, recipe.seed)
     spectra = {}
     for name in recipe.networks:
-        whole = [
-            each for each in trained if each.training.names["network"] == name and each.training.names["share"] == 1
-        ]
+        names = {"network": name, "share": 1}
+        whole = [each for each in trained if names.items() <= each.training.names.items()]
         say(f"response spectra of {name}: {len(clips)} recordings, {recipe.null_seeds} null layers")
         labels = whole[0].classifier.labels
         initial = [new_classifier(recipe, name, labels, each.training.names["seed"]) for each in whole]
@@ -95,10 +94,8 @@ def _of_first_layers(
             null_seeds=recipe.null_seeds,
             seed=recipe.seed,
         )
-    parts = {"curves": "curves", "curve_tests": "tests", "bands": "bands", "peaks": "peaks"}
-    parts["geometry_seeds"] = "geometry"
     tables = {
-        table: _joined({name: getattr(each, part) for name, each in spectra.items()}) for table, part in parts.items()
+        table: _joined({name: parts[table] for name, parts in spectra.items()}) for table in spectra[recipe.networks[0]]
     }
     return {**tables, "geometry": mean_geometry(tables["geometry_seeds"])}
 
@@ -114,15 +111,12 @@ def _learning_curve(trained: Sequence[Trained], predictions: pd.DataFrame, seed:
     for each in trained:
         names = dict(each.training.names)
         of_training = predictions[(predictions[list(names)] == pd.Series(names)).all(axis=1)]
-        row = accuracy_over_seeds(of_training, seed).set_index("measure").loc["balanced accuracy"]
         rows.append(
             {
                 **names,
                 "n_train": len(each.training.train),
                 "epochs": len(each.epochs),
-                "balanced_accuracy": row["estimate"],
-                "low": row["low"],
-                "high": row["high"],
+                **balanced_over_seeds(of_training, seed),
                 "cpu_seconds": each.cpu_seconds,
             }
         )

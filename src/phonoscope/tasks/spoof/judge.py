@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from functools import partial
 from itertools import islice
 from typing import NamedTuple
 
@@ -11,11 +11,11 @@ import numpy as np
 import pandas as pd
 
 from phonoscope.experiments.settings import Say, silent
-from phonoscope.filters import FilterBank, cumulative_response, random_bank
+from phonoscope.filters import FilterBank, random_bank, spectrum_bank
 from phonoscope.judgement.bootstrap import interval_of, resampling_unit, unit_sums, unit_weights, wilson_interval
 from phonoscope.phonetics.confusions import accuracy_table
 from phonoscope.tasks.recordings.material import joined_units
-from phonoscope.tasks.recordings.spectra import long_term_spectra
+from phonoscope.tasks.recordings.spectra import SPECTRUM_POINTS, mean_spectra
 from phonoscope.tasks.spoof.equal_error import N_DRAWS, equal_error_interval
 from phonoscope.tasks.spoof.material import Clip
 
@@ -23,7 +23,6 @@ CONTROL = "control: real against real"
 LAYER, RANDOM, SPECTRUM = "CRS of the first layer", "CRS of random filters", "long-term spectrum"
 REAL, SPOOFED = "real", "spoofed"
 ATTACK, KIND, ALL = "attack", "kind", "all"  # levels of the problems
-POINTS = 64  # a spectrum is averaged to so many points before it is classified
 FOLDS = 5
 FEWEST_OF_A_SIDE = 10
 _CONTROL_HALVES = 5
@@ -48,15 +47,6 @@ class Problem(NamedTuple):
     spoofed: np.ndarray
 
 
-@dataclass(frozen=True)
-class Told:
-    """What a machine said of every recording of a problem; one part a random layer or way to halve the speakers."""
-
-    problem: Problem
-    feature: str
-    parts: list[pd.DataFrame]
-
-
 def hear(
     clips: Iterable[Clip], bank: FilterBank, *, random_seeds: int, seed: int
 ) -> tuple[pd.DataFrame, list[Feature]]:
@@ -76,24 +66,20 @@ def hear(
     tokens : DataFrame
         One row a recording.
     features : list of Feature
-        CRS (root-mean-square scaling) and long-term spectra in `POINTS` points, linear.
+        CRS (root-mean-square scaling) and long-term spectra in `SPECTRUM_POINTS` points, linear.
     """
-    rate = int(bank.sample_rate)
-    banks = [(LAYER, 0, bank), *((RANDOM, number, random_bank(bank, seed + number)) for number in range(random_seeds))]
+    features = {(LAYER, 0): partial(mean_spectra, bank, strict=True)}
+    for number in range(random_seeds):
+        features[RANDOM, number] = partial(mean_spectra, random_bank(bank, seed + number), strict=True)
+    features[SPECTRUM, 0] = partial(mean_spectra, spectrum_bank(int(bank.sample_rate)))
     rows: list[dict[str, object]] = []
-    blocks: list[list[np.ndarray]] = [[] for _ in range(len(banks) + 1)]
+    blocks = {feature: [np.zeros((0, SPECTRUM_POINTS))] for feature in features}
     stream = iter(clips)
     while some := list(islice(stream, _CLIPS_AT_ONCE)):
-        waves = [clip.waveform for clip in some]
         rows += [clip.row for clip in some]
-        for block, (_, _, one) in zip(blocks, banks, strict=False):
-            block.append(_spectra(one, waves))
-        blocks[-1].append(long_term_spectra(waves, rate, POINTS))
-    names = [*((name, number) for name, number, _ in banks), (SPECTRUM, 0)]
-    return pd.DataFrame(rows), [
-        Feature(name, number, np.concatenate(block) if block else np.zeros((0, POINTS)))
-        for (name, number), block in zip(names, blocks, strict=True)
-    ]
+        for feature, spectra in features.items():
+            blocks[feature].append(spectra([clip.waveform for clip in some]))
+    return pd.DataFrame(rows), [Feature(*feature, np.concatenate(block)) for feature, block in blocks.items()]
 
 
 def problems_of(tokens: pd.DataFrame) -> tuple[list[Problem], list[str]]:
@@ -110,29 +96,29 @@ def problems_of(tokens: pd.DataFrame) -> tuple[list[Problem], list[str]]:
     too_small : list of str
         Attacks with fewer than `FEWEST_OF_A_SIDE` recordings; they count in their kind all the same.
     """
-    attack, kind = (tokens[name].astype("object").where(tokens[name].notna(), None) for name in ("attack", "kind"))
-    real = np.flatnonzero(attack.isna())
-    kinds = list(dict.fromkeys(kind.dropna()))
+    real = np.flatnonzero(tokens["attack"].isna())
+    spoofed = np.flatnonzero(tokens["attack"].notna())
+    attack, kind = (tokens[name].to_numpy(dtype=object)[spoofed] for name in ("attack", "kind"))
+    attacks = {name: list(dict.fromkeys(attack[kind == name])) for name in dict.fromkeys(kind)}
+
+    def problem(name: str, level: str, of_kind: str, rows: np.ndarray) -> Problem:
+        sides = np.repeat([False, True], [len(real), len(rows)])
+        return Problem(name, level, of_kind, np.concatenate([real, rows]), sides)
+
     problems, too_small = [], []
-
-    def add(name: str, level: str, its_kind: str, spoofed: np.ndarray) -> None:
-        rows = np.concatenate([real, spoofed])
-        problems.append(Problem(name, level, its_kind, rows, np.repeat([False, True], [len(real), len(spoofed)])))
-
-    by_kind = {name: list(dict.fromkeys(attack[kind == name])) for name in kinds}
-    for its_kind, names in by_kind.items():
-        for name in sorted(names) if its_kind != "vocoder" else names:
-            own = np.flatnonzero(attack == name)
-            if len(own) < FEWEST_OF_A_SIDE:
+    for of_kind, names in attacks.items():
+        for name in names if of_kind == "vocoder" else sorted(names):
+            rows = spoofed[attack == name]
+            if len(rows) < FEWEST_OF_A_SIDE:
                 too_small.append(name)
             else:
-                add(name, ATTACK, its_kind, own)
-    for its_kind, names in by_kind.items():
-        own = np.flatnonzero(kind == its_kind)
-        if len(names) > 1 and len(own) >= FEWEST_OF_A_SIDE:
-            add(f"all {its_kind}", KIND, its_kind, own)
-    if len(kinds) > 1:
-        add("all attacks", ALL, "all", np.flatnonzero(attack.notna()))
+                problems.append(problem(name, ATTACK, of_kind, rows))
+    for of_kind, names in attacks.items():
+        rows = spoofed[kind == of_kind]
+        if len(names) > 1 and len(rows) >= FEWEST_OF_A_SIDE:
+            problems.append(problem(f"all {of_kind}", KIND, of_kind, rows))
+    if len(attacks) > 1:
+        problems.append(problem("all attacks", ALL, "all", spoofed))
     return problems, too_small
 
 
@@ -178,20 +164,24 @@ def tell_apart(
         Problem(CONTROL, "control", "", real, _half(tokens.iloc[real], np.random.default_rng([seed, number])))
         for number in range(_CONTROL_HALVES)
     ]
-    names = list(dict.fromkeys(feature.name for feature in features))
     results, scores = [], []
     for versions in [*([problem] for problem in problems), halves]:
-        say(f"{versions[0].name}: {len(versions[0].rows)} recordings, {len(features)} features")
-        told = {name: Told(versions[0], name, []) for name in names}
+        name = versions[0].name
+        say(f"{name}: {len(versions[0].rows)} recordings, {len(features)} features")
         folds = [folds_of(tokens.iloc[problem.rows], problem.spoofed, folds_by, seed) for problem in versions]
+        # By feature, the scores by each of its random layers, or for each way to halve the speakers.
+        judged: dict[str, list[pd.DataFrame]] = {}
         for feature in features:
             for problem, parts in zip(versions, folds, strict=True):
                 table = _judged(feature.values, tokens, problem, parts, kernel_offset)
-                told[feature.name].parts.append(table.assign(part=len(told[feature.name].parts)))
-        for name in names:
-            beyond = _beyond(told[LAYER], told[RANDOM], seed) if name == LAYER and len(versions) == 1 else (np.nan,) * 3
-            results.append(_result(told[name], seed) | dict(zip(_BEYOND, beyond, strict=True)))
-            scores += [part.assign(attack=versions[0].name, feature=name) for part in told[name].parts]
+                tables = judged.setdefault(feature.name, [])
+                tables.append(table.assign(part=len(tables), attack=name, feature=feature.name))
+        for feature_name, tables in judged.items():
+            compared = feature_name == LAYER and name != CONTROL
+            beyond = _beyond(tables, judged[RANDOM], seed) if compared else (np.nan,) * 3
+            result = _result(versions[0], feature_name, tables, seed)
+            results.append(result | dict(zip(_BEYOND, beyond, strict=True)))
+            scores += tables
     return pd.DataFrame(results), pd.concat(scores, ignore_index=True)
 
 
@@ -215,12 +205,8 @@ def folds_of(
     return [(train, test) for train, test in parts if len(test)]
 
 
+_ACCURACIES = ("accuracy", "balanced accuracy")
 _BEYOND = ("beyond_random", "beyond_random_low", "beyond_random_high")
-
-
-def _spectra(bank: FilterBank, waves: Sequence[np.ndarray]) -> np.ndarray:
-    curves = cumulative_response(bank, waves, bank.sample_rate, scaling="rms", strict=True).values[:, 1:]
-    return curves[:, : curves.shape[1] // POINTS * POINTS].reshape(len(curves), POINTS, -1).mean(axis=2)
 
 
 def _half(tokens: pd.DataFrame, random: np.random.Generator) -> np.ndarray:
@@ -268,11 +254,11 @@ def _judged(
     )
 
 
-def _beyond(layer: Told, random: Told, seed: int) -> tuple[float, float, float]:
+def _beyond(layer: Sequence[pd.DataFrame], random: Sequence[pd.DataFrame], seed: int) -> tuple[float, float, float]:
     """Balanced accuracy of the layer above the mean of random layers on the same recordings, with its interval."""
-    first = layer.parts[0]
-    hits = [np.mean([part["truth"] == part["predicted"] for part in told.parts], axis=0) for told in (layer, random)]
-    spoofed = layer.problem.spoofed
+    first = layer[0]
+    hits = [np.mean([part["truth"] == part["predicted"] for part in parts], axis=0) for parts in (layer, random)]
+    spoofed = (first["truth"] == SPOOFED).to_numpy()
     side = np.column_stack([~spoofed, spoofed]).astype(float)
     unit = resampling_unit(first[["speaker", "recording"]], len(first))
     gained = unit_sums(side * (hits[0] - hits[1])[:, None], unit.codes, unit.n_units)
@@ -284,22 +270,21 @@ def _beyond(layer: Told, random: Told, seed: int) -> tuple[float, float, float]:
     return float((gained.sum(axis=0) / counts.sum(axis=0)).mean()), float(low), float(high)
 
 
-def _result(told: Told, seed: int) -> dict[str, object]:
-    own = pd.concat(told.parts, ignore_index=True)
-    table = accuracy_table(
-        own["truth"].tolist(), own["predicted"].tolist(), own[["speaker", "recording"]], seed=seed
-    ).set_index("measure")
-    overall, balanced = (table.loc[[name]].to_dict("records")[0] for name in ("accuracy", "balanced accuracy"))
-    rate = equal_error_interval(told.parts, seed=seed)
+def _result(problem: Problem, feature: str, parts: list[pd.DataFrame], seed: int) -> dict[str, object]:
+    judged = pd.concat(parts, ignore_index=True)
+    clusters = judged[["speaker", "recording"]]
+    table = accuracy_table(judged["truth"].tolist(), judged["predicted"].tolist(), clusters, seed=seed)
+    overall, balanced = (table[table["measure"] == name].to_dict("records")[0] for name in _ACCURACIES)
+    rate = equal_error_interval(parts, seed=seed)
     # Where no recording is mistaken, no sample is either: the bound is that of so many speakers without a mistake.
     flawless = wilson_interval(int(balanced["n_units"]), int(balanced["n_units"]))[0]
-    n_spoofed = int(told.problem.spoofed.sum())
-    n_real = len(told.problem.rows) - n_spoofed
+    n_spoofed = int(problem.spoofed.sum())
+    n_real = len(problem.rows) - n_spoofed
     return {
-        "attack": told.problem.name,
-        "level": told.problem.level,
-        "kind": told.problem.kind,
-        "feature": told.feature,
+        "attack": problem.name,
+        "level": problem.level,
+        "kind": problem.kind,
+        "feature": feature,
         "accuracy": overall["estimate"],
         "balanced_accuracy": balanced["estimate"],
         "low": flawless if balanced["estimate"] == 1 else balanced["low"],

@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from phonoscope.corpora import asvspoof, find_recordings
 from phonoscope.corpora.recording import Recording
-from phonoscope.errors import AudioError, CorpusError, ExperimentError
+from phonoscope.errors import CorpusError, ExperimentError
 from phonoscope.experiments.settings import Say, silent
 from phonoscope.left_out import LeftOut
-from phonoscope.tasks.recordings.material import UNUSABLE, around_energy, read_sound, token_row
+from phonoscope.tasks.recordings.material import Clip, around_energy, read_clip
 from phonoscope.tasks.spoof.recipe import SpoofRecipe
 from phonoscope.tasks.spoof.speech_programs import PROGRAMS, Voice, through_band
 from phonoscope.tasks.spoof.vocoding import VOCODERS, requantised
@@ -26,13 +26,6 @@ VOCODER = "vocoder"
 MADE = {**dict.fromkeys(VOCODERS, VOCODER), **dict.fromkeys(PROGRAMS, asvspoof.TTS)}
 _GIVE_UP_AFTER = 3  # failures of a program that has made nothing yet
 _NAMES_IN_MESSAGES = 5
-
-
-class Clip(NamedTuple):
-    """One recording: its row of the token table with ``attack`` and ``kind`` (NA: real), its samples."""
-
-    row: dict[str, object]
-    waveform: np.ndarray
 
 
 @dataclass
@@ -113,7 +106,7 @@ def _given(root: Path, recipe: SpoofRecipe, protocol: str | Path | None, strict:
         raise ExperimentError(f"the protocol of {found.partition} names no {missing}: nothing can be told apart")
     chosen: list[asvspoof.Trial] = []
     # By the attack's own name, so that the draw of one does not depend on which others are there.
-    for name in [None, *(a for a in attacks if not recipe.attacks or a in recipe.attacks)]:
+    for name in [None, *_wanted(attacks, recipe)]:
         there = [trial for trial in groups[name] if trial.name in found.audio]
         absent = [trial.name for trial in groups[name] if trial.name not in found.audio]
         if absent and strict:
@@ -122,9 +115,8 @@ def _given(root: Path, recipe: SpoofRecipe, protocol: str | Path | None, strict:
         random = np.random.default_rng([recipe.seed, _number(name or "")])
         kept = np.sort(random.permutation(len(there))[: recipe.recordings])
         chosen += [there[i] for i in kept]
-    for name in attacks:
-        if recipe.attacks and name not in recipe.attacks:
-            left_out.add("attack", "not asked for", 1, [name])
+    unwanted = [name for name in attacks if name not in _wanted(attacks, recipe)]
+    left_out.add("attack", "not asked for", len(unwanted), unwanted)
     unnamed = sorted(set(found.audio) - {trial.name for trial in found.trials})
     left_out.add("recording", "not named in the protocol", len(unnamed), unnamed)
     settings = {
@@ -135,10 +127,8 @@ def _given(root: Path, recipe: SpoofRecipe, protocol: str | Path | None, strict:
 
     def clips() -> Iterator[Clip]:
         for trial in chosen:
-            path = found.audio[trial.name]
-            recording = Recording(path, None, speaker=trial.speaker)
-            name = path.relative_to(root).as_posix()
-            clip = _clip(recording, name, recipe, root.name, left_out, strict)
+            recording = Recording(found.audio[trial.name], None, speaker=trial.speaker)
+            clip = read_clip(recording, pd.NA, recipe, root, left_out, strict)
             if clip is not None:
                 kind = pd.NA if trial.attack is None else asvspoof.system_kind(trial.attack)
                 yield Clip(clip.row | {"attack": trial.attack or pd.NA, "kind": kind}, requantised(clip.waveform))
@@ -154,30 +144,30 @@ def _made(corpus: Path, recipe: SpoofRecipe, strict: bool, say: Say) -> Material
     left_out = LeftOut()
     usable = []
     for recording in recordings:
-        name = recording.audio.relative_to(folder).as_posix()
         if recording.transcript == "":  # background noise: the layout says so
-            left_out.add("recording", (*recording.warnings, "nothing is said")[0], 1, [name])
+            reason = (*recording.warnings, "nothing is said")[0]
         elif recipe.classes and recording.transcript not in recipe.classes:
-            left_out.add("recording", "of none of the words asked for", 1, [name])
+            reason = "of none of the words asked for"
         else:
-            usable.append((name, recording))
+            usable.append(recording)
+            continue
+        left_out.add("recording", reason, 1, [recording.audio.relative_to(folder).as_posix()])
     order = np.random.default_rng(recipe.seed).permutation(len(usable))
-    programs = _Programs(recipe, [usable[i][1] for i in order], left_out, say)
-    vocoders = [name for name in VOCODERS if not recipe.attacks or name in recipe.attacks]
+    programs = _Programs(recipe, usable, left_out, say)
 
     def clips() -> Iterator[Clip]:
         taken = 0
         for index in order:
             if taken == recipe.recordings:
                 break
-            name, recording = usable[index]
-            clip = _clip(recording, name, recipe, folder.name, left_out, strict)
+            recording = usable[index]
+            clip = read_clip(recording, pd.NA, recipe, folder, left_out, strict)
             if clip is None:
                 continue
             taken += 1
             yield Clip(clip.row | {"attack": pd.NA, "kind": pd.NA}, requantised(clip.waveform))
-            random = np.random.default_rng([recipe.seed, _number(name)])
-            for vocoder in vocoders:
+            random = np.random.default_rng([recipe.seed, _number(clip.row["recording"])])
+            for vocoder in _wanted(VOCODERS, recipe):
                 made = VOCODERS[vocoder](clip.waveform.astype(np.float64), recipe.sample_rate, random)
                 yield _spoof(clip.row, vocoder, made)
             for program in programs.names():
@@ -198,7 +188,7 @@ class _Programs:
         self._voices: dict[str, dict[str, Voice]] = {}
         self._failures: dict[str, int] = {}  # of programs that have made nothing yet
         speakers = sorted({recording.speaker or "" for recording in recordings})
-        for name in [name for name in PROGRAMS if not recipe.attacks or name in recipe.attacks]:
+        for name in _wanted(PROGRAMS, recipe):
             try:
                 if not any(recording.transcript for recording in recordings):
                     raise ExperimentError("the corpus does not say which words are spoken")
@@ -214,16 +204,16 @@ class _Programs:
         """Programs that have not been given up."""
         return list(self._voices)
 
-    def say(self, name: str, recording: Recording, row: dict[str, object]) -> np.ndarray | None:
+    def say(self, name: str, recording: Recording, row: dict[str, Any]) -> np.ndarray | None:
         """The words of a recording in the voice of its speaker, cut as recordings are; None (and counted) if not."""
-        rate, told = self._recipe.sample_rate, str(row["recording"])
+        rate, origin = self._recipe.sample_rate, row["recording"]
         if not recording.transcript:
-            self._left_out.add("spoofed recording", f"no words known for {name}", 1, [told])
+            self._left_out.add("spoofed recording", f"no words known for {name}", 1, [origin])
             return None
         try:
             spoken, own_rate = PROGRAMS[name].speak(recording.transcript, self._voices[name][recording.speaker or ""])
         except ExperimentError as error:
-            self._left_out.add("spoofed recording", str(error), 1, [told])
+            self._left_out.add("spoofed recording", str(error), 1, [origin])
             if name in self._failures:
                 self._failures[name] += 1
             if self._failures.get(name) == _GIVE_UP_AFTER:
@@ -231,39 +221,25 @@ class _Programs:
                 self._left_out.add("attack", f"failed {_GIVE_UP_AFTER} times before it made anything", 1, [name])
             return None
         self._failures.pop(name, None)
-        native_rate = row["native_rate"]
-        assert isinstance(native_rate, int)
-        spoken = through_band(spoken, own_rate, native_rate, rate)
+        spoken = through_band(spoken, own_rate, row["native_rate"], rate)
         return around_energy(spoken, round(self._recipe.seconds * rate))
 
 
-def _clip(
-    recording: Recording, name: str, recipe: SpoofRecipe, corpus: str, left_out: LeftOut, strict: bool
-) -> Clip | None:
-    """Read a recording; None, with a reason, if it cannot be used."""
-    try:
-        waveform, native_rate = read_sound(recording.audio, recipe.sample_rate)
-    except AudioError as error:
-        if strict:
-            raise
-        left_out.add("recording", UNUSABLE, 1, [str(error)])
-        return None
-    row = token_row(recording, name, recording.transcript or "", waveform, native_rate, recipe.sample_rate, corpus)
-    row |= {"label": pd.NA, "class": pd.NA}
-    return Clip(row, around_energy(waveform, round(recipe.seconds * recipe.sample_rate)))
-
-
-def _spoof(row: dict[str, object], attack: str, waveform: np.ndarray) -> Clip:
+def _spoof(row: dict[str, Any], attack: str, waveform: np.ndarray) -> Clip:
     """A clip made of the recording of that row: same recording and speaker, other samples."""
-    heard = requantised(waveform)
-    own = {"attack": attack, "kind": MADE[attack], "audio_sha256": hashlib.sha256(heard.tobytes()).hexdigest()}
-    stem = str(row["token"]).rpartition(":")[0]
-    return Clip(row | own | {"token": f"{stem}:{1 + list(MADE).index(attack):04d}"}, heard)
+    waveform = requantised(waveform)
+    own = {"attack": attack, "kind": MADE[attack], "audio_sha256": hashlib.sha256(waveform.tobytes()).hexdigest()}
+    stem = row["token"].rpartition(":")[0]
+    return Clip(row | own | {"token": f"{stem}:{1 + list(MADE).index(attack):04d}"}, waveform)
 
 
 def _number(text: str) -> int:
     """A seed that depends on a name alone."""
     return int.from_bytes(hashlib.sha256(text.encode("utf-8")).digest()[:4], "big")
+
+
+def _wanted(attacks: Iterable[str], recipe: SpoofRecipe) -> list[str]:
+    return [name for name in attacks if not recipe.attacks or name in recipe.attacks]
 
 
 def _refuse_unknown(wanted: list[str], known: list[str]) -> None:

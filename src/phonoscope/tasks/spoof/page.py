@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pandas as pd
 
@@ -14,6 +14,7 @@ from phonoscope.report.plates import Plate, make_panel
 from phonoscope.report.style import ACCENT, INK, MUTED, PAPER, POINTS, RULE, class_colour, dress_rows, new_figure
 from phonoscope.report.tables import as_html_table
 from phonoscope.tasks.sections import claims_section, left_out_table, page_of, provenance_section
+from phonoscope.tasks.spoof.claims import rows_of
 from phonoscope.tasks.spoof.judge import ALL, ATTACK, CONTROL, KIND, LAYER, RANDOM, SPECTRUM
 from phonoscope.tasks.spoof.material import VOCODER
 
@@ -92,10 +93,6 @@ def spoof_figure(results: pd.DataFrame) -> Figure:
     return figure
 
 
-def _rows(results: pd.DataFrame) -> dict[tuple[str, str], dict[Any, Any]]:
-    return {(row["attack"], row["feature"]): row for row in results.to_dict("records")}
-
-
 def _main(results: pd.DataFrame) -> list[str]:
     """The few comparisons that the summary names: kinds of attacks if several are pooled, else attacks."""
     levels = results.drop_duplicates("attack")
@@ -107,17 +104,18 @@ def _main(results: pd.DataFrame) -> list[str]:
 
 
 def _numbers(results: pd.DataFrame) -> list[tuple[str, str, str]]:
-    table = _rows(results)
-    numbers = []
-    for name in _main(results):
-        row = table[name, LAYER]
-        numbers.append((f"{name}, balanced", percent(row["balanced_accuracy"]), interval(row["low"], row["high"])))
+    table = rows_of(results)
+    layers = {name: table[name, LAYER] for name in _main(results)}
+    numbers = [
+        (f"{name}, balanced", percent(row["balanced_accuracy"]), interval(row["low"], row["high"]))
+        for name, row in layers.items()
+    ]
     control = table[CONTROL, LAYER]
     return [*numbers, ("real against real", percent(control["balanced_accuracy"]), "found with nothing spoofed")]
 
 
 def _findings(results: pd.DataFrame) -> list[str]:
-    table = _rows(results)
+    table = rows_of(results)
     text = []
     for name in _main(results):
         layer, random, plain_spectrum = (table[name, feature] for feature in (LAYER, RANDOM, SPECTRUM))
