@@ -15,6 +15,7 @@ Corpus = Annotated[Path, typer.Argument(help="Root folder of the corpus.")]
 Layout = Annotated[str, typer.Option(help="Layout of the corpus: auto, or a name (ljspeech, timit, folder …).")]
 Strict = Annotated[bool, typer.Option("--strict", help="Stop at the first file that cannot be used.")]
 Seed = Annotated[int, typer.Option(help="Seed of everything random.")]
+RecipeSeed = Annotated[int | None, typer.Option(help="Seed of everything random, instead of the recipe's.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object last, for programs.")]
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda …")]
 Trust = Annotated[
