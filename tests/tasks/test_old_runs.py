@@ -67,7 +67,7 @@ def test_the_viewer_opens_them(folders):
     (shown,) = Session([folders["phones"]]).runs
     assert shown.about()["labels"] == ["i", "æ", "u"]
     token = Run(folders["phones"]).tokens["token"].iloc[0]
-    assert token in set(map(str, shown.maps("cam")["token"].values))
+    assert token in shown.maps("cam")
     assert len(shown.subject(token).waveform) > 0
     assert sum(shown.classifiers.probabilities(shown.subject(token))) == pytest.approx(1.0, abs=1e-5)
 
