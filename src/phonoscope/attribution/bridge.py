@@ -127,9 +127,9 @@ def prepare_kernel_shap(
     setting, baseline, space
         As of ``prepare_deep_lift``.
     samples
-        Random choices of patches that the regression is made from, for each token.
+        Random sets of patches that each token's regression is fitted to.
     rows, columns
-        Patches along frequency and along time, at least 1 of each; more than there are cells are not made.
+        Patches along frequency and along time, at least 1 of each and at most one a cell.
     """
     captum, where = _captum(), choose_space(setting, space)
     if min(samples, rows, columns) < 1:

@@ -108,7 +108,7 @@ def prepare_expected_gradients(setting: Setting, *, samples: int, space: str) ->
     samples
         Draws for each token, at least 1.
     space
-        ``picture`` or ``auto``; the sound has no tokens of one shape and is refused.
+        ``picture``, or ``auto`` where the network sees one; the sound is refused.
     """
     where = choose_space(setting, space)
     if where.reads != "inputs":

@@ -130,7 +130,7 @@ def prepare_grad_cam(setting: Setting, *, layer: str, relu: bool) -> Prepared:
     layer
         Name of the layer, several joined by plus signs, or ``auto``; see ``choose_layers``.
     relu
-        Whether negative values are cut off, as published.
+        Whether negative values are cut off, as Grad-CAM was published.
     """
     return _prepare(setting, grad_cam, layer, relu)
 
@@ -140,10 +140,8 @@ def prepare_grad_cam_plus_plus(setting: Setting, *, layer: str, relu: bool) -> P
 
     Parameters
     ----------
-    setting, layer
+    setting, layer, relu
         As of ``prepare_grad_cam``.
-    relu
-        Whether negative values are cut off.
     """
     return _prepare(setting, grad_cam_plus_plus, layer, relu, per_cell=False, units="logit (up to a factor a token)")
 
@@ -153,10 +151,8 @@ def prepare_hires_cam(setting: Setting, *, layer: str, relu: bool) -> Prepared:
 
     Parameters
     ----------
-    setting, layer
+    setting, layer, relu
         As of ``prepare_grad_cam``.
-    relu
-        Whether negative values are cut off.
     """
     return _prepare(setting, hires_cam, layer, relu)
 
@@ -166,10 +162,8 @@ def prepare_layer_cam(setting: Setting, *, layer: str, relu: bool) -> Prepared:
 
     Parameters
     ----------
-    setting, layer
+    setting, layer, relu
         As of ``prepare_grad_cam``.
-    relu
-        Whether negative values are cut off.
     """
     return _prepare(setting, layer_cam, layer, relu)
 
@@ -182,10 +176,8 @@ def prepare_score_cam(setting: Setting, *, layer: str, relu: bool) -> Prepared:
 
     Parameters
     ----------
-    setting, layer
+    setting, layer, relu
         As of ``prepare_grad_cam``.
-    relu
-        Whether negative values are cut off.
     """
     network, layers = setting.classifier.network, choose_layers(setting, layer)
     grids = [_to_input(network, name, setting.probe) for name in layers]

@@ -115,7 +115,7 @@ def network_logits(network: nn.Module, inputs: Tensor, most: int) -> Tensor:
     Parameters
     ----------
     network
-        From inputs to logits.
+        Its logits are taken in the mode that it is in.
     inputs
         Shape (n, channels, *spatial).
     most

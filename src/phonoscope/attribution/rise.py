@@ -42,7 +42,7 @@ def prepare_rise(
     keep
         Probability that a patch is in sight, between 0 and 1.
     fill
-        Baseline of the space, seen where nothing else is.
+        Baseline of the space that takes the place of what is out of sight.
     space
         ``picture``, ``sound`` or ``auto``, see ``choose_space``.
     """
