@@ -183,6 +183,8 @@ def filter_sounds(
     ----------
     sounds, lengths
         Zero-padded waveforms (batch, samples) and the samples of each, shape (batch,).
+    sample_rate
+        Hz.
     bands
         Hz, shape (batch, 2), or (2,) for the same band in all.
     keep
@@ -251,6 +253,8 @@ def without_bands(
         Zero-padded waveforms (batch, samples).
     lengths
         Samples of each, shape (batch,); all the same when omitted.
+    sample_rate
+        Hz.
     bands
         Lower and upper edge of each, Hz, as from ``checked_bands``.
 

@@ -197,6 +197,8 @@ def training_reference(
 
     Parameters
     ----------
+    classifier
+        The classifier; it is left as it was.
     waveforms
         1-D arrays at the classifier's sample rate, without context; read a few at a time.
     classes

@@ -98,7 +98,13 @@ def argument(args: Any, kwargs: Any, position: int, name: str, default: Any = No
 
 
 def arguments_of(name: str, args: Any, kwargs: Any) -> dict[str, Any]:
-    """Arguments by name of a convolution or pooling; what was left out is not in it. Parameters as of ``window_of``."""
+    """Arguments by name of a convolution or pooling; what was left out is not in it.
+
+    Parameters
+    ----------
+    name, args, kwargs
+        As of ``window_of``.
+    """
     return dict(zip(_SLIDING[name][0], args, strict=False)) | kwargs
 
 

@@ -27,6 +27,15 @@ def prepare_band_stop(setting: Setting, *, bands: str, width: float, step: float
     """What the logit loses when a band is filtered out of the sound; one cell a band.
 
     With narrow bands it is the notch that is swept over the sound.
+
+    Parameters
+    ----------
+    setting
+        What the method may use to make itself ready.
+    bands, width, step
+        Layout, width and distance of the bands as in ``band_layout``; where ``step`` is 0 they overlap by half.
+    filtering
+        Fields of ``Filtering``: how bands are taken out.
     """
 
     def attributed(sounds: FilteredSounds) -> Attributed:
@@ -41,6 +50,13 @@ def prepare_band_pass(setting: Setting, *, bands: str, width: float, step: float
 
     The rest is taken down deeper than by band-stop, since it must not outweigh a soft band. A ``fill`` of noise has no
     neighbours here: choose ``none`` or ``mean``.
+
+    Parameters
+    ----------
+    setting, bands, width, step
+        As of ``prepare_band_stop``.
+    filtering
+        Fields of ``Filtering``: how all but the band is taken out.
     """
 
     def attributed(sounds: FilteredSounds) -> Attributed:
@@ -55,6 +71,15 @@ def prepare_low_pass(setting: Setting, *, bands: str, width: float, **filtering:
 
     The gains sum to the logit for all below the top of the axis − logit for nothing (silence, or the fill alone);
     what is left over is the effect of what lies above the axis. Bands touch.
+
+    Parameters
+    ----------
+    setting
+        What the method may use to make itself ready.
+    bands, width
+        Layout and width of the bands as in ``band_layout``; their edges are the cut-offs.
+    filtering
+        Fields of ``Filtering``: how the rest is taken out. A ``fill`` of noise is refused.
     """
 
     def attributed(sounds: FilteredSounds) -> Attributed:
@@ -71,6 +96,11 @@ def prepare_high_pass(setting: Setting, *, bands: str, width: float, **filtering
 
     The losses sum to the token's logit − logit for what lies above the axis; what is left over is the effect of that
     alone, against nothing. Bands touch.
+
+    Parameters
+    ----------
+    setting, bands, width, filtering
+        As of ``prepare_low_pass``.
     """
     layout = band_layout(bands, top_of(setting.classifier), width)
     how = Filtering(**filtering).without_neighbours("high-pass")

@@ -28,8 +28,19 @@ _DRAWS = 8  # captum's draws at a time; they depend on how many it makes at once
 def prepare_deep_lift(setting: Setting, *, baseline: str, tolerance: float, space: str) -> Prepared:
     """DeepLIFT (Shrikumar et al. 2017, rescale rule), by captum.
 
-    Its rules hold for activations that are modules, each used once, not in place: elsewhere the sum does not fit. A
-    map whose sum is off by more than ``tolerance`` of its absolute sum is refused.
+    Its rules hold for activations that are modules, each used once, not in place: elsewhere the sum does not fit. A map
+    whose sum is off by more than ``tolerance`` is refused.
+
+    Parameters
+    ----------
+    setting
+        What the method may use to make itself ready.
+    baseline
+        ``zero``, ``silence``, ``floor``, ``mean`` or ``class:NAME``: what stands for nothing said in the space.
+    tolerance
+        Largest error of the sum that is let through, as a share of the map's absolute sum.
+    space
+        ``picture``, ``sound`` or ``auto``, see ``choose_space``.
     """
     captum, where = _captum(), choose_space(setting, space)
     neutral = where.neutral(baseline)
@@ -63,8 +74,18 @@ def prepare_deep_lift(setting: Setting, *, baseline: str, tolerance: float, spac
 def prepare_gradient_shap(setting: Setting, *, baseline: str, samples: int, noise: float, space: str) -> Prepared:
     """GradientSHAP (Lundberg & Lee 2017), by captum: integrated gradients at random points from random baselines.
 
-    ``baseline=tokens`` draws reference tokens (where all fill the same picture); the others are as elsewhere.
-    ``noise`` is the standard deviation of what is added to the examples.
+    Parameters
+    ----------
+    setting
+        What the method may use to make itself ready.
+    baseline
+        ``tokens`` draws reference tokens (in the sound it is ``mean``); others as of ``prepare_deep_lift``.
+    samples
+        Draws for each token, at least 1.
+    noise
+        Standard deviation of the Gaussian noise that is added to the examples, in their unit; 0 for none.
+    space
+        ``picture``, ``sound`` or ``auto``, see ``choose_space``.
     """
     captum, where = _captum(), choose_space(setting, space)
     if samples < 1 or not noise >= 0:
@@ -100,6 +121,15 @@ def prepare_kernel_shap(
     """KernelSHAP (Lundberg & Lee 2017), by captum: Shapley values of ``rows`` × ``columns`` patches by regression.
 
     All cells of a patch share its value evenly, so that the map sums to what the patches do.
+
+    Parameters
+    ----------
+    setting, baseline, space
+        As of ``prepare_deep_lift``.
+    samples
+        Random sets of patches that each token's regression is fitted to.
+    rows, columns
+        Patches along frequency and along time, at least 1 of each and at most one a cell.
     """
     captum, where = _captum(), choose_space(setting, space)
     if min(samples, rows, columns) < 1:

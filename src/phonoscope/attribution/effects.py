@@ -37,6 +37,8 @@ def band_effects(
 
     Parameters
     ----------
+    classifier
+        The classifier; it is left as it was.
     waveforms
         1-D arrays at ``classifier.sample_rate``, one a token, with ``context_seconds`` around it.
     bands

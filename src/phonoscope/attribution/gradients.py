@@ -37,7 +37,17 @@ def prepare_gradient(setting: Setting, *, space: str) -> Prepared:
 
 
 def prepare_gradient_x_input(setting: Setting, *, baseline: str, space: str) -> Prepared:
-    """Slope times distance from a baseline: what the logit would lose if it were linear."""
+    """Slope times distance from a baseline: what the logit would lose if it were linear.
+
+    Parameters
+    ----------
+    setting
+        What the method may use to make itself ready.
+    baseline
+        ``zero``, ``silence``, ``floor``, ``mean`` or ``class:NAME``: what stands for nothing said in the space.
+    space
+        ``picture``, ``sound`` or ``auto``, see ``choose_space``.
+    """
     where = choose_space(setting, space)
     neutral = where.neutral(baseline)
 
@@ -55,6 +65,13 @@ def prepare_integrated_gradients(setting: Setting, *, baseline: str, steps: int,
 
     The map sums to the difference of the target's logit between the token and the baseline, up to the quadrature's
     error, which is measured and returned.
+
+    Parameters
+    ----------
+    setting, baseline, space
+        As of ``prepare_gradient_x_input``.
+    steps
+        Nodes of the quadrature, at least 1.
     """
     where = choose_space(setting, space)
     neutral = where.neutral(baseline)
@@ -83,6 +100,15 @@ def prepare_expected_gradients(setting: Setting, *, samples: int, space: str) ->
     """Expected gradients (Erion et al. 2021, eq. 3): integrated gradients over random tokens as baselines.
 
     Each draw takes one reference token and one point on the way from it; draws of the way are stratified.
+
+    Parameters
+    ----------
+    setting
+        What the method may use to make itself ready.
+    samples
+        Draws for each token, at least 1.
+    space
+        ``picture``, or ``auto`` where the network sees one; the sound is refused.
     """
     where = choose_space(setting, space)
     if where.reads != "inputs":

@@ -121,22 +121,50 @@ def score_cam(activations: Tensor, scores: Tensor) -> Tensor:
 
 
 def prepare_grad_cam(setting: Setting, *, layer: str, relu: bool) -> Prepared:
-    """Grad-CAM of a layer or of several; ``relu=yes`` cuts negative values off, as published."""
+    """Grad-CAM of a layer or of several.
+
+    Parameters
+    ----------
+    setting
+        What the method may use to make itself ready.
+    layer
+        Name of the layer, several joined by plus signs, or ``auto``; see ``choose_layers``.
+    relu
+        Whether negative values are cut off, as Grad-CAM was published.
+    """
     return _prepare(setting, grad_cam, layer, relu)
 
 
 def prepare_grad_cam_plus_plus(setting: Setting, *, layer: str, relu: bool) -> Prepared:
-    """Grad-CAM++ of a layer or of several, up to the positive factor exp(logit) of each token."""
+    """Grad-CAM++ of a layer or of several, up to the positive factor exp(logit) of each token.
+
+    Parameters
+    ----------
+    setting, layer, relu
+        As of ``prepare_grad_cam``.
+    """
     return _prepare(setting, grad_cam_plus_plus, layer, relu, per_cell=False, units="logit (up to a factor a token)")
 
 
 def prepare_hires_cam(setting: Setting, *, layer: str, relu: bool) -> Prepared:
-    """HiResCAM of a layer or of several."""
+    """HiResCAM of a layer or of several.
+
+    Parameters
+    ----------
+    setting, layer, relu
+        As of ``prepare_grad_cam``.
+    """
     return _prepare(setting, hires_cam, layer, relu)
 
 
 def prepare_layer_cam(setting: Setting, *, layer: str, relu: bool) -> Prepared:
-    """LayerCAM of a layer or of several."""
+    """LayerCAM of a layer or of several.
+
+    Parameters
+    ----------
+    setting, layer, relu
+        As of ``prepare_grad_cam``.
+    """
     return _prepare(setting, layer_cam, layer, relu)
 
 
@@ -145,6 +173,11 @@ def prepare_score_cam(setting: Setting, *, layer: str, relu: bool) -> Prepared:
 
     Each channel, scaled to 0 to 1, is laid over the input as a mask; between the centres of the cells' receptive fields
     it is interpolated, beyond the outermost it stays the same. Where the mask is 0, the input is 0: the mean level.
+
+    Parameters
+    ----------
+    setting, layer, relu
+        As of ``prepare_grad_cam``.
     """
     network, layers = setting.classifier.network, choose_layers(setting, layer)
     grids = [_to_input(network, name, setting.probe) for name in layers]

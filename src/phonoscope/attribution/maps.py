@@ -69,6 +69,10 @@ def layer_placement(classifier: Classifier, layer: str, inputs: Tensor) -> Place
 
     Parameters
     ----------
+    classifier
+        Gives the network and the axes.
+    layer
+        Name of the layer as in ``network.named_modules()``.
     inputs
         Network inputs of a few real tokens, shape (batch, 1, rows, columns) or (batch, 1, samples); the effective
         width is measured on them.

@@ -47,6 +47,8 @@ def maximise(
 
     Parameters
     ----------
+    classifier
+        The classifier; it is left as it was.
     target
         A class or ``contrast("i", "er")``.
     reference

@@ -69,8 +69,12 @@ def make_batch(classifier: Classifier, waveforms: Sequence[np.ndarray], context:
 
     Parameters
     ----------
+    classifier
+        Its front end makes the network inputs; all is put on its device.
     waveforms
         1-D arrays with ``context`` samples on either side.
+    context
+        Samples before and after each token.
     weigh
         See ``Batch``.
     """
@@ -87,6 +91,10 @@ def network_inputs(classifier: Classifier, batch: Batch, sounds: Tensor, lengths
 
     Parameters
     ----------
+    classifier
+        Its front end makes the inputs.
+    batch
+        Gives the context, and the lengths where none are given.
     sounds
         Shape (n, samples), with context.
     lengths
@@ -172,6 +180,10 @@ def prepare_method(spec: MethodSpec, setting: Setting, methods: Mapping[str, Met
 
     Parameters
     ----------
+    spec
+        Name and options of the method, and the method that it wraps.
+    setting
+        What the method may use to make itself ready.
     methods
         By name.
 

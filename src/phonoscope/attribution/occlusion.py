@@ -51,10 +51,22 @@ def prepare_occlusion(
 ) -> Prepared:
     """Occlusion by rectangles (Zeiler & Fergus 2014): what the logit loses without each of them.
 
-    ``height_hz`` is in Hz, ``width`` a share of the time axis; steps are half of them where they are 0. The loss of a
-    window is spread evenly over its cells, and a cell gets the mean over the windows that cover it: maps of windows
-    that do not overlap sum to the sum of the losses. ``fill`` is a baseline of the space, or ``shuffled`` (the same
-    place of random reference tokens) or ``in-painted`` (levels interpolated between the rows below and above).
+    The loss of a window is spread evenly over its cells, and a cell gets the mean over the windows that cover it: maps
+    of windows that do not overlap sum to the sum of the losses.
+
+    Parameters
+    ----------
+    setting
+        What the method may use to make itself ready.
+    height_hz, width
+        Size of the rectangles: Hz, and a share of the time axis, 0 to 1.
+    step_hz, step
+        Distance between neighbours, in the same units and no more than the size; 0 for half of it.
+    fill
+        A baseline of the space, or ``shuffled`` (the same place of random reference tokens, not in the sound) or
+        ``in-painted`` (levels interpolated between the rows below and above).
+    space
+        ``picture``, ``sound`` or ``auto``, see ``choose_space``.
     """
     where = choose_space(setting, space)
     placement = where.placement
@@ -91,8 +103,16 @@ def prepare_band_occlusion(
 ) -> Prepared:
     """Occlusion of whole bands: what the logit loses without each of them; one cell a band.
 
-    ``bands`` is ``hz``, ``third-octave``, ``bark`` or ``erb``; ``width`` and ``step`` are in its units, 0 for the
-    usual ones (half a width apart). Bands too narrow to hold a row are left out; ``fill`` as for ``occlusion``.
+    Bands too narrow to hold a row are left out.
+
+    Parameters
+    ----------
+    setting, fill, space
+        As of ``prepare_occlusion``.
+    bands
+        ``hz``, ``third-octave``, ``bark`` or ``erb``.
+    width, step
+        In the units of ``bands``, see ``band_layout``; 0 for the usual width, and for bands half a width apart.
     """
     where = choose_space(setting, space)
     frequency, columns = where.placement.frequency, len(where.placement.time)

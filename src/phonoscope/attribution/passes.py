@@ -20,10 +20,12 @@ def examples_at_a_time(network: nn.Module, inputs: Tensor, memory_bytes: int) ->
 
     Parameters
     ----------
+    network
+        It is run once, in evaluation mode.
     inputs
         Network inputs, shape (n, channels, *spatial), of which the first is tried.
     memory_bytes
-        The memory.
+        The memory, bytes.
     """
     sizes = [inputs[:1].nbytes]
 
@@ -51,6 +53,8 @@ def logits_and_gradients(forward: Forward, examples: Tensor, owners: Tensor, wei
 
     Parameters
     ----------
+    forward
+        From examples (n, ...) and their tokens (n,) to logits (n, classes).
     examples
         Shape (n, ...).
     owners
@@ -73,7 +77,7 @@ def first_gradients(
 
     Parameters
     ----------
-    examples, owners
+    forward, examples, owners
         See ``logits_and_gradients``.
     weigh
         From logits (n, classes) to the weights of the target, same shape.
@@ -96,7 +100,7 @@ def all_logits(forward: Forward, examples: Tensor, owners: Tensor, most: int) ->
 
     Parameters
     ----------
-    examples, owners
+    forward, examples, owners
         See ``logits_and_gradients``.
     most
         Examples at a time.
@@ -110,6 +114,8 @@ def network_logits(network: nn.Module, inputs: Tensor, most: int) -> Tensor:
 
     Parameters
     ----------
+    network
+        Its logits are taken in the mode that it is in.
     inputs
         Shape (n, channels, *spatial).
     most

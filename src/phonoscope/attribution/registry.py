@@ -186,6 +186,8 @@ def refuse_method_import(text: str, origin: object, *, trust_imports: bool) -> N
         The method in words.
     origin
         Which file says it.
+    trust_imports
+        Whether the file is trusted; then nothing is refused.
     """
     for name in parse_method(text).names():
         METHODS.refuse_import(name, origin, trust_imports=trust_imports)

@@ -26,11 +26,25 @@ def prepare_rise(
 ) -> Prepared:
     """RISE (Petsiuk et al. 2018) with signed logits and without its bias towards cells that are often in sight.
 
-    Masks are random patches of ``height_hz`` by ``width`` (a share of the time axis), each in sight with probability
-    ``keep``, joined by straight lines and shifted at random. The map is the sample covariance of the logit with each
-    cell's visibility over the sum of that visibility's covariances with all cells: for a linear network its
-    expectation is the evidence of the cells, smoothed by the patches. (The original multiplies logit and mask: a
+    Masks are random patches, joined by straight lines and shifted at random. The map is the sample covariance of the
+    logit with each cell's visibility over the sum of that visibility's covariances with all cells: for a linear network
+    its expectation is the evidence of the cells, smoothed by the patches. (The original multiplies logit and mask: a
     constant logit then paints the mean mask.)
+
+    Parameters
+    ----------
+    setting
+        What the method may use to make itself ready.
+    masks
+        Masks for each token, at least 2.
+    height_hz, width
+        Size of the patches: Hz, and a share of the time axis, 0 to 1.
+    keep
+        Probability that a patch is in sight, between 0 and 1.
+    fill
+        Baseline of the space that takes the place of what is out of sight.
+    space
+        ``picture``, ``sound`` or ``auto``, see ``choose_space``.
     """
     where = choose_space(setting, space)
     placement = where.placement

@@ -15,14 +15,31 @@ from phonoscope.errors import AttributionError
 def prepare_smooth(setting: Setting, inner: Prepared, *, samples: int, noise: float) -> Prepared:
     """SmoothGrad (Smilkov et al. 2017, eq. 1) around any method: mean over copies with Gaussian noise.
 
-    ``noise`` is its standard deviation as a share of the range of the network's input; for methods that work on the
-    sound, relative to the sound's root mean square.
+    Parameters
+    ----------
+    setting
+        What the method may use to make itself ready.
+    inner
+        The method that is wrapped, made ready.
+    samples
+        Noisy copies of each token, at least 1.
+    noise
+        Standard deviation of the noise as a share of the range of the network's input; for methods that work on the
+        sound, relative to the sound's root mean square. Above 0.
     """
     return _prepare(setting, inner, samples, noise, variance=False)
 
 
 def prepare_var(setting: Setting, inner: Prepared, *, samples: int, noise: float) -> Prepared:
-    """VarGrad (Adebayo et al. 2018) around any method: variance over copies with Gaussian noise; see ``smooth``."""
+    """VarGrad (Adebayo et al. 2018) around any method: variance over copies with Gaussian noise.
+
+    Parameters
+    ----------
+    setting, inner, noise
+        As of ``prepare_smooth``.
+    samples
+        Noisy copies of each token, at least 2.
+    """
     return _prepare(setting, inner, samples, noise, variance=True)
 
 

@@ -32,6 +32,8 @@ def write_maps(folder: str | Path, batches: Iterable[xr.DataArray], count: int) 
     folder
         Where ``values.npy`` (token, frequency, time; float32), ``coordinates.json`` and ``tokens.parquet`` are written.
         The coordinates come last: a folder without them was interrupted and is not read.
+    batches
+        Maps (token, frequency, time) as ``explain`` returns them, all with the same cells.
     count
         Number of tokens in all batches.
     """

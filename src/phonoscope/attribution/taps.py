@@ -16,6 +16,10 @@ def output_of(network: nn.Module, layer: str, inputs: Tensor) -> tuple[Tensor, T
 
     Parameters
     ----------
+    network
+        It is run once, in the mode that it is in.
+    layer
+        Name of the layer as in ``network.named_modules()``.
     inputs
         Shape (batch, channels, *spatial).
 
@@ -40,6 +44,10 @@ def outputs_and_gradients(
 
     Parameters
     ----------
+    network
+        It is run once, in the mode that it is in.
+    layers
+        Names of layers as in ``network.named_modules()``.
     inputs
         Shape (batch, channels, *spatial).
     weigh

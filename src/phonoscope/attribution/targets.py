@@ -65,13 +65,19 @@ class Targets:
 
 
 def resolve_targets(classifier: Classifier, target: Target, count: int, true_labels: Sequence[str] | None) -> Targets:
-    """Resolve a target for ``count`` tokens.
+    """Resolve a target for some tokens.
 
     Parameters
     ----------
+    classifier
+        Gives the classes.
     target
         ``"predicted"``, ``"true"`` (needs ``true_labels``), a class by name, alias or position, a ``Contrast``, or one
         class a token.
+    count
+        Number of tokens.
+    true_labels
+        True class of each token; None where they are not known.
 
     Raises
     ------

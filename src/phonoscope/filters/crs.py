@@ -101,8 +101,10 @@ def mean_response(
 
     Parameters
     ----------
+    network, waveforms, sample_rate, layer, n_fft, scaling, mean, strict, progress
+        As of `cumulative_response`.
     groups : sequence, optional
-        Group of each waveform; all are one group, ``all``, when not given. Others as of `cumulative_response`.
+        Group of each waveform; all are one group, ``all``, when not given.
 
     Returns
     -------

@@ -89,6 +89,8 @@ def null_responses(
     waveforms : sequence of ndarray (sample,)
     n_seeds, seed : int
         How many layers; the seed of the first.
+    n_fft, scaling, tokens
+        As of `cumulative_response`.
     make : callable, optional
         Turns a seed into a bank, for networks with an initialisation of their own
         (``lambda seed: bank_of(build(seed), rate)``); `random_bank` when not given.

@@ -90,6 +90,8 @@ def magnitude_blocks(
 
     Parameters
     ----------
+    transform : Transform
+        From `transform_of`, of the same bank.
     frames : ndarray (frame, width)
         From `FilterBank.frames`.
     out : ndarray (frame, frequency), optional

@@ -64,6 +64,8 @@ def scaling_effect(
     waveforms : iterable of ndarray (sample,)
     sample_rate : float
         Hz.
+    scaling : {"none", "rms", "minmax"}
+        As of `scaled`.
     tokens : sequence of str, optional
         Names of the waveforms; their numbers when not given.
 

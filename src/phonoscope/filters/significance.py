@@ -31,12 +31,14 @@ def null_test(
     ----------
     learned, nulls, labels
         As of `learned_minus_null`: `learned` may hold several trainings (dimension ``seed``).
+    confidence : float
+        Share of the choices that stay below ``critical_z``, 0 to 1.
 
     Returns
     -------
     DataFrame
-        ``label, max_z, at_hz, critical_z`` (|z| that 95 % of the choices stay below), ``p, n_seeds, n_trainings``, and
-        ``r_learned_null``: correlation of the two shapes in dB, which is high even when something was learned.
+        ``label, max_z, at_hz, critical_z, p, n_seeds, n_trainings``, and ``r_learned_null``: correlation of the two
+        shapes in dB, which is high even when something was learned.
     """
     names = label_names(labels, learned.sizes["token"])
     table = learned_minus_null(learned, nulls, labels=names)
@@ -81,6 +83,8 @@ def band_test(
         As of `learned_minus_null`.
     bands : mapping
         Name to (low, high) in Hz.
+    confidence : float
+        Share of the seeds between ``null_low`` and ``null_high``, 0 to 1.
 
     Returns
     -------

@@ -121,7 +121,10 @@ def wigner_plane(
 ) -> xr.Dataset:
     """All filters of a layer in one time–frequency plane, as the paper's Fig. 4.
 
-    Parameters are those of `contours`.
+    Parameters
+    ----------
+    bank, level, n_frequencies, lag_seconds, smooth_seconds
+        As of `contours`.
 
     Returns
     -------

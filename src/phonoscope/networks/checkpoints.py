@@ -76,6 +76,13 @@ def _find_state(content: Any) -> dict[str, Tensor] | None:
 def load_network(name: str, checkpoint: str | Path, **options: Any) -> nn.Module:
     """Build a network by its name in ``NETWORKS`` and load a checkpoint into it, in evaluation mode.
 
+    Parameters
+    ----------
+    name, options
+        As of ``build_network``; the number of classes is that of the checkpoint.
+    checkpoint
+        Path, as of ``read_checkpoint``.
+
     Raises
     ------
     ClassifierError
@@ -86,6 +93,13 @@ def load_network(name: str, checkpoint: str | Path, **options: Any) -> nn.Module
 
 def network_with(name: str, state: Mapping[str, Tensor], **options: Any) -> nn.Module:
     """Build a network by its name with these weights; the number of classes is that of the last weight matrix.
+
+    Parameters
+    ----------
+    name, options
+        As of ``build_network``.
+    state
+        Names and weights as in ``network.state_dict()``.
 
     Raises
     ------

@@ -50,21 +50,21 @@ class ResidualBlock(nn.Module):
         return y
 
 
-def basic_block(channels: int, width: int, stride: int) -> ResidualBlock:
+def _basic_block(channels: int, width: int, stride: int) -> ResidualBlock:
     """Two 3 × 3 convolutions and a shortcut."""
     return ResidualBlock(channels, [(width, 3, stride), (width, 3, 1)])
 
 
-def bottleneck(channels: int, width: int, stride: int) -> ResidualBlock:
+def _bottleneck(channels: int, width: int, stride: int) -> ResidualBlock:
     """1 × 1, 3 × 3 and 1 × 1 convolutions and a shortcut; the stride sits on the 3 × 3 one, as in torchvision."""
     return ResidualBlock(channels, [(width, 1, 1), (width, 3, stride), (4 * width, 1, 1)])
 
 
 # Kind of the blocks, filters of a block's output as a multiple of its width, and blocks of each stage.
 _DEPTHS = {
-    18: (basic_block, 1, (2, 2, 2, 2)),
-    50: (bottleneck, 4, (3, 4, 6, 3)),
-    101: (bottleneck, 4, (3, 4, 23, 3)),
+    18: (_basic_block, 1, (2, 2, 2, 2)),
+    50: (_bottleneck, 4, (3, 4, 6, 3)),
+    101: (_bottleneck, 4, (3, 4, 23, 3)),
 }
 
 
