@@ -85,7 +85,7 @@ def unit_weights(n_units: int, n_bootstrap: int, seed: int = 0) -> np.ndarray:
     Parameters
     ----------
     n_units : int
-        Units of the sample.
+        Number of units.
     n_bootstrap : int
         Number of samples.
     seed : int
@@ -281,7 +281,7 @@ def sign_flip_p(scores: np.ndarray, n_permutations: int = 1000, seed: int = 0) -
     scores : ndarray (n_units, test)
         Contribution of each unit to each statistic; under the null hypothesis independent and symmetric about zero.
     n_permutations : int
-        Patterns of signs drawn where not all are tried.
+        Patterns of signs drawn at random; all patterns where there are no more, or no more than 12 units.
     seed : int
         Where the random numbers start.
 

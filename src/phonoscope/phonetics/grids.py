@@ -57,7 +57,7 @@ def grid_test(
     unit : str
         Their level, for the record.
     n_flips : int
-        Patterns of signs drawn at random; all patterns (2 to the power of the units) where there are no more.
+        Patterns of signs drawn at random; all patterns (2 to the power of the number of units) if no more.
     seed : int
         Where the random numbers start.
     connected_axes : int, optional

@@ -297,8 +297,10 @@ def draw_crs_change(axes: Axes, rows: pd.DataFrame, colour: str) -> None:
     Parameters
     ----------
     axes : Axes
-    rows, colour
+    rows
         As of `draw_crs`.
+    colour : str
+        Of the difference and its interval.
     """
     frequency = rows["frequency"]
     axes.axhline(0, color=style.RULE, linewidth=0.8)

@@ -40,7 +40,7 @@ def wideband_spectrogram(
     sample_rate, max_hz : float
         Hz; `max_hz` is cut to half the sample rate.
     window_seconds : float
-        Effective length of the window.
+        Effective length of the window, s.
 
     Returns
     -------
