@@ -71,8 +71,12 @@ def write_matrix(path: str | Path, values: np.ndarray, x: EvenAxis, y: EvenAxis)
 
     Parameters
     ----------
+    path
+        File to write.
     values
         Shape (y, x), lowest y first, as Praat has it.
+    x, y
+        Axes of the columns and of the rows.
 
     Raises
     ------

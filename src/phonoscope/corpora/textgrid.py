@@ -261,7 +261,15 @@ def _in_order(path: Path, tier: Tier, grid: TextGrid, fill_gaps: bool) -> tuple[
 
 
 def without_gaps(intervals: Sequence[Interval], start: float, end: float) -> tuple[Interval, ...]:
-    """Intervals in order with empty ones in between, from a start to an end; all in s."""
+    """Intervals in order with empty ones in between, from a start to an end; all in s.
+
+    Parameters
+    ----------
+    intervals
+        In order, without overlap, all between `start` and `end`.
+    start, end
+        What the result covers, s.
+    """
     filled = []
     for interval in (*intervals, Interval(end, end, "")):
         if interval.start > start:

@@ -48,6 +48,8 @@ def masked_scores(
 
     Parameters
     ----------
+    case
+        Classifier, tokens and targets, from `open_case`.
     maps
         Signed, dims (token, frequency, time), of the tokens of the case.
     area

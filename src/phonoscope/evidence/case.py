@@ -198,6 +198,8 @@ def generators(case: Case, batch: Batch, purpose: int) -> list[np.random.Generat
 
     Parameters
     ----------
+    case
+        Its setting has the seed.
     batch
         Tokens of the case.
     purpose
@@ -232,6 +234,8 @@ def classify(case: Case, batch: Batch, count: int, make: Callable[[slice], tuple
 
     Parameters
     ----------
+    case
+        Classifier, and where its inputs are changed.
     batch
         Tokens of the case.
     count
@@ -251,13 +255,31 @@ def classify(case: Case, batch: Batch, count: int, make: Callable[[slice], tuple
 
 
 def classify_each(case: Case, batch: Batch, examples: Tensor) -> Scores:
-    """Scores of examples as they are, one a token of the batch."""
+    """Scores of examples as they are, one a token of the batch.
+
+    Parameters
+    ----------
+    case, batch
+        As of `classify`.
+    examples
+        Shape (batch, ...), as the space of the case makes them.
+    """
     rows = torch.arange(len(examples), device=examples.device)
     return classify(case, batch, len(examples), lambda part: (examples[part].clone(), rows[part]))
 
 
 def unravelled(part: slice, shape: tuple[int, ...], device: torch.device) -> list[Tensor]:
-    """Indices along each axis of the elements of a part of a flattened array of this shape."""
+    """Indices along each axis of the elements of a part of a flattened array of this shape.
+
+    Parameters
+    ----------
+    part
+        Start and stop in the flattened array.
+    shape
+        Of the array before it was flattened (C order).
+    device
+        Of the indices.
+    """
     return [torch.from_numpy(i).to(device) for i in np.unravel_index(np.arange(part.start, part.stop), shape)]
 
 
@@ -266,6 +288,8 @@ def per_token(case: Case, rows: slice, columns: Mapping[str, object]) -> pd.Data
 
     Parameters
     ----------
+    case
+        Tokens with their names and targets.
     rows
         Those of the batch.
     columns

@@ -116,6 +116,10 @@ def explain_like(
     ----------
     peer
         One of `PEERS`.
+    classifier
+        Ends in global average pooling and one linear layer.
+    waveforms
+        Of the tokens without context, 1-D.
     labels
         The class to explain in each token.
 

@@ -28,6 +28,8 @@ def perturbation_curves(
 
     Parameters
     ----------
+    case
+        Classifier, tokens and targets, from `open_case`.
     maps
         Signed, dims (token, frequency, time); the largest value is the most important for the target.
     steps

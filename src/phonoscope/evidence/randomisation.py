@@ -108,6 +108,8 @@ def parameter_randomisation(
 
     Parameters
     ----------
+    case
+        Classifier, tokens and targets, from `open_case`.
     method
         As in `explain`.
     stops

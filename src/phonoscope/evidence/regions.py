@@ -30,6 +30,10 @@ def spread(maps: xr.DataArray, case: Case, batch: Batch, rows: slice) -> np.ndar
     ----------
     maps
         Dims (token, frequency, time), of all tokens of the case.
+    case
+        Classifier, tokens and targets, from `open_case`.
+    batch
+        Some tokens of the case.
     rows
         Those of the batch.
 

@@ -68,6 +68,8 @@ def removal_table(tokens: pd.DataFrame, clusters: pd.DataFrame, *, seed: int = 0
         From `formant_removal`, of one classifier or of several.
     clusters
         ``token`` and the columns to resample, from the highest level down.
+    seed
+        Of the resampling.
 
     Returns
     -------

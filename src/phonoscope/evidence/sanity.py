@@ -38,6 +38,8 @@ def infidelity(
 
     Parameters
     ----------
+    case
+        Classifier, tokens and targets, from `open_case`.
     maps
         Dims (token, frequency, time), with ``attrs["units"]`` ``logit`` or, of slopes, ``logit/dB`` (or another unit).
     size
@@ -46,6 +48,8 @@ def infidelity(
         Random changes a token.
     nulls
         Maps by chance on the same changes.
+    chance
+        ``moved`` or ``shuffled``.
 
     Returns
     -------
@@ -139,6 +143,8 @@ def max_sensitivity(
 
     Parameters
     ----------
+    case
+        Classifier, tokens and targets, from `open_case`.
     method
         As in `explain`.
     radius

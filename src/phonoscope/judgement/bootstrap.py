@@ -80,13 +80,32 @@ def cluster_rows(clusters: pd.DataFrame | PerToken | None, rows: np.ndarray) -> 
 
 
 def unit_weights(n_units: int, n_bootstrap: int, seed: int = 0) -> np.ndarray:
-    """How often each unit was drawn in each bootstrap sample: ndarray (n_bootstrap, n_units), rows sum to n_units."""
+    """How often each unit was drawn in each bootstrap sample: ndarray (n_bootstrap, n_units), rows sum to n_units.
+
+    Parameters
+    ----------
+    n_units : int
+        Number of units.
+    n_bootstrap : int
+        Number of samples.
+    seed : int
+        Where the random numbers start.
+    """
     rng = np.random.default_rng(seed)
     return rng.multinomial(n_units, np.full(n_units, 1.0 / n_units), size=n_bootstrap).astype(float)
 
 
 def unit_sums(values: np.ndarray, codes: np.ndarray, n_units: int) -> np.ndarray:
-    """Sum values (token, ...) over the tokens of each unit: ndarray (n_units, ...)."""
+    """Sum values (token, ...) over the tokens of each unit: ndarray (n_units, ...).
+
+    Parameters
+    ----------
+    values : ndarray (token, ...)
+    codes : ndarray of int (token,)
+        Unit of each token, from 0.
+    n_units : int
+        Number of units; one without tokens sums to 0.
+    """
     sums = np.zeros((n_units, *values.shape[1:]))
     np.add.at(sums, codes, values)
     return sums
@@ -202,6 +221,8 @@ def interval_of(
         The statistic with each unit left out.
     n_units : int or ndarray (...), optional
         Units that were resampled, at least 2; not given: tails as they are.
+    confidence : float
+        Coverage of the interval, between 0 and 1.
 
     Returns
     -------
@@ -259,6 +280,10 @@ def sign_flip_p(scores: np.ndarray, n_permutations: int = 1000, seed: int = 0) -
     ----------
     scores : ndarray (n_units, test)
         Contribution of each unit to each statistic; under the null hypothesis independent and symmetric about zero.
+    n_permutations : int
+        Patterns of signs drawn at random; all patterns where there are no more, or no more than 12 units.
+    seed : int
+        Where the random numbers start.
 
     Returns
     -------
@@ -291,7 +316,15 @@ def holm(p: Sequence[float] | np.ndarray) -> np.ndarray:
 
 
 def wilson_interval(successes: int, n: int, *, confidence: float = 0.95) -> tuple[float, float]:
-    """Wilson's (1927) score interval of a proportion of *independent* trials; NaN for n = 0."""
+    """Wilson's (1927) score interval of a proportion of *independent* trials; NaN for n = 0.
+
+    Parameters
+    ----------
+    successes, n : int
+        Trials that succeeded, and all trials.
+    confidence : float
+        Coverage of the interval, between 0 and 1.
+    """
     from scipy.stats import binomtest
 
     if n == 0:

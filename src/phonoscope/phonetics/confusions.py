@@ -74,6 +74,12 @@ def accuracy_table(
         NA in either takes no part.
     clusters : DataFrame or sequence of n_tokens, optional
         Columns from the highest level down; see `phonoscope.judgement.bootstrap.resampling_unit`.
+    n_bootstrap : int
+        Number of bootstrap samples.
+    confidence : float
+        Coverage of the intervals, between 0 and 1.
+    seed : int
+        Of the resampling.
 
     Returns
     -------

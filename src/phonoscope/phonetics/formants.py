@@ -139,6 +139,10 @@ def token_formants(
         Fractions of the token's duration; 0.2 gives columns that end in ``_20``.
     context : float
         Seconds of sound before and after each token in its waveform.
+    n_formants : int
+        Number of formants expected below the ceiling.
+    window_seconds : float
+        Effective length of the window, s; its physical length is twice that.
     max_bandwidth : float
         In Hz. A wider pole is no formant: it is passed over and the next one takes its number. ``np.inf`` keeps all,
         as Praat does; then a voice with only four formants below the ceiling gets a spurious one, often as its F2.

@@ -56,6 +56,10 @@ def grid_test(
         (classes) that share the correction.
     unit : str
         Their level, for the record.
+    n_flips : int
+        Patterns of signs drawn at random; all patterns (2 to the power of the number of units) if no more.
+    seed : int
+        Where the random numbers start.
     connected_axes : int, optional
         How many of the last axes have neighbours; all by default.
 
@@ -114,6 +118,8 @@ def class_difference(
         Class of each token; tokens without one, or with values that are not finite, take no part.
     clusters
         As of `resampling_unit`.
+    n_flips, seed
+        As of `grid_test`.
 
     Returns
     -------
@@ -162,6 +168,8 @@ def group_difference(
         On the same grid.
     clusters
         Of each group. Units of the two groups are taken as different ones.
+    n_flips, seed
+        As of `grid_test`.
     """
     units = [resampling_unit(c, len(g)) for c, g in zip(clusters, (first, second), strict=True)]
     codes = np.concatenate([units[0].codes, units[0].n_units + units[1].codes])
@@ -186,6 +194,10 @@ def paired_difference(
     ----------
     first, second : ndarray (token, ...)
         Same tokens in the same order on the same grid.
+    clusters
+        As of `resampling_unit`.
+    n_flips, seed
+        As of `grid_test`.
     """
     difference = np.asarray(first, dtype=float) - np.asarray(second, dtype=float)
     unit = resampling_unit(clusters, len(difference))

@@ -39,6 +39,8 @@ def overlap_against_confusions(correlations: pd.DataFrame, confusions: pd.DataFr
         ``label_a, label_b, r``, from `profile_correlations`.
     confusions : DataFrame
         ``true, predicted, row_percent``, from `confusion_table`; both directions of a pair are added up.
+    seed : int
+        Of the random orders.
     """
     from scipy.stats import rankdata, spearmanr
 

@@ -87,6 +87,12 @@ def class_profiles(
         Class of each token; tokens without a class (NA) and tokens whose profile is not finite are left out.
     clusters : DataFrame or sequence of n_tokens, optional
         Columns from the highest level down, e.g. ``tokens[["speaker", "recording"]]``; see `resampling_unit`.
+    n_bootstrap : int
+        Number of bootstrap samples.
+    confidence : float
+        Coverage of the band, between 0 and 1.
+    seed : int
+        Of the resampling.
 
     Returns
     -------
@@ -202,6 +208,7 @@ def band_share(densities: np.ndarray, centres_hz: np.ndarray, low_hz: np.ndarray
     ----------
     densities : ndarray (token, cell)
         From `density`.
+    centres_hz : ndarray (cell,), Hz, increasing
     low_hz, high_hz : ndarray (token,) or (token, band), Hz
 
     Returns

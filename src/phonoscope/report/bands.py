@@ -60,6 +60,8 @@ def mark_formants(axes: Axes, bands: pd.DataFrame, max_hz: float, *, along: str 
         A strip whose other dimension runs from 0 to 1.
     bands : DataFrame
         Rows of one class, from `class_formants`; formants centred above `max_hz` are left away.
+    max_hz : float
+        Upper end of the frequency axis; boxes and whiskers are cut there.
     along : {"y", "x"}
         Which dimension of the strip is frequency.
     """

@@ -37,6 +37,7 @@ def draw_confusions(axes: Axes, confusions: pd.DataFrame, labels: Sequence[str])
 
     Parameters
     ----------
+    axes : Axes
     confusions : DataFrame
         ``true, predicted, count, row_percent``, tidy.
     labels : sequence of str

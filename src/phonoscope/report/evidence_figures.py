@@ -25,6 +25,7 @@ def draw_measure(axes: Axes, rows: pd.DataFrame, methods: Sequence[str], *, line
 
     Parameters
     ----------
+    axes : Axes
     rows : DataFrame
         ``method, value, low, high``, and ``chance`` if there is one; methods without a value leave a gap.
     methods
@@ -51,7 +52,17 @@ def draw_measure(axes: Axes, rows: pd.DataFrame, methods: Sequence[str], *, line
 def measure_figure(
     rows: pd.DataFrame, methods: Sequence[str], *, title: str, units: str, lines: Sequence[float] = (0.0,)
 ) -> Figure:
-    """Figure of one measure over methods; parameters as in `draw_measure`."""
+    """Figure of one measure over methods.
+
+    Parameters
+    ----------
+    rows, methods, lines
+        As of `draw_measure`.
+    title : str
+        Broken into lines of at most 32 letters.
+    units : str
+        Quantity and unit along x.
+    """
     figure = style.new_figure(3.6, 0.9 + 0.21 * len(methods))
     axes = figure.subplots()
     draw_measure(axes, rows, methods, lines=lines)
@@ -78,6 +89,11 @@ def contrast_figure(profiles: pd.DataFrame, *, max_hz: float, title: str, unit: 
     ----------
     profiles : DataFrame
         ``group, frequency`` (Hz), ``mean, low, high, n``.
+    max_hz : float
+        Upper end of the frequency axis.
+    title : str
+    unit : str
+        Of the maps that the profiles sum, such as ``logit``.
 
     Raises
     ------

@@ -245,6 +245,8 @@ def response_formant_shares(
         Formant table with ``token``; tokens that it does not hold take no part.
     tokens : DataFrame
         ``token`` and, if known, ``label, speaker, recording``.
+    seed : int
+        As of `phonoscope.phonetics.shares.formant_shares`.
 
     Returns
     -------

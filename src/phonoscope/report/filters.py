@@ -60,9 +60,17 @@ def strs_figure(strs: xr.DataArray, waveform: np.ndarray, *, max_hz: float | Non
 
 
 def draw_strs(axes: Axes, strs: xr.DataArray, *, max_hz: float | None = None) -> tuple[Any, str]:
-    """Draw a short-time response spectrum as a heat map in dB; parameters as of `strs_figure`.
+    """Draw a short-time response spectrum as a heat map in dB.
 
     Returns what a colour bar needs: the mesh and its label.
+
+    Parameters
+    ----------
+    axes : Axes
+    strs : DataArray, dims (frequency, time)
+        From `response_spectrum`.
+    max_hz : float, optional
+        Upper border of the picture; the highest frequency of the spectrum by default.
     """
     limit, values = _borders(strs, max_hz)[0], to_decibel(strs, range_db=RANGE_DB)
     shown = values.sel(frequency=slice(0, limit))
@@ -77,7 +85,15 @@ def draw_strs(axes: Axes, strs: xr.DataArray, *, max_hz: float | None = None) ->
 def strs_surface(strs: xr.DataArray, *, max_hz: float | None = None, title: str = "") -> Figure:
     """Short-time response spectrum as a surface over time and frequency, as the paper's Fig. 1.
 
-    Cells are averaged in blocks, so that at most 110 stand along an axis. Parameters as of `strs_figure`.
+    Cells are averaged in blocks, so that at most 110 stand along an axis.
+
+    Parameters
+    ----------
+    strs : DataArray, dims (frequency, time)
+        From `response_spectrum`.
+    max_hz : float, optional
+        Upper border of the picture; the highest frequency of the spectrum by default.
+    title : str
     """
     figure = style.new_figure(5.2, 4.2)
     figure.set_layout_engine("none")  # a turning surface must not be laid out anew for every frame
@@ -87,7 +103,15 @@ def strs_surface(strs: xr.DataArray, *, max_hz: float | None = None, title: str 
 
 
 def draw_surface(axes: Axes, strs: xr.DataArray, *, max_hz: float | None = None, title: str = "") -> None:
-    """Draw the surface of `strs_surface` on axes with the projection ``3d``; parameters as of `strs_figure`."""
+    """Draw the surface of `strs_surface`.
+
+    Parameters
+    ----------
+    axes : Axes
+        With the projection ``3d``.
+    strs, max_hz, title
+        As of `strs_surface`.
+    """
     values = _borders(strs, max_hz)[1]
     blocks = {dim: max(1, -(-values.sizes[dim] // SURFACE_CELLS)) for dim in ("frequency", "time")}
     coarse = values.coarsen(blocks, boundary="trim").mean()
@@ -246,8 +270,11 @@ def draw_crs(axes: Axes, rows: pd.DataFrame, colour: str) -> None:
 
     Parameters
     ----------
+    axes : Axes
     rows : DataFrame
         Rows of one class of `learned_minus_null`, dB.
+    colour : str
+        Of the learned response and its interval.
     """
     frequency = rows["frequency"]
     axes.fill_between(frequency, rows["null_low"], rows["null_high"], color=style.FAINT, alpha=0.45, linewidth=0,
@@ -265,7 +292,16 @@ def draw_crs(axes: Axes, rows: pd.DataFrame, colour: str) -> None:
 
 
 def draw_crs_change(axes: Axes, rows: pd.DataFrame, colour: str) -> None:
-    """Draw what was learned less the null of random weights, in dB; parameters as of `draw_crs`."""
+    """Draw what was learned less the null of random weights, in dB.
+
+    Parameters
+    ----------
+    axes : Axes
+    rows
+        As of `draw_crs`.
+    colour : str
+        Of the difference and its interval.
+    """
     frequency = rows["frequency"]
     axes.axhline(0, color=style.RULE, linewidth=0.8)
     axes.fill_between(frequency, rows["null_low"] - rows["null"], rows["null_high"] - rows["null"], color=style.FAINT,

@@ -82,6 +82,7 @@ def draw_map(axes: Axes, values: xr.DataArray, *, max_hz: float, limit: float, l
 
     Parameters
     ----------
+    axes : Axes
     values : DataArray, dims (frequency, time), logits
     max_hz, last_time : float
         Upper borders of the network's input.
@@ -135,6 +136,9 @@ def class_map_figure(
         Upper borders of the network's input, Hz and share of the token (or s).
     limit : float
         Logits at the palette's ends, the same for all figures that are compared.
+    title : str
+    time_label : str
+        Label of the time axes.
     chance : ndarray of bool (frequency, time), optional
         Cells that do not differ from chance: hatched.
     """
@@ -175,7 +179,10 @@ def draw_class_map(
 
     Parameters
     ----------
+    axes : Axes
     mean_map : DataArray, dims (frequency, time), logits
+    max_hz, last_time : float
+        Upper borders of the network's input, Hz and share of the token (or s).
     limit : float, optional
         Logits at the palette's ends; the largest absolute value by default.
     bands : DataFrame, optional
@@ -184,6 +191,9 @@ def draw_class_map(
         Mean of what the network got, dB: contours 10 and 20 dB below its peak.
     chance : ndarray of bool (frequency, time), optional
         Cells that do not differ from chance, e.g. ``p_region >= 0.05`` of `phonetics.grids.class_difference`.
+    title : str
+    x : str
+        Label of the time axis.
 
     Returns
     -------

@@ -41,6 +41,7 @@ def draw_overlay(
 
     Parameters
     ----------
+    axes : Axes
     spectrogram : DataArray, dims (frequency, time)
         dB; ``time`` on the axis of `span`.
     token_map : DataArray, dims (frequency, time)
@@ -53,6 +54,9 @@ def draw_overlay(
         Both signs in two hues, or what speaks for the class in one.
     limit : float, optional
         Value of the fullest colour; the largest absolute value by default.
+    title : str
+    x : str
+        Label of the time axis.
 
     Returns
     -------
@@ -127,8 +131,12 @@ def hatch_cells(axes: Axes, chance: np.ndarray, frequency_edges: np.ndarray, tim
 
     Parameters
     ----------
+    axes : Axes
     chance : ndarray of bool (frequency, time)
         True where nothing can be claimed.
+    frequency_edges : ndarray (frequency + 1,), Hz
+    time_edges : ndarray (time + 1,)
+        In the unit of the time axis.
     """
     from matplotlib.collections import PolyCollection
 

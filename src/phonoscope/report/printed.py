@@ -68,6 +68,9 @@ def save_figure(figure: Figure, path: str | Path, *, dots_per_inch: int = DOTS_P
 
     Parameters
     ----------
+    figure : Figure
+    path : path
+        File to write.
     dots_per_inch : int, optional
         Resolution of PNG, and of what is pixels in PDF and SVG (spectrograms, maps).
 

@@ -47,8 +47,13 @@ def draw_profile(
 
     Parameters
     ----------
+    axes : Axes
     profile : DataFrame
         ``frequency`` (Hz), ``mean, low, high`` (logits): one class.
+    max_hz : float
+        Upper end of the frequency axis.
+    colour : str
+        Of the profile and its band.
     chance : DataFrame, optional
         From `chance_profile`; a dashed line.
     energy : DataFrame, optional

@@ -50,6 +50,8 @@ def write_rotation(
         Views around the full circle.
     max_hz, title
         As of `strs_surface`.
+    dots_per_inch : int
+        Resolution of each view.
 
     Raises
     ------

@@ -40,6 +40,7 @@ def draw_ratios(
 
     Parameters
     ----------
+    axes : Axes
     shares : DataFrame
         Rows of one label from `formant_shares`; rows without a ratio (nothing to measure) leave a gap.
     limits : (low, high), optional

@@ -39,6 +39,8 @@ def wideband_spectrogram(
     waveform : ndarray (sample,)
     sample_rate, max_hz : float
         Hz; `max_hz` is cut to half the sample rate.
+    window_seconds : float
+        Effective length of the window, s.
 
     Returns
     -------
@@ -90,12 +92,14 @@ def draw_spectrogram(
 
     Parameters
     ----------
+    axes : Axes
     spectrogram : DataArray, dims (frequency, time)
         From `wideband_spectrogram`.
     token : (start, end), optional
         Limits of the token, s.
     formants : mapping, optional
         One row of the formant table (``f1_20`` ... in Hz); missing formants get no dot. Needs `token`.
+    title : str
     """
     level = spectrogram.transpose("frequency", "time")
     time, frequency = level["time"].values, level["frequency"].values
@@ -132,9 +136,12 @@ def draw_input(
 
     Parameters
     ----------
+    axes : Axes
     values : ndarray (row, column), dB
     frequency_edges : ndarray (row + 1,), Hz
     time_edges : ndarray (column + 1,), share of the token or s
+    title, x, y : str
+        Labels; nothing where empty.
     """
     axes.pcolormesh(time_edges, frequency_edges, values, cmap=style.INPUT_PALETTE, shading="flat", rasterized=True)
     axes.set_ylim(frequency_edges[0], frequency_edges[-1])
@@ -160,10 +167,17 @@ def example_figure(
     ----------
     waveform : ndarray (sample,)
         The token with its context.
+    sample_rate, max_hz : float
+        Hz; `max_hz` is the upper border, cut to half the sample rate.
     token : (start, end)
         s in the waveform.
+    title : str
+    formants : mapping, optional
+        As of `draw_spectrogram`.
     seen : (values, frequency edges, time edges), optional
         The network's input, see `draw_input`.
+    time_label : str
+        Label of the time axis of the network's input.
     """
     widths = [3] if seen is None else [3, 2]
     figure = style.new_figure(3.0 if seen is None else 4.6, 2.5)

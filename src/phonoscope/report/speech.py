@@ -43,6 +43,8 @@ def draw_speech(
     axes : Axes
         Tiers take room below it.
     waveform : ndarray (sample,)
+    sample_rate : float
+        Hz.
     window : {"wide", "narrow"}
     max_hz : float
         Upper border, Hz.
@@ -52,6 +54,7 @@ def draw_speech(
         Name of each tier → ``start, end`` (s), ``label``.
     token : (start, end), optional
         s; marked.
+    title : str
     """
     picture = wideband_spectrogram(waveform, sample_rate, max_hz=max_hz + 40.0, window_seconds=WINDOWS_SECONDS[window])
     draw_spectrogram(axes, picture, token=token, title=title)

@@ -110,6 +110,7 @@ def draw_estimate(
 
     Parameters
     ----------
+    axes : Axes
     row : float
         Where along y.
     value : float
@@ -145,6 +146,8 @@ def draw_alone(width: float, height: float, draw: Callable[..., Any], *data: Any
         Inches.
     draw : function
         ``draw(axes, *data, **options)``.
+    *data, **options
+        As `draw` takes them.
     """
     figure = new_figure(width, height)
     draw(figure.subplots(), *data, **options)

@@ -85,6 +85,9 @@ def as_html_table(
     ----------
     key : str
         File name of the data without suffix, unique in a page.
+    title : str
+    table : DataFrame
+        Its rows are printed in order.
     columns : iterable of str
         Their order; those that the table does not have are left away.
     headings : mapping, optional

@@ -22,6 +22,7 @@ def draw_truth(axes: Axes, table: pd.DataFrame, kinds: pd.Series | None = None) 
 
     Parameters
     ----------
+    axes : Axes
     table : DataFrame (method, cue)
         From `phonoscope.evidence.planted_results.by_cue`; drawn in its order.
     kinds : Series, optional

@@ -66,6 +66,7 @@ def draw_vowel_chart(
 
     Parameters
     ----------
+    axes : Axes
     formants : DataFrame
         ``f1_50, f2_50`` and, for the arrows, ``f1_20, f2_20, f1_80, f2_80``, Hz; NaN where missing.
     labels : Series
@@ -74,6 +75,8 @@ def draw_vowel_chart(
         Colour of each vowel; vowels without one take no part.
     limits : ((F2 high, low), (F1 high, low)), optional
         The same for charts that are compared.
+    title : str
+        Small, in the lower left corner.
     unit : str
         Of the formants, see `phonoscope.report.vowel_scales`.
     """

@@ -140,7 +140,10 @@ def synthesise_tokens(
 ) -> tuple[list[np.ndarray], pd.DataFrame]:
     """Tokens in memory, without files: sounds and table, in the order talker, then random as in a recording.
 
-    Parameters as for `write_corpus`.
+    Parameters
+    ----------
+    talkers, vowels, consonants, repeats, sample_rate, seed, room
+        As of `write_corpus`.
 
     Returns
     -------

@@ -67,6 +67,15 @@ def in_processes(function: Callable[[Task], Result], tasks: Iterable[Task], jobs
 
     Memory does not grow with the number of tasks. With one job everything happens in this process.
 
+    Parameters
+    ----------
+    function : function
+        From a task to its result.
+    tasks : iterable
+        May be lazy: only a few a process are taken ahead of the results.
+    jobs : int
+        Number of processes.
+
     Raises
     ------
     PhonoscopeError
