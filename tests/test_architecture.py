@@ -39,7 +39,7 @@ ARROWS_UP = {("reference", "classifier"), ("report", "tasks")}
 LONG_FILES = {"corpora/test_align.py", "phones/test_named_figures.py"}
 LONG_SIGNATURES = {"attribution.effects.band_effects", "training.loop.train"}
 UNDESCRIBED = {  # rooms
-    *("attribution", "band_filters", "corpora", "evidence", "experiments", "filters", "judgement", "networks"),
+    *("attribution", "band_filters", "corpora", "evidence", "filters", "judgement", "networks"),
     *("phonetics", "reference", "report", "synthesis", "tasks", "tracing", "work"),
 }
 
