@@ -38,10 +38,6 @@ ROOMS = [
 ARROWS_UP = {("reference", "classifier"), ("report", "tasks")}
 LONG_FILES = {"corpora/test_align.py", "phones/test_named_figures.py"}
 LONG_SIGNATURES = {"attribution.effects.band_effects", "training.loop.train"}
-UNDESCRIBED = {  # rooms
-    *("experiments", "tasks"),
-}
-
 MAX_LINES = 450
 MAX_PARAMETERS = 10
 DOTTED = re.compile(r"(?:phonoscope|benchmarks)(?:\.\w+)+(?::\w+)?")
@@ -157,7 +153,4 @@ def test_parameters_are_described(room):
         if len(parameters_of(node)) >= 3
         and (lacking := set(parameters_of(node)) - described(ast.get_docstring(node) or ""))
     }
-    if room in UNDESCRIBED:
-        assert missing, f"{room} describes all parameters now: take it off the list UNDESCRIBED"
-        pytest.xfail(f"{len(missing)} functions of {room} do not describe their parameters yet")
     assert missing == {}

@@ -80,6 +80,8 @@ def fit_all(
 
     Parameters
     ----------
+    plan
+        The trainings, in order; all have the front end of the first.
     waveforms, classes
         All tokens of the run: 1-D arrays at the classifiers' sample rate, and their true classes.
     build
@@ -88,6 +90,8 @@ def fit_all(
         Of the run.
     facts
         All that every training depends on beside its positions, as JSON values.
+    settings
+        Device, whether to go on with an interrupted run, and whom to tell.
     cache_bytes
         What front-end outputs may take on the device; as much as there is room for by default.
     """
@@ -139,6 +143,8 @@ def write_fits(trained: Sequence[Trained], tokens: pd.DataFrame, folder: Path, *
 
     Parameters
     ----------
+    trained
+        The finished trainings.
     tokens
         The token table of the run, with ``class``.
     folder
@@ -170,7 +176,19 @@ def predictions(trained: Sequence[Trained], tokens: pd.DataFrame) -> pd.DataFram
 def apply_classifier(
     source: str | Path, waveforms: Sequence[np.ndarray], names: Mapping[str, Any], settings: Settings
 ) -> Trained:
-    """Let a classifier trained elsewhere predict all tokens."""
+    """Let a classifier trained elsewhere predict all tokens.
+
+    Parameters
+    ----------
+    source
+        Folder of the classifier, or its name on the Hugging Face Hub.
+    waveforms
+        1-D arrays at the classifier's sample rate, without context.
+    names
+        As of `Training`.
+    settings
+        Device, and whether the classifier may import its network's code.
+    """
     device = str(choose_device(settings.device))
     classifier = Classifier.from_pretrained(source, trust_imports=settings.trust_imports, device=device)
     none = np.arange(0)

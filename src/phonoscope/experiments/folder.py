@@ -131,7 +131,17 @@ class Run:
 
 
 def write_table(folder: Path, name: str, table: pd.DataFrame) -> None:
-    """Write a result table as CSV and Parquet under ``tables/``; missing is empty, numbers keep full precision."""
+    """Write a result table as CSV and Parquet under ``tables/``; missing is empty, numbers keep full precision.
+
+    Parameters
+    ----------
+    folder
+        Of the run.
+    name
+        Of the files, without suffix.
+    table
+        Its index and ``attrs`` are dropped.
+    """
     table = table.reset_index(drop=True).copy()
     table.attrs = {}
     write_with(folder / "tables" / f"{name}.csv", lambda path: table.to_csv(path, index=False))
@@ -144,7 +154,17 @@ def write_run(folder: Path, facts: dict[str, Any]) -> None:
 
 
 def provenance(tokens: pd.DataFrame, seed: int, device: str) -> dict[str, Any]:
-    """Versions, seed, device, machine, git revision and hash of the token list, to repeat a run."""
+    """Versions, seed, device, machine, git revision and hash of the token list, to repeat a run.
+
+    Parameters
+    ----------
+    tokens
+        Token table of the run.
+    seed
+        Of the recipe.
+    device
+        Where it was computed: ``cpu``, ``cuda`` …
+    """
     return {
         "phonoscope": __version__,
         "python": platform.python_version(),

@@ -37,6 +37,15 @@ def claimed_folder(out: Path, recipe: Recipe, resume: bool) -> Generator[None]:
     depend on that. One that was finished must be as it was written. The folder is locked already (see
     `phonoscope.work.folders.locked`), for as long as the runner writes to it.
 
+    Parameters
+    ----------
+    out
+        Run folder.
+    recipe
+        Of the run; written to the folder.
+    resume
+        Whether a run that was begun may go on.
+
     Raises
     ------
     ExperimentError
@@ -66,6 +75,15 @@ def claimed_folder(out: Path, recipe: Recipe, resume: bool) -> Generator[None]:
 
 def hold_to_material(out: Path, tokens: pd.DataFrame, waveforms: Iterable[np.ndarray]) -> None:
     """Note which tokens and sounds a run was begun with; refuse to go on with others.
+
+    Parameters
+    ----------
+    out
+        Run folder.
+    tokens
+        Token table of the run.
+    waveforms
+        1-D arrays; what the tokens sound like, in a fixed order.
 
     Raises
     ------
@@ -109,6 +127,10 @@ def finish_run(recipe: Recipe, out: Path, found: Results, *, kind: str, device: 
 
     Parameters
     ----------
+    recipe
+        Of the run.
+    out
+        Run folder.
     found
         What the experiment found; ``facts["corpus"]`` is what it says about its corpus beside the counts.
     kind

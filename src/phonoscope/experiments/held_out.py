@@ -61,8 +61,12 @@ def held_out(run: Run, *, only: np.ndarray | None = None, trust_imports: bool = 
 
     Parameters
     ----------
+    run
+        A finished run of tokens.
     only
         Names of the tokens wanted; all tested ones by default.
+    trust_imports
+        Allow its classifiers to import their networks' code.
 
     Raises
     ------
@@ -92,8 +96,12 @@ def load_classifier(run: Run, fold: int | None, *, trust_imports: bool = False) 
 
     Parameters
     ----------
+    run
+        A finished run of tokens.
     fold
         Number of the fold; None for the classifier of the run.
+    trust_imports
+        Allow the classifier to import its network's code.
     """
     classifier = Classifier.from_pretrained(classifier_folder(run, fold), trust_imports=trust_imports)
     if classifier.reference is None:

@@ -78,12 +78,18 @@ def store_parts(
     ----------
     ask
         What to make.
+    tokens
+        As of ``sources_of``.
     labels
         Classes in their order; others that tokens have come behind them.
+    out
+        Folder of the store; new or empty, or that of an earlier call.
     kind
         What the means are called in their table.
     together
         See ``sources_of``.
+    executor, progress
+        As of ``make_parts``.
 
     Raises
     ------

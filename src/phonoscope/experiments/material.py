@@ -52,6 +52,19 @@ def material_of(
 
     Tokens with sound were cut before; they stay on the disk.
 
+    Parameters
+    ----------
+    tokens
+        Token table, or tokens with their sound.
+    classes
+        Phones of each class; if empty, every label is a class of its own.
+    sample_rate
+        Rate to resample recordings to, Hz; their own if None. Tokens with sound must have been cut at it.
+    labels
+        Classes of a classifier that is given: tokens of others are left out. No limit if None.
+    strict
+        Stop at the first recording that cannot be used, instead of leaving it out.
+
     Raises
     ------
     ExperimentError

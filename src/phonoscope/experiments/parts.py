@@ -94,6 +94,10 @@ def sources_of(tokens: pd.DataFrame | TokenSounds, folder: Path, together: Seque
 
     Parameters
     ----------
+    tokens
+        Token table, or tokens with their sound.
+    folder
+        For the parts of a table; emptied first.
     together
         Columns by which a part must not be mixed; the table is sorted by them.
     """
@@ -136,6 +140,10 @@ def make_parts(
 
     Parameters
     ----------
+    ask
+        What to make.
+    sources
+        The parts.
     folder
         Holds ``part-00000.parquet`` … and nothing else of this name.
     executor

@@ -26,6 +26,10 @@ def network_pictures(
         On ``device``.
     waveforms
         1-D arrays at the front end's rate, without context.
+    names
+        Of the tokens.
+    device
+        Where the front end computes.
     """
     padded, lengths = pad_waveforms(waveforms)
     with torch.no_grad():

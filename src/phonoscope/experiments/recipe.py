@@ -138,7 +138,17 @@ def read_toml(path: Path) -> dict[str, Any]:
 
 
 def refuse_unknown(what: object, names: Any, known: Any) -> None:
-    """Raise ExperimentError if a name is not among those known; ``what`` says where it stands."""
+    """Raise ExperimentError if a name is not among those known.
+
+    Parameters
+    ----------
+    what
+        Where the names stand, for the message.
+    names
+        Iterable of names.
+    known
+        Names that may stand there.
+    """
     unknown = sorted({str(name) for name in names} - set(known))
     if unknown:
         raise ExperimentError(f"unknown entries in {what}: {', '.join(unknown)}; known: {', '.join(sorted(known))}")

@@ -120,6 +120,8 @@ def execute(experiment: Experiment, out: str | Path, kind: str) -> Run:
 
     Parameters
     ----------
+    experiment
+        With its recipe, corpus and settings.
     out
         Run folder; new or empty, or that of an interrupted run with ``settings.resume``.
     kind

@@ -79,6 +79,8 @@ def formants_of_tokens(
         Rate to resample recordings to, Hz; their own if None.
     executor
         How the work is spread over processes or machines; the table does not depend on it.
+    progress
+        Called with (tokens done, tokens in all).
 
     Returns
     -------
@@ -162,8 +164,12 @@ def spectra_of_tokens(
         ``kind`` and settings of the front end that makes them, as in a recipe; the sample rate is that of the tokens.
     classifier
         Folder of a classifier whose front end makes them instead.
+    device
+        ``auto``, ``cpu``, ``cuda`` …
     executor
         How the work is spread over processes or machines; the spectrograms do not depend on it.
+    progress
+        Called with (tokens done, tokens in all).
 
     Raises
     ------

@@ -95,7 +95,17 @@ def task_of_run(run: Run, *, trust_imports: bool = False) -> Task:
 
 
 def experiment_of(recipe: Recipe, corpus: str | Path | None, settings: Settings, **options: Any) -> Experiment:
-    """Make the experiment of a recipe; ExperimentError names an option that its task does not understand."""
+    """Make the experiment of a recipe; ExperimentError names an option that its task does not understand.
+
+    Parameters
+    ----------
+    recipe, corpus
+        As of ``run_experiment``.
+    settings
+        How it is executed.
+    options
+        What the task understands, see ``run_experiment``.
+    """
     kind = imported(task_named(recipe.task).experiment)
     for name in sorted(set(options) - kind.options()):
         understood = ", ".join(f"--{each.replace('_', '-')}" for each in sorted(kind.options() | recipe.changes()))

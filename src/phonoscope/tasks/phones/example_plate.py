@@ -97,7 +97,11 @@ def network_input(
     front_end
         Front end of a classifier (`phonoscope.frontends`).
     waveform : ndarray (sample,)
-        The token with its context; `start` and `end` (s) say where the token lies.
+        The token with its context.
+    sample_rate : int
+        Hz.
+    start, end : float
+        Where the token lies in the waveform, s.
 
     Returns
     -------
@@ -148,10 +152,14 @@ def token_sounds(
 
     Parameters
     ----------
+    content
+        Of the report; its maps are read from the run.
     row
         Of the run's examples: ``token, class, start, end`` (s in the waveform).
     waveform : ndarray (sample,)
         The token with as much context before as after it.
+    sample_rate : int
+        Hz.
     """
     from phonoscope.attribution.listening import masked_sounds
 

@@ -18,6 +18,15 @@ def write_examples(folder: Path, material: Material, predictions: pd.DataFrame) 
     """Write up to three tokens a class (one error if there is one, then the most typical ones) as float WAV.
 
     The most typical correct token is the one of median duration: the shortest and longest are often misaligned.
+
+    Parameters
+    ----------
+    folder
+        Of the run; they go to ``examples/``.
+    material
+        Of the run, with context.
+    predictions
+        Tested tokens: ``token, class, predicted`` …
     """
     position = {token: i for i, token in enumerate(material.tokens["token"])}
     table = predictions.merge(material.tokens[["token", "start", "end", "recording", "speaker"]], on="token")

@@ -25,6 +25,8 @@ def new_classifier(recipe: PhonesRecipe, labels: Sequence[str], sample_rate: int
 
     Parameters
     ----------
+    recipe
+        Front end, network, initial weights and seed.
     labels
         Classes in their order.
     sample_rate
@@ -55,10 +57,16 @@ def fit(
 
     Parameters
     ----------
+    recipe
+        Of the run.
+    material
+        Its tokens, with ``class``.
     plan
         See ``plan_folds``.
     folder
         Of the run; fold by fold in ``folds/<n>``.
+    settings
+        As of `fit_all`.
     """
     labels = class_order(material.tokens["class"])
     trainings = [

@@ -33,6 +33,8 @@ def read_tokens_of(
 
     Parameters
     ----------
+    recipe
+        Rules of the token table, seed and settings of the synthetic talkers.
     corpus
         Root of a corpus, or None for synthetic talkers, which are written to ``folder/corpus``.
     alignments
@@ -41,6 +43,8 @@ def read_tokens_of(
         Of ``read_corpus``, instead of the recipe's.
     folder
         Of the run.
+    settings
+        Whether to stop at a recording that cannot be used, and whom to tell.
     """
     rules: dict[str, Any] = {**recipe.tokens, "seed": recipe.seed, **changed_rules}
     if corpus is not None:
@@ -101,7 +105,17 @@ def describe_plan(plan: list[Fold], unit: str) -> dict[str, Any]:
 
 
 def with_parts(tokens: pd.DataFrame, plan: list[Fold], predictions: pd.DataFrame) -> pd.DataFrame:
-    """Add ``split`` (the part in a single split; in folds every token is tested) and ``fold`` (that tested it)."""
+    """Add ``split`` (the part in a single split; in folds every token is tested) and ``fold`` (that tested it).
+
+    Parameters
+    ----------
+    tokens
+        Token table.
+    plan
+        The folds; none for a classifier that was trained elsewhere.
+    predictions
+        Tested tokens: ``token`` and ``fold``.
+    """
     attrs = tokens.attrs
     split = np.full(len(tokens), "test", dtype=object)
     if len(plan) == 1:

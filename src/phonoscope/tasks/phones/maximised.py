@@ -41,8 +41,18 @@ def write_maximised(
     ----------
     source
         A finished run of tokens; its classifier and training tokens are used.
+    out
+        Folder for the pictures, the sounds and their logits.
+    target
+        A class, or a contrast of two, ``i-er``.
+    steps
+        Steps of the ascent.
     count
         How many, from different starting points: what differs between them was left open by the class.
+    seed
+        Of the first starting point; the others count on from it.
+    trust_imports
+        Allow the classifier to import its network's code.
 
     Returns
     -------
@@ -81,6 +91,8 @@ def pictures_figure(pictures: xr.DataArray, max_hz: float, seconds: float | None
 
     Parameters
     ----------
+    pictures
+        Input levels, with ``logit_before`` and ``logit_after`` of each seed.
     max_hz, seconds
         Ends of the axes, Hz and s; without seconds, time is the share of the token.
     """

@@ -42,6 +42,17 @@ def measure_maps(recipe: PhonesRecipe, material: Material, fitted: Sequence[Trai
     """Explain every tested token with the classifier that never met it; store the maps, stream their means.
 
     Memory holds one profile a token beside the waveforms, never the maps.
+
+    Parameters
+    ----------
+    recipe
+        Attribution method and target.
+    material
+        Tokens, with ``class``, and their waveforms.
+    fitted
+        The classifiers and the tokens that each predicts.
+    folder
+        Of the run; maps go to ``maps/<method>``.
     """
     method = recipe.method
     labels = fitted[0].classifier.labels
@@ -115,7 +126,17 @@ def profile_tables(measured: Measured, seed: int) -> dict[str, pd.DataFrame]:
 
 
 def share_tables(measured: Measured, formants: pd.DataFrame, seed: int) -> dict[str, pd.DataFrame]:
-    """Tables ``shares`` (per class, formant and null) and ``token_shares``; empty when no tested token has formants."""
+    """Tables ``shares`` (per class, formant and null) and ``token_shares``; empty when no tested token has formants.
+
+    Parameters
+    ----------
+    measured
+        Profiles of the tested tokens, of maps and of energy.
+    formants
+        Of the vowel tokens, from ``measure_formants``.
+    seed
+        Of the resampling.
+    """
     known = measured.tokens["token"].isin(set(formants["token"])).to_numpy()
     if not known.any():
         return {}

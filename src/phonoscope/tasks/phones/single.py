@@ -34,6 +34,8 @@ def train_classifier(
 
     Parameters
     ----------
+    recipe
+        Classes, split (one, whatever its number of folds), network and training.
     tokens
         Token table, or tokens with their sound.
     out

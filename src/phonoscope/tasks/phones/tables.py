@@ -32,8 +32,14 @@ def make_tables(
 
     Parameters
     ----------
+    recipe
+        Seed, and the paper whose claims are checked.
+    material
+        All tokens of the run.
     predictions
         Tested tokens: ``token, class, predicted, p_<class> …``.
+    measured
+        Profiles of the tested tokens, of maps and of energy.
     formants
         Of the vowel tokens, from ``measure_formants``.
     plan

@@ -53,6 +53,8 @@ def new_classifier(recipe: RecordingsRecipe, network: str, labels: Sequence[str]
 
     Parameters
     ----------
+    recipe
+        Sample rate (Hz), duration (s), and head and dropout of the network.
     network
         One of the recipe's.
     labels
@@ -75,10 +77,16 @@ def fit(
 
     Parameters
     ----------
+    recipe
+        Networks, seeds and shares to train.
+    waveforms
+        1-D arrays of the recipe's rate and length.
     tokens
         With ``class`` and ``split``, one row a waveform.
     folder
         Of the run; each training in ``fits/<network>/seed-<n>-share-<percent>``.
+    settings
+        As of `fit_all`.
     """
     labels = class_order(recipe, tokens)
     classes, parts = tokens["class"].to_numpy(dtype=object), tokens["split"].to_numpy(dtype=object)

@@ -47,10 +47,14 @@ def read_whole_recordings(
     ----------
     root : path
         Folder of the corpus: Speech Commands, spoken digits, LibriSpeech, or a folder a speaker.
+    recipe
+        Classes, sample rate (Hz) and duration (s).
     strict : bool
         Stop at the first recording that cannot be used, instead of leaving it out.
     store
         Where the waveforms are put, if not into memory.
+    say
+        Called with lines about the progress.
 
     Returns
     -------
@@ -117,6 +121,8 @@ def read_clip(
 
     Parameters
     ----------
+    recording
+        As found in the corpus.
     label
         Its class.
     recipe
@@ -223,7 +229,19 @@ def joined_units(units: pd.Series, hashes: pd.Series) -> np.ndarray:
 
 
 def nested_share(classes: np.ndarray, index: np.ndarray, share: float, seed: int) -> np.ndarray:
-    """Positions of a share of the recordings at `index`, the same share of each class; larger shares hold smaller."""
+    """Positions of a share of the recordings at `index`, the same share of each class; larger shares hold smaller.
+
+    Parameters
+    ----------
+    classes : ndarray (recording,)
+        Of all recordings.
+    index : ndarray of int
+        Positions to draw from.
+    share : float
+        0 to 1; at least two recordings of each class are taken.
+    seed : int
+        Shares drawn with the same one are nested.
+    """
     random = np.random.default_rng(seed)
     chosen = []
     for name in sorted(set(classes[index])):

@@ -75,6 +75,8 @@ def summary_over_seeds(curve: pd.DataFrame, predictions: pd.DataFrame, seed: int
         One row a training: ``network, seed, share, n_train, balanced_accuracy, cpu_seconds``.
     predictions : DataFrame
         Of the same trainings, with ``network`` and ``share`` beside what `accuracy_over_seeds` needs.
+    seed : int
+        Of the resampling.
 
     Returns
     -------

@@ -44,13 +44,34 @@ def mean_spectra(
     """Mean response of a bank to each waveform at equal level, averaged to so many points, (recording, point).
 
     Points lie up to half the sample rate, linear; the response of a ``spectrum_bank`` is the long-term spectrum.
+
+    Parameters
+    ----------
+    bank
+        Filters of a layer, or a ``spectrum_bank``.
+    waveforms
+        1-D arrays at the bank's sample rate.
+    points
+        Number of points.
+    strict
+        Stop at the first waveform that cannot be used, instead of leaving it out.
     """
     curves = cumulative_response(bank, waveforms, bank.sample_rate, scaling="rms", strict=strict).values[:, 1:]
     return curves[:, : curves.shape[1] // points * points].reshape(len(curves), points, -1).mean(axis=2)
 
 
 def chosen_clips(tokens: pd.DataFrame, per_class: int, seed: int) -> np.ndarray:
-    """Positions of tested recordings whose spectra are taken: at most `per_class` of each class, drawn at random."""
+    """Positions of tested recordings whose spectra are taken: at most `per_class` of each class, drawn at random.
+
+    Parameters
+    ----------
+    tokens
+        With ``class`` and ``split``.
+    per_class
+        Most recordings of each class.
+    seed
+        Of the draw.
+    """
     random = np.random.default_rng(seed)
     tested = np.flatnonzero((tokens["split"] == "test").to_numpy(dtype=bool))
     classes = tokens["class"].to_numpy(dtype=object)
@@ -80,6 +101,8 @@ def listen(
         same root mean square without its mean, as the networks' input is.
     null_seeds
         Layers of the same shape with fresh random weights.
+    seed
+        Of the random layers, the resampling and the geometry.
 
     Returns
     -------

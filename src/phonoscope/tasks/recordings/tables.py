@@ -32,10 +32,18 @@ def make_tables(
 
     Parameters
     ----------
+    recipe
+        Of the run.
+    waveforms
+        1-D arrays of the recipe's rate and length.
     tokens
         One row a waveform, with ``class`` and ``split``.
+    trained
+        All trainings.
     predictions
         Of all trainings, with ``network, seed, share, speaker, recording``.
+    say
+        Called with lines about the progress.
     """
     whole = predictions[predictions["share"] == 1]
     labels = trained[0].classifier.labels

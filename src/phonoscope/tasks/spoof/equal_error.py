@@ -50,7 +50,15 @@ def equal_error_rates(spoofed: np.ndarray, scores: np.ndarray, weights: np.ndarr
 
 
 def equal_error_rate(spoofed: np.ndarray, scores: np.ndarray, weights: np.ndarray | None = None) -> float:
-    """Equal error rate of one set of scores; see `equal_error_rates`. All recordings count once without weights."""
+    """Equal error rate of one set of scores; see `equal_error_rates`. All recordings count once without weights.
+
+    Parameters
+    ----------
+    spoofed, scores
+        As of `equal_error_rates`.
+    weights : ndarray (recording,), optional
+        How often each recording counts.
+    """
     weights = np.ones(len(scores)) if weights is None else np.asarray(weights, dtype=float)
     return float(equal_error_rates(np.asarray(spoofed, dtype=bool), np.asarray(scores), weights[None])[0])
 
@@ -62,6 +70,10 @@ def equal_error_interval(parts: list[pd.DataFrame], *, seed: int = 0, n_draws: i
     ----------
     parts : list of DataFrame
         One a detector: ``speaker, recording, truth`` ("real" or "spoofed") and ``score``, the same recordings in each.
+    seed : int
+        Of the resampling.
+    n_draws : int
+        Number of bootstrap samples.
 
     Returns
     -------

@@ -60,6 +60,8 @@ def hear(
         First layer of the network.
     random_seeds : int
         Layers of the same shape with random weights.
+    seed : int
+        Of the first random layer; the others count on from it.
 
     Returns
     -------
@@ -142,10 +144,18 @@ def tell_apart(
     ----------
     tokens : DataFrame
         ``speaker, recording, audio_sha256, attack``.
+    features : sequence of Feature
+        Spectra with one row for each of the tokens.
+    problems : sequence of Problem
+        Their rows are positions among the tokens.
     folds_by : {"recording", "speaker"}
         What stays in one fold.
     kernel_offset : float
         ``c`` of the kernel (γ x·y + c)³.
+    seed : int
+        Of the control's halves, the folds and the resampling.
+    say : callable
+        Called with each problem before it is judged.
 
     Returns
     -------
@@ -192,6 +202,17 @@ def folds_of(
 
     Recordings of one unit (``recording`` or ``speaker``) are judged together, and so are recordings with the very same
     samples.
+
+    Parameters
+    ----------
+    tokens : DataFrame
+        ``speaker, recording, audio_sha256``.
+    spoofed : ndarray of bool (recording,)
+        One value a row of the tokens.
+    folds_by : {"recording", "speaker"}
+        The unit.
+    seed : int
+        Of the division.
     """
     from sklearn.model_selection import StratifiedGroupKFold
 

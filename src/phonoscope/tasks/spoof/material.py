@@ -64,10 +64,14 @@ def spoof_material(
     ----------
     corpus : path
         ASVspoof 2019 LA (found by its layout), recordings that `protocol` names, or any corpus of real recordings.
+    recipe : SpoofRecipe
+        Attacks, partition, classes, number of recordings, sample rate (Hz) and duration (s).
     protocol : path, optional
         A protocol of ASVspoof's form.
     strict : bool
         Stop at the first recording that cannot be used, instead of leaving it out.
+    say : callable
+        Called with lines about the progress.
 
     Raises
     ------

@@ -90,6 +90,16 @@ def through_band(waveform: np.ndarray, sample_rate: int, native_rate: int, wante
     """Resample made speech as a recording is that was stored at `native_rate` and read at `wanted_rate`, all in Hz.
 
     A recording stored at 8 kHz holds nothing above 4 kHz; speech that is made beside it must not hold more.
+
+    Parameters
+    ----------
+    waveform : ndarray (sample,)
+    sample_rate : int
+        Of the waveform.
+    native_rate : int
+        Of the recording as stored: limits the band.
+    wanted_rate : int
+        Of the result.
     """
     narrow = soxr.resample(waveform, sample_rate, min(sample_rate, native_rate))
     return soxr.resample(narrow, min(sample_rate, native_rate), wanted_rate).astype(np.float32)

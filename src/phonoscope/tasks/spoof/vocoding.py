@@ -50,7 +50,17 @@ def griffin_lim(
 
 
 def mel_bank(bins: int, sample_rate: int, bands: int = MEL_BANDS) -> np.ndarray:
-    """Triangular mel bands as a matrix (band, bin); bins reach from 0 to half the sample rate."""
+    """Triangular mel bands as a matrix (band, bin); bins reach from 0 to half the sample rate.
+
+    Parameters
+    ----------
+    bins
+        Number of frequencies of the spectrum.
+    sample_rate
+        Hz.
+    bands
+        Number of bands, equally wide in mel.
+    """
     frequency = np.linspace(0, sample_rate / 2, bins)
     edges = mel_to_hz(np.linspace(0, hz_to_mel(sample_rate / 2), bands + 2))
     rising = (frequency - edges[:-2, None]) / (edges[1:-1] - edges[:-2])[:, None]
