@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import errno
 import sys
-from typing import Annotated
+import warnings
+from typing import Annotated, Any
 
 import typer
 
@@ -21,7 +22,7 @@ from phonoscope.cli.measures import formants, spectra
 from phonoscope.cli.verify import verify
 from phonoscope.cli.viewer import view
 from phonoscope.cli.weights import filters, geometry
-from phonoscope.errors import PhonoscopeError
+from phonoscope.errors import IncompleteMapWarning, PhonoscopeError
 
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _NO_RIGHT = (errno.EACCES, errno.EPERM, errno.EROFS)
@@ -90,11 +91,22 @@ def _trouble(error: OSError) -> str:
     return str(error)
 
 
+_format_warning = warnings.formatwarning
+
+
+def _warning_line(message: Warning | str, category: type[Warning], *where: Any, **more: Any) -> str:
+    """Our own warnings are one line without the place in the code; those of others stay as they are."""
+    if issubclass(category, IncompleteMapWarning):
+        return f"phonoscope: {message}\n"
+    return _format_warning(message, category, *where, **more)
+
+
 def main() -> None:
     """Run the command line; errors that phonoscope raises on purpose are one line on stderr and exit status 1.
 
     So are those of the file system: a full disk, a folder that may not be written.
     """
+    warnings.formatwarning = _warning_line  # ty: ignore[invalid-assignment]
     try:
         app()
     except PhonoscopeError as error:
