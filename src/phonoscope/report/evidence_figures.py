@@ -109,14 +109,14 @@ def contrast_figure(profiles: pd.DataFrame, *, max_hz: float, title: str, unit: 
     for position, group in enumerate(groups):
         rows = profiles[profiles["group"] == group].sort_values("frequency")
         colour = style.class_colour(position)
-        dashed: dict[str, Any] = {"linestyle": (0, (4, 2)), "markerfacecolor": style.PAPER}
-        look = dashed if "taken for" in group else {}
+        look: dict[str, Any] = {}
+        if "taken for" in group:
+            look = {"linestyle": (0, (4, 2)), "markerfacecolor": style.PAPER}
         label = f"{style.plain(group)} (n = {int(rows['n'].iloc[0])})"
         if np.isfinite(rows["low"]).any():
             axes.fill_between(rows["frequency"], rows["low"], rows["high"], color=colour, alpha=0.2, linewidth=0)
-        axes.plot(
-            rows["frequency"], rows["mean"], "o-", color=colour, linewidth=1.4, markersize=2.2, label=label, **look
-        )
+        line = {"marker": "o", "linestyle": "-", "color": colour, "linewidth": 1.4, "markersize": 2.2} | look
+        axes.plot(rows["frequency"], rows["mean"], label=label, **line)
     axes.set_xlim(0, max_hz)
     axes.set_ylim(*profile_limits(profiles))
     axes.legend(**style.LEGEND)
