@@ -115,7 +115,7 @@ def contrast_figure(profiles: pd.DataFrame, *, max_hz: float, title: str, unit: 
         label = f"{style.plain(group)} (n = {int(rows['n'].iloc[0])})"
         if np.isfinite(rows["low"]).any():
             axes.fill_between(rows["frequency"], rows["low"], rows["high"], color=colour, alpha=0.2, linewidth=0)
-        line = {"marker": "o", "linestyle": "-", "color": colour, "linewidth": 1.4, "markersize": 2.2} | look
+        line: dict[str, Any] = {"marker": "o", "color": colour, "linewidth": 1.4, "markersize": 2.2} | look
         axes.plot(rows["frequency"], rows["mean"], label=label, **line)
     axes.set_xlim(0, max_hz)
     axes.set_ylim(*profile_limits(profiles))
