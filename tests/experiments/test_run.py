@@ -186,6 +186,7 @@ def test_a_classifier_trained_elsewhere_is_tested_on_all_tokens(finished, talker
     classifier = finished[0] / "classifier"
     run = run_experiment(load_recipe(recipe_file), tmp_path / "run", corpus=talkers, classifier=classifier)
     assert len(run.predictions) == len(run.tokens) == 120
+    assert run.predictions["fold"].eq(0).all()
     assert run.facts["plan"] is None
     assert run.training.empty
     assert run.table("baselines").empty

@@ -79,6 +79,8 @@ def test_tones_are_told_apart_by_speakers_never_met(told):
         assert entry["balanced_accuracy"] == pytest.approx(right.groupby(own["class"]).mean().mean())
     assert max(entry["balanced_accuracy"] for entry in answer.json["networks"]) > 0.9
     assert set(run.predictions["token"]) == set(tokens.loc[tokens["split"] == "test", "token"])
+    of_all = out / "fits" / "sub-segmental" / "seed-1-share-100" / "classifier" / "model.safetensors"
+    assert (out / "classifier" / "model.safetensors").read_bytes() == of_all.read_bytes()
     curve = run.table("learning_curve")
     assert curve["network"].tolist() == ["sub-segmental"] * 2 + ["multi-resolution"] * 2
     train = int((tokens["split"] == "train").sum())
