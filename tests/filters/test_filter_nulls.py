@@ -24,7 +24,7 @@ from phonoscope.filters import (
     spectral_peaks,
     spectrum_bank,
 )
-from phonoscope.judgement.bootstrap import interval_of, resampling_unit
+from phonoscope.judgement.units import resampling_unit
 from phonoscope.judgement.resampling import Resampling, resample
 
 RATE = 8000

@@ -27,7 +27,7 @@ from phonoscope.filters import (
 from phonoscope.filters.initial import initial_note
 from phonoscope.filters.significance import MOST_GROUPINGS, p_of, permuted_z
 from phonoscope.frontends import Waveform
-from phonoscope.judgement.bootstrap import resampling_unit
+from phonoscope.judgement.units import resampling_unit
 from phonoscope.judgement.resampling import resample
 
 RATE = 8000

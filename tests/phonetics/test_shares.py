@@ -12,7 +12,7 @@ import xarray as xr
 from scipy.ndimage import gaussian_filter1d
 
 from phonoscope.errors import PhonoscopeError
-from phonoscope.judgement.bootstrap import resampling_unit
+from phonoscope.judgement.units import resampling_unit
 from phonoscope.phonetics.pairing import Resampling, paired_shares
 from phonoscope.phonetics.profiles import band_weights, density
 from phonoscope.phonetics.shares import FormantBands, formant_bands, formant_shares, merged_bands, token_shares

@@ -81,7 +81,9 @@ def run(
     partition: Annotated[str | None, typer.Option(help="eval, dev or train of ASVspoof 2019 LA (spoof).")] = None,
     protocol: Annotated[Path | None, typer.Option(help="File that says which recordings are spoofed (spoof).")] = None,
     seed: RecipeSeed = None,
-    seeds: Annotated[int | None, typer.Option(help="Trainings of each network (commands, speakers).")] = None,
+    trainings: Annotated[
+        int | None, typer.Option("--trainings", "--seeds", help="Trainings of each network, for intervals over both.")
+    ] = None,
     device: Device = "auto",
     resume: Resume = False,
     trust_imports: Trust = False,

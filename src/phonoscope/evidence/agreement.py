@@ -16,7 +16,8 @@ import xarray as xr
 from phonoscope.axes import cell_edges
 from phonoscope.errors import AttributionError
 from phonoscope.evidence.similarity import mean_where, rank_correlations
-from phonoscope.judgement.bootstrap import PerToken, mean_interval
+from phonoscope.judgement.intervals import mean_interval
+from phonoscope.judgement.units import PerToken
 from phonoscope.phonetics.profiles import band_weights, cell_centres, class_profiles, profile, profile_correlations
 
 
@@ -139,7 +140,7 @@ def method_agreement(
         _require_same_tokens(maps[a], maps[b])
         table = token_agreement(profiles[a], profiles[b], classes)
         values = table["agreement"].to_numpy()
-        mean = mean_interval(values, clusters, seed=seed)
+        mean = mean_interval(values, clusters)
         columns = {"a": a, "b": b, "agreement": mean.estimate, "low": mean.low, "high": mean.high}
         columns |= {name: float(table[name].mean()) for name in ("same_class", "other_class")}
         rows.append(columns | {"n": len(values), "unit": mean.unit, "n_units": mean.n_units})
@@ -158,7 +159,7 @@ def class_specificity(maps: xr.DataArray, classes: PerToken, clusters: pd.DataFr
     classes, clusters
         Class of each token; what is resampled (see `resampling_unit`).
     """
-    table = class_profiles(profile(maps), classes, clusters, n_bootstrap=2)
+    table = class_profiles(profile(maps), classes, clusters)
     return float(profile_correlations(table).attrs["mean_r"]) if len(table) else float("nan")
 
 

@@ -24,7 +24,7 @@ from phonoscope.evidence.peers import explain_like, importable_peers, on_input_g
 from phonoscope.evidence.planted import CONFLICT_NAME, Truth
 from phonoscope.evidence.truth import score_maps
 from phonoscope.frontends import pad_waveforms
-from phonoscope.judgement.bootstrap import mean_interval
+from phonoscope.judgement.intervals import mean_interval
 from phonoscope.work.executor import in_processes
 
 NETWORKS = ("compact", "compact-local", "resnet18")
@@ -327,7 +327,7 @@ def ranking(table: pd.DataFrame) -> pd.DataFrame:
     columns = ["mass", "null", "auc", "pointing", "pointing_null", "error_hz", "seconds"]
     rows = []
     for (method, kind), group in learnt.groupby(["method", "kind"], sort=False):
-        interval = mean_interval(group["localisation"].fillna(0.0).to_numpy(), n_bootstrap=2000)
+        interval = mean_interval(group["localisation"].fillna(0.0).to_numpy())
         row: dict[Any, Any] = {"method": method, "kind": kind, "localisation": interval.estimate}
         row |= {"low": interval.low, "high": interval.high} | group[columns].mean().to_dict()
         rows.append(row | {"cells": int(group["mass"].notna().sum())})

@@ -22,7 +22,8 @@ from phonoscope.evidence.measure import (
     Trial,
 )
 from phonoscope.evidence.measures import choose_measures, curves
-from phonoscope.judgement.bootstrap import cluster_rows, mean_interval, resampling_unit
+from phonoscope.judgement.intervals import mean_interval
+from phonoscope.judgement.units import cluster_rows, resampling_unit
 
 CAUSAL = "band-stop"
 _NUMBERS = ("value", "low", "high", "chance", "excess", "excess_low", "excess_high")
@@ -217,5 +218,5 @@ def _unmeasured(method: str, name: str, note: str) -> dict[str, object]:
 
 
 def _interval(value: np.ndarray, weight: np.ndarray, clusters: Clusters, seed: int) -> dict[str, float]:
-    interval = mean_interval(value, clusters, over=weight, seed=seed)
+    interval = mean_interval(value, clusters, over=weight)
     return {"value": interval.estimate, "low": interval.low, "high": interval.high}

@@ -12,7 +12,8 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from phonoscope.judgement.bootstrap import PerToken, bootstrap_interval
+from phonoscope.judgement.intervals import jackknife_interval
+from phonoscope.judgement.units import PerToken
 from phonoscope.left_out import LeftOut
 from phonoscope.phonetics.profiles import as_labels, cell_centres
 
@@ -153,7 +154,7 @@ def _slopes(
             return (weights * x * y).sum(axis=1) / (weights * x * x).sum(axis=1)
 
     once = np.ones((1, len(formant)))
-    interval = bootstrap_interval(lambda w: slope(peaks, w), len(formant), clusters, seed=seed)
+    interval = jackknife_interval(lambda w: slope(peaks, w), len(formant), clusters)
     control = float(slope(follows, once)[0])
     random = np.random.default_rng(seed)
     fixed = np.mean([slope(peaks[_repaired(groups, random)], once)[0] for _ in range(_REPAIRINGS)])

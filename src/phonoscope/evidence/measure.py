@@ -12,7 +12,7 @@ import xarray as xr
 
 from phonoscope.errors import AttributionError
 from phonoscope.evidence.case import Case
-from phonoscope.judgement.bootstrap import PerToken
+from phonoscope.judgement.units import PerToken
 
 Clusters = pd.DataFrame | PerToken | None
 Result = TypeVar("Result")

@@ -7,7 +7,7 @@ import pandas as pd
 
 from phonoscope.attribution.effects import band_effects
 from phonoscope.evidence.case import Case
-from phonoscope.judgement.bootstrap import mean_interval
+from phonoscope.judgement.intervals import mean_interval
 
 HALF_HZ = 125.0  # of the band that is taken away around a formant
 FORMANTS = (1, 2, 3, 4)
@@ -87,7 +87,7 @@ def removal_table(tokens: pd.DataFrame, clusters: pd.DataFrame, *, seed: int = 0
             if of_class.empty:
                 continue
             effect, excess = (
-                mean_interval(values.to_numpy(), of_class[levels], seed=seed)
+                mean_interval(values.to_numpy(), of_class[levels])
                 for values in (of_class["effect"], of_class["effect"] - of_class["chance"])
             )
             row = {"label": label, "formant": formant, "effect": effect.estimate, "low": effect.low}

@@ -190,7 +190,7 @@ def _tables(
     confusions = confusion_table(sample.tokens["class"], _predicted(run, sample.tokens), run.facts["labels"])
     for evidence in judged:
         say(f"{evidence.method}: formants and confusions")
-        of_classes = class_profiles(evidence.profiles, sample.classes, sample.clusters, seed=seed)
+        of_classes = class_profiles(evidence.profiles, sample.classes, sample.clusters)
         overlap = overlap_against_confusions(profile_correlations(of_classes), confusions, seed=seed)
         facts = {"method": evidence.method, "rho": overlap.rho, "p": overlap.p, "note": overlap.note}
         of_method = {"profiles": of_classes, "specificity": pd.DataFrame([facts])}
@@ -330,6 +330,6 @@ def _contrasts(run: Run, trust_imports: bool, seed: int, say: Say) -> pd.DataFra
             f"{spoken}, recognised" if spoken == taken else f"{spoken}, taken for {taken}"
             for spoken, taken in zip(rows["class"], predicted, strict=True)
         ]
-        means = class_profiles(joined(profiles), groups, rows[list(LEVELS)], seed=seed)
+        means = class_profiles(joined(profiles), groups, rows[list(LEVELS)])
         tables.append(means.rename(columns={"label": "group"}).assign(pair=f"{pair[0]} − {pair[1]}"))
     return pd.concat(tables, ignore_index=True)[columns] if tables else pd.DataFrame(columns=columns)

@@ -152,7 +152,7 @@ def write_fits(trained: Sequence[Trained], tokens: pd.DataFrame, folder: Path, *
     main
         Which training's classifier stands for the run.
     """
-    table = predictions(trained, tokens)
+    table = predictions_of(trained, tokens)
     if is_first_process():
         trained[main].classifier.save_pretrained(folder / "classifier")
         epochs = [each.epochs.assign(**each.training.names) for each in trained if len(each.epochs)]
@@ -162,7 +162,7 @@ def write_fits(trained: Sequence[Trained], tokens: pd.DataFrame, folder: Path, *
     return table
 
 
-def predictions(trained: Sequence[Trained], tokens: pd.DataFrame) -> pd.DataFrame:
+def predictions_of(trained: Sequence[Trained], tokens: pd.DataFrame) -> pd.DataFrame:
     """One row a tested token and training: ``token, class, predicted, p_<class> …`` and the names of the training."""
     tables = []
     for each in trained:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass, field, fields, replace
 from inspect import signature
 from pathlib import Path
 from typing import Any, Self, TypeVar, get_origin, get_type_hints
 
 from phonoscope.errors import ExperimentError
+from phonoscope.judgement.claims import SMALLEST_EFFECTS
 from phonoscope.registry import Registry
 from phonoscope.training.recipe import PRESETS, TrainingRecipe
 
@@ -42,6 +43,11 @@ class Recipe:
         Kind of experiment: ``phones``, ``words``, ``speakers``, ``spoof``, or that of another package.
     seed
         Seed of everything.
+    trainings
+        How often each network is trained, with seeds from ``seed`` on; the split is the same for all.
+    smallest_effects
+        Smallest effects that count in verdicts, where they differ from `SMALLEST_EFFECTS`: of a ``share`` (of chance),
+        an ``accuracy`` (0 to 1), a ``correlation``.
     """
 
     name: str
@@ -49,6 +55,18 @@ class Recipe:
     question: str = ""
     task: str = "phones"
     seed: int = 0
+    trainings: int = 1
+    smallest_effects: dict[str, float] = field(default_factory=dict)
+
+    @property
+    def smallest(self) -> dict[str, float]:
+        """Smallest effects that count, by what is measured."""
+        return SMALLEST_EFFECTS | self.smallest_effects
+
+    @property
+    def seeds(self) -> list[int]:
+        """Seeds of the trainings."""
+        return list(range(self.seed, self.seed + self.trainings))
 
     def to_dict(self) -> dict[str, Any]:
         """Return the recipe as plain values."""
@@ -56,6 +74,12 @@ class Recipe:
 
     def check(self) -> None:
         """Raise ExperimentError for what no part of the experiment would understand, before anything is read."""
+        refuse_unknown("the recipe's [smallest_effects]", self.smallest_effects, SMALLEST_EFFECTS)
+        for name, size in self.smallest_effects.items():
+            if isinstance(size, bool) or not isinstance(size, (int, float)) or not 0 < size < 1:
+                raise ExperimentError(f"the smallest {name} that counts is {size!r}; expected a number between 0 and 1")
+        if self.trainings < 1:
+            raise ExperimentError(f"trainings is {self.trainings}; each network is trained at least once")
 
     def imports(self) -> Iterator[tuple[Registry[Any], str]]:
         """Yield every name that may be an import path, with the registry that would import it."""
@@ -67,9 +91,12 @@ class Recipe:
         changes = {} if training is None else {"training": training.changed(seed=seed)}
         return replace(self, seed=seed, **changes)
 
-    def changed(self, *, seed: int | None = None) -> Self:
+    def changed(self, *, seed: int | None = None, trainings: int | None = None) -> Self:
         """Return the recipe with what is given here changed; None leaves the recipe's own value."""
-        return self if seed is None else self.seeded(seed)
+        recipe = self if seed is None else self.seeded(seed)
+        if trainings is not None and trainings < 1:
+            raise ExperimentError(f"trainings is {trainings}; each network is trained at least once")
+        return recipe if trainings is None else replace(recipe, trainings=trainings)
 
     @classmethod
     def changes(cls) -> set[str]:
@@ -98,7 +125,7 @@ def recipe_from(
     ExperimentError
         If an entry is not known, of the wrong kind, or an import path that nobody agreed to.
     """
-    hints, known = get_type_hints(kind), [field.name for field in fields(kind)]
+    hints, known = get_type_hints(kind), [each.name for each in fields(kind)]
     refuse_unknown(origin, values, known)
     if "name" not in values:
         raise ExperimentError(f"{origin} has no name")
@@ -120,8 +147,9 @@ def recipe_from(
 
 
 def without_words(values: Mapping[str, Any]) -> dict[str, Any]:
-    """What trainings depend on, of a recipe as plain values: not how it is explained, nor what it is called."""
-    kept = {key: value for key, value in values.items() if key not in ("title", "question", "explain")}
+    """What a training depends on, of a recipe as plain values: not what it is called, explained by, or judged by."""
+    others = ("title", "question", "explain", "trainings", "smallest_effects")
+    kept = {key: value for key, value in values.items() if key not in others}
     return {"task": Recipe.task, **kept}  # recipes of 0.1 on phones name no task
 
 

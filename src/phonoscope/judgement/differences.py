@@ -6,19 +6,8 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy.special import stdtr
 
-from phonoscope.judgement.bootstrap import (
-    MIN_UNITS,
-    interval_of,
-    mean_samples,
-    resampling_unit,
-    sign_flip_p,
-    unit_sums,
-)
-
-N_BOOTSTRAP = 2000
-N_FLIPS = 2000
+from phonoscope.judgement.intervals import Interval, Scale, limits, mean_interval
 
 
 def difference_test(
@@ -27,56 +16,76 @@ def difference_test(
     clusters: tuple[pd.DataFrame | None, pd.DataFrame | None],
     *,
     paired: bool,
-    seed: int = 0,
+    scale: Scale = "plain",
 ) -> dict[str, Any]:
-    """Difference of two means with its 95 % interval and p, by units.
+    """Difference of two means over units, with its 95 % interval and p.
 
-    Pairs: the signs of the differences of whole units are flipped, with a cluster-bootstrap interval. Unrelated groups:
-    both are resampled by their own units, and p is that of the difference over its bootstrap standard error (Student's
-    t).
+    Pairs: the mean difference of each unit, with Student's t over units. Unrelated groups: each has its own units, and
+    Welch's degrees of freedom.
 
     Parameters
     ----------
-    first, second : ndarray (token,)
-        Finite values; the same tokens in the same order if `paired`.
+    first, second : ndarray (token,) or (training, token)
+        Finite values; the same tokens in the same order if `paired`. Of several trainings, their mean counts.
     clusters
         Levels of each, from the highest down; the first's serve both if `paired`.
     paired : bool
-    seed : int
-        Of the resampling.
+    scale : {"plain", "difference"}
+        "difference" of proportions: where all units agree, the bound that so many units allow.
 
     Returns
     -------
     dict
-        ``first, second`` (means), ``difference, low, high, p, n_first, n_second, n_units, unit, test``. No p with fewer
-        than six units.
+        ``first, second`` (means over units), ``difference, low, high, p, n_first, n_second, n_units, unit, test``. No
+        interval and no p with fewer than six units.
     """
-    sizes = {"n_first": len(first), "n_second": len(second)}
-    if len(first) == 0 or len(second) == 0:
+    first, second = (np.atleast_2d(np.asarray(each, dtype=float)) for each in (first, second))
+    sizes = {"n_first": first.shape[1], "n_second": second.shape[1]}
+    if 0 in sizes.values():
         unknown = dict.fromkeys(("first", "second", "difference", "low", "high", "p"), np.nan)
         return unknown | sizes | {"n_units": 0, "unit": "", "test": "no token"}
-    first, second = np.asarray(first, dtype=float), np.asarray(second, dtype=float)
-    means = {"first": float(first.mean()), "second": float(second.mean())}
-    difference = means["first"] - means["second"]
-    unit, p = resampling_unit(clusters[0], len(first)), np.nan
+    means = [
+        mean_interval(values, levels, of_units=True, scale=scale)
+        for values, levels in zip((first, second), (clusters[0], clusters[0] if paired else clusters[1]), strict=True)
+    ]
     if paired:
-        change = first - second
-        samples, n_units = mean_samples(change, unit.codes, N_BOOTSTRAP, seed), unit.n_units
-        if n_units >= MIN_UNITS:
-            p = float(sign_flip_p(unit_sums(change, unit.codes, n_units)[:, None], N_FLIPS, seed)[0])
-        test = f"signs of {n_units} {unit.level}s flipped"
+        interval = paired_interval(first, second, clusters[0], scale=scale)
+        test = f"{interval.n_units} {interval.unit}s, each paired with itself"
     else:
-        other = resampling_unit(clusters[1], len(second))
-        samples = mean_samples(first, unit.codes, N_BOOTSTRAP, seed)
-        samples -= mean_samples(second, other.codes, N_BOOTSTRAP, seed + 1)
-        n_units = min(unit.n_units, other.n_units)
-        if n_units >= MIN_UNITS:
-            # as of the interval: few units vary too little among themselves and call for Student's t
-            error = float(samples[np.isfinite(samples)].std(ddof=1)) * np.sqrt(n_units / (n_units - 1))
-            t = abs(difference) / error if error > 0 else (np.inf if difference else 0.0)
-            p = float(2 * stdtr(n_units - 1, -t))
-        level = unit.level if unit.level == other.level else f"{unit.level}s and {other.level}"
-        test = f"{unit.n_units} and {other.n_units} {level}s resampled"
-    low, high = interval_of(samples, n_units=n_units)
-    tested = {"difference": difference, "low": float(low), "high": float(high), "p": p}
-    return means | tested | sizes | {"n_units": n_units, "unit": unit.level, "test": test}
+        interval = _unpaired(*means, scale)
+        test = f"{means[0].n_units} {means[0].unit}s and {means[1].n_units} {means[1].unit}s"
+    tested = {"difference": interval.estimate, "low": interval.low, "high": interval.high}
+    tested["p"] = float(np.minimum(interval.p_above(0), interval.p_below(0)))
+    estimates = {"first": means[0].estimate, "second": means[1].estimate}
+    return estimates | tested | sizes | {"n_units": interval.n_units, "unit": interval.unit, "test": test}
+
+
+def paired_interval(
+    first: np.ndarray, second: np.ndarray, clusters: pd.DataFrame | None, *, scale: Scale = "difference"
+) -> Interval:
+    """Mean over units of the difference of two values of the same tokens.
+
+    Parameters
+    ----------
+    first, second : ndarray (token,) or (training, token)
+        Trainings are paired in their order where both have the same number; else each counts by its mean.
+    clusters
+        Levels from the highest down.
+    scale
+        "difference" of proportions, or "plain".
+    """
+    first, second = np.atleast_2d(first), np.atleast_2d(second)
+    if len(first) != len(second):
+        first, second = first.mean(axis=0, keepdims=True), second.mean(axis=0, keepdims=True)
+    return mean_interval(first - second, clusters, of_units=True, scale=scale)
+
+
+def _unpaired(first: Interval, second: Interval, scale: Scale) -> Interval:
+    """Difference of two means over unrelated units, with Welch's degrees of freedom."""
+    parts = np.array([first.error**2, second.error**2])
+    error = np.sqrt(parts.sum())
+    df = parts.sum() ** 2 / (parts**2 / [first.df, second.df]).sum() if error > 0 else min(first.df, second.df)
+    n_units = min(first.n_units, second.n_units)
+    difference = first.estimate - second.estimate
+    low, high = limits(np.asarray(difference), np.asarray(error), np.asarray(df), n_units, scale=scale)
+    return Interval(difference, float(low), float(high), n_units, first.unit, float(error), float(df), scale)

@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from phonoscope.errors import PhonoscopeError
-from phonoscope.judgement.bootstrap import PerToken
+from phonoscope.judgement.units import PerToken
 from phonoscope.phonetics.profiles import as_labels
 
 Measure = Literal["power", "energy"]

@@ -10,7 +10,9 @@ import numpy as np
 import pandas as pd
 
 from phonoscope.errors import PhonoscopeError
-from phonoscope.judgement.bootstrap import PerToken, holm, interval_of, resampling_unit, unit_sums, unit_weights
+from phonoscope.judgement.intervals import Interval, interval_of
+from phonoscope.judgement.permutation import holm
+from phonoscope.judgement.units import PerToken, resampling_unit, unit_sums
 from phonoscope.left_out import LeftOut
 from phonoscope.phonetics.profiles import as_labels
 
@@ -59,63 +61,93 @@ def confusion_table(true: PerToken, predicted: PerToken, labels: Sequence[str] |
 
 def accuracy_table(
     true: PerToken,
-    predicted: PerToken,
+    predicted: PerToken | Sequence[PerToken],
     clusters: pd.DataFrame | PerToken | None = None,
     *,
-    n_bootstrap: int = 1000,
     confidence: float = 0.95,
-    seed: int = 0,
 ) -> pd.DataFrame:
-    """Accuracy, balanced accuracy and the hit rate of every class, with cluster-bootstrap (percentile) intervals.
+    """Accuracy, balanced accuracy and the hit rate of every class, with intervals over speakers and trainings.
 
     Parameters
     ----------
-    true, predicted : sequences of n_tokens
-        NA in either takes no part.
+    true : sequence of n_tokens
+        Classes; NA takes no part.
+    predicted : sequence of n_tokens, or one such sequence a training
+        NA takes no part. Of several trainings, estimates are means, and intervals count both chances.
     clusters : DataFrame or sequence of n_tokens, optional
-        Columns from the highest level down; see `phonoscope.judgement.bootstrap.resampling_unit`.
-    n_bootstrap : int
-        Number of bootstrap samples.
+        Columns from the highest level down; see `phonoscope.judgement.units.resampling_unit`.
     confidence : float
         Coverage of the intervals, between 0 and 1.
-    seed : int
-        Of the resampling.
 
     Returns
     -------
     DataFrame
-        ``measure`` ("accuracy", "balanced accuracy", "hit rate"), ``label`` (NA but for hit rates), ``estimate, low,
-        high``, ``n`` tokens, ``n_units, unit``. If every token of every unit is right, the interval collapses to 1:
-        use `wilson_interval` on the number of units then.
+        ``measure, label`` (NA but for hit rates), ``estimate, low, high``, ``n`` tokens, ``n_units, unit, trainings``.
+        Measures: "accuracy", the mean over units of each one's accuracy, so that every speaker counts the same; "pooled
+        accuracy" of all tokens, without an interval; "balanced accuracy", the mean over classes of their "hit rate".
     """
-    truth, guess, kept = _both(true, predicted)
+    n, intervals = accuracy_intervals(true, predicted, clusters, confidence=confidence)
+    rows = [
+        (*key, interval.estimate, interval.low, interval.high, n[key], interval.n_units, interval.unit)
+        for key, interval in intervals.items()
+    ]
+    columns = ["measure", "label", "estimate", "low", "high", "n", "n_units", "unit"]
+    table = pd.DataFrame(rows, columns=columns)
+    table["label"] = table["label"].where(table["label"] != "", pd.NA)
+    return table.assign(trainings=intervals["accuracy", ""].n_trainings)
+
+
+def accuracy_intervals(
+    true: PerToken,
+    predicted: PerToken | Sequence[PerToken],
+    clusters: pd.DataFrame | PerToken | None = None,
+    *,
+    confidence: float = 0.95,
+) -> tuple[dict[tuple[str, str], int], dict[tuple[str, str], Interval]]:
+    """Numbers of tokens and intervals by measure and label ("" but for hit rates); see `accuracy_table`.
+
+    Parameters
+    ----------
+    true, predicted, clusters, confidence
+        As of `accuracy_table`.
+    """
+    guesses = [predicted] if len(predicted) == 0 or np.ndim(predicted[0]) == 0 else list(predicted)
+    kept = np.logical_and.reduce([_both(true, guess)[2] for guess in guesses])
     if not kept.any():
         raise PhonoscopeError("no token has both a true and a predicted class.")
+    truth = as_labels(true, len(true))[kept].to_numpy(dtype=str)
+    right = np.stack([truth == as_labels(guess, len(true))[kept].to_numpy(dtype=str) for guess in guesses]).astype(
+        float
+    )
     unit = resampling_unit(clusters, len(true))
     codes = np.unique(unit.codes[kept], return_inverse=True)[1]
-    n_units = int(codes.max()) + 1
+    unit = unit._replace(codes=codes, n_units=int(codes.max()) + 1)
     classes = sorted(set(truth))
     member = (truth[:, None] == np.array(classes)).astype(float)
-    hits = member * (truth == guess)[:, None]
-    members, hit = unit_sums(member, codes, n_units), unit_sums(hits, codes, n_units)
-    samples = unit_weights(n_units, n_bootstrap, seed)
-    observed, drawn = _rates(members, hit, np.ones((1, n_units)))[0], _rates(members, hit, samples)
-    units_with = np.array([n_units, n_units, *(members > 0).sum(axis=0)])
-    low, high = interval_of(drawn, n_units=units_with, confidence=confidence)
-    table = pd.DataFrame(
-        {
-            "measure": ["accuracy", "balanced accuracy", *["hit rate"] * len(classes)],
-            "label": [pd.NA, pd.NA, *classes],
-            "estimate": observed,
-            "low": low,
-            "high": high,
-            "n": [len(truth), len(truth), *members.sum(axis=0).astype(int)],
-            "n_units": units_with,
-            "unit": unit.level,
-        }
-    )
-    table.attrs["note"] = unit.note
-    return table
+    members = unit_sums(member, codes, unit.n_units)  # (unit, class)
+    hits = np.stack([unit_sums(member * each[:, None], codes, unit.n_units) for each in right], axis=1)
+    counts = members.sum(axis=1)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        of_units = hits.sum(axis=2) / counts[:, None]  # (unit, training)
+        without = (of_units.sum(axis=0) - of_units) / (unit.n_units - 1)
+        rates = hits.sum(axis=0) / members.sum(axis=0)  # (training, class)
+        rates_without = (hits.sum(axis=0) - hits) / (members.sum(axis=0) - members)[:, None]
+    scarcest = members[:, np.argmin(members.sum(axis=0) ** 2 / (members**2).sum(axis=0))]
+
+    def interval(observed: np.ndarray, left_out: np.ndarray, weights: np.ndarray) -> Interval:
+        return interval_of(observed, left_out, unit, counts=weights, scale="proportion", confidence=confidence)
+
+    unknown = float("nan")
+    intervals = {
+        ("accuracy", ""): interval(of_units.mean(axis=0), without, np.ones(unit.n_units)),
+        ("pooled accuracy", ""): Interval(float(right.mean()), unknown, unknown, unit.n_units, unit.level),
+        ("balanced accuracy", ""): interval(rates.mean(axis=1), rates_without.mean(axis=2), scarcest),
+    }
+    n = dict.fromkeys(intervals, len(truth))
+    for c, name in enumerate(classes):
+        intervals["hit rate", name] = interval(rates[:, c], rates_without[:, :, c], members[:, c])
+        n["hit rate", name] = int(members[:, c].sum())
+    return n, intervals
 
 
 def asymmetry_table(true: PerToken, predicted: PerToken) -> pd.DataFrame:
@@ -210,13 +242,3 @@ def _matrix(truth: np.ndarray, guess: np.ndarray, classes: Sequence[str]) -> np.
     counts = np.zeros((len(classes), len(classes)), dtype=int)
     np.add.at(counts, (index.get_indexer(pd.Index(truth)), index.get_indexer(pd.Index(guess))), 1)
     return counts
-
-
-def _rates(members: np.ndarray, hits: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """Accuracy, balanced accuracy and hit rates of each sample; balanced over the classes that were drawn."""
-    n, right = weights @ members, weights @ hits
-    with np.errstate(invalid="ignore", divide="ignore"):
-        rate = right / n
-        overall = right.sum(axis=1) / n.sum(axis=1)
-        balanced = np.where(n > 0, rate, 0.0).sum(axis=1) / (n > 0).sum(axis=1)
-    return np.column_stack([overall, balanced, rate])

@@ -13,10 +13,11 @@ import xarray as xr
 from scipy.special import stdtrit
 
 from phonoscope.errors import PhonoscopeError
-from phonoscope.judgement.bootstrap import MIN_UNITS, PerToken, cluster_rows, resampling_unit, sign_flips, unit_sums
+from phonoscope.judgement.permutation import sign_flips
+from phonoscope.judgement.units import MIN_UNITS, PerToken, cluster_rows, resampling_unit, unit_sums
 from phonoscope.phonetics.profiles import as_labels
 
-N_FLIPS = 1000
+N_FLIPS = 2000
 FORMING_P = 0.05  # of one cell, two-sided: neighbours beyond it form a region
 ALPHA = 0.05
 _BLOCK_CELLS = 2_000_000  # cells of flipped grids held in memory at once

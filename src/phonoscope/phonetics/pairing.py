@@ -6,41 +6,19 @@ Maps and bands enter as vectors over cells, so that every mean over pairs of tok
 from __future__ import annotations
 
 import itertools
-import math
-from dataclasses import dataclass
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 
-from phonoscope.judgement.bootstrap import MIN_UNITS, Unit, interval_of, sign_flip_p, unit_sums, unit_weights
+from phonoscope.judgement.intervals import interval_of
+from phonoscope.judgement.units import MIN_UNITS, Unit, unit_sums
 
 POOLED = "all"  # the label of rows that pool the classes
 MIN_CLASSES = 4  # three classes have six orders: no p below .05
 _EXACT_CLASSES = 6  # up to 6! = 720 orders of the classes are all tried
-_BOOTSTRAP_BLOCK = 100
-
-
-@dataclass(frozen=True)
-class Resampling:
-    """How often units are resampled and signs are flipped.
-
-    Parameters
-    ----------
-    n_permutations
-        Sign patterns (and orders of classes) tried; 0 for no p-values.
-    n_bootstrap
-        Resamples for the intervals; 0 for no intervals.
-    confidence
-        Of the intervals.
-    """
-
-    n_permutations: int = 1000
-    n_bootstrap: int = 1000
-    confidence: float = 0.95
-
-
-USUAL_RESAMPLING = Resampling()
+_ORDERS = 4000  # of more classes
 
 
 class _Pairs(NamedTuple):
@@ -54,85 +32,72 @@ class _Pairs(NamedTuple):
 
 @np.errstate(invalid="ignore", divide="ignore")
 def paired_shares(
-    maps: np.ndarray,
-    bands: np.ndarray,
-    names: pd.Series,
-    kept: np.ndarray,
-    unit: Unit,
-    resampling: Resampling,
-    seed: int,
+    maps: Sequence[np.ndarray], bands: np.ndarray, names: pd.Series, kept: np.ndarray, unit: Unit, seed: int
 ) -> list[dict[str, Any]]:
     """Rows of every class and null for one set of bands.
 
     Parameters
     ----------
-    maps, bands : array (token, cell)
-        Densities of the maps; weights of the cells in each token's bands.
+    maps : sequence of array (token, cell), one a training
+        Densities of the maps.
+    bands : array (token, cell)
+        Weights of the cells in each token's bands.
     names : Series (token,)
         Classes; NaN for none.
     kept : array of bool (token,)
         Tokens that take part; each has a class.
     unit : Unit
-        What is resampled.
-    resampling : Resampling
-        How often.
+        What is left out for the intervals.
     seed : int
-        Of permutations and resamples.
+        Of the orders of classes, where there are too many to try all.
 
     Returns
     -------
     list of dict
-        ``label, null, n, n_units, share, permuted, ratio, low, high, p, other_formants, other_maps``.
+        ``label, null, n, n_units, share, permuted, ratio, low, high, p, other_formants, other_maps``, and ``interval``,
+        that of the ratio.
     """
-    n_permutations, n_bootstrap = resampling.n_permutations, resampling.n_bootstrap
     classes = sorted(names[names.notna()].unique())
     class_codes = names.map({name: c for c, name in enumerate(classes)})[kept].to_numpy(dtype=int)
     units_here, unit_codes = np.unique(unit.codes[kept], return_inverse=True)
-    n_units = len(units_here)
-    pairs = _sum_pairs(maps[kept], bands[kept], class_codes, len(classes), unit_codes, n_units)
-    total = _weighted(pairs, np.ones((1, n_units)))
-    jackknife = _leave_one_out(pairs)
-    samples: dict[str, np.ndarray] = {}
-    if n_bootstrap and n_units > 1:
-        weights = unit_weights(n_units, n_bootstrap, seed)
-        blocks = [
-            _weighted(pairs, weights[at : at + _BOOTSTRAP_BLOCK]) for at in range(0, n_bootstrap, _BOOTSTRAP_BLOCK)
-        ]
-        samples = {key: np.concatenate([block[key] for block in blocks]) for key in blocks[0]}
-
-    count = np.append(pairs.count, pairs.count.sum(axis=1, keepdims=True), axis=1)  # last column: all classes
-    units_with = (count > 0).sum(axis=0)
-    other_formants, other_maps = total["other_formants"][0], total["other_maps"][0]
+    here = unit._replace(codes=unit_codes, n_units=len(units_here))
+    trainings = [
+        _sum_pairs(each[kept], bands[kept], class_codes, len(classes), unit_codes, here.n_units) for each in maps
+    ]
+    observed = _stacked([_all(pairs) for pairs in trainings])  # (training, class + 1)
+    left_out = _stacked([_leave_one_out(pairs) for pairs in trainings])  # (training, unit, class + 1)
+    count = trainings[0].count
+    count = np.append(count, count.sum(axis=1, keepdims=True), axis=1)  # last column: all classes
+    mean = {key: values.mean(axis=0) for key, values in observed.items()}
     rows = []
     for null in ("run", "class", "classes"):
-        share, permuted = total[f"share_{null}"][0], total[f"permuted_{null}"][0]
-        ratio = share / permuted
-        low, high, p = np.full((3, len(share)), np.nan)
-        if samples:
-            drawn = samples[f"share_{null}"] / samples[f"permuted_{null}"]
-            left_ratio = jackknife[f"share_{null}"] / jackknife[f"permuted_{null}"]
-            low, high = interval_of(drawn, ratio, left_ratio, n_units=units_with, confidence=resampling.confidence)
-        if n_permutations and null == "classes":
-            p[-1] = _class_exchange_p(total["classes"][0], n_permutations, seed)
-        elif n_permutations and n_units > 1:
-            difference = share - permuted
-            change = difference - (jackknife[f"share_{null}"] - jackknife[f"permuted_{null}"])
-            # contribution of each unit: what leaving it out changes, plus its part of the difference itself
-            scores = (n_units - 1) * change + difference * count * n_units / np.maximum(count.sum(axis=0), 1)
-            scores = _without_rounding(scores, share)
-            # R·Q/G leaves own pairs out of each mean, which biases it by this much: a smaller difference is none
-            heaviness = np.fmax(1.0, other_maps / other_maps[-1])
-            bias = permuted * heaviness / max(1.0, count[:, -1].sum() - 1)
-            p = np.where(np.abs(difference) <= bias, 1.0, sign_flip_p(scores, n_permutations, seed))
-            p = np.where((units_with >= MIN_UNITS) & np.isfinite(difference), p, np.nan)
+        ratios = observed[f"share_{null}"] / observed[f"permuted_{null}"]
+        without = (left_out[f"share_{null}"] / left_out[f"permuted_{null}"]).transpose(1, 0, 2)
         for c, label in enumerate([*classes, POOLED]):
             if null == "classes" and label != POOLED:
                 continue
-            row = {"label": label, "null": null, "n": int(count[:, c].sum()), "n_units": int(units_with[c])}
-            row |= {"share": share[c], "permuted": permuted[c], "ratio": ratio[c], "low": low[c], "high": high[c]}
-            row |= {"p": p[c], "other_formants": other_formants[c], "other_maps": other_maps[c]}
-            rows.append(row)
+            interval = interval_of(ratios[:, c], without[:, :, c], here, counts=count[:, c], scale="ratio")
+            if null == "classes":
+                p = _class_exchange_p(mean["classes"], seed)
+            else:
+                p = float(np.minimum(interval.p_above(1), interval.p_below(1)))
+                # R·Q/G leaves own pairs out of each mean, which biases it by this much: a smaller difference is none
+                heaviness = np.fmax(1.0, mean["other_maps"][c] / mean["other_maps"][-1])
+                bias = mean[f"permuted_{null}"][c] * heaviness / max(1.0, count[:, -1].sum() - 1)
+                small = abs(mean[f"share_{null}"][c] - mean[f"permuted_{null}"][c]) <= bias
+                p = 1.0 if small and interval.n_units >= MIN_UNITS else p
+            row = {"label": label, "null": null, "n": int(count[:, c].sum()), "n_units": interval.n_units}
+            row |= {key: mean[f"{key}_{null}"][c] for key in ("share", "permuted")}
+            row |= {"ratio": interval.estimate, "low": interval.low, "high": interval.high}
+            row |= {"error": interval.error, "df": interval.df, "p": p}
+            row |= {key: mean[key][c] for key in ("other_formants", "other_maps")}
+            rows.append(row | {"interval": interval})
     return rows
+
+
+def _stacked(tables: Sequence[dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
+    """Arrays by name of every training as one array each, the training first."""
+    return {key: np.stack([table[key] for table in tables]) for key in tables[0]}
 
 
 def _sum_pairs(
@@ -147,26 +112,20 @@ def _sum_pairs(
     return _Pairs(total(maps), total(bands), total(own), total(np.ones(len(own))))
 
 
-def _weighted(pairs: _Pairs, weights: np.ndarray) -> dict[str, np.ndarray]:
-    """Means under weights (sample, unit); a token drawn w times would meet itself in w² pairs, which do not count."""
-    sums = (np.tensordot(weights, part, axes=1) for part in pairs)
-    return _means(*sums, weights**2 @ pairs.own, weights**2 @ pairs.count, _exchangeable(pairs))
+def _all(pairs: _Pairs) -> dict[str, np.ndarray]:
+    """Means over all units, (class + 1,)."""
+    maps, bands, own, count = (part.sum(axis=0, keepdims=True) for part in pairs)
+    return {key: values[0] for key, values in _means(maps, bands, own, count, _exchangeable(pairs)).items()}
 
 
 def _leave_one_out(pairs: _Pairs) -> dict[str, np.ndarray]:
     maps, bands, own, count = (part.sum(axis=0, keepdims=True) - part for part in pairs)
-    return _means(maps, bands, own, count, own, count, _exchangeable(pairs))
+    return _means(maps, bands, own, count, _exchangeable(pairs))
 
 
 @np.errstate(invalid="ignore", divide="ignore")
 def _means(
-    maps: np.ndarray,
-    bands: np.ndarray,
-    own: np.ndarray,
-    count: np.ndarray,
-    own_squares: np.ndarray,
-    squares: np.ndarray,
-    there: np.ndarray,
+    maps: np.ndarray, bands: np.ndarray, own: np.ndarray, count: np.ndarray, there: np.ndarray
 ) -> dict[str, np.ndarray]:
     """Mean shares from sums; arrays (sample, class[, cell]) in, (sample, class + 1) out, the last column pooled.
 
@@ -175,20 +134,20 @@ def _means(
     """
     all_maps, all_bands = maps.sum(axis=1, keepdims=True), bands.sum(axis=1, keepdims=True)
     n, n_all = count, count.sum(axis=1, keepdims=True)
-    own_all, self_own, self_n = (part.sum(axis=1, keepdims=True) for part in (own, own_squares, squares))
+    own_all = own.sum(axis=1, keepdims=True)
     share = np.append(own / n, own_all / n_all, axis=1)
-    margin = n * n_all - squares
-    grand = ((all_maps * all_bands).sum(axis=-1) - self_own) / (n_all**2 - self_n)
-    other_formants = np.append(((maps * all_bands).sum(axis=-1) - own_squares) / margin, grand, axis=1)
-    other_maps = np.append(((all_maps * bands).sum(axis=-1) - own_squares) / margin, grand, axis=1)
-    within = ((maps * bands).sum(axis=-1) - own_squares) / (n**2 - squares)
+    margin = n * n_all - n
+    grand = ((all_maps * all_bands).sum(axis=-1) - own_all) / (n_all**2 - n_all)
+    other_formants = np.append(((maps * all_bands).sum(axis=-1) - own) / margin, grand, axis=1)
+    other_maps = np.append(((all_maps * bands).sum(axis=-1) - own) / margin, grand, axis=1)
+    within = ((maps * bands).sum(axis=-1) - own) / (n**2 - n)
     matrix = np.einsum("sck,sdk->scd", maps, bands)
     diagonal = np.arange(matrix.shape[1])
-    matrix[:, diagonal, diagonal] -= own_squares
+    matrix[:, diagonal, diagonal] -= own
     pairs = n[:, :, None] * n[:, None, :]
-    pairs[:, diagonal, diagonal] -= squares
+    pairs[:, diagonal, diagonal] -= n
     matrix /= pairs
-    paired = n**2 - squares > 0.5  # a class of one token has nobody to exchange with
+    paired = n > 1  # a class of one token has nobody to exchange with
     weight = np.where(paired, n, 0.0)
     pooled = [
         (weight * np.where(paired, part, 0.0)).sum(axis=1) / weight.sum(axis=1) for part in (share[:, :-1], within)
@@ -221,18 +180,18 @@ def _without_rounding(values: np.ndarray, scale: np.ndarray) -> np.ndarray:
     return np.where(np.abs(values) <= 1e-9 * np.abs(scale), 0.0, values)
 
 
-def _class_exchange_p(matrix: np.ndarray, n_permutations: int, seed: int) -> float:
+def _class_exchange_p(matrix: np.ndarray, seed: int) -> float:
     """Two-sided p of the trace of class × class shares when the formants of whole classes are exchanged."""
     size = len(matrix)
     if size < MIN_CLASSES:
         return float("nan")
-    exact = size <= _EXACT_CLASSES or math.factorial(size) <= n_permutations
+    exact = size <= _EXACT_CLASSES
     if exact:
         orders = np.array(list(itertools.permutations(range(size))))
     else:
         rng = np.random.default_rng(seed)
-        orders = rng.permuted(np.tile(np.arange(size), (n_permutations, 1)), axis=1)
+        orders = rng.permuted(np.tile(np.arange(size), (_ORDERS, 1)), axis=1)
     distance = np.abs(matrix[np.arange(size), orders].sum(axis=1) - matrix.sum() / size)
     observed = _without_rounding(abs(np.trace(matrix) - matrix.sum() / size), matrix.mean())
     reached = distance >= observed * (1 - 1e-10)
-    return float(reached.mean() if exact else (reached.sum() + 1) / (n_permutations + 1))
+    return float(reached.mean() if exact else (reached.sum() + 1) / (_ORDERS + 1))

@@ -11,7 +11,8 @@ import pandas as pd
 import xarray as xr
 
 from phonoscope.errors import PhonoscopeError
-from phonoscope.judgement.bootstrap import PerToken, interval_of, mean_samples, resampling_unit
+from phonoscope.judgement.intervals import limits, standard_error
+from phonoscope.judgement.units import PerToken, resampling_unit, unit_sums
 from phonoscope.left_out import LeftOut
 
 
@@ -74,11 +75,9 @@ def class_profiles(
     labels: PerToken,
     clusters: pd.DataFrame | PerToken | None = None,
     *,
-    n_bootstrap: int = 1000,
     confidence: float = 0.95,
-    seed: int = 0,
 ) -> pd.DataFrame:
-    """Mean profile of every class with a cluster-bootstrap band, point by point.
+    """Mean profile of every class with an interval over speakers (or recordings), point by point.
 
     Parameters
     ----------
@@ -87,18 +86,14 @@ def class_profiles(
         Class of each token; tokens without a class (NA) and tokens whose profile is not finite are left out.
     clusters : DataFrame or sequence of n_tokens, optional
         Columns from the highest level down, e.g. ``tokens[["speaker", "recording"]]``; see `resampling_unit`.
-    n_bootstrap : int
-        Number of bootstrap samples.
     confidence : float
         Coverage of the band, between 0 and 1.
-    seed : int
-        Of the resampling.
 
     Returns
     -------
     DataFrame
         Tidy: ``label, frequency`` (Hz), ``mean, low, high`` (unit of the maps), ``n`` tokens, ``n_units``, ``unit``.
-        The band is NaN where a class has fewer than two units. ``attrs["left_out"]`` lists what was left out.
+        The band is NaN where a class has fewer than six units. ``attrs["left_out"]`` lists what was left out.
     """
     require_dims(profiles, "token", "frequency")
     values = profiles.transpose("token", "frequency").values.astype(np.float64)
@@ -116,9 +111,12 @@ def class_profiles(
         chosen = kept & (names == label).to_numpy(dtype=bool)
         codes = np.unique(unit.codes[chosen], return_inverse=True)[1]
         n_units = int(codes.max()) + 1
-        drawn = mean_samples(values[chosen], codes, n_bootstrap, seed)
-        low, high = interval_of(drawn, n_units=n_units, confidence=confidence)
-        columns = {"label": label, "frequency": profiles["frequency"].values, "mean": values[chosen].mean(axis=0)}
+        counts, sums = np.bincount(codes)[:, None].astype(float), unit_sums(values[chosen], codes, n_units)
+        with np.errstate(invalid="ignore", divide="ignore"):
+            without = (sums.sum(axis=0) - sums) / (counts.sum() - counts)
+        mean, error, df, _ = standard_error(values[chosen].mean(axis=0)[None], without[:, None], counts)
+        low, high = limits(mean, error, df, n_units, confidence=confidence)
+        columns = {"label": label, "frequency": profiles["frequency"].values, "mean": mean}
         columns |= {"low": low, "high": high}
         tables.append(pd.DataFrame(columns | {"n": int(chosen.sum()), "n_units": n_units, "unit": unit.level}))
     columns = ["label", "frequency", "mean", "low", "high", "n", "n_units", "unit"]

@@ -6,9 +6,8 @@ The share itself says little: maps and formants both sit at low frequencies. Wha
 
 from __future__ import annotations
 
-import math
-from collections.abc import Hashable, Iterator, Mapping
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
@@ -16,17 +15,32 @@ import pandas as pd
 import xarray as xr
 
 from phonoscope.errors import PhonoscopeError
-from phonoscope.judgement.bootstrap import MIN_UNITS, PerToken, Unit, holm, resampling_unit
+from phonoscope.judgement.claims import ALPHA, SMALLEST_EFFECTS, Judged, above, below, between, by_test, enough
+from phonoscope.judgement.permutation import holm
+from phonoscope.judgement.units import MIN_UNITS, PerToken, Unit, resampling_unit
 from phonoscope.left_out import LeftOut
-from phonoscope.phonetics.pairing import MIN_CLASSES, POOLED, USUAL_RESAMPLING, Resampling, paired_shares
+from phonoscope.phonetics.pairing import MIN_CLASSES, POOLED, paired_shares
 from phonoscope.phonetics.profiles import as_labels, band_weights, cell_centres, density, require_dims, signed_part
 
 Part = Literal["positive", "absolute", "negative"]
 
 FORMANT_SETS = {"F1": (1,), "F2": (2,), "F3": (3,), "F4": (4,), "F1–F3": (1, 2, 3), "F1–F4": (1, 2, 3, 4)}
-ALPHA = 0.05
 _WHAT = ["label", "formant", "null", "n", "n_units", "unit"]
-_CHANCE = ["share", "area", "energy", "other_formants", "other_maps", "permuted", "ratio", "low", "high", "p", "p_holm"]
+_CHANCE = [
+    "share",
+    "area",
+    "energy",
+    "other_formants",
+    "other_maps",
+    "permuted",
+    "ratio",
+    "low",
+    "high",
+    "error",
+    "df",
+    "p",
+    "p_holm",
+]
 _COLUMNS = [*_WHAT, *_CHANCE, "energy_ratio", "band_hz", "resolution_hz", "finer", "verdict"]
 
 
@@ -85,7 +99,7 @@ def token_shares(
 
 
 def formant_shares(
-    profiles: xr.DataArray,
+    profiles: xr.DataArray | Sequence[xr.DataArray],
     formants: pd.DataFrame,
     *,
     max_hz: float,
@@ -94,7 +108,7 @@ def formant_shares(
     part: Part = "positive",
     energy: xr.DataArray | None = None,
     bands: FormantBands = FormantBands(),
-    resampling: Resampling = USUAL_RESAMPLING,
+    smallest: float = SMALLEST_EFFECTS["share"],
     seed: int = 0,
 ) -> pd.DataFrame:
     """Share of maps inside F1 … F4 ± half a bandwidth per class, with area, energy and re-pairing nulls.
@@ -120,22 +134,18 @@ def formant_shares(
         when there are at most six classes. Valid for maps that are constant per class; needs four classes or more.
         Its ``share`` is that of maps in the formants of *other* tokens of their class, every class weighing the same.
 
-    The test of "run" and "class" flips the signs of the contributions of units (speakers; recordings when there are
-    fewer than six speakers; see `resampling_unit`) to ``share − permuted``, with the margins re-estimated without
-    each unit. It holds its level when units are independent given the classes; tokens within a unit may depend on
-    each other in any way, for instance through a component that all maps of a speaker share. Intervals of the ratio
-    are BCa, resampling the same units. ``p_holm`` corrects over classes × formants within each null; rows that pool
-    classes and rows of joint formants are families of their own.
-
-    Measured on random maps (smoothed noise, low-frequency-heavy or not, 7 to 60 speakers with or without a component
-    of their own; 2500 runs a scene, F1 and F2, nominal 5 %): "run" 3.7–6.1 %, "classes" 4.8–5.5 %, "class" 4.1–5.6 %
-    pooled and 1.2–5.1 % in single classes (the least with twelve tokens a class). With random maps that are constant
-    per class: "run" 64–67 %, "classes" and "class" 5 %.
+    Intervals of the ratio come from leaving out units (speakers; recordings when there are fewer than six speakers; see
+    `phonoscope.judgement.units.resampling_unit`), with Student's t on the logarithm, and count trainings as well
+    where there are several. Tokens within a unit may depend on each other in any way. A row is above chance where its
+    interval lies above ``1 + smallest``, below where it lies below ``1 − smallest``, practically at chance where it
+    lies between, and otherwise cannot be told. ``p_holm`` corrects over classes × formants within each null; rows
+    that pool classes and rows of joint formants are families of their own.
 
     Parameters
     ----------
-    profiles : DataArray, dims (token, frequency)
-        Signed profiles, Hz at cell centres; ``attrs["resolution_hz"]``, if present, is the map's effective width.
+    profiles : DataArray, dims (token, frequency), or a sequence of such, one a training
+        Signed profiles, Hz at cell centres; ``attrs["resolution_hz"]``, if present, is the map's effective width. Of
+        several trainings, shares are means, and intervals count both chances.
     formants : DataFrame
         Formant table with ``token`` (or tokens as index) and ``f1_50, b1_50`` … in Hz, NaN where missing.
     max_hz : float
@@ -149,17 +159,17 @@ def formant_shares(
         Energy profile of the same tokens (`energy_profile`), non-negative; its own frequency axis.
     bands : FormantBands
         Which columns of the table, and the least width.
-    resampling : Resampling
-        Sign patterns (more if so few could not survive Holm's correction; the number is in ``attrs["settings"]``),
-        resamples and confidence.
+    smallest : float
+        Smallest part of chance that counts as a difference.
     seed : int
-        Of permutations and resamples.
+        Of the orders of classes, where there are too many to try all.
 
     Returns
     -------
     DataFrame
         Tidy, one row a (label, formant, null): ``n`` tokens, ``n_units, unit``; ``share, area, energy,
-        other_formants, other_maps, permuted``; ``ratio`` (share / permuted) with ``low, high``; ``p, p_holm``;
+        other_formants, other_maps, permuted``; ``ratio`` (share / permuted) with ``low, high`` and the standard error
+        and degrees of freedom of its logarithm (``error, df``); ``p, p_holm`` (of the verdict);
         ``energy_ratio`` (the same ratio for the plain energy: what a map of energy would score); ``band_hz,
         resolution_hz, finer`` (the bands are narrower than the map resolves); ``verdict`` in words. Label "all" pools
         the classes. ``attrs["left_out"]`` and ``attrs["settings"]`` are ready for JSON.
@@ -169,12 +179,18 @@ def formant_shares(
     PhonoscopeError
         If labels, clusters or energy do not fit the profiles, or formant columns are missing.
     """
-    tokens = _token_ids(profiles)
+    trainings = [profiles] if isinstance(profiles, xr.DataArray) else list(profiles)
+    first = trainings[0]
+    tokens = _token_ids(first)
+    if any(not np.array_equal(_token_ids(each), tokens) for each in trainings):
+        raise PhonoscopeError("profiles of several trainings must be of the same tokens, in the same order.")
     names = as_labels(labels, len(tokens))
     if (names == POOLED).any():
         raise PhonoscopeError(f"a class is called {POOLED!r}, the name of the rows that pool the classes: rename it.")
     left_out = LeftOut()
-    maps, reasons = _densities(profiles, max_hz, part)
+    densities = [_densities(each, max_hz, part) for each in trainings]
+    maps = [values for values, _ in densities]
+    reasons = {reason: np.logical_or.reduce([masks[reason] for _, masks in densities]) for reason in densities[0][1]}
     low, high = formant_bands(formants, tokens, max_hz, bands, left_out=left_out)
     reasons["no label"] = names.isna().to_numpy()
     usable = np.ones(len(tokens), dtype=bool)
@@ -182,25 +198,20 @@ def formant_shares(
         left_out.add("token", reason, int((mask & usable).sum()), tokens[mask & usable])
         usable &= ~mask
     unit = resampling_unit(clusters, len(tokens))
-    energies = _energies(energy, profiles, max_hz)
-    resolution_hz = map_resolution(profiles)
-    if resampling.n_permutations:
-        # the smallest p of a sampled test is 1/(n + 1): it must survive Holm's correction with room to spare
-        enough = math.ceil(5 * 4 * names.nunique() / ALPHA)
-        resampling = replace(resampling, n_permutations=max(resampling.n_permutations, enough))
-
+    energies = _energies(energy, first, max_hz)
+    resolution_hz = map_resolution(first)
     rows: list[dict[str, Any]] = []
     for formant, edges in _merged_sets(low, high):
         single = edges[1] - edges[0]
         width = single.sum(axis=1)
         kept = usable & np.isfinite(width)
-        weights = band_weights(cell_centres(profiles), *edges).sum(axis=1)
-        table = paired_shares(maps, weights, names, kept, unit, resampling, seed)
+        weights = band_weights(cell_centres(first), *edges).sum(axis=1)
+        table = paired_shares(maps, weights, names, kept, unit, seed)
         plain: dict[tuple[str, str], dict[str, Any]] = {}
         if energy is not None and energies is not None:
             finite = kept & np.isfinite(energies).all(axis=1)
             energy_weights = band_weights(cell_centres(energy), *edges).sum(axis=1)
-            of_energy = paired_shares(energies, energy_weights, names, finite, unit, Resampling(0, 0), seed)
+            of_energy = paired_shares([energies], energy_weights, names, finite, unit, seed)
             plain = {(row["label"], row["null"]): row for row in of_energy}
         for row in table:
             chosen = kept & ((names == row["label"]).to_numpy(dtype=bool) | (row["label"] == POOLED))
@@ -211,12 +222,16 @@ def formant_shares(
             row |= {"energy": of_plain.get("share", np.nan), "energy_ratio": of_plain.get("ratio", np.nan)}
             row |= {"resolution_hz": resolution_hz, "finer": bool(widest < resolution_hz)}
         rows += table
-    result = pd.DataFrame(rows)
+    ways = [_ways(row, smallest) for row in rows]
+    result = pd.DataFrame(rows).drop(columns="interval")
+    result["p"] = [min((way.p_for for way in each.values() if np.isfinite(way.p_for)), default=np.nan) for each in ways]
     result["p_holm"] = np.nan
     joint = [len(FORMANT_SETS[row["formant"]]) > 1 for row in rows]
     for _, family in result.groupby(["null", result["label"] == POOLED, np.array(joint)], sort=False):
         result.loc[family.index, "p_holm"] = holm(family["p"].to_numpy())
-    result["verdict"] = [_verdict(row, unit) for row in result.to_dict("records")]
+    result["verdict"] = [
+        _verdict(row | {"p_holm": p}, each, unit) for row, each, p in zip(rows, ways, result["p_holm"], strict=True)
+    ]
     result = result[_COLUMNS]
     result.attrs["left_out"] = left_out.entries()
     result.attrs["settings"] = {
@@ -226,7 +241,8 @@ def formant_shares(
         "columns": f"{bands.prefix}f1_{bands.at}",
         "unit": unit.level,
         "note": unit.note,
-        **asdict(resampling),
+        "smallest": smallest,
+        "trainings": len(trainings),
         "seed": seed,
     }
     return result
@@ -317,7 +333,23 @@ def map_resolution(profiles: xr.DataArray) -> float:
     return max(cells, float(profiles.attrs.get("resolution_hz", 0.0)))
 
 
-def _verdict(row: Mapping[Hashable, Any], unit: Unit) -> str:
+def _ways(row: dict[str, Any], smallest: float) -> dict[str, Judged]:
+    """How a row stands to being above chance, below it, and practically at it; exchanged classes decide the first two.
+
+    Where a p of its own says that nothing differs (a difference that the re-pairing itself can make), nothing is.
+    """
+    interval = row["interval"]
+    if row["null"] == "classes":
+        return {"above": by_test(row["p"], row["ratio"] > 1), "below": by_test(row["p"], row["ratio"] < 1)}
+    ways = {
+        "above": above(interval, 1 + smallest),
+        "below": below(interval, 1 - smallest),
+        "practically at": between(interval, 1 - smallest, 1 + smallest),
+    }
+    return {"practically at": ways["practically at"]} if row["p"] == 1.0 else ways
+
+
+def _verdict(row: dict[str, Any], ways: dict[str, Judged], unit: Unit) -> str:
     """The row in plain words."""
     if row["n"] == 0:
         return "no token has these formants below the upper edge"
@@ -327,10 +359,11 @@ def _verdict(row: Mapping[Hashable, Any], unit: Unit) -> str:
         if row["null"] == "classes":
             return f"not tested: exchanging classes needs at least {MIN_CLASSES} of them"
         return f"not tested: {row['n_units']} {unit.level} units are too few (at least {MIN_UNITS})"
-    words = "not above chance"
-    if row["p_holm"] < ALPHA:
-        side = "above" if row["ratio"] > 1 else "below"
-        words = f"{side} chance: {row['ratio']:.2f} × ({row['low']:.2f}–{row['high']:.2f})"
+    way = min(ways, key=lambda name: ways[name].p_for)
+    measured = f"{row['ratio']:.2f} × ({row['low']:.2f}–{row['high']:.2f})"
+    words = f"{way} chance: {measured}"
+    if not row["p_holm"] < ALPHA:
+        words = "; ".join(filter(None, [f"cannot be told: {measured}", enough(ways[way])]))
     if row["finer"]:
         words += f"; finer than the map's resolution ({row['resolution_hz']:.0f} Hz): about the region, not the formant"
     return f"{words}; {unit.note}" if unit.note else words

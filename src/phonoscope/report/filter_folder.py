@@ -22,8 +22,8 @@ from phonoscope.filters.response import response_spectrum
 from phonoscope.filters.scaling import Scaling, scaling_effect
 from phonoscope.filters.significance import null_test
 from phonoscope.filters.wigner import contours, coverage, wigner_plane
-from phonoscope.judgement.bootstrap import resampling_unit
 from phonoscope.judgement.resampling import Resampling, resample
+from phonoscope.judgement.units import resampling_unit
 from phonoscope.phonetics.shares import FORMANT_SETS, POOLED, formant_shares, token_shares
 from phonoscope.report.filters import atlas_figure, crs_figure, strs_figure, strs_surface, wigner_figure
 from phonoscope.report.rotation import check_formats, write_rotation

@@ -13,8 +13,9 @@ import pandas as pd
 import xarray as xr
 
 from phonoscope.errors import ExperimentError, PhonoscopeError
-from phonoscope.judgement.bootstrap import holm
-from phonoscope.judgement.differences import N_FLIPS, difference_test
+from phonoscope.judgement.differences import difference_test
+from phonoscope.judgement.intervals import Scale
+from phonoscope.judgement.permutation import holm
 from phonoscope.phonetics.grids import group_difference, paired_difference
 from phonoscope.phonetics.profiles import cell_centres, density, profile
 from phonoscope.phonetics.shares import token_shares
@@ -115,12 +116,12 @@ def compare(first: Measured, second: Measured, *, seed: int = 0) -> Comparison:
         )
     tokens = [run.tokens.iloc[i].reset_index(drop=True) for run, i in zip((first, second), chosen, strict=True)]
     common_hz = min(first.content.max_hz, second.content.max_hz)
-    accuracy = _accuracy(tokens, classes, paired, seed)
+    accuracy = _accuracy(tokens, classes, paired)
     profiles, shares = pd.DataFrame(), pd.DataFrame()
     if first.profiles is not None and second.profiles is not None:
         cut = [run.profiles[i] for run, i in zip((first, second), chosen, strict=True)]  # ty: ignore[not-subscriptable]
         profiles = _profiles(cut, tokens, classes, paired, common_hz, seed)
-        shares = _shares((first, second), cut, tokens, classes, paired, common_hz, seed)
+        shares = _shares((first, second), cut, tokens, classes, paired, common_hz)
     return Comparison(first, second, paired, len(pairs), accuracy, profiles, shares, common_hz)
 
 
@@ -138,19 +139,20 @@ def _clusters(tokens: pd.DataFrame) -> pd.DataFrame | None:
     return tokens[levels] if levels else None
 
 
-def _accuracy(tokens: list[pd.DataFrame], classes: list[str], paired: bool, seed: int) -> pd.DataFrame:
+def _accuracy(tokens: list[pd.DataFrame], classes: list[str], paired: bool) -> pd.DataFrame:
     rows = []
     for label in ["all", *classes]:
         groups = [table if label == "all" else table[table["class"] == label] for table in tokens]
-        rows.append({"label": label, **_difference(groups, "hit", paired, seed)})
+        rows.append({"label": label, **_difference(groups, "hit", paired)})
     return _corrected(pd.DataFrame(rows))
 
 
-def _difference(groups: list[pd.DataFrame], column: str, paired: bool, seed: int) -> dict[str, Any]:
+def _difference(groups: list[pd.DataFrame], column: str, paired: bool) -> dict[str, Any]:
     """Test the difference of a column of two tables of tokens."""
     first, second = (table[column].to_numpy() for table in groups)
     clusters = (_clusters(groups[0]), _clusters(groups[1]))
-    return difference_test(first, second, clusters, paired=paired, seed=seed)
+    scale: Scale = "difference" if column == "hit" else "plain"
+    return difference_test(first, second, clusters, paired=paired, scale=scale)
 
 
 def _profiles(
@@ -170,9 +172,9 @@ def _profiles(
         left, right = (curve[mask] for curve, mask in zip(curves, finite, strict=True))
         clusters = tuple(_clusters(t[mask]) for t, mask in zip(tokens, finite, strict=True))
         if paired:
-            difference, tested = paired_difference(left, right, clusters[0], n_flips=N_FLIPS, seed=seed)
+            difference, tested = paired_difference(left, right, clusters[0], seed=seed)
         else:
-            difference, tested = group_difference(left, right, (clusters[0], clusters[1]), n_flips=N_FLIPS, seed=seed)
+            difference, tested = group_difference(left, right, (clusters[0], clusters[1]), seed=seed)
         columns = {"label": label, "frequency": grid, "first": left.mean(axis=0), "second": right.mean(axis=0)}
         columns |= {"difference": difference, "t": tested.t, "p_region": tested.p_region, "p_cell": tested.p_cell}
         sizes = {"n_first": len(left), "n_second": len(right), "n_units": tested.n_units, "unit": tested.unit}
@@ -202,7 +204,6 @@ def _shares(
     classes: list[str],
     paired: bool,
     hz: float,
-    seed: int,
 ) -> pd.DataFrame:
     if any("f1_50" not in run.content.formants for run in runs):
         return pd.DataFrame()
@@ -223,7 +224,7 @@ def _shares(
             if not all(len(part) for part in groups):
                 continue
             area = {"area_first": groups[0]["area"].mean(), "area_second": groups[1]["area"].mean()}
-            rows.append({"label": label, "formant": formant, **_difference(groups, "share", paired, seed), **area})
+            rows.append({"label": label, "formant": formant, **_difference(groups, "share", paired), **area})
     return _corrected(pd.DataFrame(rows)) if rows else pd.DataFrame()
 
 

@@ -13,14 +13,17 @@ import pandas as pd
 from phonoscope.attribution import explain
 from phonoscope.classifier import Classifier
 from phonoscope.corpora import write_tokens
-from phonoscope.experiments.fit import Trained, apply_classifier, write_fits
+from phonoscope.experiments.fit import Trained, apply_classifier, predictions_of, write_fits
 from phonoscope.experiments.material import material_of, measure_formants
 from phonoscope.experiments.recipe import Recipe
 from phonoscope.experiments.runner import Experiment, Results
 from phonoscope.experiments.settings import Settings
 from phonoscope.files import write_with
+from phonoscope.judgement.claims import claims_json
+from phonoscope.judgement.intervals import Interval
+from phonoscope.judgement.words import percent_with_interval
 from phonoscope.tasks.phones.examples import write_examples
-from phonoscope.tasks.phones.fit import fit, new_classifier
+from phonoscope.tasks.phones.fit import fit, new_classifier, trainings_of
 from phonoscope.tasks.phones.material import (
     class_order,
     describe_plan,
@@ -113,30 +116,38 @@ class PhonesExperiment(Experiment):
         self._formants = measure_formants(self._material)
         write_with(folder / "formants.parquet", lambda path: self._formants.to_parquet(path, index=False))
         if self.classifier is not None:
-            return [apply_classifier(self.classifier, self._material.waveforms, {"fold": 0}, self.settings)]
+            return [
+                apply_classifier(
+                    self.classifier, self._material.waveforms, {"fold": 0, "seed": self.recipe.seed}, self.settings
+                )
+            ]
         return fit(self.recipe, self._material, self._plan, folder, self.settings)
 
     def measure(self, trained: Sequence[Trained], folder: Path) -> Results:
         """Predict, explain every tested token, and set all of it beside chance."""
         recipe, material = self.recipe, self._material
-        predictions = write_fits(trained, material.tokens, folder)
+        first, *others = trainings_of(trained)
+        predictions = write_fits(first, material.tokens, folder)
         material.tokens = with_parts(material.tokens, self._plan, predictions)
         write_tokens(folder / "tokens.parquet", material.tokens)
         self.settings.say(f"explaining {len(predictions)} tokens by {recipe.method}")
-        measured = measure_maps(recipe, material, trained, folder)
+        measured = measure_maps(recipe, material, first, folder, others=others)
         self.settings.say(measured.cells)
         write_with(folder / "means.parquet", lambda path: measured.means.to_parquet(path, index=False))
         write_examples(folder, material, predictions)
-        tables = make_tables(recipe, material, predictions, measured, self._formants, self._plan)
+        guesses = [predictions, *(predictions_of(each, material.tokens) for each in others)]
+        tables = make_tables(recipe, material, guesses, measured, self._formants, self._plan)
         facts = self._facts(trained[0].classifier, measured)
         return Results(material.tokens, tables, facts, _results(measured, tables, folder))
 
     def summary(self, results: Mapping[str, Any]) -> Sequence[str]:
         """Accuracy with its interval."""
-        low, high = results["accuracy_interval"]
+        low, high = (np.nan if bound is None else bound for bound in results["accuracy_interval"])
+        basis = {"n_trainings": results["trainings"]}
+        accuracy = Interval(results["accuracy"], low, high, results["n_units"], results["unit"], **basis)
         return [
-            f"accuracy {results['accuracy']:.1%} ({low:.1%}–{high:.1%}), balanced {results['balanced_accuracy']:.1%}, "
-            f"on {results['n_test']} tokens that were not trained on"
+            f"accuracy {percent_with_interval(accuracy)}, pooled {results['pooled_accuracy']:.1%}, balanced "
+            f"{results['balanced_accuracy']:.1%}, on {results['n_test']} tokens that were not trained on"
         ]
 
     def _facts(self, classifier: Classifier, measured: Measured) -> dict[str, Any]:
@@ -169,7 +180,13 @@ def _results(measured: Measured, tables: Mapping[str, pd.DataFrame], folder: Pat
         "accuracy_interval": [overall["low"], overall["high"]],
         "balanced_accuracy": balanced["estimate"],
         "balanced_accuracy_interval": [balanced["low"], balanced["high"]],
+        "pooled_accuracy": tables["accuracy"].set_index("measure").loc["pooled accuracy", "estimate"],
         "n_test": overall["n"],
+        "n_units": overall["n_units"],
+        "unit": overall["unit"],
+        "trainings": overall["trainings"],
+        "each_training": tables["trainings"].to_dict("records"),
+        "claims": claims_json(tables["claims"]),
         "baselines": tables["baselines"].drop(columns="details").to_dict("records"),
         "shares": nested_shares(tables.get("shares")),
         "profile_correlation": float(of_maps.mean()) if len(of_maps) else None,

@@ -1,4 +1,4 @@
-"""The trainings of an experiment on phones: one classifier a fold."""
+"""The trainings of an experiment on phones: one classifier a fold and seed."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def new_classifier(recipe: PhonesRecipe, labels: Sequence[str], sample_rate: int
 def fit(
     recipe: PhonesRecipe, material: Material, plan: Sequence[Fold], folder: Path, settings: Settings
 ) -> list[Trained]:
-    """Train one classifier a fold, and let each predict the tokens that it never met.
+    """Train one classifier a fold and seed, and let each predict the tokens that it never met.
 
     Parameters
     ----------
@@ -64,29 +64,38 @@ def fit(
     plan
         See ``plan_folds``.
     folder
-        Of the run; fold by fold in ``folds/<n>``.
+        Of the run; fold by fold in ``folds/<n>``, further trainings in ``trainings/seed-<seed>/<n>``.
     settings
         As of `fit_all`.
     """
     labels = class_order(material.tokens["class"])
     trainings = [
         Training(
-            {"fold": fold.index},
-            f"folds/{fold.index}",
+            {"fold": fold.index, "seed": seed},
+            f"folds/{fold.index}" if seed == recipe.seed else f"trainings/seed-{seed}/{fold.index}",
             fold.train,
             fold.validation,
             fold.test,
-            recipe.training,
-            {"experiment": recipe.name, "fold": fold.index, "seed": recipe.seed},
+            recipe.training.changed(seed=seed),
+            {"experiment": recipe.name, "fold": fold.index, "seed": seed},
         )
+        for seed in recipe.seeds
         for fold in plan
     ]
     return fit_all(
         trainings,
         material.waveforms,
         material.tokens["class"].tolist(),
-        lambda _training: new_classifier(recipe, labels, material.sample_rate),
+        lambda training: new_classifier(recipe.seeded(training.recipe.seed), labels, material.sample_rate),
         folder,
         facts=without_words(recipe.to_dict()),
         settings=settings,
     )
+
+
+def trainings_of(trained: Sequence[Trained]) -> list[list[Trained]]:
+    """The classifiers of each training, fold by fold; the first stands for the run."""
+    grouped: dict[int, list[Trained]] = {}
+    for each in trained:
+        grouped.setdefault(each.training.recipe.seed, []).append(each)
+    return list(grouped.values())

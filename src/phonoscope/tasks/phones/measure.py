@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -36,9 +36,22 @@ class Measured:
     max_hz: float
     max_incompleteness: float
     cells: str
+    others: list[xr.DataArray] = field(default_factory=list)  # profiles of further trainings
+
+    @property
+    def trainings(self) -> list[xr.DataArray]:
+        """Profiles of every training."""
+        return [self.profiles, *self.others]
 
 
-def measure_maps(recipe: PhonesRecipe, material: Material, fitted: Sequence[Trained], folder: Path) -> Measured:
+def measure_maps(
+    recipe: PhonesRecipe,
+    material: Material,
+    fitted: Sequence[Trained],
+    folder: Path,
+    *,
+    others: Sequence[Sequence[Trained]] = (),
+) -> Measured:
     """Explain every tested token with the classifier that never met it; store the maps, stream their means.
 
     Memory holds one profile a token beside the waveforms, never the maps.
@@ -53,6 +66,8 @@ def measure_maps(recipe: PhonesRecipe, material: Material, fitted: Sequence[Trai
         The classifiers and the tokens that each predicts.
     folder
         Of the run; maps go to ``maps/<method>``.
+    others
+        The classifiers of further trainings on the same folds; of their maps only profiles are kept.
     """
     method = recipe.method
     labels = fitted[0].classifier.labels
@@ -106,15 +121,32 @@ def measure_maps(recipe: PhonesRecipe, material: Material, fitted: Sequence[Trai
         float(profiles.attrs["max_hz"]),
         worst,
         describe_cells(stored),
+        [_profiles(recipe, material, training) for training in others],
     )
 
 
-def profile_tables(measured: Measured, seed: int) -> dict[str, pd.DataFrame]:
+def _profiles(recipe: PhonesRecipe, material: Material, fitted: Sequence[Trained]) -> xr.DataArray:
+    """Profiles of the tested tokens by the classifiers of one training, fold by fold."""
+    names, classes = material.tokens["token"].astype(str).to_numpy(), material.tokens["class"].astype(str).to_numpy()
+    parts = [
+        profile(maps)
+        for each in fitted
+        for maps in Explainer(each.classifier, recipe.method).batches(
+            [material.waveforms[i] for i in each.test],
+            recipe.target,
+            true_labels=classes[each.test].tolist(),
+            tokens=names[each.test].tolist(),
+        )
+    ]
+    return xr.concat(parts, dim="token", combine_attrs="override", join="override")
+
+
+def profile_tables(measured: Measured) -> dict[str, pd.DataFrame]:
     """Tables ``profiles`` (maps and energy, with bootstrap bands) and ``profile_correlations`` between classes."""
     clusters = measured.tokens[list(UNITS)]
     classes = measured.tokens["class"].tolist()
-    maps = class_profiles(measured.profiles, classes, clusters, seed=seed)
-    energy = class_profiles(measured.energy, classes, clusters, seed=seed)
+    maps = class_profiles(measured.profiles, classes, clusters)
+    energy = class_profiles(measured.energy, classes, clusters)
     correlations = pd.concat(
         [profile_correlations(maps).assign(source="map"), profile_correlations(energy).assign(source="energy")],
         ignore_index=True,
@@ -125,7 +157,7 @@ def profile_tables(measured: Measured, seed: int) -> dict[str, pd.DataFrame]:
     }
 
 
-def share_tables(measured: Measured, formants: pd.DataFrame, seed: int) -> dict[str, pd.DataFrame]:
+def share_tables(measured: Measured, formants: pd.DataFrame, smallest: float, seed: int) -> dict[str, pd.DataFrame]:
     """Tables ``shares`` (per class, formant and null) and ``token_shares``; empty when no tested token has formants.
 
     Parameters
@@ -134,8 +166,10 @@ def share_tables(measured: Measured, formants: pd.DataFrame, seed: int) -> dict[
         Profiles of the tested tokens, of maps and of energy.
     formants
         Of the vowel tokens, from ``measure_formants``.
+    smallest
+        Smallest part of chance that counts as a difference.
     seed
-        Of the resampling.
+        Of the orders of classes, where there are too many to try all.
     """
     known = measured.tokens["token"].isin(set(formants["token"])).to_numpy()
     if not known.any():
@@ -143,12 +177,13 @@ def share_tables(measured: Measured, formants: pd.DataFrame, seed: int) -> dict[
     tokens = measured.tokens[known]
     profiles, energy = measured.profiles[known], measured.energy[known]
     shares = formant_shares(
-        profiles,
+        [each[known] for each in measured.trainings],
         formants,
         max_hz=measured.max_hz,
         labels=tokens["class"].tolist(),
         clusters=tokens[list(UNITS)],
         energy=energy,
+        smallest=smallest,
         seed=seed,
     )
     each = token_shares(profiles, formants, max_hz=measured.max_hz, energy=energy)

@@ -88,6 +88,7 @@ class PhonesRecipe(Recipe):
 
     def check(self) -> None:
         """Refuse sections with entries that no part of the experiment would understand."""
+        super().check()
         for section, known in self._known_entries().items():
             refuse_unknown(f"the recipe's [{section}]", getattr(self, section), known)
         for name, phones in self.classes.items():
@@ -125,6 +126,7 @@ class PhonesRecipe(Recipe):
         self,
         *,
         seed: int | None = None,
+        trainings: int | None = None,
         preset: str | None = None,
         network: str | None = None,
         init: str | None = None,
@@ -148,7 +150,7 @@ class PhonesRecipe(Recipe):
         sample_rate
             Hz, to resample to.
         """
-        recipe = super().changed(seed=seed)
+        recipe = super().changed(seed=seed, trainings=trainings)
         if preset is not None:
             recipe = recipe.with_preset(preset)
         changes: dict[str, Any] = {}

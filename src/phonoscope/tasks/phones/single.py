@@ -69,7 +69,7 @@ def _train(recipe: PhonesRecipe, tokens: pd.DataFrame | TokenSounds, out: Path, 
     settings.say(f"{len(material.tokens)} tokens, split by {unit}")
     table = write_fits(fit(recipe, material, plan, out, settings), material.tokens, out)
     clusters = table.merge(material.tokens[["token", *UNITS]], on="token")[list(UNITS)]
-    accuracy = accuracy_table(table["class"], table["predicted"], clusters, seed=recipe.seed).set_index("measure")
+    accuracy = accuracy_table(table["class"], table["predicted"], clusters).set_index("measure")
     result: dict[str, Any] = {"classifier": (out / "classifier").as_posix(), "n_test": len(table)}
     for name in ("accuracy", "balanced accuracy"):
         row = accuracy.loc[name].to_dict()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from phonoscope.judgement.bootstrap import wilson_interval
 from phonoscope.report.numbers import FEW_UNITS, fixed, interval, is_known, percent
 from phonoscope.tasks.content import Content
 
@@ -113,8 +112,6 @@ def _recognition(content: Content) -> list[str]:
         return [f"{text} No baseline was measured beside it."]
     margin = 100 * (overall["estimate"] - best["accuracy"])
     low, high = overall["low"], overall["high"]
-    if overall["estimate"] == 1.0:
-        low, high = wilson_interval(int(overall["n_units"]), int(overall["n_units"]))
     verdict = f"{abs(margin):.1f} points {'less' if margin > 0 else 'more'} than the network"
     if is_known(low) and low <= best["accuracy"] <= high:
         verdict = "no better and no worse, as far as this test can tell"
@@ -153,10 +150,7 @@ def _accuracy(content: Content) -> dict[str, Any] | None:
 
 
 def _certainty(overall: dict[str, Any]) -> str:
-    """The interval in brackets; without a single error, the lower bound that the number of units still allows."""
-    if overall["estimate"] == 1.0:
-        bound, _ = wilson_interval(int(overall["n_units"]), int(overall["n_units"]))
-        return f"(no error; at least {percent(bound)}, judging by {overall['n_units']:.0f} {overall['unit']}s)"
+    """The interval in brackets."""
     return interval(overall["low"], overall["high"])
 
 

@@ -23,7 +23,7 @@ from phonoscope.training import Fold
 def make_tables(
     recipe: PhonesRecipe,
     material: Material,
-    predictions: pd.DataFrame,
+    predictions: Sequence[pd.DataFrame],
     measured: Measured,
     formants: pd.DataFrame,
     plan: Sequence[Fold],
@@ -37,7 +37,7 @@ def make_tables(
     material
         All tokens of the run.
     predictions
-        Tested tokens: ``token, class, predicted, p_<class> …``.
+        Of each training, the run's own first: tested tokens, ``token, class, predicted, p_<class> …``.
     measured
         Profiles of the tested tokens, of maps and of energy.
     formants
@@ -46,28 +46,43 @@ def make_tables(
         The folds; none for a classifier that was trained elsewhere.
     """
     tokens, clusters, seed = material.tokens, list(UNITS), recipe.seed
-    labels = [str(name).removeprefix("p_") for name in predictions if str(name).startswith("p_")]
-    tested = predictions.merge(tokens[["token", *clusters]], on="token", how="left")
+    first = predictions[0]
+    labels = [str(name).removeprefix("p_") for name in first if str(name).startswith("p_")]
+    tested = first.merge(tokens[["token", *clusters]], on="token", how="left")
+    guesses = [each.set_index("token").loc[first["token"], "predicted"].tolist() for each in predictions]
     tables = {
         "counts": _counts(tokens),
         "left_out": left_out_table(tokens),
-        "accuracy": accuracy_table(tested["class"], tested["predicted"], tested[clusters], seed=seed),
+        "accuracy": accuracy_table(tested["class"], guesses, tested[clusters]),
+        "trainings": _each_training(recipe, tested, guesses),
         "confusions": confusion_table(tested["class"], tested["predicted"], labels),
         "asymmetry": asymmetry_table(tested["class"], tested["predicted"]),
         "baselines": _baselines_table(material, formants, plan),
-        **profile_tables(measured, seed),
-        **share_tables(measured, formants, seed),
+        **profile_tables(measured),
+        **share_tables(measured, formants, recipe.smallest["share"], seed),
     }
     context = Context(
         measured=measured,
-        accuracy=tables["accuracy"],
+        tested=tested,
+        guesses=guesses,
         confusions=tables["confusions"],
         correlations=tables["profile_correlations"],
         shares=tables.get("shares"),
+        smallest=recipe.smallest,
         seed=seed,
     )
     tables["claims"] = claims_table(CLAIMS.get(recipe.paper, []), context)
     return tables
+
+
+def _each_training(recipe: PhonesRecipe, tested: pd.DataFrame, guesses: Sequence[Sequence[str]]) -> pd.DataFrame:
+    """One row a training: its seed, and its accuracies on the same tokens."""
+    rows = []
+    for seed, guess in zip(recipe.seeds, guesses, strict=False):
+        of_training = accuracy_table(tested["class"], guess, tested[list(UNITS)]).set_index("measure")["estimate"]
+        names = ("accuracy", "pooled accuracy", "balanced accuracy")
+        rows.append({"seed": seed} | {name.replace(" ", "_"): float(of_training[name]) for name in names})
+    return pd.DataFrame(rows)
 
 
 def _counts(tokens: pd.DataFrame) -> pd.DataFrame:

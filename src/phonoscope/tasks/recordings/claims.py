@@ -5,11 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
+import numpy as np
 import pandas as pd
 
-from phonoscope.judgement.bootstrap import mean_interval
-from phonoscope.judgement.claims import HOLDS, Claim, Finding, all_hold, by_sign, holds_if, unmeasured
+from phonoscope.judgement.claims import Claim, Finding, Judged, above, all_of, below, between, unmeasured
+from phonoscope.judgement.differences import paired_interval
+from phonoscope.judgement.intervals import Interval, training_interval
+from phonoscope.phonetics.confusions import accuracy_intervals
 
 # Section 3.1: test accuracies of the trained models, percent.
 PAPER_ACCURACY = {
@@ -30,28 +34,26 @@ _MULTI = "multi-resolution"
 _BEST = "The multi-resolution model performs better than segmental and sub-segmental ones"
 _COHERENT = "The average coherence of the multi-resolution model is the lowest"
 _CONSISTENT = "Geometry is more consistent from layer to layer in the multi-resolution model"
-_LEVEL = 0.05
-NOT_BEYOND = "not beyond random weights"
-PARTLY_BY_SIZE = "holds, but for random weights of these shapes too"
 
 
 @dataclass(frozen=True)
 class Evidence:
     """What the claims are measured on.
 
-    ``accuracy``: one row a network and measure; ``predictions``: trainings on all recordings, with the columns
-    ``speaker`` and ``recording``; ``bands``: band shares with nulls, with ``network``; ``geometry``: with ``network``
-    and ``number`` of the layer; ``highest_hz``: half the sample rate as stored.
+    ``predictions``: of the trainings on all recordings, with the columns ``speaker`` and ``recording``; ``bands``: band
+    shares with nulls, with ``network``; ``geometry``: with ``network``, ``number`` of the layer and ``training``;
+    ``geometry_null``: means over trainings; ``highest_hz``: half the sample rate as stored; ``smallest``: effects that
+    count.
     """
 
     task: str
     networks: list[str]
-    accuracy: pd.DataFrame
     predictions: pd.DataFrame
     bands: pd.DataFrame
     geometry: pd.DataFrame
+    geometry_null: pd.DataFrame
     highest_hz: float
-    seed: int
+    smallest: Mapping[str, float]
 
 
 def recordings_claims(task: str, networks: Sequence[str]) -> list[Claim]:
@@ -81,13 +83,17 @@ def _paper_accuracy(task: str, network: str) -> float:
 
 
 def _accuracy(evidence: Evidence, *, network: str) -> Finding:
-    table = evidence.accuracy[evidence.accuracy["network"] == network].set_index("measure")
-    overall, balanced = table.loc["accuracy"], table.loc["balanced accuracy"]
+    guesses, recordings = _by_training(evidence.predictions[evidence.predictions["network"] == network], "predicted")
+    clusters = recordings[["speaker", "recording"]]
+    intervals = accuracy_intervals(recordings["class"].tolist(), [list(each) for each in guesses], clusters)[1]
+    overall, balanced = (intervals[name, ""] for name in ("accuracy", "balanced accuracy"))
+    paper, near = _paper_accuracy(evidence.task, network), evidence.smallest["accuracy"]
     return Finding(
-        f"{overall['estimate']:.1%} ({overall['low']:.1%}–{overall['high']:.1%})",
-        holds_if(bool(overall["high"] >= _paper_accuracy(evidence.task, network))),
-        f"balanced {balanced['estimate']:.1%} ({balanced['low']:.1%}–{balanced['high']:.1%}); other recordings, other "
-        "numbers of classes and, for words, other speakers in the test than in the paper",
+        f"{overall.estimate:.1%} ({overall.low:.1%}–{overall.high:.1%}), mean over {overall.n_units} {overall.unit}s",
+        between(overall, paper - near, min(paper + near, 1.0)),
+        f"balanced {balanced.estimate:.1%} ({balanced.low:.1%}–{balanced.high:.1%}); supported within {100 * near:g} "
+        "points of the paper's; other recordings, other numbers of classes and, for words, other speakers in the test "
+        "than in the paper",
     )
 
 
@@ -95,18 +101,18 @@ def _multi_resolution_best(evidence: Evidence) -> Finding:
     others = [name for name in evidence.networks if name != _MULTI]
     if _MULTI not in evidence.networks or not others:
         return unmeasured("the run does not hold these networks")
-    parts, verdicts = [], []
-    for other in others:
-        estimate, low, high = paired_difference(evidence.predictions, _MULTI, other, evidence.seed)
-        parts.append(f"{100 * estimate:+.1f} points ({100 * low:+.1f} to {100 * high:+.1f}) over {other}")
-        verdicts.append(by_sign(low, high))
-    seeds = evidence.predictions["seed"].nunique()
-    detail = f"accuracy on the same recordings, {seeds} seed{'s' if seeds > 1 else ''} each"
-    return Finding("; ".join(parts), all_hold(verdicts), detail)
+    differences = {other: paired_difference(evidence.predictions, _MULTI, other) for other in others}
+    parts = [
+        f"{100 * each.estimate:+.1f} points ({100 * each.low:+.1f} to {100 * each.high:+.1f}) over {other}"
+        for other, each in differences.items()
+    ]
+    trainings = evidence.predictions["seed"].nunique()
+    detail = f"accuracy on the same recordings, {trainings} training{'s' if trainings > 1 else ''} each"
+    return Finding("; ".join(parts), all_of([above(each, 0.0) for each in differences.values()]), detail)
 
 
-def paired_difference(predictions: pd.DataFrame, first: str, second: str, seed: int) -> tuple[float, float, float]:
-    """Accuracy of one network minus that of another on the same recordings, with its 95 % interval.
+def paired_difference(predictions: pd.DataFrame, first: str, second: str) -> Interval:
+    """Accuracy of one network minus that of another on the same recordings, over speakers and trainings.
 
     Parameters
     ----------
@@ -114,17 +120,17 @@ def paired_difference(predictions: pd.DataFrame, first: str, second: str, seed: 
         ``network, seed, token, speaker, recording, class, predicted``.
     first, second
         Names of the networks.
-    seed
-        Of the draws.
     """
-    hit = predictions.assign(hit=(predictions["class"] == predictions["predicted"]).astype(float))
-    by = ["token", "speaker", "recording"]
-    table = hit.pivot_table(index=by, columns="network", values="hit", dropna=False, observed=True).dropna()
-    table = table.reset_index()
-    values = (table[first] - table[second]).to_numpy(dtype=float)
-    clusters = table[["speaker", "recording"]]
-    interval = mean_interval(values, clusters, seed=seed)
-    return interval.estimate, interval.low, interval.high
+    hits = predictions.assign(hit=(predictions["class"] == predictions["predicted"]).astype(float))
+    (left, recordings), (right, _) = (_by_training(hits[hits["network"] == name], "hit") for name in (first, second))
+    return paired_interval(left, right, recordings[["speaker", "recording"]])
+
+
+def _by_training(predictions: pd.DataFrame, column: str) -> tuple[np.ndarray, pd.DataFrame]:
+    """A column of predictions as (training, recording), and the recordings, in the same order for every network."""
+    table = predictions.set_index(["token", "seed"])[column].unstack("seed").sort_index()  # noqa: PD010
+    recordings = predictions.drop_duplicates("token").set_index("token").loc[table.index].reset_index()
+    return table.to_numpy().T, recordings
 
 
 def _band(evidence: Evidence, *, network: str, band: str) -> Finding:
@@ -132,39 +138,65 @@ def _band(evidence: Evidence, *, network: str, band: str) -> Finding:
     rows = bands[(bands["network"] == network) & (bands["label"] == "all") & (bands["band"] == band)]
     if rows.empty or rows.iloc[0]["high_hz"] > evidence.highest_hz:
         return unmeasured(f"the recordings hold nothing above {evidence.highest_hz:g} Hz")
-    row: Mapping[str, float] = {str(key): value for key, value in rows.iloc[0].items()}
-    measured = f"{row['share']:.1%} ({row['low']:.1%}–{row['high']:.1%}) of the response"
-    trainings = f"{row['n_trainings']:.0f} trainings {row['share_least']:.1%} to {row['share_most']:.1%}; " \
-        if row["n_trainings"] > 1 else ""  # fmt: skip
+    row: Mapping[str, Any] = {str(key): value for key, value in rows.iloc[0].items()}
+    measured = f"{row['ratio']:.2f} × random weights ({row['ratio_low']:.2f}–{row['ratio_high']:.2f})"
+    trainings = (
+        f"{row['n_trainings']:.0f} trainings {row['share_least']:.1%} to {row['share_most']:.1%}; "
+        if row["n_trainings"] > 1 else ""
+    )  # fmt: skip
     detail = (
-        f"{row['low_hz']:.0f}–{row['high_hz']:.0f} Hz; {trainings}random weights {row['null']:.1%} "
-        f"({row['null_low']:.1%}–{row['null_high']:.1%}), plain spectrum {row['spectrum']:.1%}; z = {row['z']:+.1f}, "
-        f"p = {row['p']:.3f}"
+        f"{row['low_hz']:.0f}–{row['high_hz']:.0f} Hz: {row['share']:.1%} ({row['low']:.1%}–{row['high']:.1%}) of the "
+        f"response; {trainings}random weights {row['null']:.1%} ({row['null_low']:.1%}–{row['null_high']:.1%}), plain "
+        f"spectrum {row['spectrum']:.1%}"
     )
-    return Finding(measured, holds_if(row["z"] > 0) if row["p"] <= _LEVEL else NOT_BEYOND, detail)
+    ratio = Interval(row["ratio"], row["ratio_low"], row["ratio_high"], int(row["n_units"]), row["unit"])
+    return Finding(measured, Judged(row["p_more"], row["p_not_more"], row["errors"], ratio), detail)
 
 
 def _coherence(evidence: Evidence, *, layer: int) -> Finding:
-    table = evidence.geometry[evidence.geometry["number"] == layer].set_index("network")
-    values, null = table["mu_avg"], table["mu_avg_null"]
+    values, null = (
+        _by_network(table[table["number"] == layer], name)
+        for table, name in ((evidence.geometry, "mu_avg"), (evidence.geometry_null, "mu_avg_null"))
+    )
     return _lowest(values, null, ("", "random weights of these shapes: "), ".2f")
 
 
 def _bounds_consistent(evidence: Evidence) -> Finding:
-    grouped = evidence.geometry.groupby("network", sort=False)
-    spread, null = (grouped[name].max() / grouped[name].min() for name in ("B", "B_null"))
-    return _lowest(spread.sort_index(), null.sort_index(), ("largest over smallest B: ", "random weights: "), ".1f")
+    def spread(table: pd.DataFrame, name: str) -> dict[str, np.ndarray]:
+        of_layers = table.groupby(["network", "training"], sort=False)[name]
+        return _by_network((of_layers.max() / of_layers.min()).reset_index(), name)
+
+    null = spread(evidence.geometry_null.assign(training=0), "B_null")
+    words = ("largest over smallest B: ", "random weights: ")
+    return _lowest(spread(evidence.geometry, "B"), null, words, ".1f")
 
 
-def _lowest(values: pd.Series, null: pd.Series, words: tuple[str, str], digits: str) -> Finding:
-    """Is the multi-resolution network's value the lowest, and not so by the shapes of its layers alone?"""
-    if set(values.index) != set(PAPER_ACCURACY["words"]):
+def _by_network(table: pd.DataFrame, name: str) -> dict[str, np.ndarray]:
+    return {str(network): rows[name].to_numpy(dtype=float) for network, rows in table.groupby("network", sort=False)}
+
+
+def _lowest(values: dict[str, np.ndarray], null: dict[str, np.ndarray], words: tuple[str, str], digits: str) -> Finding:
+    """Is the multi-resolution network's value lower than each of the others', over trainings?
+
+    Parameters
+    ----------
+    values, null
+        Arrays (training,) by network.
+    words
+        Before the values, and before those of random weights.
+    digits
+        Format of the values.
+    """
+    if set(values) != set(PAPER_ACCURACY["words"]):
         return unmeasured("the run does not hold all three networks")
-    verdict = holds_if(values.idxmin() == _MULTI)
-    if verdict == HOLDS and null.idxmin() == _MULTI:
-        verdict = PARTLY_BY_SIZE
-    measured, detail = (
-        word + ", ".join(f"{name} {value:{digits}}" for name, value in each.items())
+    measured, of_random = (
+        word + ", ".join(f"{name} {np.mean(value):{digits}}" for name, value in each.items())
         for word, each in zip(words, (values, null), strict=True)
     )
-    return Finding(measured, verdict, detail)
+    others = [name for name in values if name != _MULTI]
+    ratios = [training_interval(values[_MULTI] / values[other], scale="ratio") for other in others]
+    same = all(np.mean(null[_MULTI]) < np.mean(null[other]) for other in others)
+    notes = [of_random, "random weights of these shapes give the same order" if same else ""]
+    if len(values[_MULTI]) == 1:
+        notes.append("one training says nothing about others: --trainings 5 would")
+    return Finding(measured, all_of([below(each, 1.0) for each in ratios]), "; ".join(filter(None, notes)))

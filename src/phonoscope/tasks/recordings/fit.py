@@ -37,7 +37,7 @@ def planned(recipe: RecordingsRecipe) -> list[Plan]:
     return [
         Plan(network, seed, share)
         for network in recipe.networks
-        for seed in range(recipe.seed, recipe.seed + recipe.seeds)
+        for seed in recipe.seeds
         for share in (*(sorted(recipe.curve) if network in recipe.curve_networks else ()), 1.0)
     ]
 

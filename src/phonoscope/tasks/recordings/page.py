@@ -98,7 +98,7 @@ def _doubts(run: Run) -> list[str]:
             "Speakers who were each recorded with a microphone of their own can be told apart by the room and the "
             "microphone: a high accuracy alone says nothing about voices."
         )
-    if facts["recipe"]["seeds"] == 1:
+    if facts["recipe"].get("trainings", facts["recipe"].get("seeds", 1)) == 1:
         text.append("Each network was trained once: how much the results move with the seed was not measured.")
     low_rate = min(facts["native_rates"])
     if low_rate < facts["sample_rate"]:
@@ -106,7 +106,7 @@ def _doubts(run: Run) -> list[str]:
             f"Some recordings were made at {low_rate} Hz and hold nothing above {low_rate / 2:.0f} Hz; filters there "
             "were not trained on any sound."
         )
-    seeds = facts["recipe"]["seeds"]
+    seeds = facts["recipe"].get("trainings", facts["recipe"].get("seeds", 1))
     trainings = f"{seeds} training{'s' if seeds > 1 else ''}"
     text.append(
         "A response spectrum contains the spectrum of the sounds; only its distance from random weights says anything "

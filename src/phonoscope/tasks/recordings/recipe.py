@@ -35,8 +35,6 @@ class RecordingsRecipe(Recipe):
     split
         ``by``: ``speaker``, ``recording`` (the paper's random split), or ``official`` (the lists of Speech Commands);
         ``shares`` of training, validation and test.
-    seeds
-        How many trainings of each network, with seeds from ``seed`` on. The split is the same for all of them.
     curve, curve_networks
         Shares of the training recordings for the learning curve, beside all of them; and whose it is.
     streamed
@@ -56,7 +54,6 @@ class RecordingsRecipe(Recipe):
     dropout: float = 0.4
     training: TrainingRecipe = field(default_factory=TrainingRecipe)
     split: dict[str, Any] = field(default_factory=dict)
-    seeds: int = 1
     curve: list[float] = field(default_factory=lambda: [0.25, 0.5])
     curve_networks: list[str] = field(default_factory=lambda: list(FRONT_ENDS[:2]))
     streamed: bool = False
@@ -71,8 +68,8 @@ class RecordingsRecipe(Recipe):
         _choose("split by", [self.split_by], SPLITS)
         if self.task == "speakers" and self.split.get("by") != "recording":
             raise ExperimentError("speakers can only be told apart when each one is trained on: split by recording")
-        if self.seeds < 1 or self.null_seeds < 3 or self.clips_per_class < 1:
-            raise ExperimentError("seeds and clips_per_class are at least 1, null_seeds at least 3")
+        if self.null_seeds < 3 or self.clips_per_class < 1:
+            raise ExperimentError("clips_per_class is at least 1, null_seeds at least 3")
         if not all(0 < share < 1 for share in self.curve):
             raise ExperimentError(f"curve is {self.curve}; expected shares between 0 and 1, e.g. 0.25 and 0.5")
 
@@ -90,7 +87,7 @@ class RecordingsRecipe(Recipe):
         split_by: str | None = None,
         classes: str | None = None,
         sample_rate: int | None = None,
-        seeds: int | None = None,
+        trainings: int | None = None,
     ) -> Self:
         """Return the recipe with what is given here changed; None leaves the recipe's own value.
 
@@ -106,12 +103,9 @@ class RecordingsRecipe(Recipe):
             Words or speakers, separated by commas.
         sample_rate
             Hz, of the networks' input.
-        seeds
-            Trainings of each network.
         """
-        recipe = super().changed(seed=seed)
-        plain = {"sample_rate": sample_rate, "seeds": seeds}
-        changes: dict[str, Any] = {name: value for name, value in plain.items() if value is not None}
+        recipe = super().changed(seed=seed, trainings=trainings)
+        changes: dict[str, Any] = {} if sample_rate is None else {"sample_rate": sample_rate}
         if network is not None:
             changes |= {"networks": [network], "curve_networks": [network]}
         if epochs is not None:

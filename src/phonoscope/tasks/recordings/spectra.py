@@ -22,11 +22,14 @@ from phonoscope.filters import (
     spectral_peaks,
     spectrum_bank,
 )
-from phonoscope.judgement.bootstrap import resampling_unit
-from phonoscope.judgement.resampling import Resampling, resample
+from phonoscope.judgement.claims import SMALLEST_EFFECTS, above
+from phonoscope.judgement.intervals import Interval, interval_of, limits
+from phonoscope.judgement.resampling import resample
+from phonoscope.judgement.units import cluster_rows, resampling_unit, unit_sums
 from phonoscope.layer_geometry.table import geometry
 
 N_BOOTSTRAP = 1000
+SMALLEST = SMALLEST_EFFECTS["share"]
 SPECTRUM_POINTS = 64  # a spectrum is averaged to so many points before it is classified
 # What the paper reads off its curves (section 3.2), as bands: half an octave or so around the frequencies it names.
 BANDS = {
@@ -124,8 +127,8 @@ def listen(
     options["n_fft"] = learned.attrs["n_fft"]
     nulls = null_responses(banks[0], waveforms, n_seeds=null_seeds, seed=seed, **options)
     plain = cumulative_response(spectrum_bank(rate), waveforms, rate, **options)
-    unit = resampling_unit(tokens[["speaker", "recording"]], len(tokens))
-    drawn = resample(unit, N_BOOTSTRAP, seed)
+    units = tokens[["speaker", "recording"]]
+    drawn = resample(resampling_unit(units, len(tokens)), N_BOOTSTRAP, seed)
     bands = {name: limits for name, limits in BANDS.items() if limits[1] <= rate / 2}
     groupings = (["all"] * len(labels), labels)
     tables = {
@@ -133,7 +136,7 @@ def listen(
             learned_minus_null(learned, nulls, plain, initial=before, labels=by, resampled=drawn) for by in groupings
         ],
         "curve_tests": [null_test(learned, nulls, labels=by) for by in groupings],
-        "bands": [_bands_with_intervals(learned, nulls, plain, bands, by, drawn) for by in groupings],
+        "bands": [_bands_with_intervals(learned, nulls, plain, bands, by, units) for by in groupings],
         "peaks": [spectral_peaks(_mean_of_trainings(learned), resampled=drawn, nulls=nulls)],
         "geometry_seeds": [
             _numbered_geometry(each, seed).assign(training=number) for number, each in enumerate(classifiers, 1)
@@ -173,27 +176,58 @@ def _bands_with_intervals(
     plain: xr.DataArray,
     bands: dict[str, tuple[float, float]],
     labels: Sequence[str],
-    resampled: Resampling,
+    units: pd.DataFrame,
 ) -> pd.DataFrame:
-    """`band_test` with an interval of each share over speakers, and the share of the plain spectrum."""
+    """`band_test` with the interval of each share, its ratio to that of random weights, and the plain spectrum's share.
+
+    ``low, high`` are of the share, over speakers and trainings; ``ratio, ratio_low, ratio_high`` are times the mean of
+    random weights, whose spread counts too; ``p_more`` is that of "no more than random weights by `SMALLEST`",
+    ``p_not_more`` that of the contrary.
+    """
     table = band_test(learned, nulls, bands, labels=labels)
     names = np.asarray(labels, dtype=object)
-    values = learned.transpose("seed", "token", "frequency").values
-    intervals = []
+    trained, random = (each.transpose("seed", "token", "frequency") for each in (learned, nulls))
+    rows = []
     for label in sorted(set(labels)):
-        chosen = names == label
-        drawn = resampled.among(chosen)
-        samples = xr.DataArray(
-            drawn.weights @ values[:, chosen],  # NaN where the class was not drawn
-            dims=("training", "draw", "frequency"),
-            coords={"frequency": learned["frequency"].values},
-        )
-        of_draws = band_shares(samples, bands).pivot_table("share", "draw", "band", sort=False)  # mean over trainings
-        low, high = drawn.interval(of_draws.to_numpy())
-        own = band_shares(plain.isel(token=np.flatnonzero(chosen)).mean("token"), bands)
-        intervals.append(
-            pd.DataFrame({"band": of_draws.columns, "low": low, "high": high})
-            .merge(own[["band", "share"]].rename(columns={"share": "spectrum"}), on="band")
-            .assign(label=label)
-        )
-    return table.merge(pd.concat(intervals), on=["label", "band"], how="left")
+        chosen = np.flatnonzero(names == label)
+        unit = resampling_unit(cluster_rows(units, chosen), len(chosen))
+        observed, of_random = (_shares(each.values[:, chosen].mean(axis=1), each, bands) for each in (trained, random))
+        sums = np.stack(
+            [unit_sums(values[chosen].astype(float), unit.codes, unit.n_units) for values in trained.values]
+        )  # (training, unit, frequency)
+        left_out = _shares(sums.sum(axis=1, keepdims=True) - sums, trained, bands).transpose(1, 0, 2)
+        of_plain = _shares(plain.isel(token=chosen).mean("token").values, plain, bands)
+        for b, band in enumerate(bands):
+            share = interval_of(observed[:, b], left_out[:, :, b], unit, scale="proportion")
+            ratio = _beyond_random(share, of_random[:, b])
+            stands = above(ratio, 1 + SMALLEST)
+            row = {"label": label, "band": band, "low": share.low, "high": share.high, "spectrum": of_plain[b]}
+            row |= {"ratio": ratio.estimate, "ratio_low": ratio.low, "ratio_high": ratio.high}
+            row |= {"p_more": stands.p_for, "p_not_more": stands.p_against, "errors": stands.errors}
+            rows.append(row | {"n_units": share.n_units, "unit": share.unit})
+    return table.merge(pd.DataFrame(rows), on=["label", "band"], how="left")
+
+
+def _beyond_random(share: Interval, random: np.ndarray) -> Interval:
+    """Ratio of a share to the mean share of random layers, on the logarithm: their spread adds to that of the share.
+
+    As many random layers would give a mean this far from their own as there are trainings.
+    """
+    n, null = len(random), random.mean()
+    spread = random.std(ddof=1) / null * np.sqrt(1 / share.n_trainings + 1 / n)
+    parts = np.array([share.error * (1 - share.estimate), spread]) ** 2  # of the logit and of the logarithm
+    error = np.sqrt(parts.sum())
+    df = parts.sum() ** 2 / (parts**2 / [share.df, n - 1]).sum()
+    estimate = share.estimate / null
+    low, high = limits(np.asarray(estimate), np.asarray(error), np.asarray(df), share.n_units, scale="ratio")
+    return share._replace(estimate=estimate, low=float(low), high=float(high), error=float(error), df=df, scale="ratio")
+
+
+def _shares(curves: np.ndarray, like: xr.DataArray, bands: dict[str, tuple[float, float]]) -> np.ndarray:
+    """Share of each band of curves (..., frequency), on the last axis."""
+    dims = [f"dim_{k}" for k in range(curves.ndim - 1)]
+    array = xr.DataArray(curves, dims=(*dims, "frequency"), coords={"frequency": like["frequency"].values})
+    table = band_shares(array, bands)
+    return np.stack([table.loc[table["band"] == band, "share"].to_numpy() for band in bands], axis=-1).reshape(
+        *curves.shape[:-1], len(bands)
+    )

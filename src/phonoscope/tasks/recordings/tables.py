@@ -53,26 +53,26 @@ def make_tables(
         .agg(count=("token", "size"), speakers=("speaker", "nunique"), seconds=("end", "sum"))
         .reset_index(),
         "left_out": left_out_table(tokens),
-        "accuracy": _joined({name: accuracy_over_seeds(table, recipe.seed) for name, table in of_network.items()}),
+        "accuracy": _joined({name: accuracy_over_seeds(table) for name, table in of_network.items()}),
         "confusions": _joined(
             {name: confusion_table(table["class"], table["predicted"], labels) for name, table in of_network.items()}
         ),
-        "learning_curve": _learning_curve(trained, predictions, recipe.seed),
+        "learning_curve": _learning_curve(trained, predictions),
         "baselines": baselines(mean_spectra(spectrum_bank(recipe.sample_rate), waveforms), tokens),
     }
-    tables["over_seeds"] = summary_over_seeds(tables["learning_curve"], predictions, recipe.seed)
+    tables["over_seeds"] = summary_over_seeds(tables["learning_curve"], predictions)
     tables |= _of_first_layers(recipe, waveforms, tokens, trained, say)
     tables["claims"] = claims_table(
         recordings_claims(recipe.task, recipe.networks),
         Evidence(
             task=recipe.task,
             networks=recipe.networks,
-            accuracy=tables["accuracy"],
             predictions=whole,
             bands=tables["bands"],
-            geometry=tables["geometry"],
+            geometry=tables["geometry_seeds"],
+            geometry_null=tables["geometry"],
             highest_hz=min(recipe.sample_rate, int(tokens["native_rate"].min())) / 2,
-            seed=recipe.seed,
+            smallest=recipe.smallest,
         ),
     )
     return tables
@@ -113,7 +113,7 @@ def _joined(tables: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
     return pd.concat([table.assign(network=name) for name, table in tables.items()], ignore_index=True)
 
 
-def _learning_curve(trained: Sequence[Trained], predictions: pd.DataFrame, seed: int) -> pd.DataFrame:
+def _learning_curve(trained: Sequence[Trained], predictions: pd.DataFrame) -> pd.DataFrame:
     """Balanced accuracy of every training, with its interval, the number of recordings it had and what it cost."""
     rows = []
     for each in trained:
@@ -124,7 +124,7 @@ def _learning_curve(trained: Sequence[Trained], predictions: pd.DataFrame, seed:
                 **names,
                 "n_train": len(each.training.train),
                 "epochs": len(each.epochs),
-                **balanced_over_seeds(of_training, seed),
+                **balanced_over_seeds(of_training),
                 "cpu_seconds": each.cpu_seconds,
             }
         )

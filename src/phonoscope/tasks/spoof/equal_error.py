@@ -1,24 +1,14 @@
-"""Equal error rate of a detector, with a cluster-bootstrap interval."""
+"""Equal error rate of a detector, with an interval over speakers and detectors."""
 
 from __future__ import annotations
-
-from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 
-from phonoscope.judgement.bootstrap import interval_of, resampling_unit, unit_weights
+from phonoscope.judgement.intervals import Interval, interval_of
+from phonoscope.judgement.units import resampling_unit
 
-N_DRAWS = 1000
 _VALUES_AT_ONCE = 2_000_000
-
-
-class EqualError(NamedTuple):
-    """Equal error rate and its 95 % interval, 0 to 1; NaN where it is not known."""
-
-    estimate: float
-    low: float
-    high: float
 
 
 def equal_error_rates(spoofed: np.ndarray, scores: np.ndarray, weights: np.ndarray) -> np.ndarray:
@@ -63,36 +53,31 @@ def equal_error_rate(spoofed: np.ndarray, scores: np.ndarray, weights: np.ndarra
     return float(equal_error_rates(np.asarray(spoofed, dtype=bool), np.asarray(scores), weights[None])[0])
 
 
-def equal_error_interval(parts: list[pd.DataFrame], *, seed: int = 0, n_draws: int = N_DRAWS) -> EqualError:
-    """Mean equal error rate of several detectors of the same recordings, resampling speakers (or recordings).
+def equal_error_interval(parts: list[pd.DataFrame]) -> Interval:
+    """Mean equal error rate of several detectors of the same recordings, over speakers (or recordings) and detectors.
 
     Parameters
     ----------
     parts : list of DataFrame
         One a detector: ``speaker, recording, truth`` ("real" or "spoofed") and ``score``, the same recordings in each.
-    seed : int
-        Of the resampling.
-    n_draws : int
-        Number of bootstrap samples.
 
     Returns
     -------
-    EqualError
-        Expanded percentile interval (`phonoscope.judgement.bootstrap.interval_of`); the units counted are those that
-        the rarer kind has.
+    Interval
+        0 to 1; the units counted are those that have the rarer kind.
     """
-    estimates, drawn, fewest = [], [], np.inf
+    first = parts[0]
+    unit = resampling_unit(first[["speaker", "recording"]].reset_index(drop=True), len(first))
+    spoofed = (first["truth"] == "spoofed").to_numpy()
+    weights = (np.arange(unit.n_units)[:, None] != unit.codes).astype(float)
+    observed, left_out = [], []
     for part in parts:
-        clusters = part[["speaker", "recording"]].reset_index(drop=True)
-        unit = resampling_unit(clusters, len(part))
-        spoofed, scores = (part["truth"] == "spoofed").to_numpy(), part["score"].to_numpy(dtype=float)
-        estimates.append(equal_error_rate(spoofed, scores))
-        drawn.append(equal_error_rates(spoofed, scores, unit_weights(unit.n_units, n_draws, seed)[:, unit.codes]))
-        fewest = min(fewest, len(set(unit.codes[spoofed])), len(set(unit.codes[~spoofed])))
-    if fewest < 2:
-        return EqualError(float(np.mean(estimates)), float("nan"), float("nan"))
-    low, high = interval_of(np.mean(drawn, axis=0), n_units=int(fewest))
-    return EqualError(float(np.mean(estimates)), float(low), float(high))
+        scores = part["score"].to_numpy(dtype=float)
+        observed.append(equal_error_rate(spoofed, scores))
+        left_out.append(equal_error_rates(spoofed, scores, weights))
+    kinds = [np.bincount(unit.codes[side], minlength=unit.n_units) for side in (spoofed, ~spoofed)]
+    rarer = min(kinds, key=np.count_nonzero)
+    return interval_of(np.array(observed), np.stack(left_out, axis=1), unit, counts=rarer, scale="proportion")
 
 
 def _crossings(fake: np.ndarray, real: np.ndarray, ends: np.ndarray) -> np.ndarray:

@@ -15,9 +15,9 @@ from phonoscope.experiments.frame import left_out_lines, left_out_table
 from phonoscope.experiments.runner import Experiment, Results
 from phonoscope.files import write_with
 from phonoscope.filters import FilterBank, bank_of
-from phonoscope.judgement.claims import claims_table
+from phonoscope.judgement.claims import claims_json, claims_table
 from phonoscope.left_out import LeftOut
-from phonoscope.tasks.spoof.claims import rows_of, spoof_claims
+from phonoscope.tasks.spoof.claims import Context, rows_of, spoof_claims
 from phonoscope.tasks.spoof.judge import FEWEST_OF_A_SIDE, hear, problems_of, tell_apart
 from phonoscope.tasks.spoof.material import spoof_material
 from phonoscope.tasks.spoof.recipe import SpoofRecipe
@@ -112,7 +112,7 @@ class SpoofExperiment(Experiment):
             say=self.settings.say,
         )
         write_with(folder / "tables" / "scores.parquet", lambda path: scores.to_parquet(path, index=False))
-        claims = claims_table(spoof_claims(results), rows_of(results))
+        claims = claims_table(spoof_claims(results), Context(rows_of(results), scores))
         real = tokens[tokens["attack"].isna()]
         facts = {
             "layer": self.layer,
@@ -123,7 +123,7 @@ class SpoofExperiment(Experiment):
             "corpus": {"real": len(real), "real_speakers": int(real["speaker"].nunique())},
         }
         tables = {"results": results, "counts": _counts(tokens), "left_out": left_out_table(tokens), "claims": claims}
-        found = {"layer": self.layer, "spoof": results.to_dict("records"), "claims": claims.to_dict("records")}
+        found = {"layer": self.layer, "spoof": results.to_dict("records"), "claims": claims_json(claims)}
         return Results(tokens, tables, facts, found)
 
 

@@ -12,11 +12,12 @@ import pandas as pd
 
 from phonoscope.experiments.settings import Say, silent
 from phonoscope.filters import FilterBank, random_bank, spectrum_bank
-from phonoscope.judgement.bootstrap import interval_of, resampling_unit, unit_sums, unit_weights, wilson_interval
-from phonoscope.phonetics.confusions import accuracy_table
+from phonoscope.judgement.intervals import Interval, interval_of
+from phonoscope.judgement.units import resampling_unit, unit_sums
+from phonoscope.phonetics.confusions import accuracy_intervals
 from phonoscope.tasks.recordings.material import joined_units
 from phonoscope.tasks.recordings.spectra import SPECTRUM_POINTS, mean_spectra
-from phonoscope.tasks.spoof.equal_error import N_DRAWS, equal_error_interval
+from phonoscope.tasks.spoof.equal_error import equal_error_interval
 from phonoscope.tasks.spoof.material import Clip
 
 CONTROL = "control: real against real"
@@ -153,7 +154,7 @@ def tell_apart(
     kernel_offset : float
         ``c`` of the kernel (γ x·y + c)³.
     seed : int
-        Of the control's halves, the folds and the resampling.
+        Of the control's halves and the folds.
     say : callable
         Called with each problem before it is judged.
 
@@ -188,8 +189,8 @@ def tell_apart(
                 tables.append(table.assign(part=len(tables), attack=name, feature=feature.name))
         for feature_name, tables in judged.items():
             compared = feature_name == LAYER and name != CONTROL
-            beyond = _beyond(tables, judged[RANDOM], seed) if compared else (np.nan,) * 3
-            result = _result(versions[0], feature_name, tables, seed)
+            beyond = beyond_random(tables, judged[RANDOM])[:3] if compared else (np.nan,) * 3
+            result = _result(versions[0], feature_name, tables)
             results.append(result | dict(zip(_BEYOND, beyond, strict=True)))
             scores += tables
     return pd.DataFrame(results), pd.concat(scores, ignore_index=True)
@@ -226,7 +227,6 @@ def folds_of(
     return [(train, test) for train, test in parts if len(test)]
 
 
-_ACCURACIES = ("accuracy", "balanced accuracy")
 _BEYOND = ("beyond_random", "beyond_random_low", "beyond_random_high")
 
 
@@ -275,8 +275,8 @@ def _judged(
     )
 
 
-def _beyond(layer: Sequence[pd.DataFrame], random: Sequence[pd.DataFrame], seed: int) -> tuple[float, float, float]:
-    """Balanced accuracy of the layer above the mean of random layers on the same recordings, with its interval."""
+def beyond_random(layer: Sequence[pd.DataFrame], random: Sequence[pd.DataFrame]) -> Interval:
+    """Balanced accuracy of the layer above the mean of random layers on the same recordings."""
     first = layer[0]
     hits = [np.mean([part["truth"] == part["predicted"] for part in parts], axis=0) for parts in (layer, random)]
     spoofed = (first["truth"] == SPOOFED).to_numpy()
@@ -284,21 +284,23 @@ def _beyond(layer: Sequence[pd.DataFrame], random: Sequence[pd.DataFrame], seed:
     unit = resampling_unit(first[["speaker", "recording"]], len(first))
     gained = unit_sums(side * (hits[0] - hits[1])[:, None], unit.codes, unit.n_units)
     counts = unit_sums(side, unit.codes, unit.n_units)
-    weights = unit_weights(unit.n_units, N_DRAWS, seed)
     with np.errstate(invalid="ignore", divide="ignore"):
-        drawn = ((weights @ gained) / (weights @ counts)).mean(axis=1)
-    low, high = interval_of(drawn, n_units=int((counts > 0).sum(axis=0).min()))
-    return float((gained.sum(axis=0) / counts.sum(axis=0)).mean()), float(low), float(high)
+        left_out = ((gained.sum(axis=0) - gained) / (counts.sum(axis=0) - counts)).mean(axis=1)
+    observed = (gained.sum(axis=0) / counts.sum(axis=0)).mean()
+    rarer = counts[:, np.argmin((counts > 0).sum(axis=0))]
+    return interval_of(np.array([observed]), left_out[:, None], unit, counts=rarer, scale="difference")
 
 
-def _result(problem: Problem, feature: str, parts: list[pd.DataFrame], seed: int) -> dict[str, object]:
+def accuracies(parts: Sequence[pd.DataFrame]) -> dict[tuple[str, str], Interval]:
+    """Accuracies of several detectors of the same recordings, by measure and side, over speakers (or recordings)."""
     judged = pd.concat(parts, ignore_index=True)
     clusters = judged[["speaker", "recording"]]
-    table = accuracy_table(judged["truth"].tolist(), judged["predicted"].tolist(), clusters, seed=seed)
-    overall, balanced = (table[table["measure"] == name].to_dict("records")[0] for name in _ACCURACIES)
-    rate = equal_error_interval(parts, seed=seed)
-    # Where no recording is mistaken, no sample is either: the bound is that of so many speakers without a mistake.
-    flawless = wilson_interval(int(balanced["n_units"]), int(balanced["n_units"]))[0]
+    return accuracy_intervals(judged["truth"].tolist(), judged["predicted"].tolist(), clusters)[1]
+
+
+def _result(problem: Problem, feature: str, parts: list[pd.DataFrame]) -> dict[str, object]:
+    overall, balanced = (accuracies(parts)[name, ""] for name in ("accuracy", "balanced accuracy"))
+    rate = equal_error_interval(parts)
     n_spoofed = int(problem.spoofed.sum())
     n_real = len(problem.rows) - n_spoofed
     return {
@@ -306,16 +308,16 @@ def _result(problem: Problem, feature: str, parts: list[pd.DataFrame], seed: int
         "level": problem.level,
         "kind": problem.kind,
         "feature": feature,
-        "accuracy": overall["estimate"],
-        "balanced_accuracy": balanced["estimate"],
-        "low": flawless if balanced["estimate"] == 1 else balanced["low"],
-        "high": balanced["high"],
+        "accuracy": overall.estimate,
+        "balanced_accuracy": balanced.estimate,
+        "low": balanced.low,
+        "high": balanced.high,
         "eer": rate.estimate,
         "eer_low": rate.low,
-        "eer_high": 1 - flawless if rate.estimate == 0 else rate.high,
+        "eer_high": rate.high,
         "majority": max(n_real, n_spoofed) / (n_real + n_spoofed),
         "n_real": n_real,
         "n_spoofed": n_spoofed,
-        "n_units": balanced["n_units"],
-        "unit": balanced["unit"],
+        "n_units": balanced.n_units,
+        "unit": balanced.unit,
     }

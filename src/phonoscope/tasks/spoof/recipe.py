@@ -57,7 +57,7 @@ class SpoofRecipe(Recipe):
         if self.partition and self.partition not in PROTOCOL_FILES:
             raise ExperimentError(f"partition is {self.partition!r}; choose {', '.join(PROTOCOL_FILES)}")
 
-    def changed(self, *, seed: int | None = None, partition: str | None = None) -> Self:
+    def changed(self, *, seed: int | None = None, trainings: int | None = None, partition: str | None = None) -> Self:
         """Return the recipe with what is given here changed; None leaves the recipe's own value."""
-        recipe = super().changed(seed=seed)
+        recipe = super().changed(seed=seed, trainings=trainings)
         return recipe if partition is None else replace(recipe, partition=partition)
