@@ -193,7 +193,7 @@ def test_intervals_of_six_speakers_are_as_wide_as_they_must_be(tuned: xr.DataArr
     table = learned_minus_null(tuned, nulls, initial=tuned * 0.5 + 1, resampled=drawn)
     samples = drawn.weights @ tuned.transpose("token", "frequency").values.astype(float)
     shapes = 20 * np.log10(samples / samples.mean(axis=1, keepdims=True))
-    low, high = interval_of(shapes, n_units=6)
+    low, high = drawn.interval(shapes)
     assert_allclose(table["learned_low"], low, rtol=1e-6)
     assert_allclose(table["learned_high"], high, rtol=1e-6)
     raw = np.diff(np.quantile(shapes, [0.025, 0.975], axis=0), axis=0)[0]
@@ -218,7 +218,7 @@ def test_intervals_of_peaks_know_how_many_speakers_were_drawn() -> None:
     drawn = resample(resampling_unit(list("abcdef"), 6), 400, seed=2)
     peak = spectral_peaks(data, resampled=drawn).iloc[0]
     places = np.array([spectral_peaks(data[0].copy(data=row))["frequency"][0] for row in drawn.weights @ data.values])
-    low, high = interval_of(places, n_units=6)
+    low, high = drawn.interval(places)
     assert (peak["low"], peak["high"]) == (pytest.approx(float(low), abs=1), pytest.approx(float(high), abs=1))
     assert peak["high"] - peak["low"] > 1.15 * float(np.diff(np.quantile(places, [0.025, 0.975]))[0])
 

@@ -43,7 +43,7 @@ def test_every_token_is_counted_once(pairs):
     assert table["count"].sum() == len(pairs)
     assert table.groupby("true")["row_percent"].sum(min_count=1).dropna().to_numpy() == pytest.approx(100.0)
     correct = table[table["true"] == table["predicted"]]["count"].sum()
-    assert accuracy_table(true, predicted, n_bootstrap=10)["estimate"][0] == pytest.approx(correct / len(pairs))
+    assert accuracy_table(true, predicted)["estimate"][0] == pytest.approx(correct / len(pairs))
 
 
 def test_unknown_class_and_unequal_lengths_are_refused():
@@ -59,15 +59,16 @@ def test_accuracies_by_hand():
     true = np.array(["i"] * 80 + ["u"] * 20)
     predicted = np.array(["i"] * 72 + ["u"] * 8 + ["u"] * 10 + ["i"] * 10)
     table = accuracy_table(true, predicted)
-    assert list(table["measure"]) == ["accuracy", "balanced accuracy", "hit rate", "hit rate"]
-    assert table["estimate"].to_numpy() == pytest.approx([0.82, 0.7, 0.9, 0.5])
-    assert list(table["n"]) == [100, 100, 80, 20]
+    assert list(table["measure"]) == ["accuracy", "pooled accuracy", "balanced accuracy", "hit rate", "hit rate"]
+    assert table["estimate"].to_numpy() == pytest.approx([0.82, 0.82, 0.7, 0.9, 0.5])
+    assert list(table["n"]) == [100, 100, 100, 80, 20]
+    assert np.isnan([table["low"][1], table["high"][1]]).all()
     half = 1.96 * np.sqrt(0.82 * 0.18 / 100)
     assert table["low"][0] == pytest.approx(0.82 - half, abs=0.02)
     assert table["high"][0] == pytest.approx(0.82 + half, abs=0.02)
     # two classes drawn on their own: variances of the hit rates add
     half = 1.96 * np.sqrt(0.9 * 0.1 / 80 + 0.25 / 20) / 2
-    assert table["high"][1] - table["low"][1] == pytest.approx(2 * half, rel=0.2)
+    assert table["high"][2] - table["low"][2] == pytest.approx(2 * half, rel=0.2)
 
 
 def test_intervals_widen_when_whole_speakers_fail():
@@ -81,6 +82,20 @@ def test_intervals_widen_when_whole_speakers_fail():
     assert with_speakers["n_units"][0] == 10
     few = accuracy_table(["i"] * 200, predicted, pd.DataFrame({"speaker": speaker // 5, "recording": speaker}))
     assert (few["unit"][0], few.attrs["note"]) == ("recording", "holds for these only: 2 speakers")
+
+
+def test_every_speaker_counts_the_same_and_trainings_count_too():
+    speaker = np.repeat(np.arange(7), [40, *[4] * 6])
+    true = np.array(["i", "u"] * 32)
+    right = true.copy()
+    half = np.where(speaker == 0, "i", true)  # the speaker of most tokens is half wrong
+    table = accuracy_table(true, [right, half], pd.DataFrame({"speaker": speaker}))
+    assert table["estimate"][0] == pytest.approx((7 + 6.5) / 14)
+    assert table["estimate"][1] == pytest.approx((64 + 44) / 128)
+    assert set(table["trainings"]) == {2}
+    alone = accuracy_table(true, half, pd.DataFrame({"speaker": speaker}))
+    assert alone["estimate"][0] == pytest.approx(6.5 / 7)
+    assert set(alone["trainings"]) == {1}
 
 
 def test_asymmetry_of_equal_classes_is_mcnemars_exact_test():

@@ -132,9 +132,9 @@ def test_class_profiles_are_means_with_a_band_by_speaker():
 def test_class_profile_band_is_students_interval_of_its_units():
     # each speaker constant: an interval of the mean of 8 values, whatever the numbers of tokens
     speaker = np.repeat(np.arange(8), 5)
-    table = class_profiles(make_maps(np.repeat(np.arange(8.0), 5)[:, None]), ["i"] * 40, speaker, n_bootstrap=4000)
-    half = student.ppf(0.975, 7) * np.arange(8.0).std(ddof=1) / np.sqrt(8)
-    assert table["high"][0] - table["low"][0] == pytest.approx(2 * half, rel=0.1)
+    table = class_profiles(make_maps(np.repeat(np.arange(8.0), 5)[:, None]), ["i"] * 40, speaker)
+    half = student.ppf(0.975, 7) * np.arange(8.0).std(ddof=1) / np.sqrt(7)  # CR3: over n − 1
+    assert table["high"][0] - table["low"][0] == pytest.approx(2 * half)
 
 
 def test_what_is_left_out_of_class_profiles_is_counted():
