@@ -18,22 +18,10 @@ from phonoscope.synthesis.corpus import write_corpus
 from phonoscope.tasks import load_recipe
 from phonoscope.tasks.phones.single import train_classifier
 from phonoscope.work.folders import locked
+from small import PHONES, recipe_text
 
-RECIPE = """
-name = "mini"
-
-[front_end]
-kind = "spectrogram"
-rows = 8
-columns = 8
-
-[network]
-name = "compact-local"
-
-[training]
-epochs = 1
-min_steps = 0
-"""
+EIGHT_ROWS = {"kind": "spectrogram", "rows": 8, "columns": 8}
+RECIPE = recipe_text(PHONES | {"front_end": EIGHT_ROWS}, training={"epochs": 1})
 
 
 @pytest.fixture(scope="module")
