@@ -264,7 +264,7 @@ def test_a_recording_that_changed_is_cut_again(corpus, tmp_path):
 
 def test_a_folder_with_something_else_is_left_alone(tokens, tmp_path):
     (tmp_path / "thesis.txt").write_text("mine")
-    with pytest.raises(CorpusError, match="something else"):
+    with pytest.raises(CorpusError, match="something other than cut tokens"):
         write_shards(tokens, tmp_path)
     assert content(tmp_path) == {"thesis.txt": b"mine"}
 
