@@ -53,7 +53,7 @@ def test_a_full_disk_is_said_and_what_follows_completes(corpus, tmp_path):
         resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, resource.RLIM_INFINITY))
 
     ask = ("tokens", corpus, "--classes", "i,u", "--sound", "--out", tmp_path / "t")
-    assert_one_line(phonoscope(*ask, preexec_fn=full), "no room left on the disk")
+    assert_one_line(phonoscope(*ask, preexec_fn=full), "no space is left on the disk")
     assert [path for path in files(tmp_path) if is_begun(path)] == []
     assert phonoscope(*ask).returncode == 0
 
@@ -89,7 +89,7 @@ def test_a_folder_that_may_not_be_written_is_said(corpus, tmp_path):
     out.chmod(0o555)
     for ask in (("--sound", "--out", out / "t"), ("--sound", "--out", out), ("--out", out / "t.parquet")):
         done = phonoscope("tokens", corpus, "--classes", "i,u", *ask, preexec_fn=obey_modes)
-        assert_one_line(done, "may not be written")
+        assert_one_line(done, "no permission to read or write")
         assert list(out.iterdir()) == []
 
 

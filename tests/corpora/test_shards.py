@@ -313,7 +313,10 @@ def test_the_command_writes_the_folder_with_any_number_of_processes(corpus, fold
 
 @pytest.mark.parametrize(
     ("options", "says"),
-    [(("--jobs", "2"), "--jobs is about the tokens' sound"), (("--sound",), "a folder is written, not a file")],
+    [
+        (("--jobs", "2"), "--jobs applies only to the tokens' sound"),
+        (("--sound",), "--sound writes a folder, not a file"),
+    ],
 )
 def test_options_that_contradict_each_other_are_refused(corpus, tmp_path, monkeypatch, capsys, options, says):
     from phonoscope.cli import main

@@ -137,7 +137,7 @@ def test_without_ray_the_extra_is_named(monkeypatch):
 def test_gpus_that_are_not_there_are_refused():
     if ray.cluster_resources().get("GPU"):
         pytest.skip("there is a GPU")
-    with pytest.raises(PhonoscopeError, match=r"--gpus 0\.5 is asked for, but the cluster has 0 GPUs"):
+    with pytest.raises(PhonoscopeError, match=r"--gpus 0\.5 was requested, but the cluster has 0 GPUs"):
         list(on_ray(gpus=0.5)(cluster_tasks.square, [1]))
 
 

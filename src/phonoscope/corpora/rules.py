@@ -69,6 +69,6 @@ class TokenRules:
         unknown = [name for name in rules if name not in cls.names()]
         if unknown:
             raise CorpusError(
-                f"{', '.join(unknown)}: not a rule of the token table; the rules are {', '.join(cls.names())}"
+                f"{', '.join(unknown)}: no such rule of the token table; the rules are {', '.join(cls.names())}"
             )
         return cls(**rules)
