@@ -13,41 +13,13 @@ import pytest
 import torch
 
 from phonoscope.synthesis.corpus import write_corpus
+from small import VOWELS, recipe_text
 
 # A busy machine is no fault of the code; in CI every run tries the same examples.
 hypothesis.settings.register_profile("phonoscope", deadline=None, derandomize=bool(os.environ.get("CI")))
 hypothesis.settings.load_profile("phonoscope")
 
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
-RECIPE = """
-name = "mini"
-title = "A small experiment"
-question = "Does it run?"
-paper = "4.2"
-
-[tokens]
-classes = "vowels"
-min_duration = 0.05
-
-[front_end]
-kind = "spectrogram"
-max_hz = 4000
-rows = 16
-columns = 16
-
-[network]
-name = "compact-local"
-
-[training]
-epochs = 3
-min_steps = 0
-
-[synthetic]
-talkers = 12
-repeats = 2
-vowels = ["i", "æ", "ɝ", "ɑ", "u"]
-consonants = []
-"""
 
 
 @dataclass
@@ -106,7 +78,7 @@ def talkers(tmp_path_factory) -> Path:
 @pytest.fixture(scope="session")
 def recipe_file(tmp_path_factory) -> Path:
     path = tmp_path_factory.mktemp("recipe") / "mini.toml"
-    path.write_text(RECIPE, encoding="utf-8")
+    path.write_text(recipe_text(VOWELS), encoding="utf-8")
     return path
 
 

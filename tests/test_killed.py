@@ -22,6 +22,7 @@ import soundfile
 
 from phonoscope.synthesis.corpus import write_corpus
 from phonoscope.work.folders import verify
+from small import THREE_VOWELS, recipe_text
 
 KILLS = int(os.environ.get("PHONOSCOPE_KILLS", "5"))
 SEED = int(os.environ.get("PHONOSCOPE_KILLS_SEED", "0"))
@@ -30,29 +31,7 @@ pytestmark = [
     pytest.mark.timeout(300 + 60 * KILLS),
 ]
 
-RECIPE = """
-name = "mini"
-paper = "4.2"
-
-[tokens]
-classes = "i,ae,u"
-
-[front_end]
-kind = "spectrogram"
-max_hz = 4000
-rows = 8
-columns = 8
-
-[network]
-name = "compact-local"
-
-[training]
-epochs = 3
-min_steps = 0
-
-[split]
-folds = 1
-"""
+RECIPE = recipe_text(THREE_VOWELS, split={"folds": 1})
 
 # What each command writes, what it needs to be there, and how it goes on.
 STAGES: dict[str, tuple[list[str], str, list[str]]] = {

@@ -18,22 +18,10 @@ from phonoscope.synthesis.corpus import write_corpus
 from phonoscope.tasks import load_recipe
 from phonoscope.tasks.phones.single import train_classifier
 from phonoscope.work.folders import locked
+from small import PHONES, recipe_text
 
-RECIPE = """
-name = "mini"
-
-[front_end]
-kind = "spectrogram"
-rows = 8
-columns = 8
-
-[network]
-name = "compact-local"
-
-[training]
-epochs = 1
-min_steps = 0
-"""
+EIGHT_ROWS = {"kind": "spectrogram", "rows": 8, "columns": 8}
+RECIPE = recipe_text(PHONES | {"front_end": EIGHT_ROWS}, training={"epochs": 1})
 
 
 @pytest.fixture(scope="module")
@@ -65,7 +53,7 @@ def test_a_full_disk_is_said_and_what_follows_completes(corpus, tmp_path):
         resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, resource.RLIM_INFINITY))
 
     ask = ("tokens", corpus, "--classes", "i,u", "--sound", "--out", tmp_path / "t")
-    assert_one_line(phonoscope(*ask, preexec_fn=full), "no room left on the disk")
+    assert_one_line(phonoscope(*ask, preexec_fn=full), "no space is left on the disk")
     assert [path for path in files(tmp_path) if is_begun(path)] == []
     assert phonoscope(*ask).returncode == 0
 
@@ -101,7 +89,7 @@ def test_a_folder_that_may_not_be_written_is_said(corpus, tmp_path):
     out.chmod(0o555)
     for ask in (("--sound", "--out", out / "t"), ("--sound", "--out", out), ("--out", out / "t.parquet")):
         done = phonoscope("tokens", corpus, "--classes", "i,u", *ask, preexec_fn=obey_modes)
-        assert_one_line(done, "may not be written")
+        assert_one_line(done, "no permission to read or write")
         assert list(out.iterdir()) == []
 
 

@@ -42,7 +42,7 @@ def windows(run):
     half=st.booleans(),
     named=st.booleans(),
 )
-def test_the_window_that_is_read_foretells_the_shape(dims, kind, kernel, stride, dilation, half, named):
+def test_the_window_that_is_read_predicts_the_shape(dims, kind, kernel, stride, dilation, half, named):
     inputs, padding = torch.zeros(1, 1, *[11, 10, 9][:dims]), kernel // 2 if half else 0
     options = {"padding": padding} | ({} if kind == "avg_pool" else {"dilation": dilation})
     if stride is not None:

@@ -7,7 +7,6 @@ from typing import Any
 
 import pandas as pd
 import pytest
-import torch
 
 FOLDER = Path(__file__).resolve().parents[1] / "docs" / "tutorials"
 NAMES = ("first-paper", "second-paper")
@@ -39,10 +38,6 @@ def quiet(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
 
     matplotlib.use("Agg")
     monkeypatch.chdir(tmp_path)
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 def test_notebooks_hold_no_outputs_and_no_paths_of_a_machine() -> None:

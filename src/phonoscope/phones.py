@@ -114,7 +114,7 @@ def map_phones(
     phone_set : str
         One of `PHONE_SETS`.
     overrides : mapping, optional
-        Phone as written to class; goes before the table.
+        Phone as written to class; takes precedence over the table.
 
     Returns
     -------

@@ -66,6 +66,17 @@ class Reused(Plain):
         return self.act1(self.conv2(self.act1(self.conv1(x - 0.1))))
 
 
+class Linear(nn.Module):
+    """Weights over all cells of a picture of 16 by 8."""
+
+    def __init__(self):
+        super().__init__()
+        self.fc = nn.Linear(16 * 8, len(LABELS))
+
+    def forward(self, x):
+        return self.fc(x.flatten(1))
+
+
 NETWORKS = {"plain": Plain, "in-place": InPlace, "residual": Residual, "re-used": Reused}
 
 
@@ -81,6 +92,13 @@ def build(network, dimensions, **front):
         front_end = Spectrogram(SAMPLE_RATE, rows=16, columns=8, **front)
         return Classifier(front_end, module, LABELS, input_mean=-30.0, input_sd=15.0)
     return Classifier(Waveform(SAMPLE_RATE, 0.05, **front), module, LABELS)
+
+
+def linear():
+    """A classifier that is linear in its picture."""
+    torch.manual_seed(0)
+    front_end = Spectrogram(SAMPLE_RATE, rows=16, columns=8)
+    return Classifier(front_end, Linear(), LABELS, input_mean=-30.0, input_sd=15.0)
 
 
 def waves(count=3, seed=0, context_seconds=CONTEXT_SECONDS):

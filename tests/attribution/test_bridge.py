@@ -5,11 +5,10 @@ import builtins
 import numpy as np
 import pytest
 import torch
-from small_networks import LABELS, InPlace, Plain, Reused, assert_untouched, build, snapshot, waves
-from torch import nn
+from small_networks import InPlace, Plain, Reused, assert_untouched, build, linear, snapshot, waves
 from torch.nn import functional
 
-from phonoscope import Classifier, Spectrogram, explain
+from phonoscope import explain
 from phonoscope.attribution.bridge import left_as_it_was
 from phonoscope.errors import AttributionError
 
@@ -22,22 +21,8 @@ def maps(classifier, method, **settings):
     return explain(classifier, SOUNDS, "i", method, **{"reference": OTHERS} | settings)
 
 
-class Linear(nn.Module):
-    def __init__(self):
-        super().__init__()
-        self.fc = nn.Linear(16 * 8, len(LABELS))
-
-    def forward(self, x):
-        return self.fc(x.flatten(1))
-
-
-def linear_classifier():
-    torch.manual_seed(0)
-    return Classifier(Spectrogram(8000, rows=16, columns=8), Linear(), LABELS, input_mean=-30, input_sd=15)
-
-
 def test_on_linear_networks_all_give_weights_times_distance():
-    classifier = linear_classifier()
+    classifier = linear()
     exact = maps(classifier, "gradient-x-input").values
     assert maps(classifier, "captum:deep-lift").values == pytest.approx(exact, abs=1e-5)
     assert maps(classifier, "captum:gradient-shap(baseline=mean)").values == pytest.approx(exact, abs=1e-5)
@@ -137,7 +122,7 @@ def test_hooks_and_attributes_that_were_there_before_stay():
 )
 def test_impossible_settings_are_answered(method, says):
     with pytest.raises(AttributionError, match=says):
-        maps(linear_classifier(), method)
+        maps(linear(), method)
 
 
 def test_without_captum_it_is_said_what_to_install(monkeypatch):
@@ -150,4 +135,4 @@ def test_without_captum_it_is_said_what_to_install(monkeypatch):
 
     monkeypatch.setattr(builtins, "__import__", no_captum)
     with pytest.raises(AttributionError, match=r"install phonoscope\[captum\]"):
-        maps(linear_classifier(), "captum:deep-lift")
+        maps(linear(), "captum:deep-lift")

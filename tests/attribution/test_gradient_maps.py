@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from small_networks import LABELS, Plain, Residual, build, waves
+from small_networks import LABELS, Linear, Plain, Residual, build, waves
 from torch import nn
 
 from phonoscope import Classifier, Spectrogram, explain
@@ -16,15 +16,6 @@ from phonoscope.reference import measured_reference
 SD, MEAN = 15.0, -30.0
 SOUNDS = waves(4, context_seconds=0)
 OTHERS = waves(6, seed=5, context_seconds=0)
-
-
-class Linear(nn.Module):
-    def __init__(self):
-        super().__init__()
-        self.fc = nn.Linear(16 * 8, len(LABELS))
-
-    def forward(self, x):
-        return self.fc(x.flatten(1))
 
 
 class Quadratic(Linear):

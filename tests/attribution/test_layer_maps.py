@@ -7,7 +7,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from small_networks import LABELS, InPlace, Plain, Residual, Reused, build, waves
+from small_networks import LABELS, InPlace, Linear, Plain, Residual, Reused, build, waves
 from torch import nn
 
 from phonoscope import Classifier, Spectrogram, explain
@@ -261,21 +261,12 @@ class Pooled(nn.Module):
         return self.fc(self.pool(self.drop(self.conv(x))).flatten(1))
 
 
-class Dense(nn.Module):
-    def __init__(self):
-        super().__init__()
-        self.fc = nn.Linear(16 * 8, len(LABELS))
-
-    def forward(self, x):
-        return self.fc(x.flatten(1))
-
-
 def test_the_layer_is_the_averaged_one_or_the_last_that_can_be_placed():
     assert maps(build(Reused, 2), "grad-cam").attrs["layer"] == "act1"
     assert maps(picture_classifier(Pooled()), "grad-cam").attrs["layer"] == "drop"
     assert last_grid(build(Plain, 1).network.eval(), torch.randn(2, 1, 400)) == "act2"
     with pytest.raises(AttributionError, match="no layer whose cells can be placed"):
-        maps(picture_classifier(Dense()), "grad-cam")
+        maps(picture_classifier(Linear()), "grad-cam")
 
 
 @pytest.mark.parametrize(

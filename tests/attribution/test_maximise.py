@@ -3,10 +3,9 @@
 import numpy as np
 import pytest
 import torch
-from small_networks import LABELS, NETWORKS, SAMPLE_RATE, assert_untouched, build, snapshot, waves
-from torch import nn
+from small_networks import NETWORKS, SAMPLE_RATE, assert_untouched, build, linear, snapshot, waves
 
-from phonoscope import Classifier, Spectrogram, contrast, read_audio
+from phonoscope import contrast, read_audio
 from phonoscope.attribution.maximise import maximise
 from phonoscope.audio import write_audio
 from phonoscope.errors import PhonoscopeError
@@ -14,19 +13,9 @@ from phonoscope.errors import PhonoscopeError
 TOKENS = waves(12, seed=4, context_seconds=0)
 
 
-class Linear(nn.Module):
-    def __init__(self):
-        super().__init__()
-        self.fc = nn.Linear(16 * 8, len(LABELS))
-
-    def forward(self, x):
-        return self.fc(x.flatten(1))
-
-
-def linear():
-    torch.manual_seed(0)
-    front_end = Spectrogram(SAMPLE_RATE, rows=16, columns=8)
-    classifier = Classifier(front_end, Linear(), LABELS, input_mean=-30.0, input_sd=15.0)
+def of_signs():
+    """A linear classifier whose weights are all of one size."""
+    classifier = linear()
     with torch.no_grad():
         classifier.network.fc.weight.sign_().mul_(0.1)
     return classifier
@@ -39,7 +28,7 @@ def inputs(classifier):
 
 
 def test_for_a_linear_network_it_is_the_direction_of_the_weights():
-    classifier = linear()
+    classifier = of_signs()
     found = maximise(classifier, "i", TOKENS, smooth_hz=0, smooth_share=0, steps=100)
     values, mean = inputs(classifier)
     away = (found.values[0] + 30.0) / 15.0 - mean
@@ -98,7 +87,7 @@ def test_a_seed_gives_the_same_alone_and_beside_others(dimensions, space):
 
 
 def test_smoothing_makes_pictures_smooth():
-    classifier = linear()
+    classifier = of_signs()
     rough, smooth = (
         maximise(classifier, "i", TOKENS, smooth_hz=hertz, smooth_share=share, steps=30).values[0]
         for hertz, share in ((0, 0), (500, 0.2))

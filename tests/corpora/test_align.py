@@ -233,7 +233,7 @@ def test_a_list_that_fits_nothing_is_refused(tmp_path, stand_in):
         wrong.write_text(content, encoding="utf-8")
         with pytest.raises(CorpusError, match=message):
             align_corpus(root, tmp_path / "out", words=wrong)
-    with pytest.raises(CorpusError, match="no such list"):
+    with pytest.raises(CorpusError, match="list of words not found"):
         align_corpus(root, tmp_path / "out", words="folder")
 
 

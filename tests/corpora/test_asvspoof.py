@@ -74,7 +74,7 @@ def test_a_protocol_of_ones_own_names_recordings_in_any_folders(database, tmp_pa
     assert found.audio == {"one": (tmp_path / "sounds" / "a" / "b" / "one.wav").resolve()}
     assert [line.partition(":")[0] for line in found.faulty] == ["line 3", "line 4", "line 5"]
     own.write_text("word speaker\n")
-    with pytest.raises(CorpusError, match="holds no line"):
+    with pytest.raises(CorpusError, match="contains no line"):
         read_trials(tmp_path / "sounds", protocol=own)
     with pytest.raises(CorpusError, match="not laid out"):
         read_trials(tmp_path / "sounds")

@@ -121,13 +121,13 @@ def test_announced_ones_need_no_option(corpus, announced, tmp_path):
 
 
 def test_unread_formats_are_named_and_counted(corpus):
-    expected = r"8 recordings no alignment .*; 8 \.lab files found; formats that are read: \.textgrid, \.phn"
+    expected = r"8 recordings no alignment .*; 8 \.lab files found; supported formats: \.textgrid, \.phn"
     with pytest.raises(CorpusError, match=expected):
         read_corpus(corpus)
 
 
 def test_what_a_strange_format_does_wrong_is_said(corpus, toy):
-    with pytest.raises(CorpusError, match=r"0\.lab: the reader of \.lab files gave str, not a TextGrid"):
+    with pytest.raises(CorpusError, match=r"0\.lab: the reader of \.lab files returned str, not a TextGrid"):
         read_corpus(corpus, alignment_format=f"{toy}:WRONG", strict=True)
     with pytest.raises(CorpusError, match=r"NO_READER' is a function; expected an AlignmentReader"):
         read_corpus(corpus, alignment_format=f"{toy}:NO_READER")

@@ -221,5 +221,5 @@ def test_no_corpus_at_all(tmp_path):
         read_corpus(tmp_path)
     with pytest.raises(CorpusError, match=r"layout 'timti' is not known.*timit.*package.module:name"):
         read_corpus(tmp_path, layout="timti")
-    with pytest.raises(CorpusError, match="folder of alignments grids was found neither"):
+    with pytest.raises(CorpusError, match="folder of alignments grids was not found, neither as given"):
         read_corpus(tmp_path, alignments="grids")

@@ -264,7 +264,7 @@ def test_a_recording_that_changed_is_cut_again(corpus, tmp_path):
 
 def test_a_folder_with_something_else_is_left_alone(tokens, tmp_path):
     (tmp_path / "thesis.txt").write_text("mine")
-    with pytest.raises(CorpusError, match="something else"):
+    with pytest.raises(CorpusError, match="something other than cut tokens"):
         write_shards(tokens, tmp_path)
     assert content(tmp_path) == {"thesis.txt": b"mine"}
 
@@ -313,7 +313,10 @@ def test_the_command_writes_the_folder_with_any_number_of_processes(corpus, fold
 
 @pytest.mark.parametrize(
     ("options", "says"),
-    [(("--jobs", "2"), "--jobs is about the tokens' sound"), (("--sound",), "a folder is written, not a file")],
+    [
+        (("--jobs", "2"), "--jobs applies only to the tokens' sound"),
+        (("--sound",), "--sound writes a folder, not a file"),
+    ],
 )
 def test_options_that_contradict_each_other_are_refused(corpus, tmp_path, monkeypatch, capsys, options, says):
     from phonoscope.cli import main

@@ -146,7 +146,7 @@ def test_broken_binary_textgrids_are_reported(corpus):
 
 
 def test_rules_are_known_by_name(corpus):
-    with pytest.raises(CorpusError, match=r"clases: not a rule of the token table; .*classes.*exclude_words"):
+    with pytest.raises(CorpusError, match=r"clases: no such rule of the token table; .*classes.*exclude_words"):
         read_corpus(corpus, clases="paper")
     with pytest.raises(CorpusError, match="min_duration -1 must be at least 0"):
         read_corpus(corpus, min_duration=-1)
@@ -185,11 +185,11 @@ def test_class_requests():
             class_labels(bad)
 
 
-def test_best_filled_vowels(corpus):
+def test_most_frequent_vowels(corpus):
     tokens = read_corpus(corpus, classes="vowels:2", min_duration=0)
     # i five times, æ twice (the one beyond the audio does not count), eɪ once.
     assert tokens["label"].value_counts().to_dict() == {"i": 5, "æ": 2}
-    assert reasons(tokens)["not one of the 2 best-filled vowels"] == 1
+    assert reasons(tokens)["not one of the 2 most frequent vowels"] == 1
     assert tokens.attrs["settings"]["labels"] == ["i", "æ"]
 
 
@@ -239,8 +239,8 @@ def test_speakers_are_joined(corpus, tmp_path):
     assert set(tokens.loc[of_anna, "dialect"]) == {"NE"}
     assert tokens.loc[~of_anna, ["sex", "dialect", "age"]].isna().all(axis=None)
     warnings = " ".join(tokens.attrs["settings"]["warnings"])
-    assert "does not know 1 speakers, e.g. bea" in warnings
-    assert "1 speakers that give no token, e.g. zoe" in warnings
+    assert "has no row for 1 speakers, e.g. bea" in warnings
+    assert "1 speakers without tokens, e.g. zoe" in warnings
 
 
 def test_recordings_are_joined_by_any_name(corpus):

@@ -68,7 +68,7 @@ ONE_CELL = f"occlusion(height_hz={8000 / 24}, width={1 / 12}, step_hz={8000 / 24
 
 
 @pytest.mark.parametrize("method", ["gradient", "gradient-x-input", "integrated-gradients(steps=2)", ONE_CELL])
-def test_exact_maps_of_a_linear_network_foretell_everything(method):
+def test_exact_maps_of_a_linear_network_predict_everything(method):
     classifier, waveforms = build(Linear), waves()
     maps = explain(classifier, waveforms, "u", method)
     table = infidelity(open_case(classifier, waveforms, target="u"), maps)
@@ -128,9 +128,9 @@ def test_infidelity_is_captums_with_the_same_changes():
 
 def test_normalised_infidelity_by_hand():
     lost = np.array([[1.0, -2.0, 3.0]] * 4)
-    foretold = np.array([[2.0, -4.0, 6.0], [-1.0, 2.0, -3.0], [0.0, 0.0, 0.0], [2.0, 1.0, 0.0]])
-    np.testing.assert_allclose(normalised_infidelity(foretold, lost), [0, 1, 1, 1], atol=1e-12)
-    assert np.isnan(normalised_infidelity(foretold, 0 * lost)).all()
+    predicted = np.array([[2.0, -4.0, 6.0], [-1.0, 2.0, -3.0], [0.0, 0.0, 0.0], [2.0, 1.0, 0.0]])
+    np.testing.assert_allclose(normalised_infidelity(predicted, lost), [0, 1, 1, 1], atol=1e-12)
+    assert np.isnan(normalised_infidelity(predicted, 0 * lost)).all()
 
 
 def test_a_slope_of_a_linear_network_never_changes():

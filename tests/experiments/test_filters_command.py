@@ -78,13 +78,13 @@ def test_recordings_and_folders_are_taken_as_they_are(talkers, classifier, phono
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
-        ((), "say what to send through"),
+        ((), "give recordings"),
         (("--tokens", "TABLE", "SOUNDS"), "not both"),
         (("SOUNDS", "--formants"), "give --tokens"),
         (("SOUNDS", "--rotation", "avi"), "gif, mp4, html"),
         (("SOUNDS", "--by", "speaker"), "speaker is known"),
         (("SOUNDS", "--by", "moon"), "label, speaker"),
-        (("SOUNDS", "--option", "head=flat"), "--option is about"),
+        (("SOUNDS", "--option", "head=flat"), "--option applies to the network"),
     ],
 )
 def test_what_cannot_be_done_is_said(arguments, says, table, talkers, classifier, phonoscope, tmp_path):

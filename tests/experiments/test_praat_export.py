@@ -184,7 +184,7 @@ def test_uneven_axes_are_made_even_without_new_values(tmp_path: Path) -> None:
     close, which = even_axis(np.array([0.0, 1e-9, 1.0]), 0.0, 1.0)
     assert (close.count, which[0], which[-1]) == (512, 0, 2)
     for bad in ([], [1.0, 1.0], [1.0, np.nan]):
-        with pytest.raises(CorpusError, match="rise"):
+        with pytest.raises(CorpusError, match="increasing"):
             even_axis(np.array(bad), 0.0, 1.0)
     with pytest.raises(CorpusError, match="finite"):
         write_matrix(tmp_path / "b.Matrix", np.full((8, 2), np.nan), even_axis(np.array([0.2, 0.7]), 0, 1)[0], axis)

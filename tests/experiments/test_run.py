@@ -171,7 +171,7 @@ def test_folders_in_use_are_left_alone(phonoscope, recipe_file, talkers, tmp_pat
     ask = ["run", recipe_file, "--corpus", talkers, "--out"]
     (tmp_path / "used").mkdir()
     (tmp_path / "used" / "thesis.txt").write_text("mine")
-    for extra, says in (([], "is not empty"), (["--resume"], "something else")):
+    for extra, says in (([], "is not empty"), (["--resume"], "something other than")):
         answer = phonoscope(*ask, tmp_path / "used", *extra)
         assert answer.status == 1
         assert says in answer.err

@@ -7,6 +7,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from phonoscope.filters import Branch, FilterBank, bank_of, random_bank, response_spectrum
+from small import speech_encoder
 
 RATE = 16_000
 
@@ -52,17 +53,7 @@ def test_filters_that_are_a_function_of_parameters_pass_their_bands() -> None:
 
 @pytest.mark.parametrize("family", ["Wav2Vec2", "Hubert", "WavLM"])
 def test_encoders_of_transformers_with_random_weights(family: str) -> None:
-    transformers = pytest.importorskip("transformers")
-    config = getattr(transformers, f"{family}Config")(
-        hidden_size=16,
-        num_hidden_layers=1,
-        num_attention_heads=2,
-        intermediate_size=16,
-        num_conv_pos_embeddings=8,
-        num_conv_pos_embedding_groups=2,
-        conv_dim=(24,) * 7,
-    )
-    network = getattr(transformers, f"{family}Model")(config)
+    network = speech_encoder(family, 24)
     bank = bank_of(network, RATE)
     first = network.feature_extractor.conv_layers[0].conv
     np.testing.assert_array_equal(bank.dictionary.T, first.weight.detach().numpy()[:, 0])

@@ -11,14 +11,11 @@ import subprocess
 import sys
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
-
-from phonoscope.audio import write_audio
+from tests.small import TONES, VOWELS, recipe_text, write_noises, write_tones
 
 HERE = Path(__file__).parent
 PATHS = ("run", "report", "classifier", "layer")
-RATE = 8000
 # The same sums on every x86 processor, as far as the libraries allow.
 PLAIN_ARITHMETIC = {
     "ATEN_CPU_CAPABILITY": "default",
@@ -27,57 +24,8 @@ PLAIN_ARITHMETIC = {
     "OPENBLAS_CORETYPE": "Nehalem",
     "OMP_NUM_THREADS": "1",
 }
-PHONES = """
-name = "mini"
-title = "A small experiment"
-question = "Does it run?"
-paper = "4.2"
-
-[tokens]
-classes = "vowels"
-min_duration = 0.05
-
-[front_end]
-kind = "spectrogram"
-max_hz = 4000
-rows = 16
-columns = 16
-
-[network]
-name = "compact-local"
-
-[training]
-epochs = 3
-min_steps = 0
-
-[split]
-folds = 2
-
-[synthetic]
-talkers = 12
-repeats = 2
-vowels = ["i", "æ", "ɝ", "ɑ", "u"]
-consonants = []
-"""
-RECORDINGS = """
-name = "tones"
-task = "words"
-title = "Low and high tones"
-question = "Can it hear pitch?"
-sample_rate = 8000
-seconds = 0.25
-networks = ["sub-segmental", "multi-resolution"]
-seeds = 2
-curve = [0.5]
-null_seeds = 3
-clips_per_class = 5
-
-[training]
-epochs = 3
-min_steps = 0
-batch_size = 16
-noise = 0.0
-"""
+PHONES = recipe_text(VOWELS, split={"folds": 2})
+RECORDINGS = recipe_text(TONES, seeds=2)
 SPOOF = """
 name = "vocoded"
 task = "spoof"
@@ -90,8 +38,8 @@ random_seeds = 1
 
 def make_runs(folder: Path) -> dict[str, Path]:
     """Make the corpora and the three runs below a folder; returns the run folders by name."""
-    _tones(folder / "tones")
-    _noises(folder / "noises")
+    write_tones(folder / "tones")
+    write_noises(folder / "noises")
     for name, text in (("phones", PHONES), ("recordings", RECORDINGS), ("spoof", SPOOF)):
         (folder / f"{name}.toml").write_text(text, encoding="utf-8")
     runs = {name: folder / "runs" / name for name in ("phones", "recordings", "spoof")}
@@ -113,26 +61,6 @@ def _phonoscope(*arguments: object) -> None:
         check=False,
     )
     assert done.returncode == 0, done.stderr
-
-
-def _tones(root: Path) -> None:
-    """Two "words", a low and a high tone, of twenty speakers."""
-    time, random = np.arange(RATE // 4) / RATE, np.random.default_rng(0)
-    for word, hz in {"low": 300.0, "high": 1800.0}.items():
-        for speaker in range(20):
-            wave = np.sin(2 * np.pi * hz * random.uniform(0.95, 1.05) * time + random.uniform(0, 6))
-            wave = 0.2 * wave + 0.02 * random.standard_normal(len(time))
-            write_audio(root / word / f"s{speaker}_nohash_0.wav", wave.astype(np.float32), RATE)
-
-
-def _noises(root: Path) -> None:
-    """Noises of different colour by ten speakers, two words each."""
-    random = np.random.default_rng(0)
-    for word in ("yes", "no"):
-        for speaker in range(10):
-            noise = random.standard_normal(RATE // 2)
-            wave = 0.1 * np.convolve(noise, [1, random.uniform(-0.5, 0.9)], mode="same")
-            write_audio(root / word / f"s{speaker}_nohash_0.wav", wave.astype(np.float32), RATE)
 
 
 def kept_rows(path: Path) -> pd.DataFrame:

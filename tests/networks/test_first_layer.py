@@ -12,6 +12,7 @@ from torch.nn import functional as F
 from phonoscope.errors import ClassifierError
 from phonoscope.networks import build_network
 from phonoscope.networks.first_layer import Branch, first_layer
+from small import speech_encoder
 
 
 def frames_by_hand(branch: Branch, waveform: np.ndarray, count: int) -> np.ndarray:
@@ -114,18 +115,7 @@ def test_networks_of_the_paper(name: str, taps: int) -> None:
 @pytest.mark.parametrize("family", ["Wav2Vec2", "Hubert", "WavLM"])
 @pytest.mark.parametrize("norm", ["group", "layer"])
 def test_encoders_of_transformers(family: str, norm: str) -> None:
-    transformers = pytest.importorskip("transformers")
-    config = getattr(transformers, f"{family}Config")(
-        hidden_size=16,
-        num_hidden_layers=1,
-        num_attention_heads=2,
-        intermediate_size=16,
-        num_conv_pos_embeddings=8,
-        num_conv_pos_embedding_groups=2,
-        feat_extract_norm=norm,
-        conv_dim=(32,) * 7,
-    )
-    network = getattr(transformers, f"{family}Model")(config)
+    network = speech_encoder(family, 32, feat_extract_norm=norm)
     (branch,) = first_layer(network)
     first = network.feature_extractor.conv_layers[0].conv
     np.testing.assert_array_equal(branch.weights, first.weight.detach().numpy())

@@ -1,4 +1,4 @@
-"""The turning surface in its three formats; ffmpeg is stood in for by a script that keeps what it is given."""
+"""The rotating surface in its three formats; ffmpeg is stood in for by a script that keeps what it is given."""
 
 import base64
 import io

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from phonoscope.errors import CorpusError
-from phonoscope.synthesis.talkers import SCALE_SD, draw_talkers, published_vowels, spread_left
+from phonoscope.synthesis.talkers import SCALE_SD, draw_talkers, published_vowels, require_phones, spread_left
 
 
 def test_published_table_holds_the_known_means():
@@ -48,3 +48,12 @@ def test_impossible_requests_are_refused():
         draw_talkers(0)
     with pytest.raises(CorpusError, match="cannot be part"):
         spread_left(0.03, 0.05)
+
+
+@pytest.mark.parametrize(
+    ("phones", "repeats", "says"), [(["i", "y"], 1, "found vowels y and"), ([], 1, "none"), (["i"], 0, "repeats=0")]
+)
+def test_phones_that_no_talker_says_are_refused(phones, repeats, says):
+    with pytest.raises(CorpusError, match=says):
+        require_phones("vowels", phones, ["i", "u"], repeats)
+    require_phones("vowels", ["i"], ["i", "u"], 1)

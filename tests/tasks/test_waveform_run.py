@@ -6,7 +6,6 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from phonoscope.audio import write_audio
 from phonoscope.errors import ExperimentError
 from phonoscope.experiments.folder import Run
 from phonoscope.experiments.recipe import recipe_from
@@ -16,46 +15,21 @@ from phonoscope.tasks.recordings.claims import NOT_BEYOND, Evidence, paired_diff
 from phonoscope.tasks.recordings.fit import planned
 from phonoscope.tasks.recordings.recipe import FRONT_ENDS, RecordingsRecipe
 from phonoscope.tasks.recordings.spectra import chosen_clips
-
-RATE = 8000
-RECIPE = """
-name = "tones"
-task = "words"
-title = "Low and high <tones>"
-question = "Can it hear pitch?"
-sample_rate = 8000
-seconds = 0.25
-networks = ["sub-segmental", "multi-resolution"]
-curve = [0.5]
-null_seeds = 3
-clips_per_class = 5
-
-[training]
-epochs = 3
-min_steps = 0
-batch_size = 16
-noise = 0.0
-"""
+from small import RATE, TONES, recipe_text, write_tones
 
 
 @pytest.fixture(scope="module")
 def tones(tmp_path_factory):
     """Two "words", a low and a high tone, of twenty speakers."""
     root = tmp_path_factory.mktemp("tones") / "corpus"
-    time = np.arange(RATE // 4) / RATE
-    random = np.random.default_rng(0)
-    for word, hz in {"low": 300.0, "high": 1800.0}.items():
-        for speaker in range(20):
-            wave = np.sin(2 * np.pi * hz * random.uniform(0.95, 1.05) * time + random.uniform(0, 6))
-            wave = 0.2 * wave + 0.02 * random.standard_normal(len(time))
-            write_audio(root / word / f"s{speaker}_nohash_0.wav", wave.astype(np.float32), RATE)
+    write_tones(root)
     return root
 
 
 @pytest.fixture(scope="module")
 def recipe_path(tmp_path_factory):
     path = tmp_path_factory.mktemp("recipes") / "tones.toml"
-    path.write_text(RECIPE, encoding="utf-8")
+    path.write_text(recipe_text(TONES, title="Low and high <tones>"), encoding="utf-8")
     return path
 
 

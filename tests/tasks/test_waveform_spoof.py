@@ -8,7 +8,6 @@ import pytest
 import torch
 from scipy.signal import stft
 
-from phonoscope.audio import write_audio
 from phonoscope.errors import ExperimentError
 from phonoscope.experiments.folder import Run
 from phonoscope.filters import spectrum_bank
@@ -29,8 +28,8 @@ from phonoscope.tasks.spoof.judge import (
 )
 from phonoscope.tasks.spoof.recipe import SpoofRecipe
 from phonoscope.tasks.spoof.vocoding import griffin_lim, mel_bank, requantised
+from small import RATE, write_noises
 
-RATE = 8000
 RECIPE = SpoofRecipe("x", sample_rate=RATE, seconds=0.5, random_seeds=1)
 
 
@@ -38,12 +37,7 @@ RECIPE = SpoofRecipe("x", sample_rate=RATE, seconds=0.5, random_seeds=1)
 def corpus(tmp_path_factory):
     """Noises of different colour by ten speakers, two words each."""
     root = tmp_path_factory.mktemp("spoof") / "corpus"
-    random = np.random.default_rng(0)
-    for word in ("yes", "no"):
-        for speaker in range(10):
-            noise = random.standard_normal(RATE // 2)
-            wave = 0.1 * np.convolve(noise, [1, random.uniform(-0.5, 0.9)], mode="same")
-            write_audio(root / word / f"s{speaker}_nohash_0.wav", wave.astype(np.float32), RATE)
+    write_noises(root)
     return root
 
 

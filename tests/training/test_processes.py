@@ -21,25 +21,10 @@ from phonoscope.tasks import load_recipe
 from phonoscope.tasks.phones.single import train_classifier
 from phonoscope.training.batch_norm import _synchronised, shared_batch_norm
 from phonoscope.work.folders import verify
+from small import PHONES, recipe_text
 
 # Batch normalisation, noise, shifts in time and a last batch of two: all must be shared out right.
-RECIPE = """
-name = "mini"
-
-[front_end]
-kind = "spectrogram"
-max_hz = 4000
-rows = 16
-columns = 16
-
-[network]
-name = "compact-local"
-
-[training]
-epochs = 3
-min_steps = 0
-batch_size = 16
-"""
+RECIPE = recipe_text(PHONES, training={"batch_size": 16})
 CURVES = ("train_loss", "train_accuracy", "validation_loss", "validation_balanced_accuracy")
 
 

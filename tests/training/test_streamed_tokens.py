@@ -26,14 +26,7 @@ from phonoscope.training import data as training_data
 from phonoscope.training.data import streaming_order
 from phonoscope.training.recipe import TrainingRecipe
 from phonoscope.work.folders import verify
-
-
-@pytest.fixture(scope="module", autouse=True)
-def one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+from small import PHONES, recipe_text
 
 
 @pytest.fixture(scope="module")
@@ -132,28 +125,10 @@ def test_streamed_training_is_the_same_for_any_number_of_threads(folder, monkeyp
         torch.testing.assert_close(weights[1][name], value, rtol=0, atol=0)
 
 
-RECIPE = """
-name = "mini"
-
-[front_end]
-kind = "spectrogram"
-max_hz = 4000
-rows = 16
-columns = 16
-
-[network]
-name = "compact-local"
-
-[training]
-epochs = 2
-min_steps = 0
-"""
-
-
 @pytest.fixture(scope="module")
 def recipe(tmp_path_factory):
     path = tmp_path_factory.mktemp("recipe") / "mini.toml"
-    path.write_text(RECIPE, encoding="utf-8")
+    path.write_text(recipe_text(PHONES, training={"epochs": 2}), encoding="utf-8")
     return load_recipe(path)
 
 

@@ -11,7 +11,6 @@ from typing import Any
 
 import pandas as pd
 import pytest
-import torch
 from starlette.testclient import TestClient
 from viewer_browser import CHROMIUM, DESK, FLAGS, Viewed
 from viewer_runs import EVIL, EVIL_CLASS, MANY, client_of, write_many
@@ -19,14 +18,6 @@ from viewer_runs import EVIL, EVIL_CLASS, MANY, client_of, write_many
 from phonoscope.experiments.recipe import recipe_from
 from phonoscope.tasks import load_recipe, run_experiment
 from phonoscope.tasks.phones.recipe import PhonesRecipe
-
-
-@pytest.fixture(scope="session", autouse=True)
-def one_thread() -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 @pytest.fixture(scope="session")

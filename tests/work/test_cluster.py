@@ -10,6 +10,7 @@ import cluster_tasks
 import pytest
 from typer.testing import CliRunner
 
+import phonoscope
 from phonoscope import Classifier
 from phonoscope.cli import app
 from phonoscope.errors import ExperimentError, MissingExtraError, PhonoscopeError
@@ -17,42 +18,22 @@ from phonoscope.experiments.explaining import explain_tokens
 from phonoscope.frontends import Spectrogram
 from phonoscope.synthesis.corpus import write_corpus
 from phonoscope.work.executor import in_this_process
+from small import THREE_VOWELS, recipe_text
 
 ray = pytest.importorskip("ray", reason="needs the extra ray")
 from phonoscope.work.cluster import on_ray  # noqa: E402
 
 pytestmark = pytest.mark.timeout(600)
 
-RECIPE = """
-name = "mini"
-paper = "4.2"
-
-[tokens]
-classes = "i,ae,u"
-
-[front_end]
-kind = "spectrogram"
-max_hz = 4000
-rows = 8
-columns = 8
-
-[network]
-name = "compact-local"
-
-[training]
-epochs = 2
-min_steps = 0
-
-[split]
-folds = 2
-"""
+RECIPE = recipe_text(THREE_VOWELS, training={"epochs": 2}, split={"folds": 2})
 
 
 @pytest.fixture(scope="module", autouse=True)
 def cluster():
     """One small cluster for all tests of this file; none of them starts its own."""
     os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")
-    here = {"env_vars": {"PYTHONPATH": str(Path(__file__).parent)}}
+    folders = (Path(__file__).parent, Path(phonoscope.__file__).parents[1])  # workers import the code under test
+    here = {"env_vars": {"PYTHONPATH": os.pathsep.join(map(str, folders))}}
     ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False, runtime_env=here)
     yield
     ray.shutdown()
@@ -156,7 +137,7 @@ def test_without_ray_the_extra_is_named(monkeypatch):
 def test_gpus_that_are_not_there_are_refused():
     if ray.cluster_resources().get("GPU"):
         pytest.skip("there is a GPU")
-    with pytest.raises(PhonoscopeError, match=r"--gpus 0\.5 is asked for, but the cluster has 0 GPUs"):
+    with pytest.raises(PhonoscopeError, match=r"--gpus 0\.5 was requested, but the cluster has 0 GPUs"):
         list(on_ray(gpus=0.5)(cluster_tasks.square, [1]))
 
 

@@ -81,12 +81,12 @@ def _trouble(error: OSError) -> str:
     """Say what the file system refused, and what to do."""
     if error.errno in _NO_ROOM:
         return (
-            f"there is no room left on the disk ({error}). What was finished is whole; make room and give the command "
-            "again (with --resume, if it has that)"
+            f"no space is left on the disk ({error}). Finished files are complete; free some space and run the command "
+            "again (with --resume, if it has that option)"
         )
     if error.errno in _NO_RIGHT:
         return (
-            f"a file or folder may not be written or read ({error}). Choose another place, or ask for the right to it"
+            f"there is no permission to read or write a file or folder ({error}). Choose another one, or ask for access"
         )
     return str(error)
 
@@ -104,7 +104,7 @@ def _warning_line(message: Warning | str, category: type[Warning], *where: Any, 
 def main() -> None:
     """Run the command line; errors that phonoscope raises on purpose are one line on stderr and exit status 1.
 
-    So are those of the file system: a full disk, a folder that may not be written.
+    So are those of the file system: a full disk, a folder without permission to write.
     """
     warnings.formatwarning = _warning_line  # ty: ignore[invalid-assignment]
     try:
@@ -118,5 +118,5 @@ def main() -> None:
     except (KeyboardInterrupt, SystemExit) as end:
         if isinstance(end, SystemExit) and end.code != _INTERRUPTED:
             raise
-        typer.echo("\nphonoscope: interrupted; what was finished is kept, --resume goes on", err=True)
+        typer.echo("\nphonoscope: interrupted; finished work is kept, and --resume continues it", err=True)
         sys.exit(_INTERRUPTED)

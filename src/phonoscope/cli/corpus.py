@@ -52,9 +52,9 @@ def tokens(
     about_sound = typed(ctx, ("context", "sample_rate", "shard_tokens", "engine", "jobs"))
     if about_sound and not sound:
         written = ", ".join(f"--{name.replace('_', '-')}" for name in about_sound)
-        raise PhonoscopeError(f"{written} is about the tokens' sound: add --sound, and give a folder as --out")
+        raise PhonoscopeError(f"{written} applies only to the tokens' sound: add --sound, and give a folder as --out")
     if sound and out.suffix in (".parquet", ".csv"):
-        raise PhonoscopeError(f"with --sound a folder is written, not a file; give another name than {out}")
+        raise PhonoscopeError(f"--sound writes a folder, not a file; choose a name other than {out}")
     table = read_corpus(
         corpus,
         seed=seed,
@@ -103,7 +103,7 @@ def align(
     layout: Layout = "auto",
     dictionary: Annotated[Path | None, typer.Option(help="Pronouncing dictionary (CMU format) for more words.")] = None,
     jobs: Annotated[int, typer.Option(help="Processes; the result does not depend on it.")] = 1,
-    resume: Annotated[bool, typer.Option("--resume/--fresh", help="Keep TextGrids that are there.")] = True,
+    resume: Annotated[bool, typer.Option("--resume/--fresh", help="Keep TextGrids that already exist.")] = True,
     strict: Strict = False,
     as_json: AsJson = False,
 ) -> None:

@@ -98,7 +98,7 @@ def run(
     if corpus is None and not synthetic:
         raise PhonoscopeError(f"{recipe} needs recordings: --corpus FOLDER, or --synthetic (phones only)")
     if corpus is not None and synthetic:
-        raise PhonoscopeError("say what to run on, --corpus FOLDER or --synthetic; both were given")
+        raise PhonoscopeError("give either --corpus FOLDER or --synthetic, not both")
     others = {"recipe", "out", "corpus", "synthetic", "as_json"}
     results = execute(recipe, out, corpus, **typed(ctx, ctx.params.keys() - others))
     typer.echo(f"\nread  {corpus or 'synthetic talkers'}\nwrote {out}\nopen  {results['report']}")
@@ -126,7 +126,7 @@ def report(
     if len(run_folders) == 1:
         path = write_report(run_folders[0], out, formats=formats, trust_imports=trust_imports)
     elif out is None:
-        raise PhonoscopeError("say where the comparison goes: --out comparison.html")
+        raise PhonoscopeError("choose a file for the comparison: --out comparison.html")
     else:
         path = write_comparison(run_folders, out, formats=formats)
     typer.echo("\n".join([*(f"read  {folder}" for folder in run_folders), f"wrote {path}"]))

@@ -26,7 +26,7 @@ def praat(
     out: Annotated[Path, typer.Option(help="Folder for the TextGrids and the matrices.")],
     method: Annotated[str | None, typer.Option(help="Method of the maps; the run's own by default.")] = None,
     tokens: Annotated[
-        str, typer.Option(help="Maps to write as matrices: how many, or names of tokens with commas between.")
+        str, typer.Option(help="Maps to write as matrices: how many, or names of tokens, separated by commas.")
     ] = "10",
     as_json: AsJson = False,
 ) -> None:

@@ -13,7 +13,7 @@ from phonoscope.errors import PhonoscopeError
 def figure(
     run_folder: Annotated[Path | None, typer.Argument(metavar="RUN", help="A finished run.")] = None,
     name: Annotated[
-        str | None, typer.Argument(help="Which figure; --list tells the names. Or your own: package.module:name.")
+        str | None, typer.Argument(help="Which figure (--list prints the names), or your own: package.module:name.")
     ] = None,
     out: Annotated[Path | None, typer.Option(help="File to write: .pdf, .svg or .png.")] = None,
     label: Annotated[str | None, typer.Option("--class", help="Class, as the run names it, such as i.")] = None,
@@ -38,11 +38,11 @@ def figure(
         typer.echo("\n".join(f"{key:<{wide}}  {figure.says}" for key, figure in FIGURES.items()))
         return
     if run_folder is None or name is None or out is None:
-        raise PhonoscopeError("say which figure of which run goes where: phonoscope figure RUN NAME --out fig.pdf")
+        raise PhonoscopeError("a run, a figure and a file are needed: phonoscope figure RUN NAME --out fig.pdf")
     drawn = figure_of_run(
         run_folder, name, label=label, token=token, method=method, scale=scale, sign=sign, columns=columns,
         width_mm=width,
     )  # fmt: skip
     if missing := undrawable(drawn):
-        typer.echo(f"phonoscope: no font here has {' '.join(sorted(missing))}: drawn as empty boxes", err=True)
+        typer.echo(f"phonoscope: no installed font has {' '.join(sorted(missing))}: drawn as empty boxes", err=True)
     typer.echo(f"read  {run_folder}\nwrote {save_figure(drawn, out, dots_per_inch=dpi)}")

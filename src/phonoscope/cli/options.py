@@ -21,7 +21,7 @@ Device = Annotated[str, typer.Option(help="auto, cpu, cuda …")]
 Trust = Annotated[
     bool, typer.Option("--trust-imports", help="Allow a recipe, classifier or run to import the code it names.")
 ]
-Resume = Annotated[bool, typer.Option("--resume", help="Go on where an interrupted run stopped.")]
+Resume = Annotated[bool, typer.Option("--resume", help="Continue where an interrupted run stopped.")]
 Engine = Annotated[str, typer.Option(help="local (this machine), or ray (a cluster; needs phonoscope[ray]).")]
 Jobs = Annotated[
     int | None, typer.Option(help="Processes; 1 locally, all free cores with ray. The result does not depend on it.")
@@ -43,17 +43,19 @@ def corpus_options(
     word_tier: Annotated[str | None, typer.Option(help="Name of the word tier.")] = None,
     phone_set: Annotated[str, typer.Option(help="How phones are written: auto, arpabet, timit, sampa, ipa.")] = "auto",
     mapping: Annotated[
-        Path | None, typer.Option(help="CSV with columns phone,label: goes before the phone table.")
+        Path | None, typer.Option(help="CSV with columns phone,label: overrides the phone table.")
     ] = None,
     speakers: Annotated[
         Path | None, typer.Option(help="CSV with column speaker or recording, and sex, dialect …")
     ] = None,
     classes: Annotated[
-        str | None, typer.Option(help="paper, vowels, voiceless, any-vowel, all, vowels:4 (best filled), i,ae …")
+        str | None, typer.Option(help="paper, vowels, voiceless, any-vowel, all, vowels:4 (most frequent), i,ae …")
     ] = None,
     stressed_only: Annotated[bool, typer.Option("--stressed-only", help="Leave out unstressed vowels.")] = False,
     min_duration: Annotated[float | None, typer.Option(help="Shortest token in s; 0.05 unless said otherwise.")] = None,
-    max_per_class: Annotated[int | None, typer.Option(help="At most so many tokens a class, drawn at random.")] = None,
+    max_per_class: Annotated[
+        int | None, typer.Option(help="At most this many tokens per class, drawn at random.")
+    ] = None,
     balanced: Annotated[
         bool, typer.Option("--balanced", help="As many tokens of each class as the smallest has.")
     ] = False,
@@ -101,7 +103,7 @@ def chosen_engine(name: str, jobs: int | None, gpus: float = 0.0) -> Any:
         raise PhonoscopeError(f"--engine is {name!r}; choose local or ray")
     if gpus:
         raise PhonoscopeError(
-            "--gpus shares GPUs among the processes of --engine ray; locally --device says which to use"
+            "--gpus shares GPUs among the processes of --engine ray; locally, choose the device with --device"
         )
     from phonoscope.work.executor import spread_over
 

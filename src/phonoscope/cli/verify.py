@@ -16,7 +16,7 @@ def verify(
     folder: Annotated[Path, typer.Argument(help="A run, a trained classifier, a folder of maps or of tokens.")],
     as_json: AsJson = False,
 ) -> None:
-    """Tell whether any file of a finished folder was altered, is missing, or is new: exit status 1 if so.
+    """Check whether any file of a finished folder was altered, is missing, or is new: exit status 1 if so.
 
     Example: phonoscope verify runs/lj
     """

@@ -64,14 +64,17 @@ def filters(
     ] = None,
     network: Annotated[str | None, typer.Option(help="Network of a weights file: inc_tssdnet, sub-segmental …")] = None,
     option: Annotated[
-        list[str] | None, typer.Option(help="Option of that network, as head=pooled; may be repeated.")
+        list[str] | None, typer.Option(help="Option of that network, such as head=pooled; may be repeated.")
     ] = None,
-    layer: Annotated[str | None, typer.Option(help="Layer to look at, if it is not to be found.")] = None,
+    layer: Annotated[str | None, typer.Option(help="Layer to look at, if it is not found automatically.")] = None,
     sample_rate: Annotated[int | None, typer.Option(help="Rate of the network's sounds, Hz; 16000 if unknown.")] = None,
     scaling: Annotated[str, typer.Option(help="Of each sound: none, rms, or minmax (as in the paper).")] = "rms",
     null_seeds: Annotated[int, typer.Option(help="Layers with random weights to compare with, 3 or more.")] = 20,
     initial: Annotated[
-        bool, typer.Option("--initial", help="Compare with the weights before training too, if a classifier says them.")
+        bool,
+        typer.Option(
+            "--initial", help="Also compare with the weights before training, if the classifier records them."
+        ),
     ] = False,
     by: Annotated[str, typer.Option(help="Whose curves to draw: label (class) or speaker.")] = "label",
     formants: Annotated[
@@ -79,7 +82,7 @@ def filters(
     ] = False,
     max_hz: Annotated[float | None, typer.Option(help="Upper border of the figures, Hz.")] = None,
     rotation: Annotated[
-        str, typer.Option(help="Write the turning surface as gif, mp4, html (several: with commas), or none.")
+        str, typer.Option(help="Write the rotating surface as gif, mp4, html (several: separated by commas), or none.")
     ] = "gif",
     trust_imports: Trust = False,
     seed: Seed = 0,
@@ -102,7 +105,7 @@ def filters(
         rotation=[] if rotation == "none" else names_in(rotation),
     )
     if bool(sounds) == (table is not None):
-        raise PhonoscopeError("say what to send through: recordings or folders, or --tokens TABLE (not both)")
+        raise PhonoscopeError("give recordings (or folders of them) or --tokens TABLE, not both")
     if formants and table is None:
         raise PhonoscopeError("--formants needs to know where the vowels are: give --tokens TABLE")
     model = _network_of(source, network, option, trust_imports)
@@ -138,7 +141,7 @@ def _network_of(source: Path, network: str | None, option: list[str] | None, tru
     """Classifier of a folder, or network of a weights file."""
     if network is None:
         if option:
-            raise PhonoscopeError("--option is about the network of a weights file: name it with --network")
+            raise PhonoscopeError("--option applies to the network of a weights file: name that network with --network")
         from phonoscope.classifier import Classifier
 
         return Classifier.from_pretrained(source, trust_imports=trust_imports)

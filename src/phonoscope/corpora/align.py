@@ -211,7 +211,7 @@ def _listed(root: Path, recordings: Sequence[Recording], path: Path) -> tuple[li
     """Texts from a CSV file, whose recordings are paths below the corpus with or without suffix, or bare file names."""
     if not path.is_file():
         raise CorpusError(
-            f"no such list of words: {path}. Expected a CSV file with the columns recording,text, or one of: "
+            f"list of words not found: {path}. Expected a CSV file with the columns recording,text, or one of: "
             "auto, from-folder, transcripts"
         )
     try:
@@ -235,7 +235,7 @@ def _listed(root: Path, recordings: Sequence[Recording], path: Path) -> tuple[li
     strays = [key for key in listed if key not in used]
     if not used:
         raise CorpusError(f"none of the {len(listed)} recordings in {path} is in {root}; it names {strays[:3]}")
-    note = f"{len(strays)} rows of {path.name} fit no recording, among them: {', '.join(strays[:3])}"
+    note = f"{len(strays)} rows of {path.name} match no recording, among them: {', '.join(strays[:3])}"
     return texts, (note,) if strays else ()
 
 
@@ -248,7 +248,7 @@ def _tasks(
         name = recording.audio.relative_to(root)
         target = out / name.with_suffix(".TextGrid")
         first = targets.setdefault(target, name.as_posix())
-        problem = "" if first == name.as_posix() else f"{first} has the same name and takes the TextGrid"
+        problem = "" if first == name.as_posix() else f"{first} has the same name and gets the TextGrid"
         tasks.append(_Task(name.as_posix(), recording.audio, target, text, resume, problem))
     return tasks
 
@@ -293,7 +293,7 @@ def _align_file(dictionary: str | Path | None, alternatives: bool, task: _Task) 
         if not words:
             return row("silent", "its transcript has no words")
         if unknown:
-            reason = f"not in the pronouncing dictionary: {', '.join(unknown)} (give a dictionary that has them)"
+            reason = f"not in the pronouncing dictionary: {', '.join(unknown)} (give a dictionary that contains them)"
             return row("failed", reason, unknown)
         alignment = align_waveform(decoder, read_audio(task.audio, SAMPLE_RATE_HZ)[0], words)
         if alignment.status in ("aligned", "fallback"):
@@ -314,11 +314,11 @@ def _kept(task: _Task, duration: float) -> tuple[Status, str] | None:
     missing = {"words", "phones"} - set(grid.tier_names)
     if missing:
         has = f"(it has: {', '.join(grid.tier_names) or 'no tiers'})"
-        return "failed", f"{task.target} is there already and is not of this make {has}; choose another folder"
+        return "failed", f"{task.target} already exists and was not written by align {has}; choose another folder"
     if abs(grid.xmax - duration) > SAME_END_SECONDS:
         return None
     if task.text is not None and _letters(task.text) != _letters(_said(grid)):
-        return "aligned", f"{KEPT}, though its words ({_said(grid)}) are not those of the transcript now"
+        return "aligned", f"{KEPT}, though its words ({_said(grid)}) no longer match the transcript"
     return "aligned", KEPT
 
 

@@ -173,7 +173,7 @@ def _words_pass(decoder: Any, pcm: bytes, words: Sequence[str]) -> _Phones | Non
         decoder.set_align_text(" ".join(words))
     except RuntimeError as error:
         raise CorpusError(
-            f"the aligner does not take the words {' '.join(words)!r}; are all in the dictionary?"
+            f"the aligner does not accept the words {' '.join(words)!r}; are all in the dictionary?"
         ) from error
     _pass(decoder, pcm)
     if decoder.hyp() is None:
@@ -212,7 +212,9 @@ def _implausible(entries: list[tuple[str, _Phones]]) -> Alignment | None:
         return Alignment("silent", "no speech found that fits the words (every phone would last the minimum of 30 ms)")
     if squeezed > len(frames) / 2:
         share = f"{squeezed} of {len(frames)} phones"
-        return Alignment("failed", f"{share} would last the minimum of 30 ms; are the words cut off, or others?")
+        return Alignment(
+            "failed", f"{share} would last the minimum of 30 ms; are the words cut off, or different ones?"
+        )
     return None
 
 

@@ -84,7 +84,7 @@ def recordings(root: Path) -> Iterator[Recording]:
     for partition in available_partitions(root):
         listed = read_trials(root, partition)
         if listed.faulty:
-            raise CorpusError(f"the protocol of {partition} has a line of another form: {listed.faulty[0]}")
+            raise CorpusError(f"the protocol of {partition} has a malformed line: {listed.faulty[0]}")
         for trial in listed.trials:
             path = listed.audio.get(trial.name, root / f"{trial.name}.flac")
             spoofed = () if trial.attack is None else (f"spoofed speech ({trial.attack}): nobody spoke",)
@@ -130,9 +130,7 @@ def read_trials(root: str | Path, partition: str | None = None, protocol: str | 
     root = Path(root).resolve()
     if protocol is not None:
         if partition:
-            raise CorpusError(
-                "a protocol file says which recordings are meant: give a partition or a protocol, not both"
-            )
+            raise CorpusError("a protocol file already names the recordings: give a partition or a protocol, not both")
         path, folder, name = Path(protocol), root, Path(protocol).stem
     else:
         there = available_partitions(root)
@@ -175,7 +173,7 @@ def _read_protocol(path: Path) -> tuple[list[Trial], list[str]]:
         trials[fields[1]] = Trial(fields[1], fields[0], None if fields[3] == "-" else fields[3])
     if not trials:
         raise CorpusError(
-            f"{path} holds no line of a protocol; expected e.g. 'LA_0079 LA_T_1271820 - A01 spoof' or "
+            f"{path} contains no line of a protocol; expected e.g. 'LA_0079 LA_T_1271820 - A01 spoof' or "
             "'LA_0079 LA_T_1138215 - - bonafide'"
         )
     return list(trials.values()), faulty

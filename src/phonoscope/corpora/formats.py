@@ -79,5 +79,5 @@ def read_alignment(path: Path, readers: Mapping[str, AlignmentReader] = READERS)
             f"{path}: the reader of {reader.suffix} files failed ({type(error).__name__}: {error})"
         ) from error
     if not isinstance(grid, TextGrid):
-        raise CorpusError(f"{path}: the reader of {reader.suffix} files gave {type(grid).__name__}, not a TextGrid")
+        raise CorpusError(f"{path}: the reader of {reader.suffix} files returned {type(grid).__name__}, not a TextGrid")
     return grid

@@ -115,7 +115,7 @@ def why_unaligned(
     ]
     if not others:
         return NO_ALIGNMENT
-    return f"{NO_ALIGNMENT}; {', '.join(others)} found; formats that are read: {', '.join(suffixes)}"
+    return f"{NO_ALIGNMENT}; {', '.join(others)} found; supported formats: {', '.join(suffixes)}"
 
 
 def _key(path: Path, folder: Path) -> tuple[str, ...]:

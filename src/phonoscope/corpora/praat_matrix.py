@@ -53,7 +53,7 @@ def even_axis(centres: np.ndarray, low: float, high: float) -> tuple[EvenAxis, n
     centres = np.asarray(centres, dtype=float)
     steps = np.diff(centres)
     if len(centres) == 0 or not np.isfinite(centres).all() or (steps <= 0).any():
-        raise CorpusError("the cells of a matrix need finite centres that rise")
+        raise CorpusError("the cell centres of a matrix must be finite and increasing")
     first, last = float(centres[0]), float(centres[-1])
     low, high = min(float(low), first), max(float(high), last)
     if len(centres) == 1:
@@ -86,7 +86,7 @@ def write_matrix(path: str | Path, values: np.ndarray, x: EvenAxis, y: EvenAxis)
     values = np.asarray(values, dtype=float)
     if values.shape != (y.count, x.count) or not np.isfinite(values).all():
         raise CorpusError(
-            f"cannot write {path}: {values.shape} values, finite ones of {(y.count, x.count)} were expected"
+            f"cannot write {path}: found values of shape {values.shape}; expected finite ones of {(y.count, x.count)}"
         )
     write_text(path, "\n".join(_lines(values, x, y)) + "\n")
 

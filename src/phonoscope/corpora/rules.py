@@ -21,7 +21,7 @@ class TokenRules:
     phone_set : str
         "arpabet", "timit", "sampa", "ipa" or "auto".
     mapping : path or mapping, optional
-        CSV with the columns ``phone,label``, or a dict: goes before the phone set's own mapping.
+        CSV with the columns ``phone,label``, or a dict: overrides the phone set's own mapping.
     speakers : path or DataFrame, optional
         CSV with ``speaker`` and/or ``recording`` and any of ``sex``, ``dialect``, ``age`` ...: joined to the tokens.
     classes : str or sequence of str
@@ -69,6 +69,6 @@ class TokenRules:
         unknown = [name for name in rules if name not in cls.names()]
         if unknown:
             raise CorpusError(
-                f"{', '.join(unknown)}: not a rule of the token table; the rules are {', '.join(cls.names())}"
+                f"{', '.join(unknown)}: no such rule of the token table; the rules are {', '.join(cls.names())}"
             )
         return cls(**rules)

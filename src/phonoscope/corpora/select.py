@@ -37,7 +37,7 @@ def class_labels(classes: str | Sequence[str], further: Collection[str] = ()) ->
     ----------
     classes : str or sequence of str
         "paper" (13 phones), "vowels" or "voiceless" (those of the paper), "any-vowel", "all", "vowels:4" (the four
-        best-filled vowels of any kind), or labels: IPA or ASCII aliases. Groups and labels may be listed, as a list
+        most frequent vowels of any kind), or labels: IPA or ASCII aliases. Groups and labels may be listed, as a list
         or with commas in between: "any-vowel,voiceless".
     further : collection of str
         Further classes, of the user's mapping.
@@ -47,7 +47,7 @@ def class_labels(classes: str | Sequence[str], further: Collection[str] = ()) ->
     labels : list of str
         Classes, without doubles.
     best : int or None
-        How many of them, the best-filled ones, are wanted; None for all.
+        How many of them, the most frequent ones, are wanted; None for all.
 
     Raises
     ------
@@ -69,7 +69,7 @@ def class_labels(classes: str | Sequence[str], further: Collection[str] = ()) ->
     listed = [name.strip() for name in (classes.split(",") if isinstance(classes, str) else classes) if name.strip()]
     names = [label for name in listed for label in named.get(name, [name])]
     if not names:
-        raise CorpusError(f"no class is asked for; use {', '.join(named)}, vowels:4 or labels such as i,ae,er")
+        raise CorpusError(f"no class was given; use {', '.join(named)}, vowels:4 or labels such as i,ae,er")
     return list(dict.fromkeys(name if name in further else resolve_label(name) for name in names)), None
 
 
@@ -148,7 +148,7 @@ def select(
     if rules.stressed_only:
         if len(remaining) and not (stress_of[codes[remaining]] >= 0).any():
             raise CorpusError(
-                f"only stressed vowels are asked for, but these alignments ({phone_set}) mark no stress; "
+                f"only stressed vowels were requested, but these alignments ({phone_set}) mark no stress; "
                 "drop stressed_only, or map stressed phones to classes of their own"
             )
         leave_out("unstressed vowel", stress_of[codes[remaining]] == 0)
@@ -164,7 +164,7 @@ def select(
         chosen = set(sorted(filled.index, key=lambda label: (-filled[label], wanted.index(label)))[:best])
         wanted = [label for label in wanted if label in chosen]
         is_chosen = np.array([label in chosen for label in mapped], dtype=bool)
-        leave_out(f"not one of the {best} best-filled vowels", ~is_chosen[codes[remaining]])
+        leave_out(f"not one of the {best} most frequent vowels", ~is_chosen[codes[remaining]])
     for reason, over in _surplus(labels[codes[remaining]], wanted, rules, seed):
         leave_out(reason, over)
     tokens = _columns(collected, remaining, codes, written, labels, stress_of, words[remaining], tier_of)

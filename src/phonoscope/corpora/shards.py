@@ -40,7 +40,7 @@ _METADATA_KEY = "phonoscope"
 
 @dataclass(frozen=True)
 class _Shard:
-    """One file to be written: its tokens, how they are cut, and what tells whether it is there already."""
+    """One file to be written: its tokens, how they are cut, and what shows whether it is already there."""
 
     path: Path
     tokens: pd.DataFrame
@@ -61,7 +61,7 @@ def write_shards(
     strict: bool = False,
     progress: Callable[[int, int], None] | None = None,
 ) -> dict[str, Any]:
-    """Cut the tokens out of their recordings, as 16-bit samples beside all that the token table says of them.
+    """Cut the tokens out of their recordings, as 16-bit samples beside everything that the token table says about them.
 
     The folder holds ``part-00000.parquet`` …: the columns of the table, ``sample_rate`` (Hz), ``context_seconds`` and
     ``sound`` (bytes: little-endian int16, full scale 32768), in groups of 256 rows. Each file appears whole or not at
@@ -110,7 +110,7 @@ def write_shards(
         raise CorpusError("there is no token to cut")
     taken = sorted(set(OWN_COLUMNS) & set(tokens.columns))
     if taken:
-        raise CorpusError(f"the token table has columns that the cut tokens need for themselves: {', '.join(taken)}")
+        raise CorpusError(f"the token table has columns whose names are reserved for cut tokens: {', '.join(taken)}")
     folder = Path(folder).absolute()  # workers may be in another folder
     rate, hashes = sample_rate or first_rate(tokens), _row_hashes(tokens)
     settings = {
@@ -137,11 +137,11 @@ def write_shards(
 
 @contextmanager
 def _claimed(folder: Path, settings: dict[str, Any]) -> Generator[None]:
-    """Refuse a folder that holds something else; give a new one back if its tokens cannot be cut in this way."""
+    """Refuse a folder that holds something else; empty a new one again if its tokens cannot be cut this way."""
     path = folder / BEGUN_NAME
     begun = bool(contents(folder))
     if begun and not path.is_file():
-        raise CorpusError(f"{folder} holds something else than cut tokens; choose a new folder")
+        raise CorpusError(f"{folder} holds something other than cut tokens; choose a new folder")
     if begun:
         before = json.loads(path.read_text(encoding="utf-8"))
         changed = sorted(name for name in {*before, *settings} if before.get(name) != settings.get(name))
@@ -165,7 +165,7 @@ def _claimed(folder: Path, settings: dict[str, Any]) -> Generator[None]:
 def _plan(
     tokens: pd.DataFrame, hashes: np.ndarray, folder: Path, settings: dict[str, Any], strict: bool
 ) -> Iterator[_Shard]:
-    """Deal the tokens to files, recording by recording."""
+    """Distribute the tokens over files, recording by recording."""
     schema = _schema(tokens)
     roots = tokens.attrs.get("roots", {})
     # In the order of the table, but for recordings whose tokens are not together in it.
@@ -207,12 +207,12 @@ def recordings_state(part: pd.DataFrame) -> str:
 
 
 def _is_finished(shard: _Shard) -> bool:
-    """Whether the file is there already, whole, and of these tokens and settings."""
+    """Whether a complete file of these tokens and settings is already there."""
     return file_facts(shard.path).get("identity") == shard.identity
 
 
 def file_facts(path: Path) -> dict[str, Any]:
-    """What a Parquet file of ours says of itself; nothing if it is not there, not whole, or somebody else's."""
+    """Facts that one of our Parquet files holds about itself; none if it is missing, incomplete, or not ours."""
     try:
         metadata = pq.read_metadata(path).metadata or {}
         return json.loads(metadata[_METADATA_KEY.encode()])
@@ -221,7 +221,7 @@ def file_facts(path: Path) -> dict[str, Any]:
 
 
 def write_facts(writer: pq.ParquetWriter, facts: dict[str, Any]) -> None:
-    """Let a Parquet file that is being written say something of itself; see ``file_facts``."""
+    """Store facts in a Parquet file that is being written; see ``file_facts``."""
     writer.add_key_value_metadata({_METADATA_KEY: to_json(facts)})
 
 
@@ -232,7 +232,7 @@ def _write(shard: _Shard) -> None:
     def fill(path: Path) -> None:
         left_out, clipped = LeftOut(), 0
         compression = {name: "NONE" if name == SOUND else "ZSTD" for name in shard.schema.names}
-        # Columns that say the same again and again: a dictionary makes them small.
+        # Columns with few different values: a dictionary makes them small.
         labels = [field.name for field in shard.schema if pa.types.is_string(field.type) and field.name != "token"]
         with pq.ParquetWriter(path, shard.schema, compression=compression, use_dictionary=labels) as writer:
             for part, continued in _some_recordings(shard.tokens):
@@ -263,8 +263,8 @@ def ends_of_recordings(tokens: pd.DataFrame) -> np.ndarray:
 def _some_recordings(tokens: pd.DataFrame) -> Iterator[tuple[pd.DataFrame, bool]]:
     """Tokens of whole recordings, a group of rows or more at a time: what is held in memory.
 
-    A recording with very many tokens comes in several parts; whether a part goes on with the recording of the one
-    before it is said beside it.
+    A recording with very many tokens comes in several parts; the flag beside each part says whether it continues the
+    recording of the part before.
     """
     first, continued = 0, False
     for end in ends_of_recordings(tokens):
@@ -304,7 +304,7 @@ def first_rate(tokens: pd.DataFrame) -> int:
             except AudioError as fault:
                 error = error or fault
     raise CorpusError(
-        f"no recording of the token table can be read; the first says: {error or 'its corpus is unknown'}"
+        f"no recording of the token table can be read; the first error is: {error or 'its corpus is unknown'}"
     )
 
 
@@ -314,18 +314,18 @@ def _check_rate(kept: pd.DataFrame, rate: int) -> None:
     if own_rate != rate:
         raise CorpusError(
             f"the recordings have different sample rates: {row['recording']} has {own_rate} Hz, those before it {rate} "
-            "Hz. Say which to use: --sample-rate"
+            "Hz. Choose one with --sample-rate"
         )
 
 
 def _close(folder: Path, plan: Sequence[_Shard], settings: dict[str, Any], tokens: pd.DataFrame) -> dict[str, Any]:
-    """Write the manifest, which makes the folder a finished one, and then the checksums."""
+    """Write the manifest, which marks the folder as finished, and then the checksums."""
     before = len(tokens.attrs.get("left_out", ()))
     left_out, clipped, shards = LeftOut(tokens.attrs.get("left_out", ())), 0, []
     for shard in plan:
         facts = file_facts(shard.path)
         if not facts:
-            raise CorpusError(f"{shard.path} changed while the other tokens were cut; give the command again")
+            raise CorpusError(f"{shard.path} changed while the other tokens were cut; run the command again")
         for entry in facts["left_out"]:
             left_out.add(**entry)
         clipped += facts["clipped"]

@@ -55,7 +55,7 @@ class TokenSounds(Sequence[np.ndarray]):
         path = folder / MANIFEST_NAME
         if not path.is_file():
             raise CorpusError(
-                f"{folder} holds no finished tokens with sound: there is no {MANIFEST_NAME}. Make them, or go on with "
+                f"{folder} holds no finished tokens with sound: there is no {MANIFEST_NAME}. Make them, or continue "
                 "what was interrupted: phonoscope tokens CORPUS --sound --out FOLDER"
             )
         try:
@@ -67,7 +67,7 @@ class TokenSounds(Sequence[np.ndarray]):
             raise CorpusError(f"{path} is damaged ({error}); cut the tokens again") from error
         self._open(names, attrs, GROUPS_KEPT)
         if len(self) != manifest["cut"]:
-            raise CorpusError(f"{folder} holds {len(self)} tokens, {manifest['cut']} were cut; cut them again")
+            raise CorpusError(f"{folder} holds {len(self)} tokens, but {manifest['cut']} were cut; cut them again")
 
     @classmethod
     def of_file(cls, path: str | Path) -> TokenSounds:

@@ -44,7 +44,7 @@ def join_speakers(
         raise CorpusError(f"{origin}: expected a column 'speaker' or 'recording'; found: {', '.join(table.columns)}")
     reserved = set(table.columns) & set(tokens.columns) - {"speaker", "sex", "recording"}
     if reserved:
-        raise CorpusError(f"{origin}: rename {', '.join(sorted(reserved))}: the token table has it")
+        raise CorpusError(f"{origin}: rename {', '.join(sorted(reserved))}; the token table already has such a column")
     known = table[key].astype(str).str.strip()
     if known.duplicated().any():
         raise CorpusError(f"{origin}: {key} {known[known.duplicated()].iloc[0]!r} occurs twice")
@@ -57,10 +57,10 @@ def join_speakers(
         )
     unmatched = tokens.loc[rows < 0, key].astype(str).unique()
     if len(unmatched):
-        warn(f"{origin} does not know {len(unmatched)} {key}s, e.g. {', '.join(unmatched[:3])}")
+        warn(f"{origin} has no row for {len(unmatched)} {key}s, e.g. {', '.join(unmatched[:3])}")
     unused = sorted(set(known) - set(known.iloc[rows[rows >= 0]]))
     if unused:
-        warn(f"{origin} has {len(unused)} {key}s that give no token, e.g. {', '.join(unused[:3])}")
+        warn(f"{origin} lists {len(unused)} {key}s without tokens, e.g. {', '.join(unused[:3])}")
     joined = tokens.copy()
     for column in table.columns.drop(key):
         values = pd.Series(table[column].to_numpy()[rows], index=tokens.index).mask(rows < 0)

@@ -207,4 +207,4 @@ def _alignments(root: Path, alignments: str | Path | None) -> Path | None:
     for folder in (Path(alignments), root / alignments):
         if folder.is_dir():
             return folder.resolve()
-    raise CorpusError(f"the folder of alignments {alignments} was found neither as it stands nor inside {root}")
+    raise CorpusError(f"the folder of alignments {alignments} was not found, neither as given nor inside {root}")

@@ -211,8 +211,8 @@ _ALL = (
     ),
     Measure(
         "infidelity", "infidelity", "lower", "share of the change",
-        "It shows whether the map foretells what many small changes of the input do to the logit; it says little "
-        "about taking a cue away altogether, and it favours slopes, which foretell small changes best.",
+        "It shows whether the map predicts what many small changes of the input do to the logit; it says little "
+        "about taking a cue away altogether, and it favours slopes, which predict small changes best.",
         f"{_YEH}, eq. 1 with the optimal scale, relative to an empty map",
         partial(_column, of=_infidelity, value="infidelity", chance="chance"), _MOVED, 0.0, 1.0, drawn=True,
     ),

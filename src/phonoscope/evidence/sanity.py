@@ -1,4 +1,4 @@
-"""Infidelity and maximum sensitivity of a map (Yeh et al. 2019): does it foretell small changes, and is it steady?"""
+"""Infidelity and maximum sensitivity of a map (Yeh et al. 2019): does it predict small changes, and is it steady?"""
 
 from __future__ import annotations
 
@@ -28,10 +28,10 @@ _INFIDELITY, _SENSITIVITY = 3, 4
 def infidelity(
     case: Case, maps: xr.DataArray, *, size: float = SIZE, draws: int = 32, nulls: int = 4, chance: str = "moved"
 ) -> pd.DataFrame:
-    """How badly a map foretells what the target loses when the input is changed a little at random.
+    """How badly a map predicts what the target loses when the input is changed a little at random.
 
     Yeh et al. (2019), eq. 1: ``E_I (β Iᵀ Φ − (f(x) − f(x − I)))²`` with the optimal scale β, here never
-    negative (the sign of a map has a meaning), relative to ``E_I (f(x) − f(x − I))²``: 0 foretells all, 1 no more than
+    negative (the sign of a map has a meaning), relative to ``E_I (f(x) − f(x − I))²``: 0 predicts all, 1 no more than
     an empty map. I is Gaussian, ``size`` standard deviations of each cell's own distance from the neutral input, so
     ``Iᵀ Φ`` is in logits for every method: maps in logit are summed with the share of the cell's distance, maps in
     logit/dB with the change itself.
@@ -59,7 +59,7 @@ def infidelity(
     Raises
     ------
     NotMeasuredError
-        If the units of the maps are others: then there is nothing to foretell a change with.
+        If the units of the maps are others: then there is nothing to predict a change with.
     """
     units = str(maps.attrs.get("units", "logit"))
     slope = f"logit/{case.space.unit}"
@@ -84,7 +84,7 @@ def infidelity(
             shares = noise.double().cpu().numpy()
             if units == slope and picture:
                 shares = shares * way.mean(1, keepdim=True).double().cpu().numpy() * case.setting.classifier.input_sd
-            values = [normalised_infidelity(_foretold(shares, image), lost) for image in (scores, *others)]
+            values = [normalised_infidelity(_predicted(shares, image), lost) for image in (scores, *others)]
             columns = {
                 "infidelity": values[0],
                 "chance": np.mean(values[1:], axis=0),
@@ -107,17 +107,17 @@ def _losses(case: Case, batch: Batch, examples: Tensor, way: Tensor, noise: Tens
     ).logit.reshape(count, draws)
 
 
-def _foretold(shares: np.ndarray, scores: np.ndarray) -> np.ndarray:
+def _predicted(shares: np.ndarray, scores: np.ndarray) -> np.ndarray:
     """Sum of change times map, shape (batch, draw)."""
     return np.einsum("bdft,bft->bd", shares, np.nan_to_num(scores))
 
 
-def normalised_infidelity(foretold: np.ndarray, lost: np.ndarray) -> np.ndarray:
+def normalised_infidelity(predicted: np.ndarray, lost: np.ndarray) -> np.ndarray:
     """Infidelity with the best scale that is not negative, over that of an empty map: 0…1.
 
     Parameters
     ----------
-    foretold, lost
+    predicted, lost
         ``Iᵀ Φ`` and ``f(x) − f(x − I)``, shape (token, draw).
 
     Returns
@@ -125,9 +125,9 @@ def normalised_infidelity(foretold: np.ndarray, lost: np.ndarray) -> np.ndarray:
     ndarray (token,)
         NaN where nothing was ever lost.
     """
-    both, size, all_lost = (foretold * lost).sum(1), np.square(foretold).sum(1), np.square(lost).sum(1)
+    both, size, all_lost = (predicted * lost).sum(1), np.square(predicted).sum(1), np.square(lost).sum(1)
     scale = np.divide(np.maximum(both, 0.0), size, out=np.zeros_like(size), where=size > 0)
-    left = np.square(scale[:, None] * foretold - lost).sum(1)
+    left = np.square(scale[:, None] * predicted - lost).sum(1)
     return np.divide(left, all_lost, out=np.full_like(left, np.nan), where=all_lost > 0)
 
 

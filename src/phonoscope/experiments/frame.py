@@ -57,7 +57,7 @@ def claimed_folder(out: Path, recipe: Recipe, resume: bool) -> Generator[None]:
     if begun and not resume:
         raise ExperimentError(f"{out} is not empty. Choose a new folder, or go on with an interrupted run: --resume")
     if begun and not written.is_file():
-        raise ExperimentError(f"{out} holds something else than an interrupted run; choose a new folder")
+        raise ExperimentError(f"{out} holds something other than an interrupted run; choose a new folder")
     if begun:
         if without_words(read_toml(written)) != without_words(tomllib.loads(text)):
             raise ExperimentError(f"{out} was begun with another recipe or other settings; choose a new folder")

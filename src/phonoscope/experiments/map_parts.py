@@ -99,7 +99,7 @@ def store_parts(
     with locked(out):
         others = [path.name for path in contents(out) if path.name not in _FILES]
         if others:
-            raise ExperimentError(f"{out} holds something else than maps ({others[0]}); choose a new folder")
+            raise ExperimentError(f"{out} holds something other than maps ({others[0]}); choose a new folder")
         open_again(out)
         work = out / WORK
         sources = sources_of(tokens, work / "tokens", together)

@@ -1,4 +1,4 @@
-"""A folder of what a first layer hears in some recordings: tables, figures, the turning surface."""
+"""A folder of what a first layer hears in some recordings: tables, figures, the rotating surface."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class FilterSettings:
     max_hz
         Upper border of the figures, Hz; half the sample rate by default.
     rotation : sequence of {"gif", "mp4", "html"}
-        Formats of the turning surface of the first waveform, which takes some seconds; empty for none.
+        Formats of the rotating surface of the first waveform, which takes some seconds; empty for none.
     """
 
     scaling: Scaling = "rms"
@@ -96,7 +96,7 @@ def write_filters(
         resampled.
     out : path
         Folder; gets ``atlas, contours, spacing, crs, null_test, peaks, scaling`` (CSV), with formants also
-        ``formant_shares``, figures (PNG), the turning surface and ``summary.json``.
+        ``formant_shares``, figures (PNG), the rotating surface and ``summary.json``.
     settings : FilterSettings
     initial : FilterBank, optional
         The same layer before its training (`phonoscope.filters.initial_bank`).
@@ -207,7 +207,7 @@ def _tables(
 def _drawn(
     bank: FilterBank, responses: _Responses, curves: pd.DataFrame, out: Path, settings: FilterSettings
 ) -> list[Path]:
-    """Write the figures, and the turning surface of the first waveform."""
+    """Write the figures, and the rotating surface of the first waveform."""
     wave, title, top = responses.waveforms[0], Path(responses.tokens["token"][0]).name, settings.max_hz
     strs = response_spectrum(bank, wave, bank.sample_rate, scaling=settings.scaling)
     figures = {

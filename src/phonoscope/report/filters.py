@@ -96,7 +96,7 @@ def strs_surface(strs: xr.DataArray, *, max_hz: float | None = None, title: str 
     title : str
     """
     figure = style.new_figure(5.2, 4.2)
-    figure.set_layout_engine("none")  # a turning surface must not be laid out anew for every frame
+    figure.set_layout_engine("none")  # a rotating surface must not be laid out anew for every frame
     axes = figure.add_axes((0.0, 0.05, 0.95, 0.87), projection="3d")
     draw_surface(axes, strs, max_hz=max_hz, title=title)
     return figure

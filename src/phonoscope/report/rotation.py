@@ -73,7 +73,7 @@ def check_formats(formats: Sequence[str]) -> None:
     """Raise PhonoscopeError now for what could not be written later."""
     for name in formats:
         if name not in FORMATS:
-            raise PhonoscopeError(f"a turning surface cannot be written as {name}; choose among {', '.join(FORMATS)}")
+            raise PhonoscopeError(f"a rotating surface cannot be written as {name}; choose among {', '.join(FORMATS)}")
     if "mp4" in formats and shutil.which("ffmpeg") is None:
         raise PhonoscopeError("MP4 needs the program ffmpeg, which is not installed; write .gif or .html instead")
 

@@ -6,9 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from phonoscope.errors import CorpusError
 from phonoscope.synthesis.source_filter import envelope, equalise, shaped_noise
-from phonoscope.synthesis.talkers import Talker
+from phonoscope.synthesis.talkers import Talker, require_phones
 
 _HERTZ = np.array(
     [0, 125, 375, 750, 1250, 1750, 2250, 2750, 3250, 3750, 4500, 5500, 6500, 7500, 8500, 9500, 10500, 12000.0]
@@ -98,14 +97,9 @@ def draw_consonants(talker: Talker, consonants: Sequence[str], repeats: int, rng
     Raises
     ------
     CorpusError
-        If a consonant is not one of the eight, or `repeats` is not positive.
+        If a consonant is not one of the eight, there is none, or `repeats` is not positive.
     """
-    unknown = [consonant for consonant in consonants if consonant not in ARPABET]
-    if unknown or repeats < 1:
-        raise CorpusError(
-            f"found consonants {', '.join(unknown) or 'all known'} and repeats={repeats}; expected consonants among "
-            f"{' '.join(ARPABET)} and at least one repeat."
-        )
+    require_phones("consonants", consonants, ARPABET, repeats)
     labels = [consonant for consonant in consonants for _ in range(repeats)]
     typical = np.array([_RECIPES[label].seconds for label in labels]) * (1 + 0.1 * talker.rate_z)
     duration = typical * np.exp(DURATION_SD * rng.standard_normal(len(labels)))

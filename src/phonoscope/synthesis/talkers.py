@@ -1,5 +1,6 @@
 """Talkers drawn from the published means and spreads of Hillenbrand et al. (1995)."""
 
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
@@ -52,6 +53,33 @@ class Talker:
     tilt_hz: float = 3000.0
     breath_db: float = -30.0
     snr_db: float = 30.0
+
+
+def require_phones(kind: str, phones: Sequence[str], known: Collection[str], repeats: int) -> None:
+    """Refuse phones that talkers cannot say, none at all, or no repeat.
+
+    Parameters
+    ----------
+    kind : str
+        Of the phones, in the plural: vowels or consonants.
+    phones : sequence of str
+        In IPA.
+    known : collection of str
+        Those that talkers can say.
+    repeats : int
+        Tokens of each.
+
+    Raises
+    ------
+    CorpusError
+        If a phone is not known, there is none, or `repeats` is not positive.
+    """
+    unknown = [phone for phone in phones if phone not in known]
+    if unknown or not len(phones) or repeats < 1:
+        raise CorpusError(
+            f"found {kind} {', '.join(unknown or phones) or 'none'} and repeats={repeats}; expected {kind} among "
+            f"{' '.join(known)} and at least one repeat."
+        )
 
 
 def draw_talkers(n: int, seed: int = 0) -> list[Talker]:

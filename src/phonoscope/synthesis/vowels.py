@@ -5,7 +5,6 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pandas as pd
 
-from phonoscope.errors import CorpusError
 from phonoscope.synthesis.source_filter import glottal_source
 from phonoscope.synthesis.talkers import (
     DURATION_TOKEN_SD,
@@ -13,6 +12,7 @@ from phonoscope.synthesis.talkers import (
     SCALE_SD,
     Talker,
     published_vowels,
+    require_phones,
     spread_left,
 )
 
@@ -65,14 +65,9 @@ def draw_vowels(talker: Talker, vowels: Sequence[str], repeats: int, rng: np.ran
     Raises
     ------
     CorpusError
-        If a vowel is not in the published table, or `repeats` is not positive.
+        If a vowel is not in the published table, there is none, or `repeats` is not positive.
     """
-    unknown = [vowel for vowel in vowels if vowel not in ARPABET]
-    if unknown or not len(vowels) or repeats < 1:
-        raise CorpusError(
-            f"found vowels {', '.join(unknown or vowels) or 'none'} and repeats={repeats}; expected vowels among "
-            f"{' '.join(ARPABET)} and at least one repeat."
-        )
+    require_phones("vowels", vowels, ARPABET, repeats)
     blocks = []
     for vowel in vowels:
         published = published_vowels()[talker.sex, vowel]

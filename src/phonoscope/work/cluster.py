@@ -78,7 +78,7 @@ def _each(
         yield from _run(function, tasks, workers, gpus)
     except ray.exceptions.RayError as error:
         raise PhonoscopeError(
-            f"the cluster gave up ({str(error).strip().splitlines()[-1]}); often the memory is full. Give the command "
+            f"the cluster gave up ({str(error).strip().splitlines()[-1]}); often the memory is full. Run the command "
             "again with fewer --jobs: what is finished is kept"
         ) from error
     finally:
@@ -122,7 +122,7 @@ def _room(resources: dict[str, float], gpus: float) -> int:
     """How many actors fit into a cluster at a time; PhonoscopeError if there is no GPU for them."""
     if gpus and resources.get("GPU", 0) < gpus:
         raise PhonoscopeError(
-            f"--gpus {gpus:g} is asked for, but the cluster has {resources.get('GPU', 0):g} GPUs; leave --gpus out"
+            f"--gpus {gpus:g} was requested, but the cluster has {resources.get('GPU', 0):g} GPUs; leave --gpus out"
         )
     return max(1, int(resources.get("GPU", 0) / gpus if gpus else resources.get("CPU", 1)))
 
@@ -150,7 +150,7 @@ class _Actor:
 
 
 def _quiet() -> None:
-    """Let Ray say no more than what went wrong; whatever the environment says of these goes before."""
+    """Let Ray print only what went wrong; what the environment says about these takes precedence."""
     os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
     logging.getLogger("ray.data").setLevel(logging.ERROR)

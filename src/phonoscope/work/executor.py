@@ -95,7 +95,7 @@ def in_processes(function: Callable[[Task], Result], tasks: Iterable[Task], jobs
             yield waiting.popleft().result()
     except BrokenProcessPool as error:
         raise PhonoscopeError(
-            "a worker process ended unexpectedly (often: the memory is full). Give the command again with fewer jobs: "
+            "a worker process ended unexpectedly (often: the memory is full). Run the command again with fewer jobs: "
             "what is finished is kept"
         ) from error
     finally:

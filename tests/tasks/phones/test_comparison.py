@@ -64,9 +64,9 @@ def test_page_says_what_differs_and_how_it_was_tested(compared, tmp_path):
     out = write_comparison(compared, tmp_path / "page" / "comparison.html")
     text = out.read_text(encoding="utf-8")
     assert "one against two" in text
-    assert "these alone are compared" in text
+    assert "tokens that both runs tested are compared, each with itself" in text
     assert "flipped" in text
-    assert "another seed may move a map" in text
+    assert "another seed may change a map" in text
     assert {"accuracy-1.csv", "accuracy-1.svg", "profiles-1.csv", "shares-1.svg"} <= {
         path.name for path in (out.parent / "figures").iterdir()
     }

@@ -57,7 +57,7 @@ def _summary(compared: Sequence[Comparison]) -> Summary:
     names = [compared[0].first.name, *(pair.second.name for pair in compared)]
     numbers = [
         (
-            f"accuracy, {pair.first.name} less {pair.second.name}",
+            f"accuracy, {pair.first.name} minus {pair.second.name}",
             f"{_signed(row['difference'])} points",
             f"{interval}, p {_p(row['p'])}" if (interval := _interval(row)) else "no interval",
         )
@@ -68,7 +68,8 @@ def _summary(compared: Sequence[Comparison]) -> Summary:
     doubts = [sentence for pair in compared for sentence in _doubts(pair)]
     if len(compared) > 1:
         doubts.append(
-            f"{len(compared)} comparisons are made here; each is corrected for its own classes, not for the others."
+            f"{len(compared)} comparisons are made here; each is corrected for its own classes, not for the other "
+            "comparisons."
         )
     return Summary(
         title=f"{names[0]} against {' and '.join(names[1:])}",
@@ -81,7 +82,7 @@ def _summary(compared: Sequence[Comparison]) -> Summary:
 
 def _findings(pair: Comparison) -> list[str]:
     row = pair.accuracy.iloc[0]
-    how = f"on the {pair.common} tokens that both tested" if pair.paired else "on their own tokens"
+    how = f"on the {pair.common} tokens that both tested" if pair.paired else "each on its own tokens"
     text = [
         f"{pair.first.name} recognises {100 * row['first']:.1f} %, {pair.second.name} {100 * row['second']:.1f} % "
         f"({how}): {_verdict(row['difference'] * 100, row['p'])} (p {_p(row['p'])}, {row['test']})."
@@ -96,11 +97,14 @@ def _findings(pair: Comparison) -> list[str]:
             groups = (("more", rows[rows["difference"] > 0]), ("less", rows[rows["difference"] < 0]))
             cells = pair.profiles["frequency"]
             places = (f"{how} around {_places(part, cells)}" for how, part in groups if len(part))
-            text.append(f"{class_name(label)}: {pair.first.name} puts {' and '.join(places)} than {pair.second.name}.")
+            text.append(
+                f"{class_name(label)}: the maps of {pair.first.name} lie {' and '.join(places)} than those of "
+                f"{pair.second.name}."
+            )
     shares = pair.shares.to_dict("records")
     return text + [
-        f"Share of the maps in {_HEADLINE} of their own token: {100 * row['first']:.1f} % and "
-        f"{100 * row['second']:.1f} %: {_verdict(100 * row['difference'], row['p_holm'])} "
+        f"Share of the maps in {_HEADLINE} of their own token: {100 * row['first']:.1f} % in {pair.first.name}, "
+        f"{100 * row['second']:.1f} % in {pair.second.name}: {_verdict(100 * row['difference'], row['p_holm'])} "
         f"(p {_p(row['p_holm'])}, Holm)."
         for row in shares
         if (row["label"], row["formant"]) == ("all", _HEADLINE)
@@ -113,11 +117,11 @@ def _doubts(pair: Comparison) -> list[str]:
     if not pair.paired:
         text.append(
             f"{pair.first.name} and {pair.second.name} have {pair.common} tested tokens in common: they were compared "
-            "as unrelated groups, so a difference may come from the tokens or talkers instead of the networks."
+            "as unrelated groups, so a difference may come from the tokens or talkers rather than the networks."
         )
     if row["n_units"] < FEW_UNITS:
         text.append(
-            f"The tests rest on {row['n_units']:.0f} {row['unit']}s; with fewer than {FEW_UNITS} they are weak."
+            f"The tests rest on only {row['n_units']:.0f} {row['unit']}s; with fewer than {FEW_UNITS} they are weak."
         )
     borders = [run.content.max_hz for run in (pair.first, pair.second)]
     if borders[0] != borders[1]:
@@ -129,9 +133,9 @@ def _doubts(pair: Comparison) -> list[str]:
     if all(map(is_known, widths)):
         text.append(
             f"The maps resolve about {widths[0]:.0f} Hz ({pair.first.name}) and {widths[1]:.0f} Hz "
-            f"({pair.second.name}): a difference between profiles may be one of resolution."
+            f"({pair.second.name}): profiles may differ because of that alone."
         )
-    text.append("One training of each is compared: another seed may move a map as much as another setting does.")
+    text.append("Only one training of each is compared: another seed may change a map as much as another setting does.")
     return text
 
 
@@ -156,11 +160,11 @@ def _settings_section(compared: Sequence[Comparison]) -> Section:
 
 def _comparison_section(pair: Comparison, number: int, *, alone: bool) -> Section:
     how = (
-        f"Both runs tested {pair.common} tokens; these alone are compared, each with itself. The unit of every test is "
-        "the speaker, or the recording where speakers are few: signs of the differences of whole units are flipped."
+        f"Only the {pair.common} tokens that both runs tested are compared, each with itself. The unit of every test "
+        "is the speaker, or the recording where speakers are few: the signs of whole units’ differences are flipped."
         if pair.paired
-        else "The runs share too few tokens for pairs: each is resampled by its own speakers or recordings, and "
-        "profiles are tested by flipping the signs of the units’ parts in the difference of the means."
+        else "The runs share too few tokens to be paired: each is resampled by its own speakers or recordings, and "
+        "profiles are tested by flipping the signs of what each unit contributes to the difference of the means."
     )
     drawn = ((_accuracy_plate, pair.accuracy), (_share_plate, pair.shares), (_profile_plate, pair.profiles))
     plates = [plate(pair, number) for plate, table in drawn if len(table)]
@@ -173,9 +177,9 @@ def _accuracy_plate(pair: Comparison, number: int) -> Plate:
     rows = pair.accuracy.assign(what=["all classes", *map(class_name, pair.accuracy["label"][1:])])
     return Plate(
         f"accuracy-{number}",
-        "Who recognises more",
-        f"Difference in hits, {pair.first.name} less {pair.second.name}, with 95 % intervals.",
-        "Right of zero the first run is better. An interval that holds zero shows no difference. Filled dots are "
+        "Which run recognises more",
+        f"Difference in hits, {pair.first.name} minus {pair.second.name}, with 95 % intervals.",
+        "Right of zero the first run is better. An interval that includes zero shows no difference. Filled dots are "
         "significant after Holm’s correction.",
         [_difference_panel(f"accuracy-{number}", rows, "accuracy", "difference in tokens recognised (points)", 1)],
         pair.accuracy,
@@ -187,10 +191,10 @@ def _share_plate(pair: Comparison, number: int) -> Plate:
     rows = pair.shares[pair.shares["label"] == "all"].assign(what=lambda table: table["formant"])
     return Plate(
         f"shares-{number}",
-        "Whose maps lie more in the formants",
+        "Which run’s maps lie more in the formants",
         f"Difference in the share of the positive part of the map up to {pair.common_hz:.0f} Hz that lies in the "
-        f"formants of the token, {pair.first.name} less {pair.second.name}, with 95 % intervals.",
-        "Both runs have the same formants on common tokens, so nothing but the maps can make a difference. Without "
+        f"formants of the token, {pair.first.name} minus {pair.second.name}, with 95 % intervals.",
+        "Both runs have the same formants on common tokens, so only the maps can make a difference. Without "
         "common tokens, talkers and vowels differ too: the table gives the area of the bands.",
         [_difference_panel(f"shares-{number}", rows, "shares", "difference in share of the map (points)", 2)],
         pair.shares,
@@ -220,9 +224,8 @@ def _profile_plate(pair: Comparison, number: int) -> Plate:
         f"profiles-{number}",
         "Where the profiles differ",
         f"Density of the positive part of the maps over 0–{pair.common_hz:.0f} Hz; below, the difference. Grey: "
-        "regions of frequency that differ (p below .05 by region, corrected over frequencies; and over classes by "
-        "Holm).",
-        "Maps of two networks have no common unit, so each is brought to an area of one: a run can have more in one "
+        "frequency regions that differ (p below .05 by region, corrected over frequencies, and over classes by Holm).",
+        "Maps of two networks have no common unit, so each is scaled to an area of one: a run can have more in one "
         "place only by having less in another. Dots are the cells of the coarser maps.",
         panels,
         pair.profiles,
@@ -303,10 +306,10 @@ def _p(value: float) -> str:
 def _verdict(difference: float, p: float) -> str:
     """A difference in points in words."""
     if not np.isfinite(p):
-        return "not tested, there are too few units"
+        return "not tested, because there are too few units"
     if p < ALPHA:
         return f"{abs(difference):.1f} points {'more' if difference > 0 else 'less'}"
-    return "no difference that this test can tell"
+    return "no difference that this test can detect"
 
 
 def _places(rows: pd.DataFrame, grid: pd.Series) -> str:

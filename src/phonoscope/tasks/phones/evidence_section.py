@@ -64,7 +64,7 @@ def evidence_section(content: Content) -> Section:
     key, title, evidence = "evidence", "Can the maps be believed?", read_evidence(content)
     text = _planted_text(content.method)
     if evidence is None:
-        text.append(f"Not judged yet for this run: phonoscope evidence {content.run.folder.name}")
+        text.append(f"The maps have not been judged yet; to do so: phonoscope evidence {content.run.folder.name}")
         return Section(key, title, text)
     text += _evidence_text(content.method, evidence)
     tables = [_method_table(evidence), *_human_table(evidence)]
@@ -80,7 +80,7 @@ def _evidence_text(drawn: str, evidence: Evidence) -> list[str]:
         "filtering the sound does, find what the network needs, change when its weights do, and come out the same from "
         "another training.",
         *(
-            f"The maps drawn above are made by {drawn}. {verdict['summary']}"
+            f"The maps drawn above were made by {drawn}. {verdict['summary']}"
             for verdict in facts["verdicts"]
             if verdict["method"] == drawn and verdict["summary"]
         ),
@@ -125,7 +125,7 @@ def _measure_plate(evidence: Evidence) -> Plate:
         for name, about in evidence.measures.items()
         if about.drawn
     ]
-    note = "Here the band is not emptied but brought to its average level, so evidence from a missing sound counts."
+    note = "Here the band is set to its average level, not silenced, so the absence of sound counts as evidence too."
     filled = ("filled", "agreement with band-stop filled to its average", f"rank correlation{_BETTER['higher']}")
     panels = []
     for name, title, units, rows, shows in [*drawn[:1], (*filled, _agreement_with_filled(evidence), note), *drawn[1:]]:
@@ -138,7 +138,7 @@ def _measure_plate(evidence: Evidence) -> Plate:
         "Means over the same tokens with 95 % intervals from resampling "
         f"{next(filter(None, table['unit']), 'token')}s; grey bars are chance.",
         "A method says something where its interval lies clear of the grey bar, on the better side. The sentence under "
-        "each panel says what the measure can show and what it cannot. No single one decides.",
+        "each panel says what the measure can show and what it cannot. No single measure decides.",
         panels,
         table,
         legend=make_panel("evidence-legend", measure_legend(), "Legend: dots are means, grey bars are chance."),
@@ -171,7 +171,7 @@ def _following_plate(evidence: Evidence) -> Plate:
         "Lines: 1 follows, 0 stays; grey bars: maps and formants of the class paired at random.",
         "At 1 the peak moves with the formant; at 0 it stays in a fixed band, whatever the talker does. "
         "The table behind the figure holds, for each method, the slope that maps of its resolution get when they truly "
-        "follow (control_follows): where that is well below 1, little can be told.",
+        "follow (control_follows): where that is well below 1, the slope says little.",
         panels,
         table,
         width="medium",
@@ -190,10 +190,10 @@ def _removal_plate(content: Content, table: pd.DataFrame) -> Plate:
     return Plate(
         "removal",
         "What is lost without each formant",
-        "250 Hz around each token’s own F1 … F4 filtered out of its sound, one formant at a time; grey bars: as wide a "
-        "band where a random token of another class has that formant. 95 % intervals.",
+        "250 Hz around each token’s own F1 … F4 is filtered out of its sound, one formant at a time; grey bars: an "
+        "equally wide band where a random token of another class has that formant. 95 % intervals.",
         "No map is involved: this is the sound without the formant, heard by the untouched network. Right of the grey "
-        "bar the class lives on that formant; at the bar, on whatever lies in such a band.",
+        "bar the class depends on that formant; at the bar, on whatever lies in such a band.",
         panels,
         table,
         width="medium",
@@ -213,7 +213,7 @@ def _contrast_plate(content: Content, contrasts: pd.DataFrame) -> Plate:
         "What the difference of two logits loses when a band is filtered out of the sound (band-stop), mean over "
         "recognised tokens (solid) and confused ones (dashed), with 95 % bands.",
         "Above zero a band speaks for the first class of the title, below for the second. Where the dashed line of "
-        "confused tokens leaves the solid one of their own class, the sound lacks, or has too much of, what decides.",
+        "confused tokens leaves the solid one of their class, the sound has too little or too much of what decides.",
         panels,
         contrasts,
         width="medium",
@@ -249,7 +249,7 @@ def _method_table(evidence: Evidence) -> HtmlTable:
     rows["rho"], rows["p"] = rows["method"].map(overlap["rho"]), rows["method"].map(overlap["p"])
     names = ("method", "planted", "randomisation", "causal-agreement", "deletion", "class-similarity")
     columns = (*names, "share-run", "share-class", "rho", "p")
-    return as_html_table("methods", "Methods in one line each", rows, columns)
+    return as_html_table("methods", "Methods at a glance", rows, columns)
 
 
 def _measure_table(evidence: Evidence) -> HtmlTable:

@@ -99,7 +99,7 @@ class PhonesRecipe(Recipe):
             raise ExperimentError(f"folds in the recipe is {count!r}; give auto, each, or a number from 1")
 
     def _known_entries(self) -> dict[str, list[str]]:
-        """Entries that each section may hold: the keywords of the functions that it is passed to."""
+        """Entries that each section may hold: the keyword arguments of the function that receives it."""
         from phonoscope.frontends import FRONT_ENDS
         from phonoscope.synthesis.corpus import write_corpus
 

@@ -76,8 +76,8 @@ def doubts(content: Content) -> list[str]:
         sentences.append("There is one speaker: nothing follows about other speakers.")
     if content.facts.get("unit") == "token":
         sentences.append(
-            "Training and test tokens were split one by one, so both may come from the same utterance: accuracy is too "
-            "high to be expected of new recordings."
+            "Training and test tokens were split one by one, so both may come from the same utterance: expect lower "
+            "accuracy on new recordings."
         )
     if corpus.get("synthetic"):
         sentences.append(

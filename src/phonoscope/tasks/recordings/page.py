@@ -92,7 +92,7 @@ def _doubts(run: Run) -> list[str]:
             "tend to be too narrow."
         )
     if facts["unit"] != "speaker" and facts["task"] == "words":
-        text.append("The same speakers are trained and tested on: accuracy is too high to be expected of new speakers.")
+        text.append("Training and testing use the same speakers: expect lower accuracy on new ones.")
     if facts["task"] == "speakers":
         text.append(
             "Speakers who were each recorded with a microphone of their own can be told apart by the room and the "

@@ -26,12 +26,12 @@ if TYPE_CHECKING:
 SUBSETS = {
     "all": "all tested tokens of the class",
     "correct": "those the network recognised",
-    "errors": "those it took for another class",
+    "errors": "those it mistook for another class",
 }
 _SIZES = {
     "cell_hz": "one cell every {:.0f} Hz",
-    "field_hz": "receptive field {:.0f} Hz in theory",
-    "resolution_hz": "{:.0f} Hz wide in effect",
+    "field_hz": "theoretical receptive field {:.0f} Hz",
+    "resolution_hz": "effective width {:.0f} Hz",
 }
 
 
@@ -71,7 +71,7 @@ def with_tests(table: pd.DataFrame, tested: xr.Dataset | None) -> pd.DataFrame:
 
 
 def words_of_test(tested: xr.Dataset | None) -> str:
-    """Say which test hatched what, or why nothing is hatched."""
+    """Say which test the hatching shows, or why nothing is hatched."""
     if tested is None:
         return "Nothing is hatched: the run does not hold its maps."
     if not np.isfinite(tested["t"].values).any():
@@ -88,7 +88,7 @@ def class_map_of_run(request: FigureRequest) -> Canvas:
     content = request.content
     if request.method not in (None, content.method):
         raise PhonoscopeError(
-            f"class means are kept for {content.method} only; explain the run's tokens by {request.method} first"
+            f"class means are kept for {content.method} only; explain the run's tokens with {request.method} first"
         )
     if content.means.empty:
         raise PhonoscopeError("the run holds no mean maps; run the experiment again")
@@ -207,11 +207,11 @@ CLASS_MAP = Figure(
     title="Mean maps: {which}",
     caption="{method} maps for the {target} class, in {unit}s. {more}",
     reading=(
-        "Left, in a blue frame: the mean of what the network got. Middle: the formants of the class, boxes as "
+        "Left, in a blue frame: the network’s mean input. Middle: the formants of the class, boxes as "
         "wide as their mean bandwidth, whiskers ± 1 SD over tokens. Right: the map. Red cells speak for the "
         "class, blue ones against it, white ones say nothing; thin lines are the spectrogram’s contours 10 "
-        "and 20 dB below its peak (none for fewer than 5 tokens). Cells are drawn where their receptive fields "
-        "are centred, with borders half-way between; nothing is smoothed. A cell’s colour stands for "
+        "and 20 dB below its peak (none for fewer than 5 tokens). Cells are drawn at the centres of "
+        "their receptive fields, with borders half-way between; nothing is smoothed. A cell’s colour stands for "
         "everything in its field, which is wider than the cell."
     ),
     choices=("class", "method"),
