@@ -24,8 +24,8 @@ from phonoscope.filters import (
     spectral_peaks,
     spectrum_bank,
 )
-from phonoscope.judgement.units import resampling_unit
 from phonoscope.judgement.resampling import Resampling, resample
+from phonoscope.judgement.units import resampling_unit
 
 RATE = 8000
 SHAPE = FilterBank([Branch(np.ones((12, 16)), 8)], RATE)

@@ -27,8 +27,8 @@ from phonoscope.filters import (
 from phonoscope.filters.initial import initial_note
 from phonoscope.filters.significance import MOST_GROUPINGS, p_of, permuted_z
 from phonoscope.frontends import Waveform
-from phonoscope.judgement.units import resampling_unit
 from phonoscope.judgement.resampling import resample
+from phonoscope.judgement.units import resampling_unit
 
 RATE = 8000
 SHAPE = FilterBank([Branch(np.ones((12, 16)), 8)], RATE)

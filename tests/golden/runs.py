@@ -25,7 +25,7 @@ PLAIN_ARITHMETIC = {
     "OMP_NUM_THREADS": "1",
 }
 PHONES = recipe_text(VOWELS, split={"folds": 2})
-RECORDINGS = recipe_text(TONES, seeds=2)
+RECORDINGS = recipe_text(TONES, trainings=2)
 SPOOF = """
 name = "vocoded"
 task = "spoof"

@@ -283,7 +283,7 @@ def test_few_clusters_are_not_tested_as_if_they_were_many(talkers):
     rare = np.where(np.arange(200) < 12, labels, "u")
     untested = row_of(formant_shares(maps, table, labels=rare, clusters=speaker, **BAND), "i", "F2")
     assert np.isnan([untested["p"], untested["low"]]).all()
-    assert untested["verdict"].startswith("not tested: 2 speaker" if "speaker" in untested["unit"] else "not tested: 2")
+    assert untested["verdict"].startswith("not tested: 2")
 
 
 def test_formants_above_the_spectrum_leave_nothing_and_say_so(talkers):
@@ -319,7 +319,7 @@ def test_order_of_tokens_and_seed_do_not_move_the_shares(talkers):
     order = np.random.default_rng(1).permutation(200)
     mixed = formant_shares(maps[order], table, labels=labels[order], clusters=speaker[order], seed=3, **BAND)
     for column in ("share", "permuted", "ratio", "area", "low", "high"):
-        assert mixed[column].to_numpy() == pytest.approx(first[column].to_numpy())
+        assert mixed[column].to_numpy() == pytest.approx(first[column].to_numpy(), nan_ok=True)
 
 
 @functools.cache

@@ -8,10 +8,10 @@ import pytest
 
 from phonoscope.errors import ExperimentError
 from phonoscope.experiments.folder import Run
-from phonoscope.experiments.recipe import recipe_from
-from phonoscope.judgement.claims import FAILS, HOLDS, OPEN, claims_table
+from phonoscope.experiments.recipe import Recipe, recipe_from
+from phonoscope.judgement.claims import CONTRADICTED, OPEN, SUPPORTED, claims_table
 from phonoscope.tasks import TASKS, load_recipe, run_experiment
-from phonoscope.tasks.recordings.claims import NOT_BEYOND, Evidence, paired_difference, recordings_claims
+from phonoscope.tasks.recordings.claims import Evidence, paired_difference, recordings_claims
 from phonoscope.tasks.recordings.fit import planned
 from phonoscope.tasks.recordings.recipe import FRONT_ENDS, RecordingsRecipe
 from phonoscope.tasks.recordings.spectra import chosen_clips
@@ -115,7 +115,8 @@ def test_what_the_command_line_cannot_do_is_said(tones, recipe_path, phonoscope,
     assert "needs recordings" in phonoscope("run", "commands", "--out", out).err
     answer = phonoscope("run", "speakers", "--corpus", tones, "--out", out, "--min-duration", 0.1)
     assert "--min-duration" in answer.err
-    assert "--seeds means nothing" in phonoscope("run", "vowels", "--synthetic", "--out", out, "--seeds", 2).err
+    answer = phonoscope("run", "vowels", "--synthetic", "--out", out, "--seeds", 0)
+    assert "each network is trained at least once" in answer.err
     unknown = phonoscope("run", "comands", "--corpus", tones, "--out", out)
     assert "commands" in unknown.err
     assert "vowels-4k" in unknown.err
@@ -140,7 +141,7 @@ def test_packaged_tasks_are_trained_several_times_with_two_learning_curves():
         assert len(plan) == len(set(plan)) == 3 * (3 + 3 + 1)
         shares = {(one.network, one.share) for one in plan if one.seed == 2}
         assert shares == {(n, s) for n in FRONT_ENDS[:2] for s in (0.25, 0.5, 1.0)} | {("segmental", 1.0)}
-        once = planned(recipe.changed(seed=7, seeds=1, network="segmental"))
+        once = planned(recipe.changed(seed=7, trainings=1, network="segmental"))
         assert [(one.network, one.seed, one.share) for one in once] == [
             ("segmental", 7, 0.25), ("segmental", 7, 0.5), ("segmental", 7, 1.0)
         ]  # fmt: skip
@@ -156,7 +157,7 @@ def test_packaged_tasks_are_trained_several_times_with_two_learning_curves():
         ({"task": "words", "split": {"fold": 3}}, "fold"),
         ({"task": "speakers"}, "split by recording"),
         ({"task": "words", "curve": [1.5]}, "between 0 and 1"),
-        ({"task": "words", "seeds": 0}, "at least 1"),
+        ({"task": "words", "trainings": 0}, "at least once"),
         ({"task": "words", "training": {"momentum": 1}}, "momentum"),
         ({"networks": "segmental"}, "expected a list"),
         ({"curve": ["half"]}, "expected a number"),
@@ -186,32 +187,27 @@ def test_clips_for_spectra_are_tested_ones_of_every_class():
         assert counts["b"] == min(per_class, 4)
 
 
-def planted(**bands: dict[str, float]) -> Evidence:
-    """Evidence in which multi-resolution is always right and the others always wrong."""
-    tokens = [f"t{i}" for i in range(40)]
+def planted(trainings=3, **bands: dict[str, float]) -> Evidence:
+    """Evidence in which multi-resolution is always right and the others as good as always wrong."""
+    tokens = [f"t{i:02d}" for i in range(80)]
     predictions = pd.concat(
         pd.DataFrame(
             {
                 "network": network,
-                "seed": 0,
+                "seed": seed,
                 "token": tokens,
-                "speaker": [f"s{i % 10}" for i in range(40)],
+                "speaker": [f"s{i % 20}" for i in range(80)],
                 "recording": tokens,
                 "class": "a",
-                "predicted": "a" if network == "multi-resolution" else "b",
+                "predicted": ["a" if network == "multi-resolution" or i < 3 else "b" for i in range(80)],
             }
         )
         for network in FRONT_ENDS
-    )
-    accuracy = pd.DataFrame(
-        [
-            {"network": n, "measure": m, "estimate": e, "low": e - 0.01, "high": e + 0.01}
-            for n, e in zip(FRONT_ENDS, (0.5, 0.995, 0.9), strict=True)
-            for m in ("accuracy", "balanced accuracy")
-        ]
+        for seed in range(trainings)
     )
     base = {"label": "all", "share": 0.3, "low": 0.2, "high": 0.4, "null": 0.1, "null_low": 0.05, "null_high": 0.15}
-    base["n_trainings"] = 1
+    base |= {"n_trainings": trainings, "share_least": 0.2, "share_most": 0.4, "ratio": 3.0, "ratio_low": 2.0}
+    base |= {"ratio_high": 4.0, "errors": 3.0, "n_units": 20, "unit": "speaker", "p_more": 0.4, "p_not_more": 1.0}
     table = [
         {**base, "band": name, "low_hz": 1.0, "high_hz": 2.0, "spectrum": 0.2, "network": n, **bands.get(n[:3], {})}
         for n in FRONT_ENDS
@@ -220,11 +216,17 @@ def planted(**bands: dict[str, float]) -> Evidence:
     geometry = pd.DataFrame(
         [
             {"network": n, "number": k, "mu_avg": mu, "mu_avg_null": null, "B": 1.0 + k * mu, "B_null": 1.0 + k * null}
+            | {"training": training}
             for n, mu, null in zip(FRONT_ENDS, (0.5, 0.1, 0.3), (0.1, 0.5, 0.3), strict=True)
             for k in (1, 2, 3)
+            for training in range(trainings)
         ]
     )
-    return Evidence("words", list(FRONT_ENDS), accuracy, predictions, pd.DataFrame(table), geometry, 8000.0, 0)
+    for name in ("mu_avg", "B"):
+        geometry[name] *= 1 + 0.02 * np.random.default_rng(0).random(len(geometry))
+    null = geometry[geometry["training"] == 0]
+    smallest = Recipe("x").smallest
+    return Evidence("words", list(FRONT_ENDS), predictions, pd.DataFrame(table), geometry, null, 8000.0, smallest)
 
 
 def claimed(evidence: Evidence) -> pd.DataFrame:
@@ -232,36 +234,45 @@ def claimed(evidence: Evidence) -> pd.DataFrame:
 
 
 def test_verdicts_follow_the_numbers():
-    sub, multi, seg = {"z": 5.0, "p": 0.04}, {"z": 1.0, "p": 0.4}, {"z": -5.0, "p": 0.04}
-    claims = claimed(planted(sub=sub, mul=multi, seg=seg)).set_index("paper_says")["verdict"]
+    sub, seg = {"p_more": 1e-4}, {"p_more": 1.0, "p_not_more": 1e-4}
+    claims = claimed(planted(sub=sub, seg=seg)).set_index("paper_says")["verdict"]
     around = "The band around 1 kHz is important for capturing speech characteristics"
-    assert claims[f"{around} (sub-segmental)"] == HOLDS
-    assert claims[f"{around} (multi-resolution)"] == NOT_BEYOND
-    assert claims[f"{around} (segmental)"] == FAILS
-    assert claims["The multi-resolution model performs better than segmental and sub-segmental ones"] == HOLDS
-    assert claims["multi-resolution: 99.82% of the test recordings are recognised"] == HOLDS
-    assert claims["sub-segmental: 99.81% of the test recordings are recognised"] == FAILS
-    assert claims["The average coherence of the multi-resolution model is the lowest (layer 1)"] == HOLDS
-    assert claims["Geometry is more consistent from layer to layer in the multi-resolution model"] == HOLDS
+    assert claims[f"{around} (sub-segmental)"] == SUPPORTED
+    assert claims[f"{around} (multi-resolution)"] == OPEN
+    assert claims[f"{around} (segmental)"] == CONTRADICTED
+    assert claims["The multi-resolution model performs better than segmental and sub-segmental ones"] == SUPPORTED
+    assert claims["multi-resolution: 99.82% of the test recordings are recognised"] == OPEN  # 20 speakers allow 84 %
+    assert claims["sub-segmental: 99.81% of the test recordings are recognised"] == CONTRADICTED
+    assert claims["The average coherence of the multi-resolution model is the lowest (layer 1)"] == SUPPORTED
+    assert claims["Geometry is more consistent from layer to layer in the multi-resolution model"] == SUPPORTED
+
+
+def test_one_training_says_nothing_about_weights_of_others():
+    claims = claimed(planted(trainings=1)).set_index("paper_says")
+    row = claims.loc["The average coherence of the multi-resolution model is the lowest (layer 1)"]
+    assert row["verdict"] == OPEN
+    assert "one training says nothing about others" in row["detail"]
 
 
 def test_bands_above_what_was_recorded_are_open():
-    evidence = planted(sub={"high_hz": 9000.0, "z": 5.0, "p": 0.04}, mul={"z": 0, "p": 1}, seg={"z": 0, "p": 1})
+    evidence = planted(sub={"high_hz": 9000.0, "p_more": 1e-6})
     claims = claimed(evidence)
     row = claims[claims["paper_says"].str.contains("low frequencies (sub-segmental)", regex=False)].iloc[0]
     assert row["verdict"] == OPEN
     assert "nothing above 8000 Hz" in row["detail"]
 
 
-def test_a_paired_difference_is_one_when_one_is_always_right_and_nought_against_itself():
-    evidence = planted(sub={"z": 0, "p": 1}, mul={"z": 0, "p": 1}, seg={"z": 0, "p": 1})
-    assert paired_difference(evidence.predictions, "multi-resolution", "segmental", 0) == (1.0, 1.0, 1.0)
-    assert paired_difference(evidence.predictions, "segmental", "sub-segmental", 0) == (0.0, 0.0, 0.0)
+def test_a_paired_difference_is_nought_against_itself_and_large_where_one_is_always_right():
+    predictions = planted().predictions
+    assert paired_difference(predictions, "multi-resolution", "segmental").low > 0.8
+    nought = paired_difference(predictions, "segmental", "sub-segmental")
+    assert nought.estimate == 0
+    assert nought.low == -nought.high < 0
 
 
 def test_recordings_on_disk_give_the_same_results_as_in_memory(tones, tmp_path):
     values = {"name": "x", "task": "words", "sample_rate": 8000, "seconds": 0.25, "networks": ["sub-segmental"]}
-    values |= {"curve": [], "null_seeds": 3, "clips_per_class": 3, "seeds": 2}
+    values |= {"curve": [], "null_seeds": 3, "clips_per_class": 3, "trainings": 2}
     values["training"] = {"epochs": 2, "min_steps": 0, "noise": 0.0, "time_jitter": 0.1}
     runs = [
         run_experiment(

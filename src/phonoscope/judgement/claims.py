@@ -153,7 +153,7 @@ def all_of(parts: Sequence[Judged]) -> Judged:
     """
     weakest = max(parts, key=lambda part: part.p_for if np.isfinite(part.p_for) else np.inf)
     worst = min(parts, key=lambda part: part.p_against if np.isfinite(part.p_against) else np.inf)
-    against = min(1.0, len(parts) * worst.p_against)
+    against = float(np.minimum(1.0, len(parts) * worst.p_against))
     deciding = worst if against < weakest.p_for else weakest
     return Judged(weakest.p_for, against, deciding.errors, deciding.interval)
 
@@ -183,7 +183,7 @@ def more_often(first: Interval, second: Interval) -> Judged:
     return Judged(p_for, p_against, interval.errors_from(0.0), interval)
 
 
-def by_test(p: float, positive: bool) -> Judged:
+def by_test(p: float, *, positive: bool) -> Judged:
     """How a two-sided test stands to a claim: for it where the effect is `positive`, against it otherwise."""
     return Judged(p, 1.0) if positive else Judged(1.0, p)
 

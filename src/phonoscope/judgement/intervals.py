@@ -279,7 +279,7 @@ def limits(
     """
     to, _, back = _SCALES[scale]
     upper = (1 + confidence) / 2
-    with np.errstate(invalid="ignore", divide="ignore"):
+    with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
         away = stdtrit(df, upper) * error
         low, high = back(to(estimate) - away), back(to(estimate) + away)
         wide = ndtri(upper) ** 2 / (n_units + ndtri(upper) ** 2) if scale in _RANGES else np.nan

@@ -2,10 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import numpy as np
 
 from phonoscope.judgement.intervals import Interval
 from phonoscope.judgement.units import MIN_UNITS
+
+
+def stored_interval(values: Mapping[str, Any], measure: str) -> Interval:
+    """Interval of a measure from the results of a run: ``<measure>, <measure>_interval, n_units, unit, trainings``."""
+    low, high = (float("nan") if bound is None else bound for bound in values[f"{measure}_interval"])
+    unit, trainings = values["unit"], values["trainings"]
+    return Interval(values[measure], low, high, values["n_units"], unit, scale="proportion", n_trainings=trainings)
 
 
 def percent_with_interval(interval: Interval) -> str:
@@ -35,3 +45,17 @@ def over(interval: Interval) -> str:
         return f"over {units}"
     trainings = "one training" if interval.n_trainings == 1 else f"{interval.n_trainings} trainings"
     return f"over {units}; {trainings}"
+
+
+def doubts_of_basis(n_units: float, unit: str, n_trainings: int) -> list[str]:
+    """What to doubt of intervals that rest on so many units and trainings; nothing where there are enough of both."""
+    sentences = []
+    if n_units < MIN_UNITS:
+        units = f"{n_units:.0f} {unit}{'' if n_units == 1 else 's'}"
+        sentences.append(f"There are no intervals: {units} were tested, and at least {MIN_UNITS} are needed.")
+    if n_trainings == 1:
+        sentences.append(
+            "The network was trained once, and intervals know nothing of other trainings; --trainings 5 trains it five "
+            "times and counts both."
+        )
+    return sentences

@@ -94,7 +94,9 @@ def accuracy_table(
     columns = ["measure", "label", "estimate", "low", "high", "n", "n_units", "unit"]
     table = pd.DataFrame(rows, columns=columns)
     table["label"] = table["label"].where(table["label"] != "", pd.NA)
-    return table.assign(trainings=intervals["accuracy", ""].n_trainings)
+    table["trainings"] = intervals["accuracy", ""].n_trainings
+    table.attrs["note"] = resampling_unit(clusters, len(true)).note
+    return table
 
 
 def accuracy_intervals(

@@ -15,7 +15,7 @@ import pandas as pd
 import xarray as xr
 
 from phonoscope.errors import PhonoscopeError
-from phonoscope.judgement.claims import ALPHA, SMALLEST_EFFECTS, Judged, above, below, between, by_test, enough
+from phonoscope.judgement.claims import ALPHA, OPEN, SMALLEST_EFFECTS, Judged, above, below, between, by_test, enough
 from phonoscope.judgement.permutation import holm
 from phonoscope.judgement.units import MIN_UNITS, PerToken, Unit, resampling_unit
 from phonoscope.left_out import LeftOut
@@ -340,7 +340,12 @@ def _ways(row: dict[str, Any], smallest: float) -> dict[str, Judged]:
     """
     interval = row["interval"]
     if row["null"] == "classes":
-        return {"above": by_test(row["p"], row["ratio"] > 1), "below": by_test(row["p"], row["ratio"] < 1)}
+        return {
+            "above": by_test(row["p"], positive=row["ratio"] > 1),
+            "below": by_test(row["p"], positive=row["ratio"] < 1),
+        }
+    if interval.error == 0 and interval.n_units >= MIN_UNITS and abs(interval.estimate - 1) < smallest:
+        return {"practically at": by_test(0.0, positive=True)}  # as a flat map, which gives chance in every unit
     ways = {
         "above": above(interval, 1 + smallest),
         "below": below(interval, 1 - smallest),
@@ -358,12 +363,14 @@ def _verdict(row: dict[str, Any], ways: dict[str, Judged], unit: Unit) -> str:
     if not np.isfinite(row["p_holm"]):
         if row["null"] == "classes":
             return f"not tested: exchanging classes needs at least {MIN_CLASSES} of them"
-        return f"not tested: {row['n_units']} {unit.level} units are too few (at least {MIN_UNITS})"
+        few = row["n_units"] < MIN_UNITS
+        return f"not tested: {row['n_units']} {unit.level}s are too few (at least {MIN_UNITS})" if few else OPEN
     way = min(ways, key=lambda name: ways[name].p_for)
-    measured = f"{row['ratio']:.2f} × ({row['low']:.2f}–{row['high']:.2f})"
+    limits = f" ({row['low']:.2f}–{row['high']:.2f})" if np.isfinite(row["low"]) else ""
+    measured = f"{row['ratio']:.2f} ×{limits}"
     words = f"{way} chance: {measured}"
     if not row["p_holm"] < ALPHA:
-        words = "; ".join(filter(None, [f"cannot be told: {measured}", enough(ways[way])]))
+        words = "; ".join(filter(None, [f"{OPEN}: {measured}", enough(ways[way])]))
     if row["finer"]:
         words += f"; finer than the map's resolution ({row['resolution_hz']:.0f} Hz): about the region, not the formant"
     return f"{words}; {unit.note}" if unit.note else words

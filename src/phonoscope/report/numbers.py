@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 
 UNKNOWN = "–"
-FEW_UNITS = 20  # below this, bootstrap intervals are known to come out too narrow
 
 
 def is_known(value: Any) -> bool:

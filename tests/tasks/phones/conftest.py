@@ -17,7 +17,6 @@ from phonoscope.audio import write_audio
 from phonoscope.axes import TimeAxis
 from phonoscope.files import write_json
 from phonoscope.phonetics.confusions import accuracy_table, asymmetry_table, confusion_table
-from phonoscope.phonetics.pairing import Resampling
 from phonoscope.phonetics.profiles import class_profiles, profile_correlations
 from phonoscope.phonetics.shares import formant_shares
 
@@ -151,15 +150,15 @@ def write_fake_run(
     profiles = xr.DataArray(tilt + rng.normal(0, 0.3, tilt.shape), dims=("token", "frequency"), coords=coords)
     energy = xr.DataArray(rng.uniform(1, 30, tilt.shape), dims=("token", "frequency"), coords=coords)
     clusters = tested[["speaker", "recording"]]
-    maps = class_profiles(profiles, tested["class"].tolist(), clusters, n_bootstrap=50)
-    of_energy = class_profiles(energy, tested["class"].tolist(), clusters, n_bootstrap=50)
+    maps = class_profiles(profiles, tested["class"].tolist(), clusters)
+    of_energy = class_profiles(energy, tested["class"].tolist(), clusters)
     tables = {
         "counts": tokens.groupby(["class", "label", "split"], sort=False)
         .agg(count=("token", "size"), speakers=("speaker", "nunique"), recordings=("recording", "nunique"))
         .reset_index()
         .assign(seconds=1.4),
         "left_out": pd.DataFrame([{"what": "token", "reason": "too short", "count": 12, "examples": "s0/s0:0100"}]),
-        "accuracy": accuracy_table(tested["class"], predicted, clusters, n_bootstrap=50),
+        "accuracy": accuracy_table(tested["class"], predicted, clusters),
         "confusions": confusion_table(tested["class"], predicted, names),
         "asymmetry": asymmetry_table(tested["class"], predicted),
         "baselines": pd.DataFrame(
@@ -206,7 +205,6 @@ def write_fake_run(
             labels=tested["class"][known].tolist(),
             clusters=clusters[known],
             energy=energy[known],
-            resampling=Resampling(n_permutations=50, n_bootstrap=50),
         )
     (folder / "tables").mkdir()
     for name, table in tables.items():

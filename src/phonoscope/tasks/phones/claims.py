@@ -120,7 +120,7 @@ def _overlap_explains_confusions(context: Context) -> Finding:
         return unmeasured(result.note)
     two_sided = min(1.0, 2 * min(result.p, 1 - result.p))
     detail = f"{result.pairs} pairs of classes; {result.note} for the test"
-    return Finding(f"ρ = {result.rho:.2f}, p = {two_sided:.2f}", by_test(two_sided, result.p < 0.5), detail)
+    return Finding(f"ρ = {result.rho:.2f}, p = {two_sided:.2f}", by_test(two_sided, positive=result.p < 0.5), detail)
 
 
 def _taken_for(context: Context, true: str, predicted: str) -> Interval | None:

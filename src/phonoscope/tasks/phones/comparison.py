@@ -81,9 +81,8 @@ def measure(content: Content, name: str) -> Measured:
 def compare(first: Measured, second: Measured, *, seed: int = 0) -> Comparison:
     """Compare two runs; every difference is first minus second.
 
-    Accuracy of common tokens: the differences of the hits of each speaker (or recording) have their signs flipped
-    (McNemar's test for units instead of tokens), with a cluster-bootstrap interval. Otherwise both runs are resampled
-    by their own units, and p is that of the difference over its bootstrap standard error (Student's t). Profiles are
+    Accuracies and shares by `phonoscope.judgement.differences.difference_test`: of common tokens, the mean difference
+    of each speaker (or recording); otherwise both runs have their own units. Profiles are
     compared as densities of their positive part over the frequencies that both runs hear, since logits of two networks
     have no common unit: regions of frequency by `phonoscope.phonetics.grids`. Shares are those of the same density in
     the formants of each token.
@@ -93,7 +92,7 @@ def compare(first: Measured, second: Measured, *, seed: int = 0) -> Comparison:
     first, second : Measured
         From `measure`.
     seed : int
-        Of the resampling.
+        Of the tests of profiles.
 
     Raises
     ------

@@ -10,10 +10,11 @@ import numpy as np
 import pandas as pd
 
 from phonoscope.axes import cell_edges
+from phonoscope.judgement.words import doubts_of_basis
 from phonoscope.phonetics.grids import ALPHA
 from phonoscope.report import style
 from phonoscope.report.labels import class_name
-from phonoscope.report.numbers import FEW_UNITS, is_known, p_value
+from phonoscope.report.numbers import is_known, p_value
 from phonoscope.report.page import Page, Section, Summary
 from phonoscope.report.plates import Panel, Plate, make_panel, panel_name
 from phonoscope.report.tables import HtmlTable, as_html_table
@@ -119,10 +120,7 @@ def _doubts(pair: Comparison) -> list[str]:
             f"{pair.first.name} and {pair.second.name} have {pair.common} tested tokens in common: they were compared "
             "as unrelated groups, so a difference may come from the tokens or talkers rather than the networks."
         )
-    if row["n_units"] < FEW_UNITS:
-        text.append(
-            f"The tests rest on only {row['n_units']:.0f} {row['unit']}s; with fewer than {FEW_UNITS} they are weak."
-        )
+    text += doubts_of_basis(row["n_units"], row["unit"], 2)
     borders = [run.content.max_hz for run in (pair.first, pair.second)]
     if borders[0] != borders[1]:
         text.append(
@@ -161,10 +159,9 @@ def _settings_section(compared: Sequence[Comparison]) -> Section:
 def _comparison_section(pair: Comparison, number: int, *, alone: bool) -> Section:
     how = (
         f"Only the {pair.common} tokens that both runs tested are compared, each with itself. The unit of every test "
-        "is the speaker, or the recording where speakers are few: the signs of whole units’ differences are flipped."
+        "is the speaker, or the recording where speakers are few."
         if pair.paired
-        else "The runs share too few tokens to be paired: each is resampled by its own speakers or recordings, and "
-        "profiles are tested by flipping the signs of what each unit contributes to the difference of the means."
+        else "The runs share too few tokens to be paired: each has its own speakers or recordings."
     )
     drawn = ((_accuracy_plate, pair.accuracy), (_share_plate, pair.shares), (_profile_plate, pair.profiles))
     plates = [plate(pair, number) for plate, table in drawn if len(table)]

@@ -135,7 +135,7 @@ def _measure_plate(evidence: Evidence) -> Plate:
     return Plate(
         "evidence",
         "Every method, measure by measure",
-        "Means over the same tokens with 95 % intervals from resampling "
+        "Means over the same tokens with 95 % intervals over "
         f"{next(filter(None, table['unit']), 'token')}s; grey bars are chance.",
         "A method says something where its interval lies clear of the grey bar, on the better side. The sentence under "
         "each panel says what the measure can show and what it cannot. No single measure decides.",

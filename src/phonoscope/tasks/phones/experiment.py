@@ -20,8 +20,7 @@ from phonoscope.experiments.runner import Experiment, Results
 from phonoscope.experiments.settings import Settings
 from phonoscope.files import write_with
 from phonoscope.judgement.claims import claims_json
-from phonoscope.judgement.intervals import Interval
-from phonoscope.judgement.words import percent_with_interval
+from phonoscope.judgement.words import percent_with_interval, stored_interval
 from phonoscope.tasks.phones.examples import write_examples
 from phonoscope.tasks.phones.fit import fit, new_classifier, trainings_of
 from phonoscope.tasks.phones.material import (
@@ -142,11 +141,9 @@ class PhonesExperiment(Experiment):
 
     def summary(self, results: Mapping[str, Any]) -> Sequence[str]:
         """Accuracy with its interval."""
-        low, high = (np.nan if bound is None else bound for bound in results["accuracy_interval"])
-        basis = {"n_trainings": results["trainings"]}
-        accuracy = Interval(results["accuracy"], low, high, results["n_units"], results["unit"], **basis)
+        accuracy = percent_with_interval(stored_interval(results, "accuracy"))
         return [
-            f"accuracy {percent_with_interval(accuracy)}, pooled {results['pooled_accuracy']:.1%}, balanced "
+            f"accuracy {accuracy}, pooled {results['pooled_accuracy']:.1%}, balanced "
             f"{results['balanced_accuracy']:.1%}, on {results['n_test']} tokens that were not trained on"
         ]
 

@@ -21,7 +21,7 @@ from phonoscope.phonetics.profiles import class_profiles, energy_profile, profil
 from phonoscope.phonetics.shares import formant_shares, token_shares
 from phonoscope.tasks.phones.recipe import PhonesRecipe
 
-UNITS = ("speaker", "recording")  # what intervals resample, from the highest level down
+UNITS = ("speaker", "recording")  # what intervals are over, from the highest level down
 
 
 @dataclass
@@ -142,7 +142,7 @@ def _profiles(recipe: PhonesRecipe, material: Material, fitted: Sequence[Trained
 
 
 def profile_tables(measured: Measured) -> dict[str, pd.DataFrame]:
-    """Tables ``profiles`` (maps and energy, with bootstrap bands) and ``profile_correlations`` between classes."""
+    """Tables ``profiles`` (maps and energy, with intervals) and ``profile_correlations`` between classes."""
     clusters = measured.tokens[list(UNITS)]
     classes = measured.tokens["class"].tolist()
     maps = class_profiles(measured.profiles, classes, clusters)

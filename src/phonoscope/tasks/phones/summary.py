@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from phonoscope.report.numbers import FEW_UNITS, fixed, interval, is_known, percent
+from phonoscope.judgement.words import doubts_of_basis
+from phonoscope.report.numbers import fixed, interval, is_known, percent
 from phonoscope.tasks.content import Content
 
 ALIKE = 0.5  # mean correlation of class profiles from which on maps are called much alike
@@ -66,11 +67,8 @@ def doubts(content: Content) -> list[str]:
                 f"between classes.{beside}"
             )
     overall = _accuracy(content)
-    if overall is not None and overall["n_units"] < FEW_UNITS:
-        sentences.append(
-            f"All intervals rest on {overall['n_units']:.0f} {overall['unit']}s only; with fewer than {FEW_UNITS} "
-            "they tend to be too narrow."
-        )
+    if overall is not None:
+        sentences += doubts_of_basis(overall["n_units"], overall["unit"], overall.get("trainings", 1))
     corpus = content.facts.get("corpus", {})
     if corpus.get("speakers") == 1:
         sentences.append("There is one speaker: nothing follows about other speakers.")

@@ -14,6 +14,8 @@ from phonoscope.corpora import write_tokens
 from phonoscope.experiments.fit import Trained, write_fits
 from phonoscope.experiments.runner import Experiment, Results
 from phonoscope.filters import bank_of
+from phonoscope.judgement.claims import claims_json
+from phonoscope.judgement.words import percent_with_interval, stored_interval
 from phonoscope.tasks.recordings.fit import class_order, fit, new_classifier, planned
 from phonoscope.tasks.recordings.material import assign_parts, read_whole_recordings
 from phonoscope.tasks.recordings.recipe import RecordingsRecipe
@@ -83,9 +85,8 @@ class RecordingsExperiment(Experiment):
     def summary(self, results: Mapping[str, Any]) -> Sequence[str]:
         """Balanced accuracy of every network with its interval, and of each of its trainings."""
         return [
-            f"{row['network']}: balanced accuracy {row['balanced_accuracy']:.1%} "
-            f"({row['balanced_accuracy_interval'][0]:.1%}–{row['balanced_accuracy_interval'][1]:.1%}), each training "
-            + ", ".join(f"{value:.1%}" for value in row["balanced_accuracy_of_each"])
+            f"{row['network']}: balanced accuracy {percent_with_interval(stored_interval(row, 'balanced_accuracy'))}, "
+            "each training " + ", ".join(f"{value:.1%}" for value in row["balanced_accuracy_of_each"])
             for row in results["networks"]
         ]
 
@@ -107,8 +108,16 @@ def _results(
             entry[measure.replace(" ", "_")] = row["estimate"]
             entry[measure.replace(" ", "_") + "_interval"] = [row["low"], row["high"]]
         whole = curve[(curve["network"] == name) & (curve["share"] == 1)]
-        entry |= {"seeds": len(whole), "balanced_accuracy_of_each": whole["balanced_accuracy"].tolist()}
+        overall = accuracy[(accuracy["network"] == name) & (accuracy["measure"] == "balanced accuracy")].iloc[0]
+        entry |= {key: overall[key] for key in ("n_units", "unit", "trainings")}
+        entry |= {"balanced_accuracy_of_each": whole["balanced_accuracy"].tolist()}
         networks.append(entry | {"cpu_seconds": whole["cpu_seconds"].tolist()})
-    rows = {name: tables[name].to_dict("records") for name in ("baselines", "learning_curve", "over_seeds", "claims")}
+    rows = {name: tables[name].to_dict("records") for name in ("baselines", "learning_curve", "over_seeds")}
     n_test = int((tokens["split"] == "test").sum())
-    return {"networks": networks, **rows, "n_test": n_test, "classifier": (folder / "classifier").as_posix()}
+    return {
+        "networks": networks,
+        **rows,
+        "claims": claims_json(tables["claims"]),
+        "n_test": n_test,
+        "classifier": (folder / "classifier").as_posix(),
+    }

@@ -9,9 +9,10 @@ import pandas as pd
 
 from phonoscope.experiments.folder import Run
 from phonoscope.filters.significance import MOST_GROUPINGS
+from phonoscope.judgement.words import doubts_of_basis
 from phonoscope.report.confusions import confusion_figure
 from phonoscope.report.filters import crs_figure
-from phonoscope.report.numbers import FEW_UNITS, fixed, interval, percent
+from phonoscope.report.numbers import fixed, interval, percent
 from phonoscope.report.page import Page, Section
 from phonoscope.report.plates import Plate, make_panel
 from phonoscope.report.tables import as_html_table
@@ -86,11 +87,8 @@ def _doubts(run: Run) -> list[str]:
     n_null = facts["recipe"]["null_seeds"]
     accuracy = run.table("accuracy")
     units = accuracy[accuracy["measure"] == "accuracy"].iloc[0]
-    if units["n_units"] < FEW_UNITS:
-        text.append(
-            f"All intervals rest on {units['n_units']:.0f} {units['unit']}s only; with fewer than {FEW_UNITS} they "
-            "tend to be too narrow."
-        )
+    seeds = facts["recipe"].get("trainings", facts["recipe"].get("seeds", 1))
+    text += doubts_of_basis(units["n_units"], units["unit"], seeds)
     if facts["unit"] != "speaker" and facts["task"] == "words":
         text.append("Training and testing use the same speakers: expect lower accuracy on new ones.")
     if facts["task"] == "speakers":
@@ -98,15 +96,12 @@ def _doubts(run: Run) -> list[str]:
             "Speakers who were each recorded with a microphone of their own can be told apart by the room and the "
             "microphone: a high accuracy alone says nothing about voices."
         )
-    if facts["recipe"].get("trainings", facts["recipe"].get("seeds", 1)) == 1:
-        text.append("Each network was trained once: how much the results move with the seed was not measured.")
     low_rate = min(facts["native_rates"])
     if low_rate < facts["sample_rate"]:
         text.append(
             f"Some recordings were made at {low_rate} Hz and hold nothing above {low_rate / 2:.0f} Hz; filters there "
             "were not trained on any sound."
         )
-    seeds = facts["recipe"].get("trainings", facts["recipe"].get("seeds", 1))
     trainings = f"{seeds} training{'s' if seeds > 1 else ''}"
     text.append(
         "A response spectrum contains the spectrum of the sounds; only its distance from random weights says anything "
@@ -146,7 +141,7 @@ def _accuracy(run: Run) -> Section:
         Plate(
             "accuracy",
             "How often the networks are right",
-            f"Recordings recognised{', mean over trainings,' if several else ','} with 95 % intervals from resampling "
+            f"Recordings recognised{', mean over trainings,' if several else ','} with 95 % intervals over "
             f"{chance}. Hollow dots need no network.",
             "Balanced accuracy counts every class the same. A network has learnt something of its own only where its "
             "interval lies clear of the hollow dots.",
@@ -158,7 +153,7 @@ def _accuracy(run: Run) -> Section:
             "learning",
             "More recordings, better networks?",
             f"Balanced accuracy on the same {run.results['n_test']} recordings after training on parts of the others"
-            f"{': mean over trainings,' if several else ','} with 95 % intervals from resampling {chance}.",
+            f"{': mean over trainings,' if several else ','} with 95 % intervals over {chance}.",
             "A line that still climbs at its right end says that the network would do better with more recordings. "
             "Each small dot is one training; their spread is what the seed alone does.",
             [make_panel("learning", learning_figure(curve, over), _learning_alt(over))],

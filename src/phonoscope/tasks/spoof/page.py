@@ -8,7 +8,8 @@ import pandas as pd
 
 from phonoscope.corpora.asvspoof import SYSTEMS
 from phonoscope.experiments.folder import Run
-from phonoscope.report.numbers import FEW_UNITS, interval, percent
+from phonoscope.judgement.words import doubts_of_basis
+from phonoscope.report.numbers import interval, percent
 from phonoscope.report.page import Page, Section
 from phonoscope.report.plates import Plate, make_panel
 from phonoscope.report.style import ACCENT, INK, MUTED, PAPER, POINTS, RULE, class_colour, dress_rows, new_figure
@@ -170,8 +171,7 @@ def _doubts(run: Run, results: pd.DataFrame) -> list[str]:
             "without hearing anything; read the balanced one."
         )
     units = int(results["n_units"].min())
-    if units < FEW_UNITS:
-        doubts.append(f"Intervals rest on {units} {results['unit'].iloc[0]}s: they tend to come out too narrow.")
+    doubts += doubts_of_basis(units, results["unit"].iloc[0], 2)  # the layer was given, not trained here
     return doubts
 
 

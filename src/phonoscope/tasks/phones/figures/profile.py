@@ -110,14 +110,14 @@ def _profile_example(axes: Axes) -> None:
 
 PROFILE = Figure(
     name="profile",
-    says="importance against frequency with its bootstrap band, chance, energy and formants",
+    says="importance against frequency with its interval, chance, energy and formants",
     needs="a profile (frequency, mean, low, high)",
     draw=draw_profile,
     of_run=profile_of_run,
     example=_profile_example,
     title="The mean profile of each class",
     caption=(
-        "Maps summed over time; mean of each class with its 95 % band (resampling {units}). "
+        "Maps summed over time; mean of each class with its 95 % interval over {units}. "
         "Dashed: the mean over all classes, which is what chance gives when the class is not known. Grey: the class’s "
         "mean energy, stretched to the panel."
     ),

@@ -141,7 +141,7 @@ ACCURACY = Figure(
     example=_accuracy_example,
     title="How often the network is right",
     caption=(
-        "Tokens recognised, with 95 % intervals from resampling {units}. Hollow dots are baselines "
+        "Tokens recognised, with 95 % intervals over {units}. Hollow dots are baselines "
         "that need no network, on the same tokens."
     ),
     reading=(
