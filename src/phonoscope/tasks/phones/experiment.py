@@ -32,7 +32,7 @@ from phonoscope.tasks.phones.material import (
 from phonoscope.tasks.phones.measure import Measured, measure_maps
 from phonoscope.tasks.phones.recipe import PhonesRecipe, rule_names
 from phonoscope.tasks.phones.tables import make_tables, nested_shares
-from phonoscope.training import Fold
+from phonoscope.training import Fold, copied_recordings
 
 _TRIED_ON_TOKENS = 2
 
@@ -105,8 +105,10 @@ class PhonesExperiment(Experiment):
 
     def describe(self) -> str:
         """How many tokens there are of each class."""
-        counts = self._material.tokens["class"].value_counts()
-        return f"{counts.sum()} tokens: " + ", ".join(f"{name} {count}" for name, count in counts.items())
+        tokens = self._material.tokens
+        counts = tokens["class"].value_counts()
+        of_classes = ", ".join(f"{name} {count}" for name, count in counts.items())
+        return f"{counts.sum()} tokens: {of_classes}; {copied_recordings(tokens)} recordings are copies of others"
 
     def train(self, folder: Path) -> Sequence[Trained]:
         """Measure formants, then train one classifier a fold, or take the one that was given."""
@@ -152,6 +154,7 @@ class PhonesExperiment(Experiment):
             "time_seconds": classifier.front_end.time_axis.seconds,
             "sample_rate": self._material.sample_rate,
             "placement": measured.placement,
+            "duplicates": copied_recordings(self._material.tokens),
             "corpus": {"synthetic": is_synthetic(self._material.tokens)},
             "network": config["network"],
             "front_end": config["front_end"],

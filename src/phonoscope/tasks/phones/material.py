@@ -14,7 +14,7 @@ from phonoscope.corpora import read_corpus
 from phonoscope.experiments.settings import Settings
 from phonoscope.synthesis.corpus import write_corpus
 from phonoscope.tasks.phones.recipe import PhonesRecipe
-from phonoscope.training import Fold, folds, split_tokens, split_unit
+from phonoscope.training import Fold, count_groups, folds, split_tokens, split_unit
 
 # Below this many tokens a single test part would be too small to say much: cross-validate.
 _FEW_TOKENS = 5000
@@ -86,7 +86,7 @@ def plan_folds(recipe: PhonesRecipe, tokens: pd.DataFrame) -> tuple[list[Fold], 
     count = settings["folds"]
     if count == "auto":
         count = _DEFAULT_FOLDS if len(tokens) < _FEW_TOKENS and not is_synthetic(tokens) else 1
-        count = min(count, table[unit].nunique())
+        count = min(count, count_groups(table, unit))
     if count == "each" or int(count) > 1:
         return list(folds(table, count, by=settings["by"], seed=recipe.seed)), unit
     parts = split_tokens(table, by=settings["by"], shares=settings["shares"], seed=recipe.seed).to_numpy()

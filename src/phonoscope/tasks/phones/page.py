@@ -16,7 +16,7 @@ from phonoscope.tasks.phones.figures.profile import profile_plate, share_plate
 from phonoscope.tasks.phones.figures.recognition import recognition_plates, training_plate
 from phonoscope.tasks.phones.figures.vowels import vowel_plate
 from phonoscope.tasks.phones.summary import doubts, findings, headline
-from phonoscope.tasks.sections import claims_section, page_of, provenance_section
+from phonoscope.tasks.sections import claims_section, copies_sentence, page_of, provenance_section
 
 _PAPER = (
     "James, Balamurali, Abeysinghe and Liu, “Explaining Spectrograms in Machine Learning” (arXiv 2407.17416), read "
@@ -68,6 +68,8 @@ def _corpus_section(content: Content) -> Section:
             if plan.get("unit") != "token"
             else f"Tokens were split one by one ({how}), whoever spoke them and wherever they were recorded."
         )
+    if "duplicates" in content.facts:
+        text.append(copies_sentence(content.facts["duplicates"]))
     if content.tables["left_out"].empty:
         text.append("Nothing was left out.")
     plate = example_plate(content)

@@ -18,6 +18,7 @@ from phonoscope.tasks.recordings.fit import class_order, fit, new_classifier, pl
 from phonoscope.tasks.recordings.material import assign_parts, read_whole_recordings
 from phonoscope.tasks.recordings.recipe import RecordingsRecipe
 from phonoscope.tasks.recordings.tables import make_tables
+from phonoscope.training import copied_recordings
 from phonoscope.training.store import WaveformStore
 
 
@@ -54,7 +55,7 @@ class RecordingsExperiment(Experiment):
         """How many recordings there are, of how many classes, and how they are split."""
         tokens = self._tokens
         counts = ", ".join(f"{name} {count}" for name, count in tokens["split"].value_counts().items())
-        copies = _copies(tokens)
+        copies = copied_recordings(tokens)
         return f"{len(tokens)} recordings of {tokens['class'].nunique()} classes ({counts}; {copies} identical copies)"
 
     def train(self, folder: Path) -> Sequence[Trained]:
@@ -76,7 +77,7 @@ class RecordingsExperiment(Experiment):
             "plan": {name: int(count) for name, count in tokens["split"].value_counts().items()},
             "sample_rate": recipe.sample_rate,
             "native_rates": sorted(map(int, tokens["native_rate"].unique())),
-            "duplicates": _copies(tokens),
+            "duplicates": copied_recordings(tokens),
         }
         return Results(tokens, tables, facts, _results(recipe, tokens, tables, folder))
 
@@ -88,11 +89,6 @@ class RecordingsExperiment(Experiment):
             + ", ".join(f"{value:.1%}" for value in row["balanced_accuracy_of_each"])
             for row in results["networks"]
         ]
-
-
-def _copies(tokens: pd.DataFrame) -> int:
-    """How many recordings are copies of others, sample for sample."""
-    return int(tokens["audio_sha256"].duplicated().sum())
 
 
 def _results(
