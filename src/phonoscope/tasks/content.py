@@ -20,6 +20,7 @@ TABLES = (
     "confusions",
     "asymmetry",
     "baselines",
+    "linear_twin",
     "profiles",
     "profile_correlations",
     "shares",

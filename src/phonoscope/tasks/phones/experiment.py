@@ -18,18 +18,28 @@ from phonoscope.experiments.material import material_of, measure_formants
 from phonoscope.experiments.recipe import Recipe
 from phonoscope.experiments.runner import Experiment, Results
 from phonoscope.experiments.settings import Settings
+from phonoscope.experiments.twin import (
+    TWIN_NAME,
+    twin_accuracy,
+    twin_name,
+    twin_pictures,
+    twin_predictions,
+    with_twin_sentences,
+)
 from phonoscope.files import write_with
+from phonoscope.phonetics.baselines import Baseline, linear_twin
 from phonoscope.tasks.phones.examples import write_examples
 from phonoscope.tasks.phones.fit import fit, new_classifier
 from phonoscope.tasks.phones.material import (
     class_order,
     describe_plan,
     is_synthetic,
+    parts_without_network,
     plan_folds,
     read_tokens_of,
     with_parts,
 )
-from phonoscope.tasks.phones.measure import Measured, measure_maps
+from phonoscope.tasks.phones.measure import UNITS, Measured, measure_maps
 from phonoscope.tasks.phones.recipe import PhonesRecipe, rule_names
 from phonoscope.tasks.phones.tables import make_tables, nested_shares
 from phonoscope.training import Fold, copied_recordings
@@ -129,17 +139,30 @@ class PhonesExperiment(Experiment):
         self.settings.say(measured.cells)
         write_with(folder / "means.parquet", lambda path: measured.means.to_parquet(path, index=False))
         write_examples(folder, material, predictions)
-        tables = make_tables(recipe, material, predictions, measured, self._formants, self._plan)
-        facts = self._facts(trained[0].classifier, measured)
-        return Results(material.tokens, tables, facts, _results(measured, tables, folder))
+        twin, parts, folds = self._twin(trained[0].classifier)
+        kept = twin_predictions(material.tokens, twin.predictions)
+        write_with(folder / TWIN_NAME, lambda path: kept.to_parquet(path, index=False))
+        tables = make_tables(recipe, material, predictions, measured, self._formants, twin, parts)
+        facts = self._facts(trained[0].classifier, measured) | {"folds_without_network": folds}
+        linear = twin_accuracy(kept, material.tokens, UNITS, recipe.seed)
+        return Results(material.tokens, tables, facts, _results(measured, tables, folder) | {"linear_twin": linear})
+
+    def _twin(self, classifier: Classifier) -> tuple[Baseline, dict[str, Any], str]:
+        """The linear twin of the network, the parts that it trains and tests on, and how these were made."""
+        self.settings.say("the linear twin of the network")
+        tokens, recipe = self._material.tokens, self.recipe
+        parts, folds = parts_without_network(tokens, self._plan, recipe.split.get("by", "auto"), recipe.seed)
+        pictures = twin_pictures(classifier, self._material.waveforms)
+        return linear_twin(pictures, tokens["class"].tolist(), name=twin_name(classifier), **parts), parts, folds
 
     def summary(self, results: Mapping[str, Any]) -> Sequence[str]:
-        """Accuracy with its interval."""
+        """Accuracy with its interval, and the linear twin, which comes first where the network is not better."""
         low, high = results["accuracy_interval"]
-        return [
+        accuracy = (
             f"accuracy {results['accuracy']:.1%} ({low:.1%}–{high:.1%}), balanced {results['balanced_accuracy']:.1%}, "
             f"on {results['n_test']} tokens that were not trained on"
-        ]
+        )
+        return with_twin_sentences([accuracy], [(results["beside_twin"], "network")])
 
     def _facts(self, classifier: Classifier, measured: Measured) -> dict[str, Any]:
         config = classifier.config()
@@ -174,6 +197,7 @@ def _results(measured: Measured, tables: Mapping[str, pd.DataFrame], folder: Pat
         "balanced_accuracy_interval": [balanced["low"], balanced["high"]],
         "n_test": overall["n"],
         "baselines": tables["baselines"].drop(columns="details").to_dict("records"),
+        "beside_twin": tables["linear_twin"].to_dict("records")[0],
         "shares": nested_shares(tables.get("shares")),
         "profile_correlation": float(of_maps.mean()) if len(of_maps) else None,
         "resolution_hz": float(measured.placement["resolution_hz"]),

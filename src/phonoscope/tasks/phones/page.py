@@ -82,6 +82,11 @@ def _accuracy_section(content: Content) -> Section:
     text = []
     if content.tables["baselines"].empty:
         text.append("No baselines were measured: the classifier was trained elsewhere.")
+    elif folds := content.facts.get("folds_without_network"):
+        text.append(
+            "The classifier was trained elsewhere and has no split of its own: what needs no network was trained and "
+            f"tested on these tokens, in {folds}."
+        )
     if content.tables["asymmetry"].empty and not content.tables["confusions"].empty:
         text.append("No two classes were confused at all, so there is no asymmetry to list.")
     shown = recognition_plates(content)

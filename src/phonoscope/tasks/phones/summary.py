@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from phonoscope.experiments.twin import TWIN, with_twin_sentences
 from phonoscope.judgement.bootstrap import wilson_interval
 from phonoscope.report.numbers import FEW_UNITS, fixed, interval, is_known, percent
 from phonoscope.tasks.content import Content
@@ -18,6 +19,8 @@ def headline(content: Content) -> list[tuple[str, str, str]]:
     overall = _accuracy(content)
     if overall is not None:
         numbers.append(("accuracy", percent(overall["estimate"]), _certainty(overall) or "no interval"))
+    if twin := content.facts.get("results", {}).get("linear_twin"):
+        numbers.append(("linear twin", percent(twin["accuracy"]), interval(twin["low"], twin["high"]) or "no interval"))
     best = _best_baseline(content)
     if best is not None:
         numbers.append(("best without a network", percent(best["accuracy"]), str(best["name"])))
@@ -34,8 +37,13 @@ def headline(content: Content) -> list[tuple[str, str, str]]:
 
 
 def findings(content: Content) -> list[str]:
-    """What was found: recognition beside baselines, then whether maps sit on formants."""
-    return [*_recognition(content), *_maps_and_formants(content)]
+    """What was found: recognition beside a linear twin and baselines, then whether maps sit on formants.
+
+    That the network is no better than its twin, or that this cannot be told, comes first.
+    """
+    table = content.tables["linear_twin"]
+    twins = [({str(name): value for name, value in row.items()}, "network") for row in table.to_dict("records")]
+    return [*with_twin_sentences(_recognition(content), twins), *_maps_and_formants(content)]
 
 
 def doubts(content: Content) -> list[str]:
@@ -162,7 +170,8 @@ def _certainty(overall: dict[str, Any]) -> str:
 
 def _best_baseline(content: Content) -> dict[str, Any] | None:
     table = content.tables["baselines"]
-    return None if table.empty else {str(k): v for k, v in table.sort_values("accuracy").iloc[-1].items()}
+    others = table if table.empty else table[~table["name"].str.startswith(TWIN)]  # the twin has a sentence of its own
+    return None if others.empty else {str(k): v for k, v in others.sort_values("accuracy").iloc[-1].items()}
 
 
 def _pooled(content: Content, null: str) -> dict[str, Any] | None:

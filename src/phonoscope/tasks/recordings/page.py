@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from phonoscope.experiments.folder import Run
+from phonoscope.experiments.twin import with_twin_sentences
 from phonoscope.filters.significance import MOST_GROUPINGS
 from phonoscope.report.confusions import confusion_figure
 from phonoscope.report.filters import crs_figure
@@ -71,6 +72,8 @@ def _findings(run: Run) -> list[str]:
         f"most: {percent(best['balanced_accuracy'])} balanced accuracy {interval(*best['balanced_accuracy_interval'])}."
         f"{trainings if len(each) > 1 else ''}"
     ]
+    networks = [row for row in run.results["networks"] if "beside_twin" in row]  # none in runs of before
+    text = with_twin_sentences(text, [(row["beside_twin"], f"{row['network']} network") for row in networks])
     tests, curves = run.table("curve_tests"), run.table("curves")
     for network in run.facts["recipe"]["networks"]:
         curve = curves[
