@@ -24,6 +24,7 @@ TABLES = (
     "profiles",
     "profile_correlations",
     "shares",
+    "control_shares",
     "claims",
 )
 

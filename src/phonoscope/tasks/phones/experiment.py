@@ -28,6 +28,7 @@ from phonoscope.experiments.twin import (
 )
 from phonoscope.files import write_with
 from phonoscope.phonetics.baselines import Baseline, linear_twin
+from phonoscope.tasks.phones.control_shares import control_share_table
 from phonoscope.tasks.phones.examples import write_examples
 from phonoscope.tasks.phones.fit import fit, new_classifier
 from phonoscope.tasks.phones.material import (
@@ -143,6 +144,9 @@ class PhonesExperiment(Experiment):
         kept = twin_predictions(material.tokens, twin.predictions)
         write_with(folder / TWIN_NAME, lambda path: kept.to_parquet(path, index=False))
         tables = make_tables(recipe, material, predictions, measured, self._formants, twin, parts)
+        self.settings.say("maps of the data alone, of random weights and of another network")
+        controls = control_share_table(recipe, material, trained, measured, self._formants, parts)
+        tables |= {"control_shares": controls} if len(controls) else {}
         facts = self._facts(trained[0].classifier, measured) | {"folds_without_network": folds}
         linear = twin_accuracy(kept, material.tokens, UNITS, recipe.seed)
         return Results(material.tokens, tables, facts, _results(measured, tables, folder) | {"linear_twin": linear})

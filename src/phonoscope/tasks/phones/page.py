@@ -122,7 +122,10 @@ def _share_section(content: Content) -> Section:
         "frequency axis inside the bands, the energy the part of the spectrogram’s level there."
     )
     folded = [replace(table, title=f"{table.title}: all bands and chance levels") for table in shown[1:]]
-    return Section("shares", "Maps and formants", [text], [plate], shown[:1], folded)
+    control = tables.control_table(content)
+    return Section(
+        "shares", "Maps and formants", [text], [plate], [*shown[:1], *([control] if control else [])], folded
+    )
 
 
 def _provenance_section(content: Content) -> Section:

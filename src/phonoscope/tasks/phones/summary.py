@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+from phonoscope.experiments.control_maps import CONTROLS, DATA, OTHER, RANDOM
 from phonoscope.experiments.twin import TWIN, with_twin_sentences
 from phonoscope.judgement.bootstrap import wilson_interval
 from phonoscope.report.numbers import FEW_UNITS, fixed, interval, is_known, percent
 from phonoscope.tasks.content import Content
+from phonoscope.tasks.phones.control_shares import OWN
 
 ALIKE = 0.5  # mean correlation of class profiles from which on maps are called much alike
 HEADLINE_FORMANTS = "F1–F3"
@@ -140,6 +142,7 @@ def _maps_and_formants(content: Content) -> list[str]:
             f"their own token; pairing maps and formants at random over the run gives {percent(run['permuted'])}. "
             f"Verdict: {run['verdict']}."
         )
+        sentences += _beside_controls(content)
         if is_known(run["energy_ratio"]):
             more = "more" if run["energy_ratio"] > run["ratio"] else "less"
             sentences.append(
@@ -152,6 +155,29 @@ def _maps_and_formants(content: Content) -> list[str]:
             f"{within['verdict'].split('; ')[0]}."  # its reservations are those just said
         )
     return sentences or ["Whether the maps sit on formants cannot be told: no chance level could be formed."]
+
+
+def _beside_controls(content: Content) -> list[str]:
+    """What maps that no training of this network made score on the same test; nothing where there are none."""
+    table = content.tables["control_shares"]
+    if table.empty:
+        return []
+    pooled = table[(table["label"] == "all") & (table["formant"] == HEADLINE_FORMANTS) & (table["null"] == "run")]
+    rows = {str(row["map"]): row for row in pooled.to_dict("records") if is_known(row["ratio"])}
+    scores = {name: f"{row['ratio']:.2f} ×" for name, row in rows.items()}
+    if OWN not in rows or CONTROLS[DATA] not in rows:
+        return []
+    others = [f"a map made from the data alone, without a network, scores {scores[CONTROLS[DATA]]}"]
+    if CONTROLS[RANDOM] in rows:
+        row = rows[CONTROLS[RANDOM]]
+        spread = f", s.d. {row['sd']:.2f}" if is_known(row["sd"]) else ""
+        others.append(
+            f"this network with random weights {scores[CONTROLS[RANDOM]]} (mean of {row['networks']}{spread})"
+        )
+    if CONTROLS[OTHER] in rows:
+        others.append(f"another network for the same task {scores[CONTROLS[OTHER]]}")
+    listed = ", ".join(others[:-1]) + " and " + others[-1] if len(others) > 1 else others[0]
+    return [f"On the same {rows[OWN]['n']} tokens, where the maps of this network score {scores[OWN]}, {listed}."]
 
 
 def _accuracy(content: Content) -> dict[str, Any] | None:
