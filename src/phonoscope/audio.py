@@ -1,5 +1,6 @@
 """Reading, writing and cutting of recordings; every fault of a file is named in an AudioError."""
 
+import hashlib
 import math
 import stat
 from collections.abc import Generator
@@ -19,6 +20,7 @@ from phonoscope.left_out import LeftOut
 
 # Alignments are made on frames of 10 ms, so the last boundary may lie up to one frame behind the last sample.
 END_TOLERANCE_SECONDS = 0.010
+SOUND_HASH = "audio_sha256"  # column of token tables: the same for copies of one recording under several names
 
 
 @dataclass(frozen=True)
@@ -214,7 +216,8 @@ def cut(
     waveforms : list of ndarray, float32, shape (samples,)
         One per token kept, in the order of the table.
     kept : DataFrame
-        The tokens that could be cut, same order; ``attrs["left_out"]`` tells of the others.
+        The tokens that could be cut, same order, with ``audio_sha256`` of their recording (see `sound_hash`);
+        ``attrs["left_out"]`` tells of the others.
 
     Raises
     ------
@@ -229,6 +232,7 @@ def cut(
     left_out = LeftOut(tokens.attrs.get("left_out", ()))
     waveforms: list[np.ndarray | None] = [None] * len(tokens)
     rates: dict[int, str] = {}
+    hashes = np.full(len(tokens), np.nan, dtype=object)
     starts, ends, names = tokens["start"].to_numpy(), tokens["end"].to_numpy(), tokens["token"].to_numpy()
     for key, positions in tokens.groupby(["corpus", "recording"], sort=False, dropna=False).indices.items():
         corpus, recording = cast("tuple[str, str]", key)
@@ -248,6 +252,7 @@ def cut(
             left_out.add("token", reason, len(positions), names[positions])
             continue
         rates.setdefault(rate, str(recording))
+        hashes[positions] = sound_hash(waveform) or np.nan
         duration = len(waveform) / rate
         context = round(context_seconds * rate)
         for position in positions:
@@ -264,9 +269,21 @@ def cut(
     if len(rates) > 1:
         listed = ", ".join(f"{rate} Hz ({recording})" for rate, recording in sorted(rates.items()))
         raise CorpusError(f"the recordings have different sample rates: {listed}. Say which to use: sample_rate=...")
-    kept = tokens[[waveform is not None for waveform in waveforms]].reset_index(drop=True)
+    kept = tokens.assign(**{SOUND_HASH: pd.Series(hashes, index=tokens.index, dtype=pd.Series(["text"]).dtype)})
+    kept = kept[[waveform is not None for waveform in waveforms]].reset_index(drop=True)
     kept.attrs = {**tokens.attrs, "left_out": left_out.entries()}
     return [waveform for waveform in waveforms if waveform is not None], kept
+
+
+def sound_hash(waveform: np.ndarray) -> str | None:
+    """SHA-256 of samples as they are heard, whatever the format of their file; None where nothing sounds.
+
+    Copies of a recording under other names, or as 16 bit and as float, share it; silence is nobody's copy.
+    """
+    if np.ptp(waveform) == 0:
+        return None
+    samples = np.asarray(waveform, dtype=np.float32) + 0.0  # float formats tell −0 from 0, others do not
+    return hashlib.sha256(samples.tobytes()).hexdigest()
 
 
 def window(waveform: np.ndarray, first: int, last: int, context: int) -> np.ndarray:

@@ -84,7 +84,7 @@ def test_files_hold_whole_recordings_and_say_everything_of_their_tokens(tokens, 
     assert all(len(part) >= 20 for part in parts)
     assert pd.concat(part["recording"].drop_duplicates() for part in parts).is_unique
     table = pd.concat(parts, ignore_index=True)
-    assert list(table.columns) == [*tokens.columns, "sample_rate", "context_seconds", "sound"]
+    assert list(table.columns) == [*tokens.columns, "audio_sha256", "sample_rate", "context_seconds", "sound"]
     assert set(table["sample_rate"]) == {16000}
     lengths = table["sound"].map(len) / 2 / 16000 - 2 * CONTEXT_SECONDS
     assert lengths.to_numpy() == pytest.approx((table["end"] - table["start"]).to_numpy(), abs=1 / 16000)

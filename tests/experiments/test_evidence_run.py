@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 
 from phonoscope.evidence.measures import MEASURES
+from phonoscope.experiments.evidence_controls import CONTROL_MEASURES, beside_data
 from phonoscope.experiments.evidence_run import choose_tokens, run_evidence
 from phonoscope.experiments.folder import Run
 
@@ -35,7 +36,8 @@ def test_every_method_is_judged_on_the_same_tokens_by_every_measure(judged):
     assert len(set(facts["tokens"])) == 20
     measures = table(out, "measures")
     assert set(measures["measure"]) == set(MEASURES)
-    for method, rows in measures.groupby("method"):
+    assert set(measures["method"]) == {*facts["methods"], *facts["controls"]}
+    for method, rows in measures[measures["method"].isin(facts["methods"])].groupby("method"):
         assert not rows["measure"].duplicated().any()
         known = rows[np.isfinite(rows["low"])]
         assert len(known) > 12
@@ -44,10 +46,48 @@ def test_every_method_is_judged_on_the_same_tokens_by_every_measure(judged):
     values = measures.set_index(["method", "measure"])["value"]
     assert np.isnan(values["band-stop", "causal-agreement"])
     assert np.isfinite(values["cam", "classifier-agreement"])
-    assert set(table(out, "agreement")["a"]) <= set(facts["methods"])
+    assert set(table(out, "agreement")["a"]) <= {*facts["methods"], *facts["controls"]}
     for verdict in facts["verdicts"]:
         assert verdict["summary"].startswith("Passes" if verdict["randomisation"] else "Fails")
         assert f"{verdict['method']}: {verdict['summary']}" in answer.out
+
+
+def test_controls_stand_among_the_methods_and_every_method_beside_the_data_alone(judged):
+    out, answer = judged
+    assert list(answer.json["controls"]) == [
+        "control-data",
+        "control-difference",
+        "control-random-weights",
+        "control-other-network",
+    ]
+    measures = table(out, "measures").set_index(["method", "measure"])["value"]
+    for control in answer.json["controls"]:
+        assert set(measures[control].index) == set(CONTROL_MEASURES)
+        assert np.isfinite(measures[control]["deletion"])
+    assert {"control-data", "control-random-weights"} <= set(table(out, "shares")["method"])
+    beside = table(out, "beside_data")
+    row = beside[(beside["method"] == "cam") & (beside["measure"] == "deletion")].iloc[0]
+    assert row["difference"] == pytest.approx(measures["cam", "deletion"] - measures["control-data", "deletion"])
+    assert row["low"] <= row["difference"] <= row["high"]
+    (cam,) = (verdict for verdict in answer.json["verdicts"] if verdict["method"] == "cam")
+    assert cam["beside_data"]["deletion"] == row["verdict"]
+    page = (out / "report.html").read_text(encoding="utf-8")
+    assert "Beside the data alone, cam scores" in page
+    assert "control-other-network: another network" in page
+
+
+def test_verdicts_beside_the_data_follow_the_paired_difference():
+    rng, rows = np.random.default_rng(0), []
+    weight = rng.uniform(1, 2, 120)
+    data = rng.normal(0.3, 0.1, 120)
+    means = {"control-data": data, "better": data + 0.1, "worse": data - 0.1, "alike": data + rng.normal(0, 0.1, 120)}
+    for method, value in means.items():
+        for token in range(120):
+            values = {"value": value[token] * weight[token], "weight": weight[token]}
+            rows.append({"method": method, "measure": "deletion", "token": f"t{token}", **values})
+    clusters = pd.DataFrame({"token": [f"t{i}" for i in range(120)], "speaker": [f"s{i % 12}" for i in range(120)]})
+    verdicts = beside_data(pd.DataFrame(rows), clusters, seed=0).set_index("method")["verdict"].to_dict()
+    assert verdicts == {"better": "above the data alone", "worse": "below the data alone", "alike": "cannot be told"}
 
 
 def test_pooled_values_are_means_over_the_tokens_of_all_folds(judged):
@@ -63,7 +103,7 @@ def test_pooled_values_are_means_over_the_tokens_of_all_folds(judged):
 
 def test_formants_confusions_and_contrasts_stand_beside_each_method(judged):
     out, answer = judged
-    methods = answer.json["methods"]
+    methods = [*answer.json["methods"], *answer.json["controls"]]
     assert set(table(out, "shares")["method"]) == set(methods)
     following = table(out, "following")
     assert set(following["formant"]) == {"F1", "F2", "F3"}

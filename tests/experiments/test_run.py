@@ -189,7 +189,7 @@ def test_a_classifier_trained_elsewhere_is_tested_on_all_tokens(finished, talker
     assert run.predictions["fold"].eq(0).all()
     assert run.facts["plan"] is None
     assert run.training.empty
-    assert run.table("baselines").empty
+    assert run.table("baselines")["name"].str.startswith("linear twin").any()
     assert run.labels == ["i", "æ", "ɝ", "ɑ", "u"]
     assert math.isfinite(run.results["accuracy"])
 

@@ -14,7 +14,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from phonoscope.audio import audio_info, cut
+from phonoscope.audio import SOUND_HASH, audio_info, cut
 from phonoscope.corpora.storage import TEXT_COLUMNS
 from phonoscope.errors import AudioError, CorpusError
 from phonoscope.files import digest_of, to_json, write_json, write_with
@@ -34,7 +34,7 @@ TOKENS_PER_SHARD = 8192
 _ROWS_PER_GROUP = 256  # what is read at a time: about 1 MB of speech
 _MOST_ROWS_AT_ONCE = 16 * _ROWS_PER_GROUP
 _ROWS_HASHED_AT_ONCE = 2**16
-_FORMAT = 1
+_FORMAT = 2
 _METADATA_KEY = "phonoscope"
 
 
@@ -290,7 +290,7 @@ def _schema(tokens: pd.DataFrame) -> pa.Schema:
         known = _KINDS.get(name) or pa.array(tokens[name], from_pandas=True).type
         return pa.string() if pa.types.is_null(known) or pa.types.is_large_string(known) else known
 
-    return pa.schema({**{str(name): kind(name) for name in tokens.columns}, **_OWN_KINDS})
+    return pa.schema({**{str(name): kind(name) for name in tokens.columns}, SOUND_HASH: pa.string(), **_OWN_KINDS})
 
 
 def first_rate(tokens: pd.DataFrame) -> int:

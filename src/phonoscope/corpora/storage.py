@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from phonoscope.audio import SOUND_HASH
 from phonoscope.corpora.select import TEXT
 from phonoscope.errors import CorpusError
 from phonoscope.files import write_json, write_with
@@ -70,7 +71,7 @@ def read_tokens(path: str | Path) -> pd.DataFrame:
 
 def as_written(tokens: pd.DataFrame) -> pd.DataFrame:
     """Give the columns of a token table that was read the kinds that they have in memory."""
-    for name in TEXT_COLUMNS:
+    for name in (*TEXT_COLUMNS, *({SOUND_HASH} & set(tokens))):
         if tokens[name].dtype != TEXT:
             tokens[name] = tokens[name].astype(object).where(tokens[name].notna(), float("nan")).astype(TEXT)
     tokens["stress"] = tokens["stress"].astype("Int8")

@@ -14,6 +14,7 @@ from scipy.special import stdtrit
 from torch import Tensor, nn
 
 from phonoscope.attribution.registry import METHODS, Method
+from phonoscope.classifier import Classifier
 from phonoscope.errors import AttributionError
 from phonoscope.evidence.case import Case
 from phonoscope.evidence.similarity import mean_where, rank_correlations
@@ -75,6 +76,15 @@ def randomise_layer(network: nn.Module, layer: str, seed: int) -> None:
         for weights in module.parameters(recurse=False):
             order = torch.randperm(weights.numel()).to(weights.device)
             weights.copy_(weights.flatten()[order].view_as(weights))
+
+
+def with_random_weights(classifier: Classifier, seed: int) -> Classifier:
+    """Return a copy of a classifier whose weights are all drawn anew, as at the start of a training."""
+    drawn = copy.deepcopy(classifier)
+    named = [name for name, m in drawn.network.named_modules() if next(m.parameters(recurse=False), None) is not None]
+    for number, layer in enumerate(named):
+        randomise_layer(drawn.network, layer, int(np.random.SeedSequence((seed, number)).generate_state(1)[0]))
+    return drawn
 
 
 class Randomised(NamedTuple):

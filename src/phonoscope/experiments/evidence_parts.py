@@ -19,6 +19,8 @@ from phonoscope.errors import AttributionError
 from phonoscope.evidence.case import Case, open_case
 from phonoscope.evidence.faithful import CAUSAL, Faithfulness, faithfulness
 from phonoscope.evidence.measures import TRAININGS, choose_measures
+from phonoscope.experiments.control_maps import CONTROLS
+from phonoscope.experiments.evidence_controls import control_measures, fold_controls
 from phonoscope.experiments.folder import Run
 from phonoscope.experiments.held_out import HeldOut, held_out, run_identity
 from phonoscope.files import write_with
@@ -211,11 +213,12 @@ def _make(unit: _Unit) -> None:
     causal = read_maps(unit.causal / _OF_FOLD).load()
     maps = causal if unit.method == CAUSAL else _maps(unit, part, part)
     _write(unit.folder / _OF_FOLD, maps)
-    if len(parts) > 1 and TRAININGS in {measure.name for measure in choose_measures(settings.measures)}:
+    names = control_measures(settings.measures) if unit.method in CONTROLS else settings.measures
+    if len(parts) > 1 and TRAININGS in {measure.name for measure in choose_measures(names)}:
         _write(unit.folder / _OF_OTHER_FOLD, _maps(unit, part, parts[unit.fold - 1]))
     case = case_of(part, settings.seed)
     clusters = part.tokens[list(LEVELS)]
-    tables = faithfulness(case, unit.method, maps=maps, causal=causal, clusters=clusters, measures=settings.measures)
+    tables = faithfulness(case, unit.method, maps=maps, causal=causal, clusters=clusters, measures=names)
     for name, table in tables._asdict().items():
         write_with(unit.folder / f"{name}.parquet", lambda path, table=table: table.to_parquet(path, index=False))
 
@@ -228,7 +231,10 @@ def _parts(settings: EvidenceSettings, identity: str) -> list[HeldOut]:
 
 
 def _maps(unit: _Unit, part: HeldOut, by: HeldOut) -> xr.DataArray:
-    """Maps of a part's tokens by its own classifier, or by that of another fold."""
+    """Maps of a part's tokens by its own classifier, or by that of another fold; or those of a control."""
+    if unit.method in CONTROLS:
+        run = Run(unit.settings.run)
+        return fold_controls(unit.method, run, _parts(unit.settings, unit.identity), unit.fold, unit.settings.seed)
     return explain(by.classifier, part.waveforms, "true", unit.method, seed=unit.settings.seed, **part.known)
 
 

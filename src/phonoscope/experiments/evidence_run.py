@@ -6,7 +6,7 @@ The tables go to ``evidence/`` in the run folder, where the report finds them.
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -26,6 +26,8 @@ from phonoscope.evidence.faithful import CAUSAL, pooled_measures
 from phonoscope.evidence.following import formant_following
 from phonoscope.evidence.measures import MEASURES, TRAININGS, choose_measures
 from phonoscope.evidence.removal import formant_removal, removal_table
+from phonoscope.experiments.control_maps import CONTROLS, DATA
+from phonoscope.experiments.evidence_controls import beside_data, control_measures
 from phonoscope.experiments.evidence_parts import (
     LEVELS,
     EvidenceSettings,
@@ -159,20 +161,26 @@ def run_evidence(
         # Without them the tables of an earlier attempt and of this one cannot be taken for each other's.
         open_again(folder)
         (folder / FACTS).unlink(missing_ok=True)
-        judged, left_out = judge_methods(settings, wanted, len(sample.parts), folder / WORK, executor=executor, say=say)
+        controls = list(CONTROLS) if control_measures(names) else []
+        judged, left_out = judge_methods(
+            settings, [*wanted, *controls], len(sample.parts), folder / WORK, executor=executor, say=say
+        )
         tables = _tables(sample, settings, judged, say)
         for name, table in tables.items():
             write_table(folder, name, table)
         facts = {
             "phonoscope": __version__,
-            "methods": [evidence.method for evidence in judged],
+            "methods": [evidence.method for evidence in judged if evidence.method not in CONTROLS],
+            "controls": {
+                evidence.method: CONTROLS[evidence.method] for evidence in judged if evidence.method in CONTROLS
+            },
             "left_out": left_out,
             "measures": {measure.name: measure.about() for measure in chosen},
             "tokens": sample.tokens["token"].astype(str).tolist(),
             "classes": run.facts["labels"],
             "target": "true",
             "seed": seed,
-            "verdicts": [_verdict(evidence.method, tables["measures"]) for evidence in judged],
+            "verdicts": [_verdict(e.method, tables) for e in judged if e.method not in CONTROLS],
             "tables": sorted(tables),
         }
         write_json(folder / FACTS, facts)
@@ -206,6 +214,8 @@ def _tables(
     parts = [part for evidence in judged for part in evidence.faithfulness]
     tables["measures"] = pd.concat([_measures(e, sample, settings.measures) for e in judged], ignore_index=True)
     tables["token_measures"] = pd.concat([part.tokens for part in parts], ignore_index=True)
+    if DATA in {evidence.method for evidence in judged}:
+        tables["beside_data"] = beside_data(tables["token_measures"], sample.tokens[["token", *LEVELS]], seed)
     curves = pd.concat([part.curves for part in parts], ignore_index=True)
     means = curves.groupby(["method", "curve", "fraction"], sort=False)[["logit", "probability"]].mean()
     tables["curves"] = means.reset_index()
@@ -284,7 +294,7 @@ def _beside_formants(profiles: xr.DataArray, sample: _Sample) -> dict[str, pd.Da
 def _measures(evidence: MethodEvidence, sample: _Sample, names: Sequence[str]) -> pd.DataFrame:
     """Measures pooled over the folds, with the agreement of classifiers that were trained on other tokens."""
     measures = pooled_measures(evidence.faithfulness, sample.clusters, measures=names, seed=sample.seed)
-    if TRAININGS not in {measure.name for measure in choose_measures(names)}:
+    if evidence.method in CONTROLS or TRAININGS not in {measure.name for measure in choose_measures(names)}:
         return measures
     row: dict[str, Any] = {"method": evidence.method, "measure": TRAININGS, "n": 0, "n_units": 0, "unit": ""}
     row["note"] = "the run has one classifier; compare with a run of another seed"
@@ -297,12 +307,17 @@ def _measures(evidence: MethodEvidence, sample: _Sample, names: Sequence[str]) -
     return pd.concat([measures, pd.DataFrame([row])], ignore_index=True)
 
 
-def _verdict(method: str, measures: pd.DataFrame) -> dict[str, Any]:
-    """Whether the method passed the randomisation check for every classifier, and the sentence of the worst."""
+def _verdict(method: str, tables: Mapping[str, pd.DataFrame]) -> dict[str, Any]:
+    """Whether the method passed the randomisation check for every classifier, the sentence of the worst, and whether
+    its maps score higher than a map of the data alone, measure by measure."""
+    measures, beside = tables["measures"], tables.get("beside_data", pd.DataFrame(columns=["method"]))
+    own = beside[beside["method"] == method]
+    against = {} if own.empty else dict(zip(own["measure"], own["verdict"], strict=True))
     rows = measures[(measures["method"] == method) & (measures["measure"] == "randomisation")]
     if rows.empty:
-        return {"method": method, "randomisation": None, "summary": ""}
-    return {"method": method, "randomisation": bool(rows["passes"].iloc[0]), "summary": rows["note"].iloc[0]}
+        return {"method": method, "randomisation": None, "summary": "", "beside_data": against}
+    passes, summary = bool(rows["passes"].iloc[0]), rows["note"].iloc[0]
+    return {"method": method, "randomisation": passes, "summary": summary, "beside_data": against}
 
 
 def _contrasts(run: Run, trust_imports: bool, seed: int, say: Say) -> pd.DataFrame:

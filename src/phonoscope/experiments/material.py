@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from phonoscope.audio import audio_info, cut
+from phonoscope.audio import SOUND_HASH, audio_info, cut, sound_hash
 from phonoscope.corpora.select import class_labels
 from phonoscope.corpora.sounds import TokenSounds
 from phonoscope.errors import ExperimentError
@@ -25,7 +25,10 @@ _HZ_PER_FORMANT = 1100.0
 
 @dataclass
 class Material:
-    """Tokens with the experiment's ``class``, and their waveforms with ``context`` samples on either side."""
+    """Tokens with the experiment's ``class``, and their waveforms with ``context`` samples on either side.
+
+    Copies of one recording share its ``audio_sha256``; that of tokens cut by an older version is of the tokens alone.
+    """
 
     tokens: pd.DataFrame
     with_context: Sequence[np.ndarray]
@@ -88,7 +91,13 @@ def _material_on_disk(
     tokens, expected = _with_classes(sounds.tokens, classes, labels)
     _, tokens = _large_classes(tokens, expected)
     places = pd.Index(sounds.tokens["token"]).get_indexer(pd.Index(tokens["token"]))
-    return Material(tokens, sounds.chosen(places), sounds.context, sounds.sample_rate)
+    chosen = sounds.chosen(places)
+    if SOUND_HASH not in tokens:  # cut by a version that did not keep it
+        attrs = tokens.attrs
+        hashes = [sound_hash(waveform) for waveform in chosen.without_context()]
+        tokens = tokens.assign(**{SOUND_HASH: np.array(hashes, dtype=object)})
+        tokens.attrs = attrs
+    return Material(tokens, chosen, sounds.context, sounds.sample_rate)
 
 
 def check_rate(sounds: TokenSounds, sample_rate: int | None) -> None:

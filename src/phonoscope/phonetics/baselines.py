@@ -1,4 +1,4 @@
-"""What needs no network: formants in a linear discriminant, low-band energy with one threshold, the commonest class.
+"""What needs no network: a linear model on its picture or on formants, low-band energy, the commonest class.
 
 They get the same split or folds as the network; an accuracy means nothing without them beside it.
 """
@@ -14,6 +14,7 @@ import pandas as pd
 
 from phonoscope.errors import PhonoscopeError
 from phonoscope.judgement.units import PerToken
+from phonoscope.phonetics.discriminant import fit_discriminant
 from phonoscope.phonetics.profiles import as_labels
 
 Measure = Literal["power", "energy"]
@@ -97,6 +98,50 @@ def formant_lda(
 
     imputed = {column: int(missing) for column, missing in zip(columns, np.isnan(logs).sum(axis=0), strict=True)}
     return _run("LDA on log formants", names, classify, folds, train, test, {"imputed": imputed})
+
+
+def linear_twin(
+    pictures: np.ndarray,
+    labels: PerToken,
+    *,
+    name: str = "linear twin",
+    folds: PerToken | None = None,
+    train: np.ndarray | None = None,
+    test: np.ndarray | None = None,
+) -> Baseline:
+    """Linear discriminant analysis, its covariance shrunk, on the picture that the network itself gets.
+
+    What it recognises needs no network. A class that no training token of a fold has is never predicted there; how many
+    tested tokens that concerns is in ``details["class_not_trained"]``.
+
+    Parameters
+    ----------
+    pictures : ndarray (token, cell)
+        One row a token; see `phonoscope.phonetics.discriminant.fit_discriminant`.
+    labels : sequence of n_tokens
+        Classes; NA takes no part.
+    name : str
+        Of the result.
+    folds, train, test
+        As in `formant_lda`.
+
+    Raises
+    ------
+    PhonoscopeError
+        If neither folds nor a split is given, or a training part has fewer than two classes.
+    """
+    names = as_labels(labels, len(pictures))
+    not_trained = 0
+
+    def classify(training: np.ndarray, held_out: np.ndarray) -> np.ndarray:
+        nonlocal not_trained
+        model = fit_discriminant(pictures, names.to_numpy(dtype=object), np.flatnonzero(training))
+        not_trained += int((~names[held_out].isin(model.classes)).sum())
+        return model.predict(pictures, np.flatnonzero(held_out))
+
+    result = _run(name, names, classify, folds, train, test, {"cells": int(pictures.shape[1])})
+    result.details["class_not_trained"] = not_trained
+    return result
 
 
 def low_band_energy(

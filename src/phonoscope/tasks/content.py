@@ -20,9 +20,11 @@ TABLES = (
     "confusions",
     "asymmetry",
     "baselines",
+    "linear_twin",
     "profiles",
     "profile_correlations",
     "shares",
+    "control_shares",
     "claims",
 )
 

@@ -37,6 +37,16 @@ def page_of(
     return Page(Summary(title, facts.get("question", ""), numbers, findings, doubts, created), sections)
 
 
+def copies_sentence(count: int) -> str:
+    """How many recordings are copies of others, and what becomes of them."""
+    if count == 0:
+        return "No recording is a sample-for-sample copy of another."
+    which = "1 recording is a sample-for-sample copy of another" if count == 1 else (
+        f"{count} recordings are sample-for-sample copies of others"
+    )  # fmt: skip
+    return f"{which}; copies never stand on two sides of the split."
+
+
 def left_out_table(left_out: pd.DataFrame) -> HtmlTable:
     """What was left out, why, how often, with examples."""
     return as_html_table("left_out", "Left out", left_out, ("what", "reason", "count", "examples"))

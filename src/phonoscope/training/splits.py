@@ -1,4 +1,7 @@
-"""Splitting tokens into training, validation and test without leaks: by speaker or recording, by token only by name."""
+"""Splitting tokens into training, validation and test without leaks: by speaker or recording, by token only by name.
+
+Copies of one recording under two names stay on one side, whatever is split by.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from phonoscope.audio import SOUND_HASH
 from phonoscope.errors import ExperimentError
 
 PARTS = ("train", "validation", "test")
@@ -21,7 +25,7 @@ _MANY_SPEAKERS = 10
 def split_unit(tokens: pd.DataFrame, by: str = "auto") -> str:
     """Return the column that a split keeps together: ``speaker``, ``recording`` or ``token``.
 
-    ``auto`` takes speakers when there are at least five, else recordings.
+    ``auto`` takes speakers when there are at least five (those that share a recording count as one), else recordings.
 
     Raises
     ------
@@ -30,10 +34,9 @@ def split_unit(tokens: pd.DataFrame, by: str = "auto") -> str:
     """
     if by not in SPLIT_BY:
         raise ExperimentError(f"cannot split by {by!r}; choose one of {', '.join(SPLIT_BY)}")
-    speakers = tokens["speaker"].nunique(dropna=True)
     if by == "auto":
         complete = bool(tokens["speaker"].notna().all())
-        return "speaker" if complete and speakers >= _ENOUGH_SPEAKERS else "recording"
+        return "speaker" if complete and count_groups(tokens, "speaker") >= _ENOUGH_SPEAKERS else "recording"
     if by == "speaker" and bool(tokens["speaker"].isna().any()):
         raise ExperimentError(
             f"{int(tokens['speaker'].isna().sum())} tokens have no speaker, so they cannot be split by speaker. "
@@ -57,7 +60,7 @@ def split_tokens(
     Parameters
     ----------
     tokens
-        Token table with ``speaker``, ``recording`` and ``label``.
+        Token table with ``speaker``, ``recording`` and ``label``; with ``audio_sha256``, copies stay together too.
     by
         What is kept together: ``auto``, ``speaker``, ``recording`` or ``token`` (see ``split_unit``).
     shares
@@ -105,7 +108,7 @@ def folds(
     """
     unit = split_unit(tokens, by)
     random = np.random.default_rng(seed)
-    groups = pd.factorize(tokens[unit], sort=True)[0]
+    groups = groups_of(tokens, unit)
     n_groups = int(groups.max()) + 1
     total = n_groups if count == "each" else int(count)
     inner_unit = "recording" if unit == "speaker" and n_groups < _MANY_SPEAKERS else unit
@@ -113,8 +116,8 @@ def folds(
     others = 1 if inner_unit != unit else 2
     if total < 2 or total > n_groups or n_groups - math.ceil(n_groups / total) < others:
         raise ExperimentError(
-            f"{total} folds cannot be made of {n_groups} {unit}s: each needs one to test and {others} more. Use more "
-            "data, or split by token"
+            f"{total} folds cannot be made of {_counted(n_groups, tokens, unit)}: each needs one to test and {others} "
+            "more. Use more data, or split by token"
         )
     part = groups if count == "each" else deal(tokens, unit, np.full(total, 1 / total), random)
     for index in range(total):
@@ -131,14 +134,14 @@ def deal(tokens: pd.DataFrame, unit: str, shares: np.ndarray, random: np.random.
     tokens
         Token table.
     unit
-        Column whose values stay together.
+        Column whose values stay together; with ``audio_sha256`` among the columns, copies do too (see ``groups_of``).
     shares
         Of the parts, of any sum; float array.
     random
         Source of the shuffle.
     """
     shares = shares / shares.sum()
-    groups, _ = pd.factorize(tokens[unit], sort=True)
+    groups = groups_of(tokens, unit)
     classes, names = pd.factorize(tokens["label"], sort=True)
     n_groups = int(groups.max()) + 1
     table = np.bincount(groups * len(names) + classes, minlength=n_groups * len(names)).reshape(n_groups, -1)
@@ -153,7 +156,8 @@ def deal(tokens: pd.DataFrame, unit: str, shares: np.ndarray, random: np.random.
     empty = {part for part in range(len(shares)) if shares[part] > 0}
     if n_groups < len(empty):
         raise ExperimentError(
-            f"{n_groups} {unit}s cannot be dealt to {len(empty)} parts. Use more data, fewer folds, or split by token"
+            f"{_counted(n_groups, tokens, unit)} cannot be dealt to {len(empty)} parts. Use more data, fewer folds, or "
+            "split by token"
         )
     for done, group in enumerate(order):
         cost = [_misfit(filled, table[group], shares, part) for part in range(len(shares))]
@@ -163,6 +167,81 @@ def deal(tokens: pd.DataFrame, unit: str, shares: np.ndarray, random: np.random.
         filled[part_of[group]] += table[group]
         empty.discard(int(part_of[group]))
     return part_of[groups]
+
+
+def groups_of(tokens: pd.DataFrame, unit: str) -> np.ndarray:
+    """Number of the group that each token must stay in: its unit, joined with every unit that holds a copy of it.
+
+    A recording that stands under two names, or under two speakers, has the same samples: what it links stays on one
+    side of every split. Nothing is left out, because nobody knows which of the names is right.
+
+    Parameters
+    ----------
+    tokens
+        Token table; without ``audio_sha256`` no copies are known.
+    unit
+        ``speaker``, ``recording``, ``token`` or another column. Copies of single tokens are the same stretch of the
+        same sound.
+
+    Returns
+    -------
+    ndarray of int, shape (token,)
+        From 0 without gaps, in the order of the units' names.
+    """
+    units = pd.factorize(tokens[unit], sort=True)[0]
+    if SOUND_HASH not in tokens:
+        return units
+    sounds = pd.Series(tokens[SOUND_HASH].to_numpy(dtype=object))
+    if unit == "token":
+        stretch = [f" {start:.6f}-{end:.6f}" for start, end in zip(tokens["start"], tokens["end"], strict=True)]
+        sounds = sounds.where(sounds.isna(), sounds.astype(str) + pd.Series(stretch, dtype=object))
+    joined = joined_units(pd.Series(units), sounds)
+    # Numbered by their first unit: the order of the rows must not matter.
+    first = np.full(joined.max() + 1, len(units))
+    np.minimum.at(first, joined, units)
+    return pd.factorize(first[joined], sort=True)[0]
+
+
+def count_groups(tokens: pd.DataFrame, unit: str) -> int:
+    """How many groups of tokens can be dealt to parts; see ``groups_of``."""
+    return int(groups_of(tokens[tokens[unit].notna()], unit).max(initial=-1)) + 1
+
+
+def joined_units(units: pd.Series, hashes: pd.Series) -> np.ndarray:
+    """Numbers of the smallest groups that keep whole units together, and identical sounds too, whoever they are of.
+
+    Parameters
+    ----------
+    units, hashes
+        One value a row. A missing hash is nobody's copy.
+
+    Returns
+    -------
+    ndarray of int, shape (row,)
+        From 0, in the order in which the groups first appear.
+    """
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
+
+    first, second = pd.factorize(units)[0], pd.factorize(hashes)[0]
+    size, known = int(first.max()) + 1, second >= 0
+    total = size + int(second.max()) + 1
+    links = coo_array((np.ones(known.sum()), (first[known], size + second[known])), shape=(total, total))
+    return connected_components(links, directed=False)[1][first]
+
+
+def copied_recordings(tokens: pd.DataFrame) -> int:
+    """How many recordings hold the same samples as one before them in the table."""
+    if SOUND_HASH not in tokens:
+        return 0
+    sounds = tokens[["corpus", "recording", SOUND_HASH]].dropna(subset=SOUND_HASH).drop_duplicates()
+    return len(sounds[sounds[SOUND_HASH].duplicated()].drop_duplicates(["corpus", "recording"]))
+
+
+def _counted(n_groups: int, tokens: pd.DataFrame, unit: str) -> str:
+    """How many units there are, for messages."""
+    copies = n_groups < tokens[unit].nunique()
+    return f"{n_groups} {unit}s{' (those that share the same recording counted once)' if copies else ''}"
 
 
 def _misfit(filled: np.ndarray, added: np.ndarray, shares: np.ndarray, part: int) -> float:

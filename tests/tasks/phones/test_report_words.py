@@ -8,7 +8,6 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from phonoscope.judgement.bootstrap import wilson_interval
 from phonoscope.report import numbers
 from phonoscope.report.labels import file_slug, in_order
 from phonoscope.report.tables import COLUMNS, as_html_table, footnoted
@@ -52,13 +51,6 @@ def test_baseline_outside_the_interval_is_counted_in_points(content, baseline, s
     assert said in " ".join(words.findings(content))
 
 
-def test_perfect_score_gets_a_bound_from_its_units(content):
-    change(content, "accuracy", estimate=1.0, low=1.0, high=1.0, n_units=12, unit="speaker")
-    bound = numbers.percent(wilson_interval(12, 12)[0])
-    assert f"(no error; at least {bound}, judging by 12 speakers)" in " ".join(words.findings(content))
-    assert words.headline(content)[0][:2] == ("accuracy", "100.0 %")
-
-
 @pytest.mark.parametrize(("r", "alike"), [(0.9, True), (0.1, False), (-0.4, False)])
 def test_maps_that_are_alike_are_doubted(content, r, alike):
     change(content, "profile_correlations", r=r)
@@ -67,10 +59,17 @@ def test_maps_that_are_alike_are_doubted(content, r, alike):
     assert f"r = {r:.2f}".replace("-", "−") in text
 
 
-@pytest.mark.parametrize(("n", "doubted"), [(7, True), (40, False)])
-def test_few_units_are_doubted(content, n, doubted):
+@pytest.mark.parametrize(("n", "doubted"), [(5, True), (7, False)])
+def test_too_few_units_are_doubted(content, n, doubted):
     change(content, "accuracy", n_units=n, unit="speaker")
-    assert (f"All intervals rest on {n} speakers only" in " ".join(words.doubts(content))) is doubted
+    said = f"There are no intervals: {n} speakers were tested, and at least 6 are needed."
+    assert (said in " ".join(words.doubts(content))) is doubted
+
+
+@pytest.mark.parametrize(("trainings", "doubted"), [(1, True), (5, False)])
+def test_one_training_is_doubted(content, trainings, doubted):
+    change(content, "accuracy", trainings=trainings)
+    assert ("intervals know nothing of other trainings" in " ".join(words.doubts(content))) is doubted
 
 
 def test_resolution_is_held_against_the_formants(content):

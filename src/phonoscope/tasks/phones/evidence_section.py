@@ -35,11 +35,11 @@ class Evidence:
 
     @property
     def methods(self) -> list[str]:
-        """Methods in the order of their agreement with the causal profile; those that have none last."""
+        """Methods in the order of their agreement with the causal profile, those that have none last; then controls."""
         rows = self.tables["measures"]
         agreement = rows[rows["measure"] == "causal-agreement"].set_index("method")["value"]
         ranked = agreement.reindex(self.facts["methods"]).sort_values(ascending=False, na_position="last")
-        return [str(method) for method in ranked.index]
+        return [*(str(method) for method in ranked.index), *self.facts.get("controls", {})]
 
     @property
     def measures(self) -> dict[str, Measure]:
@@ -67,7 +67,7 @@ def evidence_section(content: Content) -> Section:
         text.append(f"The maps have not been judged yet; to do so: phonoscope evidence {content.run.folder.name}")
         return Section(key, title, text)
     text += _evidence_text(content.method, evidence)
-    tables = [_method_table(evidence), *_human_table(evidence)]
+    tables = [_method_table(evidence), *_data_table(evidence), *_human_table(evidence)]
     return Section(key, title, text, _plates(content, evidence), tables, [_measure_table(evidence)])
 
 
@@ -75,7 +75,7 @@ def _evidence_text(drawn: str, evidence: Evidence) -> list[str]:
     """Say what was judged, and what was found of the method whose maps this report draws."""
     facts = evidence.facts
     return [
-        f"{len(evidence.methods)} methods explained the true class of the same {len(facts['tokens'])} tested "
+        f"{len(facts['methods'])} methods explained the true class of the same {len(facts['tokens'])} tested "
         "tokens. Nobody knows where the truth lies in real speech; what can be known is whether maps agree with what "
         "filtering the sound does, find what the network needs, change when its weights do, and come out the same from "
         "another training.",
@@ -84,8 +84,27 @@ def _evidence_text(drawn: str, evidence: Evidence) -> list[str]:
             for verdict in facts["verdicts"]
             if verdict["method"] == drawn and verdict["summary"]
         ),
+        *_beside_data_text(drawn, evidence),
         *(f"{entry['method']} was left out: {entry['reason']}." for entry in facts["left_out"]),
     ]
+
+
+def _beside_data_text(drawn: str, evidence: Evidence) -> list[str]:
+    """Say what the controls are, and how the drawn maps score beside a map that no network made."""
+    controls, table = evidence.facts.get("controls", {}), evidence.tables.get("beside_data", pd.DataFrame())
+    if table.empty:
+        return []
+    listed = "; ".join(f"{name}: {what}" for name, what in controls.items())
+    text = [
+        f"Controls stand among the methods ({listed}). Networks in them are explained by {drawn}. A map that does not "
+        "score higher than that of the data alone says nothing about the network that the data did not say before."
+    ]
+    rows = table[table["method"] == drawn]
+    scores = [
+        f"{evidence.measures[row['measure']].title} {row['value']:.2f} against {row['data']:.2f} ({row['verdict']})"
+        for row in rows.to_dict("records")
+    ]
+    return [*text, f"Beside the data alone, {drawn} scores: {'; '.join(scores)}."] if scores else text
 
 
 def _planted_text(method: str) -> list[str]:
@@ -250,6 +269,21 @@ def _method_table(evidence: Evidence) -> HtmlTable:
     names = ("method", "planted", "randomisation", "causal-agreement", "deletion", "class-similarity")
     columns = (*names, "share-run", "share-class", "rho", "p")
     return as_html_table("methods", "Methods at a glance", rows, columns)
+
+
+def _data_table(evidence: Evidence) -> list[HtmlTable]:
+    """Every method beside the map of the data alone."""
+    table = evidence.tables.get("beside_data", pd.DataFrame())
+    if table.empty:
+        return []
+    shown = table.assign(
+        measure=[evidence.measures[name].title for name in table["measure"]],
+        range=[_range({**row, "value": row["difference"]}) for row in table.to_dict("records")],
+    )
+    columns = ("method", "measure", "value", "data", "range", "p_holm", "n", "verdict")
+    headings = {"data": "the data alone"}
+    title = "Beside a map that no network made"
+    return [as_html_table("beside_data", title, shown, columns, headings=headings, data=table)]
 
 
 def _measure_table(evidence: Evidence) -> HtmlTable:

@@ -18,23 +18,34 @@ from phonoscope.experiments.material import material_of, measure_formants
 from phonoscope.experiments.recipe import Recipe
 from phonoscope.experiments.runner import Experiment, Results
 from phonoscope.experiments.settings import Settings
+from phonoscope.experiments.twin import (
+    TWIN_NAME,
+    twin_accuracy,
+    twin_name,
+    twin_pictures,
+    twin_predictions,
+    with_twin_sentences,
+)
 from phonoscope.files import write_with
 from phonoscope.judgement.claims import claims_json
 from phonoscope.judgement.words import percent_with_interval, stored_interval
+from phonoscope.phonetics.baselines import Baseline, linear_twin
+from phonoscope.tasks.phones.control_shares import control_share_table
 from phonoscope.tasks.phones.examples import write_examples
 from phonoscope.tasks.phones.fit import fit, new_classifier, trainings_of
 from phonoscope.tasks.phones.material import (
     class_order,
     describe_plan,
     is_synthetic,
+    parts_without_network,
     plan_folds,
     read_tokens_of,
     with_parts,
 )
-from phonoscope.tasks.phones.measure import Measured, measure_maps
+from phonoscope.tasks.phones.measure import UNITS, Measured, measure_maps
 from phonoscope.tasks.phones.recipe import PhonesRecipe, rule_names
 from phonoscope.tasks.phones.tables import make_tables, nested_shares
-from phonoscope.training import Fold
+from phonoscope.training import Fold, copied_recordings
 
 _TRIED_ON_TOKENS = 2
 
@@ -107,8 +118,10 @@ class PhonesExperiment(Experiment):
 
     def describe(self) -> str:
         """How many tokens there are of each class."""
-        counts = self._material.tokens["class"].value_counts()
-        return f"{counts.sum()} tokens: " + ", ".join(f"{name} {count}" for name, count in counts.items())
+        tokens = self._material.tokens
+        counts = tokens["class"].value_counts()
+        of_classes = ", ".join(f"{name} {count}" for name, count in counts.items())
+        return f"{counts.sum()} tokens: {of_classes}; {copied_recordings(tokens)} recordings are copies of others"
 
     def train(self, folder: Path) -> Sequence[Trained]:
         """Measure formants, then train one classifier a fold, or take the one that was given."""
@@ -134,18 +147,34 @@ class PhonesExperiment(Experiment):
         self.settings.say(measured.cells)
         write_with(folder / "means.parquet", lambda path: measured.means.to_parquet(path, index=False))
         write_examples(folder, material, predictions)
+        twin, parts, folds = self._twin(trained[0].classifier)
+        kept = twin_predictions(material.tokens, twin.predictions)
+        write_with(folder / TWIN_NAME, lambda path: kept.to_parquet(path, index=False))
         guesses = [predictions, *(predictions_of(each, material.tokens) for each in others)]
-        tables = make_tables(recipe, material, guesses, measured, self._formants, self._plan)
-        facts = self._facts(trained[0].classifier, measured)
-        return Results(material.tokens, tables, facts, _results(measured, tables, folder))
+        tables = make_tables(recipe, material, guesses, measured, self._formants, twin, parts)
+        self.settings.say("maps of the data alone, of random weights and of another network")
+        controls = control_share_table(recipe, material, trained, measured, self._formants, parts)
+        tables |= {"control_shares": controls} if len(controls) else {}
+        facts = self._facts(trained[0].classifier, measured) | {"folds_without_network": folds}
+        linear = twin_accuracy(kept, material.tokens, UNITS)
+        return Results(material.tokens, tables, facts, _results(measured, tables, folder) | {"linear_twin": linear})
+
+    def _twin(self, classifier: Classifier) -> tuple[Baseline, dict[str, Any], str]:
+        """The linear twin of the network, the parts that it trains and tests on, and how these were made."""
+        self.settings.say("the linear twin of the network")
+        tokens, recipe = self._material.tokens, self.recipe
+        parts, folds = parts_without_network(tokens, self._plan, recipe.split.get("by", "auto"), recipe.seed)
+        pictures = twin_pictures(classifier, self._material.waveforms)
+        return linear_twin(pictures, tokens["class"].tolist(), name=twin_name(classifier), **parts), parts, folds
 
     def summary(self, results: Mapping[str, Any]) -> Sequence[str]:
-        """Accuracy with its interval."""
+        """Accuracy with its interval, and the linear twin, which comes first where the network is not better."""
         accuracy = percent_with_interval(stored_interval(results, "accuracy"))
-        return [
+        sentence = (
             f"accuracy {accuracy}, pooled {results['pooled_accuracy']:.1%}, balanced "
             f"{results['balanced_accuracy']:.1%}, on {results['n_test']} tokens that were not trained on"
-        ]
+        )
+        return with_twin_sentences([sentence], [(results["beside_twin"], "network")])
 
     def _facts(self, classifier: Classifier, measured: Measured) -> dict[str, Any]:
         config = classifier.config()
@@ -160,6 +189,7 @@ class PhonesExperiment(Experiment):
             "time_seconds": classifier.front_end.time_axis.seconds,
             "sample_rate": self._material.sample_rate,
             "placement": measured.placement,
+            "duplicates": copied_recordings(self._material.tokens),
             "corpus": {"synthetic": is_synthetic(self._material.tokens)},
             "network": config["network"],
             "front_end": config["front_end"],
@@ -185,6 +215,7 @@ def _results(measured: Measured, tables: Mapping[str, pd.DataFrame], folder: Pat
         "each_training": tables["trainings"].to_dict("records"),
         "claims": claims_json(tables["claims"]),
         "baselines": tables["baselines"].drop(columns="details").to_dict("records"),
+        "beside_twin": tables["linear_twin"].to_dict("records")[0],
         "shares": nested_shares(tables.get("shares")),
         "profile_correlation": float(of_maps.mean()) if len(of_maps) else None,
         "resolution_hz": float(measured.placement["resolution_hz"]),

@@ -16,7 +16,7 @@ from phonoscope.tasks.phones.figures.profile import profile_plate, share_plate
 from phonoscope.tasks.phones.figures.recognition import recognition_plates, training_plate
 from phonoscope.tasks.phones.figures.vowels import vowel_plate
 from phonoscope.tasks.phones.summary import doubts, findings, headline
-from phonoscope.tasks.sections import claims_section, page_of, provenance_section
+from phonoscope.tasks.sections import claims_section, copies_sentence, page_of, provenance_section
 
 _PAPER = (
     "James, Balamurali, Abeysinghe and Liu, “Explaining Spectrograms in Machine Learning” (arXiv 2407.17416), read "
@@ -68,6 +68,8 @@ def _corpus_section(content: Content) -> Section:
             if plan.get("unit") != "token"
             else f"Tokens were split one by one ({how}), whoever spoke them and wherever they were recorded."
         )
+    if "duplicates" in content.facts:
+        text.append(copies_sentence(content.facts["duplicates"]))
     if content.tables["left_out"].empty:
         text.append("Nothing was left out.")
     plate = example_plate(content)
@@ -80,6 +82,11 @@ def _accuracy_section(content: Content) -> Section:
     text = []
     if content.tables["baselines"].empty:
         text.append("No baselines were measured: the classifier was trained elsewhere.")
+    elif folds := content.facts.get("folds_without_network"):
+        text.append(
+            "The classifier was trained elsewhere and has no split of its own: what needs no network was trained and "
+            f"tested on these tokens, in {folds}."
+        )
     if content.tables["asymmetry"].empty and not content.tables["confusions"].empty:
         text.append("No two classes were confused at all, so there is no asymmetry to list.")
     shown = recognition_plates(content)
@@ -115,7 +122,10 @@ def _share_section(content: Content) -> Section:
         "frequency axis inside the bands, the energy the part of the spectrogram’s level there."
     )
     folded = [replace(table, title=f"{table.title}: all bands and chance levels") for table in shown[1:]]
-    return Section("shares", "Maps and formants", [text], [plate], shown[:1], folded)
+    control = tables.control_table(content)
+    return Section(
+        "shares", "Maps and formants", [text], [plate], [*shown[:1], *([control] if control else [])], folded
+    )
 
 
 def _provenance_section(content: Content) -> Section:

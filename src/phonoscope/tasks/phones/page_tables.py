@@ -97,6 +97,18 @@ def share_tables(content: Content) -> list[HtmlTable]:
     return tables
 
 
+def control_table(content: Content) -> HtmlTable | None:
+    """Pooled shares of the network's maps beside those of control maps, on the same tokens."""
+    table = content.tables["control_shares"]
+    if table.empty:
+        return None
+    rows = table[(table["label"] == "all") & (table["null"] == "run") & (table["n"] > 0)]
+    shown = rows.assign(ratio_range=[_ratio(row) for row in rows.to_dict("records")], ratio_sd=rows["sd"])
+    columns = ("map", "networks", "formant", "n", "share", "permuted", "ratio_range", "ratio_sd")
+    title = "Maps that no training of this network made, on the same tokens"
+    return as_html_table("control_shares", title, shown, columns, data=table)
+
+
 def _ratio(row: Mapping[Any, Any]) -> str:
     if not is_known(row["ratio"]):
         return UNKNOWN

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+from phonoscope.experiments.control_maps import CONTROLS, DATA, OTHER, RANDOM
+from phonoscope.experiments.twin import TWIN, with_twin_sentences
 from phonoscope.judgement.words import doubts_of_basis
 from phonoscope.report.numbers import fixed, interval, is_known, percent
 from phonoscope.tasks.content import Content
+from phonoscope.tasks.phones.control_shares import OWN
 
 ALIKE = 0.5  # mean correlation of class profiles from which on maps are called much alike
 HEADLINE_FORMANTS = "F1–F3"
@@ -18,6 +21,8 @@ def headline(content: Content) -> list[tuple[str, str, str]]:
     overall = _accuracy(content)
     if overall is not None:
         numbers.append(("accuracy", percent(overall["estimate"]), _certainty(overall) or "no interval"))
+    if twin := content.facts.get("results", {}).get("linear_twin"):
+        numbers.append(("linear twin", percent(twin["accuracy"]), interval(twin["low"], twin["high"]) or "no interval"))
     best = _best_baseline(content)
     if best is not None:
         numbers.append(("best without a network", percent(best["accuracy"]), str(best["name"])))
@@ -34,8 +39,13 @@ def headline(content: Content) -> list[tuple[str, str, str]]:
 
 
 def findings(content: Content) -> list[str]:
-    """What was found: recognition beside baselines, then whether maps sit on formants."""
-    return [*_recognition(content), *_maps_and_formants(content)]
+    """What was found: recognition beside a linear twin and baselines, then whether maps sit on formants.
+
+    That the network is no better than its twin, or that this cannot be told, comes first.
+    """
+    table = content.tables["linear_twin"]
+    twins = [({str(name): value for name, value in row.items()}, "network") for row in table.to_dict("records")]
+    return [*with_twin_sentences(_recognition(content), twins), *_maps_and_formants(content)]
 
 
 def doubts(content: Content) -> list[str]:
@@ -127,6 +137,7 @@ def _maps_and_formants(content: Content) -> list[str]:
             f"their own token; pairing maps and formants at random over the run gives {percent(run['permuted'])}. "
             f"Verdict: {run['verdict']}."
         )
+        sentences += _beside_controls(content)
         if is_known(run["energy_ratio"]):
             more = "more" if run["energy_ratio"] > run["ratio"] else "less"
             sentences.append(
@@ -139,6 +150,29 @@ def _maps_and_formants(content: Content) -> list[str]:
             f"{within['verdict'].split('; ')[0]}."  # its reservations are those just said
         )
     return sentences or ["Whether the maps sit on formants cannot be told: no chance level could be formed."]
+
+
+def _beside_controls(content: Content) -> list[str]:
+    """What maps that no training of this network made score on the same test; nothing where there are none."""
+    table = content.tables["control_shares"]
+    if table.empty:
+        return []
+    pooled = table[(table["label"] == "all") & (table["formant"] == HEADLINE_FORMANTS) & (table["null"] == "run")]
+    rows = {str(row["map"]): row for row in pooled.to_dict("records") if is_known(row["ratio"])}
+    scores = {name: f"{row['ratio']:.2f} ×" for name, row in rows.items()}
+    if OWN not in rows or CONTROLS[DATA] not in rows:
+        return []
+    others = [f"a map made from the data alone, without a network, scores {scores[CONTROLS[DATA]]}"]
+    if CONTROLS[RANDOM] in rows:
+        row = rows[CONTROLS[RANDOM]]
+        spread = f", s.d. {row['sd']:.2f}" if is_known(row["sd"]) else ""
+        others.append(
+            f"this network with random weights {scores[CONTROLS[RANDOM]]} (mean of {row['networks']}{spread})"
+        )
+    if CONTROLS[OTHER] in rows:
+        others.append(f"another network for the same task {scores[CONTROLS[OTHER]]}")
+    listed = ", ".join(others[:-1]) + " and " + others[-1] if len(others) > 1 else others[0]
+    return [f"On the same {rows[OWN]['n']} tokens, where the maps of this network score {scores[OWN]}, {listed}."]
 
 
 def _accuracy(content: Content) -> dict[str, Any] | None:
@@ -154,7 +188,8 @@ def _certainty(overall: dict[str, Any]) -> str:
 
 def _best_baseline(content: Content) -> dict[str, Any] | None:
     table = content.tables["baselines"]
-    return None if table.empty else {str(k): v for k, v in table.sort_values("accuracy").iloc[-1].items()}
+    others = table if table.empty else table[~table["name"].str.startswith(TWIN)]  # the twin has a sentence of its own
+    return None if others.empty else {str(k): v for k, v in others.sort_values("accuracy").iloc[-1].items()}
 
 
 def _pooled(content: Content, null: str) -> dict[str, Any] | None:

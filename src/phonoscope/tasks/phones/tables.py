@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,13 +11,13 @@ import pandas as pd
 
 from phonoscope.experiments.frame import left_out_table
 from phonoscope.experiments.material import Material
+from phonoscope.experiments.twin import beside_twin, twin_predictions
 from phonoscope.judgement.claims import claims_table
 from phonoscope.phonetics.baselines import Baseline, formant_lda, low_band_energy, majority_class
 from phonoscope.phonetics.confusions import accuracy_table, asymmetry_table, confusion_table
 from phonoscope.tasks.phones.claims import CLAIMS, Context
 from phonoscope.tasks.phones.measure import UNITS, Measured, profile_tables, share_tables
 from phonoscope.tasks.phones.recipe import PhonesRecipe
-from phonoscope.training import Fold
 
 
 def make_tables(
@@ -26,7 +26,8 @@ def make_tables(
     predictions: Sequence[pd.DataFrame],
     measured: Measured,
     formants: pd.DataFrame,
-    plan: Sequence[Fold],
+    twin: Baseline,
+    parts: Mapping[str, Any],
 ) -> dict[str, pd.DataFrame]:
     """Make all result tables.
 
@@ -42,8 +43,10 @@ def make_tables(
         Profiles of the tested tokens, of maps and of energy.
     formants
         Of the vowel tokens, from ``measure_formants``.
-    plan
-        The folds; none for a classifier that was trained elsewhere.
+    twin
+        The linear twin of the network.
+    parts
+        Which tokens train and test what needs no network, from ``parts_without_network``.
     """
     tokens, clusters, seed = material.tokens, list(UNITS), recipe.seed
     first = predictions[0]
@@ -57,7 +60,18 @@ def make_tables(
         "trainings": _each_training(recipe, tested, guesses),
         "confusions": confusion_table(tested["class"], tested["predicted"], labels),
         "asymmetry": asymmetry_table(tested["class"], tested["predicted"]),
-        "baselines": _baselines_table(material, formants, plan),
+        "baselines": _baselines_table(material, formants, twin, parts),
+        "linear_twin": pd.DataFrame(
+            [
+                beside_twin(
+                    pd.concat(predictions),
+                    twin_predictions(tokens, twin.predictions),
+                    tokens,
+                    clusters,
+                    smallest=recipe.smallest["accuracy"],
+                )
+            ]
+        ),
         **profile_tables(measured),
         **share_tables(measured, formants, recipe.smallest["share"], seed),
     }
@@ -95,26 +109,20 @@ def _counts(tokens: pd.DataFrame) -> pd.DataFrame:
     ).reset_index()
 
 
-def _baselines_table(material: Material, formants: pd.DataFrame, plan: Sequence[Fold]) -> pd.DataFrame:
-    """Trivial baselines on the same split or folds; none for a classifier that was trained elsewhere."""
-    rows: list[Baseline] = []
-    if plan:
-        classes = material.tokens["class"].tolist()
-        parts: dict[str, Any] = {}
-        if len(plan) == 1:
-            train, test = np.zeros((2, len(classes)), dtype=bool)
-            train[plan[0].train], train[plan[0].validation], test[plan[0].test] = True, True, True
-            parts = {"train": train, "test": test}
-        else:
-            parts = {"folds": material.tokens["fold"].to_numpy()}
-        rows.append(majority_class(classes, **parts))
-        aligned = material.tokens[["token"]].merge(formants, on="token", how="left")
-        if len(formants) and set(formants["token"]) >= set(material.tokens["token"]):
-            rows.append(formant_lda(aligned, classes, **parts))
-        if material.tokens["class"].nunique() == 2:
-            for measure in ("power", "energy"):
-                level = low_band_energy(material.waveforms, material.sample_rate, classes, measure=measure, **parts)
-                rows.append(level)
+def _baselines_table(
+    material: Material, formants: pd.DataFrame, twin: Baseline, parts: Mapping[str, Any]
+) -> pd.DataFrame:
+    """What needs no network, on the same split or folds."""
+    classes = material.tokens["class"].tolist()
+    rows = [majority_class(classes, **parts)]
+    aligned = material.tokens[["token"]].merge(formants, on="token", how="left")
+    if len(formants) and set(formants["token"]) >= set(material.tokens["token"]):
+        rows.append(formant_lda(aligned, classes, **parts))
+    if material.tokens["class"].nunique() == 2:
+        for measure in ("power", "energy"):
+            level = low_band_energy(material.waveforms, material.sample_rate, classes, measure=measure, **parts)
+            rows.append(level)
+    rows.append(twin)
     return pd.DataFrame(
         [
             {

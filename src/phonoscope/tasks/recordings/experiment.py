@@ -10,16 +10,28 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from phonoscope.classifier import Classifier
 from phonoscope.corpora import write_tokens
 from phonoscope.experiments.fit import Trained, write_fits
 from phonoscope.experiments.runner import Experiment, Results
+from phonoscope.experiments.twin import (
+    TWIN_NAME,
+    twin_accuracy,
+    twin_name,
+    twin_pictures,
+    twin_predictions,
+    with_twin_sentences,
+)
+from phonoscope.files import write_with
 from phonoscope.filters import bank_of
 from phonoscope.judgement.claims import claims_json
 from phonoscope.judgement.words import percent_with_interval, stored_interval
+from phonoscope.phonetics.baselines import Baseline, linear_twin
 from phonoscope.tasks.recordings.fit import class_order, fit, new_classifier, planned
 from phonoscope.tasks.recordings.material import assign_parts, read_whole_recordings
 from phonoscope.tasks.recordings.recipe import RecordingsRecipe
-from phonoscope.tasks.recordings.tables import make_tables
+from phonoscope.tasks.recordings.tables import UNITS, make_tables
+from phonoscope.training import copied_recordings
 from phonoscope.training.store import WaveformStore
 
 
@@ -56,7 +68,7 @@ class RecordingsExperiment(Experiment):
         """How many recordings there are, of how many classes, and how they are split."""
         tokens = self._tokens
         counts = ", ".join(f"{name} {count}" for name, count in tokens["split"].value_counts().items())
-        copies = _copies(tokens)
+        copies = copied_recordings(tokens)
         return f"{len(tokens)} recordings of {tokens['class'].nunique()} classes ({counts}; {copies} identical copies)"
 
     def train(self, folder: Path) -> Sequence[Trained]:
@@ -70,7 +82,10 @@ class RecordingsExperiment(Experiment):
         main = next(i for i, plan in enumerate(planned(recipe)) if plan.share == 1)
         predictions = write_fits(trained, tokens, folder, main=main)
         predictions = predictions.merge(tokens[["token", "speaker", "recording"]], on="token", how="left")
-        tables = make_tables(recipe, self._waveforms, tokens, trained, predictions, self.settings.say)
+        twin = self._twin(trained[0].classifier)
+        kept = twin_predictions(tokens, twin.predictions)
+        write_with(folder / TWIN_NAME, lambda path: kept.to_parquet(path, index=False))
+        tables = make_tables(recipe, self._waveforms, tokens, trained, predictions, twin, self.settings.say)
         facts = {
             "task": recipe.task,
             "labels": trained[0].classifier.labels,
@@ -78,22 +93,28 @@ class RecordingsExperiment(Experiment):
             "plan": {name: int(count) for name, count in tokens["split"].value_counts().items()},
             "sample_rate": recipe.sample_rate,
             "native_rates": sorted(map(int, tokens["native_rate"].unique())),
-            "duplicates": _copies(tokens),
+            "duplicates": copied_recordings(tokens),
         }
-        return Results(tokens, tables, facts, _results(recipe, tokens, tables, folder))
+        linear = {"linear_twin": twin_accuracy(kept, tokens, UNITS)}
+        return Results(tokens, tables, facts, _results(recipe, tokens, tables, folder) | linear)
+
+    def _twin(self, classifier: Classifier) -> Baseline:
+        """The linear twin of the networks, which all get the same stretch of sound."""
+        self.settings.say("the linear twin of the networks")
+        tested = self._tokens["split"].eq("test").to_numpy()
+        pictures = twin_pictures(classifier, self._waveforms)
+        classes = self._tokens["class"].tolist()
+        return linear_twin(pictures, classes, name=twin_name(classifier), train=~tested, test=tested)
 
     def summary(self, results: Mapping[str, Any]) -> Sequence[str]:
-        """Balanced accuracy of every network with its interval, and of each of its trainings."""
-        return [
+        """Balanced accuracy of every network and training; first, which networks are not better than their twin."""
+        accuracies = [
             f"{row['network']}: balanced accuracy {percent_with_interval(stored_interval(row, 'balanced_accuracy'))}, "
             "each training " + ", ".join(f"{value:.1%}" for value in row["balanced_accuracy_of_each"])
             for row in results["networks"]
         ]
-
-
-def _copies(tokens: pd.DataFrame) -> int:
-    """How many recordings are copies of others, sample for sample."""
-    return int(tokens["audio_sha256"].duplicated().sum())
+        twins = [(row["beside_twin"], f"{row['network']} network") for row in results["networks"]]
+        return with_twin_sentences(accuracies, twins)
 
 
 def _results(
@@ -111,6 +132,8 @@ def _results(
         overall = accuracy[(accuracy["network"] == name) & (accuracy["measure"] == "balanced accuracy")].iloc[0]
         entry |= {key: overall[key] for key in ("n_units", "unit", "trainings")}
         entry |= {"balanced_accuracy_of_each": whole["balanced_accuracy"].tolist()}
+        of_twin = tables["linear_twin"]
+        entry["beside_twin"] = of_twin[of_twin["network"] == name].drop(columns="network").to_dict("records")[0]
         networks.append(entry | {"cpu_seconds": whole["cpu_seconds"].tolist()})
     rows = {name: tables[name].to_dict("records") for name in ("baselines", "learning_curve", "over_seeds")}
     n_test = int((tokens["split"] == "test").sum())

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -10,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from phonoscope.audio import audio_info, read_audio
+from phonoscope.audio import SOUND_HASH, audio_info, read_audio, sound_hash
 from phonoscope.corpora import find_recordings
 from phonoscope.corpora.recording import Recording
 from phonoscope.corpora.speech_commands import official_split
@@ -19,7 +18,7 @@ from phonoscope.errors import AudioError, ExperimentError
 from phonoscope.experiments.settings import Say, silent
 from phonoscope.left_out import LeftOut
 from phonoscope.tasks.recordings.recipe import RecordingsRecipe
-from phonoscope.training.splits import PARTS, deal
+from phonoscope.training.splits import PARTS, deal, joined_units
 from phonoscope.training.store import WaveformStore
 
 FEWEST_RECORDINGS = 8
@@ -89,7 +88,7 @@ def read_whole_recordings(
     tokens = pd.DataFrame(rows)
     counts = tokens["class"].map(tokens["class"].value_counts())
     excluded = {
-        "the same sound stands under several classes": tokens.groupby("audio_sha256")["class"].transform("nunique") > 1,
+        "the same sound stands under several classes": tokens.groupby(SOUND_HASH)["class"].transform("nunique") > 1,
         f"its class has fewer than {FEWEST_RECORDINGS} recordings": counts < FEWEST_RECORDINGS,
     }
     for reason, rows_of in excluded.items():
@@ -162,7 +161,7 @@ def read_clip(
         "sex": recording.sex or pd.NA,
         "corpus": folder.name,
         "class": label,
-        "audio_sha256": hashlib.sha256(waveform.tobytes()).hexdigest(),
+        SOUND_HASH: sound_hash(waveform),
         "native_rate": native_rate,
     }
     return Clip(row, around_energy(waveform, round(recipe.seconds * rate)))
@@ -208,24 +207,12 @@ def assign_parts(tokens: pd.DataFrame, recipe: RecordingsRecipe) -> np.ndarray:
         raise ExperimentError(f"shares are {shares.tolist()}; give those of {', '.join(PARTS)}, e.g. 0.6, 0.2 and 0.2")
     if by == "speaker" and bool(tokens["speaker"].isna().any()):
         raise ExperimentError("some recordings have no speaker, so they cannot be split by speaker: split by recording")
-    units = joined_units(tokens["speaker" if by == "speaker" else "recording"], tokens["audio_sha256"])
+    units = joined_units(tokens["speaker" if by == "speaker" else "recording"], tokens[SOUND_HASH])
     if by == "official":
         return _official_parts(tokens, units)
     table = pd.DataFrame({"unit": units, "label": tokens["class"].to_numpy()})
     parts = deal(table, "unit", shares, np.random.default_rng(recipe.seed))
     return np.asarray(PARTS, dtype=object)[parts]
-
-
-def joined_units(units: pd.Series, hashes: pd.Series) -> np.ndarray:
-    """Numbers of the smallest groups that keep whole units together, and identical clips too, whoever they are of."""
-    from scipy.sparse import coo_array
-    from scipy.sparse.csgraph import connected_components
-
-    first, second = pd.factorize(units)[0], pd.factorize(hashes)[0]
-    size = int(first.max()) + 1
-    total = size + int(second.max()) + 1
-    links = coo_array((np.ones(len(first)), (first, size + second)), shape=(total, total))
-    return connected_components(links, directed=False)[1][first]
 
 
 def nested_share(classes: np.ndarray, index: np.ndarray, share: float, seed: int) -> np.ndarray:

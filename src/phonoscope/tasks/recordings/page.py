@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from phonoscope.experiments.folder import Run
+from phonoscope.experiments.twin import with_twin_sentences
 from phonoscope.filters.significance import MOST_GROUPINGS
 from phonoscope.judgement.words import doubts_of_basis
 from phonoscope.report.confusions import confusion_figure
@@ -17,7 +18,14 @@ from phonoscope.report.page import Page, Section
 from phonoscope.report.plates import Plate, make_panel
 from phonoscope.report.tables import as_html_table
 from phonoscope.tasks.recordings.figures import band_figure, learning_figure, network_figure
-from phonoscope.tasks.sections import PARTS, claims_section, left_out_table, page_of, provenance_section
+from phonoscope.tasks.sections import (
+    PARTS,
+    claims_section,
+    copies_sentence,
+    left_out_table,
+    page_of,
+    provenance_section,
+)
 
 _PAPER = (
     "Gupta and Abrol, “Time-frequency and geometric analysis of task-dependent learning in raw waveform based "
@@ -65,6 +73,8 @@ def _findings(run: Run) -> list[str]:
         f"most: {percent(best['balanced_accuracy'])} balanced accuracy {interval(*best['balanced_accuracy_interval'])}."
         f"{trainings if len(each) > 1 else ''}"
     ]
+    networks = [row for row in run.results["networks"] if "beside_twin" in row]  # none in runs of before
+    text = with_twin_sentences(text, [(row["beside_twin"], f"{row['network']} network") for row in networks])
     tests, curves = run.table("curve_tests"), run.table("curves")
     for network in run.facts["recipe"]["networks"]:
         curve = curves[
@@ -117,8 +127,7 @@ def _corpus(run: Run) -> Section:
         f"{corpus['name']}: {corpus['recordings']} recordings of {corpus['speakers']} speakers, "
         f"{corpus['seconds']:.0f} s; {len(run.labels)} classes: {', '.join(run.labels)}.",
         f"Split by {run.facts['unit']}: {plan.get('train', 0)} recordings train, {plan.get('validation', 0)} choose "
-        f"the epoch, {plan.get('test', 0)} test. {run.facts['duplicates']} recordings are sample-for-sample copies of "
-        "others; copies never stand on two sides of the split.",
+        f"the epoch, {plan.get('test', 0)} test. {copies_sentence(run.facts['duplicates'])}",
     ]
     counts = run.table("counts")
     wide = counts.pivot_table(index="class", columns="split", values="count", fill_value=0, sort=False).reset_index()

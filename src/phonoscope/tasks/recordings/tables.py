@@ -10,14 +10,18 @@ import pandas as pd
 from phonoscope.experiments.fit import Trained
 from phonoscope.experiments.frame import left_out_table
 from phonoscope.experiments.settings import Say
+from phonoscope.experiments.twin import beside_twin, twin_predictions
 from phonoscope.filters import bank_of, spectrum_bank
 from phonoscope.judgement.claims import claims_table
+from phonoscope.phonetics.baselines import Baseline
 from phonoscope.phonetics.confusions import confusion_table
 from phonoscope.tasks.recordings.claims import Evidence, recordings_claims
 from phonoscope.tasks.recordings.fit import baselines, new_classifier
 from phonoscope.tasks.recordings.over_seeds import accuracy_over_seeds, balanced_over_seeds, summary_over_seeds
 from phonoscope.tasks.recordings.recipe import RecordingsRecipe
 from phonoscope.tasks.recordings.spectra import chosen_clips, listen, mean_geometry, mean_spectra
+
+UNITS = ("speaker", "recording")  # what intervals resample, from the highest level down
 
 
 def make_tables(
@@ -26,6 +30,7 @@ def make_tables(
     tokens: pd.DataFrame,
     trained: Sequence[Trained],
     predictions: pd.DataFrame,
+    twin: Baseline,
     say: Say,
 ) -> dict[str, pd.DataFrame]:
     """Make all result tables.
@@ -42,12 +47,15 @@ def make_tables(
         All trainings.
     predictions
         Of all trainings, with ``network, seed, share, speaker, recording``.
+    twin
+        The linear twin of the networks.
     say
         Called with lines about the progress.
     """
     whole = predictions[predictions["share"] == 1]
     labels = trained[0].classifier.labels
     of_network = {name: whole[whole["network"] == name] for name in recipe.networks}
+    of_twin = twin_predictions(tokens, twin.predictions)
     tables = {
         "counts": tokens.groupby(["class", "split"])
         .agg(count=("token", "size"), speakers=("speaker", "nunique"), seconds=("end", "sum"))
@@ -58,7 +66,16 @@ def make_tables(
             {name: confusion_table(table["class"], table["predicted"], labels) for name, table in of_network.items()}
         ),
         "learning_curve": _learning_curve(trained, predictions),
-        "baselines": baselines(mean_spectra(spectrum_bank(recipe.sample_rate), waveforms), tokens),
+        "baselines": pd.concat(
+            [baselines(mean_spectra(spectrum_bank(recipe.sample_rate), waveforms), tokens), _row(twin)],
+            ignore_index=True,
+        ),
+        "linear_twin": _joined(
+            {
+                name: pd.DataFrame([beside_twin(table, of_twin, tokens, UNITS, smallest=recipe.smallest["accuracy"])])
+                for name, table in of_network.items()
+            }
+        ),
     }
     tables["over_seeds"] = summary_over_seeds(tables["learning_curve"], predictions)
     tables |= _of_first_layers(recipe, waveforms, tokens, trained, say)
@@ -76,6 +93,20 @@ def make_tables(
         ),
     )
     return tables
+
+
+def _row(twin: Baseline) -> pd.DataFrame:
+    """The twin as a row of the baselines."""
+    return pd.DataFrame(
+        [
+            {
+                "name": twin.name,
+                "accuracy": twin.accuracy,
+                "balanced_accuracy": twin.balanced_accuracy,
+                "n_tested": twin.n_tested,
+            }
+        ]
+    )
 
 
 def _of_first_layers(

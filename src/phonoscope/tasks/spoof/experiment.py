@@ -21,6 +21,7 @@ from phonoscope.tasks.spoof.claims import Context, rows_of, spoof_claims
 from phonoscope.tasks.spoof.judge import FEWEST_OF_A_SIDE, hear, problems_of, tell_apart
 from phonoscope.tasks.spoof.material import spoof_material
 from phonoscope.tasks.spoof.recipe import SpoofRecipe
+from phonoscope.training import copied_recordings
 
 
 @dataclass
@@ -95,7 +96,10 @@ class SpoofExperiment(Experiment):
     def describe(self) -> str:
         """How many recordings there are of each side."""
         real = int(self._tokens["attack"].isna().sum())
-        return f"{real} real recordings, {len(self._tokens) - real} spoofed ones"
+        copies = copied_recordings(self._tokens)
+        return (
+            f"{real} real recordings, {len(self._tokens) - real} spoofed ones; {copies} recordings are copies of others"
+        )
 
     def measure(self, trained: Sequence[Trained], folder: Path) -> Results:
         """Tell every attack from real speech by every feature; measure the claims."""
@@ -120,6 +124,7 @@ class SpoofExperiment(Experiment):
             "width": self._bank.width,
             "native_rates": sorted(map(int, tokens["native_rate"].unique())),
             "sample_rate": recipe.sample_rate,
+            "duplicates": copied_recordings(tokens),
             "corpus": {"real": len(real), "real_speakers": int(real["speaker"].nunique())},
         }
         tables = {"results": results, "counts": _counts(tokens), "left_out": left_out_table(tokens), "claims": claims}

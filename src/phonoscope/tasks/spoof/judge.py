@@ -10,15 +10,16 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
+from phonoscope.audio import SOUND_HASH
 from phonoscope.experiments.settings import Say, silent
 from phonoscope.filters import FilterBank, random_bank, spectrum_bank
 from phonoscope.judgement.intervals import Interval, interval_of
 from phonoscope.judgement.units import resampling_unit, unit_sums
 from phonoscope.phonetics.confusions import accuracy_intervals
-from phonoscope.tasks.recordings.material import joined_units
 from phonoscope.tasks.recordings.spectra import SPECTRUM_POINTS, mean_spectra
 from phonoscope.tasks.spoof.equal_error import equal_error_interval
 from phonoscope.tasks.spoof.material import Clip
+from phonoscope.training.splits import joined_units
 
 CONTROL = "control: real against real"
 LAYER, RANDOM, SPECTRUM = "CRS of the first layer", "CRS of random filters", "long-term spectrum"
@@ -217,7 +218,7 @@ def folds_of(
     """
     from sklearn.model_selection import StratifiedGroupKFold
 
-    units = joined_units(tokens[folds_by].fillna(tokens["recording"]), tokens["audio_sha256"])
+    units = joined_units(tokens[folds_by].fillna(tokens["recording"]), tokens[SOUND_HASH])
     # Never more folds than units, nor than recordings of both sides.
     folds = min(FOLDS, len(set(units)), max(int(spoofed.sum()), int((~spoofed).sum())))
     if folds < 2:
@@ -234,7 +235,7 @@ def _half(tokens: pd.DataFrame, random: np.random.Generator) -> np.ndarray:
     """Take half of the speakers for spoofed, although all are real; of the recordings, with fewer than four."""
     by = "speaker" if tokens["speaker"].nunique() >= 4 else "recording"
     units = tokens[by].fillna(tokens["recording"])
-    codes = joined_units(units, tokens["audio_sha256"])
+    codes = joined_units(units, tokens[SOUND_HASH])
     return np.isin(codes, random.permutation(codes.max() + 1)[: (codes.max() + 1) // 2])
 
 

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from phonoscope.audio import SOUND_HASH, sound_hash
 from phonoscope.corpora import asvspoof, find_recordings
 from phonoscope.corpora.recording import Recording
 from phonoscope.errors import CorpusError, ExperimentError
@@ -232,7 +233,7 @@ class _Programs:
 def _spoof(row: dict[str, Any], attack: str, waveform: np.ndarray) -> Clip:
     """A clip made of the recording of that row: same recording and speaker, other samples."""
     waveform = requantised(waveform)
-    own = {"attack": attack, "kind": MADE[attack], "audio_sha256": hashlib.sha256(waveform.tobytes()).hexdigest()}
+    own = {"attack": attack, "kind": MADE[attack], SOUND_HASH: sound_hash(waveform)}
     stem = row["token"].rpartition(":")[0]
     return Clip(row | own | {"token": f"{stem}:{1 + list(MADE).index(attack):04d}"}, waveform)
 

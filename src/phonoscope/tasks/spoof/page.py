@@ -14,7 +14,7 @@ from phonoscope.report.page import Page, Section
 from phonoscope.report.plates import Plate, make_panel
 from phonoscope.report.style import ACCENT, INK, MUTED, PAPER, POINTS, RULE, class_colour, dress_rows, new_figure
 from phonoscope.report.tables import as_html_table
-from phonoscope.tasks.sections import claims_section, left_out_table, page_of, provenance_section
+from phonoscope.tasks.sections import claims_section, copies_sentence, left_out_table, page_of, provenance_section
 from phonoscope.tasks.spoof.claims import rows_of
 from phonoscope.tasks.spoof.judge import ALL, ATTACK, CONTROL, KIND, LAYER, RANDOM, SPECTRUM
 from phonoscope.tasks.spoof.material import VOCODER
@@ -185,6 +185,8 @@ def _corpus(run: Run) -> Section:
         f"{corpus['tokens'] - corpus['real']} spoofed ones {made}. Layer: {run.facts['layer']}, "
         f"{run.facts['n_filters']} filters of up to {run.facts['width']} samples."
     ]
+    if "duplicates" in run.facts:
+        text.append(copies_sentence(run.facts["duplicates"]))
     shown = counts.assign(attack=[attack_title(name) for name in counts["attack"]])
     columns = ("attack", "kind", "recordings", "speakers", "speakers_also_real")
     tables = [as_html_table("counts", "Recordings", shown, columns)]
