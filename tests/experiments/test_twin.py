@@ -34,7 +34,7 @@ def tables(n_speakers, network, twin):
 
 
 def judged(n_speakers, network, twin):
-    return beside_twin(*tables(n_speakers, network, twin), UNITS, seed=0)
+    return beside_twin(*tables(n_speakers, network, twin), UNITS, 0, "linear twin")
 
 
 def test_the_twin_of_a_run_is_scikit_learns_on_the_networks_picture(finished):
@@ -130,7 +130,7 @@ def test_verdicts_are_rarely_wrong_where_the_truth_lies_at_the_bound(difference,
         network = np.where(rng.random(800) < 0.5, twin, own)
         speakers = [f"s{i // 20}" for i in range(800)]
         said, of_twin, tokens = tables(40, network, twin)
-        verdicts.append(beside_twin(said, of_twin, tokens.assign(speaker=speakers), UNITS, seed=0)["verdict"])
+        verdicts.append(beside_twin(said, of_twin, tokens.assign(speaker=speakers), UNITS, 0, "linear twin")["verdict"])
     assert np.mean(np.array(verdicts) == wrong) <= 0.06  # 2.5 % and the luck of 200 draws
 
 
@@ -143,7 +143,7 @@ def test_sentences_say_first_what_takes_away():
         "accuracy",
         "The first network is better than its linear twin",
     ]
-    assert "a linear model on the same input 100.0 %. The difference is −" in lines[0]
+    assert "the linear twin about 100.0 %. The difference is −" in lines[0]
     assert lines[0].endswith("over 40 speakers); less than 1 does not count.")
 
 

@@ -16,7 +16,7 @@ from torch.nn.functional import avg_pool2d
 
 from phonoscope.classifier import Classifier
 from phonoscope.evidence.controls import picture_of
-from phonoscope.frontends import pad_waveforms
+from phonoscope.frontends import FrontEnd, pad_waveforms
 from phonoscope.judgement.bootstrap import wilson_interval
 from phonoscope.judgement.differences import difference_test
 from phonoscope.phonetics.confusions import accuracy_table
@@ -24,6 +24,7 @@ from phonoscope.report.numbers import fixed, is_known, percent
 
 BETTER, NOT_BETTER, OPEN = "better", "not better", "cannot be told"
 TWIN = "linear twin"  # its names in tables begin with it
+OF_SPECTRUM = f"{TWIN} (LDA on the short-time spectrum)"
 SMALLEST_DIFFERENCE = 0.01  # of two accuracies: less does not count
 MOST_CELLS = 4096  # of a picture; larger ones are averaged
 TWIN_NAME = "twin.parquet"
@@ -33,9 +34,7 @@ _BATCH = 64
 
 def twin_name(classifier: Classifier) -> str:
     """What the twin of a classifier is called in tables: its picture is the network's, or a spectrum of the sound."""
-    if picture_of(classifier) is classifier.front_end:
-        return f"{TWIN} (LDA on the network's picture)"
-    return f"{TWIN} (LDA on the short-time spectrum)"
+    return f"{TWIN} (LDA on the network's picture)" if picture_of(classifier) is classifier.front_end else OF_SPECTRUM
 
 
 def twin_pictures(classifier: Classifier, waveforms: Sequence[np.ndarray]) -> np.ndarray:
@@ -57,7 +56,11 @@ def twin_pictures(classifier: Classifier, waveforms: Sequence[np.ndarray]) -> np
     ndarray, float32, shape (token, cell)
         In memory up to 512 MB, in a nameless file beyond.
     """
-    front_end = picture_of(classifier)
+    return pictures_through(picture_of(classifier), waveforms)
+
+
+def pictures_through(front_end: FrontEnd, waveforms: Sequence[np.ndarray]) -> np.ndarray:
+    """Pictures (token, cell) of waveforms by a front end; see ``twin_pictures``."""
     device = next(front_end.buffers(), torch.zeros(())).device
     values: np.ndarray | None = None
     for start in range(0, len(waveforms), _BATCH):
@@ -115,7 +118,7 @@ def twin_accuracy(twin: pd.DataFrame, tokens: pd.DataFrame, units: Sequence[str]
 
 
 def beside_twin(
-    predictions: pd.DataFrame, twin: pd.DataFrame, tokens: pd.DataFrame, units: Sequence[str], seed: int
+    predictions: pd.DataFrame, twin: pd.DataFrame, tokens: pd.DataFrame, units: Sequence[str], seed: int, name: str
 ) -> dict[str, Any]:
     """Is a network better than its twin on the same tokens? The paired difference of their accuracies, and a verdict.
 
@@ -134,12 +137,14 @@ def beside_twin(
         Columns that are resampled, from the highest level down.
     seed
         Of the resampling.
+    name
+        Of the twin.
 
     Returns
     -------
     dict
-        ``accuracy, twin_accuracy, difference, low, high, smallest`` (difference that counts) ``, n`` (tokens)
-        ``, n_units, unit, verdict``.
+        ``twin`` (its name) ``, accuracy, twin_accuracy, difference, low, high, smallest`` (difference that counts)
+        ``, n`` (tokens) ``, n_units, unit, verdict``.
     """
     hits = (predictions["predicted"] == predictions["class"]).groupby(predictions["token"]).mean().rename("network")
     both = twin.merge(hits, left_on="token", right_index=True).merge(tokens[["token", *units]], on="token", how="left")
@@ -151,6 +156,7 @@ def beside_twin(
         most = 1 - wilson_interval(test["n_units"], test["n_units"])[0]
         low, high = low - most, high + most
     return {
+        "twin": name,
         "accuracy": test["first"],
         "twin_accuracy": test["second"],
         "difference": test["difference"],
@@ -185,8 +191,8 @@ def twin_sentence(beside: Mapping[str, Any], name: str) -> str:
         over = f"over {beside['n_units']:.0f} {beside['unit']}s"
         within = f" ({fixed(100 * beside['low'], 1)} to {fixed(100 * beside['high'], 1)}, {over})"
     return (
-        f"{start}: the network recognises {percent(beside['accuracy'])} of the {beside['n']:.0f} tokens, a linear "
-        f"model on the same input {percent(beside['twin_accuracy'])}. The difference is {points} points{within}; less "
+        f"{start}: it is right about {percent(beside['accuracy'])} of the {beside['n']:.0f} tokens, the "
+        f"{beside['twin']} about {percent(beside['twin_accuracy'])}. The difference is {points} points{within}; less "
         f"than {100 * beside['smallest']:g} does not count."
     )
 

@@ -59,7 +59,7 @@ def make_tables(
         "asymmetry": asymmetry_table(tested["class"], tested["predicted"]),
         "baselines": _baselines_table(material, formants, twin, parts),
         "linear_twin": pd.DataFrame(
-            [beside_twin(predictions, twin_predictions(tokens, twin.predictions), tokens, clusters, seed)]
+            [beside_twin(predictions, twin_predictions(tokens, twin.predictions), tokens, clusters, seed, twin.name)]
         ),
         **profile_tables(measured, seed),
         **share_tables(measured, formants, seed),

@@ -72,7 +72,7 @@ def make_tables(
         ),
         "linear_twin": _joined(
             {
-                name: pd.DataFrame([beside_twin(table, said, tokens, UNITS, recipe.seed)])
+                name: pd.DataFrame([beside_twin(table, said, tokens, UNITS, recipe.seed, twin.name)])
                 for name, table in of_network.items()
             }
         ),
