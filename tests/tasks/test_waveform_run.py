@@ -5,15 +5,19 @@ import json
 import numpy as np
 import pandas as pd
 import pytest
+import torch
+from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 
-from phonoscope.audio import write_audio
+from phonoscope.audio import cut, write_audio
 from phonoscope.errors import ExperimentError
 from phonoscope.experiments.folder import Run
 from phonoscope.experiments.recipe import recipe_from
+from phonoscope.frontends import Spectrogram
 from phonoscope.judgement.claims import FAILS, HOLDS, OPEN, claims_table
 from phonoscope.tasks import TASKS, load_recipe, run_experiment
 from phonoscope.tasks.recordings.claims import NOT_BEYOND, Evidence, paired_difference, recordings_claims
 from phonoscope.tasks.recordings.fit import planned
+from phonoscope.tasks.recordings.material import around_energy
 from phonoscope.tasks.recordings.recipe import FRONT_ENDS, RecordingsRecipe
 from phonoscope.tasks.recordings.spectra import chosen_clips
 
@@ -91,6 +95,33 @@ def test_tones_are_told_apart_by_speakers_never_met(told):
     assert over["low"].tolist() == pytest.approx(curve["low"].tolist())
     assert run.table("baselines").set_index("name")["balanced_accuracy"]["majority class"] == 0.5
     assert run.table("baselines")["balanced_accuracy"].max() > 0.9
+
+
+def test_networks_on_the_waveform_stand_beside_a_linear_model_on_the_short_time_spectrum(told):
+    out, answer = told
+    run = Run(out)
+    tokens = run.tokens.copy()
+    tokens.attrs = run.tokens.attrs
+    waveforms, tokens = cut(tokens, RATE)
+    alone = [around_energy(waveform, RATE // 4) for waveform in waveforms]
+    with torch.no_grad():
+        pictures = Spectrogram(RATE, time="fixed", seconds=0.25)(torch.from_numpy(np.stack(alone)))
+    values, classes, tested = (
+        pictures.flatten(1).double().numpy(),
+        tokens["class"].to_numpy(),
+        tokens["split"].eq("test"),
+    )
+    model = LinearDiscriminantAnalysis(solver="lsqr", shrinkage="auto").fit(values[~tested], classes[~tested])
+    twin = run.parquet("twin.parquet")
+    assert twin["token"].tolist() == tokens["token"][tested].tolist()
+    assert twin["predicted"].tolist() == model.predict(values[tested]).tolist()
+    assert answer.json["linear_twin"]["accuracy"] == np.mean(twin["predicted"] == twin["class"])
+    assert run.table("baselines")["name"].iloc[-1] == "linear twin (LDA on the short-time spectrum)"
+    assert run.table("linear_twin")["network"].tolist() == ["sub-segmental", "multi-resolution"]
+    said, page = answer.err + answer.out, (out / "report.html").read_text(encoding="utf-8")
+    for row in answer.json["networks"]:
+        assert f"the {row['network']} network is" in said.replace("The ", "the ")
+        assert f"the {row['network']} network is" in page.replace("The ", "the ")
 
 
 def test_curves_of_each_class_peak_where_it_sounds(told):
