@@ -143,7 +143,7 @@ def test_sentences_say_first_what_takes_away():
         "accuracy",
         "The first network is better than its linear twin",
     ]
-    assert "the linear twin about 100.0 %. The difference is −" in lines[0]
+    assert "the linear twin 100.0 %. The difference is −" in lines[0]
     assert lines[0].endswith("over 40 speakers); less than 1 does not count.")
 
 

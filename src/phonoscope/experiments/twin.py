@@ -191,9 +191,9 @@ def twin_sentence(beside: Mapping[str, Any], name: str) -> str:
         over = f"over {beside['n_units']:.0f} {beside['unit']}s"
         within = f" ({fixed(100 * beside['low'], 1)} to {fixed(100 * beside['high'], 1)}, {over})"
     return (
-        f"{start}: it is right about {percent(beside['accuracy'])} of the {beside['n']:.0f} tokens, the "
-        f"{beside['twin']} about {percent(beside['twin_accuracy'])}. The difference is {points} points{within}; less "
-        f"than {100 * beside['smallest']:g} does not count."
+        f"{start}: it gets {percent(beside['accuracy'])} of the {beside['n']:.0f} tokens right, the {beside['twin']} "
+        f"{percent(beside['twin_accuracy'])}. The difference is {points} points{within}; less than "
+        f"{100 * beside['smallest']:g} does not count."
     )
 
 
