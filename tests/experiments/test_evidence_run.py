@@ -86,7 +86,7 @@ def test_verdicts_beside_the_data_follow_the_paired_difference():
             values = {"value": value[token] * weight[token], "weight": weight[token]}
             rows.append({"method": method, "measure": "deletion", "token": f"t{token}", **values})
     clusters = pd.DataFrame({"token": [f"t{i}" for i in range(120)], "speaker": [f"s{i % 12}" for i in range(120)]})
-    verdicts = beside_data(pd.DataFrame(rows), clusters, seed=0).set_index("method")["verdict"].to_dict()
+    verdicts = beside_data(pd.DataFrame(rows), clusters).set_index("method")["verdict"].to_dict()
     assert verdicts == {"better": "above the data alone", "worse": "below the data alone", "alike": "cannot be told"}
 
 

@@ -9,7 +9,7 @@ from phonoscope.audio import read_audio
 from phonoscope.errors import ExperimentError
 from phonoscope.experiments.recipe import Recipe
 from phonoscope.experiments.runner import Experiment, Results
-from phonoscope.judgement.claims import Claim, Finding, claims_table, holds_if
+from phonoscope.judgement.claims import Claim, Finding, by_test, claims_table
 from phonoscope.report.page import Page, Section, Summary
 from phonoscope.tasks import Task
 
@@ -22,8 +22,8 @@ class LoudnessRecipe(Recipe):
     loudest: str = ""
     gain: float = 1.0
 
-    def changed(self, *, seed=None):
-        return super().changed(seed=seed)
+    def changed(self, *, seed=None, trainings=None):
+        return super().changed(seed=seed, trainings=trainings)
 
 
 @dataclass
@@ -53,7 +53,9 @@ class LoudnessExperiment(Experiment):
         levels = [float(self.recipe.gain * self.scale * (wave**2).mean() ** 0.5) for wave in self.waveforms]
         table = self.tokens[["token"]].assign(level=levels)
         loudest = table.loc[table["level"].idxmax(), "token"]
-        claim = Claim("1", "It is the loudest.", lambda name: Finding(loudest, holds_if(name == loudest), ""))
+        claim = Claim(
+            "1", "It is the loudest.", lambda name: Finding(loudest, by_test(0.0, positive=name == loudest), "")
+        )
         tables = {"levels": table, "claims": claims_table([claim], self.recipe.loudest)}
         return Results(self.tokens, tables, {"labels": ["x"]}, {"loudest": loudest})
 

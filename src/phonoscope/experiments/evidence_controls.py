@@ -19,7 +19,7 @@ from phonoscope.experiments.control_maps import (
 )
 from phonoscope.experiments.folder import Run
 from phonoscope.experiments.held_out import HeldOut
-from phonoscope.judgement.differences import difference_test
+from phonoscope.judgement.intervals import mean_interval
 from phonoscope.judgement.permutation import holm
 
 # Of maps alone: the others explain again, or ask what a method promises.
@@ -86,7 +86,7 @@ def _training_tokens(run: Run, fold: int, judged: set[str]) -> tuple[list[np.nda
     return waveforms, rows["class"].astype(str).tolist()
 
 
-def beside_data(token_measures: pd.DataFrame, clusters: pd.DataFrame, seed: int) -> pd.DataFrame:
+def beside_data(token_measures: pd.DataFrame, clusters: pd.DataFrame) -> pd.DataFrame:
     """Does a method score higher than the map of the data alone, on the same tokens?
 
     Parameters
@@ -94,9 +94,7 @@ def beside_data(token_measures: pd.DataFrame, clusters: pd.DataFrame, seed: int)
     token_measures
         One row a method, measure and token: ``method, measure, token, value, weight``.
     clusters
-        ``token`` and what is resampled, from the highest level down.
-    seed
-        Of the resampling.
+        ``token`` and what intervals are over, from the highest level down.
 
     Returns
     -------
@@ -116,10 +114,11 @@ def beside_data(token_measures: pd.DataFrame, clusters: pd.DataFrame, seed: int)
         for method in wide.columns.drop(DATA):
             kept = wide[[method, DATA]].notna().all(axis=1).to_numpy()
             both, of_units = wide[[method, DATA]][kept].to_numpy(), units[kept]
-            test = difference_test(both[:, 0], both[:, 1], (of_units, of_units), paired=True)
-            found = {"value": test["first"], "data": test["second"]}
-            found |= {name: test[name] for name in ("difference", "low", "high", "p", "n_units", "unit")}
-            rows.append({"method": str(method), "measure": measure, **found, "n": test["n_first"]})
+            test = mean_interval(both[:, 0] - both[:, 1], of_units)
+            row = {"method": str(method), "measure": measure, "value": both[:, 0].mean(), "data": both[:, 1].mean()}
+            row |= {"difference": test.estimate, "low": test.low, "high": test.high, "n_units": test.n_units}
+            p = float(np.minimum(test.p_above(0), test.p_below(0)))
+            rows.append(row | {"unit": test.unit, "p": p, "n": len(both)})
     columns = ["method", "measure", "value", "data", "difference", "low", "high", "p", "p_holm", "n", "n_units", "unit"]
     table = pd.DataFrame(rows, columns=columns)
     table["p_holm"] = holm(table["p"].to_numpy(dtype=float))

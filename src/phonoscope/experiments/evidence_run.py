@@ -215,7 +215,7 @@ def _tables(
     tables["measures"] = pd.concat([_measures(e, sample, settings.measures) for e in judged], ignore_index=True)
     tables["token_measures"] = pd.concat([part.tokens for part in parts], ignore_index=True)
     if DATA in {evidence.method for evidence in judged}:
-        tables["beside_data"] = beside_data(tables["token_measures"], sample.tokens[["token", *LEVELS]], seed)
+        tables["beside_data"] = beside_data(tables["token_measures"], sample.tokens[["token", *LEVELS]])
     curves = pd.concat([part.curves for part in parts], ignore_index=True)
     means = curves.groupby(["method", "curve", "fraction"], sort=False)[["logit", "probability"]].mean()
     tables["curves"] = means.reset_index()

@@ -9,6 +9,7 @@
     tokens.parquet        the tokens used: the token table with ``class`` (the experiment's class), ``split``, ``fold``
     formants.parquet      measured formants of the vowel tokens
     predictions.parquet   tested tokens: ``token, class, predicted, p_<class> …, fold``
+    twin.parquet          what the linear twin said of the tested tokens: ``token, class, predicted``
     training.csv          one row an epoch and fold
     means.parquet         class means: ``kind`` (map, spectrogram), ``subset, class, frequency, time, mean, variance``
     classifier/           the classifier of the first fold (all folds in ``folds/<n>/classifier``)

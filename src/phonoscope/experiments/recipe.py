@@ -16,6 +16,8 @@ from phonoscope.training.recipe import PRESETS, TrainingRecipe
 
 AnyRecipe = TypeVar("AnyRecipe", bound="Recipe")
 
+# Entries of older recipes.
+_RENAMED = {"seeds": "trainings"}
 # What a value of each type is called in an error.
 _KINDS: dict[type, str] = {
     str: "text",
@@ -125,6 +127,7 @@ def recipe_from(
     ExperimentError
         If an entry is not known, of the wrong kind, or an import path that nobody agreed to.
     """
+    values = {_RENAMED.get(name, name): value for name, value in values.items()}
     hints, known = get_type_hints(kind), [each.name for each in fields(kind)]
     refuse_unknown(origin, values, known)
     if "name" not in values:
@@ -148,7 +151,7 @@ def recipe_from(
 
 def without_words(values: Mapping[str, Any]) -> dict[str, Any]:
     """What a training depends on, of a recipe as plain values: not what it is called, explained by, or judged by."""
-    others = ("title", "question", "explain", "trainings", "smallest_effects")
+    others = ("title", "question", "explain", "trainings", "seeds", "smallest_effects")
     kept = {key: value for key, value in values.items() if key not in others}
     return {"task": Recipe.task, **kept}  # recipes of 0.1 on phones name no task
 

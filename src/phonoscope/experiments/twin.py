@@ -16,8 +16,8 @@ from torch.nn.functional import avg_pool2d
 
 from phonoscope.classifier import Classifier
 from phonoscope.evidence.controls import picture_of
-from phonoscope.frontends import pad_waveforms
-from phonoscope.judgement.claims import CONTRADICTED, OPEN, SUPPORTED, above
+from phonoscope.frontends import FrontEnd, pad_waveforms
+from phonoscope.judgement.claims import CONTRADICTED, OPEN, SMALLEST_EFFECTS, SUPPORTED, above
 from phonoscope.judgement.differences import paired_interval
 from phonoscope.judgement.intervals import Interval, mean_interval
 from phonoscope.judgement.words import points_with_interval
@@ -25,6 +25,7 @@ from phonoscope.report.numbers import percent
 
 BETTER, NOT_BETTER = "better", "not better"
 TWIN = "linear twin"  # its names in tables begin with it
+OF_SPECTRUM = f"{TWIN} (LDA on the short-time spectrum)"
 MOST_CELLS = 4096  # of a picture; larger ones are averaged
 TWIN_NAME = "twin.parquet"
 _BYTES_IN_MEMORY = 2**29
@@ -33,9 +34,7 @@ _BATCH = 64
 
 def twin_name(classifier: Classifier) -> str:
     """What the twin of a classifier is called in tables: its picture is the network's, or a spectrum of the sound."""
-    if picture_of(classifier) is classifier.front_end:
-        return f"{TWIN} (LDA on the network's picture)"
-    return f"{TWIN} (LDA on the short-time spectrum)"
+    return f"{TWIN} (LDA on the network's picture)" if picture_of(classifier) is classifier.front_end else OF_SPECTRUM
 
 
 def twin_pictures(classifier: Classifier, waveforms: Sequence[np.ndarray]) -> np.ndarray:
@@ -57,7 +56,11 @@ def twin_pictures(classifier: Classifier, waveforms: Sequence[np.ndarray]) -> np
     ndarray, float32, shape (token, cell)
         In memory up to 512 MB, in a nameless file beyond.
     """
-    front_end = picture_of(classifier)
+    return pictures_through(picture_of(classifier), waveforms)
+
+
+def pictures_through(front_end: FrontEnd, waveforms: Sequence[np.ndarray]) -> np.ndarray:
+    """Pictures (token, cell) of waveforms by a front end; see ``twin_pictures``."""
     device = next(front_end.buffers(), torch.zeros(())).device
     values: np.ndarray | None = None
     for start in range(0, len(waveforms), _BATCH):
@@ -113,7 +116,13 @@ def twin_accuracy(twin: pd.DataFrame, tokens: pd.DataFrame, units: Sequence[str]
 
 
 def beside_twin(
-    predictions: pd.DataFrame, twin: pd.DataFrame, tokens: pd.DataFrame, units: Sequence[str], *, smallest: float
+    predictions: pd.DataFrame,
+    twin: pd.DataFrame,
+    tokens: pd.DataFrame,
+    units: Sequence[str],
+    *,
+    name: str = TWIN,
+    smallest: float = SMALLEST_EFFECTS["accuracy"],
 ) -> dict[str, Any]:
     """Is a network better than its twin on the same tokens? The paired difference of their accuracies, and a verdict.
 
@@ -130,14 +139,16 @@ def beside_twin(
         Token table of the run.
     units
         Columns that intervals are over, from the highest level down.
+    name
+        Of the twin.
     smallest
         Smallest difference of two accuracies that counts.
 
     Returns
     -------
     dict
-        ``accuracy, twin_accuracy`` (means over units), ``difference, low, high, smallest, n`` (tokens) ``, n_units,
-        unit, trainings, verdict``.
+        ``twin`` (its name) ``, accuracy, twin_accuracy`` (means over units) ``, difference, low, high, smallest, n``
+        (tokens) ``, n_units, unit, trainings, verdict``.
     """
     hits = predictions.assign(hit=(predictions["predicted"] == predictions["class"]).astype(float))
     seeds = hits["seed"] if "seed" in hits else np.zeros(len(hits))
@@ -150,6 +161,7 @@ def beside_twin(
     means = [mean_interval(values, clusters, of_units=True).estimate for values in (first, second)]
     verdict = {SUPPORTED: BETTER, CONTRADICTED: NOT_BETTER, OPEN: OPEN}[above(interval, smallest).verdict()]
     return {
+        "twin": name,
         "accuracy": means[0],
         "twin_accuracy": means[1],
         "difference": interval.estimate,
@@ -183,9 +195,9 @@ def twin_sentence(beside: Mapping[str, Any], name: str) -> str:
     values = (beside["difference"], low, high, int(beside["n_units"]), beside["unit"])
     interval = Interval(*values, scale="difference", n_trainings=int(beside["trainings"]))
     return (
-        f"{start}: the network recognises {percent(beside['accuracy'])} of the {beside['n']:.0f} tokens, a linear "
-        f"model on the same input {percent(beside['twin_accuracy'])}. The difference is "
-        f"{points_with_interval(interval)}; less than {100 * beside['smallest']:g} does not count."
+        f"{start}: it gets {percent(beside['accuracy'])} of the {beside['n']:.0f} tokens right, the {beside['twin']} "
+        f"{percent(beside['twin_accuracy'])}. The difference is {points_with_interval(interval)}; less than "
+        f"{100 * beside['smallest']:g} does not count."
     )
 
 

@@ -21,6 +21,7 @@ from phonoscope.judgement.permutation import holm
 SUPPORTED, CONTRADICTED, OPEN = "supported", "contradicted", "cannot be told"
 ALPHA = 0.05
 _FAR = 100  # no one records a hundred times as many speakers
+_LEAST_WIDTH = 1e-9  # of half an interval
 _FEW_TRAININGS = 5  # with fewer, how much they differ is hardly known
 
 # Smallest effects that count, unless a recipe says otherwise; see ``docs/rooms/statistics.md``.
@@ -175,6 +176,7 @@ def more_often(first: Interval, second: Interval) -> Judged:
     df = float(np.fmin(first.df, second.df))
     smaller, unit = min((each.n_units, each.unit) for each in (first, second))
     t = stdtrit(df, 1 - ALPHA / 2)
+    down, up = max(down, _LEAST_WIDTH), max(up, _LEAST_WIDTH)  # NaN stays NaN
     interval = Interval(difference, difference - down, difference + up, smaller, unit, down / t, df, "difference")
     p_for, p_against = (
         float(np.minimum(2 * stdtr(df, side * difference * t / width), 1.0)) if np.isfinite(width) else np.nan

@@ -51,7 +51,7 @@ def test_tokens_of_other_names_are_unrelated_groups(compared):
     one = compare(measured(compared[0], "a"), second)
     assert not one.paired
     assert one.common == 0
-    assert "resampled" in one.accuracy["test"].iloc[0]
+    assert one.accuracy["test"].iloc[0] == "7 speakers and 7 speakers"
 
 
 def test_runs_without_a_common_class_are_refused(compared, fake_runs):
@@ -65,7 +65,7 @@ def test_page_says_what_differs_and_how_it_was_tested(compared, tmp_path):
     text = out.read_text(encoding="utf-8")
     assert "one against two" in text
     assert "tokens that both runs tested are compared, each with itself" in text
-    assert "flipped" in text
+    assert "The unit of every test is the speaker" in text
     assert "another seed may change a map" in text
     assert {"accuracy-1.csv", "accuracy-1.svg", "profiles-1.csv", "shares-1.svg"} <= {
         path.name for path in (out.parent / "figures").iterdir()

@@ -68,6 +68,7 @@ def make_tables(
                     twin_predictions(tokens, twin.predictions),
                     tokens,
                     clusters,
+                    name=twin.name,
                     smallest=recipe.smallest["accuracy"],
                 )
             ]

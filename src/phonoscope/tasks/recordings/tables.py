@@ -72,7 +72,9 @@ def make_tables(
         ),
         "linear_twin": _joined(
             {
-                name: pd.DataFrame([beside_twin(table, of_twin, tokens, UNITS, smallest=recipe.smallest["accuracy"])])
+                name: pd.DataFrame(
+                    [beside_twin(table, of_twin, tokens, UNITS, name=twin.name, smallest=recipe.smallest["accuracy"])]
+                )
                 for name, table in of_network.items()
             }
         ),

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -13,15 +14,18 @@ from phonoscope.errors import ExperimentError
 from phonoscope.experiments.fit import Trained
 from phonoscope.experiments.frame import left_out_lines, left_out_table
 from phonoscope.experiments.runner import Experiment, Results
+from phonoscope.experiments.twin import beside_twin, twin_accuracy, with_twin_sentences
 from phonoscope.files import write_with
 from phonoscope.filters import FilterBank, bank_of
 from phonoscope.judgement.claims import claims_json, claims_table
 from phonoscope.left_out import LeftOut
 from phonoscope.tasks.spoof.claims import Context, rows_of, spoof_claims
-from phonoscope.tasks.spoof.judge import FEWEST_OF_A_SIDE, hear, problems_of, tell_apart
+from phonoscope.tasks.spoof.judge import CONTROL, FEWEST_OF_A_SIDE, LAYER, TWIN, hear, problems_of, tell_apart
 from phonoscope.tasks.spoof.material import spoof_material
 from phonoscope.tasks.spoof.recipe import SpoofRecipe
 from phonoscope.training import copied_recordings
+
+UNITS = ("speaker", "recording")  # what intervals resample, from the highest level down
 
 
 @dataclass
@@ -101,6 +105,10 @@ class SpoofExperiment(Experiment):
             f"{real} real recordings, {len(self._tokens) - real} spoofed ones; {copies} recordings are copies of others"
         )
 
+    def summary(self, results: Mapping[str, Any]) -> Sequence[str]:
+        """Whether the first layer is better than the linear twin, comparison by comparison."""
+        return with_twin_sentences([], [(row, f"first layer ({row['attack']})") for row in results["beside_twin"]])
+
     def measure(self, trained: Sequence[Trained], folder: Path) -> Results:
         """Tell every attack from real speech by every feature; measure the claims."""
         del trained
@@ -127,9 +135,30 @@ class SpoofExperiment(Experiment):
             "duplicates": copied_recordings(tokens),
             "corpus": {"real": len(real), "real_speakers": int(real["speaker"].nunique())},
         }
+        twins = _beside_twin(scores, tokens, recipe.smallest["accuracy"])
         tables = {"results": results, "counts": _counts(tokens), "left_out": left_out_table(tokens), "claims": claims}
+        tables["linear_twin"] = twins
         found = {"layer": self.layer, "spoof": results.to_dict("records"), "claims": claims_json(claims)}
+        # Of the comparison with most recordings: the last one.
+        widest = _said(scores, self._comparisons[-1].name, TWIN)
+        found["linear_twin"] = twin_accuracy(widest, tokens, UNITS)
+        found["beside_twin"] = twins.to_dict("records")
         return Results(tokens, tables, facts, found)
+
+
+def _said(scores: pd.DataFrame, attack: str, feature: str) -> pd.DataFrame:
+    """What a feature said of the recordings of one comparison: ``token, class, predicted``."""
+    rows = scores[(scores["attack"] == attack) & (scores["feature"] == feature)]
+    return rows[["token", "truth", "predicted"]].rename(columns={"truth": "class"}).reset_index(drop=True)
+
+
+def _beside_twin(scores: pd.DataFrame, tokens: pd.DataFrame, smallest: float) -> pd.DataFrame:
+    """Is the first layer better than the linear twin? One row a comparison, but for the control."""
+    rows = []
+    for name in scores.loc[scores["attack"] != CONTROL, "attack"].unique():
+        layer, twin = (_said(scores, name, feature) for feature in (LAYER, TWIN))
+        rows.append({"attack": name, **beside_twin(layer, twin, tokens, UNITS, name=TWIN, smallest=smallest)})
+    return pd.DataFrame(rows)
 
 
 def _counts(tokens: pd.DataFrame) -> pd.DataFrame:

@@ -12,10 +12,13 @@ import pandas as pd
 
 from phonoscope.audio import SOUND_HASH
 from phonoscope.experiments.settings import Say, silent
+from phonoscope.experiments.twin import OF_SPECTRUM, pictures_through
 from phonoscope.filters import FilterBank, random_bank, spectrum_bank
+from phonoscope.frontends import Spectrogram
 from phonoscope.judgement.intervals import Interval, interval_of
 from phonoscope.judgement.units import resampling_unit, unit_sums
 from phonoscope.phonetics.confusions import accuracy_intervals
+from phonoscope.phonetics.discriminant import fit_discriminant
 from phonoscope.tasks.recordings.spectra import SPECTRUM_POINTS, mean_spectra
 from phonoscope.tasks.spoof.equal_error import equal_error_interval
 from phonoscope.tasks.spoof.material import Clip
@@ -23,6 +26,7 @@ from phonoscope.training.splits import joined_units
 
 CONTROL = "control: real against real"
 LAYER, RANDOM, SPECTRUM = "CRS of the first layer", "CRS of random filters", "long-term spectrum"
+TWIN = OF_SPECTRUM
 REAL, SPOOFED = "real", "spoofed"
 ATTACK, KIND, ALL = "attack", "kind", "all"  # levels of the problems
 FOLDS = 5
@@ -70,20 +74,31 @@ def hear(
     tokens : DataFrame
         One row a recording.
     features : list of Feature
-        CRS (root-mean-square scaling) and long-term spectra in `SPECTRUM_POINTS` points, linear.
+        CRS (root-mean-square scaling) and long-term spectra in `SPECTRUM_POINTS` points, linear; and for the linear
+        twin the short-time spectrum, dB.
     """
     features = {(LAYER, 0): partial(mean_spectra, bank, strict=True)}
     for number in range(random_seeds):
         features[RANDOM, number] = partial(mean_spectra, random_bank(bank, seed + number), strict=True)
     features[SPECTRUM, 0] = partial(mean_spectra, spectrum_bank(int(bank.sample_rate)))
+    features[TWIN, 0] = partial(_pictures, int(bank.sample_rate))
     rows: list[dict[str, object]] = []
-    blocks = {feature: [np.zeros((0, SPECTRUM_POINTS))] for feature in features}
+    blocks: dict[tuple[str, int], list[np.ndarray]] = {feature: [] for feature in features}
     stream = iter(clips)
     while some := list(islice(stream, _CLIPS_AT_ONCE)):
         rows += [clip.row for clip in some]
         for feature, spectra in features.items():
             blocks[feature].append(spectra([clip.waveform for clip in some]))
-    return pd.DataFrame(rows), [Feature(*feature, np.concatenate(block)) for feature, block in blocks.items()]
+    nothing = [np.zeros((0, SPECTRUM_POINTS))]
+    return pd.DataFrame(rows), [
+        Feature(*feature, np.concatenate(block or nothing)) for feature, block in blocks.items()
+    ]
+
+
+def _pictures(sample_rate: int, waveforms: Sequence[np.ndarray]) -> np.ndarray:
+    """Log power of the short-time spectrum of clips of one length, (clip, cell)."""
+    front_end = Spectrogram(sample_rate, time="fixed", seconds=len(waveforms[0]) / sample_rate)
+    return pictures_through(front_end, waveforms)
 
 
 def problems_of(tokens: pd.DataFrame) -> tuple[list[Problem], list[str]]:
@@ -140,7 +155,8 @@ def tell_apart(
 
     A support vector machine with a polynomial kernel of degree 3 (as in the paper) gets the spectra in dB,
     standardised; errors weigh as much on the rare side as on the common one. Five folds, in which a recording (or
-    speaker) and everything made of it stay together, and identical recordings too.
+    speaker) and everything made of it stay together, and identical recordings too. The linear twin is a linear
+    discriminant with a shrunk covariance on the short-time spectrum, in the same folds.
 
     Parameters
     ----------
@@ -185,7 +201,7 @@ def tell_apart(
         judged: dict[str, list[pd.DataFrame]] = {}
         for feature in features:
             for problem, parts in zip(versions, folds, strict=True):
-                table = _judged(feature.values, tokens, problem, parts, kernel_offset)
+                table = _judged(feature, tokens, problem, parts, kernel_offset)
                 tables = judged.setdefault(feature.name, [])
                 tables.append(table.assign(part=len(tables), attack=name, feature=feature.name))
         for feature_name, tables in judged.items():
@@ -240,7 +256,7 @@ def _half(tokens: pd.DataFrame, random: np.random.Generator) -> np.ndarray:
 
 
 def _judged(
-    values: np.ndarray,
+    feature: Feature,
     tokens: pd.DataFrame,
     problem: Problem,
     folds: Sequence[tuple[np.ndarray, np.ndarray]],
@@ -252,12 +268,18 @@ def _judged(
     from sklearn.svm import SVC
 
     own = tokens.iloc[problem.rows]
-    level = 20 * np.log10(np.maximum(values[problem.rows], np.finfo(float).tiny))
+    values = feature.values[problem.rows]
+    level = values if feature.name == TWIN else 20 * np.log10(np.maximum(values, np.finfo(float).tiny))
     scores, predicted = np.zeros(len(own)), np.zeros(len(own), dtype=bool)
     for train, test in folds:
         if len(set(problem.spoofed[train])) < 2:
             # One side lies whole in the other fold: nothing can be learnt, everything gets the same answer.
             predicted[test] = len(train) > 0 and problem.spoofed[train][0]
+            continue
+        if feature.name == TWIN:
+            sides = fit_discriminant(level, np.where(problem.spoofed, SPOOFED, REAL), train).scores(level, test)
+            scores[test] = sides[:, 1] - sides[:, 0]  # the sides are in alphabetical order
+            predicted[test] = scores[test] > 0
             continue
         machine = make_pipeline(
             StandardScaler(), SVC(kernel="poly", degree=3, coef0=kernel_offset, class_weight="balanced")

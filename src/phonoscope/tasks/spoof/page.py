@@ -8,6 +8,7 @@ import pandas as pd
 
 from phonoscope.corpora.asvspoof import SYSTEMS
 from phonoscope.experiments.folder import Run
+from phonoscope.experiments.twin import with_twin_sentences
 from phonoscope.judgement.words import doubts_of_basis
 from phonoscope.report.numbers import interval, percent
 from phonoscope.report.page import Page, Section
@@ -16,14 +17,19 @@ from phonoscope.report.style import ACCENT, INK, MUTED, PAPER, POINTS, RULE, cla
 from phonoscope.report.tables import as_html_table
 from phonoscope.tasks.sections import claims_section, copies_sentence, left_out_table, page_of, provenance_section
 from phonoscope.tasks.spoof.claims import rows_of
-from phonoscope.tasks.spoof.judge import ALL, ATTACK, CONTROL, KIND, LAYER, RANDOM, SPECTRUM
+from phonoscope.tasks.spoof.judge import ALL, ATTACK, CONTROL, KIND, LAYER, RANDOM, SPECTRUM, TWIN
 from phonoscope.tasks.spoof.material import VOCODER
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 # Colour, marker and whether it is filled: the layer stands out, what needs no layer stays behind.
-_MARKS = {LAYER: (ACCENT, "o", True), RANDOM: (MUTED, "o", False), SPECTRUM: (class_colour(1), "s", False)}
+_MARKS = {
+    LAYER: (ACCENT, "o", True),
+    RANDOM: (MUTED, "o", False),
+    SPECTRUM: (class_colour(1), "s", False),
+    TWIN: (class_colour(2), "D", False),
+}
 _PAPER = (
     "Gupta and Abrol, “Time-frequency and geometric analysis of task-dependent learning in raw waveform based acoustic "
     "models”, tell real from spoofed speech by the response of a first layer. Here random filters and a control stand "
@@ -48,7 +54,9 @@ def page(run: Run) -> Page:
         provenance_section(run.facts),
     ]
     doubts = _doubts(run, results)
-    return page_of(run.facts, sections, numbers=_numbers(results), findings=_findings(results), doubts=doubts)
+    twins = [(row, f"first layer ({row['attack']})") for row in run.results.get("beside_twin", ())]
+    findings = with_twin_sentences(_findings(results), twins)
+    return page_of(run.facts, sections, numbers=_numbers(results), findings=findings, doubts=doubts)
 
 
 def attack_title(name: str) -> str:
@@ -71,11 +79,14 @@ def spoof_figure(results: pd.DataFrame) -> Figure:
     levels = results.drop_duplicates("attack").set_index("attack")["level"]
     figure = new_figure(8.6, 1.0 + 0.36 * len(names))
     columns = (("balanced_accuracy", "low", "high"), ("eer", "eer_low", "eer_high"))
+    shown = [feature for feature in _MARKS if (results["feature"] == feature).any()]  # runs of before have no twin
+    offsets = [0.18 * (number - (len(shown) - 1) / 2) for number in range(len(shown))]
     panels = figure.subplots(1, 2, sharey=True)
     for axes, (value, low, high), label in zip(
         panels, columns, ("balanced accuracy (%)", "equal error rate (%)"), strict=True
     ):
-        for offset, (feature, (colour, marker, filled)) in zip((-0.22, 0.0, 0.22), _MARKS.items(), strict=True):
+        for offset, feature in zip(offsets, shown, strict=True):
+            colour, marker, filled = _MARKS[feature]
             rows = results[results["feature"] == feature].set_index("attack").loc[names]
             at = [position + offset for position in range(len(names))]
             axes.hlines(at, 100 * rows[low], 100 * rows[high], color=colour, linewidth=1.3)
@@ -90,7 +101,7 @@ def spoof_figure(results: pd.DataFrame) -> Figure:
     panels[0].set_xlim(lowest - 2, 102)
     panels[1].set_xlim(-2, max(60.0, 100 * results["eer_high"].max() + 2))
     handles, labels = panels[0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside upper left", ncols=3, frameon=False, fontsize=POINTS, labelcolor=INK)
+    figure.legend(handles, labels, loc="outside upper left", ncols=4, frameon=False, fontsize=POINTS, labelcolor=INK)
     return figure
 
 
