@@ -43,7 +43,7 @@ def test_a_task_from_outside_runs_and_reports_through_the_command_line(recipe, c
     run = Run(out)
     assert run.facts["kind"] == "own_task:TASK"
     assert run.table("levels")["level"].tolist() == pytest.approx([0.2, 0.6, 0.4], abs=1e-3)
-    assert run.table("claims")["verdict"].tolist() == ["holds"]
+    assert run.table("claims")["verdict"].tolist() == ["supported"]
     assert "The loudest recording is b." in (out / "report.html").read_text(encoding="utf-8")
     with pytest.raises(ExperimentError, match="--trust-imports"):
         write_report(out)
