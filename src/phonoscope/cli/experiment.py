@@ -48,6 +48,7 @@ def train(
     Example: phonoscope train lj.parquet --recipe vowels-4k --out vowels
     """
     from phonoscope.corpora.sounds import open_tokens
+    from phonoscope.judgement.words import percent_with_interval, stored_interval
     from phonoscope.tasks.phones.recipe import load_phones_recipe
     from phonoscope.tasks.phones.single import train_classifier
     from phonoscope.training.processes import leave_processes
@@ -55,9 +56,9 @@ def train(
     loaded = load_phones_recipe(recipe, trust_imports=trust_imports)
     chosen = loaded.changed(**typed(ctx, loaded.changes()))
     result = train_classifier(chosen, open_tokens(table), out, device=device, resume=resume, say=say)
-    low, high = result["accuracy_interval"]
+    accuracy = percent_with_interval(stored_interval(result, "accuracy"))
     say(
-        f"accuracy {result['accuracy']:.1%} ({low:.1%}–{high:.1%}), balanced {result['balanced_accuracy']:.1%} "
+        f"accuracy {accuracy}, pooled {result['pooled_accuracy']:.1%}, balanced {result['balanced_accuracy']:.1%} "
         f"on {result['n_test']} test tokens\n\nread  {table}\nwrote {out}"
     )
     leave_processes()

@@ -140,7 +140,15 @@ def below(interval: Interval, bound: float) -> Judged:
 
 
 def between(interval: Interval, low: float, high: float) -> Judged:
-    """How an interval stands to "practically the same", between two bounds (two one-sided tests, Schuirmann 1987)."""
+    """How an interval stands to "practically the same": two one-sided tests (Schuirmann 1987).
+
+    Parameters
+    ----------
+    interval
+        Of what was measured.
+    low, high
+        Bounds between which a value counts as the same.
+    """
     inside = max(interval.p_above(low), interval.p_below(high))
     outside = min(interval.p_below(low), interval.p_above(high))
     return Judged(inside, outside, interval.errors_from(low, high), interval)

@@ -48,7 +48,15 @@ def over(interval: Interval) -> str:
 
 
 def doubts_of_basis(n_units: float, unit: str, n_trainings: int) -> list[str]:
-    """What to doubt of intervals that rest on so many units and trainings; nothing where there are enough of both."""
+    """What to doubt of intervals, by what they rest on; nothing where there is enough of it.
+
+    Parameters
+    ----------
+    n_units, unit
+        How many speakers or recordings, and which of the two.
+    n_trainings
+        Of each network.
+    """
     sentences = []
     if n_units < MIN_UNITS:
         units = f"{n_units:.0f} {unit}{'' if n_units == 1 else 's'}"

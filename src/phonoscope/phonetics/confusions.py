@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from importlib.resources import files
 from itertools import combinations
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -97,6 +98,28 @@ def accuracy_table(
     table["trainings"] = intervals["accuracy", ""].n_trainings
     table.attrs["note"] = resampling_unit(clusters, len(true)).note
     return table
+
+
+def accuracy_results(table: pd.DataFrame) -> dict[str, Any]:
+    """The accuracies of an `accuracy_table` as plain values, as the results of a run hold them.
+
+    ``accuracy, accuracy_interval`` (None, None where there is none) ``, pooled_accuracy, balanced_accuracy,
+    balanced_accuracy_interval, n_units, unit, trainings``.
+    """
+    rows = {row["measure"]: row for row in table.to_dict("records")}
+    overall, balanced = rows["accuracy"], rows["balanced accuracy"]
+
+    def bounds(row: dict[Any, Any]) -> list[float | None]:
+        return [float(row[name]) if np.isfinite(row[name]) else None for name in ("low", "high")]
+
+    return {
+        "accuracy": float(overall["estimate"]),
+        "accuracy_interval": bounds(overall),
+        "pooled_accuracy": float(rows["pooled accuracy"]["estimate"]),
+        "balanced_accuracy": float(balanced["estimate"]),
+        "balanced_accuracy_interval": bounds(balanced),
+        **{name: overall[name] for name in ("n_units", "unit", "trainings")},
+    }
 
 
 def accuracy_intervals(

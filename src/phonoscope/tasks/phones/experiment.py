@@ -30,6 +30,7 @@ from phonoscope.files import write_with
 from phonoscope.judgement.claims import claims_json
 from phonoscope.judgement.words import percent_with_interval, stored_interval
 from phonoscope.phonetics.baselines import Baseline, linear_twin
+from phonoscope.phonetics.confusions import accuracy_results
 from phonoscope.tasks.phones.control_shares import control_share_table
 from phonoscope.tasks.phones.examples import write_examples
 from phonoscope.tasks.phones.fit import fit, new_classifier, trainings_of
@@ -197,21 +198,11 @@ class PhonesExperiment(Experiment):
 
 
 def _results(measured: Measured, tables: Mapping[str, pd.DataFrame], folder: Path) -> dict[str, Any]:
-    overall, balanced = (
-        tables["accuracy"].set_index("measure").loc[name].to_dict() for name in ("accuracy", "balanced accuracy")
-    )
     correlations = tables["profile_correlations"]
     of_maps = correlations.loc[correlations["source"] == "map", "r"]
     return {
-        "accuracy": overall["estimate"],
-        "accuracy_interval": [overall["low"], overall["high"]],
-        "balanced_accuracy": balanced["estimate"],
-        "balanced_accuracy_interval": [balanced["low"], balanced["high"]],
-        "pooled_accuracy": tables["accuracy"].set_index("measure").loc["pooled accuracy", "estimate"],
-        "n_test": overall["n"],
-        "n_units": overall["n_units"],
-        "unit": overall["unit"],
-        "trainings": overall["trainings"],
+        **accuracy_results(tables["accuracy"]),
+        "n_test": int(tables["accuracy"]["n"].iloc[0]),
         "each_training": tables["trainings"].to_dict("records"),
         "claims": claims_json(tables["claims"]),
         "baselines": tables["baselines"].drop(columns="details").to_dict("records"),

@@ -16,7 +16,7 @@ from phonoscope.experiments.frame import claimed_folder, hold_to_material
 from phonoscope.experiments.material import material_of
 from phonoscope.experiments.settings import Settings
 from phonoscope.files import write_json
-from phonoscope.phonetics.confusions import accuracy_table
+from phonoscope.phonetics.confusions import accuracy_results, accuracy_table
 from phonoscope.tasks.phones.fit import fit
 from phonoscope.tasks.phones.material import plan_folds, with_parts
 from phonoscope.tasks.phones.measure import UNITS
@@ -54,6 +54,7 @@ def train_classifier(
         If the folder holds something else, or the tokens do not make a classification task.
     """
     out, settings = Path(out), Settings(**how)
+    recipe = replace(recipe, split={**recipe.split, "folds": 1}, trainings=1)
     # Only one of several processes writes.
     with locked(out) if is_first_process() else nullcontext():
         return _train(recipe, tokens, out, settings)
@@ -63,18 +64,14 @@ def _train(recipe: PhonesRecipe, tokens: pd.DataFrame | TokenSounds, out: Path, 
     """Train in a folder that is locked."""
     with claimed_folder(out, recipe, settings.resume) if is_first_process() else nullcontext():
         material = material_of(tokens, recipe.classes, sample_rate=recipe.front_end.get("sample_rate"))
-        plan, unit = plan_folds(replace(recipe, split={**recipe.split, "folds": 1}), material.tokens)
+        plan, unit = plan_folds(recipe, material.tokens)
         if is_first_process():
             hold_to_material(out, material.tokens, material.with_context)
     settings.say(f"{len(material.tokens)} tokens, split by {unit}")
     table = write_fits(fit(recipe, material, plan, out, settings), material.tokens, out)
     clusters = table.merge(material.tokens[["token", *UNITS]], on="token")[list(UNITS)]
-    accuracy = accuracy_table(table["class"], table["predicted"], clusters).set_index("measure")
-    result: dict[str, Any] = {"classifier": (out / "classifier").as_posix(), "n_test": len(table)}
-    for name in ("accuracy", "balanced accuracy"):
-        row = accuracy.loc[name].to_dict()
-        result[name.replace(" ", "_")] = row["estimate"]
-        result[name.replace(" ", "_") + "_interval"] = [row["low"], row["high"]]
+    accuracy = accuracy_results(accuracy_table(table["class"], table["predicted"], clusters))
+    result = {"classifier": (out / "classifier").as_posix(), "n_test": len(table), **accuracy}
     if is_first_process():
         write_tokens(out / "tokens.parquet", with_parts(material.tokens, plan, table))
         write_json(out / "result.json", result)

@@ -27,6 +27,7 @@ from phonoscope.filters import bank_of
 from phonoscope.judgement.claims import claims_json
 from phonoscope.judgement.words import percent_with_interval, stored_interval
 from phonoscope.phonetics.baselines import Baseline, linear_twin
+from phonoscope.phonetics.confusions import accuracy_results
 from phonoscope.tasks.recordings.fit import class_order, fit, new_classifier, planned
 from phonoscope.tasks.recordings.material import assign_parts, read_whole_recordings
 from phonoscope.tasks.recordings.recipe import RecordingsRecipe
@@ -123,14 +124,8 @@ def _results(
     accuracy, curve = tables["accuracy"], tables["learning_curve"]
     networks = []
     for name in recipe.networks:
-        entry: dict[str, Any] = {"network": name}
-        for measure in ("accuracy", "balanced accuracy"):
-            row = accuracy[(accuracy["network"] == name) & (accuracy["measure"] == measure)].iloc[0]
-            entry[measure.replace(" ", "_")] = row["estimate"]
-            entry[measure.replace(" ", "_") + "_interval"] = [row["low"], row["high"]]
+        entry = {"network": name} | accuracy_results(accuracy[accuracy["network"] == name])
         whole = curve[(curve["network"] == name) & (curve["share"] == 1)]
-        overall = accuracy[(accuracy["network"] == name) & (accuracy["measure"] == "balanced accuracy")].iloc[0]
-        entry |= {key: overall[key] for key in ("n_units", "unit", "trainings")}
         entry |= {"balanced_accuracy_of_each": whole["balanced_accuracy"].tolist()}
         of_twin = tables["linear_twin"]
         entry["beside_twin"] = of_twin[of_twin["network"] == name].drop(columns="network").to_dict("records")[0]
