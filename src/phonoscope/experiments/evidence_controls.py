@@ -11,6 +11,7 @@ import xarray as xr
 
 from phonoscope.audio import cut
 from phonoscope.experiments.control_maps import (
+    CONTROLS,
     DATA,
     DIFFERENCE,
     ControlledTokens,
@@ -87,7 +88,7 @@ def _training_tokens(run: Run, fold: int, judged: set[str]) -> tuple[list[np.nda
 
 
 def beside_data(token_measures: pd.DataFrame, clusters: pd.DataFrame, seed: int) -> pd.DataFrame:
-    """Does a method score higher than the map of the data alone, on the same tokens?
+    """Does a method score higher than the map of the data alone, on the same tokens? Controls are not asked.
 
     Parameters
     ----------
@@ -113,7 +114,7 @@ def beside_data(token_measures: pd.DataFrame, clusters: pd.DataFrame, seed: int)
         if DATA not in wide:
             continue
         units = clusters.set_index("token").loc[wide.index].reset_index(drop=True)
-        for method in wide.columns.drop(DATA):
+        for method in wide.columns[~wide.columns.isin(list(CONTROLS))]:
             kept = wide[[method, DATA]].notna().all(axis=1).to_numpy()
             both, of_units = wide[[method, DATA]][kept].to_numpy(), units[kept]
             test = difference_test(both[:, 0], both[:, 1], (of_units, of_units), paired=True, seed=seed)
