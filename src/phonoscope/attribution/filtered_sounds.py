@@ -1,4 +1,8 @@
-"""What a classifier makes of sounds of which parts are filtered out: batches of (token × band) pairs."""
+"""What a classifier makes of sounds of which parts are filtered out: batches of (token × band) pairs.
+
+A front end that scales each token by its own sound scales what is left of it as it did the untouched token, so that a
+band that is taken away changes that band alone.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +14,7 @@ from torch.nn import functional
 from phonoscope.attribution.filtering import Filtering
 from phonoscope.attribution.method import Attributed, Batch, Setting, network_inputs, unpromised
 from phonoscope.attribution.passes import network_logits, portions
+from phonoscope.attribution.scaling import reference_level
 from phonoscope.band_filters import fft_points, match_power, pass_responses, power, reach_samples
 from phonoscope.errors import AttributionError
 
@@ -52,6 +57,7 @@ class FilteredSounds:
         self.logits = network_logits(setting.classifier.network, batch.inputs, self.most)
         self.weights = batch.weigh(self.logits)
         self.logit = (self.logits * self.weights).sum(1)
+        self.level = reference_level(setting.classifier, batch)
         self.power = power(batch.sounds, batch.lengths, batch.context)
         self.spectra = torch.fft.rfft(batch.sounds, n=self.points)
         self.fills = self._fills()
@@ -100,7 +106,9 @@ class FilteredSounds:
         sounds = sounds[:, : batch.sounds.shape[1]]
         if self.how.match:
             sounds = match_power(sounds, self.power[owners], lengths, batch.context)
-        logits = self.setting.classifier.network(network_inputs(self.setting.classifier, batch, sounds, lengths))
+        level = None if self.level is None else self.level[owners]
+        inputs = network_inputs(self.setting.classifier, batch, sounds, lengths, level)
+        logits = self.setting.classifier.network(inputs)
         return (logits * self.weights[owners]).sum(1)
 
     def _fills(self) -> Tensor:

@@ -86,7 +86,9 @@ def make_batch(classifier: Classifier, waveforms: Sequence[np.ndarray], context:
     return Batch(sounds, lengths, context, inputs, seeds, weigh)
 
 
-def network_inputs(classifier: Classifier, batch: Batch, sounds: Tensor, lengths: Tensor | None = None) -> Tensor:
+def network_inputs(
+    classifier: Classifier, batch: Batch, sounds: Tensor, lengths: Tensor | None = None, level: Tensor | None = None
+) -> Tensor:
     """Network inputs of sounds that have the context of the batch, through the untouched front end.
 
     Parameters
@@ -99,9 +101,11 @@ def network_inputs(classifier: Classifier, batch: Batch, sounds: Tensor, lengths
         Shape (n, samples), with context.
     lengths
         Samples of each with context, shape (n,); those of the batch by default.
+    level
+        What the front end is to scale each by, shape (n,), see ``scaling.py``; each one's own by default.
     """
     lengths = batch.lengths if lengths is None else lengths
-    return classifier.inputs(sounds[:, batch.context :], lengths - 2 * batch.context)
+    return classifier.inputs(sounds[:, batch.context :], lengths - 2 * batch.context, level)
 
 
 class Attributed(NamedTuple):
