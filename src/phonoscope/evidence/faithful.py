@@ -235,7 +235,8 @@ def _pooled(measure: Measure, tokens: pd.DataFrame, clusters: Clusters, seed: in
     value, by_chance, weight = (tokens[column].to_numpy(dtype=float) for column in ("value", "chance", "weight"))
     has_chance = bool(np.isfinite(by_chance).any())
     kept = np.isfinite(value) & (np.isfinite(by_chance) | (not has_chance))
-    note = "" if kept.all() else f"{int((~kept).sum())} tokens without a value are left out"
+    lacking = int((~kept).sum())
+    note = f"{lacking} {'token' if lacking == 1 else 'tokens'} without a value left out" if lacking else ""
     if not kept.any() or not weight[kept].sum() > 0:
         return _unmeasured(method, measure.name, note or "nothing changes between the token and the neutral input")
     clusters = cluster_rows(clusters, np.flatnonzero(kept))

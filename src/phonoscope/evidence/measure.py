@@ -70,7 +70,7 @@ class Effort:
         ``moved``: the map's own values shifted to random places; ``shuffled``: in random order.
     """
 
-    sanity_tokens: int = 12
+    sanity_tokens: int = 16
     draws: int = 1
     changes: int = 32
     disturbances: int = 6

@@ -72,6 +72,7 @@ def make_panel(name: str, figure: Figure, alt: str, note: str = "", sounds: Sequ
     name : str
         File name without suffix.
     figure : Figure
+        It is emptied: the panel keeps a copy.
     alt : str
         What it shows, for those who cannot see it.
     note : str
@@ -80,7 +81,9 @@ def make_panel(name: str, figure: Figure, alt: str, note: str = "", sounds: Sequ
         Played below it.
     """
     safe = "".join(c if c.isascii() and (c.isalnum() or c in "_-") else "-" for c in name)
-    return Panel(safe, to_svg(figure, safe), alt, zlib.compress(pickle.dumps(figure), 1), note, tuple(sounds))
+    svg, packed = to_svg(figure, safe), zlib.compress(pickle.dumps(figure), 1)
+    figure.clear()  # its parts hold each other, and would stay until somebody collects them
+    return Panel(safe, svg, alt, packed, note, tuple(sounds))
 
 
 def panel_name(key: str, position: int, label: str) -> str:
