@@ -178,9 +178,9 @@ def _verdict(method: str, table: pd.DataFrame, layers: int) -> tuple[str, str]:
     )
     if similar[0] > MOST_SIMILAR or excess[0] > MOST_EXCESS:
         return FAILS, f"Fails: maps by {method} stay alike when the network has learnt nothing ({numbers})."
+    verdict, sentence = PASSES, f"Passes: maps by {method} change with the weights ({numbers})."
     if similar[1] > MOST_SIMILAR or excess[1] > MOST_EXCESS:
-        return OPEN, f"Cannot be told: whether maps by {method} depend on the weights ({numbers})."
-    sentence = f"Passes: maps by {method} change with the weights ({numbers})."
+        verdict, sentence = OPEN, f"It cannot be told whether maps by {method} depend on the weights ({numbers})."
     if _interval(size["similarity"] - size["unrelated"])[0] > MOST_EXCESS:
         sentence += (
             " Only their sign does: absolute values follow the token whatever the weights are "
@@ -192,7 +192,7 @@ def _verdict(method: str, table: pd.DataFrame, layers: int) -> tuple[str, str]:
             f" They hardly depend on the layer of the logits ({logits.mean():.2f} when it alone is drawn anew): they "
             "show what the network finds, less what it holds for the class."
         )
-    return PASSES, sentence
+    return verdict, sentence
 
 
 def _interval(values: pd.Series) -> tuple[float, float]:
