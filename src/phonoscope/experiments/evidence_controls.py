@@ -24,15 +24,29 @@ from phonoscope.judgement.bootstrap import holm
 from phonoscope.judgement.differences import difference_test
 
 # Of maps alone: the others explain again, or ask what a method promises.
-CONTROL_MEASURES = ("causal-agreement", "causal-agreement-in-class", "deletion", "insertion", "ff-best", "infidelity")
+CONTROL_MEASURES = (
+    "causal-agreement",
+    "causal-agreement-in-class",
+    "filled-agreement",
+    "filled-agreement-in-class",
+    "deletion",
+    "insertion",
+    "ff-best",
+    "infidelity",
+)
 ABOVE, BELOW, OPEN = "above the data alone", "below the data alone", "cannot be told"
-_COMPARED = ("causal-agreement", "deletion", "insertion")
+_COMPARED = ("causal-agreement", "filled-agreement", "deletion", "insertion")
 _LEVEL = 0.05
 
 
-def control_measures(names: Sequence[str]) -> tuple[str, ...]:
-    """Those of the measures that controls can be judged by."""
-    return tuple(name for name in names if name in CONTROL_MEASURES)
+def measures_of(method: str, names: Sequence[str]) -> tuple[str, ...]:
+    """Those of the measures that a method is judged by: all, but for controls, which have maps and nothing else."""
+    return tuple(name for name in names if method not in CONTROLS or name in CONTROL_MEASURES)
+
+
+def controls_for(names: Sequence[str]) -> list[str]:
+    """The controls, if there is a measure that they can be judged by."""
+    return [control for control in CONTROLS if measures_of(control, names)]
 
 
 def fold_controls(control: str, run: Run, parts: Sequence[HeldOut], number: int, seed: int) -> xr.DataArray:
