@@ -136,7 +136,7 @@ def test_neither_gradients_nor_the_number_worked_on_at_once_change_the_picture(t
     padded, lengths = pad_waveforms([random.normal(size=n) * 0.1 for n in (400, 70, 65, 64, 63, 2)])
     together = front(padded, lengths)
     assert front(padded.requires_grad_(True), lengths).detach().numpy() == pytest.approx(together.numpy(), abs=1e-3)
-    monkeypatch.setattr("phonoscope.frontends._CHUNK_VALUES", 1)  # four at once, then two
+    monkeypatch.setattr("phonoscope.frontends.spectrogram._CHUNK_VALUES", 1)  # four at once, then two
     assert front(padded.detach(), lengths).numpy() == pytest.approx(together.numpy(), abs=1e-3)
 
 

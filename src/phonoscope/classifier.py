@@ -99,10 +99,20 @@ class Classifier(nn.Module):
         parameter = next(self.network.parameters(), None)
         return torch.device("cpu") if parameter is None else parameter.device
 
-    def inputs(self, waveforms: Tensor, lengths: Tensor | None = None) -> Tensor:
-        """Standardised network input of zero-padded waveforms, on the classifier's device."""
+    def inputs(self, waveforms: Tensor, lengths: Tensor | None = None, level: Tensor | None = None) -> Tensor:
+        """Standardised network input of zero-padded waveforms, on the classifier's device.
+
+        Parameters
+        ----------
+        waveforms, lengths
+            Shapes (batch, samples) and (batch,).
+        level
+            From the front end's ``reference_level``, to hold its scaling still; each token's own by default.
+        """
         device = self.device
-        return self.standardise(self.front_end(waveforms.to(device), None if lengths is None else lengths.to(device)))
+        held = {} if level is None else {"level": level}  # only front ends that scale know of a level
+        lengths = None if lengths is None else lengths.to(device)
+        return self.standardise(self.front_end(waveforms.to(device), lengths, **held))
 
     def standardise(self, outputs: Tensor) -> Tensor:
         """Turn front-end outputs into network inputs."""

@@ -34,5 +34,9 @@ class MissingExtraError(PhonoscopeError):
         )
 
 
+class ScalingWarning(UserWarning):
+    """A front end scales each token by its own sound and offers no way to hold that still."""
+
+
 class IncompleteMapWarning(UserWarning):
     """A map does not sum to what its method promises."""

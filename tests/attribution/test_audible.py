@@ -77,7 +77,7 @@ def test_a_tone_that_is_filtered_out_costs_its_depth_times_the_slope(target, whi
 
 
 def test_the_depth_is_an_option_and_a_notch_is_a_narrow_band():
-    hertz, losses, maps = profile("notch(match=no, depth_db=-20)")
+    hertz, losses, maps = profile("notch(depth_db=-20)")
     assert maps.attrs["field_hz"] == pytest.approx(100)
     deep = losses > 0.1 * 19.5
     assert (np.abs(hertz[deep] - LOW) <= 50).all()
@@ -87,7 +87,7 @@ def test_the_depth_is_an_option_and_a_notch_is_a_narrow_band():
 
 @pytest.mark.parametrize("match", ["yes", "no"])
 def test_a_band_alone_brings_its_level_above_silence(match):
-    hertz, gains, _ = profile(f"band-pass(step=250, match={match})")
+    hertz, gains, _ = profile(f"band-pass(step=250, fill=none, match={match})")
     at = int(np.abs(hertz - LOW).argmin())
     amplitude = np.sqrt(2 * POWERS.sum()) if match == "yes" else 0.1
     margin = round(CONTEXT * RATE)
@@ -99,7 +99,7 @@ def test_a_band_alone_brings_its_level_above_silence(match):
 
 
 @pytest.mark.parametrize("method", ["low-pass", "high-pass"])
-@pytest.mark.parametrize("options", ["", "fill=mean", "bands=erb", "match=no"])
+@pytest.mark.parametrize("options", ["", "fill=none", "fill=none, bands=erb", "fill=none, match=yes"])
 @pytest.mark.parametrize("target", ["i", contrast("i", "er")], ids=str)
 def test_curves_sum_to_the_logit_over_that_of_nothing(method, options, target):
     classifier = levels()
@@ -107,7 +107,7 @@ def test_curves_sum_to_the_logit_over_that_of_nothing(method, options, target):
     sums, logit = maps.sum(("frequency", "time")).values, maps["logit"].values
     assert maps["incompleteness"].values == pytest.approx([0.0], abs=2e-4)
     assert "logit of the target" in maps.attrs["completeness"]
-    if "mean" not in options:
+    if "none" in options:
         silence = classifier.logits([np.zeros(4000)])[0]
         nothing = silence[0] - silence[1] if target != "i" else silence[0]
         assert sums == pytest.approx(logit - nothing, abs=2e-3)
@@ -115,7 +115,7 @@ def test_curves_sum_to_the_logit_over_that_of_nothing(method, options, target):
 
 @pytest.mark.parametrize(("method", "floor"), [("low-pass", 20), ("high-pass", 20)])
 def test_curves_step_where_the_tone_lies(method, floor):
-    hertz, steps, _ = profile(f"{method}(match=no)")
+    hertz, steps, _ = profile(f"{method}(fill=none)")
     assert hertz[steps.argmax()] == LOW
     assert steps.max() > 0.1 * floor
     assert np.abs(steps[(hertz > LOW + 500)]).max() < 0.1 * (0.1 if method == "low-pass" else RANGE_DB)
@@ -123,11 +123,12 @@ def test_curves_step_where_the_tone_lies(method, floor):
 
 def test_what_lies_above_the_axis_is_left_over():
     classifier = levels(max_hz=2000.0)
-    maps = profile("low-pass(width=250)", "i", classifier)[2]
-    # the tone at 3125 Hz is not seen, but without it the other is raised to the same level
+    # the tone at 3125 Hz is not seen; where levels are matched, the other is raised to the same level without it
     raised = 0.1 * 10 * np.log10(POWERS.sum() / POWERS[0])
-    assert maps["incompleteness"].values == pytest.approx([-raised], abs=0.02)
-    assert maps["frequency"].values.max() < 2000
+    for match, left in (("no", 0.0), ("yes", -raised)):
+        maps = profile(f"low-pass(width=250, fill=none, match={match})", "i", classifier)[2]
+        assert maps["incompleteness"].values == pytest.approx([left], abs=0.002)
+        assert maps["frequency"].values.max() < 2000
 
 
 def test_a_mean_fill_sees_evidence_that_lies_in_absence():

@@ -37,6 +37,7 @@ def test_scores_are_scikit_learns(n_tokens, n_cells):
     assert model.predict(held_out).tolist() == expected.predict(held_out.astype(float)).tolist()
 
 
+@pytest.mark.filterwarnings("ignore:Only one sample available")
 def test_a_class_of_one_token_and_cells_that_never_vary():
     values, classes = pictures(41, 60)
     classes = np.where(np.arange(41) == 40, "ɪ", classes)

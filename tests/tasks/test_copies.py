@@ -15,7 +15,9 @@ from phonoscope.corpora.sounds import TokenSounds
 from phonoscope.errors import ExperimentError
 from phonoscope.experiments.material import material_of
 from phonoscope.tasks import load_recipe
-from phonoscope.tasks.phones.material import plan_folds
+from phonoscope.tasks.phones.experiment import PhonesExperiment
+from phonoscope.tasks.phones.material import parts_without_network, plan_folds
+from phonoscope.tasks.sections import copies_sentence
 from phonoscope.tasks.spoof.judge import folds_of
 from phonoscope.training import copied_recordings, folds, split_tokens, split_unit
 
@@ -68,6 +70,15 @@ def test_none_of_twelve_recordings_is_split_from_its_copy(tokens, recipe_file, s
             assert sides(fold, material.tokens).groupby(original(material.tokens)).nunique().max() == 1
 
 
+def test_a_run_says_how_many_recordings_are_copies(copied, recipe_file, tmp_path):
+    experiment = PhonesExperiment(load_recipe(recipe_file), copied)
+    kept = experiment.read(tmp_path)
+    assert kept["recording"].nunique() == 24  # nothing is left out
+    assert experiment.describe().endswith("; 12 recordings are copies of others")
+    assert copies_sentence(12).startswith("12 recordings are sample-for-sample copies of others; copies never stand")
+    assert copies_sentence(1).startswith("1 recording is a sample-for-sample copy of another; copies never stand")
+
+
 def test_a_split_by_token_keeps_the_two_copies_of_a_token_together(tokens):
     table = material_of(tokens, {}).tokens
     for seed in SEEDS:
@@ -76,6 +87,17 @@ def test_a_split_by_token_keeps_the_two_copies_of_a_token_together(tokens):
         assert part.groupby(copies).nunique().max() == 1
         assert (part.groupby(copies).size() == 2).all()
         assert part.groupby(original(table)).nunique().max() > 1  # single tokens are dealt, not recordings
+
+
+def test_folds_of_the_tested_tokens_of_a_classifier_trained_elsewhere_part_no_copies(tokens):
+    table = material_of(tokens, {}).tokens
+    for seed in SEEDS:
+        for split_by, unit in (("auto", "recording"), ("token", "token")):
+            parts, how = parts_without_network(table, [], split_by, seed)
+            assert how == f"5 folds by {unit}"
+            fold = pd.Series(parts["folds"])
+            assert fold.groupby([original(table), table["start"]]).nunique().max() == 1
+            assert unit == "token" or fold.groupby(original(table)).nunique().max() == 1
 
 
 def test_tokens_cut_before_are_kept_together_too(tokens, tmp_path):

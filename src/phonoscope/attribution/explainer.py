@@ -14,6 +14,7 @@ from phonoscope.attribution.maps import label_maps
 from phonoscope.attribution.method import Attributed, Setting, make_batch, prepare_method
 from phonoscope.attribution.method_spec import parse_method
 from phonoscope.attribution.registry import RECOMMENDED
+from phonoscope.attribution.scaling import NO_SCALING, checked_scaling
 from phonoscope.attribution.targets import Target, Targets, resolve_targets
 from phonoscope.classifier import Classifier
 from phonoscope.errors import AttributionError, IncompleteMapWarning
@@ -53,6 +54,9 @@ class Explainer:
         with evaluation_mode(classifier):
             self._setting = Setting(classifier, choose_reference(classifier, reference), seed)
             self._prepared = prepare_method(self._spec, self._setting)
+            self._scaling = NO_SCALING
+            if self._prepared.reads == "sounds":
+                self._scaling = checked_scaling(classifier, str(self._spec))
 
     def batches(
         self,
@@ -125,6 +129,7 @@ class Explainer:
                 "units": prepared.units,
                 "method": str(self._spec),
                 "completeness": prepared.completeness,
+                "scaling": self._scaling,
                 "reference": self._setting.reference.source,
                 "max_hz": float(classifier.sample_rate / 2 if whole else axis.max_hz),
             },
@@ -198,7 +203,8 @@ def explain(
         the receptive-field centres of the cells; ``time`` is the share of the token for stretched front ends, and the
         coordinate ``seconds`` (token, time) is in s. Further coordinates: ``target``, ``predicted``, ``logit``,
         ``incompleteness`` (NaN for methods that promise no sum) and ``duration`` of each token. ``attrs`` hold layer,
-        cell spacing, theoretical field, measured resolution and where the reference comes from.
+        cell spacing, theoretical field, measured resolution, where the reference comes from, and for methods that
+        change the sound whether the front end's ``scaling`` of each token was held: ``none``, ``held``, ``not held``.
 
     Raises
     ------
@@ -209,6 +215,8 @@ def explain(
     -----
     IncompleteMapWarning
         If a map misses what its method promises that it sums to by more than 5 % of the range of the token's logits.
+    ScalingWarning
+        If the method changes the sound and the front end scales each token without a way to hold that still.
     """
     explainer = Explainer(classifier, method, reference=reference, context_seconds=context_seconds, seed=seed)
     batches = explainer.batches(waveforms, target, true_labels=true_labels, tokens=tokens, batch_size=batch_size)

@@ -1,4 +1,8 @@
-"""What a classifier makes of sounds of which parts are filtered out: batches of (token × band) pairs."""
+"""What a classifier makes of sounds of which parts are filtered out: batches of (token × band) pairs.
+
+A front end that scales each token by its own sound scales what is left of it as it did the untouched token, so that a
+band that is taken away changes that band alone.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +14,7 @@ from torch.nn import functional
 from phonoscope.attribution.filtering import Filtering
 from phonoscope.attribution.method import Attributed, Batch, Setting, network_inputs, unpromised
 from phonoscope.attribution.passes import network_logits, portions
+from phonoscope.attribution.scaling import reference_level
 from phonoscope.band_filters import fft_points, match_power, pass_responses, power, reach_samples
 from phonoscope.errors import AttributionError
 
@@ -47,11 +52,12 @@ class FilteredSounds:
         self.passed = pass_responses(flat, rate, self.points, how.edge_hz, device)
         # Few sounds at a time where they are long.
         bytes_each = _COPIES * self.points * batch.sounds.element_size()
-        self.most = max(1, min(setting.examples, setting.memory_bytes // bytes_each))
+        self.most = max(1, min(setting.examples, setting.memory // bytes_each))
 
         self.logits = network_logits(setting.classifier.network, batch.inputs, self.most)
         self.weights = batch.weigh(self.logits)
         self.logit = (self.logits * self.weights).sum(1)
+        self.level = reference_level(setting.classifier, batch)
         self.power = power(batch.sounds, batch.lengths, batch.context)
         self.spectra = torch.fft.rfft(batch.sounds, n=self.points)
         self.fills = self._fills()
@@ -100,7 +106,9 @@ class FilteredSounds:
         sounds = sounds[:, : batch.sounds.shape[1]]
         if self.how.match:
             sounds = match_power(sounds, self.power[owners], lengths, batch.context)
-        logits = self.setting.classifier.network(network_inputs(self.setting.classifier, batch, sounds, lengths))
+        level = None if self.level is None else self.level[owners]
+        inputs = network_inputs(self.setting.classifier, batch, sounds, lengths, level)
+        logits = self.setting.classifier.network(inputs)
         return (logits * self.weights[owners]).sum(1)
 
     def _fills(self) -> Tensor:
@@ -119,8 +127,7 @@ class FilteredSounds:
                 shape = self.setting.reference.spectrum_at(np.fft.rfftfreq(length, 1 / rate), rate, number)
                 drawn = np.fft.irfft(np.fft.rfft(drawn) * shape, n=length)
             noise[row, :length] = drawn
-        half = max(1, round(_ENVELOPE_SECONDS * rate / 2))
-        level = functional.avg_pool1d(batch.sounds.square()[:, None], 2 * half + 1, 1, half)[:, 0].sqrt()
+        level = _running_mean(batch.sounds.square(), max(1, round(_ENVELOPE_SECONDS * rate / 2))).sqrt()
         filled = torch.from_numpy(noise).to(batch.sounds) * level
         has = power(filled, batch.lengths, batch.context).clamp_min(torch.finfo(filled.dtype).tiny)
         return filled * (self.power / has).sqrt()[:, None]
@@ -137,6 +144,12 @@ class FilteredSounds:
         below, above = ratio.view(len(ratio), -1, 2).unbind(2)
         gain = (below * above).sqrt()
         return gain.gather(1, self.index)
+
+
+def _running_mean(values: Tensor, half: int) -> Tensor:
+    """Mean of each value and `half` on either side along the last axis, with zeros beyond the ends; same shape."""
+    sums = functional.pad(values.double(), (half + 1, half)).cumsum(-1)
+    return ((sums[..., 2 * half + 1 :] - sums[..., : -(2 * half + 1)]) / (2 * half + 1)).clamp_min(0).to(values)
 
 
 def _neighbours(bands: np.ndarray, top: float) -> np.ndarray:

@@ -20,7 +20,7 @@ class Filtering:
     edge_hz
         Width of the raised-cosine edges of the zero-phase filters, Hz.
     match
-        Whether the token is then brought back to its level.
+        Whether the token is then brought back to its level, which raises all that is left of it.
     fill
         What is put in its place: ``none``; ``noise`` at the level of the band's neighbours; ``mean`` (or
         ``mean:CLASS``) at the level that the band has on average, which also shows evidence that lies in the
@@ -34,7 +34,7 @@ class Filtering:
 
     depth_db: float = -40.0
     edge_hz: float = 100.0
-    match: bool = True
+    match: bool = False
     fill: str = "none"
 
     def __post_init__(self) -> None:

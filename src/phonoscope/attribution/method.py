@@ -14,7 +14,7 @@ from torch import Tensor
 
 from phonoscope.attribution.maps import Placement
 from phonoscope.attribution.method_spec import MethodSpec
-from phonoscope.attribution.passes import examples_at_a_time
+from phonoscope.attribution.passes import examples_at_a_time, usual_memory
 from phonoscope.attribution.registry import METHODS, Method, find_method
 from phonoscope.classifier import Classifier
 from phonoscope.errors import AttributionError
@@ -86,7 +86,9 @@ def make_batch(classifier: Classifier, waveforms: Sequence[np.ndarray], context:
     return Batch(sounds, lengths, context, inputs, seeds, weigh)
 
 
-def network_inputs(classifier: Classifier, batch: Batch, sounds: Tensor, lengths: Tensor | None = None) -> Tensor:
+def network_inputs(
+    classifier: Classifier, batch: Batch, sounds: Tensor, lengths: Tensor | None = None, level: Tensor | None = None
+) -> Tensor:
     """Network inputs of sounds that have the context of the batch, through the untouched front end.
 
     Parameters
@@ -99,9 +101,11 @@ def network_inputs(classifier: Classifier, batch: Batch, sounds: Tensor, lengths
         Shape (n, samples), with context.
     lengths
         Samples of each with context, shape (n,); those of the batch by default.
+    level
+        What the front end is to scale each by, shape (n,), see ``scaling.py``; each one's own by default.
     """
     lengths = batch.lengths if lengths is None else lengths
-    return classifier.inputs(sounds[:, batch.context :], lengths - 2 * batch.context)
+    return classifier.inputs(sounds[:, batch.context :], lengths - 2 * batch.context, level)
 
 
 class Attributed(NamedTuple):
@@ -152,13 +156,13 @@ class Setting:
     seed
         Seed of everything drawn at random.
     memory_bytes
-        What the passes of one batch may take.
+        What the passes of one batch may take; what suits the device by default.
     """
 
     classifier: Classifier
     reference: Reference
     seed: int = 0
-    memory_bytes: int = 256 * 2**20
+    memory_bytes: int | None = None
 
     @cached_property
     def probe(self) -> Tensor:
@@ -168,7 +172,12 @@ class Setting:
     @cached_property
     def examples(self) -> int:
         """Network inputs that go through the network at a time, so that a pass fits the memory."""
-        return examples_at_a_time(self.classifier.network, self.probe, self.memory_bytes)
+        return examples_at_a_time(self.classifier.network, self.probe, self.memory)
+
+    @property
+    def memory(self) -> int:
+        """What the passes of one batch may take, bytes."""
+        return usual_memory(self.classifier.device) if self.memory_bytes is None else self.memory_bytes
 
     def class_number(self, label: str | None) -> int | None:
         """Position of a class among the labels; None for no label."""

@@ -85,7 +85,8 @@ RECOMMENDED = "integrated-gradients"
 _SPACE, _BASELINE, _OF_LAYER = {"space": "auto"}, {"baseline": "mean"}, {"layer": "auto", "relu": False}
 _CURVE = {"bands": "hz", "width": 0.0}
 _BANDS = {**_CURVE, "step": 0.0}
-_STOP, _PASS = asdict(Filtering()), asdict(Filtering(depth_db=-80.0))
+# A band in silence would be heard through the skirts of the front end's window in all others: the fill covers them.
+_STOP, _PASS = asdict(Filtering()), asdict(Filtering(depth_db=-80.0, fill="mean"))
 _PATCH, _FILL = {"height_hz": 500.0, "width": 0.25}, {"fill": "mean", **_SPACE}
 _SHAP = {"baseline": "tokens", "samples": 32, "noise": 0.0, **_SPACE}
 _PATCHES = {**_BASELINE, "samples": 256, "rows": 8, "columns": 4, **_SPACE}
@@ -126,7 +127,7 @@ _LINES: tuple[tuple[str, str, str, dict[str, Any], str], ...] = (
     ("high-pass", "audio", "audible:prepare_high_pass", {**_CURVE, **_PASS},
      "what the logit loses as a high-pass closes, band by band"),
     ("band-pass", "audio", "audible:prepare_band_pass", {**_BANDS, **_PASS},
-     "what each band brings when it is heard alone"),
+     "what each band brings when it is heard alone, in noise like average speech"),
     ("captum:deep-lift", "input", "bridge:prepare_deep_lift", {**_BASELINE, "tolerance": 0.02, **_SPACE},
      "DeepLIFT by captum: differences from a baseline"),
     ("captum:gradient-shap", "input", "bridge:prepare_gradient_shap", _SHAP,

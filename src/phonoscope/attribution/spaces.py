@@ -17,6 +17,7 @@ from torch.nn import functional
 from phonoscope.attribution.maps import Placement, input_placement
 from phonoscope.attribution.method import Batch, Setting
 from phonoscope.attribution.passes import Forward
+from phonoscope.attribution.scaling import reference_level
 from phonoscope.axes import TimeAxis
 from phonoscope.errors import AttributionError
 
@@ -147,11 +148,16 @@ class Sound:
         return summed[:, 0, 0, before : before + samples] / 1.5  # four squared Hann windows sum to 3/2
 
     def forward(self, batch: Batch) -> Forward:
-        """From coefficients through the inverse STFT and the untouched front end to the logits."""
+        """From coefficients through the inverse STFT and the untouched front end to the logits.
+
+        What the front end scales a token by is held, so that a change of some coefficients is heard at their places.
+        """
         classifier, lengths, samples = self.setting.classifier, batch.token_lengths, batch.tokens.shape[1]
+        level = reference_level(classifier, batch)
 
         def run(examples: Tensor, owners: Tensor) -> Tensor:
-            return classifier(self.rebuilt(examples, samples), lengths[owners])
+            held = None if level is None else level[owners]
+            return classifier.network(classifier.inputs(self.rebuilt(examples, samples), lengths[owners], held))
 
         return run
 

@@ -11,6 +11,7 @@ import xarray as xr
 
 from phonoscope.audio import cut
 from phonoscope.experiments.control_maps import (
+    CONTROLS,
     DATA,
     DIFFERENCE,
     ControlledTokens,
@@ -22,16 +23,28 @@ from phonoscope.experiments.held_out import HeldOut
 from phonoscope.judgement.intervals import mean_interval
 from phonoscope.judgement.permutation import holm
 
-# Of maps alone: the others explain again, or ask what a method promises.
-CONTROL_MEASURES = ("causal-agreement", "causal-agreement-in-class", "deletion", "insertion", "ff-best", "infidelity")
+# Of maps alone (others explain again, or ask what a method promises), and few, so that controls cost little.
+CONTROL_MEASURES = (
+    "causal-agreement",
+    "causal-agreement-in-class",
+    "filled-agreement",
+    "filled-agreement-in-class",
+    "deletion",
+    "insertion",
+)
 ABOVE, BELOW, OPEN = "above the data alone", "below the data alone", "cannot be told"
-_COMPARED = ("causal-agreement", "deletion", "insertion")
+_COMPARED = ("causal-agreement", "filled-agreement", "deletion", "insertion")
 _LEVEL = 0.05
 
 
-def control_measures(names: Sequence[str]) -> tuple[str, ...]:
-    """Those of the measures that controls can be judged by."""
-    return tuple(name for name in names if name in CONTROL_MEASURES)
+def measures_of(method: str, names: Sequence[str]) -> tuple[str, ...]:
+    """Those of the measures that a method is judged by: all, but for controls, which have maps and nothing else."""
+    return tuple(name for name in names if method not in CONTROLS or name in CONTROL_MEASURES)
+
+
+def controls_for(names: Sequence[str]) -> list[str]:
+    """The controls, if there is a measure that they can be judged by."""
+    return [control for control in CONTROLS if measures_of(control, names)]
 
 
 def fold_controls(control: str, run: Run, parts: Sequence[HeldOut], number: int, seed: int) -> xr.DataArray:
@@ -87,7 +100,7 @@ def _training_tokens(run: Run, fold: int, judged: set[str]) -> tuple[list[np.nda
 
 
 def beside_data(token_measures: pd.DataFrame, clusters: pd.DataFrame) -> pd.DataFrame:
-    """Does a method score higher than the map of the data alone, on the same tokens?
+    """Does a method score higher than the map of the data alone, on the same tokens? Controls are not asked.
 
     Parameters
     ----------
@@ -111,7 +124,7 @@ def beside_data(token_measures: pd.DataFrame, clusters: pd.DataFrame) -> pd.Data
         if DATA not in wide:
             continue
         units = clusters.set_index("token").loc[wide.index].reset_index(drop=True)
-        for method in wide.columns.drop(DATA):
+        for method in wide.columns[~wide.columns.isin(list(CONTROLS))]:
             kept = wide[[method, DATA]].notna().all(axis=1).to_numpy()
             both, of_units = wide[[method, DATA]][kept].to_numpy(), units[kept]
             test = mean_interval(both[:, 0] - both[:, 1], of_units)

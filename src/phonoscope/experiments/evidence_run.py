@@ -20,14 +20,18 @@ from phonoscope import __version__
 from phonoscope.attribution import contrast, explain
 from phonoscope.attribution.method_spec import MethodSpec, parse_method
 from phonoscope.attribution.registry import find_method
+from phonoscope.attribution.scaling import scaling_of
 from phonoscope.errors import ExperimentError
 from phonoscope.evidence.agreement import method_agreement
-from phonoscope.evidence.faithful import CAUSAL, pooled_measures
+from phonoscope.evidence.faithful import pooled_measures
 from phonoscope.evidence.following import formant_following
-from phonoscope.evidence.measures import MEASURES, TRAININGS, choose_measures
+from phonoscope.evidence.level import level_reaction, level_table
+from phonoscope.evidence.measures import CAUSAL, FILLED, choose_measures, measure_names
+from phonoscope.evidence.randomisation import FAILS, PASSES
 from phonoscope.evidence.removal import formant_removal, removal_table
+from phonoscope.evidence.verdicts import with_verdicts
 from phonoscope.experiments.control_maps import CONTROLS, DATA
-from phonoscope.experiments.evidence_controls import beside_data, control_measures
+from phonoscope.experiments.evidence_controls import beside_data, controls_for, measures_of
 from phonoscope.experiments.evidence_parts import (
     LEVELS,
     EvidenceSettings,
@@ -48,8 +52,6 @@ from phonoscope.work.executor import Executor, in_this_process
 from phonoscope.work.folders import locked, open_again, write_checksums
 
 FOLDER, FACTS = "evidence", "evidence.json"
-# Filtering shows what is lost with a sound; with the band at its average level, also what its absence said.
-FILLED = f"{CAUSAL}(fill=mean)"
 DEFAULT_METHODS = (
     "integrated-gradients",
     "expected-gradients",
@@ -125,7 +127,7 @@ def run_evidence(
         As `explain` takes them; the causal references ``band-stop(fill=mean)`` and ``band-stop`` are always among them.
         Methods that do not suit the network are reported and left out.
     measures
-        Names, or ``package.module:name``, which runs the code of that module; all of `MEASURES` by default.
+        Names, or ``package.module:name``, which runs the code of that module, or ``all``; by default the usual ones.
     tokens
         Most tokens, the same number of each class where there are enough, drawn at random from all folds.
     seed
@@ -152,7 +154,7 @@ def run_evidence(
     run = Run(source)
     with locked(run.folder / FOLDER):
         wanted = list(dict.fromkeys([*(_known(method) for method in methods), FILLED, CAUSAL]))
-        names = tuple(MEASURES if measures is None else dict.fromkeys(measures))
+        names = measure_names(measures)
         chosen = choose_measures(names)
         picked = tuple(str(token) for token in choose_tokens(run, tokens, seed))
         settings = EvidenceSettings(str(run.folder.absolute()), picked, names, seed, trust_imports)
@@ -161,26 +163,23 @@ def run_evidence(
         # Without them the tables of an earlier attempt and of this one cannot be taken for each other's.
         open_again(folder)
         (folder / FACTS).unlink(missing_ok=True)
-        controls = list(CONTROLS) if control_measures(names) else []
-        judged, left_out = judge_methods(
-            settings, [*wanted, *controls], len(sample.parts), folder / WORK, executor=executor, say=say
-        )
+        wanted += controls_for(names)
+        judged, left_out = judge_methods(settings, wanted, len(sample.parts), folder / WORK, executor=executor, say=say)
         tables = _tables(sample, settings, judged, say)
         for name, table in tables.items():
             write_table(folder, name, table)
         facts = {
             "phonoscope": __version__,
             "methods": [evidence.method for evidence in judged if evidence.method not in CONTROLS],
-            "controls": {
-                evidence.method: CONTROLS[evidence.method] for evidence in judged if evidence.method in CONTROLS
-            },
+            "controls": {e.method: CONTROLS[e.method] for e in judged if e.method in CONTROLS},
             "left_out": left_out,
             "measures": {measure.name: measure.about() for measure in chosen},
             "tokens": sample.tokens["token"].astype(str).tolist(),
             "classes": run.facts["labels"],
             "target": "true",
             "seed": seed,
-            "verdicts": [_verdict(e.method, tables) for e in judged if e.method not in CONTROLS],
+            "scaling": scaling_of(sample.parts[0].classifier),
+            "verdicts": [_verdict(evidence.method, tables) for evidence in judged if evidence.method not in CONTROLS],
             "tables": sorted(tables),
         }
         write_json(folder / FACTS, facts)
@@ -206,13 +205,31 @@ def _tables(
         for name, table in of_method.items():
             collected[name].append(table.assign(method=evidence.method))
     tables = {name: pd.concat(rows, ignore_index=True) for name, rows in collected.items() if rows}
+    say("6 dB softer and louder")
+    cases = [case_of(part, seed) for part in sample.parts]
+    tables["level"] = level_table(pd.concat([level_reaction(case) for case in cases]))
     if formants is not None:
         say("each formant taken out of the sound")
-        cases = [case_of(part, seed) for part in sample.parts]
         removed = [formant_removal(case, formants, max_hz=sample.max_hz) for case in cases]
-        tables["removal"] = removal_table(pd.concat(removed), sample.tokens[["token", *LEVELS]], seed=seed)
-    parts = [part for evidence in judged for part in evidence.faithfulness]
-    tables["measures"] = pd.concat([_measures(e, sample, settings.measures) for e in judged], ignore_index=True)
+        tables["removal"] = removal_table(pd.concat(removed), sample.tokens[["token", *LEVELS]])
+    parts = [part for evidence in judged for part in evidence.measured]
+    names = sample.tokens["token"].astype(str).tolist()
+    chosen = {measure.name: measure for measure in choose_measures(settings.measures)}
+    tables["measures"] = pd.DataFrame()
+    for group in (False, True):  # controls are a family of comparisons of their own
+        pooled = [
+            pooled_measures(
+                evidence.measured,
+                sample.clusters,
+                names=names,
+                measures=measures_of(evidence.method, settings.measures),
+            )
+            for evidence in judged
+            if (evidence.method in CONTROLS) == group
+        ]
+        if pooled:
+            rows = with_verdicts(pd.concat(pooled, ignore_index=True), chosen)
+            tables["measures"] = pd.concat([tables["measures"], rows], ignore_index=True)
     tables["token_measures"] = pd.concat([part.tokens for part in parts], ignore_index=True)
     if DATA in {evidence.method for evidence in judged}:
         tables["beside_data"] = beside_data(tables["token_measures"], sample.tokens[["token", *LEVELS]])
@@ -220,7 +237,7 @@ def _tables(
     means = curves.groupby(["method", "curve", "fraction"], sort=False)[["logit", "probability"]].mean()
     tables["curves"] = means.reset_index()
     maps = {evidence.method: evidence.all_maps for evidence in judged}
-    tables["agreement"] = method_agreement(maps, sample.classes, sample.clusters, seed=seed)
+    tables["agreement"] = method_agreement(maps, sample.classes, sample.clusters)
     if run.has_table("asymmetry") and len(run.table("asymmetry")):
         tables["asymmetry"] = beside_human(run.table("asymmetry"))
     tables["contrasts"] = _contrasts(run, settings.trust_imports, seed, say)
@@ -291,33 +308,17 @@ def _beside_formants(profiles: xr.DataArray, sample: _Sample) -> dict[str, pd.Da
     }
 
 
-def _measures(evidence: MethodEvidence, sample: _Sample, names: Sequence[str]) -> pd.DataFrame:
-    """Measures pooled over the folds, with the agreement of classifiers that were trained on other tokens."""
-    measures = pooled_measures(evidence.faithfulness, sample.clusters, measures=names, seed=sample.seed)
-    if evidence.method in CONTROLS or TRAININGS not in {measure.name for measure in choose_measures(names)}:
-        return measures
-    row: dict[str, Any] = {"method": evidence.method, "measure": TRAININGS, "n": 0, "n_units": 0, "unit": ""}
-    row["note"] = "the run has one classifier; compare with a run of another seed"
-    if evidence.others:
-        both = {"tested": evidence.all_maps, "other fold": joined(evidence.others)}
-        pair = method_agreement(both, sample.classes, sample.clusters, seed=sample.seed).iloc[0]
-        row |= {"value": pair["agreement"], "chance": pair["other_class"]}
-        row |= {name: pair[name] for name in ("low", "high", "n", "n_units", "unit")}
-        row["note"] = "with the classifier of another fold, which was trained on these tokens"
-    return pd.concat([measures, pd.DataFrame([row])], ignore_index=True)
-
-
 def _verdict(method: str, tables: Mapping[str, pd.DataFrame]) -> dict[str, Any]:
-    """Whether the method passed the randomisation check for every classifier, the sentence of the worst, and whether
-    its maps score higher than a map of the data alone, measure by measure."""
+    """Whether the method passed the randomisation check for every classifier (None: cannot be told), and why; and
+    whether it scores higher than a map of the data alone, measure by measure."""
     measures, beside = tables["measures"], tables.get("beside_data", pd.DataFrame(columns=["method"]))
     own = beside[beside["method"] == method]
     against = {} if own.empty else dict(zip(own["measure"], own["verdict"], strict=True))
     rows = measures[(measures["method"] == method) & (measures["measure"] == "randomisation")]
     if rows.empty:
         return {"method": method, "randomisation": None, "summary": "", "beside_data": against}
-    passes, summary = bool(rows["passes"].iloc[0]), rows["note"].iloc[0]
-    return {"method": method, "randomisation": passes, "summary": summary, "beside_data": against}
+    passes = {PASSES: True, FAILS: False}.get(rows["verdict"].iloc[0])
+    return {"method": method, "randomisation": passes, "summary": rows["note"].iloc[0], "beside_data": against}
 
 
 def _contrasts(run: Run, trust_imports: bool, seed: int, say: Say) -> pd.DataFrame:

@@ -1,142 +1,23 @@
-"""Front ends: modules that turn a batch of waveforms into a network's input and know its axes in Hz and s.
-
-A front end takes zero-padded waveforms with their lengths, so tokens of different duration go through in one call, on
-the device and with the gradients of the model. ``FrontEnd`` is the contract; ``Spectrogram`` and ``Waveform`` keep it.
-"""
+"""The front end that shows a network pictures: log power at the frequencies of its rows."""
 
 from __future__ import annotations
 
 import math
-from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional as F
 
 from phonoscope.axes import FrequencyAxis, TimeAxis
 from phonoscope.band_filters import checked_bands, without_bands
 from phonoscope.errors import ClassifierError
-from phonoscope.registry import Registry
+from phonoscope.frontends.contract import LEAST_POWER, FrontEnd
 
-# Power re full scale below which a token counts as silence: far below any recording (24 bit: 1e-15), and far enough
-# above the smallest float that gradients stay finite.
-_LEAST_POWER = 1e-20
 # Tokens that a processor works on at once: of so few values in all that they stay in its cache, but at least so many.
 _CHUNK_VALUES, _FEWEST_AT_ONCE = 1 << 16, 4
-
-
-def pad_waveforms(waveforms: Sequence[np.ndarray | Tensor]) -> tuple[Tensor, Tensor]:
-    """Stack 1-D waveforms of different length.
-
-    Returns
-    -------
-    padded, lengths
-        Float32 tensor (batch, longest), zeros after each end, and int64 lengths in samples, shape (batch,).
-
-    Raises
-    ------
-    ClassifierError
-        If there is no waveform, or one is not 1-D, empty or not finite.
-    """
-    if len(waveforms) == 0:
-        raise ClassifierError("no waveform was given; pass a list of 1-D arrays")
-    tensors = [torch.as_tensor(w, dtype=torch.float32) for w in waveforms]
-    shapes = [tuple(tensor.shape) for tensor in tensors]
-    for index, shape in enumerate(shapes):
-        if len(shape) != 1 or shape == (0,):
-            raise ClassifierError(f"waveform {index} has shape {shape}; expected a non-empty 1-D array of samples")
-    padded = nn.utils.rnn.pad_sequence(tensors, batch_first=True)
-    if not math.isfinite(float(padded.sum())):  # quick, and rarely true of finite values: of such as overflow the sum
-        finite = padded.isfinite().all(dim=1)
-        if not finite.all():
-            index = int(finite.int().argmin())
-            raise ClassifierError(
-                f"waveform {index} holds values that are not finite; repair or leave out the recording"
-            )
-    return padded, torch.tensor([t.numel() for t in tensors])
-
-
-class FrontEnd(nn.Module, ABC):
-    """The contract of a front end: what turns waveforms into a network's input and says where that lies in Hz and s.
-
-    A front end of one's own is a subclass in one file. Wherever a front end is named (``build_front_end``, ``kind`` in
-    a recipe's ``[front_end]``) it is known by its import path, ``package.module:Name``, or by the name of an entry
-    point in the group ``phonoscope.front_ends``. Its arguments are ``sample_rate`` and any options of its own, as JSON
-    values and not called ``kind``; it passes what follows to ``super().__init__`` and has two methods, ``forward`` and
-    ``config``. What it makes must not depend on the other waveforms of the batch, nor on the padding; gradients must
-    pass through it for the methods that change the sound.
-
-    Parameters
-    ----------
-    sample_rate
-        Of the waveforms it takes, Hz.
-    time_axis
-        Columns of the picture, or samples.
-    frequency_axis
-        Rows of the picture, anywhere in Hz; None where the network's input has time only.
-    unit
-        Of the values: ``dB``, ``neper``, ``power`` … A slope is in logits per unit.
-    floor
-        Value of a cell that holds nothing; None where each token's own least value is the best that can be said.
-    window_seconds
-        Length of the analysis window (Hann, or the like), s: no row resolves more finely than it can. None where a row
-        resolves what it is high.
-
-    Attributes
-    ----------
-    kind
-        Name by which ``build_front_end`` finds it again: written into saved classifiers beside ``config()``.
-    """
-
-    kind: str
-
-    def __init__(
-        self,
-        sample_rate: int,
-        time_axis: TimeAxis,
-        frequency_axis: FrequencyAxis | None = None,
-        *,
-        unit: str = "dB",
-        floor: float | None = None,
-        window_seconds: float | None = None,
-    ) -> None:
-        super().__init__()
-        self.sample_rate, self.time_axis, self.frequency_axis = int(sample_rate), time_axis, frequency_axis
-        self.unit, self.floor, self.window_seconds = unit, floor, window_seconds
-
-    def __init_subclass__(cls, **options: Any) -> None:
-        super().__init_subclass__(**options)
-        if "kind" not in cls.__dict__:
-            cls.kind = f"{cls.__module__}:{cls.__qualname__}"
-
-    @abstractmethod
-    def forward(self, waveforms: Tensor, lengths: Tensor | None = None) -> Tensor:
-        """Return the network's input of zero-padded waveforms, shape (batch, *self.shape), lowest frequency first.
-
-        Parameters
-        ----------
-        waveforms
-            Shape (batch, samples), full scale ±1; zero after each length.
-        lengths
-            Samples of each waveform, shape (batch,); all the same when omitted.
-        """
-
-    @abstractmethod
-    def config(self) -> dict[str, Any]:
-        """Return the arguments that rebuild this front end, ``sample_rate`` among them, as JSON values."""
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        """Shape of one output: (1, rows, columns) or (1, samples)."""
-        rows = () if self.frequency_axis is None else (self.frequency_axis.rows,)
-        return 1, *rows, self.time_axis.columns
-
-    def extra_repr(self) -> str:
-        """Return the settings, for ``repr``."""
-        return ", ".join(f"{key}={value!r}" for key, value in self.config().items())
 
 
 class Spectrogram(FrontEnd):
@@ -284,20 +165,46 @@ class Spectrogram(FrontEnd):
         steps = torch.linspace(0, 1, columns, device=length.device)
         return half + steps * (length - 2 * half) - 0.5
 
-    def forward(self, waveforms: Tensor, lengths: Tensor | None = None) -> Tensor:
-        """Spectrograms of zero-padded waveforms (see ``FrontEnd``), shape (batch, 1, rows, columns), dB."""
-        waveforms, lengths = without_bands(waveforms, lengths, self.sample_rate, self.without_hz)
+    def forward(self, waveforms: Tensor, lengths: Tensor | None = None, level: Tensor | None = None) -> Tensor:
+        """Spectrograms of zero-padded waveforms (see ``FrontEnd``), shape (batch, 1, rows, columns), dB.
+
+        Parameters
+        ----------
+        waveforms, lengths
+            See ``FrontEnd``.
+        level
+            Power of each token that is 0 dB, shape (batch,); each token's own maximum by default.
+        """
+        both_ways, first = self._both_ways(waveforms, lengths)
+        sound = both_ways[0]
+        if sound.device.type != "cpu" or sound.requires_grad:
+            return self._decibels(self._power(both_ways, first), level)
+        pictures = sound.new_empty(len(waveforms), *self.shape)
+        for part in self._parts(len(first)):
+            held = None if level is None else level[part]
+            self._decibels(self._power(both_ways, first[part]), held, pictures[part])
+        return pictures
+
+    @torch.no_grad()
+    def reference_level(self, waveforms: Tensor, lengths: Tensor | None = None) -> Tensor | None:
+        """Greatest power of each token, shape (batch,); None where levels are re full scale."""
+        if self.reference != "token":
+            return None
+        both_ways, first = self._both_ways(waveforms, lengths)
+        return torch.cat([self._power(both_ways, first[part]).amax((1, 2, 3)) for part in self._parts(len(first))])
+
+    def _parts(self, batch: int) -> Iterator[slice]:
+        """Tokens that a processor works on at once."""
         _, rows, columns = self.shape
+        step = max(_FEWEST_AT_ONCE, _CHUNK_VALUES // (rows * columns))
+        return (slice(start, start + step) for start in range(0, batch, step))
+
+    def _both_ways(self, waveforms: Tensor, lengths: Tensor | None) -> tuple[tuple[Tensor, Tensor], Tensor]:
+        """The waveforms as one sound, forwards and backwards, and where in it each frame begins, (batch, columns)."""
+        waveforms, lengths = without_bands(waveforms, lengths, self.sample_rate, self.without_hz)
         first = torch.round(self.centres(lengths) - (self.window_samples - 1) / 2).long()
         sound, first = self._end_to_end(waveforms, lengths, first)
-        both_ways = sound, sound.flip(0)
-        if sound.device.type != "cpu" or sound.requires_grad:
-            return self._pictures(both_ways, first)
-        pictures = sound.new_empty(len(waveforms), *self.shape)
-        step = max(_FEWEST_AT_ONCE, _CHUNK_VALUES // (rows * columns))
-        for part, out in zip(first.split(step), pictures.split(step), strict=True):
-            self._pictures(both_ways, part, out)
-        return pictures
+        return (sound, sound.flip(0)), first
 
     def _end_to_end(self, waveforms: Tensor, lengths: Tensor, first: Tensor) -> tuple[Tensor, Tensor]:
         """The waveforms as one sound (samples,), and where in it each frame begins, (batch, columns)."""
@@ -312,8 +219,8 @@ class Spectrogram(FrontEnd):
         rows = torch.arange(batch, device=first.device)[:, None] * waveforms.shape[1]
         return waveforms.flatten(), first + rows
 
-    def _pictures(self, sounds: tuple[Tensor, Tensor], first: Tensor, out: Tensor | None = None) -> Tensor:
-        """Decibels of frames of a sound, given forwards and backwards, that begin at `first` (batch, columns).
+    def _power(self, sounds: tuple[Tensor, Tensor], first: Tensor) -> Tensor:
+        """Power of frames of a sound, given forwards and backwards, that begin at `first` (batch, columns).
 
         Shape (batch, 1, rows, columns).
         """
@@ -322,12 +229,14 @@ class Spectrogram(FrontEnd):
         real, imaginary = self.cosines.to(even.dtype) @ even, self.sines.to(odd.dtype) @ odd
         squares = torch.square(real, out=_spare(real))
         power = torch.addcmul(squares, imaginary, imaginary, out=_spare(squares)).unsqueeze(1)
-        if self._points > 1:
-            power = power.unflatten(2, (-1, self._points)).sum(dim=3)
+        return power if self._points == 1 else power.unflatten(2, (-1, self._points)).sum(dim=3)
+
+    def _decibels(self, power: Tensor, level: Tensor | None, out: Tensor | None = None) -> Tensor:
+        """Decibels of power (batch, 1, rows, columns), which is written over."""
         ratio = 10 ** (self.range_db / 10)
         if self.reference == "token":
-            most = power.amax(dim=(2, 3), keepdim=True).clamp_min(_LEAST_POWER)
-            ratio = (ratio / most).clamp_max(torch.finfo(most.dtype).max)
+            most = power.amax((1, 2, 3)) if level is None else level.to(power)
+            ratio = (ratio / most.clamp_min(LEAST_POWER)).clamp_max(torch.finfo(most.dtype).max)[:, None, None, None]
         # 10 log10(P + 1 / ratio), exact also where P is far below the floor
         power = torch.mul(power, ratio, out=_spare(power))
         return torch.add(-self.range_db, torch.log1p(power, out=_spare(power)), alpha=10 / math.log(10), out=out)
@@ -343,65 +252,6 @@ class Spectrogram(FrontEnd):
         return even.view(*first.shape, half).mT, odd.view(*first.shape, half).mT
 
 
-class Waveform(FrontEnd):
-    """The waveform itself, cut or padded to a fixed length around its middle.
-
-    Parameters
-    ----------
-    sample_rate
-        Hz.
-    seconds
-        Length of the network's input.
-    standardise
-        Scale each token to unit standard deviation (its mean is removed: no offset is ever added).
-    without_hz
-        Bands that are filtered out of every sound first; see ``Spectrogram``.
-
-    Notes
-    -----
-    Input (batch, samples) and lengths (batch,); output (batch, 1, seconds * sample_rate).
-    """
-
-    kind = "waveform"
-
-    def __init__(
-        self,
-        sample_rate: int,
-        seconds: float = 1.0,
-        *,
-        standardise: bool = True,
-        without_hz: Sequence[Sequence[float]] = (),
-    ) -> None:
-        samples = round(seconds * sample_rate)
-        super().__init__(sample_rate, TimeAxis(samples, float(seconds)), unit="standard deviations")
-        self.samples, self.seconds = samples, float(seconds)
-        self.standardise = standardise
-        self.without_hz = checked_bands(without_hz, sample_rate)
-
-    def config(self) -> dict[str, Any]:
-        """Return the arguments that rebuild this front end."""
-        return {
-            "sample_rate": self.sample_rate,
-            "seconds": self.seconds,
-            "standardise": self.standardise,
-            "without_hz": self.without_hz,
-        }
-
-    def forward(self, waveforms: Tensor, lengths: Tensor | None = None) -> Tensor:
-        """Centre each waveform in the fixed length; silence outside it. Shape (batch, 1, samples)."""
-        waveforms, lengths = without_bands(waveforms, lengths, self.sample_rate, self.without_hz)
-        before = (self.samples - lengths[:, None]).div(2, rounding_mode="floor")
-        index = torch.arange(self.samples, device=waveforms.device) - before
-        inside = (index >= 0) & (index < lengths[:, None])
-        centred = waveforms.gather(1, index.clamp(0, waveforms.shape[1] - 1)) * inside
-        if self.standardise:
-            count = inside.sum(1, keepdim=True).clamp_min(1)
-            centred = (centred - centred.sum(1, keepdim=True) / count) * inside
-            variance = centred.square().sum(1, keepdim=True) / count
-            centred = centred / variance.clamp_min(_LEAST_POWER).sqrt()
-        return centred.unsqueeze(1)
-
-
 def _spare(tensor: Tensor) -> Tensor | None:
     """The tensor itself, to be written over, unless a gradient will need it."""
     return None if tensor.requires_grad else tensor
@@ -412,31 +262,3 @@ def _stretches(sound: Tensor, starts: Tensor, samples: int) -> Tensor:
     if sound.requires_grad:  # the gradient of a view of all stretches would be as large as all of them together
         return sound[starts[:, None] + torch.arange(samples, device=starts.device)]
     return sound.unfold(0, samples, 1).index_select(0, starts)
-
-
-FRONT_ENDS: Registry[Callable[..., FrontEnd]] = Registry(
-    "front end", {"spectrogram": Spectrogram, "waveform": Waveform}, error=ClassifierError
-)
-
-
-def build_front_end(kind: str, **settings: Any) -> FrontEnd:
-    """Build a front end by its name in ``FRONT_ENDS``, or by the import path of one that keeps the contract.
-
-    An import path runs the code of its module: ask ``FRONT_ENDS.refuse_import`` first where it stands in a file.
-
-    Raises
-    ------
-    ClassifierError
-        If there is none of that name, it does not take the settings, or what it gives is no ``FrontEnd``.
-    """
-    make = FRONT_ENDS.find(kind)
-    try:
-        front_end = make(**settings)
-    except TypeError as error:
-        raise ClassifierError(f"front end {kind!r} cannot be built from {sorted(settings)}: {error}") from error
-    if not isinstance(front_end, FrontEnd):
-        raise ClassifierError(
-            f"front end {kind!r} gave a {type(front_end).__name__}; derive it from phonoscope.frontends.FrontEnd"
-        )
-    front_end.kind = kind
-    return front_end

@@ -1,0 +1,45 @@
+"""Front ends: modules that turn a batch of waveforms into a network's input and know its axes in Hz and s.
+
+A front end takes zero-padded waveforms with their lengths, so tokens of different duration go through in one call, on
+the device and with the gradients of the model. ``FrontEnd`` is the contract; ``Spectrogram`` and ``Waveform`` keep it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from phonoscope.errors import ClassifierError
+from phonoscope.frontends.contract import FrontEnd, pad_waveforms
+from phonoscope.frontends.spectrogram import Spectrogram
+from phonoscope.frontends.waveform import Waveform
+from phonoscope.registry import Registry
+
+__all__ = ["FRONT_ENDS", "FrontEnd", "Spectrogram", "Waveform", "build_front_end", "pad_waveforms"]
+
+FRONT_ENDS: Registry[Callable[..., FrontEnd]] = Registry(
+    "front end", {"spectrogram": Spectrogram, "waveform": Waveform}, error=ClassifierError
+)
+
+
+def build_front_end(kind: str, **settings: Any) -> FrontEnd:
+    """Build a front end by its name in ``FRONT_ENDS``, or by the import path of one that keeps the contract.
+
+    An import path runs the code of its module: ask ``FRONT_ENDS.refuse_import`` first where it stands in a file.
+
+    Raises
+    ------
+    ClassifierError
+        If there is none of that name, it does not take the settings, or what it gives is no ``FrontEnd``.
+    """
+    make = FRONT_ENDS.find(kind)
+    try:
+        front_end = make(**settings)
+    except TypeError as error:
+        raise ClassifierError(f"front end {kind!r} cannot be built from {sorted(settings)}: {error}") from error
+    if not isinstance(front_end, FrontEnd):
+        raise ClassifierError(
+            f"front end {kind!r} gave a {type(front_end).__name__}; derive it from phonoscope.frontends.FrontEnd"
+        )
+    front_end.kind = kind
+    return front_end

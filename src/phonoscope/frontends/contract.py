@@ -1,0 +1,140 @@
+"""What a front end is, and how waveforms of different length are put into one batch for it."""
+
+from __future__ import annotations
+
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from phonoscope.axes import FrequencyAxis, TimeAxis
+from phonoscope.errors import ClassifierError
+
+# Power re full scale below which a token counts as silence: far below any recording (24 bit: 1e-15), and far enough
+# above the smallest float that gradients stay finite.
+LEAST_POWER = 1e-20
+
+
+def pad_waveforms(waveforms: Sequence[np.ndarray | Tensor]) -> tuple[Tensor, Tensor]:
+    """Stack 1-D waveforms of different length.
+
+    Returns
+    -------
+    padded, lengths
+        Float32 tensor (batch, longest), zeros after each end, and int64 lengths in samples, shape (batch,).
+
+    Raises
+    ------
+    ClassifierError
+        If there is no waveform, or one is not 1-D, empty or not finite.
+    """
+    if len(waveforms) == 0:
+        raise ClassifierError("no waveform was given; pass a list of 1-D arrays")
+    tensors = [torch.as_tensor(w, dtype=torch.float32) for w in waveforms]
+    shapes = [tuple(tensor.shape) for tensor in tensors]
+    for index, shape in enumerate(shapes):
+        if len(shape) != 1 or shape == (0,):
+            raise ClassifierError(f"waveform {index} has shape {shape}; expected a non-empty 1-D array of samples")
+    padded = nn.utils.rnn.pad_sequence(tensors, batch_first=True)
+    if not math.isfinite(float(padded.sum())):  # quick, and rarely true of finite values: of such as overflow the sum
+        finite = padded.isfinite().all(dim=1)
+        if not finite.all():
+            index = int(finite.int().argmin())
+            raise ClassifierError(
+                f"waveform {index} holds values that are not finite; repair or leave out the recording"
+            )
+    return padded, torch.tensor([t.numel() for t in tensors])
+
+
+class FrontEnd(nn.Module, ABC):
+    """The contract of a front end: what turns waveforms into a network's input and says where that lies in Hz and s.
+
+    A front end of one's own is a subclass in one file. Wherever a front end is named (``build_front_end``, ``kind`` in
+    a recipe's ``[front_end]``) it is known by its import path, ``package.module:Name``, or by the name of an entry
+    point in the group ``phonoscope.front_ends``. Its arguments are ``sample_rate`` and any options of its own, as JSON
+    values and not called ``kind``; it passes what follows to ``super().__init__`` and has two methods, ``forward`` and
+    ``config``. What it makes must not depend on the other waveforms of the batch, nor on the padding; gradients must
+    pass through it for the methods that change the sound. One that scales each token by its own sound, so that a change
+    anywhere changes everything, has a third, ``reference_level``, and its ``forward`` takes ``level``: methods of
+    attribution then hold the scaling of the untouched token still.
+
+    Parameters
+    ----------
+    sample_rate
+        Of the waveforms it takes, Hz.
+    time_axis
+        Columns of the picture, or samples.
+    frequency_axis
+        Rows of the picture, anywhere in Hz; None where the network's input has time only.
+    unit
+        Of the values: ``dB``, ``neper``, ``power`` … A slope is in logits per unit.
+    floor
+        Value of a cell that holds nothing; None where each token's own least value is the best that can be said.
+    window_seconds
+        Length of the analysis window (Hann, or the like), s: no row resolves more finely than it can. None where a row
+        resolves what it is high.
+
+    Attributes
+    ----------
+    kind
+        Name by which ``build_front_end`` finds it again: written into saved classifiers beside ``config()``.
+    """
+
+    kind: str
+
+    def __init__(
+        self,
+        sample_rate: int,
+        time_axis: TimeAxis,
+        frequency_axis: FrequencyAxis | None = None,
+        *,
+        unit: str = "dB",
+        floor: float | None = None,
+        window_seconds: float | None = None,
+    ) -> None:
+        super().__init__()
+        self.sample_rate, self.time_axis, self.frequency_axis = int(sample_rate), time_axis, frequency_axis
+        self.unit, self.floor, self.window_seconds = unit, floor, window_seconds
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        if "kind" not in cls.__dict__:
+            cls.kind = f"{cls.__module__}:{cls.__qualname__}"
+
+    @abstractmethod
+    def forward(self, waveforms: Tensor, lengths: Tensor | None = None) -> Tensor:
+        """Return the network's input of zero-padded waveforms, shape (batch, *self.shape), lowest frequency first.
+
+        Parameters
+        ----------
+        waveforms
+            Shape (batch, samples), full scale ±1; zero after each length.
+        lengths
+            Samples of each waveform, shape (batch,); all the same when omitted.
+        """
+
+    @abstractmethod
+    def config(self) -> dict[str, Any]:
+        """Return the arguments that rebuild this front end, ``sample_rate`` among them, as JSON values."""
+
+    def reference_level(self, waveforms: Tensor, lengths: Tensor | None = None) -> Tensor | None:
+        """What ``forward`` scales each of these waveforms by, shape (batch,); None where it scales none.
+
+        ``forward(changed, lengths, level=front_end.reference_level(untouched))`` then shows the change alone.
+        """
+        del waveforms, lengths
+        return None
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Shape of one output: (1, rows, columns) or (1, samples)."""
+        rows = () if self.frequency_axis is None else (self.frequency_axis.rows,)
+        return 1, *rows, self.time_axis.columns
+
+    def extra_repr(self) -> str:
+        """Return the settings, for ``repr``."""
+        return ", ".join(f"{key}={value!r}" for key, value in self.config().items())
