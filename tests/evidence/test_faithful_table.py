@@ -21,8 +21,9 @@ from phonoscope.evidence.agreement import (
 from phonoscope.evidence.case import open_case
 from phonoscope.evidence.faithful import faithfulness
 from phonoscope.evidence.measure import Effort
-from phonoscope.evidence.measures import MEASURES, describe_measure
+from phonoscope.evidence.measures import DEFAULT_MEASURES, MEASURES, describe_measure
 from phonoscope.evidence.randomisation import parameter_randomisation
+from phonoscope.evidence.verdicts import BETTER, OPEN
 
 LABELS = ["i", "u", "ɑ"]
 
@@ -146,17 +147,18 @@ def test_class_specificity():
 
 
 COLUMNS = [
-    *("method", "measure", "value", "low", "high", "chance", "excess", "excess_low", "excess_high", "passes"),
-    *("n", "unit", "n_units", "note"),
+    *("method", "measure", "value", "low", "high", "chance", "excess", "excess_low", "excess_high", "p", "p_least"),
+    *("p_corrected", "verdict", "n", "unit", "n_units", "note"),
 ]
 
 
 FEW = Effort(sanity_tokens=4, changes=8, disturbances=2)
 
 
-def judge(classifier, waveforms, method, *, maps=None, causal="band-stop", clusters=None, say=print, **tokens):
+def judge(classifier, waveforms, method, *, clusters=None, measures=("all",), say=print, given=None, **tokens):
     case = open_case(classifier, waveforms, **tokens)
-    return faithfulness(case, method, maps=maps, causal=causal, clusters=clusters, effort=FEW, say=say)
+    options = {"clusters": clusters, "measures": measures, "effort": FEW, "say": say}
+    return faithfulness(case, method, **options, **(given or {}))
 
 
 def test_every_measure_has_a_row_within_its_range():
@@ -166,7 +168,9 @@ def test_every_measure_has_a_row_within_its_range():
     result = judge(classifier, waveforms, "gradient-x-input", true_labels=classes, clusters=talkers, say=heard.append)
     table = result.measures.set_index("measure")
     assert list(result.measures.columns) == COLUMNS
-    assert set(table.index) == set(MEASURES) - {"classifier-agreement"}
+    assert list(table.index) == list(MEASURES)
+    usual = judge(classifier, waveforms, "gradient-x-input", true_labels=classes, clusters=talkers, measures=None)
+    assert tuple(usual.measures["measure"]) == DEFAULT_MEASURES
     for name, row in table.iterrows():
         measure = describe_measure(name)
         assert np.isfinite(row["value"]) or row["note"], name
@@ -175,22 +179,29 @@ def test_every_measure_has_a_row_within_its_range():
             assert measure.high is None or row["value"] <= measure.high + 1e-9, name
         if np.isfinite(row["low"]):
             assert row["low"] <= row["value"] <= row["high"], name
-        assert np.isfinite(row["chance"]) == bool(measure.chance), name
-        if measure.chance:
+        assert np.isfinite(row["chance"]) == (bool(measure.chance) and name != "classifier-agreement"), name
+        if np.isfinite(row["chance"]):
             assert row["excess"] == pytest.approx(row["value"] - row["chance"]), name
-    few = [name for name in table.index if table.loc[name, "n"] == 4]  # too few talkers: tokens are resampled
-    assert (table.loc[few, "unit"] == "token").all()
-    assert (table["unit"].drop(["class-similarity", "incompleteness", *few]) == "cluster").all()
-    assert "4 clusters" in table.loc["max-sensitivity", "note"]
+    few = [name for name in table.index if table.loc[name, "n"] == 4]
+    assert table.loc[few, "low"].isna().all()  # too few units, whichever they are
+    assert "too few for an interval" in table.loc["max-sensitivity", "note"]
+    without = ["class-similarity", "incompleteness", "classifier-agreement", *few]
+    assert (table["unit"].drop(without) == "cluster").all()
     assert table.loc["deletion", "n_units"] == 6
     assert table.loc["max-sensitivity", "n"] == 4
     assert table.loc["incompleteness", "n"] == 0
     few_tokens = open_case(classifier, waveforms, true_labels=classes).some(4)[1]
     check = parameter_randomisation(few_tokens, "gradient-x-input")
     assert table.loc["randomisation", "note"] == check.sentence
-    assert table.loc["randomisation", "passes"] == check.passes
-    assert pd.isna(table.loc["randomisation-size", "passes"])
-    assert bool(table.loc["deletion", "passes"])
+    assert table.loc["randomisation", "verdict"] == check.verdict
+    assert table.loc["randomisation-size", "verdict"] == ""
+    # Six talkers allow 64 patterns of signs: too few to tell anything once it is corrected for so many comparisons.
+    assert table.loc["deletion", "p"] == pytest.approx(2 / 64)
+    assert table.loc["deletion", "verdict"] == OPEN
+    alone = judge(
+        classifier, waveforms, "gradient-x-input", true_labels=classes, clusters=talkers, measures=["deletion"]
+    )
+    assert alone.measures["verdict"].tolist() == [BETTER]
     assert heard[0].startswith("gradient-x-input: ")
     mean = result.tokens.groupby("measure")["value"].mean()
     assert mean["infidelity"] == pytest.approx(table.loc["infidelity", "value"])
@@ -204,6 +215,7 @@ def test_best_chance_worst_in_every_direction():
     options = {"true_labels": classes, "target": "true"}
     exact = explain(classifier, waveforms, "true", "integrated-gradients", true_labels=classes)
     causal = explain(classifier, waveforms, "true", "band-stop", true_labels=classes)
+    filled = explain(classifier, waveforms, "true", "band-stop(fill=mean)", true_labels=classes)
     noise = np.random.default_rng(0).normal(size=exact.shape) * float(exact.std())
     values = {}
     for name, data in (("best", exact.values), ("noise", noise), ("worst", -exact.values)):
@@ -211,12 +223,18 @@ def test_best_chance_worst_in_every_direction():
             classifier,
             waveforms,
             "integrated-gradients",
-            maps=exact.copy(data=data.astype(np.float32)),
-            causal=causal,
+            given={"maps": exact.copy(data=data.astype(np.float32)), "causal": causal, "filled": filled},
             **options,
         )
         values[name] = found.measures.set_index("measure")["value"]
-    own = ["max-sensitivity", "randomisation", "randomisation-size", "incompleteness", "class-similarity"]
+    own = [
+        "classifier-agreement",
+        "max-sensitivity",
+        "randomisation",
+        "randomisation-size",
+        "incompleteness",
+        "class-similarity",
+    ]
     for name, measure in MEASURES.items():
         if name in own or name not in values["best"] or measure.better == "neither":
             continue  # made anew from the method itself, or without a direction
@@ -248,13 +266,14 @@ def test_what_has_no_value_says_why():
     assert "compared with" in table.loc["causal-agreement", "note"]
     table = judge(classifier, waveforms, "var(gradient, samples=2)", true_labels=classes).measures.set_index("measure")
     assert "infidelity needs logits" in table.loc["infidelity", "note"]
-    assert pd.isna(table.loc["infidelity", "passes"])
+    assert table.loc["infidelity", "verdict"] == ""
     cam = Classifier.build(Spectrogram(8000, rows=24, columns=12), "compact", LABELS)
     table = judge(cam, waveforms, "cam", target="i").measures.set_index("measure")
     assert table.loc["incompleteness", "value"] < 1e-4
     assert "fewer than two classes" in table.loc["class-similarity", "note"]
     assert np.isnan(table.loc["causal-agreement", "chance"])  # no token of another class to compare with
-    assert pd.isna(table.loc["causal-agreement", "passes"])
+    assert table.loc["causal-agreement", "verdict"] == ""
+    assert "one classifier" in table.loc["classifier-agreement", "note"]
 
 
 def test_the_registry_is_whole():

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 import xarray as xr
 
-from phonoscope.evidence.following import formant_following, profile_peaks
+from phonoscope.evidence.following import _verdict, formant_following, profile_peaks
 
 CENTRES = (np.arange(64) + 0.5) * 62.5
 
@@ -40,7 +40,7 @@ def test_maps_that_follow_have_slope_one_and_maps_that_stay_have_slope_zero():
     follow = rows(formant_following(bumps(formants["f2_50"]), formants, label, clusters, numbers=[2]))
     assert follow["slope"].to_numpy() == pytest.approx(1, abs=0.05)
     assert follow.loc["all", "low"] <= follow.loc["all", "slope"] <= follow.loc["all", "high"]
-    assert set(follow["verdict"]) == {"follows the formant"}
+    assert set(follow["verdict"]) == {"follows"}
     assert follow["control_follows"].to_numpy() == pytest.approx(1, abs=0.05)
     assert follow["control_fixed"].to_numpy() == pytest.approx(0, abs=0.12)
     # Peaks at one place a class: between the classes they move by exactly what the formants do, within them not at all.
@@ -48,7 +48,7 @@ def test_maps_that_follow_have_slope_one_and_maps_that_stay_have_slope_zero():
         formant_following(bumps(np.where(label == "i", 2000.0, 1400.0)), formants, label, clusters, numbers=[2])
     )
     assert stay["slope"].to_numpy() == pytest.approx(0, abs=1e-9)
-    assert set(stay["verdict"]) == {"stays where it is"}
+    assert set(stay["verdict"]) == {"does not follow"}
 
 
 def test_half_the_way_is_half_the_slope():
@@ -56,7 +56,49 @@ def test_half_the_way_is_half_the_slope():
     mean = np.where(label == "i", 2000.0, 1400.0)
     half = rows(formant_following(bumps(mean + 0.4 * (formants["f2_50"] - mean)), formants, label, clusters))
     assert half.loc["all", "slope"] == pytest.approx(0.4, abs=0.05)
-    assert half.loc["all", "verdict"] == "moves with the formant, less than it does"
+    assert half.loc["all", "verdict"] == "does not follow"  # 0.4 (0.38 to 0.42): shown to be less than half
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "control", "verdict"),
+    [
+        (0.6, 1.4, 1.0, "follows"),
+        (0.3, 1.2, 1.0, "cannot be told"),
+        (0.6, 1.7, 1.0, "cannot be told"),
+        (-0.2, 0.4, 1.0, "does not follow"),
+        (-1.75, -0.16, 1.0, "does not follow"),  # it goes the other way: nobody may say that it stays
+        (1.6, 2.4, 1.0, "does not follow"),
+        (-1.75, 0.6, 1.0, "cannot be told"),
+        (0.35, 1.0, 0.7, "follows"),
+        (0.6, 1.4, 0.3, "cannot be told"),  # too coarse a map
+        (np.nan, np.nan, 1.0, "cannot be told"),
+    ],
+)
+def test_a_verdict_needs_the_whole_interval_on_one_side_of_the_bounds(low, high, control, verdict):
+    assert _verdict(low, high, control)["verdict"] == verdict
+
+
+@pytest.mark.parametrize(("share", "wrong"), [(0.5, "follows"), (0.5, "does not follow"), (0.0, "follows")])
+def test_verdicts_are_wrong_one_time_in_twenty_at_most(share, wrong):
+    """Peaks that move by just half of what their formant does, or not at all, with an error of their own."""
+    spoilt = 0
+    for seed in range(40):
+        formants, label, clusters = talkers(96, seed)
+        mean = np.where(label == "i", 2000.0, 1400.0)
+        error = np.random.default_rng(1000 + seed).normal(size=96) * 80
+        profiles = bumps(mean + share * (formants["f2_50"] - mean) + error)
+        table = rows(formant_following(profiles, formants, label, clusters, numbers=[2], seed=seed))
+        spoilt += table.loc["all", "verdict"] == wrong
+    assert spoilt <= 5  # of 40: one in twenty, and what chance adds to it one time in a hundred
+
+
+def test_fewer_than_six_units_have_no_interval():
+    formants, label, _ = talkers(60)
+    few = pd.DataFrame({"speaker": np.arange(60) % 5})
+    table = formant_following(bumps(formants["f2_50"]), formants, label, few, numbers=[2])
+    by_tokens = formant_following(bumps(formants["f2_50"]), formants, label, None, numbers=[2])
+    assert (table["n_units"] >= 6).all() or table["low"].isna().all()
+    assert rows(by_tokens).loc["all", "verdict"] == "follows"
 
 
 def test_the_control_says_what_a_coarse_map_can_show():

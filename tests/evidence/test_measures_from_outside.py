@@ -11,9 +11,15 @@ import torch
 from phonoscope import Classifier, Spectrogram
 from phonoscope.errors import AttributionError
 from phonoscope.evidence.case import open_case
-from phonoscope.evidence.faithful import faithfulness, pooled_measures
+from phonoscope.evidence.faithful import faithfulness, measure_maps, pooled_measures
 from phonoscope.evidence.measure import Measure
-from phonoscope.evidence.measures import MEASURES, choose_measures, describe_measure
+from phonoscope.evidence.measures import (
+    DEFAULT_MEASURES,
+    MEASURES,
+    choose_measures,
+    describe_measure,
+    measure_names,
+)
 
 TOY = '''
 """How low in frequency a map has its evidence."""
@@ -40,7 +46,9 @@ SILENT = Measure("silence", "nothing", "neither", "–", "It shows nothing.", "a
 WHOLE = Measure("tokens", "tokens", "neither", "–", "How many.", "a toy", lambda t: PooledValue(len(t.case), "all"))
 OWN_RULE = Measure(
     "ruled", "ruled", "higher", "–", "It has a rule of its own.", "a toy",
-    lambda t: TokenValues(np.ones(len(t.case)), 5.0, passes=t.case.setting.seed != 7, note="its rule"),
+    lambda t: TokenValues(
+        np.ones(len(t.case)), 5.0, verdict="fails" if t.case.setting.seed == 7 else "passes", note="its rule"
+    ),
     "five", by_chance=False,
 )
 LAST_SIX = Measure(
@@ -92,7 +100,7 @@ def test_it_is_measured_with_interval_chance_and_verdict(toy):
     assert row["value"] == pytest.approx(size[:, :6].sum() / size.sum())
     assert row["chance"] == pytest.approx(0.5)
     assert row["low"] < row["value"] < row["high"]
-    assert row["passes"] == (row["excess_low"] > 0)
+    assert (row["verdict"] == "better than chance") == (row["p_corrected"] < 0.05 and row["excess"] > 0)
     assert set(result.tokens["measure"]) == {"lowness", "sps"}
     assert result.curves.empty  # no measure asked for deletion
 
@@ -116,20 +124,27 @@ def test_what_is_measured_on_some_tokens_is_theirs(toy):
 
 def test_folds_are_pooled_whoever_wrote_the_measure(toy):
     names = [f"{toy}:LOW", f"{toy}:WHOLE", f"{toy}:OWN_RULE"]
-    parts = [faithfulness(case_of(count, seed), "gradient", measures=names) for count, seed in ((8, 1), (4, 7))]
-    pooled = pooled_measures(parts, pd.DataFrame({"speaker": list("aabbccddeeff")}), measures=names)
+    cases = [case_of(count, seed) for count, seed in ((8, 1), (4, 7))]
+    parts = [measure_maps(case, "gradient", measures=names) for case in cases]
+    tokens = np.concatenate([case.names for case in cases])
+    speakers = pd.DataFrame({"speaker": list("aabbccddeeff")})
+    pooled = pooled_measures(parts, speakers, names=tokens, measures=names)
     pooled = pooled.set_index("measure")
     of_low = pd.concat([part.tokens for part in parts]).query("measure == 'lowness'")
     assert pooled.loc["lowness", "value"] == pytest.approx(of_low["value"].sum() / of_low["weight"].sum())
     assert (pooled.loc["lowness", "n"], pooled.loc["lowness", "n_units"]) == (12, 6)
     assert (pooled.loc["tokens", "value"], pooled.loc["tokens", "n"]) == (6, 12)
-    assert not pooled.loc["ruled", "passes"]  # one fold did not
-    assert bool(parts[0].measures.set_index("measure").loc["ruled", "passes"])
+    assert pooled.loc["ruled", "verdict"] == "fails"  # one fold did
+    assert parts[0].measures.set_index("measure").loc["ruled", "verdict"] == "passes"
     assert pooled.loc["ruled", "note"] == "its rule"
 
 
 def test_what_is_no_measure_is_refused(toy):
-    assert [measure.name for measure in choose_measures()] == list(MEASURES)
+    assert tuple(measure.name for measure in choose_measures()) == DEFAULT_MEASURES
+    assert [measure.name for measure in choose_measures(["all"])] == list(MEASURES)
+    # What is misread alone never stands alone.
+    assert measure_names(["causal-agreement", "sps"]) == ("causal-agreement", "causal-agreement-in-class", "sps")
+    assert [m.name for m in choose_measures(["filled-agreement-in-class"])][1:] == ["filled-agreement"]
     assert [m.name for m in choose_measures(["sps", f"{toy}:LOW", "sps"])] == ["sps", "lowness"]
     with pytest.raises(AttributionError, match=r"expected a phonoscope\.evidence\.measure\.Measure"):
         choose_measures([f"{toy}:NO_MEASURE"])

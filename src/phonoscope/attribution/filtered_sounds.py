@@ -52,7 +52,7 @@ class FilteredSounds:
         self.passed = pass_responses(flat, rate, self.points, how.edge_hz, device)
         # Few sounds at a time where they are long.
         bytes_each = _COPIES * self.points * batch.sounds.element_size()
-        self.most = max(1, min(setting.examples, setting.memory_bytes // bytes_each))
+        self.most = max(1, min(setting.examples, setting.memory // bytes_each))
 
         self.logits = network_logits(setting.classifier.network, batch.inputs, self.most)
         self.weights = batch.weigh(self.logits)
@@ -127,8 +127,7 @@ class FilteredSounds:
                 shape = self.setting.reference.spectrum_at(np.fft.rfftfreq(length, 1 / rate), rate, number)
                 drawn = np.fft.irfft(np.fft.rfft(drawn) * shape, n=length)
             noise[row, :length] = drawn
-        half = max(1, round(_ENVELOPE_SECONDS * rate / 2))
-        level = functional.avg_pool1d(batch.sounds.square()[:, None], 2 * half + 1, 1, half)[:, 0].sqrt()
+        level = _running_mean(batch.sounds.square(), max(1, round(_ENVELOPE_SECONDS * rate / 2))).sqrt()
         filled = torch.from_numpy(noise).to(batch.sounds) * level
         has = power(filled, batch.lengths, batch.context).clamp_min(torch.finfo(filled.dtype).tiny)
         return filled * (self.power / has).sqrt()[:, None]
@@ -145,6 +144,12 @@ class FilteredSounds:
         below, above = ratio.view(len(ratio), -1, 2).unbind(2)
         gain = (below * above).sqrt()
         return gain.gather(1, self.index)
+
+
+def _running_mean(values: Tensor, half: int) -> Tensor:
+    """Mean of each value and `half` on either side along the last axis, with zeros beyond the ends; same shape."""
+    sums = functional.pad(values.double(), (half + 1, half)).cumsum(-1)
+    return ((sums[..., 2 * half + 1 :] - sums[..., : -(2 * half + 1)]) / (2 * half + 1)).clamp_min(0).to(values)
 
 
 def _neighbours(bands: np.ndarray, top: float) -> np.ndarray:

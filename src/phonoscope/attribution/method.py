@@ -14,7 +14,7 @@ from torch import Tensor
 
 from phonoscope.attribution.maps import Placement
 from phonoscope.attribution.method_spec import MethodSpec
-from phonoscope.attribution.passes import examples_at_a_time
+from phonoscope.attribution.passes import examples_at_a_time, usual_memory
 from phonoscope.attribution.registry import METHODS, Method, find_method
 from phonoscope.classifier import Classifier
 from phonoscope.errors import AttributionError
@@ -156,13 +156,13 @@ class Setting:
     seed
         Seed of everything drawn at random.
     memory_bytes
-        What the passes of one batch may take.
+        What the passes of one batch may take; what suits the device by default.
     """
 
     classifier: Classifier
     reference: Reference
     seed: int = 0
-    memory_bytes: int = 256 * 2**20
+    memory_bytes: int | None = None
 
     @cached_property
     def probe(self) -> Tensor:
@@ -172,7 +172,12 @@ class Setting:
     @cached_property
     def examples(self) -> int:
         """Network inputs that go through the network at a time, so that a pass fits the memory."""
-        return examples_at_a_time(self.classifier.network, self.probe, self.memory_bytes)
+        return examples_at_a_time(self.classifier.network, self.probe, self.memory)
+
+    @property
+    def memory(self) -> int:
+        """What the passes of one batch may take, bytes."""
+        return usual_memory(self.classifier.device) if self.memory_bytes is None else self.memory_bytes
 
     def class_number(self, label: str | None) -> int | None:
         """Position of a class among the labels; None for no label."""

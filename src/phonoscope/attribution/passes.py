@@ -14,6 +14,11 @@ from phonoscope.modules import evaluation_mode, hooked
 Forward = Callable[[Tensor, Tensor], Tensor]
 
 
+def usual_memory(device: torch.device) -> int:
+    """What passes may take, bytes: a processor is quickest with little at a time, other devices want to be filled."""
+    return (32 if device.type == "cpu" else 256) * 2**20
+
+
 @torch.no_grad()
 def examples_at_a_time(network: nn.Module, inputs: Tensor, memory_bytes: int) -> int:
     """How many examples fit into a memory, by the outputs of all layers on one example; at least 1.

@@ -18,7 +18,8 @@ def evidence(
         str | None, typer.Option(help="Methods to judge, separated by commas or semicolons; the usual ones by default.")
     ] = None,
     measures: Annotated[
-        str | None, typer.Option(help="Measures, separated by commas, or package.module:name; all by default.")
+        str | None,
+        typer.Option(help="Measures, separated by commas, all, or package.module:name; the usual ones by default."),
     ] = None,
     tokens: Annotated[int, typer.Option(help="Most tested tokens to judge on.")] = 120,
     seed: Seed = 0,

@@ -107,6 +107,21 @@ def causal_agreement(maps: xr.DataArray, causal: xr.DataArray, classes: PerToken
     return table
 
 
+def training_agreement(maps: xr.DataArray, other: xr.DataArray, classes: PerToken) -> pd.DataFrame:
+    """Agreement of maps of the same tokens by two trainings, token by token; see `token_agreement`.
+
+    Parameters
+    ----------
+    maps, other
+        Dims (token, frequency, time); compared in the bands of the coarser.
+    classes
+        Class of each token.
+    """
+    _require_same_tokens(maps, other)
+    edges = common_bands([maps, other])
+    return token_agreement(band_profiles(maps, edges), band_profiles(other, edges), classes)
+
+
 def method_agreement(
     maps: Mapping[str, xr.DataArray],
     classes: PerToken,

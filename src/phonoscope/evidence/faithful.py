@@ -21,13 +21,35 @@ from phonoscope.evidence.measure import (
     TokenValues,
     Trial,
 )
-from phonoscope.evidence.measures import choose_measures, curves
-from phonoscope.judgement.bootstrap import cluster_rows, mean_interval, resampling_unit
+from phonoscope.evidence.measures import CAUSAL, FILLED, choose_measures, curves
+from phonoscope.evidence.randomisation import worst_verdict
+from phonoscope.evidence.verdicts import chance_tests, with_verdicts
+from phonoscope.judgement.bootstrap import MIN_UNITS, Unit, cluster_rows, mean_interval, resampling_unit
 
-CAUSAL = "band-stop"
-_NUMBERS = ("value", "low", "high", "chance", "excess", "excess_low", "excess_high")
+_NUMBERS = ("value", "low", "high", "chance", "excess", "excess_low", "excess_high", "p", "p_least")
+_COLUMNS = ("method", "measure", *_NUMBERS, "p_corrected", "verdict", "n", "unit", "n_units", "note")
 _TOKEN_COLUMNS = ("method", "token", "target", "measure", "value", "chance", "weight")
 _CURVE_COLUMNS = ("token", "target", "curve", "fraction", "logit", "probability")
+
+
+class Measured(NamedTuple):
+    """What the measures say of one method's maps of some tokens, token by token.
+
+    Attributes
+    ----------
+    measures
+        One row a measure: ``method, measure, value`` and ``n`` of what is told of all tokens together, the ``verdict``
+        of a rule of its own, and ``note``.
+    tokens
+        Tidy, one row a token and measure: ``method, token, target, measure, value, chance, weight`` (a mean over
+        tokens is the sum of the values over the sum of the weights).
+    curves
+        From `perturbation_curves`, with ``method``; without rows if no measure needed them.
+    """
+
+    measures: pd.DataFrame
+    tokens: pd.DataFrame
+    curves: pd.DataFrame
 
 
 class Faithfulness(NamedTuple):
@@ -37,14 +59,12 @@ class Faithfulness(NamedTuple):
     ----------
     measures
         One row a measure: ``method, measure, value, low, high`` (95 %, cluster bootstrap), ``chance``, ``excess,
-        excess_low, excess_high`` (value − chance, with its own interval), ``passes`` (the interval of the excess lies
-        on the good side of zero; for ``randomisation`` the verdict of the check, whose sentence is the note; NA where
-        there is no chance level), ``n`` tokens, ``unit`` (what was resampled), ``n_units``, ``note``.
-    tokens
-        Tidy, one row a token and measure: ``method, token, target, measure, value, chance, weight`` (a mean over
-        tokens is the sum of the values over the sum of the weights).
-    curves
-        From `perturbation_curves`, with ``method``; without rows if no measure needed them.
+        excess_low, excess_high`` (value − chance, with its own interval), ``p, p_least`` (see `chance_tests`),
+        ``p_corrected`` and ``verdict`` (see `with_verdicts`; for ``randomisation`` that of the check, whose sentence is
+        the note), ``n`` tokens, ``unit`` (what was resampled), ``n_units``, ``note``. Fewer than six units have no
+        interval and no verdict.
+    tokens, curves
+        As of `Measured`.
     """
 
     measures: pd.DataFrame
@@ -58,6 +78,8 @@ def faithfulness(
     *,
     maps: xr.DataArray | None = None,
     causal: str | xr.DataArray = CAUSAL,
+    filled: str | xr.DataArray = FILLED,
+    other: xr.DataArray | None = None,
     clusters: Clusters = None,
     measures: Sequence[str] | None = None,
     effort: Effort = DEFAULT_EFFORT,
@@ -67,18 +89,51 @@ def faithfulness(
 
     Parameters
     ----------
+    case, method, maps, causal, filled, other, measures, effort, say
+        As of `measure_maps`.
+    clusters
+        What is resampled for the intervals, e.g. ``tokens[["speaker", "recording"]]``; see `resampling_unit`.
+
+    Raises
+    ------
+    AttributionError
+        As of `measure_maps`.
+    """
+    part = measure_maps(
+        case, method, maps=maps, causal=causal, filled=filled, other=other, measures=measures, effort=effort, say=say
+    )
+    table = pooled_measures([part], clusters, names=case.names, measures=measures, seed=case.setting.seed)
+    return Faithfulness(table, part.tokens, part.curves)
+
+
+def measure_maps(
+    case: Case,
+    method: str,
+    *,
+    maps: xr.DataArray | None = None,
+    causal: str | xr.DataArray = CAUSAL,
+    filled: str | xr.DataArray = FILLED,
+    other: xr.DataArray | None = None,
+    measures: Sequence[str] | None = None,
+    effort: Effort = DEFAULT_EFFORT,
+    say: Callable[[str], object] = lambda _text: None,
+) -> Measured:
+    """Measure the maps of one method, token by token.
+
+    Parameters
+    ----------
     case
         Classifier, tokens and targets, from `open_case`.
     method
         As in `explain`.
     maps
         Maps of these tokens by this method, if they have been made already.
-    causal
-        Method that maps are compared with, or its maps: make them once when several methods are judged.
-    clusters
-        What is resampled for the intervals, e.g. ``tokens[["speaker", "recording"]]``; see `resampling_unit`.
+    causal, filled
+        Methods that maps are compared with, or their maps: make them once when several methods are judged.
+    other
+        Maps by this method and another training of the network, for the agreement of trainings.
     measures
-        Names, or ``package.module:name``; all by default.
+        Names, or ``package.module:name``; see `measure_names`.
     effort
         How much is drawn at random.
     say
@@ -93,88 +148,75 @@ def faithfulness(
     if maps is None:
         say(f"{method}: maps")
         maps = case.explain(method)
-    trial = Trial(case, method, maps, causal, clusters, effort)
+    trial = Trial(case, method, maps, causal, filled, other, effort)
     rows, tables = [], []
     for measure in chosen:
-        if measure.function is None:
-            continue
+        assert measure.function is not None  # those that were chosen can measure
         say(f"{method}: {measure.title}")
+        row: dict[str, object] = {"measure": measure.name, "value": np.nan, "n": 0, "verdict": "", "note": ""}
         try:
             result = measure.function(trial)
         except NotMeasuredError as reason:
-            rows.append(_unmeasured(method, measure.name, str(reason)))
-            continue
-        if isinstance(result, PooledValue):
-            row = _unmeasured(method, measure.name, result.note)
-            rows.append(row | {"value": result.value, "n": len(case)})
-            continue
-        table = _token_table(trial, measure, result)
-        at = np.arange(len(case)) if result.rows is None else result.rows
-        row = _pooled(measure, table, cluster_rows(clusters, at), case.setting.seed)
-        if not measure.by_chance:
-            row |= {"passes": result.passes, "note": result.note or row["note"]}
+            row["note"] = str(reason)
+        else:
+            if isinstance(result, PooledValue):
+                row |= {"value": result.value, "note": result.note, "n": len(case)}
+            else:
+                row |= {"verdict": result.verdict, "note": result.note}
+                tables.append(_token_table(trial, measure, result))
         rows.append(row)
-        tables.append(table)
     drawn = trial.results.get(curves, pd.DataFrame(columns=list(_CURVE_COLUMNS)))
     tokens = pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=list(_TOKEN_COLUMNS))
-    return Faithfulness(_table_of(rows), tokens, drawn.assign(method=method))
+    return Measured(pd.DataFrame(rows).assign(method=method), tokens, drawn.assign(method=method))
 
 
 def pooled_measures(
-    parts: Sequence[Faithfulness],
-    clusters: pd.DataFrame | None,
+    parts: Sequence[Measured],
+    clusters: Clusters,
     *,
+    names: Sequence[str] | np.ndarray,
     measures: Sequence[str] | None = None,
     seed: int = 0,
 ) -> pd.DataFrame:
-    """Pool what one method got on the tokens of several classifiers, such as the folds of a run.
+    """Pool what one method got on the tokens of one classifier, or of several, such as the folds of a run.
 
     Parameters
     ----------
     parts
         One a classifier.
     clusters
-        Rows of all tokens, in the order of the classifiers.
+        Rows of all tokens.
+    names
+        Names of all tokens, in the order of the clusters.
     measures
-        As `faithfulness` was given them.
+        As `measure_maps` was given them.
     seed
         Of the bootstrap.
 
     Returns
     -------
     DataFrame
-        As ``measures``. A check with a rule of its own passes if it does for every classifier; what is not told token
-        by token is the mean over classifiers.
+        See `Faithfulness`. A check with a rule of its own passes if it does for every classifier; what is not told
+        token by token is the mean over classifiers. Of several methods, correct the verdicts together: `with_verdicts`.
     """
-    if len(parts) == 1:
-        return parts[0].measures
+    if clusters is not None and len(clusters) != len(names):
+        raise AttributionError(f"{len(clusters)} rows of clusters were given for {len(names)} tokens")
+    method = str(parts[0].measures["method"].iloc[0])
     tokens = pd.concat([part.tokens for part in parts], ignore_index=True)
-    order = list(dict.fromkeys(tokens["token"]))
-    if clusters is not None and len(clusters) != len(order):
-        raise AttributionError(f"{len(clusters)} rows of clusters were given for {len(order)} tokens")
-    position = {token: row for row, token in enumerate(order)}
-    known = {measure.name: measure for measure in choose_measures(measures)}
-    rows = []
-    for name in parts[0].measures["measure"]:
-        of_parts = pd.concat([part.measures[part.measures["measure"] == name] for part in parts], ignore_index=True)
-        row: dict[str, object] = {str(column): value for column, value in of_parts.iloc[0].items()}
-        values = tokens[tokens["measure"] == name]
+    facts = pd.concat([part.measures for part in parts], ignore_index=True)
+    position, chosen, rows = {name: row for row, name in enumerate(names)}, choose_measures(measures), []
+    for measure in chosen:
+        of_measure, values = facts[facts["measure"] == measure.name], tokens[tokens["measure"] == measure.name]
+        deciding = of_measure.iloc[worst_verdict(of_measure["verdict"].tolist())]
         if len(values):
             at = values["token"].map(position).to_numpy(dtype=int)
-            row |= _pooled(known[name], values, cluster_rows(clusters, at), seed)
+            row = _pooled(measure, values, cluster_rows(clusters, at), seed)
         else:
-            row |= {"value": float(of_parts["value"].mean()), "n": int(of_parts["n"].sum())}
-        if not known[name].by_chance:
-            failed = of_parts[of_parts["passes"].eq(False).fillna(False)]
-            deciding = (failed if len(failed) else of_parts).iloc[0]
-            row |= {"passes": deciding["passes"], "note": deciding["note"]}
-        rows.append(row)
-    return _table_of(rows)
-
-
-def _table_of(rows: Sequence[dict[str, object]]) -> pd.DataFrame:
-    table = pd.DataFrame(rows, columns=["method", "measure", *_NUMBERS, "passes", "n", "unit", "n_units", "note"])
-    return table.astype({"passes": "boolean"})
+            row = _unmeasured(method, measure.name, "")
+            row |= {"value": float(of_measure["value"].mean()), "n": int(of_measure["n"].sum())}
+        rows.append(row | {"verdict": deciding["verdict"], "note": deciding["note"] or row["note"]})
+    table = pd.DataFrame(rows, columns=list(_COLUMNS))
+    return with_verdicts(table, {measure.name: measure for measure in chosen})
 
 
 def _token_table(trial: Trial, measure: Measure, result: TokenValues) -> pd.DataFrame:
@@ -193,29 +235,34 @@ def _pooled(measure: Measure, tokens: pd.DataFrame, clusters: Clusters, seed: in
     value, by_chance, weight = (tokens[column].to_numpy(dtype=float) for column in ("value", "chance", "weight"))
     has_chance = bool(np.isfinite(by_chance).any())
     kept = np.isfinite(value) & (np.isfinite(by_chance) | (not has_chance))
-    note = "" if kept.all() else f"{int((~kept).sum())} tokens without a value are left out"
+    lacking = int((~kept).sum())
+    note = f"{lacking} {'token' if lacking == 1 else 'tokens'} without a value left out" if lacking else ""
     if not kept.any() or not weight[kept].sum() > 0:
         return _unmeasured(method, measure.name, note or "nothing changes between the token and the neutral input")
     clusters = cluster_rows(clusters, np.flatnonzero(kept))
     value, by_chance, weight = value[kept], by_chance[kept], weight[kept]
     unit = resampling_unit(clusters, len(value))
-    row = _unmeasured(method, measure.name, "; ".join(part for part in (note, unit.note) if part))
-    row |= _interval(value, weight, clusters, seed) | {"n": len(value), "unit": unit.level, "n_units": unit.n_units}
+    few = f"{unit.n_units} {unit.level}s are too few for an interval" if unit.n_units < MIN_UNITS else ""
+    row = _unmeasured(method, measure.name, "; ".join(part for part in (note, few, unit.note) if part))
+    row |= _interval(value, weight, unit, seed) | {"n": len(value), "unit": unit.level, "n_units": unit.n_units}
     if has_chance:
-        excess = _interval(value - by_chance, weight, clusters, seed)
-        row |= {"chance": float(by_chance.sum() / weight.sum()), "excess": excess["value"]}
-        row |= {"excess_low": excess["low"], "excess_high": excess["high"]}
-        if measure.by_chance and measure.better != "neither" and np.isfinite(excess["low"]):
-            row["passes"] = excess["low"] > 0 if measure.better == "higher" else excess["high"] < 0
+        excess = _interval(value - by_chance, weight, unit, seed)
+        row |= {"chance": float(by_chance.sum() / weight.sum())}
+        row |= {f"excess{end}": excess[name] for end, name in (("", "value"), ("_low", "low"), ("_high", "high"))}
+        if measure.by_chance and measure.better != "neither":
+            better = (by_chance - value) if measure.better == "lower" else (value - by_chance)
+            row["p"], row["p_least"] = chance_tests(better, weight, unit.codes, measure.least)
     return row
 
 
 def _unmeasured(method: str, name: str, note: str) -> dict[str, object]:
     """Row of a measure that has no value here, and why."""
-    row: dict[str, object] = {"method": method, "measure": name, **dict.fromkeys(_NUMBERS, np.nan), "passes": None}
+    row: dict[str, object] = {"method": method, "measure": name, **dict.fromkeys(_NUMBERS, np.nan), "verdict": ""}
     return row | {"n": 0, "unit": "", "n_units": 0, "note": note}
 
 
-def _interval(value: np.ndarray, weight: np.ndarray, clusters: Clusters, seed: int) -> dict[str, float]:
-    interval = mean_interval(value, clusters, over=weight, seed=seed)
-    return {"value": interval.estimate, "low": interval.low, "high": interval.high}
+def _interval(value: np.ndarray, weight: np.ndarray, unit: Unit, seed: int) -> dict[str, float]:
+    """Sum of the values over that of the weights, with its interval where there are units enough."""
+    interval = mean_interval(value, unit.codes, over=weight, seed=seed)
+    low, high = (interval.low, interval.high) if unit.n_units >= MIN_UNITS else (np.nan, np.nan)
+    return {"value": interval.estimate, "low": low, "high": high}

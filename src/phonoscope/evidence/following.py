@@ -1,7 +1,7 @@
 """Do maps move with the formants? The slope of a profile's peak against the measured formant, beside two controls.
 
 Between classes a peak can only say that classes have different maps; the question is whether, within a class, the peak
-goes up when a talker's formant does (slope 1), or stays where it is (slope 0: the network listens to a fixed band).
+goes up when a talker's formant does (slope 1), or not (slope 0: the network listens to a fixed band).
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from phonoscope.judgement.bootstrap import PerToken, bootstrap_interval
+from phonoscope.judgement.bootstrap import MIN_UNITS, PerToken, bootstrap_interval
 from phonoscope.left_out import LeftOut
 from phonoscope.phonetics.profiles import as_labels, cell_centres
 
@@ -20,6 +20,11 @@ POOLED = "all"
 FEWEST_TOKENS = 10
 _REPAIRINGS = 20
 _MARGIN_SD = 2.5
+FOLLOWS, DOES_NOT_FOLLOW, OPEN = "follows", "does not follow", "cannot be told"
+# A peak follows if it moves by between half and one and a half of what a map of its resolution would that does.
+LEAST_SHARE, MOST_SHARE = 0.5, 1.5
+# Below this slope of the control, a map of this resolution could not show that it follows.
+LEAST_CONTROL = 0.5
 
 
 def formant_following(
@@ -58,8 +63,10 @@ def formant_following(
         One row a class (and ``all``) and formant: ``label, formant, slope, low, high`` (cluster bootstrap),
         ``control_follows`` (the slope that maps of this resolution get which truly follow the formant; would be 1),
         ``control_fixed`` (the slope when profiles and formants of the class are paired at random; would be 0),
-        ``formant_sd`` (Hz, within classes), ``n, n_units, unit, verdict``. ``attrs["left_out"]`` lists tokens without
-        formant or without positive values there.
+        ``formant_sd`` (Hz, within classes), ``n, n_units, unit, verdict, note``. The verdict is *follows* if the whole
+        interval lies between 0.5 and 1.5 times ``control_follows``, *does not follow* if none of it does, else *cannot
+        be told*, and so it is, as the note says, with fewer than six units or a map that is too coarse.
+        ``attrs["left_out"]`` lists tokens without formant or without positive values there.
     """
     values = np.maximum(profiles.transpose("token", "frequency").values.astype(float), 0.0)
     centres = cell_centres(profiles)
@@ -90,7 +97,7 @@ def formant_following(
                 | _slopes(measured[chosen], peaks[chosen], follows[chosen], groups, units, seed)
             )
     columns = ["label", "formant", "slope", "low", "high", "control_follows", "control_fixed", "formant_sd"]
-    result = pd.DataFrame(rows, columns=[*columns, "n", "n_units", "unit", "verdict"])
+    result = pd.DataFrame(rows, columns=[*columns, "n", "n_units", "unit", "verdict", "note"])
     result.attrs["left_out"] = left_out.entries()
     return result
 
@@ -154,22 +161,22 @@ def _slopes(
 
     once = np.ones((1, len(formant)))
     interval = bootstrap_interval(lambda w: slope(peaks, w), len(formant), clusters, seed=seed)
+    low, high = (interval.low, interval.high) if interval.n_units >= MIN_UNITS else (np.nan, np.nan)
     control = float(slope(follows, once)[0])
     random = np.random.default_rng(seed)
     fixed = np.mean([slope(peaks[_repaired(groups, random)], once)[0] for _ in range(_REPAIRINGS)])
     spread = float(np.sqrt(np.mean((formant - (formant @ member / member.sum(axis=0))[groups]) ** 2)))
     return {
         "slope": interval.estimate,
-        "low": interval.low,
-        "high": interval.high,
+        "low": low,
+        "high": high,
         "control_follows": control,
         "control_fixed": float(fixed),
         "formant_sd": spread,
         "n": len(formant),
         "n_units": interval.n_units,
         "unit": interval.unit,
-        "verdict": _verdict(interval.low, interval.high, control),
-    }
+    } | _verdict(low, high, control)
 
 
 def _repaired(groups: np.ndarray, random: np.random.Generator) -> np.ndarray:
@@ -181,15 +188,13 @@ def _repaired(groups: np.ndarray, random: np.random.Generator) -> np.ndarray:
     return order
 
 
-def _verdict(low: float, high: float, control: float) -> str:
+def _verdict(low: float, high: float, control: float) -> dict[str, str]:
+    """Verdict on a slope's interval, and what stands in the way of one."""
     if not np.isfinite(low):
-        return "too few units for an interval"
-    if control < 0.5:
-        return "too coarse to tell: a map that follows the formant would hardly move"
-    if low > 0.5 * control:
-        return "follows the formant"
-    if low > 0:
-        return "moves with the formant, less than it does"
-    if high < 0.5 * control:
-        return "stays where it is"
-    return "cannot be told"
+        return {"verdict": OPEN, "note": "too few units for an interval"}
+    if control < LEAST_CONTROL:
+        return {"verdict": OPEN, "note": "the map is too coarse: one that follows the formant would hardly move"}
+    least, most = LEAST_SHARE * control, MOST_SHARE * control
+    if low >= least and high <= most:
+        return {"verdict": FOLLOWS, "note": ""}
+    return {"verdict": DOES_NOT_FOLLOW if high < least or low > most else OPEN, "note": ""}

@@ -35,15 +35,15 @@ class TokenValues(NamedTuple):
         Divisors of the values: the measure is then the sum of the values over the sum of these, not their mean.
     rows
         Positions of the tokens in the case, where they are not all.
-    passes, note
-        Verdict of a measure that does not leave it to chance (``Measure.by_chance``), and what led to it.
+    verdict, note
+        Verdict of a measure that has a rule of its own (``Measure.by_chance``), and what led to it.
     """
 
     value: np.ndarray | pd.Series
     chance: np.ndarray | pd.Series | float | None = None
     over: np.ndarray | pd.Series | None = None
     rows: np.ndarray | None = None
-    passes: bool | None = None
+    verdict: str = ""
     note: str = ""
 
 
@@ -70,8 +70,8 @@ class Effort:
         ``moved``: the map's own values shifted to random places; ``shuffled``: in random order.
     """
 
-    sanity_tokens: int = 24
-    draws: int = 2
+    sanity_tokens: int = 16
+    draws: int = 1
     changes: int = 32
     disturbances: int = 6
     networks: int = 5
@@ -93,10 +93,11 @@ class Trial:
         As `explain` takes it.
     maps
         Signed maps by the method, dims (token, frequency, time), of the tokens of the case.
-    causal
-        The method that filters the sound, which others are compared with, or its maps of the same tokens.
-    clusters
-        What is resampled for intervals; see `resampling_unit`.
+    causal, filled
+        The two methods that filter the sound, which others are compared with, or their maps of the same tokens: one
+        leaves nothing in the place of what it takes away, the other what is usual there.
+    other
+        Maps by the method and another training of the network; None where there is none.
     effort
         How much is drawn at random.
     """
@@ -105,7 +106,8 @@ class Trial:
     method: str
     maps: xr.DataArray
     causal: str | xr.DataArray
-    clusters: Clusters = None
+    filled: str | xr.DataArray
+    other: xr.DataArray | None = None
     effort: Effort = DEFAULT_EFFORT
     results: dict[Any, Any] = field(default_factory=dict, repr=False, compare=False)
 
@@ -142,13 +144,19 @@ class Measure:
     source
         Where it is defined.
     function
-        What measures; None for agreement between classifiers, which no single trial can tell.
+        What measures; None only of what `from_about` describes.
     chance
         What it is compared with, in words; empty where it has no chance level.
     low, high
         Ends of its range; None where there is none.
     by_chance
-        Whether it passes if the interval of value − chance lies on the better side of zero; if not, the function says.
+        Whether it is judged by how far it lies from chance; if not, the function gives the verdict.
+    least
+        Smallest distance from chance that counts, in its units: below it a map is practically at chance.
+    once
+        Whether one classifier of several is enough: what it asks is a matter of the method and the kind of network.
+    beside
+        Name of a measure that always stands beside it, since it is misread alone.
     drawn
         Whether the report draws it; its table holds every measure.
     """
@@ -164,6 +172,9 @@ class Measure:
     low: float | None = None
     high: float | None = None
     by_chance: bool = True
+    least: float = 0.05
+    once: bool = False
+    beside: str = ""
     drawn: bool = False
 
     def about(self) -> dict[str, Any]:

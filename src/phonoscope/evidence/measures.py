@@ -8,10 +8,11 @@ from typing import Literal
 
 import numpy as np
 import pandas as pd
+import xarray as xr
 
 from phonoscope.attribution.method_spec import parse_method
 from phonoscope.errors import AttributionError
-from phonoscope.evidence.agreement import causal_agreement, class_specificity
+from phonoscope.evidence.agreement import causal_agreement, class_specificity, training_agreement
 from phonoscope.evidence.audio_measures import audio_measures, masked_scores, shape_measures
 from phonoscope.evidence.measure import Measure, NotMeasuredError, PooledValue, TokenValues, Trial
 from phonoscope.evidence.perturbation_curves import curve_areas, perturbation_curves
@@ -19,16 +20,47 @@ from phonoscope.evidence.randomisation import Randomised, parameter_randomisatio
 from phonoscope.evidence.sanity import infidelity, max_sensitivity
 from phonoscope.registry import Registry
 
+# Filtering shows what is lost with a sound; with the band at its average level, also what its absence said.
+CAUSAL, FILLED = "band-stop", "band-stop(fill=mean)"
 TRAININGS = "classifier-agreement"
+ALL = "all"
+# Those that are measured where nobody names any; the others say the same in other words, or have no chance level.
+DEFAULT_MEASURES = (
+    "causal-agreement",
+    "causal-agreement-in-class",
+    "filled-agreement",
+    "filled-agreement-in-class",
+    "deletion",
+    "insertion",
+    "ff-best",
+    "infidelity",
+    "randomisation",
+    "incompleteness",
+    TRAININGS,
+)
 
 
-def _agreement(trial: Trial) -> pd.DataFrame:
-    given = trial.causal
+def _causal(trial: Trial) -> pd.DataFrame:
+    return _agreement(trial, trial.causal)
+
+
+def _filled(trial: Trial) -> pd.DataFrame:
+    return _agreement(trial, trial.filled)
+
+
+def _agreement(trial: Trial, given: str | xr.DataArray) -> pd.DataFrame:
     name = given if isinstance(given, str) else str(given.attrs.get("method", ""))
     if name == str(parse_method(trial.method)):
         raise NotMeasuredError("this method is the one that others are compared with")
     causal = trial.case.explain(given) if isinstance(given, str) else given
     return causal_agreement(trial.maps, causal, trial.case.classes)
+
+
+def _trainings(trial: Trial) -> TokenValues:
+    if trial.other is None:
+        raise NotMeasuredError("the run has one classifier; compare with a run of another seed")
+    table = training_agreement(trial.maps, trial.other, trial.case.classes)
+    return TokenValues(table["agreement"], table["other_class"])
 
 
 def _column(
@@ -90,7 +122,7 @@ def _randomisation(trial: Trial, *, kind: str) -> TokenValues:
     check = trial.shared(_randomised)
     table = check.tokens[check.tokens["kind"] == kind].set_index("token").loc[case.names]
     values = TokenValues(table["similarity"], table["unrelated"], rows=rows)
-    return values._replace(passes=check.passes, note=check.sentence) if kind == "signed" else values
+    return values._replace(verdict=check.verdict, note=check.sentence) if kind == "signed" else values
 
 
 def _incompleteness(trial: Trial) -> TokenValues:
@@ -101,12 +133,13 @@ def _incompleteness(trial: Trial) -> TokenValues:
 
 
 def _class_similarity(trial: Trial) -> PooledValue:
-    value = class_specificity(trial.maps, trial.case.classes, trial.clusters)
+    value = class_specificity(trial.maps, trial.case.classes)
     return PooledValue(value, "" if np.isfinite(value) else "fewer than two classes, or a single band")
 
 
 _MOVED = "the same maps shifted to random places"
 _OTHER_CLASSES = "profiles of tokens of other classes"
+_SAME_CLASS = "profiles of other tokens of the same class"
 _RANDOM_NETWORKS = "maps of unrelated tokens by networks with random weights"
 _SHARE = "share of the way from the token to the neutral input"
 _RHO = "rank correlation"
@@ -156,27 +189,39 @@ def _with_mask(mask: Literal["soft", "best"]) -> list[Measure]:
     return [
         Measure(
             name + name_end, title + title_end, better, units, f"{shows} {_MASKS[mask]}", source,
-            partial(_masked_input, name=name, mask=mask), _MOVED, *bounds, drawn=name + name_end == "ff-best",
+            partial(_masked_input, name=name, mask=mask), _MOVED, *bounds, least=0.05 if bounds[1] == 1 else 5.0,
+            drawn=name + name_end == "ff-best",
         )
         for name, title, better, bounds, units, shows, source in _MASKED
     ]  # fmt: skip
 
 
+_EMPTIED = "filtering sees what is present, so evidence from a missing sound can disagree and be true."
+_FILLING = "here the band is not emptied but brought to its average level, so evidence from a missing sound counts."
+
+
+def _with_reference(name: str, title: str, of: Callable[[Trial], pd.DataFrame], but: str) -> list[Measure]:
+    """Agreement with one causal reference, beside chance between the classes and within them."""
+    across, within = f"{name}-agreement", f"{name}-agreement-in-class"
+    source, value = "Spearman's ρ over bands", partial(_column, of=of, value="agreement")
+    return [
+        Measure(
+            across, f"agreement with {title}", "higher", _RHO,
+            f"It shows whether the map orders the bands of a token as that filtering does; {but}",
+            source, partial(value, chance="other_class"), _OTHER_CLASSES, -1.0, 1.0, beside=within, drawn=True,
+        ),
+        Measure(
+            within, f"agreement with {title}, within the class", "higher", _RHO,
+            "It shows whether the map knows this token rather than its class; near chance it draws the class's picture "
+            "every time, which may still be a true picture of the class.",
+            source, partial(value, chance="same_class"), _SAME_CLASS, -1.0, 1.0, beside=across,
+        ),
+    ]  # fmt: skip
+
+
 _ALL = (
-    Measure(
-        "causal-agreement", "agreement with band-stop filtering", "higher", _RHO,
-        "It shows whether the map orders the bands of a token as filtering them out of the sound does; filtering "
-        "sees what is present, so evidence from a missing sound can disagree and be true.",
-        "Spearman's ρ over bands", partial(_column, of=_agreement, value="agreement", chance="other_class"),
-        _OTHER_CLASSES, -1.0, 1.0, drawn=True,
-    ),
-    Measure(
-        "causal-agreement-in-class", "agreement with band-stop filtering, within the class", "higher", _RHO,
-        "It shows whether the map knows this token rather than its class; near chance it draws the class's picture "
-        "every time, which may still be a true picture of the class.",
-        "Spearman's ρ over bands", partial(_column, of=_agreement, value="agreement", chance="same_class"),
-        "profiles of other tokens of the same class", -1.0, 1.0,
-    ),
+    *_with_reference("causal", "band-stop filtering", _causal, _EMPTIED),
+    *_with_reference("filled", "band-stop filtering that fills with the average", _filled, _FILLING),
     Measure(
         "deletion", "deletion, logit", "higher", _SHARE,
         "Area between chance and the curve of the logit when the most important cells go first. " + _CURVES,
@@ -227,13 +272,13 @@ _ALL = (
         "randomisation", "similarity after randomisation", "lower", _RHO,
         "Near chance the map depends on what the network has learnt; far above it shows the input, whatever the "
         "network; passing does not show that the map is true.",
-        _ADEBAYO, partial(_randomisation, kind="signed"), _RANDOM_NETWORKS, -1.0, 1.0, by_chance=False,
+        _ADEBAYO, partial(_randomisation, kind="signed"), _RANDOM_NETWORKS, -1.0, 1.0, by_chance=False, once=True,
     ),
     Measure(
         "randomisation-size", "similarity after randomisation, absolute values", "lower", _RHO,
         "As randomisation, without the sign: far above chance, the size of a map's values shows the input, and "
         "only their sign the network.",
-        _ADEBAYO, partial(_randomisation, kind="size"), _RANDOM_NETWORKS, -1.0, 1.0, by_chance=False,
+        _ADEBAYO, partial(_randomisation, kind="size"), _RANDOM_NETWORKS, -1.0, 1.0, by_chance=False, once=True,
     ),
     Measure(
         "incompleteness", "what the map leaves unexplained", "lower", "logit",
@@ -251,29 +296,37 @@ _ALL = (
         TRAININGS, "agreement of two trainings", "higher", _RHO,
         "It shows whether another training gives the same map; networks that use different cues equally well "
         "rightly disagree, and maps that are always the same agree for no reason.",
-        "Spearman's ρ over bands", None, _OTHER_CLASSES, -1.0, 1.0, drawn=True,
+        "Spearman's ρ over bands", _trainings, _OTHER_CLASSES, -1.0, 1.0, drawn=True,
     ),
 )  # fmt: skip
 MEASURES: Registry[Measure] = Registry("measure", {measure.name: measure for measure in _ALL}, error=AttributionError)
 
 
-def choose_measures(names: Sequence[str] | None = None) -> list[Measure]:
-    """Return measures by name or import path, in this order; all known ones by default.
+def measure_names(names: Sequence[str] | None = None) -> tuple[str, ...]:
+    """Names of the measures that are meant: the usual ones by default, ``all``, or these and what stands beside them.
 
     Raises
     ------
     AttributionError
-        If one is not known, or what was imported is no measure.
+        If one is not known, what was imported is no measure, or none is named.
     """
-    chosen: dict[str, Measure] = {}
-    for name in MEASURES if names is None else names:
+    if names is None:
+        return DEFAULT_MEASURES
+    chosen: dict[str, None] = {}
+    for name in MEASURES if ALL in names else names:
         measure = MEASURES.find(name)
         if not isinstance(measure, Measure):
             raise AttributionError(f"{name} is {measure!r}; expected a phonoscope.evidence.measure.Measure")
-        chosen[measure.name] = measure
+        chosen |= dict.fromkeys((name, measure.beside) if measure.beside else (name,))
     if not chosen:
-        raise AttributionError(f"no measure is named; choose among {', '.join(MEASURES)}")
-    return list(chosen.values())
+        raise AttributionError(f"no measure is named; choose among {', '.join(MEASURES)}, or {ALL}")
+    return tuple(chosen)
+
+
+def choose_measures(names: Sequence[str] | None = None) -> list[Measure]:
+    """Return measures by name or import path, in this order; see `measure_names`."""
+    measures = (MEASURES.find(name) for name in measure_names(names))
+    return list({measure.name: measure for measure in measures}.values())
 
 
 def describe_measure(name: str) -> Measure:

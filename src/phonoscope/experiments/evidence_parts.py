@@ -17,8 +17,8 @@ from phonoscope import __version__
 from phonoscope.attribution import explain, read_maps, write_maps
 from phonoscope.errors import AttributionError
 from phonoscope.evidence.case import Case, open_case
-from phonoscope.evidence.faithful import CAUSAL, Faithfulness, faithfulness
-from phonoscope.evidence.measures import TRAININGS, choose_measures
+from phonoscope.evidence.faithful import Measured, measure_maps
+from phonoscope.evidence.measures import CAUSAL, FILLED, TRAININGS, choose_measures
 from phonoscope.experiments.folder import Run
 from phonoscope.experiments.held_out import HeldOut, held_out, run_identity
 from phonoscope.files import write_with
@@ -27,7 +27,8 @@ from phonoscope.work.executor import Executor
 from phonoscope.work.units import complete, done, mark_done
 
 LEVELS = ("speaker", "recording")  # resampled for intervals
-_OF_FOLD, _OF_OTHER_FOLD = "maps", "maps_of_other_fold"
+REFERENCES = (CAUSAL, FILLED)
+_MAPS = "maps"
 
 
 @dataclass(frozen=True)
@@ -68,16 +69,13 @@ class MethodEvidence:
     ----------
     maps
         By the classifiers that never met the tokens.
-    others
-        Of the same tokens, by the classifier of another fold; none if nothing compares them.
-    faithfulness
-        The measures.
+    measured
+        What the measures say, fold by fold.
     """
 
     method: str
     maps: list[xr.DataArray]
-    others: list[xr.DataArray]
-    faithfulness: list[Faithfulness]
+    measured: list[Measured]
 
     @property
     def all_maps(self) -> xr.DataArray:
@@ -94,7 +92,7 @@ class MethodEvidence:
 class _Unit:
     """One method on one fold, the position of the fold among those that have tokens, and the folder of the results.
 
-    ``causal`` is the folder of the causal maps of the fold; None to make these and no more.
+    ``references`` are the folders of the causal maps of the fold; none to make these and no more.
     """
 
     settings: EvidenceSettings
@@ -102,13 +100,13 @@ class _Unit:
     method: str
     fold: int
     folder: Path
-    causal: Path | None = None
+    references: tuple[Path, ...] = ()
 
     @property
     def facts(self) -> dict[str, Any]:
         """What makes the results what they are; where anything lies is not among it."""
         settings = {**asdict(self.settings), "run": self.identity}
-        return {**settings, "method": self.method, "fold": self.fold, "measured": self.causal is not None}
+        return {**settings, "method": self.method, "fold": self.fold, "measured": bool(self.references)}
 
 
 def judge_methods(
@@ -144,12 +142,19 @@ def judge_methods(
     """
     work = work.absolute()  # others may work in another folder
     identity = f"{__version__} {run_identity(Run(settings.run))}"
-    causal = [_Unit(settings, identity, CAUSAL, fold, work / f"causal-{fold}") for fold in range(folds)]
-    units = [
-        _Unit(settings, identity, method, fold, work / f"{number}-{fold}", causal[fold].folder)
-        for number, method in enumerate(methods)
+    causal = [
+        _Unit(settings, identity, method, fold, work / f"reference-{number}-{fold}")
+        for number, method in enumerate(REFERENCES)
         for fold in range(folds)
     ]
+    units = [
+        _Unit(
+            settings, identity, method, fold, work / f"{number}-{fold}",
+            tuple(work / f"reference-{of}-{fold}" for of in range(len(REFERENCES))),
+        )
+        for number, method in enumerate(methods)
+        for fold in range(folds)
+    ]  # fmt: skip
     say(f"{CAUSAL}: maps")
     for _ in complete(causal, _is_done, _judge, executor):
         pass
@@ -168,9 +173,8 @@ def judge_methods(
         judged.append(
             MethodEvidence(
                 method,
-                [read_maps(folder / _OF_FOLD) for folder in folders],
-                [read_maps(folder / _OF_OTHER_FOLD) for folder in folders if (folder / _OF_OTHER_FOLD).is_dir()],
-                [_read(folder) for folder in folders],
+                [read_maps(folder / _MAPS) for folder in folders],
+                [_read(folder) for folder in folders if (folder / "measures.parquet").is_file()],
             )
         )
     return judged, left_out
@@ -205,17 +209,30 @@ def _make(unit: _Unit) -> None:
     settings = unit.settings
     parts = _parts(settings, unit.identity)
     part = parts[unit.fold]
-    if unit.causal is None:
-        _write(unit.folder / _OF_FOLD, _maps(unit, part, part))
+    if not unit.references:
+        _write(unit.folder / _MAPS, _maps(unit, part, part))
         return
-    causal = read_maps(unit.causal / _OF_FOLD).load()
-    maps = causal if unit.method == CAUSAL else _maps(unit, part, part)
-    _write(unit.folder / _OF_FOLD, maps)
-    if len(parts) > 1 and TRAININGS in {measure.name for measure in choose_measures(settings.measures)}:
-        _write(unit.folder / _OF_OTHER_FOLD, _maps(unit, part, parts[unit.fold - 1]))
-    case = case_of(part, settings.seed)
-    clusters = part.tokens[list(LEVELS)]
-    tables = faithfulness(case, unit.method, maps=maps, causal=causal, clusters=clusters, measures=settings.measures)
+    causal, filled = (read_maps(folder / _MAPS).load() for folder in unit.references)
+    known = dict(zip(REFERENCES, (causal, filled), strict=True))
+    maps = known[unit.method] if unit.method in known else _maps(unit, part, part)
+    _write(unit.folder / _MAPS, maps)
+    other = None
+    if len(parts) > 1 and TRAININGS in settings.measures:  # the classifier of another fold was trained on these tokens
+        other = _maps(unit, part, parts[unit.fold - 1])
+    # The random networks are the same for all folds: one is enough to see whether maps follow the weights.
+    chosen = zip(settings.measures, choose_measures(settings.measures), strict=True)
+    names = [name for name, measure in chosen if unit.fold == 0 or not measure.once]
+    if not names:
+        return
+    tables = measure_maps(
+        case_of(part, settings.seed),
+        unit.method,
+        maps=maps,
+        causal=causal,
+        filled=filled,
+        other=other,
+        measures=names,
+    )
     for name, table in tables._asdict().items():
         write_with(unit.folder / f"{name}.parquet", lambda path, table=table: table.to_parquet(path, index=False))
 
@@ -236,5 +253,5 @@ def _write(folder: Path, maps: xr.DataArray) -> None:
     write_maps(folder, [maps], maps.sizes["token"])
 
 
-def _read(folder: Path) -> Faithfulness:
-    return Faithfulness(*(pd.read_parquet(folder / f"{name}.parquet") for name in Faithfulness._fields))
+def _read(folder: Path) -> Measured:
+    return Measured(*(pd.read_parquet(folder / f"{name}.parquet") for name in Measured._fields))

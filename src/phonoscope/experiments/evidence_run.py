@@ -20,12 +20,16 @@ from phonoscope import __version__
 from phonoscope.attribution import contrast, explain
 from phonoscope.attribution.method_spec import MethodSpec, parse_method
 from phonoscope.attribution.registry import find_method
+from phonoscope.attribution.scaling import scaling_of
 from phonoscope.errors import ExperimentError
 from phonoscope.evidence.agreement import method_agreement
-from phonoscope.evidence.faithful import CAUSAL, pooled_measures
+from phonoscope.evidence.faithful import pooled_measures
 from phonoscope.evidence.following import formant_following
-from phonoscope.evidence.measures import MEASURES, TRAININGS, choose_measures
+from phonoscope.evidence.level import level_reaction, level_table
+from phonoscope.evidence.measures import CAUSAL, FILLED, choose_measures, measure_names
+from phonoscope.evidence.randomisation import FAILS, PASSES
 from phonoscope.evidence.removal import formant_removal, removal_table
+from phonoscope.evidence.verdicts import with_verdicts
 from phonoscope.experiments.evidence_parts import (
     LEVELS,
     EvidenceSettings,
@@ -46,8 +50,6 @@ from phonoscope.work.executor import Executor, in_this_process
 from phonoscope.work.folders import locked, open_again, write_checksums
 
 FOLDER, FACTS = "evidence", "evidence.json"
-# Filtering shows what is lost with a sound; with the band at its average level, also what its absence said.
-FILLED = f"{CAUSAL}(fill=mean)"
 DEFAULT_METHODS = (
     "integrated-gradients",
     "expected-gradients",
@@ -123,7 +125,7 @@ def run_evidence(
         As `explain` takes them; the causal references ``band-stop(fill=mean)`` and ``band-stop`` are always among them.
         Methods that do not suit the network are reported and left out.
     measures
-        Names, or ``package.module:name``, which runs the code of that module; all of `MEASURES` by default.
+        Names, or ``package.module:name``, which runs the code of that module, or ``all``; by default the usual ones.
     tokens
         Most tokens, the same number of each class where there are enough, drawn at random from all folds.
     seed
@@ -150,7 +152,7 @@ def run_evidence(
     run = Run(source)
     with locked(run.folder / FOLDER):
         wanted = list(dict.fromkeys([*(_known(method) for method in methods), FILLED, CAUSAL]))
-        names = tuple(MEASURES if measures is None else dict.fromkeys(measures))
+        names = measure_names(measures)
         chosen = choose_measures(names)
         picked = tuple(str(token) for token in choose_tokens(run, tokens, seed))
         settings = EvidenceSettings(str(run.folder.absolute()), picked, names, seed, trust_imports)
@@ -172,6 +174,7 @@ def run_evidence(
             "classes": run.facts["labels"],
             "target": "true",
             "seed": seed,
+            "scaling": scaling_of(sample.parts[0].classifier),
             "verdicts": [_verdict(evidence.method, tables["measures"]) for evidence in judged],
             "tables": sorted(tables),
         }
@@ -198,13 +201,21 @@ def _tables(
         for name, table in of_method.items():
             collected[name].append(table.assign(method=evidence.method))
     tables = {name: pd.concat(rows, ignore_index=True) for name, rows in collected.items() if rows}
+    say("6 dB softer and louder")
+    cases = [case_of(part, seed) for part in sample.parts]
+    tables["level"] = level_table(pd.concat([level_reaction(case) for case in cases]))
     if formants is not None:
         say("each formant taken out of the sound")
-        cases = [case_of(part, seed) for part in sample.parts]
         removed = [formant_removal(case, formants, max_hz=sample.max_hz) for case in cases]
         tables["removal"] = removal_table(pd.concat(removed), sample.tokens[["token", *LEVELS]], seed=seed)
-    parts = [part for evidence in judged for part in evidence.faithfulness]
-    tables["measures"] = pd.concat([_measures(e, sample, settings.measures) for e in judged], ignore_index=True)
+    parts = [part for evidence in judged for part in evidence.measured]
+    names, measures = sample.tokens["token"].astype(str).tolist(), settings.measures
+    pooled = [
+        pooled_measures(evidence.measured, sample.clusters, names=names, measures=measures, seed=seed)
+        for evidence in judged
+    ]
+    chosen = {measure.name: measure for measure in choose_measures(settings.measures)}
+    tables["measures"] = with_verdicts(pd.concat(pooled, ignore_index=True), chosen)
     tables["token_measures"] = pd.concat([part.tokens for part in parts], ignore_index=True)
     curves = pd.concat([part.curves for part in parts], ignore_index=True)
     means = curves.groupby(["method", "curve", "fraction"], sort=False)[["logit", "probability"]].mean()
@@ -281,28 +292,13 @@ def _beside_formants(profiles: xr.DataArray, sample: _Sample) -> dict[str, pd.Da
     }
 
 
-def _measures(evidence: MethodEvidence, sample: _Sample, names: Sequence[str]) -> pd.DataFrame:
-    """Measures pooled over the folds, with the agreement of classifiers that were trained on other tokens."""
-    measures = pooled_measures(evidence.faithfulness, sample.clusters, measures=names, seed=sample.seed)
-    if TRAININGS not in {measure.name for measure in choose_measures(names)}:
-        return measures
-    row: dict[str, Any] = {"method": evidence.method, "measure": TRAININGS, "n": 0, "n_units": 0, "unit": ""}
-    row["note"] = "the run has one classifier; compare with a run of another seed"
-    if evidence.others:
-        both = {"tested": evidence.all_maps, "other fold": joined(evidence.others)}
-        pair = method_agreement(both, sample.classes, sample.clusters, seed=sample.seed).iloc[0]
-        row |= {"value": pair["agreement"], "chance": pair["other_class"]}
-        row |= {name: pair[name] for name in ("low", "high", "n", "n_units", "unit")}
-        row["note"] = "with the classifier of another fold, which was trained on these tokens"
-    return pd.concat([measures, pd.DataFrame([row])], ignore_index=True)
-
-
 def _verdict(method: str, measures: pd.DataFrame) -> dict[str, Any]:
-    """Whether the method passed the randomisation check for every classifier, and the sentence of the worst."""
+    """Whether the method passed the randomisation check for every classifier (None: cannot be told), and why."""
     rows = measures[(measures["method"] == method) & (measures["measure"] == "randomisation")]
     if rows.empty:
         return {"method": method, "randomisation": None, "summary": ""}
-    return {"method": method, "randomisation": bool(rows["passes"].iloc[0]), "summary": rows["note"].iloc[0]}
+    passes = {PASSES: True, FAILS: False}.get(rows["verdict"].iloc[0])
+    return {"method": method, "randomisation": passes, "summary": rows["note"].iloc[0]}
 
 
 def _contrasts(run: Run, trust_imports: bool, seed: int, say: Say) -> pd.DataFrame:

@@ -42,8 +42,6 @@ def overlap_against_confusions(correlations: pd.DataFrame, confusions: pd.DataFr
     seed : int
         Of the random orders.
     """
-    from scipy.stats import rankdata, spearmanr
-
     known = correlations[np.isfinite(correlations["r"].to_numpy(dtype=float))]
     pairs = list(zip(known["label_a"], known["label_b"], strict=True))
     if len(pairs) < FEWEST_PAIRS:
@@ -53,9 +51,10 @@ def overlap_against_confusions(correlations: pd.DataFrame, confusions: pd.DataFr
     alike = known["r"].to_numpy(dtype=float)
     if np.ptp(confused) == 0 or np.ptp(alike) == 0:
         return Overlap(math.nan, math.nan, len(pairs), "no two classes were confused more often than others")
-    rho = float(spearmanr(alike, confused).statistic)
+    alike, confused = (pd.Series(values).rank().to_numpy() for values in (alike, confused))
+    rho = float(np.corrcoef(alike, confused)[0, 1])  # Spearman's
     classes = sorted({name for pair in pairs for name in pair})
-    p, exact = _mantel(classes, pairs, rankdata(alike), rankdata(confused), rho, seed)
+    p, exact = _mantel(classes, pairs, alike, confused, rho, seed)
     how = "all orders of the classes" if exact else f"{_DRAWS} random orders of the classes"
     return Overlap(rho, p, len(pairs), how)
 

@@ -1,4 +1,4 @@
-"""What is known of the maps' truth, drawn: one measure over methods beside its chance level; contrasts of pairs."""
+"""What is known of the maps' truth, drawn: one measure over methods beside its chance levels; contrasts of pairs."""
 
 from __future__ import annotations
 
@@ -18,16 +18,23 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 _LINE_LETTERS, _TITLE_LETTERS = 40, 32
+# Columns of chance levels, and how each is marked.
+_CHANCES: dict[str, dict[str, Any]] = {
+    "chance": {"marker": "|", "color": style.FAINT, "markersize": 11, "markeredgewidth": 2.6},
+    "same_class": {"marker": "|", "color": style.MUTED, "markersize": 11, "markeredgewidth": 1.0},
+    "same_energy": {"marker": "x", "color": style.MUTED, "markersize": 5, "markeredgewidth": 1.0},
+}
 
 
 def draw_measure(axes: Axes, rows: pd.DataFrame, methods: Sequence[str], *, lines: Sequence[float] = ()) -> None:
-    """Draw one measure: a dot with its interval for each method, and a bar where chance lies.
+    """Draw one measure: a dot with its interval for each method, and a mark where each chance level lies.
 
     Parameters
     ----------
     axes : Axes
     rows : DataFrame
-        ``method, value, low, high``, and ``chance`` if there is one; methods without a value leave a gap.
+        ``method, value, low, high``, and ``chance, same_class, same_energy`` where there are such; methods without a
+        value leave a gap.
     methods
         From top to bottom.
     lines
@@ -38,11 +45,12 @@ def draw_measure(axes: Axes, rows: pd.DataFrame, methods: Sequence[str], *, line
         axes.axvline(value, color=style.RULE, linewidth=0.9, zorder=0)
     for row, method in enumerate(methods):
         known = by_method.get(method, {})
-        value, low, high, chance = (float(known.get(name, np.nan)) for name in ("value", "low", "high", "chance"))
+        value, low, high = (float(known.get(name, np.nan)) for name in ("value", "low", "high"))
         if not np.isfinite(value):
             axes.text(0.01, row, "–", transform=axes.get_yaxis_transform(), color=style.MUTED, va="center")
             continue
-        axes.plot(chance, row, "|", color=style.FAINT, markersize=11, markeredgewidth=2.6, zorder=1)
+        for column, look in _CHANCES.items():
+            axes.plot(float(known.get(column, np.nan)), row, linestyle="none", zorder=1, **look)
         axes.plot([low, high], [row, row], color=style.ACCENT, linewidth=1.5, zorder=2)
         axes.plot(value, row, "o", color=style.ACCENT, markersize=4.5, zorder=3)
     axes.set_ylim(len(methods) - 0.5, -0.5)
@@ -73,13 +81,13 @@ def measure_figure(
     return figure
 
 
-def measure_legend() -> Figure:
-    """Legend of `measure_figure`."""
+def measure_legend(**chances: str) -> Figure:
+    """Legend of `measure_figure`; ``chances`` are the columns of chance levels that it draws, and what they are."""
     from matplotlib.lines import Line2D
 
     dot = Line2D([], [], color=style.ACCENT, marker="o", markersize=4.5, linewidth=1.5, label="mean and 95 % interval")
-    bar = Line2D([], [], color=style.FAINT, marker="|", markersize=11, markeredgewidth=2.6, linewidth=0, label="chance")
-    return style.legend_figure([dot, bar])
+    marks = [Line2D([], [], linewidth=0, label=text, **_CHANCES[column]) for column, text in chances.items()]
+    return style.legend_figure([dot, *marks])
 
 
 def contrast_figure(profiles: pd.DataFrame, *, max_hz: float, title: str, unit: str) -> Figure:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pickle
+import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -28,15 +30,20 @@ class Sound:
 class Panel:
     """One picture: file name without suffix, SVG document, what it shows for those who cannot see it.
 
-    The figure itself is kept for other formats.
+    The figure itself is kept for other formats, packed: unpacked it takes a megabyte, and a page has a hundred.
     """
 
     name: str
     svg: str
     alt: str
-    figure: Figure
+    packed: bytes
     note: str = ""
     sounds: tuple[Sound, ...] = ()
+
+    @property
+    def figure(self) -> Figure:
+        """The figure, to be saved in other formats."""
+        return pickle.loads(zlib.decompress(self.packed))
 
 
 @dataclass(frozen=True)
@@ -65,6 +72,7 @@ def make_panel(name: str, figure: Figure, alt: str, note: str = "", sounds: Sequ
     name : str
         File name without suffix.
     figure : Figure
+        It is emptied: the panel keeps a copy.
     alt : str
         What it shows, for those who cannot see it.
     note : str
@@ -73,7 +81,9 @@ def make_panel(name: str, figure: Figure, alt: str, note: str = "", sounds: Sequ
         Played below it.
     """
     safe = "".join(c if c.isascii() and (c.isalnum() or c in "_-") else "-" for c in name)
-    return Panel(safe, to_svg(figure, safe), alt, figure, note, tuple(sounds))
+    svg, packed = to_svg(figure, safe), zlib.compress(pickle.dumps(figure), 1)
+    figure.clear()  # its parts hold each other, and would stay until somebody collects them
+    return Panel(safe, svg, alt, packed, note, tuple(sounds))
 
 
 def panel_name(key: str, position: int, label: str) -> str:

@@ -10,10 +10,14 @@ import numpy as np
 import pandas as pd
 
 from phonoscope.attribution.method_spec import parse_method
+from phonoscope.attribution.scaling import HELD, NOT_HELD
+from phonoscope.evidence.level import STEP_DB
 from phonoscope.evidence.measure import Measure
 from phonoscope.evidence.measures import MEASURES
 from phonoscope.evidence.planted_results import planted_score
-from phonoscope.experiments.evidence_run import FACTS, FILLED, FOLDER
+from phonoscope.evidence.removal import OTHER_CLASS, SAME_CLASS, SAME_ENERGY
+from phonoscope.evidence.verdicts import BETTER, NO_BETTER, OPEN
+from phonoscope.experiments.evidence_run import FACTS, FOLDER
 from phonoscope.report.evidence_figures import contrast_figure, measure_figure, measure_legend
 from phonoscope.report.labels import class_name, in_order
 from phonoscope.report.numbers import significant
@@ -24,6 +28,7 @@ from phonoscope.tasks.content import Content
 
 _FORMANTS = ("F1", "F2", "F3")
 _BETTER = {"higher": ", more is better", "lower": ", less is better", "neither": ""}
+_REFERENCES = {"causal-agreement": "agrees with filtering (ρ)", "filled-agreement": "with filtering that fills (ρ)"}
 
 
 @dataclass(frozen=True)
@@ -47,6 +52,13 @@ class Evidence:
         about = self.facts.get("measures", {})
         names = list(dict.fromkeys(self.tables["measures"]["measure"]))
         return {name: Measure.from_about(about[name]) if name in about else MEASURES[name] for name in names}
+
+    def rows_of(self, name: str) -> pd.DataFrame:
+        """Rows of a measure; one that has a companion within the class carries its chance level as ``same_class``."""
+        table = self.tables["measures"]
+        rows, beside = table[table["measure"] == name], self.measures[name].beside
+        within = table[table["measure"] == beside].set_index("method")["chance"]
+        return rows.assign(same_class=rows["method"].map(within)) if beside else rows
 
 
 def read_evidence(content: Content) -> Evidence | None:
@@ -84,8 +96,51 @@ def _evidence_text(drawn: str, evidence: Evidence) -> list[str]:
             for verdict in facts["verdicts"]
             if verdict["method"] == drawn and verdict["summary"]
         ),
+        *_verdict_text(drawn, evidence),
+        _level_text(facts.get("scaling", ""), evidence.tables.get("level", pd.DataFrame())),
         *(f"{entry['method']} was left out: {entry['reason']}." for entry in facts["left_out"]),
     ]
+
+
+def _verdict_text(drawn: str, evidence: Evidence) -> list[str]:
+    """Say in which measures the drawn method beats chance, and that the answers were corrected for their number."""
+    table, measures = evidence.tables["measures"], evidence.measures
+    if "p_corrected" not in table:  # judged before verdicts had three values
+        return []
+    compared = table[table["p_corrected"].notna()]
+    of_method = compared[compared["method"] == drawn]
+    parts = []
+    for verdict in (BETTER, NO_BETTER, OPEN):
+        titles = [measures[name].title for name in of_method.loc[of_method["verdict"] == verdict, "measure"]]
+        if titles:
+            parts.append(f"{verdict}: {'; '.join(titles)}")
+    if not parts:
+        return ["No map is compared with chance: that takes six speakers or recordings."] if compared.empty else []
+    units = of_method.iloc[0]
+    return [
+        f"Against chance, {drawn} is {'. '.join(parts)}. (Over {units['n_units']} {units['unit']}s; Holm’s correction "
+        f"for all {len(compared)} comparisons of methods with chance.)"
+    ]
+
+
+def _level_text(scaling: str, table: pd.DataFrame) -> str:
+    """Say how much these classifiers react to mere level; empty where it was not measured."""
+    if table.empty:
+        return ""
+    held = table[table["held"]]
+    reacts = f"the logit of the class moves by {held['loss'].mean():.2f} on average, and the decision changes in "
+    reacts += f"{held['changed'].mean():.0%} of the tokens"
+    if scaling == HELD:
+        return (
+            f"A token that is {STEP_DB:g} dB louder or softer is the same to these networks, whose front end scales "
+            f"each token. With its scaling held, as it is while sounds are changed, {reacts}: so much of an effect may "
+            "be one of level."
+        )
+    warning = (
+        " The front end scales each token by its own sound and offers no way to hold that still: what is taken out of "
+        "one band of the sound changes all others too."
+    )
+    return f"Where a token is {STEP_DB:g} dB softer or louder, {reacts}.{warning if scaling == NOT_HELD else ''}"
 
 
 def _planted_text(method: str) -> list[str]:
@@ -119,38 +174,30 @@ def _values(rows: pd.DataFrame, detail: str = "") -> str:
 
 
 def _measure_plate(evidence: Evidence) -> Plate:
-    table = evidence.tables["measures"]
-    drawn = [
-        (name, about.title, f"{about.units}{_BETTER[about.better]}", table[table["measure"] == name], about.shows)
-        for name, about in evidence.measures.items()
-        if about.drawn
-    ]
-    note = "Here the band is not emptied but brought to its average level, so evidence from a missing sound counts."
-    filled = ("filled", "agreement with band-stop filled to its average", f"rank correlation{_BETTER['higher']}")
-    panels = []
-    for name, title, units, rows, shows in [*drawn[:1], (*filled, _agreement_with_filled(evidence), note), *drawn[1:]]:
-        if np.isfinite(rows["value"]).any():
-            figure = measure_figure(rows, evidence.methods, title=title, units=units)
-            panels.append(make_panel(f"evidence-{name}", figure, f"{title}: {_values(rows)}.", shows))
+    table, panels = evidence.tables["measures"], []
+    for name, about in evidence.measures.items():
+        rows = evidence.rows_of(name)
+        if about.drawn and np.isfinite(rows["value"]).any():
+            units = f"{about.units}{_BETTER[about.better]}"
+            figure = measure_figure(rows, evidence.methods, title=about.title, units=units)
+            detail = " (by chance {chance:.2f}, within the class {same_class:.2f})" if about.beside else ""
+            alt = f"{about.title}: {_values(rows, detail)}."
+            panels.append(make_panel(f"evidence-{name}", figure, alt, about.shows))
+    unit = next((row for row in table.to_dict("records") if row["unit"]), {"unit": "token", "n_units": 0})
+    legend = measure_legend(chance="chance", same_class="chance within the class")
     return Plate(
         "evidence",
         "Every method, measure by measure",
-        "Means over the same tokens with 95 % intervals from resampling "
-        f"{next(filter(None, table['unit']), 'token')}s; grey bars are chance.",
-        "A method says something where its interval lies clear of the grey bar, on the better side. The sentence under "
-        "each panel says what the measure can show and what it cannot. No single one decides.",
+        f"Means over the same tokens with 95 % intervals over {unit['n_units']} {unit['unit']}s; bars are chance, thin "
+        "bars chance within the class.",
+        "A method says something where its interval lies clear of the bar, on the better side; of this token rather "
+        "than of its class, where it lies clear of the thin bar too. The verdicts in the table are corrected for their "
+        "number. The sentence under each panel says what the measure can show and what it cannot.",
         panels,
         table,
-        legend=make_panel("evidence-legend", measure_legend(), "Legend: dots are means, grey bars are chance."),
+        legend=make_panel("evidence-legend", legend, "Legend: dots are means, bars are chance levels."),
         width="medium",
     )
-
-
-def _agreement_with_filled(evidence: Evidence) -> pd.DataFrame:
-    """Agreement of every other method with the filled causal reference: ``method, value, low, high, chance``."""
-    pairs = evidence.tables["agreement"].rename(columns={"agreement": "value", "other_class": "chance"})
-    both = pd.concat([pairs.rename(columns={"a": "method"}), pairs.rename(columns={"b": "method", "a": "b"})])
-    return both[both["b"] == FILLED].reset_index(drop=True)
 
 
 def _following_plate(evidence: Evidence) -> Plate:
@@ -168,10 +215,10 @@ def _following_plate(evidence: Evidence) -> Plate:
         "following",
         "Do the peaks follow the formants of talkers and contexts?",
         "Slope of the map’s peak near each formant against the measured formant, within classes, with 95 % intervals. "
-        "Lines: 1 follows, 0 stays; grey bars: maps and formants of the class paired at random.",
-        "At 1 the peak moves with the formant; at 0 it stays in a fixed band, whatever the talker does. "
-        "The table behind the figure holds, for each method, the slope that maps of its resolution get when they truly "
-        "follow (control_follows): where that is well below 1, little can be told.",
+        "Lines: 1 follows, 0 does not; bars: maps and formants of the class paired at random.",
+        "A peak follows if the whole interval lies within 0.5 to 1.5 times the slope that maps of this resolution get "
+        "when they truly follow (control_follows in the table); it does not if none of it does; else it cannot be "
+        "told.",
         panels,
         table,
         width="medium",
@@ -180,22 +227,36 @@ def _following_plate(evidence: Evidence) -> Plate:
 
 def _removal_plate(content: Content, table: pd.DataFrame) -> Plate:
     panels = []
+    chances = {OTHER_CLASS: "chance", SAME_CLASS: "same_class", SAME_ENERGY: "same_energy"}
     for position, label in enumerate(in_order(table["label"], content.labels)):
-        rows = table[table["label"] == label].rename(columns={"formant": "method", "effect": "value"})
+        rows = table[table["label"] == label]
+        levels = rows.pivot_table(index="formant", columns="control", values="chance").reindex(columns=list(chances))
+        shown = rows.drop_duplicates("formant").rename(columns={"formant": "method", "effect": "value"})
+        shown = shown.drop(columns="chance").merge(levels.rename(columns=chances), left_on="method", right_index=True)
         name = "all classes" if label == "all" else class_name(label)
         units = "logits that the class loses without it"
-        figure = measure_figure(rows, rows["method"].tolist(), title=name, units=units)
-        text = f"Without each formant, {name}: {_values(rows, ', by chance {chance:.2f}')}."
+        figure = measure_figure(shown, shown["method"].tolist(), title=name, units=units)
+        detail = ", another class’s {chance:.2f}, another token’s {same_class:.2f}, as much energy {same_energy:.2f}"
+        text = f"Without each formant, {name}: {_values(shown, detail)}."
         panels.append(make_panel(f"removal-{position + 1}", figure, text))
+    legend = measure_legend(
+        chance="where another class has it", same_class="where another token of the class has it",
+        same_energy="as much energy elsewhere in the token",
+    )  # fmt: skip
     return Plate(
         "removal",
         "What is lost without each formant",
-        "250 Hz around each token’s own F1 … F4 filtered out of its sound, one formant at a time; grey bars: as wide a "
-        "band where a random token of another class has that formant. 95 % intervals.",
-        "No map is involved: this is the sound without the formant, heard by the untouched network. Right of the grey "
-        "bar the class lives on that formant; at the bar, on whatever lies in such a band.",
+        "250 Hz around each token’s own F1 … F4 filtered out of its sound, one formant at a time, and three bands that "
+        "are not it. 95 % intervals.",
+        "No map is involved: this is the sound without the formant, heard by the untouched network. Right of all marks "
+        "the class lives on that formant where this token has it. At the cross any such energy would do; at the thin "
+        "bar, the place that the class usually has; at the thick bar, any place of that formant. The table holds the "
+        "differences with their intervals.",
         panels,
         table,
+        legend=make_panel(
+            "removal-legend", legend, "Legend: dots are means; marks are bands that are not the formant."
+        ),
         width="medium",
     )
 
@@ -235,21 +296,26 @@ def _human_table(evidence: Evidence) -> list[HtmlTable]:
 def _method_table(evidence: Evidence) -> HtmlTable:
     measures = evidence.tables["measures"].pivot_table(index="method", columns="measure", values="value", dropna=False)
     passes = {v["method"]: v["randomisation"] for v in evidence.facts["verdicts"]}
-    rows = pd.DataFrame({"method": evidence.methods})
-    for name in ("causal-agreement", "deletion", "class-similarity"):
-        rows[name] = rows["method"].map(measures[name]) if name in measures else np.nan
+    words = {True: "passes", False: "fails", None: OPEN if "randomisation" in measures else "–"}
+    rows, headings = pd.DataFrame({"method": evidence.methods}), {}
     scores = [planted_score(method) for method in evidence.methods]
     rows["planted"] = [np.nan if score is None else score["localisation"] for score in scores]
-    rows["randomisation"] = [{True: "passes", False: "fails"}.get(passes.get(m), "–") for m in rows["method"]]
+    rows["randomisation"] = [words[passes.get(method)] for method in evidence.methods]
+    for name, heading in _REFERENCES.items():
+        if name in measures:
+            of_name = evidence.rows_of(name).set_index("method")[["value", "chance", "same_class"]]
+            headings |= {name: heading, f"{name}-chance": "other classes", f"{name}-within": "same class"}
+            rows[[name, f"{name}-chance", f"{name}-within"]] = of_name.reindex(evidence.methods).to_numpy()
+    for name in ("deletion", "class-similarity"):
+        if name in measures:
+            rows[name] = rows["method"].map(measures[name])
     shares = evidence.tables.get("shares", pd.DataFrame(columns=["label", "formant", "null", "method", "ratio"]))
     for null in ("run", "class"):
         pooled = shares[(shares["label"] == "all") & (shares["formant"] == "F1–F3") & (shares["null"] == null)]
         rows[f"share-{null}"] = rows["method"].map(pooled.set_index("method")["ratio"])
     overlap = evidence.tables["specificity"].set_index("method")
     rows["rho"], rows["p"] = rows["method"].map(overlap["rho"]), rows["method"].map(overlap["p"])
-    names = ("method", "planted", "randomisation", "causal-agreement", "deletion", "class-similarity")
-    columns = (*names, "share-run", "share-class", "rho", "p")
-    return as_html_table("methods", "Methods in one line each", rows, columns)
+    return as_html_table("methods", "Methods in one line each", rows, tuple(rows.columns), headings=headings)
 
 
 def _measure_table(evidence: Evidence) -> HtmlTable:
@@ -261,8 +327,9 @@ def _measure_table(evidence: Evidence) -> HtmlTable:
         better=[measure.better for measure in known],
         range=[_range(row) for row in table.to_dict("records")],
         shows=[measure.shows for measure in known],
+        verdict=table.get("verdict", ""),
     )
-    columns = ("method", "title", "range", "chance", "better", "shows", "note")
+    columns = ("method", "title", "range", "chance", "verdict", "better", "shows", "note")
     return as_html_table("measures", "Every measure", shown, columns, headings={"range": "value (95 %)"})
 
 
