@@ -15,6 +15,7 @@ BENCHMARKS = {
     "geometry": "measures of weights, and a plain port of the formulas",
     "textgrids": "reading 13 100 TextGrids, and praatio",
     "training": "steps of a training, and a bare PyTorch loop",
+    "evidence": "judging four methods on a run of LJSpeech: CPU time and memory, and their limits",
     "gpu": "steps and class activation maps on a GPU, and bare ones on inputs that are made up",
     "scaling": "exponents of time and memory in tokens, their length, rows, classes and methods",
 }
