@@ -20,7 +20,7 @@ from phonoscope.evidence.verdicts import BETTER, NO_BETTER, OPEN
 from phonoscope.experiments.evidence_run import FACTS, FOLDER
 from phonoscope.report.evidence_figures import contrast_figure, measure_figure, measure_legend
 from phonoscope.report.labels import class_name, in_order
-from phonoscope.report.numbers import significant
+from phonoscope.report.numbers import fixed, significant
 from phonoscope.report.page import Section
 from phonoscope.report.plates import Plate, make_panel
 from phonoscope.report.tables import HtmlTable, as_html_table
@@ -109,17 +109,22 @@ def _verdict_text(drawn: str, evidence: Evidence) -> list[str]:
         return []
     compared = table[table["p_corrected"].notna()]
     of_method = compared[compared["method"] == drawn]
+    said = {
+        BETTER: f"Maps by {drawn} are better than chance in",
+        NO_BETTER: "No better than chance:",
+        OPEN: "Cannot be told:",
+    }
     parts = []
-    for verdict in (BETTER, NO_BETTER, OPEN):
+    for verdict, words in said.items():
         titles = [measures[name].title for name in of_method.loc[of_method["verdict"] == verdict, "measure"]]
         if titles:
-            parts.append(f"{verdict}: {'; '.join(titles)}")
+            parts.append(f"{words} {'; '.join(titles)}.")
     if not parts:
         return ["No map is compared with chance: that takes six speakers or recordings."] if compared.empty else []
     units = of_method.iloc[0]
     return [
-        f"Against chance, {drawn} is {'. '.join(parts)}. (Over {units['n_units']} {units['unit']}s; Holm’s correction "
-        f"for all {len(compared)} comparisons of methods with chance.)"
+        f"{' '.join(parts)} (Over {units['n_units']} {units['unit']}s; with Holm’s correction for all {len(compared)} "
+        "comparisons of a method with chance.)"
     ]
 
 
@@ -170,7 +175,8 @@ def _plates(content: Content, evidence: Evidence) -> list[Plate]:
 def _values(rows: pd.DataFrame, detail: str = "") -> str:
     """Every value in words, with a detail of its row."""
     known = (row for row in rows.to_dict("records") if np.isfinite(row["value"]))
-    return "; ".join(f"{row['method']} {row['value']:.2f}{detail.format_map(row)}" for row in known)
+    worded = ({name: v if isinstance(v, str) else fixed(v) for name, v in row.items()} for row in known)
+    return "; ".join(f"{row['method']} {row['value']}{detail.format_map(row)}" for row in worded)
 
 
 def _measure_plate(evidence: Evidence) -> Plate:
@@ -180,7 +186,7 @@ def _measure_plate(evidence: Evidence) -> Plate:
         if about.drawn and np.isfinite(rows["value"]).any():
             units = f"{about.units}{_BETTER[about.better]}"
             figure = measure_figure(rows, evidence.methods, title=about.title, units=units)
-            detail = " (by chance {chance:.2f}, within the class {same_class:.2f})" if about.beside else ""
+            detail = " (by chance {chance}, within the class {same_class})" if about.beside else ""
             alt = f"{about.title}: {_values(rows, detail)}."
             panels.append(make_panel(f"evidence-{name}", figure, alt, about.shows))
     unit = next((row for row in table.to_dict("records") if row["unit"]), {"unit": "token", "n_units": 0})
@@ -236,7 +242,7 @@ def _removal_plate(content: Content, table: pd.DataFrame) -> Plate:
         name = "all classes" if label == "all" else class_name(label)
         units = "logits that the class loses without it"
         figure = measure_figure(shown, shown["method"].tolist(), title=name, units=units)
-        detail = ", another class’s {chance:.2f}, another token’s {same_class:.2f}, as much energy {same_energy:.2f}"
+        detail = ", another class’s {chance}, another token’s {same_class}, as much energy {same_energy}"
         text = f"Without each formant, {name}: {_values(shown, detail)}."
         panels.append(make_panel(f"removal-{position + 1}", figure, text))
     legend = measure_legend(
