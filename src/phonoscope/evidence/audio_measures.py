@@ -6,6 +6,8 @@ published with that paper takes the softmax of probabilities once more for AD, w
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import pandas as pd
 import torch
@@ -28,6 +30,7 @@ from phonoscope.evidence.regions import choose_null, ranks, spread
 from phonoscope.modules import evaluation_mode
 
 BEST_AREA = 0.2
+MASKS = ("soft", "best")
 _PURPOSE = 2
 
 
@@ -35,6 +38,7 @@ def masked_scores(
     case: Case,
     maps: xr.DataArray,
     *,
+    kinds: Sequence[str] = MASKS,
     area: float = BEST_AREA,
     draws: int = 2,
     chance: str = "moved",
@@ -52,6 +56,8 @@ def masked_scores(
         Classifier, tokens and targets, from `open_case`.
     maps
         Signed, dims (token, frequency, time), of the tokens of the case.
+    kinds
+        Masks that are wanted: ``soft``, ``best``.
     area
         Share of the input that the second mask keeps.
     draws
@@ -76,10 +82,12 @@ def masked_scores(
         for rows, batch in case.batches():
             scores = spread(maps, case, batch, rows)
             random = generators(case, batch, _PURPOSE)
-            kinds = [soft_mask(scores), best_mask(ranks(scores, random), area)]
-            masks = np.stack([[mask] + [null(mask, random) for _ in range(draws)] for mask in kinds])
             examples = case.space.examples(batch)
-            tables += _table(case, rows, batch, examples, fill(batch, examples), np.nan_to_num(masks))
+            for kind in kinds:
+                mask = soft_mask(scores) if kind == "soft" else best_mask(ranks(scores, random), area)
+                masks = np.nan_to_num(np.stack([mask] + [null(mask, random) for _ in range(draws)]))
+                made = _table(case, rows, batch, examples, fill(batch, examples), masks)
+                tables += [table.assign(mask=kind) for table in made]
     return pd.concat(tables, ignore_index=True)
 
 
@@ -100,13 +108,12 @@ def best_mask(places: np.ndarray, area: float) -> np.ndarray:
 def _table(
     case: Case, rows: slice, batch: Batch, examples: Tensor, neutral: Tensor, masks: np.ndarray
 ) -> list[pd.DataFrame]:
-    kinds, draws, count = masks.shape[:3]
-    shape = (2, kinds, draws, count)  # masked in, masked out
+    shape = (2, *masks.shape[:2])  # masked in, masked out; draw; token
     on_device = torch.from_numpy(masks).to(examples)
 
     def make(part: slice) -> tuple[Tensor, Tensor]:
-        side, kind, draw, row = unravelled(part, shape, examples.device)
-        mask = on_device[kind, draw, row][:, None]
+        side, draw, row = unravelled(part, shape, examples.device)
+        mask = on_device[draw, row][:, None]
         keep = torch.where(side.view(-1, 1, 1, 1) == 0, mask, 1 - mask)
         return keep * examples[row] + (1 - keep) * neutral[row], row
 
@@ -117,16 +124,14 @@ def _table(
             case,
             rows,
             {
-                "mask": name,
                 "draw": draw,
                 "probability": whole.probability,
-                "probability_in": masked.probability[0, kind, draw],
-                "probability_out": masked.probability[1, kind, draw],
-                "same": masked.winner[0, kind, draw] == whole.winner,
+                "probability_in": masked.probability[0, draw],
+                "probability_out": masked.probability[1, draw],
+                "same": masked.winner[0, draw] == whole.winner,
             },
         )
-        for kind, name in enumerate(("soft", "best"))
-        for draw in range(draws)
+        for draw in range(len(masks))
     ]
 
 

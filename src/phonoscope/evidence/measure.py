@@ -62,6 +62,8 @@ class Effort:
     ----------
     sanity_tokens
         Tokens, evenly picked, for measures that make maps again and again: sensitivity and randomisation.
+    steps
+        Steps of the curves of deletion and insertion.
     draws
         Maps by chance for deletion, insertion and masks.
     changes, disturbances, networks
@@ -71,6 +73,7 @@ class Effort:
     """
 
     sanity_tokens: int = 16
+    steps: int = 10
     draws: int = 1
     changes: int = 32
     disturbances: int = 6

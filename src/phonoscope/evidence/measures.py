@@ -73,7 +73,8 @@ def _column(
 
 def curves(trial: Trial) -> pd.DataFrame:
     """Curves of deletion and insertion; see `perturbation_curves`."""
-    return perturbation_curves(trial.case, trial.maps, draws=trial.effort.draws, chance=trial.effort.chance)
+    effort = trial.effort
+    return perturbation_curves(trial.case, trial.maps, steps=effort.steps, draws=effort.draws, chance=effort.chance)
 
 
 def _areas(trial: Trial) -> pd.DataFrame:
@@ -85,14 +86,22 @@ def _logit_area(trial: Trial, *, way: str) -> TokenValues:
     return TokenValues(areas[f"{way}_gain_logit"], 0.0, over=areas["way_logit"].abs())
 
 
-def _masks(trial: Trial) -> pd.DataFrame:
+def _soft_masks(trial: Trial) -> pd.DataFrame:
+    return _masks(trial, "soft")
+
+
+def _best_masks(trial: Trial) -> pd.DataFrame:
+    return _masks(trial, "best")
+
+
+def _masks(trial: Trial, kind: str) -> pd.DataFrame:
     effort = trial.effort
-    return audio_measures(masked_scores(trial.case, trial.maps, draws=effort.draws, chance=effort.chance))
+    scores = masked_scores(trial.case, trial.maps, kinds=[kind], draws=effort.draws, chance=effort.chance)
+    return audio_measures(scores)
 
 
-def _masked_input(trial: Trial, *, name: str, mask: str) -> TokenValues:
-    table = trial.shared(_masks)
-    of_mask = table[table["mask"] == mask]
+def _masked_input(trial: Trial, *, name: str, of: Callable[[Trial], pd.DataFrame]) -> TokenValues:
+    of_mask = trial.shared(of)
     of_map = of_mask[of_mask["draw"] == 0].set_index("token")[name]
     by_chance = of_mask[of_mask["draw"] > 0].groupby("token")[name].mean()
     return TokenValues(of_map.loc[trial.case.names], by_chance.loc[trial.case.names])
@@ -185,11 +194,11 @@ _MASKED: tuple[tuple[str, str, Literal["higher", "lower"], tuple[float, float], 
 
 
 def _with_mask(mask: Literal["soft", "best"]) -> list[Measure]:
-    name_end, title_end = ("", "") if mask == "soft" else ("-best", ", best 20 %")
+    name_end, title_end, of = ("", "", _soft_masks) if mask == "soft" else ("-best", ", best 20 %", _best_masks)
     return [
         Measure(
             name + name_end, title + title_end, better, units, f"{shows} {_MASKS[mask]}", source,
-            partial(_masked_input, name=name, mask=mask), _MOVED, *bounds, least=0.05 if bounds[1] == 1 else 5.0,
+            partial(_masked_input, name=name, of=of), _MOVED, *bounds, least=0.05 if bounds[1] == 1 else 5.0,
             drawn=name + name_end == "ff-best",
         )
         for name, title, better, bounds, units, shows, source in _MASKED
