@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def methods_of_run(request: FigureRequest) -> Canvas:
-    """Agreement of every method with what filtering the sound does; other measures are in the report."""
+    """Agreement of every method with filtering, beside chance between and within classes; the report has the others."""
     from phonoscope.evidence.measures import describe_measure
     from phonoscope.tasks.phones.evidence_section import read_evidence
 
@@ -27,25 +27,28 @@ def methods_of_run(request: FigureRequest) -> Canvas:
     if evidence is None:
         folder = request.content.run.folder
         raise PhonoscopeError(f"nobody has judged its methods yet; run: phonoscope evidence {folder}")
-    rows, about = evidence.tables["measures"], describe_measure("causal-agreement")
+    name = "causal-agreement"
+    if name not in evidence.measures:
+        raise PhonoscopeError(f"this evidence holds no {name}; run phonoscope evidence without --measures, or name it")
+    about = describe_measure(name)
     figure = request.canvas(20.0 + 5.0 * len(evidence.methods))
     axes = figure.subplots()
-    draw_measure(axes, rows[rows["measure"] == "causal-agreement"], evidence.methods, lines=(0.0,))
+    draw_measure(axes, evidence.rows_of(name), evidence.methods, lines=(0.0,))
     dress(axes, title=about.title, x=about.units)
     return figure
 
 
 def _methods_example(axes: Axes) -> None:
     rows = pd.DataFrame({"method": ["cam", "gradient", "occlusion"], "value": [0.6, 0.2, 0.8]})
-    rows = rows.assign(low=rows["value"] - 0.1, high=rows["value"] + 0.1, chance=0.05)
+    rows = rows.assign(low=rows["value"] - 0.1, high=rows["value"] + 0.1, chance=0.05, same_class=[0.45, 0.1, 0.3])
     draw_measure(axes, rows, ["occlusion", "cam", "gradient"], lines=[0.0])
     dress(axes, x="agreement with band-stop (rank correlation)")
 
 
 METHODS = Figure(
     name="methods",
-    says="one measure of evidence over all methods, with chance",
-    needs="a measure (method, value, low, high, chance)",
+    says="one measure of evidence over all methods, with chance between and within classes",
+    needs="a measure (method, value, low, high, chance, same_class)",
     draw=draw_measure,
     of_run=methods_of_run,
     example=_methods_example,
