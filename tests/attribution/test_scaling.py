@@ -9,6 +9,7 @@ import torch
 from torch import nn
 
 from phonoscope import Classifier, Spectrogram, Waveform, explain
+from phonoscope.attribution.effects import band_effects
 from phonoscope.attribution.scaling import HELD, NO_SCALING, NOT_HELD, scaling_of
 from phonoscope.band_filters import filter_sounds
 from phonoscope.errors import ScalingWarning
@@ -176,6 +177,9 @@ def test_a_front_end_that_cannot_be_held_still_works_and_is_said_not_to_be_held(
     with pytest.warns(ScalingWarning, match="reference_level"):
         maps = explain(classifier, vowels(), "a", "band-stop", context_seconds=CONTEXT)
     assert maps.attrs["scaling"] == NOT_HELD
+    with pytest.warns(ScalingWarning, match="scales each token"):
+        effects = band_effects(classifier, vowels(), np.array([[0.0, 900.0]]), context_seconds=CONTEXT)
+    assert effects.attrs["scaling"] == NOT_HELD
     with warnings.catch_warnings():
         warnings.simplefilter("error", ScalingWarning)  # a method that leaves the sound alone has nothing to say
         assert explain(classifier, vowels(), "a", "gradient").attrs["scaling"] == NO_SCALING

@@ -11,6 +11,7 @@ import xarray as xr
 from phonoscope.attribution.filtered_sounds import FilteredSounds
 from phonoscope.attribution.filtering import Filtering
 from phonoscope.attribution.method import Setting, make_batch
+from phonoscope.attribution.scaling import checked_scaling
 from phonoscope.attribution.targets import Target, resolve_targets
 from phonoscope.classifier import Classifier
 from phonoscope.errors import AttributionError
@@ -55,7 +56,8 @@ def band_effects(
     -------
     DataArray
         Dims (token, band): what the target's logit loses without the band; positive where the band supports the
-        target, NaN where there is no band. Coordinates ``low`` and ``high`` in Hz, ``target`` and ``logit``.
+        target, NaN where there is no band. Coordinates ``low`` and ``high`` in Hz, ``target`` and ``logit``; ``attrs``
+        say how the bands were filtered out, and whether the front end's ``scaling`` was held, as in ``explain``.
 
     Raises
     ------
@@ -74,6 +76,7 @@ def band_effects(
     values, logits = np.full(edges.shape[:2], np.nan), []
     with evaluation_mode(classifier), torch.no_grad():
         setting = Setting(classifier, choose_reference(classifier, reference), seed)
+        scaling = checked_scaling(classifier, "band-stop")
         for start in range(0, count, batch_size):
             part = slice(start, min(start + batch_size, count))
             batch = make_batch(classifier, waveforms[part], context, targets.of(part).weights)
@@ -95,7 +98,7 @@ def band_effects(
         "logit": ("token", explained),
     }
     attrs = {"units": "logit", "method": "band-stop", "depth_db": how.depth_db, "edge_hz": how.edge_hz}
-    attrs["fill"] = how.fill
+    attrs |= {"fill": how.fill, "scaling": scaling}
     return xr.DataArray(values, dims=("token", "band"), coords=coords, name="effect", attrs=attrs)
 
 

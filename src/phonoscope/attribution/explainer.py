@@ -14,10 +14,10 @@ from phonoscope.attribution.maps import label_maps
 from phonoscope.attribution.method import Attributed, Setting, make_batch, prepare_method
 from phonoscope.attribution.method_spec import parse_method
 from phonoscope.attribution.registry import RECOMMENDED
-from phonoscope.attribution.scaling import NO_SCALING, NOT_HELD, scaling_of
+from phonoscope.attribution.scaling import NO_SCALING, checked_scaling
 from phonoscope.attribution.targets import Target, Targets, resolve_targets
 from phonoscope.classifier import Classifier
-from phonoscope.errors import AttributionError, IncompleteMapWarning, ScalingWarning
+from phonoscope.errors import AttributionError, IncompleteMapWarning
 from phonoscope.modules import evaluation_mode
 from phonoscope.reference import choose_reference
 
@@ -54,15 +54,9 @@ class Explainer:
         with evaluation_mode(classifier):
             self._setting = Setting(classifier, choose_reference(classifier, reference), seed)
             self._prepared = prepare_method(self._spec, self._setting)
-            self._scaling = scaling_of(classifier) if self._prepared.reads == "sounds" else NO_SCALING
-        if self._scaling == NOT_HELD:
-            warnings.warn(
-                f"{self._spec} changes the sound, and the front end {classifier.front_end.kind!r} scales each token by "
-                "its own sound: what is taken away at one place changes all others too. Give it reference_level() and "
-                "let forward() take level=, see phonoscope.frontends.FrontEnd",
-                ScalingWarning,
-                stacklevel=3,
-            )
+            self._scaling = NO_SCALING
+            if self._prepared.reads == "sounds":
+                self._scaling = checked_scaling(classifier, str(self._spec))
 
     def batches(
         self,

@@ -6,11 +6,14 @@ change the sound therefore let the front end scale what they made of a token as 
 
 from __future__ import annotations
 
+import warnings
+
 import torch
 from torch import Tensor
 
 from phonoscope.attribution.method import Batch
 from phonoscope.classifier import Classifier
+from phonoscope.errors import ScalingWarning
 
 NO_SCALING, HELD, NOT_HELD = "none", "held", "not held"
 _SECONDS, _LEVEL, _GAIN = 0.25, 0.05, 2.0
@@ -42,3 +45,17 @@ def scaling_of(classifier: Classifier) -> str:
     soft, loud = classifier.front_end(noise), classifier.front_end(_GAIN * noise)
     change, spread = (loud - soft).square().mean().sqrt(), soft.std()
     return NOT_HELD if bool(change <= _SAME * spread) else NO_SCALING
+
+
+def checked_scaling(classifier: Classifier, method: str) -> str:
+    """Return what `scaling_of` says, and warn where a method that changes the sound cannot have the scaling held."""
+    scaling = scaling_of(classifier)
+    if scaling == NOT_HELD:
+        warnings.warn(
+            f"{method} changes the sound, and the front end {classifier.front_end.kind!r} scales each token by its own "
+            "sound: what is taken away at one place changes all others too. Give it reference_level() and let "
+            "forward() take level=, see phonoscope.frontends.FrontEnd",
+            ScalingWarning,
+            stacklevel=4,
+        )
+    return scaling

@@ -47,12 +47,12 @@ def formant_removal(case: Case, formants: pd.DataFrame, *, max_hz: float) -> pd.
     centres = np.where(centres < max_hz, centres, np.nan)
     classifier, seed = case.setting.classifier, case.setting.seed
     random = np.random.default_rng(seed)
-    own = _around(centres, max_hz)
-    bands = {"effect": own}
+    around = _around(centres, max_hz)
+    bands = {"effect": around}
     bands[OTHER_CLASS] = _around(_of_others(centres, case.classes, random, same=False), max_hz)
     bands[SAME_CLASS] = _around(_of_others(centres, case.classes, random, same=True), max_hz)
     alone = [w[case.context : len(w) - case.context] for w in case.waveforms]
-    bands[SAME_ENERGY] = same_energy_bands(alone, own, classifier.sample_rate, max_hz, random)
+    bands[SAME_ENERGY] = same_energy_bands(alone, around, classifier.sample_rate, max_hz, random)
     effects = band_effects(
         classifier,
         case.waveforms,
