@@ -109,13 +109,13 @@ def _verdict_text(drawn: str, evidence: Evidence) -> list[str]:
         return []
     compared = table[table["p_corrected"].notna()]
     of_method = compared[compared["method"] == drawn]
-    said = {
+    sentences = {
         BETTER: f"Maps by {drawn} are better than chance in",
         NO_BETTER: "No better than chance:",
         OPEN: "Cannot be told:",
     }
     parts = []
-    for verdict, words in said.items():
+    for verdict, words in sentences.items():
         titles = [measures[name].title for name in of_method.loc[of_method["verdict"] == verdict, "measure"]]
         if titles:
             parts.append(f"{words} {'; '.join(titles)}.")
