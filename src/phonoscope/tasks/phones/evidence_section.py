@@ -166,8 +166,10 @@ def _plates(content: Content, evidence: Evidence) -> list[Plate]:
     plates = [_measure_plate(evidence)]
     if "following" in evidence.tables:
         plates.append(_following_plate(evidence))
-    for name, plate in (("removal", _removal_plate), ("contrasts", _contrast_plate)):
-        if len(table := evidence.tables.get(name, pd.DataFrame())):
+    # Evidence of before controls were told apart has no column for them.
+    for name, column, plate in (("removal", "control", _removal_plate), ("contrasts", "pair", _contrast_plate)):
+        table = evidence.tables.get(name, pd.DataFrame())
+        if len(table) and column in table:
             plates.append(plate(content, table))
     return plates
 
@@ -309,7 +311,7 @@ def _method_table(evidence: Evidence) -> HtmlTable:
     rows["randomisation"] = [words[passes.get(method)] for method in evidence.methods]
     for name, heading in _REFERENCES.items():
         if name in measures:
-            of_name = evidence.rows_of(name).set_index("method")[["value", "chance", "same_class"]]
+            of_name = evidence.rows_of(name).set_index("method").reindex(columns=["value", "chance", "same_class"])
             headings |= {name: heading, f"{name}-chance": "other classes", f"{name}-within": "same class"}
             rows[[name, f"{name}-chance", f"{name}-within"]] = of_name.reindex(evidence.methods).to_numpy()
     for name in ("deletion", "class-similarity"):
