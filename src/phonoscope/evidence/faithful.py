@@ -24,7 +24,7 @@ from phonoscope.evidence.measure import (
 from phonoscope.evidence.measures import CAUSAL, FILLED, choose_measures, curves
 from phonoscope.evidence.randomisation import worst_verdict
 from phonoscope.evidence.verdicts import chance_tests, with_verdicts
-from phonoscope.judgement.bootstrap import MIN_UNITS, Unit, cluster_rows, mean_interval, resampling_unit
+from phonoscope.judgement.bootstrap import MIN_UNITS, cluster_rows, mean_interval, resampling_unit
 
 _NUMBERS = ("value", "low", "high", "chance", "excess", "excess_low", "excess_high", "p", "p_least")
 _COLUMNS = ("method", "measure", *_NUMBERS, "p_corrected", "verdict", "n", "unit", "n_units", "note")
@@ -244,9 +244,9 @@ def _pooled(measure: Measure, tokens: pd.DataFrame, clusters: Clusters, seed: in
     unit = resampling_unit(clusters, len(value))
     few = f"{unit.n_units} {unit.level}s are too few for an interval" if unit.n_units < MIN_UNITS else ""
     row = _unmeasured(method, measure.name, "; ".join(part for part in (note, few, unit.note) if part))
-    row |= _interval(value, weight, unit, seed) | {"n": len(value), "unit": unit.level, "n_units": unit.n_units}
+    row |= _interval(value, weight, unit.codes, seed) | {"n": len(value), "unit": unit.level, "n_units": unit.n_units}
     if has_chance:
-        excess = _interval(value - by_chance, weight, unit, seed)
+        excess = _interval(value - by_chance, weight, unit.codes, seed)
         row |= {"chance": float(by_chance.sum() / weight.sum())}
         row |= {f"excess{end}": excess[name] for end, name in (("", "value"), ("_low", "low"), ("_high", "high"))}
         if measure.by_chance and measure.better != "neither":
@@ -261,8 +261,8 @@ def _unmeasured(method: str, name: str, note: str) -> dict[str, object]:
     return row | {"n": 0, "unit": "", "n_units": 0, "note": note}
 
 
-def _interval(value: np.ndarray, weight: np.ndarray, unit: Unit, seed: int) -> dict[str, float]:
+def _interval(value: np.ndarray, weight: np.ndarray, codes: np.ndarray, seed: int) -> dict[str, float]:
     """Sum of the values over that of the weights, with its interval where there are units enough."""
-    interval = mean_interval(value, unit.codes, over=weight, seed=seed)
-    low, high = (interval.low, interval.high) if unit.n_units >= MIN_UNITS else (np.nan, np.nan)
+    interval = mean_interval(value, codes, over=weight, seed=seed)
+    low, high = (interval.low, interval.high) if codes.max() + 1 >= MIN_UNITS else (np.nan, np.nan)
     return {"value": interval.estimate, "low": low, "high": high}

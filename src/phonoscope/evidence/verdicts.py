@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from phonoscope.evidence.measure import Measure
-from phonoscope.judgement.bootstrap import MIN_UNITS, holm, sign_flip_p, unit_sums
+from phonoscope.judgement.bootstrap import MIN_UNITS, holm, sign_flip_p
 
 BETTER, NO_BETTER, OPEN = "better than chance", "no better than chance", "cannot be told"
 LEVEL = 0.05
@@ -41,8 +41,8 @@ def chance_tests(excess: np.ndarray, weight: np.ndarray, codes: np.ndarray, leas
     n_units = int(codes.max(initial=-1)) + 1
     if n_units < MIN_UNITS:
         return float("nan"), float("nan")
-    scores = unit_sums(np.stack([excess, excess - least * weight], axis=1), codes, n_units)
-    p, p_least = sign_flip_p(scores, _FLIPS)
+    scores = [np.bincount(codes, weights=values) for values in (excess, excess - least * weight)]
+    p, p_least = sign_flip_p(np.stack(scores, axis=1), _FLIPS)
     return float(p), float(p_least)
 
 
