@@ -283,7 +283,7 @@ def input_energy(classifier: Classifier, waveforms: Sequence[np.ndarray]) -> xr.
     """Each cell of the front end's picture above its floor, in its unit: what a picture of the sound shows."""
     outputs = classifier.front_end(*pad_waveforms(waveforms))[:, 0].numpy()
     floor = outputs.min() if classifier.front_end.floor is None else classifier.front_end.floor
-    return on_input_grid(classifier, np.maximum(outputs - floor, 0.0), waveforms, method=ENERGY)
+    return on_input_grid(classifier.front_end, np.maximum(outputs - floor, 0.0), waveforms, method=ENERGY)
 
 
 def planted_difference(learner: Learner, chosen: np.ndarray) -> xr.DataArray:
@@ -300,7 +300,7 @@ def planted_difference(learner: Learner, chosen: np.ndarray) -> xr.DataArray:
         twins = corpus.twins(corpus.with_next_class(cue, step))
         changes.append(learner.classifier.front_end(*pad_waveforms([twins[k] for k in chosen])) - pictures)
     values = np.abs(np.stack(changes))[:, :, 0].sum(axis=0) / (n_classes - 1)
-    return on_input_grid(learner.classifier, values, waveforms, method=CEILING)
+    return on_input_grid(learner.classifier.front_end, values, waveforms, method=CEILING)
 
 
 def ranking(table: pd.DataFrame) -> pd.DataFrame:

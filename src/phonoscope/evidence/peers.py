@@ -20,7 +20,7 @@ from phonoscope.attribution.cam import find_pooled_head
 from phonoscope.attribution.maps import input_placement, label_maps
 from phonoscope.classifier import Classifier
 from phonoscope.errors import MissingExtraError
-from phonoscope.frontends import pad_waveforms
+from phonoscope.frontends import FrontEnd, pad_waveforms
 from phonoscope.modules import evaluation_mode, named_layer
 
 # (classifier, inputs, layer, class indices) -> values on the grid of the input (batch, rows, columns)
@@ -151,31 +151,31 @@ def explain_like(
         finally:  # some of them fill the gradients of the weights
             for parameter, gradient in zip(classifier.network.parameters(), before, strict=True):
                 parameter.grad = gradient
-    return on_input_grid(classifier, values.detach().cpu().numpy(), waveforms, method=peer)
+    return on_input_grid(classifier.front_end, values.detach().cpu().numpy(), waveforms, method=peer)
 
 
 def on_input_grid(
-    classifier: Classifier, values: np.ndarray, waveforms: Sequence[np.ndarray], *, method: str
+    front_end: FrontEnd, values: np.ndarray, waveforms: Sequence[np.ndarray], *, method: str
 ) -> xr.DataArray:
     """Label values on the grid of the network's input with Hz and s.
 
     Parameters
     ----------
-    classifier
-        Its front end knows the axes.
+    front_end
+        Makes pictures, and knows their axes.
     values : array (token, rows, columns)
     waveforms
         Of the tokens: they say how long these last.
     method
         What made the values.
     """
-    axis: Any = classifier.front_end.frequency_axis
+    axis: Any = front_end.frequency_axis
     return label_maps(
         values,
-        input_placement(classifier.front_end),
+        input_placement(front_end),
         tokens=[str(k) for k in range(len(waveforms))],
-        durations=np.array([len(waveform) for waveform in waveforms]) / classifier.sample_rate,
-        time_axis=classifier.front_end.time_axis,
+        durations=np.array([len(waveform) for waveform in waveforms]) / front_end.sample_rate,
+        time_axis=front_end.time_axis,
         columns={},
         attrs={"method": method, "max_hz": float(axis.max_hz)},
     )
