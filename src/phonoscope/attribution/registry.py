@@ -135,6 +135,8 @@ _LINES: tuple[tuple[str, str, str, dict[str, Any], str], ...] = (
      "Shapley values of patches by captum"),
     ("smooth", WRAPPER, "smoothing:prepare_smooth", _COPIES, "SmoothGrad around a method: its mean over noisy copies"),
     ("var", WRAPPER, "smoothing:prepare_var", _COPIES, "VarGrad around a method: its variance over noisy copies"),
+    ("joined", WRAPPER, "joining:prepare_joined", {**_PATCH, "fill": "mean"},
+     "a method around which occlusion is asked too: evidence counts where both find some"),
 )  # fmt: skip
 METHODS: Registry[Method] = Registry(
     "method",

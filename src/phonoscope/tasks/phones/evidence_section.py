@@ -9,10 +9,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from phonoscope.attribution.method_spec import parse_method
 from phonoscope.evidence.measure import Measure
 from phonoscope.evidence.measures import MEASURES
-from phonoscope.evidence.planted_results import planted_score
+from phonoscope.evidence.planted_scores import planted_answers, planted_words
 from phonoscope.experiments.evidence_run import FACTS, FILLED, FOLDER
 from phonoscope.report.evidence_figures import contrast_figure, measure_figure, measure_legend
 from phonoscope.report.labels import class_name, in_order
@@ -89,15 +88,13 @@ def _evidence_text(drawn: str, evidence: Evidence) -> list[str]:
 
 
 def _planted_text(method: str) -> list[str]:
-    """Say how well a method finds cues that were planted; nothing for a method that was not tried."""
-    score = planted_score(method)
-    if score is None:
+    """Say what a method is worth where the truth was planted; nothing for one that was not tried."""
+    words = planted_words(method)
+    if not words:
         return []
     return [
-        f"Where the truth is known, {method} puts {score['mass']:.0%} of its evidence where the planted cue lies, and "
-        f"{score['null']:.0%} would lie there by chance: localisation {score['localisation']:.2f} "
-        f"({score['low']:.2f}–{score['high']:.2f}), where 0 is chance, {score['best_localisation']:.2f} the best "
-        f"method ({parse_method(score['best']).name}) and 1 all of it; {score['cells']} networks with nine cues."
+        "Networks were made that are known to use one of two cues, or each of them to a known extent. On these "
+        f"{method} is {words}. A map of the data alone is right about half of them."
     ]
 
 
@@ -238,8 +235,8 @@ def _method_table(evidence: Evidence) -> HtmlTable:
     rows = pd.DataFrame({"method": evidence.methods})
     for name in ("causal-agreement", "deletion", "class-similarity"):
         rows[name] = rows["method"].map(measures[name]) if name in measures else np.nan
-    scores = [planted_score(method) for method in evidence.methods]
-    rows["planted"] = [np.nan if score is None else score["localisation"] for score in scores]
+    answers = [planted_answers(method) for method in evidence.methods]
+    rows["planted"] = [np.nan if known is None else known["which band"]["estimate"] for known in answers]
     rows["randomisation"] = [{True: "passes", False: "fails"}.get(passes.get(m), "–") for m in rows["method"]]
     shares = evidence.tables.get("shares", pd.DataFrame(columns=["label", "formant", "null", "method", "ratio"]))
     for null in ("run", "class"):
