@@ -1,12 +1,12 @@
 """The tables of the truth benchmark in the documentation, out of the committed results.
 
-``python tools/truth_page.py docs`` writes them into ``docs/rooms/evidence.md`` and draws ``docs/images/truth.png``.
+``python tools/truth_page.py`` writes them into ``docs/rooms/evidence.md`` and ``README.md``, and draws
+``docs/images/truth.png``.
 Results of another run are copied first: ``cp FOLDER/truth.csv FOLDER/truth_answers.csv src/phonoscope/data/``.
 """
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
@@ -15,10 +15,22 @@ import pandas as pd
 
 from phonoscope.evidence.advice import foretold, recommend
 from phonoscope.evidence.answers import by_distance, control_table, ranking, scored
+from phonoscope.evidence.peers import STAND_IN
 from phonoscope.evidence.planted_results import answers_by_distance, planted_answer_table, planted_results
 
-PAGE, PICTURE = "rooms/evidence.md", "images/truth.png"
-BEGIN, END = "<!-- planted truth -->\n", "<!-- end of planted truth -->\n"
+ROOT = Path(__file__).resolve().parents[1]
+PICTURE = ROOT / "docs/images/truth.png"
+# In the short table.
+CHOSEN = {
+    "joined(integrated-gradients(steps=8))": "integrated gradients joined with occlusion",
+    "integrated-gradients(steps=8)": "integrated gradients, the default",
+    "band-stop(fill=mean)": "band-stop filtering, filled",
+    "occlusion": "occlusion",
+    "gradient": "gradient",
+    "cam": "class activation map (CAM)",
+    STAND_IN: "Grad-CAM resized (stand-in for grad-cam)",
+    "data (weighted)": "*the data alone*",
+}
 QUESTIONS = ("which band", "which moment", "how much", "slope", "exact band", "exact moment")
 _DOTS_PER_INCH = 110
 
@@ -156,23 +168,50 @@ def advice_sentence(row: dict[str, object]) -> str:
     return f"none. The best by its mean is `{row['best']}` ({row['estimate']:.2f}){close}."
 
 
-def with_tables(page: str) -> str:
-    """The page with the tables between its two marks."""
-    before, _, rest = page.partition(BEGIN)
-    _, _, after = rest.partition(END)
-    return f"{before}{BEGIN}\n{tables()}\n{END}{after}"
+def short_table() -> str:
+    """A few methods and the questions that most people have."""
+    asked = planted_answer_table().set_index(["method", "question"])["estimate"]
+    questions = ("which band", "which moment", "how much", "exact band", "exact moment")
+    rows = [[words, *(number(asked[method, name]) for name in questions)] for method, words in CHOSEN.items()]
+    return markdown(["", *questions], rows)
 
 
-def main(docs: Path) -> None:
+def pages() -> dict[Path, tuple[str, str]]:
+    """Pages with the name of their marks and what is to stand between these."""
+    return {
+        ROOT / "docs/rooms/evidence.md": ("planted truth", tables()),
+        ROOT / "README.md": ("planted truth, in short", short_table()),
+    }
+
+
+def between_marks(page: str, name: str, text: str) -> str:
+    """The page with a text between its two marks.
+
+    Parameters
+    ----------
+    page
+        In Markdown.
+    name
+        Of the marks.
+    text
+        In Markdown.
+    """
+    begin, end = f"<!-- {name} -->\n", f"<!-- end of {name} -->\n"
+    before, _, rest = page.partition(begin)
+    _, _, after = rest.partition(end)
+    return f"{before}{begin}\n{text}\n{end}{after}"
+
+
+def main() -> None:
     """Write the tables and draw the picture."""
     from phonoscope.report.truth import truth_figure
 
-    page = docs / PAGE
-    page.write_text(with_tables(page.read_text(encoding="utf-8")), encoding="utf-8")
+    for path, (name, text) in pages().items():
+        path.write_text(between_marks(path.read_text(encoding="utf-8"), name, text), encoding="utf-8")
     results, table = planted_results(), planted_answer_table()
     kinds = results.drop_duplicates("method").set_index("method")["kind"]
-    truth_figure(answers_by_distance(results, table), kinds).savefig(docs / PICTURE, dpi=_DOTS_PER_INCH)
+    truth_figure(answers_by_distance(results, table), kinds).savefig(PICTURE, dpi=_DOTS_PER_INCH)
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    main()

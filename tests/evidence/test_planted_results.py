@@ -62,8 +62,10 @@ def test_the_documentation_says_what_is_stored():
     assert spec.loader is not None
     truth_page = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(truth_page)
-    page = (ROOT / "docs" / truth_page.PAGE).read_text(encoding="utf-8")
-    assert page == truth_page.with_tables(page), "run: python tools/truth_page.py docs"
+    for path, (name, text) in truth_page.pages().items():
+        page = path.read_text(encoding="utf-8")
+        assert f"<!-- {name} -->" in page
+        assert page == truth_page.between_marks(page, name, text), "run: python tools/truth_page.py"
 
 
 def test_a_method_is_found_by_what_decides_what_it_shows():
