@@ -32,7 +32,7 @@ CHOSEN = {
     "data (weighted)": "*the data alone*",
 }
 QUESTIONS = ("which band", "which moment", "how much", "slope", "exact band", "exact moment")
-_DOTS_PER_INCH = 110
+_DOTS_PER_INCH, _FEW_RIVALS = 110, 3
 
 
 def markdown(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
@@ -42,10 +42,10 @@ def markdown(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 
 
 def number(value: float, low: float = np.nan, high: float = np.nan) -> str:
-    """A number with two decimals and its interval; a dash where there is none."""
+    """A number with two decimals; a dash where there is none, no interval where all pairs agree."""
     if not np.isfinite(value):
         return "–"
-    interval = f" ({low:.2f}–{high:.2f})" if np.isfinite(low) else ""
+    interval = f" ({low:.2f}–{high:.2f})" if low < high else ""
     return f"{value:.2f}{interval}".replace("-", "−")
 
 
@@ -176,11 +176,12 @@ def advice_sentence(row: dict[str, object]) -> str:
     """What is recommended, or why nothing is."""
     if row["recommended"]:
         return f"`{row['recommended']}`."
-    rivals = [f"`{name}`" for name in list(row["not_worse"])[1:]]  # ty: ignore[invalid-argument-type]
     if row["best"] is None:
         return "no method gave an answer often enough."
-    close = f"; its lead over {', '.join(rivals)} is not clear" if rivals else "; its lead does not survive every check"
-    return f"none. The best by its mean is `{row['best']}` ({row['estimate']:.2f}){close}."
+    rivals = [f"`{name}`" for name in list(row["not_worse"])[1:]]  # ty: ignore[invalid-argument-type]
+    named = ", ".join(rivals) if len(rivals) <= _FEW_RIVALS else f"{len(rivals)} others"
+    close = f"its lead over {named} is not clear" if rivals else "its lead does not survive every check"
+    return f"none. The best by its mean is `{row['best']}` ({row['estimate']:.2f}); {close}."
 
 
 def short_table() -> str:
