@@ -62,13 +62,16 @@ def scored(table: pd.DataFrame) -> pd.DataFrame:
         which cue; a tie counts as half), ``attained`` (localisation, 0 for chance and 1 for what an ideal listener
         would draw) and ``auc``, both only where the method is right about the cue, and a column a question; then a row
         a block of networks that use both, ``uses`` "both", with ``rho`` and ``slope``. Every score comes in both
-        `READINGS`; NaN where it is not asked or not answered.
+        `READINGS`; NaN where it is not asked or not answered. Maps of the data, which are the same for both networks
+        of a block, are counted where both learnt, so that no cue counts twice.
     """
     learnt = table[table["learnt"].astype(bool)]
     pure = learnt[learnt["uses"].isin(USES)].copy()
     far = {"_hz": pure["distance_hz"] >= GOAL_HZ, "_ms": pure["distance_ms"] >= GOAL_MS}
+    both = pure.groupby(list(CELL), dropna=False)["uses"].transform("nunique") == len(USES)
+    counted = both | ~pure["method"].str.startswith("data (")
     for reading in READINGS:
-        which = at_used_cue(pure, reading)
+        which = at_used_cue(pure, reading).where(counted)
         right = ((which > 0.5) + 0.5 * (which == 0.5)).where(which.notna())
         attained = _attained(pure, reading).where(right > 0.5)
         scores = {"which": which, "right": right, "attained": attained}
@@ -207,9 +210,6 @@ def by_distance(answers: pd.DataFrame) -> pd.DataFrame:
 def control_table(answers: pd.DataFrame) -> pd.DataFrame:
     """What says nothing about the network in question: the data, random weights, and the network for the other cue.
 
-    Maps of the data are the same for the network that uses the first cue and the one that uses the second: they are
-    counted where both learnt theirs, so that no cue counts twice.
-
     Parameters
     ----------
     answers
@@ -221,8 +221,7 @@ def control_table(answers: pd.DataFrame) -> pd.DataFrame:
         Index ``data, random, other``; ``estimate, low, high`` of ``which`` (0.5 is chance), ``n``, ``pairs``.
     """
     rows = answers[answers["uses"] != "both"]
-    both = rows.groupby(list(CELL), dropna=False)["uses"].transform("nunique") == len(USES)
-    data = rows[rows["method"].str.startswith("data (") & both]
+    data = rows[rows["method"].str.startswith("data (")]
     random = rows[rows["method"].str.startswith("random: ")]
     methods = rows[rows["kind"] == "method"]
     parts = {"data": data["which"], "random": random["which"], "other": 1 - methods["which"]}
