@@ -130,7 +130,7 @@ def truth(
     if not as_json:
         say(_answers_in_words(value))
     if out is not None:
-        write_text(out / "truth.csv", table.to_csv(index=False, float_format="%.4g"))
+        write_text(out / "truth.csv", table.to_csv(index=False))
         write_text(
             out / "truth_answers.csv",
             answers.answer_table(answers.scored(table)).to_csv(index=False, float_format="%.4g"),

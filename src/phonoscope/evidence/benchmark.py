@@ -50,7 +50,7 @@ COLUMNS = (
     "null", "auc", "auc_positive", "pointing", "pointing_positive", "empty", "tokens", *FORETELLERS, "seconds",
     "problem",
 )  # fmt: skip
-_FEW_TO_SCORE = 5
+_FEW_TO_SCORE, _DECIMALS = 5, 4
 _TEST_SEED = 1_000_003  # talkers of the analyst's corpus are nobody's training talkers
 _BLIND = "a single cell along the axis on which the cues lie apart: it cannot say"
 
@@ -145,7 +145,8 @@ def run_benchmark(
             if progress is not None:
                 progress(done, len(blocks))
     order = ["pair", "distance_hz", "distance_ms", "network", "seed", "uses", "kind", "method"]
-    return pd.DataFrame(rows).reindex(columns=list(COLUMNS)).sort_values(order, ignore_index=True)
+    table = pd.DataFrame(rows).reindex(columns=list(COLUMNS)).sort_values(order, ignore_index=True)
+    return table.round(_DECIMALS)  # so that what is stored is what was judged
 
 
 @dataclass(frozen=True)
