@@ -126,7 +126,9 @@ def percent_of(row: pd.Series, value: str = "estimate", low: str = "low", high: 
 
 def ratio_of(row: pd.Series) -> str:
     """A ratio with its interval."""
-    return f"{row['ratio']:.2f} ({row['low']:.2f}–{row['high']:.2f})" if np.isfinite(row["low"]) else f"{row['ratio']:.2f}"
+    return (
+        f"{row['ratio']:.2f} ({row['low']:.2f}–{row['high']:.2f})" if np.isfinite(row["low"]) else f"{row['ratio']:.2f}"
+    )
 
 
 def points(value: float) -> str:
@@ -161,7 +163,9 @@ def _share(name: str, null: str = "run") -> pd.Series | None:
     rows = stored("phones-shares")
     if rows.empty:
         return None
-    rows = rows[(rows["run"] == name) & (rows["label"] == "all") & (rows["formant"] == "F1–F3") & (rows["null"] == null)]
+    rows = rows[
+        (rows["run"] == name) & (rows["label"] == "all") & (rows["formant"] == "F1–F3") & (rows["null"] == null)
+    ]
     return None if rows.empty else rows.iloc[0]
 
 
@@ -266,7 +270,9 @@ def recordings(name: str) -> Callable[[], str]:
     """Balanced accuracies of a task on whole recordings, by network and share of the recordings."""
 
     def table() -> str:
-        accuracy, twins = (rows[rows["run"] == name] for rows in map(stored, ("recordings-accuracy", "recordings-twins")))
+        accuracy, twins = (
+            rows[rows["run"] == name] for rows in map(stored, ("recordings-accuracy", "recordings-twins"))
+        )
         rows = []
         for row in (each for _, each in accuracy.iterrows()):
             whole = row["share"] == 1

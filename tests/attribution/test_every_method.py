@@ -38,6 +38,7 @@ CHEAP = {
     "captum:deep-lift": "captum:deep-lift(tolerance=100)",
     "captum:gradient-shap": "captum:gradient-shap(samples=3)",
     "captum:kernel-shap": "captum:kernel-shap(samples=20, rows=3, columns=2)",
+    "joined": "joined(gradient-x-input, height_hz=2000, width=0.5)",
     "rise": "rise(masks=8)",
     "occlusion": "occlusion(height_hz=2000, width=0.5)",
     "band-occlusion": "band-occlusion(width=1000)",
@@ -262,5 +263,5 @@ def test_predicted_and_contrasting_targets_are_those_of_the_untouched_token(name
 
 def test_the_lists_above_name_methods_that_exist_or_are_known():
     assert {"cam", "grad-cam", "gradient", "smooth"} <= set(NAMES)
-    assert all(METHODS[name].family == "wrapper" for name in ("smooth", "var"))
+    assert all(METHODS[name].family == "wrapper" for name in ("smooth", "var", "joined"))
     assert all(CHEAP.get(n, "(").partition("(")[0] == n for n in CHEAP)

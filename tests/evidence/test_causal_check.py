@@ -1,4 +1,4 @@
-"""The causal check tells networks that use the planted cue from those that do not."""
+"""The causal check tells networks that use one of two cues from those that use the other, both, or neither."""
 
 import numpy as np
 import pytest
@@ -6,15 +6,20 @@ import torch
 from torch import nn
 
 from phonoscope.classifier import Classifier
-from phonoscope.errors import ClassifierError
-from phonoscope.evidence.causal import check_cause, learn
-from phonoscope.evidence.planted import plant
+from phonoscope.evidence.causal import GRADES, USES, exchange_cues, front_end_for, learn
+from phonoscope.evidence.pairs import PAIRS
+from phonoscope.evidence.planted import LABELS, plant
+
+PAIR = PAIRS["f2 + noise, 2500 Hz"]
+F2 = ((1150, 1350), (1650, 1850))
+BESIDE = ((2600, 2900), (3000, 3300))
+NOISE = ((4600, 5000), (4150, 4350))
 
 
 class Listener(nn.Module):
-    """Two logits: the mean level between two frequencies minus that between two others, times a slope."""
+    """Two logits: for each pair of bands the level in the one minus that in the other, times a slope."""
 
-    def __init__(self, bands, slopes=(1.0,), offset_db=0.0):
+    def __init__(self, bands, slopes, offset_db=0.0):
         super().__init__()
         centres = (torch.arange(64) + 0.5) * 5000 / 64
         self.rows = [[(centres >= low) & (centres <= high) for low, high in pair] for pair in bands]
@@ -30,57 +35,73 @@ class Listener(nn.Module):
         return torch.stack([-score, score], dim=1)
 
 
-F2 = ((1150, 1350), (1650, 1850))
-BESIDE = ((3000, 3400), (3600, 4000))
-NOISE = ((4600, 5000), (4200, 4450))
+@pytest.fixture(scope="module")
+def corpus():
+    return plant(PAIR, n_tokens=40, seed=1)
 
 
-def _classifier(corpus, *args, **kwargs):
-    return Classifier(corpus.front_end(), Listener(*args, **kwargs), corpus.labels)
+def _exchange(corpus, bands, slopes):
+    front_end = front_end_for(PAIR, "compact", "full-scale")
+    sounds = [corpus.waveforms[k] for k in corpus.positions(corpus.agreeing())]
+    raw = Classifier(front_end, Listener(bands, slopes), LABELS).logits(sounds)[:, 1]
+    return exchange_cues(Classifier(front_end, Listener(bands, slopes, float(np.median(raw))), LABELS), corpus)
 
 
-def test_a_listener_to_the_cue_follows_it():
-    corpus = plant("f2", n_tokens=40, seed=1)
-    check = check_cause(_classifier(corpus, [F2]), corpus)
-    assert check.learnt
-    assert check.accuracy == check.following == check.weight == 1
-    assert check.tokens.tolist() == list(range(40))
+def test_a_listener_to_the_first_cue_follows_it_alone(corpus):
+    exchange = _exchange(corpus, [F2], [1.0])
+    assert exchange.right.all()
+    assert exchange.changed.mean(axis=1).tolist() == [1.0, 0.0]
+    assert exchange.share > 0.99
+    assert exchange.learnt("first")
+    assert not exchange.learnt("second")
+    assert exchange.tokens("first").tolist() == list(range(40))
+    assert exchange.tokens("second").size == 0
+    assert (exchange.margins > 0).all()
 
 
-def test_a_listener_to_another_band_does_not():
-    corpus = plant("f2", n_tokens=40, seed=1)
-    check = check_cause(_classifier(corpus, [BESIDE]), corpus)
-    assert not check.learnt
-    assert check.following < 0.1  # the twin gets the same decision, and one of the two is wrong
+def test_a_listener_to_another_band_uses_neither(corpus):
+    exchange = _exchange(corpus, [BESIDE], [1.0])
+    assert not exchange.learnt("first")
+    assert not exchange.learnt("second")
+    assert not exchange.learnt("1:1")
 
 
-@pytest.mark.parametrize(("slopes", "used"), [((1.0, 0.0), 0), ((0.02, 3.0), 1), ((1.0, 1.0), None)])
-def test_of_two_cues_the_one_that_decides_is_found(slopes, used):
-    corpus = plant("conflict", n_tokens=40, seed=1, disagree=True)
-    raw = _classifier(corpus, [F2, NOISE], slopes).logits(corpus.waveforms)[:, 1]
-    check = check_cause(_classifier(corpus, [F2, NOISE], slopes, offset_db=float(np.median(raw))), corpus)
-    assert check.used == used
-    if used is None:
-        assert not check.learnt
-        assert check.weight < 0.8
-    else:
-        assert check.weight > 0.9
-    assert check.learnt == (used == 0)  # the level in the noise's band varies too much for this listener to noise
+def test_the_causal_share_is_that_of_the_slopes(corpus):
+    shares = [_exchange(corpus, [F2, NOISE], slopes).share for slopes in ((2.0, 1.0), (1.0, 1.0), (1.0, 4.0))]
+    assert shares == sorted(shares, reverse=True)
+    alone = [_exchange(corpus, [F2, NOISE], slopes) for slopes in ((1.0, 0.0), (0.0, 1.0))]
+    effects = alone[0].effects[0], alone[1].effects[1]
+    assert shares[1] == pytest.approx(effects[0] / sum(effects), abs=0.02)  # this listener is linear
+    assert not _exchange(corpus, [F2, NOISE], (1.0, 1.0)).learnt("first")
 
 
-def test_other_classes_are_refused():
-    corpus = plant("f2", n_tokens=10)
-    stranger = Classifier(corpus.front_end(), Listener([F2]), ["i", "u"])
-    with pytest.raises(ClassifierError, match="knows i, u"):
-        check_cause(stranger, corpus)
+def test_what_is_trained_elsewhere_is_what_is_used(corpus):
+    training = plant(PAIR, n_tokens=160, seed=0)
+    assert not set(training.carriers.talkers) & set(corpus.carriers.talkers)
+    shares = {}
+    for uses in ("first", "second"):
+        classifier, exchange = learn(training, corpus, "compact-local", uses=uses, epochs=(15, 30))
+        assert not classifier.training
+        shares[uses] = exchange.share
+    assert shares["first"] > 0.8 > 0.2 > shares["second"]
 
 
-def test_learning_stops_when_the_cue_is_learnt_and_tells_when_it_is_not():
-    learner = learn("duration", "compact", n_train=160, n_test=20, epochs=(10, 30))
-    assert learner.check.learnt
-    assert learner.epochs == 10
-    assert not set(learner.test.talkers) & set(plant("duration", n_tokens=160, seed=0).talkers)
-    assert not learner.classifier.training
-    failed = learn("noise-band", "compact-local", n_train=40, n_test=20, epochs=(1,))
-    assert not failed.check.learnt
-    assert np.isfinite(failed.check.following)
+def test_nothing_is_raised_if_a_cue_is_not_learnt(corpus):
+    _, exchange = learn(plant(PAIR, n_tokens=40, seed=0), corpus, "compact-local", uses="second", epochs=(1,))
+    assert not exchange.learnt("second")
+    assert np.isfinite(exchange.share)
+
+
+def test_grades_run_from_one_cue_to_the_other():
+    odds = [np.log(first / (1 - first)) / np.log(second / (1 - second)) for first, second in GRADES.values()]
+    assert odds == sorted(odds, reverse=True)
+    assert odds[2] == 1
+    assert odds[0] == pytest.approx(4, rel=0.1)
+    assert USES == {"first": (1.0, 0.5), "second": (0.5, 1.0)}
+
+
+def test_front_ends_are_those_that_are_shipped():
+    assert front_end_for(PAIR, "compact", "default").reference == "token"
+    assert front_end_for(PAIR, "compact", "full-scale").reference == "full-scale"
+    assert front_end_for(PAIR, "sub-segmental", "waveform").frequency_axis is None
+    assert front_end_for(PAIRS["gap + click, 40 ms"], "compact", "default").time_axis.seconds == 0.256

@@ -87,84 +87,97 @@ def _benchmarks() -> Any:
 @bench.command()
 def truth(
     quick: Annotated[
-        bool, typer.Option("--quick", help="Six cues, two small networks, one seed: two minutes.")
+        bool, typer.Option("--quick", help="Eight pairs of cues, two small networks, one seed: three minutes.")
     ] = False,
-    out: Annotated[Path | None, typer.Option(help="Folder for truth.csv, truth.json and the figure.")] = None,
-    seeds: Annotated[int | None, typer.Option(help="Seeds of every network and cue; 3, or 1 with --quick.")] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Folder for tables, figure and JSON; what it holds already is not done again.")
+    ] = None,
+    blocks: Annotated[
+        int | None, typer.Option(help="Run the first so many blocks of the design only; all by default.")
+    ] = None,
     methods: Annotated[
         str | None, typer.Option(help="As for explain, separated by semicolons, or by commas outside of brackets.")
     ] = None,
-    cues: Annotated[str | None, typer.Option(help="Some of the cues only, separated by commas.")] = None,
+    cues: Annotated[str | None, typer.Option(help="Pairs with these cues only, separated by commas.")] = None,
     networks: Annotated[str | None, typer.Option(help="Some of the networks only, separated by commas.")] = None,
-    classes: Annotated[str, typer.Option(help="2, 5, or 2,5 for both.")] = "2",
-    workers: Annotated[int, typer.Option(help="Processes.")] = 2,
+    jobs: Annotated[int, typer.Option(help="Processes.")] = 1,
     check: Annotated[
-        bool, typer.Option("--check", help="Fail unless the recommended method beats those of other libraries.")
+        bool, typer.Option("--check", help="Fail unless controls lie at chance and methods clearly above it.")
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Plant one cue at a time, train networks until they use it, and score every method against the truth.
+    """Train networks that use one of two cues, or both, and ask every method which, how much, and where exactly.
 
     Example: phonoscope bench truth --quick --out truth
     """
-    from phonoscope.evidence import benchmark as room
+    from phonoscope.evidence import advice, answers, benchmark, design
     from phonoscope.files import write_json, write_text
 
-    given: dict[str, Any] = {
-        "cues": names_in(cues) or (room.QUICK_CUES if quick else room.ALL_CUES),
-        "networks": names_in(networks) or (room.QUICK_NETWORKS if quick else room.NETWORKS),
-        "seeds": seeds if seeds is not None else 1 if quick else room.SEEDS,
-        "classes": [_whole(number) for number in names_in(classes)],
-        "methods": parse_methods(methods) or None,
-        "sizes": room.QUICK if quick else room.FULL,
-        "workers": workers,
-    }
-    result = room.run_benchmark(**given, progress=counter("cells (cue × network × seed)"))
-    ranked = room.ranking(result.table)
-    value = room.to_json_object(result)
+    planned = design.quick_design() if quick else design.full_design()
+    chosen = design.select(planned, names_in(cues), names_in(networks))[:blocks]
+    wanted = parse_methods(methods) or list(design.QUICK_METHODS if quick else design.METHODS)
+    runnable, peers, absent = benchmark.available(wanted)
+    table = benchmark.run_benchmark(
+        chosen,
+        runnable,
+        peers,
+        sizes=design.QUICK if quick else design.FULL,
+        folder=None if out is None else out / "blocks",
+        jobs=jobs,
+        progress=counter("blocks (a network for a pair of cues)"),
+    )
+    value = advice.to_json_object(table, absent)
     if not as_json:
-        say(_table(ranked))
-        for cell in value["not_learnt"]:
-            say(f"not learnt, not scored: {cell['cue']}, {cell['classes']} classes, {cell['network']}, {cell['seed']}")
-        for name, reason in result.absent.items():
-            say(f"not run: {name} ({reason})")
+        say(_answers_in_words(value))
     if out is not None:
-        write_text(out / "truth.csv", result.table.to_csv(index=False, float_format="%.6g"))
-        write_text(out / "truth_ranking.csv", ranked.to_csv(index=False, float_format="%.6g"))
+        write_text(out / "truth.csv", table.to_csv(index=False))
+        write_text(
+            out / "truth_answers.csv",
+            answers.answer_table(answers.scored(table)).to_csv(index=False, float_format="%.4g"),
+        )
         write_json(out / "truth.json", value)
-        if len(ranked):
-            _write_figure(out / "truth.svg", result.table)
-        say(f"\nwrote {out / 'truth.csv'}\nwrote {out / 'truth_ranking.csv'}\nwrote {out / 'truth.json'}")
+        written = ["truth.csv", "truth_answers.csv", "truth.json"]
+        if table["learnt"].any():
+            _write_figure(out / "truth.svg", table)
+            written.append("truth.svg")
+        say("\n" + "\n".join(f"wrote {out / name}" for name in written))
     if as_json:
         print_json(value)
-    if check:
-        room.check_recommended(ranked)
+    if check and (wrong := advice.check(table)):
+        raise PhonoscopeError(f"the benchmark does not hold: {'; '.join(wrong)}")
 
 
 def _write_figure(path: Path, table: Any) -> None:
-    from phonoscope.evidence.planted_results import by_cue
+    from phonoscope.evidence.answers import answer_table, scored
+    from phonoscope.evidence.planted_results import answers_by_distance
     from phonoscope.files import write_text
     from phonoscope.report.style import to_svg
     from phonoscope.report.truth import truth_figure
 
     kinds = table.drop_duplicates("method").set_index("method")["kind"]
-    write_text(path, to_svg(truth_figure(by_cue(table), kinds), "truth"))
+    write_text(path, to_svg(truth_figure(answers_by_distance(table, answer_table(scored(table))), kinds), "truth"))
 
 
-def _whole(text: str) -> int:
-    if text not in ("2", "5"):
-        raise typer.BadParameter(f"--classes is {text!r}; give 2, 5, or 2,5")
-    return int(text)
-
-
-def _table(ranked: Any) -> str:
-    """The ranking as lines of text: localisation with its interval, and the other scores beside it."""
-    lines = [f"{'':48s} localisation (95 %)        mass  chance   AUC  pointing  error Hz"]
-    for row in ranked.to_dict("records"):
-        mark = {"peer": "peer", "bound": "bound"}.get(row["kind"], "")
+def _answers_in_words(value: dict[str, Any]) -> str:
+    """Answers as lines of text: a method a line, a question a column, then controls and what may be recommended."""
+    questions = ("which band", "which moment", "how much", "slope", "exact band", "exact moment")
+    known: dict[tuple[str, str], dict[str, Any]] = {(row["method"], row["question"]): row for row in value["answers"]}
+    lines = [f"{'':47s}" + "".join(f"{question:>14s}" for question in questions)]
+    for method in [*value["ranking"], *value["peers"]]:
+        mark = "peer" if method in value["peers"] else ""
+        numbers = "".join(f"{known[method, question]['estimate']:14.2f}" for question in questions)
+        lines.append(f"{method[:42]:42s} {mark:4s}{numbers}".replace("nan", "  –"))
+    for name, row in value["controls"].items():
         lines.append(
-            f"{row['method'][:42]:42s} {mark:5s} {row['localisation']:6.3f} ({row['low']:6.3f} …{row['high']:6.3f})"
-            f"  {row['mass']:6.3f}  {row['null']:6.3f} {row['auc']:5.2f}  {row['pointing']:8.2f}"
-            f"  {row['error_hz']:8.0f}"
+            f"control: {name:8s} {row['which']:.2f} ({row['low']:.2f} to {row['high']:.2f}) where 0.50 is chance"
         )
+    for row in value["recommended"]:
+        close = f"; not clearly behind: {', '.join(row['not_worse'][1:])}" if len(row["not_worse"]) > 1 else ""
+        best = f"best: {row['best']}{close}" if row["best"] else "not asked here"
+        lines.append(f"{row['question']}: {row['recommended'] or 'none is recommended'} ({best})")
+    lines += [
+        f"not learnt, not scored: {cell['pair']}, {cell['uses']}, {cell['network']}, seed {cell['seed']}"
+        for cell in value["not_learnt"]
+    ]
+    lines += [f"not run: {name} ({reason})" for name, reason in value["absent"].items()]
     return "\n".join(lines)

@@ -67,13 +67,13 @@ def methods(as_json: AsJson = False) -> None:
     Example: phonoscope methods
     """
     from phonoscope.attribution.registry import METHODS, WRAPPER
-    from phonoscope.evidence.planted_scores import planted_localisation
+    from phonoscope.evidence.planted_scores import planted_words
 
     for method in METHODS.values():
         options = ", ".join(f"{name}={value}" for name, value in method.options.items())
         inner = "METHOD, " if method.family == WRAPPER else ""
-        score = planted_localisation(method.name)
-        known = "" if score is None else f"; finds planted cues: {score:.2f} of 1"
+        words = planted_words(method.name)
+        known = f"; where the truth was planted: {words}" if words else ""
         typer.echo(f"{method.name}({inner}{options})" if options else method.name)
         typer.echo(f"    {method.summary}{known}")
     if as_json:

@@ -6,7 +6,7 @@ its own at that place.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,7 +15,7 @@ from phonoscope.errors import CorpusError
 from phonoscope.synthesis.source_filter import cascade, equalise, glottal_source, shaped_noise, unit_level
 from phonoscope.synthesis.talkers import Talker, draw_talkers
 
-TOKENS_PER_TALKER = 10  # every talker says as many tokens of each of two or five classes
+TOKENS_PER_TALKER = 10  # every talker says as many tokens of each class
 # Lower than people speak (Hillenbrand et al. 1995: 131, 220, 238 Hz): close harmonics show every formant.
 F0_HZ = {"m": 105.0, "f": 140.0, "c": 165.0}
 F0_SD, F0_SLOPE_SD = 0.08, 0.05
@@ -84,7 +84,7 @@ def draw_carriers(
     sample_rate: int,
     *,
     ranges_hz: Mapping[str, tuple[float, float]] | None = None,
-    damped: str | None = None,
+    damped: Sequence[str] = (),
     seconds: tuple[float, float] = SECONDS,
 ) -> Carriers:
     """Speak carriers: voiced tokens with random formants, F0, duration, tilt, room, level.
@@ -100,7 +100,7 @@ def draw_carriers(
     ranges_hz
         Ranges of single formants that differ from `FORMANTS_HZ`, to keep clear of a planted place.
     damped
-        Formant that is left free (``"f1"`` …): its resonance keeps the slope and loses the peak.
+        Formants that are left free (``"f1"`` …): their resonances keep the slope and lose the peak.
     seconds
         Shortest and longest duration; drawn evenly on a logarithmic scale.
 
@@ -119,8 +119,7 @@ def draw_carriers(
     f0 = np.stack([_pitch(*who) for who in zip(talkers, rngs, strict=True)])
     frequencies = np.stack([_formants(*who, limits, sample_rate) for who in zip(talkers, rngs, strict=True)])
     bandwidths = np.broadcast_to(BANDWIDTHS_HZ, frequencies.shape).copy()
-    if damped is not None:
-        bandwidths[:, :, list(FORMANTS_HZ).index(damped)] = DAMPED_HZ
+    bandwidths[:, :, [list(FORMANTS_HZ).index(name) for name in damped]] = DAMPED_HZ
     sources = []
     for k, talker in enumerate(talkers):
         voice = {"tilt_hz": talker.tilt_hz, "breath_db": talker.breath_db}

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -14,17 +14,17 @@ from phonoscope.synthesis.source_filter import cascade, envelope, equalise, glot
 ABSENT = float("nan")  # value of a class that is told by the lack of the cue
 
 BUMP_DB = (18.0, 2.0)  # height of a planted formant: mean and standard deviation over tokens
-WEAK_BUMP_DB = (10.0, 1.5)
-CLEAR_BUMP_DB = (14.0, 1.5)  # in a conflict: strong enough that the noise beside it is hardly used
 NOISE_DB = (12.0, 1.5)  # power of planted noise above the carrier's own power in that band
-WEAK_NOISE_DB = (7.0, 1.5)
-LOUD_DB = (24.0, 3.0)  # of the distractor
-DISTRACTOR_HZ, DISTRACTOR_HALF_HZ = 1450.0, 220.0
 HUM_HZ = (50.0, 100.0, 150.0)
 HUM_DB = (-5.0, 2.0)  # root mean square of the hum re that of the voice: a loud one, beside voices above 80 Hz
+CLICK_DB = (10.0, 1.5)  # root mean square of a click re that of the voice
+CLICK_SECONDS = 0.008
+SILENCE_DB = (-30.0, 3.0)  # of a stretch that is silenced: rooms are never quite silent
+SOFTER_DB = (-12.0, 1.5)
+STRETCH_SECONDS = 0.025
 VOICED_BELOW_HZ = 1000.0  # of the F0 cue: above it there is breath alone, the same for every class
 CROSSOVER_HZ = 80.0
-FADE_SECONDS = 0.005
+FADE_SECONDS = 0.004
 _SILENT_DB = -300.0
 _CURVE_POINTS = 33
 
@@ -44,40 +44,33 @@ Place = Callable[["Cue", Carriers, int, float], list[Region]]
 
 @dataclass(frozen=True)
 class Cue:
-    """One way in which classes differ, and nothing else.
+    """One way in which two classes differ, and nothing else.
 
     Attributes
     ----------
-    name, summary
-        What it is called; one line about it.
+    name
+        What it is called.
     values
-        By number of classes, the value of each class: a place in Hz, a duration in s, an F0 in Hz; NaN: cue absent.
+        Of the two classes: the middle of the cue in Hz or s, or an F0 in Hz; NaN: cue absent.
     plant
         ``(cue, carriers, values (token,)) -> waveforms``.
     place
         ``(cue, carriers, token, value) -> regions`` that the cue fills in a token with this value; see `regions`.
-    half_hz
-        Half the width of what is planted, Hz: beyond it the spectrum is untouched.
+    half
+        Half the width of what is planted, Hz or s: beyond it nothing changes.
     strength_db
         Mean and standard deviation over tokens.
-    carriers
-        Arguments of `draw_carriers`: formants kept clear of the planted place.
     in_time
         Whether the cue lies in time (and fills all frequencies) rather than in frequency.
-    front_end
-        Settings of the spectrogram in which it can be seen.
     """
 
     name: str
-    summary: str
-    values: Mapping[int, tuple[float, ...]]
+    values: tuple[float, float]
     plant: Plant
     place: Place
-    half_hz: float = 0.0
+    half: float
     strength_db: tuple[float, float] = (0.0, 0.0)
-    carriers: Mapping[str, Any] = field(default_factory=dict)
     in_time: bool = False
-    front_end: Mapping[str, Any] = field(default_factory=dict)
 
     def strength(self, carriers: Carriers, token: int) -> float:
         """Strength of the cue in one token, dB: the same whatever the class."""
@@ -148,41 +141,39 @@ def _by_token(speak: Callable[[Cue, Carriers, int, float], np.ndarray]) -> Plant
 
 def _around(cue: Cue, carriers: Carriers, token: int, value: float) -> list[Region]:
     centre = value * float(carriers.place[token])
-    return [Region(centre - cue.half_hz, centre + cue.half_hz)]
+    if cue.in_time:
+        return [Region(0.0, carriers.sample_rate / 2, centre - cue.half, centre + cue.half)]
+    return [Region(centre - cue.half, centre + cue.half)]
 
 
-def _with_bump(cue: Cue, carriers: Carriers, token: int, value: float) -> np.ndarray:
+@_by_token
+def _plant_bump(cue: Cue, carriers: Carriers, token: int, value: float) -> np.ndarray:
     centre, gain = value * carriers.place[token], cue.strength(carriers, token)
-    return bump(carriers.sounds[token], carriers.sample_rate, centre, cue.half_hz, gain)
+    return bump(carriers.sounds[token], carriers.sample_rate, centre, cue.half, gain)
 
 
 @_by_token
 def _plant_noise(cue: Cue, carriers: Carriers, token: int, value: float) -> np.ndarray:
     sound, centre, over = carriers.sounds[token], value * carriers.place[token], cue.strength(carriers, token)
-    return sound + band_noise(sound, carriers.sample_rate, centre, cue.half_hz, over, carriers.rng(token, 1))
+    return sound + band_noise(sound, carriers.sample_rate, centre, cue.half, over, carriers.rng(token, round(value)))
 
 
 @_by_token
-def _plant_beside_distractor(cue: Cue, carriers: Carriers, token: int, value: float) -> np.ndarray:
-    rng = carriers.rng(token, 2)
-    centre = DISTRACTOR_HZ * (1 + 0.02 * rng.uniform(-1, 1))
-    gain = LOUD_DB[0] + LOUD_DB[1] * rng.uniform(-1.7, 1.7)
-    return bump(_with_bump(cue, carriers, token, value), carriers.sample_rate, centre, DISTRACTOR_HALF_HZ, gain)
+def _plant_stretch(cue: Cue, carriers: Carriers, token: int, value: float) -> np.ndarray:
+    """Change the level of a stretch; the rest stays as it is to the sample."""
+    sound, rate = carriers.sounds[token], carriers.sample_rate
+    distance = np.abs(np.arange(sound.size) / rate - value * carriers.place[token])
+    inside = np.clip((cue.half - distance) / FADE_SECONDS, 0, 1)
+    return sound * 10 ** (cue.strength(carriers, token) * (0.5 - 0.5 * np.cos(np.pi * inside)) / 20)
 
 
 @_by_token
-def _plant_duration(_cue: Cue, carriers: Carriers, token: int, value: float) -> np.ndarray:
-    """The middle of the carrier, as long as its class asks for: what two classes share is the same to the sample."""
-    sound = carriers.sounds[token]
-    length = min(sound.size, round(value * carriers.place[token] * carriers.sample_rate))
-    length -= (sound.size - length) % 2  # so that the middle stays the middle
-    first = (sound.size - length) // 2
-    return sound[first : first + length] * envelope(length, carriers.sample_rate, FADE_SECONDS, FADE_SECONDS)
-
-
-def _whole_token(_cue: Cue, carriers: Carriers, token: int, value: float) -> list[Region]:
-    """The token itself: s from its own start."""
-    return [Region(0.0, carriers.sample_rate / 2, 0.0, value * float(carriers.place[token]))]
+def _plant_click(cue: Cue, carriers: Carriers, token: int, value: float) -> np.ndarray:
+    sound, rate = carriers.sounds[token], carriers.sample_rate
+    offset = np.arange(sound.size) / rate - value * carriers.place[token]
+    shape = np.where(np.abs(offset) < cue.half, 0.5 + 0.5 * np.cos(np.pi * offset / cue.half), 0.0)
+    noise = carriers.rng(token, 2).standard_normal(sound.size)
+    return sound + noise * shape * np.sqrt(np.mean(sound**2)) * 10 ** (cue.strength(carriers, token) / 20)
 
 
 def _plant_pitch(_cue: Cue, carriers: Carriers, values: np.ndarray) -> list[np.ndarray]:
@@ -216,10 +207,6 @@ def _plant_pitch(_cue: Cue, carriers: Carriers, values: np.ndarray) -> list[np.n
     return planted
 
 
-def _below_voicing_limit(*_: object) -> list[Region]:
-    return [Region(0.0, VOICED_BELOW_HZ)]
-
-
 @_by_token
 def _plant_hum(cue: Cue, carriers: Carriers, token: int, _value: float) -> np.ndarray:
     sound, rng = carriers.sounds[token], carriers.rng(token, 6)
@@ -232,70 +219,60 @@ def _plant_hum(cue: Cue, carriers: Carriers, token: int, _value: float) -> np.nd
     return sound + hum * envelope(sound.size, carriers.sample_rate, 0.012, 0.025)
 
 
+def _below_voicing_limit(*_: object) -> list[Region]:
+    return [Region(0.0, VOICED_BELOW_HZ)]
+
+
 def _hum_lines(*_: object) -> list[Region]:
     return [Region(0.0, HUM_HZ[-1])]
 
 
-_NARROW_BAND = {"window_seconds": 0.025}
-F2_VALUES = {2: (1250.0, 1750.0), 5: (1000.0, 1230.0, 1510.0, 1860.0, 2290.0)}
-_F2_CARRIERS = {
-    "damped": "f2", "ranges_hz": {"f1": (300.0, 560.0), "f3": (2850.0, 3200.0), "f4": (3800.0, 4200.0)}
-}  # fmt: skip
+def formant(name: str, values: tuple[float, float], half_hz: float = 150.0) -> Cue:
+    """A formant that moves.
 
-CUES: dict[str, Cue] = {
-    cue.name: cue
-    for cue in (
-        Cue(
-            "f1", "the first formant moves", {2: (380.0, 680.0), 5: (280.0, 420.0, 560.0, 700.0, 840.0)},
-            _by_token(_with_bump), _around, half_hz=150.0, strength_db=BUMP_DB,
-            carriers={"damped": "f1", "ranges_hz": {"f2": (1350.0, 1900.0)}},
-        ),
-        Cue(
-            "f2", "the second formant moves", F2_VALUES,
-            _by_token(_with_bump), _around, half_hz=180.0, strength_db=BUMP_DB, carriers=_F2_CARRIERS,
-        ),
-        Cue(
-            "f3", "the third formant moves", {2: (2400.0, 3000.0), 5: (2150.0, 2420.0, 2720.0, 3060.0, 3440.0)},
-            _by_token(_with_bump), _around, half_hz=200.0, strength_db=BUMP_DB,
-            carriers={"damped": "f3", "ranges_hz": {"f2": (1000.0, 1600.0), "f4": (3900.0, 4300.0)}},
-        ),
-        Cue(
-            "noise-band", "weak noise in one band, present or absent (five classes: in one of five bands)",
-            {2: (ABSENT, 3200.0), 5: (900.0, 1700.0, 2500.0, 3300.0, 4100.0)},
-            _plant_noise, _around, half_hz=170.0, strength_db=NOISE_DB,
-            carriers={"ranges_hz": {"f3": (2350.0, 2600.0), "f4": (3900.0, 4300.0)}},
-        ),
-        Cue(
-            "duration", "the same sound, longer or shorter",
-            {2: (0.09, 0.16), 5: (0.06, 0.085, 0.12, 0.17, 0.24)},
-            _plant_duration, _whole_token, carriers={"seconds": (0.25, 0.2501)}, in_time=True,
-            front_end={"time": "fixed", "seconds": 0.32},
-        ),
-        Cue(
-            "f0", "low or high voice: harmonics up to 1 kHz, the same breath above",
-            {2: (110.0, 190.0), 5: (85.0, 115.0, 155.0, 210.0, 285.0)},
-            _plant_pitch, _below_voicing_limit, front_end=_NARROW_BAND,
-        ),
-        Cue(
-            "hum", "a mains hum of 50 Hz and its harmonics under one of two classes: a shortcut", {2: (ABSENT, 50.0)},
-            _plant_hum, _hum_lines, strength_db=HUM_DB, front_end=_NARROW_BAND,
-        ),
-        Cue(
-            "distractor", "a weak formant moves while a louder one stays",
-            {2: (2600.0, 3400.0), 5: (2300.0, 2650.0, 3050.0, 3500.0, 4000.0)},
-            _plant_beside_distractor, _around, half_hz=200.0, strength_db=WEAK_BUMP_DB,
-            carriers={"damped": "f3", "ranges_hz": {"f2": (1300.0, 1600.0)}},
-        ),
-    )
-}  # fmt: skip
-# Two cues that agree while the network learns and disagree when it is explained; the first one's carriers suit both.
-CONFLICT = (
-    Cue(
-        "f2", "the second formant moves", {2: F2_VALUES[2]},
-        _by_token(_with_bump), _around, half_hz=180.0, strength_db=CLEAR_BUMP_DB, carriers=_F2_CARRIERS,
-    ),
-    Cue(
-        "noise-band", "weak noise in one band, present or absent", {2: (ABSENT, 4350.0)},
-        _plant_noise, _around, half_hz=170.0, strength_db=WEAK_NOISE_DB,
-    ),
-)  # fmt: skip
+    Parameters
+    ----------
+    name
+        ``f1``, ``f2`` …
+    values
+        Its place in each class, Hz.
+    half_hz
+        See `bump`.
+    """
+    return Cue(name, values, _plant_bump, _around, half_hz, BUMP_DB)
+
+
+def noise(values: tuple[float, float], half_hz: float = 120.0) -> Cue:
+    """Noise in a band, in one of the classes or in both, Hz."""
+    return Cue("noise", values, _plant_noise, _around, half_hz, NOISE_DB)
+
+
+def hum() -> Cue:
+    """A mains hum of 50 Hz and its harmonics under the second class: a shortcut."""
+    return Cue("hum", (ABSENT, HUM_HZ[1]), _plant_hum, _hum_lines, HUM_HZ[1], HUM_DB)
+
+
+def pitch() -> Cue:
+    """A low or a high voice: harmonics up to 1 kHz, the same breath above. It speaks anew, so it comes first."""
+    return Cue("f0", (110.0, 190.0), _plant_pitch, _below_voicing_limit, VOICED_BELOW_HZ / 2)
+
+
+def click(values: tuple[float, float]) -> Cue:
+    """A click at a moment, s."""
+    return Cue("click", values, _plant_click, _around, CLICK_SECONDS / 2, CLICK_DB, in_time=True)
+
+
+def stretch(name: str, values: tuple[float, float], strength_db: tuple[float, float] = SILENCE_DB) -> Cue:
+    """A stretch that is silenced, or made softer.
+
+    Parameters
+    ----------
+    name
+        ``onset`` (silence at the start), ``gap`` (in the middle), ``duration`` (at the end: the voice ends earlier), or
+        ``level``.
+    values
+        Its middle in each class, s.
+    strength_db
+        Mean and standard deviation of the change of level.
+    """
+    return Cue(name, values, _plant_stretch, _around, STRETCH_SECONDS / 2, strength_db, in_time=True)

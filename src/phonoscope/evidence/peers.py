@@ -1,7 +1,7 @@
-"""Maps as other libraries make and draw them, on the same axes: Grad-CAM of captum, grad-cam and torchcam.
+"""Maps as other libraries make and draw them, on the same axes: captum, grad-cam and torchcam with their defaults.
 
-All of them treat a map as an image: the layer's grid is stretched over the picture, so that a cell is drawn where its
-share of the picture is and not where its receptive field lies.
+All of them treat a map of a layer as an image: the layer's grid is stretched over the picture, so that a cell is drawn
+where its share of the picture is and not where its receptive field lies.
 """
 
 from __future__ import annotations
@@ -19,11 +19,12 @@ from torch.nn import functional as F
 from phonoscope.attribution.cam import find_pooled_head
 from phonoscope.attribution.maps import input_placement, label_maps
 from phonoscope.classifier import Classifier
-from phonoscope.errors import MissingExtraError
+from phonoscope.errors import AttributionError, MissingExtraError
 from phonoscope.frontends import FrontEnd, pad_waveforms
 from phonoscope.modules import evaluation_mode, named_layer
 
-# (classifier, inputs, layer, class indices) -> values on the grid of the input (batch, rows, columns)
+# (classifier, inputs, layer, class indices) -> values on the grid of the input (batch, rows, columns); methods that
+# look at no layer are given an empty name
 PeerFunction = Callable[[Classifier, Tensor, str, Tensor], Tensor]
 
 
@@ -79,14 +80,28 @@ def _torchcam(name: str) -> PeerFunction:
     return function
 
 
+def _captum_on_inputs(name: str) -> PeerFunction:
+    def function(classifier: Classifier, inputs: Tensor, _layer: str, classes: Tensor) -> Tensor:
+        """A method of captum on the input, as it is called without a further argument (baselines are zeros)."""
+        method = getattr(import_module("captum.attr"), name)(classifier.network)
+        return method.attribute(inputs.clone().requires_grad_(True), target=classes).sum(1).detach()
+
+    return function
+
+
+STAND_IN = "resized Grad-CAM (stand-in for grad-cam)"
 # Name, what must be importable, how it is made.
 PEERS: dict[str, tuple[str, PeerFunction]] = {
+    "captum IntegratedGradients": ("captum", _captum_on_inputs("IntegratedGradients")),
+    "captum InputXGradient": ("captum", _captum_on_inputs("InputXGradient")),
+    "captum Saliency": ("captum", _captum_on_inputs("Saliency")),
     "captum LayerGradCam": ("captum", _captum),
     "grad-cam GradCAM": ("pytorch_grad_cam", _grad_cam),
     "torchcam GradCAM": ("torchcam", _torchcam("GradCAM")),
     "torchcam CAM": ("torchcam", _torchcam("CAM")),
-    "resized Grad-CAM (stand-in for grad-cam)": ("captum", _resized),
+    STAND_IN: ("captum", _resized),
 }
+_ON_INPUTS = ("captum IntegratedGradients", "captum InputXGradient", "captum Saliency")
 
 
 def importable_peers() -> tuple[list[str], dict[str, str]]:
@@ -101,9 +116,8 @@ def importable_peers() -> tuple[list[str], dict[str, str]]:
             present.append(name)
         except Exception as error:  # a library that is there but breaks on import is not there
             absent[name] = f"{type(error).__name__}: {error}"
-    stand_in = "resized Grad-CAM (stand-in for grad-cam)"
-    if "grad-cam GradCAM" in present and stand_in in present:
-        present.remove(stand_in)
+    if "grad-cam GradCAM" in present and STAND_IN in present:
+        present.remove(STAND_IN)
     return present, absent
 
 
@@ -117,7 +131,7 @@ def explain_like(
     peer
         One of `PEERS`.
     classifier
-        Ends in global average pooling and one linear layer.
+        Takes pictures; for maps of a layer it ends in global average pooling and one linear layer.
     waveforms
         Of the tokens without context, 1-D.
     labels
@@ -133,9 +147,11 @@ def explain_like(
     MissingExtraError
         If its library cannot be imported.
     AttributionError
-        If the network does not end in global average pooling and one linear layer.
+        If the network takes waveforms, or its layers do not suit the method.
     """
     module, function = PEERS[peer]
+    if classifier.front_end.frequency_axis is None:
+        raise AttributionError(f"{peer} draws on pictures; this network takes waveforms")
     try:
         import_module(module)
     except Exception as error:
@@ -144,7 +160,7 @@ def explain_like(
         with torch.no_grad():
             inputs = classifier.inputs(*pad_waveforms(waveforms))
         classes = torch.tensor([classifier.index_of(label) for label in labels])
-        layer = find_pooled_head(classifier.network, inputs).layer
+        layer = "" if peer in _ON_INPUTS else find_pooled_head(classifier.network, inputs).layer
         before = [parameter.grad for parameter in classifier.network.parameters()]
         try:
             values = function(classifier, inputs, layer, classes)

@@ -1,31 +1,30 @@
-"""Corpora whose classes differ in one known way: waveforms, classes, talkers, the planted truth, and their twins.
+"""Corpora whose classes differ in two known ways: waveforms, the classes that each cue speaks for, the planted truth.
 
-A twin is the same token with the cue of another class: same talker, same noise, same everything else to the sample.
+Every token exists in four ways, with both cues of either class: same talker, same noise, same everything else to the
+sample. A corpus for a network to learn from, a corpus for the analyst, and a token with one cue exchanged are all
+choices among the four.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from functools import cached_property
+from itertools import product
 
 import numpy as np
 
-from phonoscope.errors import CorpusError
 from phonoscope.evidence.carriers import Carriers, draw_carriers
-from phonoscope.evidence.cues import CONFLICT, CUES, FADE_SECONDS, Cue, Region
-from phonoscope.frontends import Spectrogram
+from phonoscope.evidence.cues import Region
+from phonoscope.evidence.pairs import MAX_HZ, SAMPLE_RATE, Pair
 
-SAMPLE_RATE = 16000
-MAX_HZ = 5000.0
-# Levels re full scale, not re the token's maximum: else a cue in one band would move the level of all others.
-FRONT_END: dict[str, Any] = {"rows": 64, "columns": 32, "reference": "full-scale", "range_db": 80.0}
-CONFLICT_NAME = "conflict"
+LABELS = ("A", "B")
+_WINDOW_SECONDS = 0.008  # of a spectrogram that says nothing else
 
 
 @dataclass(frozen=True)
 class Truth:
-    """Where the cue of one token is, and where it would be if the token were of another class.
+    """Where a cue of one token is, and where it would be if the token were of the other class.
 
     Attributes
     ----------
@@ -42,158 +41,107 @@ class Truth:
         """All places at which the classes differ in this token."""
         return self.present + self.elsewhere
 
+    def blurred(self, hertz: float, seconds: float) -> Truth:
+        """Return the same regions as wide as a front end shows them.
+
+        Parameters
+        ----------
+        hertz, seconds
+            By how much each edge of a band, and of a stretch, moves outwards.
+        """
+
+        def wider(region: Region) -> Region:
+            if np.isinf(region.start):
+                return Region(max(0.0, region.low_hz - hertz), min(MAX_HZ, region.high_hz + hertz))
+            return region._replace(start=region.start - seconds, end=region.end + seconds)
+
+        return Truth(tuple(map(wider, self.present)), tuple(map(wider, self.elsewhere)))
+
 
 @dataclass(frozen=True)
 class PlantedCorpus:
-    """Tokens with planted cues.
+    """Tokens without their cues, and how to say them with any.
 
     Attributes
     ----------
-    name
-        Name of the cue, or ``conflict``.
-    cues
-        One, or the two of a conflict.
-    labels
-        Names of the classes.
-    classes
-        Class that each cue speaks for, integers (token, cue). The label of a token is that of the first cue.
+    pair
+        The two cues.
     carriers
-        The tokens without the cue.
-    waveforms
-        The tokens with it, float32 (sample,) at 16 kHz.
+        The tokens without a cue.
     """
 
-    name: str
-    cues: tuple[Cue, ...]
-    labels: tuple[str, ...]
-    classes: np.ndarray
+    pair: Pair
     carriers: Carriers
-    waveforms: list[np.ndarray]
 
     @property
-    def tokens(self) -> list[str]:
-        """Label of each token."""
-        return [self.labels[k] for k in self.classes[:, 0]]
+    def n_tokens(self) -> int:
+        """Number of tokens."""
+        return len(self.carriers.sounds)
 
-    @property
-    def talkers(self) -> list[str]:
-        """Talker of each token."""
-        return self.carriers.talkers
+    @cached_property
+    def waveforms(self) -> list[np.ndarray]:
+        """Every token in its four ways, float32 (sample,) at 16 kHz; see `positions`."""
+        return [sound for classes in product((0, 1), (0, 1)) for sound in self._spoken(classes)]
 
-    def front_end(self) -> Spectrogram:
-        """Spectrogram in which the cue can be seen: 64 × 32, 0 to 5 kHz, dB re full scale."""
-        return Spectrogram(SAMPLE_RATE, MAX_HZ, **{**FRONT_END, **self.cues[0].front_end})
+    def positions(self, classes: np.ndarray) -> np.ndarray:
+        """Where in `waveforms` each token stands with cues of these classes, (token, 2) -> (token,)."""
+        return (2 * classes[:, 0] + classes[:, 1]) * self.n_tokens + np.arange(self.n_tokens)
 
-    def twins(self, classes: np.ndarray) -> list[np.ndarray]:
-        """The same tokens with other cues: classes (token, cue) or, for one cue, (token,)."""
-        return _spoken(self.cues, self.carriers, len(self.labels), np.asarray(classes).reshape(self.classes.shape))
+    def agreeing(self) -> np.ndarray:
+        """Classes (token, 2) of the analyst's corpus: in every second token both cues speak for the second class."""
+        return np.repeat(np.arange(self.n_tokens)[:, None] % 2, 2, axis=1)
 
-    def with_next_class(self, cue: int, step: int = 1) -> np.ndarray:
-        """Return ``classes`` with those of one cue moved on by some classes, the first after the last."""
-        moved = self.classes.copy()
-        moved[:, cue] = (moved[:, cue] + step) % len(self.labels)
-        return moved
+    def truth(self, cue: int, classes: np.ndarray) -> list[Truth]:
+        """What one of the cues fills, by token, as sharp as it was planted.
 
-    def values(self, token: int, cue: int = 0) -> tuple[float, list[float]]:
-        """Value of a cue in a token, and the values that it would have in the other classes."""
-        every = list(self.cues[cue].values[len(self.labels)])
-        own = every.pop(int(self.classes[token, cue]))
-        return own, every
-
-    def truth(self, cue: int = 0) -> list[Truth]:
-        """What is planted, by token; regions are as wide as the front end blurs what is planted.
-
-        A window of T seconds cannot show an edge more sharply than 1/T (half the main lobe of its Hann spectrum, at
-        −6 dB), and no event more sharply than T/2; by so much is every region widened.
+        Parameters
+        ----------
+        cue
+            0 or 1.
+        classes
+            Classes (token, 2) as spoken.
         """
-        planted = self.cues[cue]
-        window = float(planted.front_end.get("window_seconds", 0.008))
-        truths = []
-        for token in range(len(self.waveforms)):
-            own, others = self.values(token, cue)
-            if planted.in_time:
-                truths.append(_time_truth(planted, self.carriers, token, own, others, window / 2))
-                continue
-            present = planted.regions(self.carriers, token, own)
-            away = [region for value in others for region in planted.regions(self.carriers, token, value)]
-            blur = [_blurred(regions, 1 / window) for regions in (present, [r for r in away if r not in present])]
-            truths.append(Truth(*blur))
+        planted, truths = self.pair.cues[cue], []
+        for token in range(self.n_tokens):
+            spoken = int(classes[token, cue])
+            present, away = (planted.regions(self.carriers, token, planted.values[k]) for k in (spoken, 1 - spoken))
+            truths.append(Truth(tuple(present), tuple(region for region in away if region not in present)))
         return truths
 
+    @property
+    def blur(self) -> tuple[float, float]:
+        """How far the spectrogram smears an edge, Hz and s.
 
-def plant(cue: str, *, classes: int = 2, n_tokens: int = 600, seed: int = 0, disagree: bool = False) -> PlantedCorpus:
-    """Make a corpus with a planted cue.
+        A window of T seconds cannot show an edge more sharply than 1/T (half the main lobe of its Hann spectrum, at
+        −6 dB), and no event more sharply than T/2.
+        """
+        window = float(self.pair.front_end.get("window_seconds", _WINDOW_SECONDS))
+        return 1 / window, window / 2
+
+    def _spoken(self, classes: Sequence[int]) -> list[np.ndarray]:
+        """All tokens with cues of these two classes."""
+        carriers = self.carriers
+        for cue, number in zip(self.pair.cues, classes, strict=True):
+            values = np.full(self.n_tokens, cue.values[number])
+            carriers = replace(carriers, sounds=cue.plant(cue, carriers, values))
+        return [sound.astype(np.float32) for sound in carriers.sounds]
+
+
+def plant(pair: Pair, *, n_tokens: int = 400, seed: int = 0) -> PlantedCorpus:
+    """Make a corpus with two planted cues.
 
     Parameters
     ----------
-    cue
-        One of `CUES`, or ``conflict``: two cues that agree, or disagree on request.
-    classes
-        Two, or five for the cues that have five places.
+    pair
+        One of `PAIRS`.
     n_tokens
-        Ten of each talker; every talker says all classes equally often.
+        Ten of each talker.
     seed
         Corpora of different seeds share no talker.
-    disagree
-        For ``conflict``: the second cue speaks for the other class.
 
     Raises
     ------
     CorpusError
-        If there is no such cue, or it does not come in that number of classes.
+        If no token is asked for.
     """
-    if cue != CONFLICT_NAME and cue not in CUES:
-        raise CorpusError(f"there is no cue {cue!r} to plant; choose one of {', '.join((*CUES, CONFLICT_NAME))}.")
-    cues = CONFLICT if cue == CONFLICT_NAME else (CUES[cue],)
-    if any(classes not in each.values for each in cues):
-        known = " or ".join(str(number) for number in cues[0].values)
-        raise CorpusError(f"cue {cue!r} comes with {known} classes, not with {classes}.")
-    if disagree and cue != CONFLICT_NAME:
-        raise CorpusError(f"only the cues of {CONFLICT_NAME!r} can disagree; {cue!r} is a single cue.")
-    carriers = draw_carriers(n_tokens, seed, SAMPLE_RATE, **cues[0].carriers)
-    first = np.arange(n_tokens) % classes
-    own = np.stack([first] + [(first + disagree) % classes for _ in cues[1:]], axis=1)
-    labels = tuple(class_name(cues[0].values[classes][k], k) for k in range(classes))
-    return PlantedCorpus(cue, cues, labels, own, carriers, _spoken(cues, carriers, classes, own))
-
-
-def class_name(value: float, position: int) -> str:
-    """Name of a class: its letter and its value."""
-    return f"{'ABCDE'[position]} ({'absent' if np.isnan(value) else f'{value:g}'})"
-
-
-def _spoken(cues: Sequence[Cue], carriers: Carriers, n_classes: int, classes: np.ndarray) -> list[np.ndarray]:
-    for position, cue in enumerate(cues):
-        values = np.array(cue.values[n_classes])[classes[:, position]]
-        carriers = replace(carriers, sounds=cue.plant(cue, carriers, values))
-    return [sound.astype(np.float32) for sound in carriers.sounds]
-
-
-def _blurred(regions: Sequence[Region], hertz: float) -> tuple[Region, ...]:
-    return tuple(
-        region._replace(low_hz=max(0.0, region.low_hz - hertz), high_hz=min(MAX_HZ, region.high_hz + hertz))
-        for region in regions
-    )
-
-
-def _time_truth(
-    cue: Cue, carriers: Carriers, token: int, own: float, others: Sequence[float], blur_seconds: float
-) -> Truth:
-    """Stretches on both sides of the middle in which tokens of different classes differ.
-
-    All share the shortest token without its fades; the rest of this token is present, and what would follow in the
-    longest is elsewhere.
-    """
-    own_half, *other_halves = (cue.regions(carriers, token, value)[0].end / 2 for value in (own, *others))
-    shortest, longest = min(own_half, *other_halves), max(own_half, *other_halves)
-    begin, end = shortest - FADE_SECONDS - blur_seconds, longest + blur_seconds
-    # A token that is the shortest has nothing that others lack, the longest lacks nothing.
-    split = begin if own_half == shortest else end if own_half == longest else own_half
-    return Truth(_both_sides(own_half, begin, split), _both_sides(own_half, split, end))
-
-
-def _both_sides(middle: float, near: float, far: float) -> tuple[Region, ...]:
-    """Stretches between two distances from a token's middle, before and after it; none if they are empty."""
-    if far <= near:
-        return ()
-    return Region(0.0, MAX_HZ, middle - far, middle - near), Region(0.0, MAX_HZ, middle + near, middle + far)
+    return PlantedCorpus(pair, draw_carriers(n_tokens, seed, SAMPLE_RATE, **pair.carriers))

@@ -1,56 +1,60 @@
-"""The committed result of the planted-truth benchmark: what is known of each method where the truth is known.
+"""The committed result of the truth benchmark: what is known of each method where the truth was planted.
 
-Made by ``phonoscope bench truth --out truth`` (nine cues, three networks, three seeds; 81 cells, 80 of them learnt).
+Made by ``phonoscope bench truth --out FOLDER``, and copied from there: ``truth.csv`` has the scores, from which
+``truth_answers.csv`` follows.
 """
 
 from __future__ import annotations
 
 from functools import cache
 from importlib.resources import files
-from typing import Any
 
 import pandas as pd
 
-from phonoscope.evidence.benchmark import localisation, ranking
-from phonoscope.evidence.planted_scores import RESULTS, method_key
+from phonoscope.evidence.answers import by_distance, scored
+from phonoscope.evidence.planted_scores import ANSWERS
+
+RESULTS = "truth.csv"
+_QUESTIONS = ("how much", "exact band", "exact moment")
 
 
 @cache
 def planted_results() -> pd.DataFrame:
-    """Scores of all methods, peers and bounds in every cell; columns as in `benchmark.COLUMNS`, some left out."""
+    """Scores of all methods, peers, controls and bounds; columns as in `benchmark.COLUMNS`, some left out."""
     with (files("phonoscope.data") / RESULTS).open(encoding="utf-8") as file:
-        return pd.read_csv(file, keep_default_na=True)
-
-
-def planted_score(method: str) -> dict[str, Any] | None:
-    """How well a method finds planted cues: its row of the ranking, or None if it was never tried.
-
-    Parameters
-    ----------
-    method
-        As `explain` takes it. A method that was tried with other options is found by its name and the options that
-        decide what it shows (``baseline``, ``fill``); ``asked`` in the result says how it was tried.
-    """
-    ranked = _ranked()
-    wanted = method_key(method)
-    rows = ranked[[method_key(name) == wanted for name in ranked["method"]]]
-    if rows.empty:
-        return None
-    facts = {str(name): value for name, value in rows.iloc[0].items()}
-    best = ranked[ranked["kind"] == "method"].iloc[0]
-    return {**facts, "asked": facts["method"], "best": best["method"], "best_localisation": best["localisation"]}
+        return pd.read_csv(file)
 
 
 @cache
-def _ranked() -> pd.DataFrame:
-    ranked = ranking(planted_results())
-    return ranked[ranked["kind"] != "peer"].reset_index(drop=True)
+def planted_answer_table() -> pd.DataFrame:
+    """Answers of all methods, peers and controls; see `answer_table`."""
+    with (files("phonoscope.data") / ANSWERS).open(encoding="utf-8") as file:
+        return pd.read_csv(file)
 
 
-def by_cue(table: pd.DataFrame) -> pd.DataFrame:
-    """Mean localisation of each method, peer and bound for each cue, best on average first: (method, cue)."""
-    learnt = table[table["learnt"].astype(bool)]
-    scored = learnt.assign(localisation=localisation(learnt).fillna(0.0))
-    wide = scored.pivot_table(index="method", columns="cue", values="localisation", sort=False)
-    order = scored.groupby("method")["localisation"].mean().sort_values(ascending=False).index
-    return wide.loc[order]
+def answers_by_distance(table: pd.DataFrame, answers: pd.DataFrame) -> pd.DataFrame:
+    """Methods, peers and controls (rows, the best first) × what they were asked (columns), for a figure.
+
+    Parameters
+    ----------
+    table
+        Scores, from `run_benchmark`.
+    answers
+        Of the same run, from `answer_table`.
+
+    Returns
+    -------
+    DataFrame
+        Share right about which cue at each class of distances (``≥ 200 Hz`` …), then the other questions; NaN where
+        there is no answer.
+    """
+    right = by_distance(scored(table))
+    right["column"] = [f"≥ {row.distance} {row.axis}" for row in right.itertuples()]
+    wide = right.pivot_table(index="method", columns="column", values="right", sort=False)
+    order = sorted(wide.columns, key=lambda name: (name.endswith("ms"), int(name.split()[1])))
+    asked = answers.pivot_table(index="method", columns="question", values="estimate", sort=False)
+    whole = wide[order].join(asked.reindex(columns=list(_QUESTIONS)))
+    best = answers[answers["question"] == "which, any distance"].set_index("method")["estimate"]
+    kinds = answers.drop_duplicates("method").set_index("method")["kind"]
+    ranks = {"bound": 0, "method": 1, "peer": 1, "control": 2}
+    return whole.loc[sorted(whole.index, key=lambda name: (ranks[kinds[name]], -best[name]))]

@@ -1,8 +1,9 @@
-"""How well each method finds planted cues, in one number: read from the committed results without pandas or torch."""
+"""What is known of a method where the truth was planted: read from the committed answers without pandas or torch."""
 
 from __future__ import annotations
 
 import csv
+import math
 from functools import cache
 from importlib.resources import files
 
@@ -10,17 +11,52 @@ from phonoscope.attribution.method_spec import parse_method
 from phonoscope.attribution.registry import METHODS
 from phonoscope.errors import AttributionError
 
-RESULTS = "truth.csv"
+ANSWERS = "truth_answers.csv"
 _TELLING = ("baseline", "fill")
 
 
-def planted_localisation(method: str) -> float | None:
-    """Mean localisation of a method over the cells whose cue was learnt, 0 for those it does not suit; None if untried.
+def planted_answers(method: str) -> dict[str, dict[str, float]] | None:
+    """What a method scored in each question of ``phonoscope bench truth``; None if it was never tried.
 
-    Of several ways in which it was tried, all alike in the options that decide what it shows, the best counts.
+    Parameters
+    ----------
+    method
+        As `explain` takes it. A method that was tried with other options is found by its name and the options that
+        decide what it shows (``baseline``, ``fill``).
+
+    Returns
+    -------
+    dict
+        By question (``which band``, ``which moment``, ``how much``, ``exact band``, ``exact moment`` …): ``estimate,
+        low, high``; NaN where it gave no answer.
     """
     wanted = method_key(method)
-    return max((score for name, score in _scores().items() if method_key(name) == wanted), default=None)
+    found = [answers for name, answers in _answers().items() if method_key(name) == wanted]
+    return found[0] if found else None
+
+
+def planted_words(method: str) -> str:
+    """The answers of a method in words, without a full stop; empty if it was never tried."""
+    answers = planted_answers(method)
+    if answers is None:
+        return ""
+    shares = [
+        f"the {what} in {_percent(answers[question])}"
+        for what, question in (("band", "which band"), ("moment", "which moment"))
+        if math.isfinite(answers[question]["estimate"])
+    ]
+    parts = [f"right about {' and '.join(shares)} of networks"] if shares else []
+    if math.isfinite(rho := answers["how much"]["estimate"]):
+        parts.append(f"follows how much a cue is used with ρ = {rho:.2f}")
+    if math.isfinite(attained := answers["exact band"]["estimate"]):
+        parts.append(f"attains {attained:.0%} of the sharpest map in frequency")
+    return ", ".join(parts)
+
+
+def _percent(answer: dict[str, float]) -> str:
+    low, high = answer["low"], answer["high"]
+    interval = f" ({100 * low:.0f}–{100 * high:.0f})" if math.isfinite(low) else ""
+    return f"{answer['estimate']:.0%}{interval}"
 
 
 def method_key(method: str) -> tuple[str, ...]:
@@ -36,12 +72,11 @@ def method_key(method: str) -> tuple[str, ...]:
 
 
 @cache
-def _scores() -> dict[str, float]:
-    cells: dict[str, list[float]] = {}
-    with (files("phonoscope.data") / RESULTS).open(encoding="utf-8") as file:
+def _answers() -> dict[str, dict[str, dict[str, float]]]:
+    answers: dict[str, dict[str, dict[str, float]]] = {}
+    with (files("phonoscope.data") / ANSWERS).open(encoding="utf-8") as file:
         for row in csv.DictReader(file):
-            if row["kind"] != "peer" and row["learnt"] == "True":
-                mass, null = (float(row[name] or "nan") for name in ("mass", "null"))
-                share = (mass - null) / (1 - null)
-                cells.setdefault(row["method"], []).append(0.0 if share != share else share)
-    return {method: sum(shares) / len(shares) for method, shares in cells.items()}
+            if row["kind"] == "method":
+                numbers = {name: float(row[name] or "nan") for name in ("estimate", "low", "high")}
+                answers.setdefault(row["method"], {})[row["question"]] = numbers
+    return answers

@@ -1,4 +1,4 @@
-"""Scores of maps against planted regions: share of evidence inside, ranks, pointing, and the peak's error.
+"""Scores of maps against two planted cues: which of them the evidence lies at, and how exactly at that one.
 
 Maps come with 2 to 64 rows. A cell's value is a mass spread evenly over the cell's extent, so that a cell that lies
 half inside a region has half of its mass there, and a coarse map is neither favoured nor punished for its grid.
@@ -21,7 +21,7 @@ from phonoscope.phonetics.profiles import signed_part
 
 _TIE_DIGITS = 9
 Part = Literal["absolute", "positive", "negative"]
-Which = Literal["regions", "present", "elsewhere"]
+SCORES = ("which", "mass", "null", "auc", "pointing", "pointing_null")
 
 
 def time_edges(maps: xr.DataArray) -> np.ndarray:
@@ -75,100 +75,109 @@ def _covered(intervals: Sequence[tuple[float, float]], edges: np.ndarray) -> np.
 
 def score_maps(
     maps: xr.DataArray,
-    truth: Sequence[Truth],
+    used: Sequence[Truth],
+    other: Sequence[Truth],
     *,
+    blur: tuple[float, float] = (0.0, 0.0),
     part: Part = "absolute",
-    which: Which = "regions",
-    energy: xr.DataArray | None = None,
 ) -> pd.DataFrame:
-    """Score maps against planted truth, token by token.
+    """Score maps against the cue that a network uses and the one that it does not, token by token.
 
     Parameters
     ----------
     maps : DataArray, dims (token, frequency, time)
         From `explain`.
-    truth
-        One a token.
+    used, other
+        Of each token, as sharp as planted.
+    blur
+        How far the front end smears an edge, Hz and s.
     part
         Which evidence counts: ``absolute`` (for and against), ``positive`` (for the target), ``negative``.
-    which
-        Where it should be: at the cue and where it would be in other classes (``regions``), or one of both.
-    energy : DataArray, optional
-        The tokens' own spectrograms, not negative: what a map that shows nothing but sound would score.
 
     Returns
     -------
     DataFrame
-        One row a token:
+        One row a token. The first column says *which*, the others *where exactly*: for them the other cue's place is
+        taken out of the plane, so that evidence at the wrong cue is not counted as a lack of sharpness.
 
-        - ``mass``: share of the evidence inside the regions;
+        - ``which``: evidence per Hz and s at the used cue, over the sum of that and of the same at the other; 0.5 is
+          chance. What both cues fill counts for neither. NaN for a map with a single cell along the axis on which the
+          cues lie apart: it cannot say;
+        - ``mass``: share of the evidence inside the used cue's regions, as wide as the front end shows them;
         - ``null``: share of the plane that they fill: the mass of a map that says nothing;
-        - ``energy``: mass of the input's energy (NaN without `energy`);
         - ``auc``: probability that a point inside has a larger value than a point outside (ties count half; 0.5 is
           chance), with points drawn evenly over the plane;
-        - ``pointing``: 1 if the peak of the profile lies in a region, else 0; several equal peaks share it. The regions
-          are as wide as the front end can show them, the same for all methods;
-        - ``pointing_null``: its value for a peak at a random place;
-        - ``error_hz`` or ``error_seconds``: distance of the peak to the nearest region, 0 inside.
+        - ``pointing``: 1 if the peak of the profile lies in a region, else 0; several equal peaks share it;
+        - ``pointing_null``: its value for a peak at a random place.
 
-        A map that is zero everywhere says nothing: it scores the null (and no error), and ``empty`` is True. A token
-        without any region scores NaN.
+        A map that is zero everywhere says nothing: it scores chance, and ``empty`` is True.
 
     Raises
     ------
     PhonoscopeError
-        If there is not one truth a token, or the axes lack what is needed to place the cells.
+        If there are not two truths a token, a cue has no place, or a map is not finite.
     """
-    if len(truth) != maps.sizes["token"]:
-        raise PhonoscopeError(
-            f"{len(truth)} truths for {maps.sizes['token']} maps: pass one a token, in the same order."
-        )
     values = maps.transpose("token", "frequency", "time").values.astype(np.float64)
+    if not len(used) == len(other) == len(values):
+        raise PhonoscopeError(
+            f"{len(used)} and {len(other)} truths for {len(values)} maps: pass two a token, in the same order."
+        )
     if not np.isfinite(values).all():
         raise PhonoscopeError("the maps hold values that are not finite; a map must be whole to be scored.")
     hertz, seconds = band_edges(maps), time_edges(maps)
-    masses = _energy_masses(energy, truth, which) if energy is not None else np.full(len(truth), np.nan)
     rows = []
     for token, value in enumerate(values):
-        regions = getattr(truth[token], which)
-        row = _score(value, regions, hertz, seconds[token], part)
-        rows.append({"token": str(maps["token"].values[token]), **row, "energy": masses[token]})
+        if not used[token].regions or not other[token].regions:
+            raise PhonoscopeError(f"a cue of token {token} has no place in either class; plant it in one of them.")
+        both = used[token], other[token]
+        row = _which(value, both, hertz, seconds[token], part) | _where(
+            value, tuple(truth.blurred(*blur) for truth in both), hertz, seconds[token], part
+        )
+        rows.append({"token": str(maps["token"].values[token]), **row})
     return pd.DataFrame(rows)
 
 
-_MISSING = dict.fromkeys(
-    ("mass", "null", "auc", "pointing", "pointing_null", "error_hz", "error_seconds"), float("nan")
-)
+def _which(
+    value: np.ndarray, truths: Sequence[Truth], hertz: np.ndarray, seconds: np.ndarray, part: Part
+) -> dict[str, float]:
+    """Share of the evidence per unit of area that lies at the first of two cues."""
+    in_time = not np.isinf(truths[0].regions[0].start)
+    if value.shape[1 if in_time else 0] < 2:
+        return {"which": float("nan")}
+    evidence, area = signed_part(value, part), np.outer(np.diff(hertz), np.diff(seconds))
+    first, second = (inside_share(truth.regions, hertz, seconds) for truth in truths)
+    density = [
+        float((evidence * own).sum() / max((area * own).sum(), 1e-12))
+        for own in (first * (1 - second), second * (1 - first))
+    ]
+    return {"which": density[0] / sum(density) if sum(density) > 0 else 0.5}
 
 
-def _score(
-    value: np.ndarray, regions: Sequence[Region], hertz: np.ndarray, seconds: np.ndarray, part: Part
+def _where(
+    value: np.ndarray, truths: Sequence[Truth], hertz: np.ndarray, seconds: np.ndarray, part: Part
 ) -> dict[str, float | bool]:
-    if not regions:
-        return {**_MISSING, "empty": False}
-    evidence = signed_part(value, part)
+    """Scores of place at the first cue, with the second one's place left out."""
+    regions = truths[0].regions
     inside = inside_share(regions, hertz, seconds)
+    kept = 1 - inside_share(truths[1].regions, hertz, seconds) * (1 - inside)
     area = np.outer(np.diff(hertz), np.diff(seconds))
-    null = float((inside * area).sum() / area.sum())
-    # The profile is summed with its signs first, as it is drawn: what comes and goes with the pitch pulses cancels.
+    null = float((inside * area).sum() / (kept * area).sum())
     in_time = not np.isinf(regions[0].start)
     axis, edges = (0, seconds) if in_time else (1, hertz)
     limits = [(region.start, region.end) if in_time else (region.low_hz, region.high_hz) for region in regions]
-    share = float(_covered(limits, edges) @ np.diff(edges) / (edges[-1] - edges[0]))
-    facts: dict[str, float | bool] = {**_MISSING, "null": null, "pointing_null": share, "empty": False}
-    if not evidence.any():
-        return {**facts, "mass": null, "auc": 0.5, "pointing": share, "empty": True}
-    facts["mass"] = float((evidence * inside).sum() / evidence.sum())
-    facts["auc"] = _weighted_auc(evidence / area, inside * area, (1 - inside) * area)
-    profile = signed_part(value.sum(axis=axis), part) / np.diff(edges)
+    evidence = signed_part(value, part)
+    facts: dict[str, float | bool] = {"null": null, "pointing_null": null, "empty": False}
+    if not (evidence * kept).any():
+        return {**facts, "mass": null, "auc": 0.5, "pointing": null, "empty": True}
+    facts["mass"] = float((evidence * inside).sum() / (evidence * kept).sum())
+    facts["auc"] = _weighted_auc(evidence / area, inside * area, (kept - inside) * area)
+    # The profile is summed with its signs first, as it is drawn: what comes and goes with the pitch pulses cancels.
+    profile = signed_part((value * kept).sum(axis=axis), part) / np.diff(edges)
     if len(profile) == 1 or not profile.any():
-        facts["pointing"] = share  # no peak along this axis
-        return facts
+        return {**facts, "pointing": null}  # no peak along this axis
     centres = (edges[1:] + edges[:-1]) / 2
     peaks = centres[profile >= profile.max() * (1 - 1e-9)]
-    distance = np.array([min(max(low - peak, peak - high, 0.0) for low, high in limits) for peak in peaks])
-    facts["pointing"] = float((distance == 0).mean())
-    facts["error_seconds" if in_time else "error_hz"] = float(distance.mean())
+    facts["pointing"] = float(np.mean([any(low <= peak <= high for low, high in limits) for peak in peaks]))
     return facts
 
 
@@ -181,15 +190,3 @@ def _weighted_auc(values: np.ndarray, inside: np.ndarray, outside: np.ndarray) -
     below = np.concatenate([[0.0], np.cumsum(lost)[:-1]])
     total = won.sum() * lost.sum()
     return float(won @ (below + lost / 2) / total) if total > 0 else float("nan")
-
-
-def _energy_masses(energy: xr.DataArray, truth: Sequence[Truth], which: Which) -> np.ndarray:
-    values = energy.transpose("token", "frequency", "time").values.astype(np.float64)
-    hertz, seconds = band_edges(energy), time_edges(energy)
-    if len(values) != len(truth) or (values < 0).any():
-        raise PhonoscopeError("the energy must be of the same tokens as the maps, and not negative.")
-    masses = []
-    for token, value in enumerate(values):
-        inside = inside_share(getattr(truth[token], which), hertz, seconds[token])
-        masses.append((value * inside).sum() / value.sum() if value.sum() > 0 else np.nan)
-    return np.array(masses)

@@ -15,9 +15,11 @@ NETWORKS: Registry[Callable[..., nn.Module]] = Registry(
     {
         "compact": "phonoscope.networks.compact:Compact",
         "compact-local": "phonoscope.networks.compact:compact_local",
+        "resnet-small": "phonoscope.networks.small_resnet:SmallResNet",
         "resnet18": "phonoscope.networks.resnet:resnet18",
         "resnet50": "phonoscope.networks.resnet:resnet50",
         "resnet101": "phonoscope.networks.resnet:resnet101",
+        "patch-transformer": "phonoscope.networks.patch_transformer:PatchTransformer",
         "segmental": "phonoscope.networks.raw_waveform:segmental",
         "sub-segmental": "phonoscope.networks.raw_waveform:sub_segmental",
         "multi-resolution": "phonoscope.networks.raw_waveform:multi_resolution",

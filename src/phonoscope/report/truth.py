@@ -1,4 +1,4 @@
-"""Method × cue: how much of each method's evidence lies where the truth was planted."""
+"""Method × question: what each method says where the truth was planted."""
 
 from __future__ import annotations
 
@@ -14,19 +14,17 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-MEAN = "mean"
-
 
 def draw_truth(axes: Axes, table: pd.DataFrame, kinds: pd.Series | None = None) -> None:
-    """Draw localisation of methods (rows) for cues (columns), with the mean of each row: 0 is chance, 1 is all.
+    """Draw scores of methods (rows) in several questions (columns), each from 0 to 1.
 
     Parameters
     ----------
     axes : Axes
-    table : DataFrame (method, cue)
-        From `phonoscope.evidence.planted_results.by_cue`; drawn in its order.
+    table : DataFrame (method, question)
+        From `phonoscope.evidence.planted_results.answers_by_distance`; drawn in its order.
     kinds : Series, optional
-        By method: ``method``, ``peer`` or ``bound``; the latter two are written in italics.
+        By method: ``method``, ``peer``, ``control`` or ``bound``; all but methods are written in italics.
 
     Raises
     ------
@@ -36,9 +34,8 @@ def draw_truth(axes: Axes, table: pd.DataFrame, kinds: pd.Series | None = None) 
     import matplotlib
 
     if table.empty:
-        raise PhonoscopeError("the benchmark holds no scored cell: there is nothing to draw")
-    shown = table.assign(**{MEAN: table.mean(axis=1)})
-    values = shown.to_numpy(dtype=float)
+        raise PhonoscopeError("the benchmark holds no scored network: there is nothing to draw")
+    values = table.to_numpy(dtype=float)
     rows, columns = values.shape
     palette = matplotlib.colormaps[COUNT_PALETTE]
     shades = np.clip(np.nan_to_num(values), 0, 1)
@@ -50,20 +47,18 @@ def draw_truth(axes: Axes, table: pd.DataFrame, kinds: pd.Series | None = None) 
             text = (
                 f"{values[row, column] + 0.0:.2f}".replace("-0.00", "0.00") if np.isfinite(values[row, column]) else "–"
             )
-            weight = "bold" if column == columns - 1 else "normal"
             axes.text(column + 0.5, row + 0.5, text, ha="center", va="center", fontsize=POINTS - 1.5,
-                      color="white" if dark else "#202020", fontweight=weight)  # fmt: skip
-    axes.axvline(columns - 1, color=MUTED, linewidth=1.2)
+                      color="white" if dark else "#202020")  # fmt: skip
     axes.set_xlim(0, columns)
     axes.set_ylim(rows, 0)
-    axes.set_xticks(np.arange(columns) + 0.5, [plain(name) for name in shown.columns], rotation=40, ha="left")
-    axes.set_yticks(np.arange(rows) + 0.5, [plain(name) for name in shown.index])
+    axes.set_xticks(np.arange(columns) + 0.5, [plain(name) for name in table.columns], rotation=40, ha="left")
+    axes.set_yticks(np.arange(rows) + 0.5, [plain(name) for name in table.index])
     dress(axes)
     axes.xaxis.tick_top()
     axes.tick_params(length=0, labelsize=POINTS - 1)
     for spine in axes.spines.values():
         spine.set_visible(False)
-    for label, name in zip(axes.get_yticklabels(), shown.index, strict=True):
+    for label, name in zip(axes.get_yticklabels(), table.index, strict=True):
         if kinds is not None and kinds.get(name, "method") != "method":
             label.set_fontstyle("italic")
             label.set_color(MUTED)
@@ -72,5 +67,5 @@ def draw_truth(axes: Axes, table: pd.DataFrame, kinds: pd.Series | None = None) 
 
 
 def truth_figure(table: pd.DataFrame, kinds: pd.Series | None = None) -> Figure:
-    """Figure of `draw_truth`; other libraries' methods and the two bounds are in italics."""
-    return draw_alone(3.0 + 0.44 * (table.shape[1] + 1), 0.8 + 0.19 * len(table), draw_truth, table, kinds)
+    """Figure of `draw_truth`; other libraries' methods, controls and the bound are in italics."""
+    return draw_alone(3.0 + 0.44 * table.shape[1], 0.8 + 0.19 * len(table), draw_truth, table, kinds)

@@ -9,12 +9,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from phonoscope.attribution.method_spec import parse_method
 from phonoscope.attribution.scaling import HELD, NOT_HELD
 from phonoscope.evidence.level import STEP_DB
 from phonoscope.evidence.measure import Measure
 from phonoscope.evidence.measures import MEASURES
-from phonoscope.evidence.planted_results import planted_score
+from phonoscope.evidence.planted_scores import planted_answers, planted_words
 from phonoscope.evidence.removal import OTHER_CLASS, SAME_CLASS, SAME_ENERGY
 from phonoscope.evidence.verdicts import BETTER, NO_BETTER, OPEN
 from phonoscope.experiments.evidence_run import FACTS, FOLDER
@@ -168,15 +167,13 @@ def _level_text(scaling: str, table: pd.DataFrame) -> str:
 
 
 def _planted_text(method: str) -> list[str]:
-    """Say how well a method finds cues that were planted; nothing for a method that was not tried."""
-    score = planted_score(method)
-    if score is None:
+    """Say what a method is worth where the truth was planted; nothing for one that was not tried."""
+    words = planted_words(method)
+    if not words:
         return []
     return [
-        f"Where the truth is known, {method} puts {score['mass']:.0%} of its evidence where the planted cue lies, and "
-        f"{score['null']:.0%} would lie there by chance: localisation {score['localisation']:.2f} "
-        f"({score['low']:.2f}–{score['high']:.2f}), where 0 is chance, {score['best_localisation']:.2f} the best "
-        f"method ({parse_method(score['best']).name}) and 1 all of it; {score['cells']} networks with nine cues."
+        "Networks were made that are known to use one of two cues, or each of them to a known extent. On these "
+        f"{method} is {words}. A map of the data alone is right about half of them."
     ]
 
 
@@ -325,8 +322,8 @@ def _method_table(evidence: Evidence) -> HtmlTable:
     passes = {v["method"]: v["randomisation"] for v in evidence.facts["verdicts"]}
     words = {True: "passes", False: "fails", None: OPEN if "randomisation" in measures else "–"}
     rows, headings = pd.DataFrame({"method": evidence.methods}), {}
-    scores = [planted_score(method) for method in evidence.methods]
-    rows["planted"] = [np.nan if score is None else score["localisation"] for score in scores]
+    answers = [planted_answers(method) for method in evidence.methods]
+    rows["planted"] = [np.nan if known is None else known["which band"]["estimate"] for known in answers]
     rows["randomisation"] = [words[passes.get(method)] for method in evidence.methods]
     for name, heading in _REFERENCES.items():
         if name in measures:

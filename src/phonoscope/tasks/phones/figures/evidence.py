@@ -58,24 +58,26 @@ METHODS = Figure(
 
 
 def truth_of_run(request: FigureRequest) -> Canvas:
-    """Method × cue table of the benchmark; the run itself plays no part."""
-    from phonoscope.evidence.planted_results import by_cue, planted_results
+    """Method × question table of the benchmark; the run itself plays no part."""
+    from phonoscope.evidence.planted_results import answers_by_distance, planted_answer_table, planted_results
 
-    table = by_cue(planted_results())
+    table = answers_by_distance(planted_results(), planted_answer_table())
     figure = print_figure(22.0 + 4.6 * len(table), columns=2, width_mm=request.width_mm)
     draw_truth(figure.subplots(), table)
     return figure
 
 
 def _truth_example(axes: Axes) -> None:
-    scores = pd.DataFrame({"f2": [0.7, 0.4, 0.1], "hum": [0.9, 0.6, 0.0]}, index=["band-stop", "cam", "gradient"])
+    scores = pd.DataFrame(
+        {"which band": [1.0, 0.9, 0.5], "exact band": [0.7, 0.4, 0.1]}, index=["band-stop", "cam", "random"]
+    )
     draw_truth(axes, scores)
 
 
 TRUTH = Figure(
     name="truth",
-    says="how well methods find planted cues: methods × cues, 0 is chance and 1 all",
-    needs="a table of scores (method × cue), such as the benchmark that comes with phonoscope",
+    says="what methods say where the truth was planted: methods × questions, from 0 to 1",
+    needs="a table of scores (method × question), such as the benchmark that comes with phonoscope",
     draw=draw_truth,
     of_run=truth_of_run,
     example=_truth_example,
