@@ -309,7 +309,8 @@ def spoof() -> str:
     layer = results[results["feature"] == "CRS of the first layer"] if len(results) else results
     rows = []
     for _, row in layer.iterrows():
-        plain = results[(results["attack"] == row["attack"]) & (results["feature"] == "long-term spectrum")].iloc[0]
+        same = results[results["attack"] == row["attack"]].set_index("feature")
+        plain = same.loc["long-term spectrum"]
         beyond = "" if pd.isna(row["beyond_random"]) else (
             f"{points(row['beyond_random'])} ({points(row['beyond_random_low'])} to {points(row['beyond_random_high'])})"
         )  # fmt: skip
