@@ -311,9 +311,8 @@ def spoof() -> str:
     for _, row in layer.iterrows():
         same = results[results["attack"] == row["attack"]].set_index("feature")
         plain = same.loc["long-term spectrum"]
-        beyond = "" if pd.isna(row["beyond_random"]) else (
-            f"{points(row['beyond_random'])} ({points(row['beyond_random_low'])} to {points(row['beyond_random_high'])})"
-        )  # fmt: skip
+        bounds = f"({points(row['beyond_random_low'])} to {points(row['beyond_random_high'])})"
+        beyond = "" if pd.isna(row["beyond_random"]) else f"{points(row['beyond_random'])} {bounds}"
         rows.append([row["attack"], percent_of(row, "balanced_accuracy"), beyond,
                      f"{percent(plain['balanced_accuracy'])} %"])  # fmt: skip
     return markdown(("spoof", "first layer", "beyond random filters, points", "long-term spectrum"), rows)
