@@ -195,8 +195,8 @@ def test_every_measure_has_a_row_within_its_range():
     assert table.loc["randomisation", "note"] == check.sentence
     assert table.loc["randomisation", "verdict"] == check.verdict
     assert table.loc["randomisation-size", "verdict"] == ""
-    # Six talkers allow 64 patterns of signs: too few to tell anything once it is corrected for so many comparisons.
-    assert table.loc["deletion", "p"] == pytest.approx(2 / 64)
+    # Six talkers tell little once it is corrected for so many comparisons.
+    assert 0.001 < table.loc["deletion", "p"] < 0.05
     assert table.loc["deletion", "verdict"] == OPEN
     alone = judge(
         classifier, waveforms, "gradient-x-input", true_labels=classes, clusters=talkers, measures=["deletion"]

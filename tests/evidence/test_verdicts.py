@@ -23,9 +23,8 @@ def table_of(excess, units):
 
 @pytest.mark.parametrize("family", ["normal", "skewed", "heavy"])
 @pytest.mark.parametrize(("true", "wrong"), [(0.0, BETTER), (0.05, NO_BETTER)])
-def test_a_table_holds_a_wrong_verdict_one_time_in_twenty_at_most(family, true, wrong, monkeypatch):
+def test_a_table_holds_a_wrong_verdict_one_time_in_twenty_at_most(family, true, wrong):
     """Units differ from each other; the truth lies at the bound that the wrong verdict would need to be beyond."""
-    monkeypatch.setattr("phonoscope.evidence.verdicts._FLIPS", 2000)  # enough for twelve comparisons
     random, units, tables = np.random.default_rng(0), 16, 60
     draws = {
         "normal": lambda size: random.normal(size=size),

@@ -54,12 +54,12 @@ def test_a_folder_of_tables_and_figures(recordings: Path, tmp_path: Path) -> Non
     summary = write_filters(bank, waves, tokens, out, FilterSettings(n_seeds=4, n_bootstrap=50, rotation=()))
     assert summary["tokens"] == 5
     assert "constant" in summary["left_out"][0]["reason"]
-    assert summary["unit"] == "token"
+    assert summary["unit"] == "recording"
     assert json.loads((out / "summary.json").read_text(encoding="utf-8"))["files"] == summary["files"]
     assert {Path(name).name for name in summary["files"]} | {"summary.json"} == {path.name for path in out.iterdir()}
     curves = pd.read_csv(out / "crs.csv")
     assert curves.groupby("label")["n"].first().to_dict() == {"no": 2, "yes": 3}
-    assert curves["low"].notna().all()
+    assert curves["low"].isna().all()  # two and three tokens
     assert len(pd.read_csv(out / "atlas.csv")) == len(pd.read_csv(out / "contours.csv")) == 5
     assert all((out / f"{name}.png").stat().st_size > 5000 for name in ("strs", "surface", "crs", "atlas", "wigner"))
 

@@ -27,8 +27,6 @@ from phonoscope.filters import (
 from phonoscope.filters.initial import initial_note
 from phonoscope.filters.significance import MOST_GROUPINGS, p_of, permuted_z
 from phonoscope.frontends import Waveform
-from phonoscope.judgement.resampling import resample
-from phonoscope.judgement.units import resampling_unit
 
 RATE = 8000
 SHAPE = FilterBank([Branch(np.ones((12, 16)), 8)], RATE)
@@ -103,11 +101,9 @@ def test_curves_of_trainings_are_means_of_their_shapes(nulls: xr.DataArray) -> N
 
 def test_what_training_moved_is_measured_from_where_it_began(nulls: xr.DataArray) -> None:
     before, after = responses(random_bank(SHAPE, 1000)), responses(tuned(1000))
-    drawn = resample(resampling_unit(None, 3), 100)
-    table = learned_minus_null(after, nulls, initial=before, resampled=drawn)
+    table = learned_minus_null(after, nulls, initial=before)
     np.testing.assert_allclose(table["moved"], table["learned"] - table["initial"])
     assert 1700 <= table.loc[table["moved"].idxmax(), "frequency"] <= 2300
-    assert ((table["moved_low"] <= table["moved"] + 1e-9) & (table["moved"] <= table["moved_high"] + 1e-9)).mean() > 0.9
     still = learned_minus_null(before, nulls, initial=before)
     assert still["moved"].abs().max() == 0
     assert still["moved_low"].isna().all()

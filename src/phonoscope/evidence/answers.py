@@ -139,9 +139,9 @@ def over_pairs(values: pd.Series, pairs: pd.Series) -> dict[str, float]:
     found = {"estimate": float(values[kept].mean()), "n": int(kept.sum()), "pairs": len(by_pair)}
     if len(by_pair) < MIN_UNITS:
         return {**found, "low": np.nan, "high": np.nan}
-    between = bool(values[kept].between(0, 1).all())
+    counted = bool(values[kept].isin([0.0, 1.0]).all())  # right or wrong
     sizes = by_pair["size"].to_numpy(dtype=float)
-    interval = mean_interval(by_pair["sum"].to_numpy(), over=sizes, scale="proportion" if between else "plain")
+    interval = mean_interval(by_pair["sum"].to_numpy(), over=sizes, scale="proportion" if counted else "plain")
     return {**found, "low": interval.low, "high": interval.high}
 
 

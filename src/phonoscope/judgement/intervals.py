@@ -88,8 +88,10 @@ class Interval(NamedTuple):
             to, *_ = _SCALES[self.scale]
             with np.errstate(divide="ignore", invalid="ignore"):
                 return float((to(self.estimate) - to(bound)) / self.error)
-        if self.error == 0 and self.n_units >= MIN_UNITS and (away == 0 or self.scale in _RANGES):
-            return float(np.sign(away) * np.sqrt(self.n_units * abs(away) / max(1 - abs(away), 1e-12)))
+        if self.error == 0 and self.n_units >= MIN_UNITS:
+            room = max(1 - abs(away), 1e-12) if self.scale in _RANGES else 0.0
+            with np.errstate(divide="ignore"):
+                return 0.0 if away == 0 else float(np.sign(away) * np.sqrt(np.divide(self.n_units * abs(away), room)))
         return float("nan")
 
 
@@ -265,8 +267,8 @@ def limits(
 ) -> tuple[np.ndarray, np.ndarray]:  # fmt: skip
     """Bounds of an interval.
 
-    Where all units agree, nothing is known of their spread: a proportion or a difference of proportions gets the bound
-    that so many independent units allow (Wilson 1927), any other value none.
+    Where all units agree on a proportion or a difference of proportions, the interval is the one that so many
+    independent units allow (Wilson 1927). Where they agree to the last digit on anything else, it has no width.
 
     Parameters
     ----------
@@ -282,7 +284,7 @@ def limits(
     with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
         away = stdtrit(df, upper) * error
         low, high = back(to(estimate) - away), back(to(estimate) + away)
-        wide = ndtri(upper) ** 2 / (n_units + ndtri(upper) ** 2) if scale in _RANGES else np.nan
+        wide = ndtri(upper) ** 2 / (n_units + ndtri(upper) ** 2) if scale in _RANGES else 0.0
         least, most = _RANGES.get(scale, (-np.inf, np.inf))
         low = np.where(error == 0, np.maximum(estimate - wide, least), low)
         high = np.where(error == 0, np.minimum(estimate + wide, most), high)

@@ -344,8 +344,6 @@ def _ways(row: dict[str, Any], smallest: float) -> dict[str, Judged]:
             "above": by_test(row["p"], positive=row["ratio"] > 1),
             "below": by_test(row["p"], positive=row["ratio"] < 1),
         }
-    if interval.error == 0 and interval.n_units >= MIN_UNITS and abs(interval.estimate - 1) < smallest:
-        return {"practically at": by_test(0.0, positive=True)}  # as a flat map, which gives chance in every unit
     ways = {
         "above": above(interval, 1 + smallest),
         "below": below(interval, 1 - smallest),
