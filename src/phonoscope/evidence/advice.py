@@ -118,7 +118,7 @@ def predictive_measures(answers: pd.DataFrame) -> pd.DataFrame:
                 for _, group in told.dropna(subset=[column]).groupby([*CELL, "uses"], dropna=False, sort=False)
             ]
             frame = pd.DataFrame([cell for cell in cells if cell], columns=["pair", "rho", "loss"])
-            correlation, loss = (over_pairs(frame[name], frame["pair"]) for name in ("rho", "loss"))
+            correlation, loss = (over_pairs(frame[name], frame["pair"], most=1.0) for name in ("rho", "loss"))
             lost = {"loss": loss["estimate"], "loss_low": loss["low"], "loss_high": loss["high"]}
             found.append({"measure": measure, "truth": truth, **correlation, **lost})
     return pd.DataFrame(found)

@@ -122,7 +122,7 @@ def _how_much(graded: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=[*names, "uses", *scores])
 
 
-def over_pairs(values: pd.Series, pairs: pd.Series) -> dict[str, float]:
+def over_pairs(values: pd.Series, pairs: pd.Series, *, most: float = np.inf) -> dict[str, float]:
     """Mean over what was scored, with its 95 % interval over pairs of cues; no interval from fewer than six.
 
     Parameters
@@ -131,6 +131,8 @@ def over_pairs(values: pd.Series, pairs: pd.Series) -> dict[str, float]:
         Scores; missing ones are left out.
     pairs
         Pair of each.
+    most
+        Largest size that such a value can have, as 1 of a correlation: no interval reaches beyond.
     """
     kept = values.notna()
     if not kept.any():
@@ -142,7 +144,7 @@ def over_pairs(values: pd.Series, pairs: pd.Series) -> dict[str, float]:
     counted = bool(values[kept].isin([0.0, 1.0]).all())  # right or wrong
     sizes = by_pair["size"].to_numpy(dtype=float)
     interval = mean_interval(by_pair["sum"].to_numpy(), over=sizes, scale="proportion" if counted else "plain")
-    return {**found, "low": interval.low, "high": interval.high}
+    return {**found, "low": max(interval.low, -most), "high": min(interval.high, most)}
 
 
 def answer_table(answers: pd.DataFrame) -> pd.DataFrame:
@@ -167,7 +169,7 @@ def answer_table(answers: pd.DataFrame) -> pd.DataFrame:
     for (method, kind), group in answers.groupby(["method", "kind"], sort=False):
         for name, column in columns:
             asked = group[asked_in(group, column)]
-            found = over_pairs(asked[column], asked["pair"])
+            found = over_pairs(asked[column], asked["pair"], most=1.0 if column == "rho" else np.inf)
             rest = {"missing": len(asked) - int(found["n"]), "positive": asked[f"{column}_positive"].mean()}
             rows.append({"method": method, "kind": kind, "question": name, **found, **rest})
     names = ["method", "kind", "question", "estimate", "low", "high", "n", "pairs", "missing", "positive"]
