@@ -41,7 +41,7 @@ def test_baseline_inside_the_interval_is_no_victory(content):
     change(content, "accuracy", estimate=0.95, low=0.90, high=0.99)
     change(content, "baselines", accuracy=[0.2, 0.96])
     text = " ".join(words.findings(content))
-    assert "“LDA on log formants” reaches 96.0 %: no better and no worse" in text
+    assert "“LDA on log formants” reaches 96.0 %: whether that is less than the network cannot be told" in text
 
 
 @pytest.mark.parametrize(("baseline", "said"), [(0.7, "25.0 points less than"), (1.0, "5.0 points more than")])

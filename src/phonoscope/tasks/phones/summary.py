@@ -6,7 +6,8 @@ from typing import Any
 
 from phonoscope.experiments.control_maps import CONTROLS, DATA, OTHER, RANDOM
 from phonoscope.experiments.twin import TWIN, with_twin_sentences
-from phonoscope.judgement.words import doubts_of_basis
+from phonoscope.judgement.intervals import Interval
+from phonoscope.judgement.words import doubts_of_basis, percent_with_interval
 from phonoscope.report.numbers import fixed, interval, is_known, percent
 from phonoscope.tasks.content import Content
 from phonoscope.tasks.phones.control_shares import OWN
@@ -110,11 +111,13 @@ def _recognition(content: Content) -> list[str]:
     overall = _accuracy(content)
     if overall is None:
         return ["The run holds no accuracy: no tested token has both a true and a predicted class."]
+    numbers = (float(overall[key]) for key in ("estimate", "low", "high"))
+    basis = (int(overall["n_units"]), str(overall["unit"]))
+    accuracy = Interval(*numbers, *basis, n_trainings=int(overall.get("trainings", 1)))
     text = (
-        f"The network recognised {percent(overall['estimate'])} of {overall['n']:.0f} tokens that it was not trained on"
+        f"The network recognised {percent_with_interval(accuracy)} of {overall['n']:.0f} tokens that "
+        f"it was not trained on, as a mean over {overall['unit']}s."
     )
-    sure = _certainty(overall)
-    text += f" {sure}." if sure else "."
     best = _best_baseline(content)
     if best is None:
         return [f"{text} No baseline was measured beside it."]
@@ -122,7 +125,7 @@ def _recognition(content: Content) -> list[str]:
     low, high = overall["low"], overall["high"]
     verdict = f"{abs(margin):.1f} points {'less' if margin > 0 else 'more'} than the network"
     if is_known(low) and low <= best["accuracy"] <= high:
-        verdict = "no better and no worse, as far as this test can tell"
+        verdict = "whether that is less than the network cannot be told"
     return [text, f"Without any network, “{best['name']}” reaches {percent(best['accuracy'])}: {verdict}."]
 
 
