@@ -19,7 +19,7 @@ import pandas as pd
 ROOT = Path(__file__).resolve().parents[1]
 STORED = ROOT / "docs" / "results"
 COVERAGE = ROOT / "benchmarks" / "results" / "coverage.csv"
-MARKED = re.compile(r"(<!-- table: ([\w-]+) -->\n).*?(<!-- end of table -->)", re.DOTALL)
+MARKED = re.compile(r"(<!-- table: ([\w.-]+) -->\n).*?(<!-- end of table -->)", re.DOTALL)
 
 MATERIAL = {"synthetic": "synthetic", "lj": "LJSpeech"}
 EXPERIMENTS = {
@@ -76,7 +76,12 @@ def _of_phones(run: Any) -> dict[str, pd.DataFrame]:
     row = {"tokens": results["n_test"], "speakers": run.facts["corpus"]["speakers"]}
     row |= accuracy.loc["accuracy", ["estimate", "low", "high", "n_units", "unit", "trainings"]].to_dict()
     each = [training["accuracy"] for training in results["each_training"]]
-    row |= {"pooled": results["pooled_accuracy"], "least": min(each), "most": max(each), "sd": np.std(each, ddof=1)}
+    row |= {
+        "pooled": results["pooled_accuracy"],
+        "least": min(each),
+        "most": max(each),
+        "sd": float(pd.Series(each).std()),
+    }
     twin = results["beside_twin"]
     row |= {"twin": twin["twin_accuracy"], "beyond_twin": twin["difference"], "beyond_twin_low": twin["low"]}
     row |= {"beyond_twin_high": twin["high"], "beside_twin": twin["verdict"]}

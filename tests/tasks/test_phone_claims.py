@@ -173,3 +173,9 @@ def test_random_maps_are_wrongly_judged_one_time_in_twenty_at_most():
         denied += verdict(_region("i", 6000, absent=True)(given)) == SUPPORTED
     assert supported / runs <= 0.09
     assert denied / runs <= 0.09
+
+
+def test_where_the_formant_of_one_class_lies_is_decided_by_the_run_alone():
+    given = context(shares=rows((0.8, 0.02), (1.1, 0.1), label="i"))
+    assert verdict(_on_formants("i", "F1–F4", of_class=True)(given)) == CONTRADICTED
+    assert verdict(_on_formants("i", "F1–F4")(given)) == OPEN

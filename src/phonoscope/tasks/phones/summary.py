@@ -111,12 +111,12 @@ def _recognition(content: Content) -> list[str]:
     overall = _accuracy(content)
     if overall is None:
         return ["The run holds no accuracy: no tested token has both a true and a predicted class."]
-    numbers = (float(overall[key]) for key in ("estimate", "low", "high"))
-    basis = (int(overall["n_units"]), str(overall["unit"]))
-    accuracy = Interval(*numbers, *basis, n_trainings=int(overall.get("trainings", 1)))
+    estimate, low, high = (float(overall[key]) for key in ("estimate", "low", "high"))
+    n_units, unit, trainings = int(overall["n_units"]), str(overall["unit"]), int(overall.get("trainings", 1))
+    accuracy = Interval(estimate, low, high, n_units, unit, n_trainings=trainings)
     text = (
         f"The network recognised {percent_with_interval(accuracy)} of {overall['n']:.0f} tokens that "
-        f"it was not trained on, as a mean over {overall['unit']}s."
+        f"it was not trained on, as a mean over {unit}s."
     )
     best = _best_baseline(content)
     if best is None:
