@@ -184,10 +184,8 @@ def _similar(context: Context, a: str, b: str, *, alike: bool) -> Finding:
     bound = context.smallest["correlation"]
     table = context.correlations[context.correlations["source"] == "map"]
     detail = f"alike means r above {bound:g}; mean over all pairs of classes {table['r'].mean():.2f}"
-    return Finding(
-        f"r = {r.estimate:.2f} ({r.low:.2f} to {r.high:.2f}, {over(r)})".replace("-", "−"), above(r, bound) if alike else below(r, bound),
-        detail,
-    )  # fmt: skip
+    measured = f"r = {r.estimate:.2f} ({r.low:.2f} to {r.high:.2f}, {over(r)})".replace("-", "−")
+    return Finding(measured, above(r, bound) if alike else below(r, bound), detail)
 
 
 @_with_settings
