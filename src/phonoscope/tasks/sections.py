@@ -12,6 +12,10 @@ from phonoscope.report.plates import Plate
 from phonoscope.report.tables import HtmlTable, as_html_table
 
 PARTS = ("train", "validation", "test")
+_VERDICTS = (
+    "A claim is supported or contradicted only where its interval lies clear of a stated bound, with Holm’s correction for "
+    "all claims in this table; otherwise it cannot be told."
+)
 
 
 def page_of(
@@ -58,7 +62,7 @@ def claims_section(claims: pd.DataFrame, paper: str) -> Section:
         return Section("claims", "What the paper says", ["This experiment tests no claims of a paper."])
     columns = ("paper_section", "paper_says", "measured", "verdict", "detail")
     table = as_html_table("claims", "Claim by claim", claims, columns)
-    return Section("claims", "What the paper says, what this run found", [paper], tables=[table])
+    return Section("claims", "What the paper says, what this run found", [paper, _VERDICTS], tables=[table])
 
 
 def provenance_section(
