@@ -2,7 +2,7 @@
 
 ``python tools/truth_page.py`` writes them into ``docs/rooms/evidence.md`` and ``README.md``, and draws
 ``docs/images/truth.png``.
-Results of another run are copied first: ``cp FOLDER/truth.csv FOLDER/truth_answers.csv src/phonoscope/data/``.
+Results of another run are copied first: ``cp FOLDER/truth*.csv src/phonoscope/data/``.
 """
 
 from __future__ import annotations

@@ -59,6 +59,7 @@ def test_a_run_writes_its_tables_prints_json_last_and_goes_on_where_it_stopped(t
     table = pd.read_csv(out / "truth.csv")
     assert table.columns.tolist() == list(benchmark.COLUMNS)
     assert set(table["method"]) >= {"cam", "gradient", "data (weighted)", benchmark.CEILING}
+    assert set(pd.read_csv(out / "truth_measures.csv")["truth"]) == {"which", "where"}
     assert set(pd.read_csv(out / "truth_answers.csv")["question"]) >= {"which band", "how much", "exact moment"}
     assert (out / "truth.svg").read_text(encoding="utf-8").startswith("<?xml")
 

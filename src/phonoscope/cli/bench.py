@@ -136,7 +136,11 @@ def truth(
             answers.answer_table(answers.scored(table)).to_csv(index=False, float_format="%.4g"),
         )
         write_json(out / "truth.json", value)
-        written = ["truth.csv", "truth_answers.csv", "truth.json"]
+        write_text(
+            out / "truth_measures.csv",
+            advice.predictive_measures(answers.scored(table)).to_csv(index=False, float_format="%.4g"),
+        )
+        written = ["truth.csv", "truth_answers.csv", "truth_measures.csv", "truth.json"]
         if table["learnt"].any():
             _write_figure(out / "truth.svg", table)
             written.append("truth.svg")

@@ -1,7 +1,7 @@
 """The committed result of the truth benchmark: what is known of each method where the truth was planted.
 
 Made by ``phonoscope bench truth --out FOLDER``, and copied from there: ``truth.csv`` has the scores, from which
-``truth_answers.csv`` follows.
+``truth_answers.csv`` and ``truth_measures.csv`` follow.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import pandas as pd
 from phonoscope.evidence.answers import by_distance, scored
 from phonoscope.evidence.planted_scores import ANSWERS
 
-RESULTS = "truth.csv"
+RESULTS, MEASURES = "truth.csv", "truth_measures.csv"
 _QUESTIONS = ("how much", "exact band", "exact moment")
 
 
@@ -29,6 +29,13 @@ def planted_results() -> pd.DataFrame:
 def planted_answer_table() -> pd.DataFrame:
     """Answers of all methods, peers and controls; see `answer_table`."""
     with (files("phonoscope.data") / ANSWERS).open(encoding="utf-8") as file:
+        return pd.read_csv(file)
+
+
+@cache
+def planted_measures() -> pd.DataFrame:
+    """How well measures that need no planted truth predict it; see `advice.predictive_measures`."""
+    with (files("phonoscope.data") / MEASURES).open(encoding="utf-8") as file:
         return pd.read_csv(file)
 
 

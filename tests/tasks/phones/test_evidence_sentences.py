@@ -6,7 +6,7 @@ import pytest
 
 from phonoscope.attribution.scaling import HELD, NO_SCALING, NOT_HELD
 from phonoscope.evidence.measures import MEASURES
-from phonoscope.tasks.phones.evidence_section import Evidence, _level_text, _verdict_text
+from phonoscope.tasks.phones.evidence_section import Evidence, _advice_text, _level_text, _verdict_text
 
 LEVEL = pd.DataFrame({"change_db": [-6.0, -6.0], "held": [False, True], "loss": [0.0, 0.5], "changed": [0.0, 0.25]})
 
@@ -46,4 +46,29 @@ def test_each_verdict_has_its_measures_and_the_correction_is_named():
 def test_without_units_enough_it_says_why_nothing_is_compared():
     assert _verdict_text("cam", evidence_of([np.nan] * 3)) == [
         "No map is compared with chance: that takes six speakers or recordings."
+    ]
+
+
+def advised(measures, better=0.9):
+    rows = [
+        {"method": method, "measure": name, "value": value}
+        for name in measures
+        for method, value in (("cam", 0.2), ("gradient", better), ("control-data", 5.0))
+    ]
+    about = {name: MEASURES[name].about() for name in measures}
+    facts = {"methods": ["cam", "gradient"], "measures": about, "controls": {"control-data": "the data alone"}}
+    return _advice_text(Evidence(facts, {"measures": pd.DataFrame(rows)}))
+
+
+def test_the_method_that_the_best_measure_likes_is_recommended_with_a_warranty():
+    (text,) = advised(["deletion", "infidelity"])
+    assert text.startswith("Of the methods judged here, gradient does best in deletion, logit (0.90)")
+    assert "less of the sharpest map than the best method did" in text
+    (other,) = advised(["deletion"], better=0.1)
+    assert "cam does best" in other
+
+
+def test_nothing_is_recommended_by_measures_that_predict_nothing():
+    assert advised(["infidelity"]) == [
+        "None of these measures is shown to predict planted truth, so no method is recommended."
     ]

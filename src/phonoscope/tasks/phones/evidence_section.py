@@ -13,6 +13,7 @@ from phonoscope.attribution.scaling import HELD, NOT_HELD
 from phonoscope.evidence.level import STEP_DB
 from phonoscope.evidence.measure import Measure
 from phonoscope.evidence.measures import MEASURES
+from phonoscope.evidence.planted_results import planted_measures
 from phonoscope.evidence.planted_scores import planted_answers, planted_words
 from phonoscope.evidence.removal import OTHER_CLASS, SAME_CLASS, SAME_ENERGY
 from phonoscope.evidence.verdicts import BETTER, NO_BETTER, OPEN
@@ -77,7 +78,7 @@ def evidence_section(content: Content) -> Section:
     if evidence is None:
         text.append(f"The maps have not been judged yet; to do so: phonoscope evidence {content.run.folder.name}")
         return Section(key, title, text)
-    text += _evidence_text(content.method, evidence)
+    text += [*_evidence_text(content.method, evidence), *_advice_text(evidence)]
     tables = [_method_table(evidence), *_data_table(evidence), *_human_table(evidence)]
     return Section(key, title, text, _plates(content, evidence), tables, [_measure_table(evidence)])
 
@@ -164,6 +165,29 @@ def _level_text(scaling: str, table: pd.DataFrame) -> str:
         "one band of the sound changes all others too."
     )
     return f"Where a token is {STEP_DB:g} dB softer or louder, {reacts}.{warning if scaling == NOT_HELD else ''}"
+
+
+def _advice_text(evidence: Evidence) -> list[str]:
+    """Recommend the method that does best in the measure that predicts planted truth best, with a warranty."""
+    known, table = planted_measures(), evidence.tables["measures"]
+    known = known[(known["truth"] == "where") & (known["low"] > 0) & known["measure"].isin(table["measure"])]
+    if known.empty:
+        return ["None of these measures is shown to predict planted truth, so no method is recommended."]
+    best: dict[Any, Any] = known.sort_values("estimate").iloc[-1].to_dict()
+    about = evidence.measures[best["measure"]]
+    rows = table[(table["measure"] == best["measure"]) & table["value"].notna()]
+    rows = rows[~rows["method"].isin(list(evidence.facts.get("controls", {})))]
+    if len(rows) < 2:
+        return []
+    chosen: dict[Any, Any] = rows.sort_values("value", ascending=about.better == "higher").iloc[-1].to_dict()
+    return [
+        f"Of the methods judged here, {chosen['method']} does best in {about.title} ({fixed(chosen['value'])}): of all "
+        "measures that need no known truth, the one that predicts best how sharply a method finds planted cues (ρ = "
+        f"{fixed(best['estimate'])}, {fixed(best['low'])} to {fixed(best['high'])}, over methods, on {best['n']:.0f} "
+        "networks). On those networks, to which nothing was fitted, a method chosen in this way attained "
+        f"{fixed(best['loss'])} ({fixed(best['loss_low'])} to {fixed(best['loss_high'])}) less of the sharpest map "
+        "than the best method did."
+    ]
 
 
 def _planted_text(method: str) -> list[str]:
