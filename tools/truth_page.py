@@ -166,8 +166,8 @@ def warranty(told: pd.DataFrame) -> list[str]:
     best = place.loc[place["estimate"].idxmax()]
     lost = number(best["loss"], best["loss_low"], best["loss_high"])
     return [
-        f"Chosen for each network by `{best['measure']}` alone, a method attained {lost} less of the sharpest map than "
-        "the best one on that network. Nothing was fitted, so none of these networks had been seen before.",
+        f"The method that `{best['measure']}` alone picks for each network attained {lost} less of the sharpest map "
+        "than the best method on that network. Nothing was fitted to these networks.",
         "",
     ]
 

@@ -163,7 +163,7 @@ def _write_figure(path: Path, table: Any) -> None:
 
 
 def _answers_in_words(value: dict[str, Any]) -> str:
-    """Answers as lines of text: a method a line, a question a column, then controls and what may be recommended."""
+    """The answers as text: one line per method, one column per question, then the controls and the recommendation."""
     questions = ("which band", "which moment", "how much", "slope", "exact band", "exact moment")
     known: dict[tuple[str, str], dict[str, Any]] = {(row["method"], row["question"]): row for row in value["answers"]}
     lines = [f"{'':47s}" + "".join(f"{question:>14s}" for question in questions)]

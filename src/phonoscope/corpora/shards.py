@@ -212,7 +212,7 @@ def _is_finished(shard: _Shard) -> bool:
 
 
 def file_facts(path: Path) -> dict[str, Any]:
-    """Facts that one of our Parquet files holds about itself; none if it is missing, incomplete, or not ours."""
+    """What a Parquet file of ours records about itself; empty if the file is missing, incomplete or not ours."""
     try:
         metadata = pq.read_metadata(path).metadata or {}
         return json.loads(metadata[_METADATA_KEY.encode()])

@@ -78,7 +78,7 @@ def _wide(answers: pd.DataFrame, column: str, reading: str) -> pd.DataFrame:
 
 
 def _leads(wide: pd.DataFrame, best: str, other: str) -> bool:
-    """Whether the lead of one method over another has an interval over pairs above 0."""
+    """Whether one method leads another by an interval, over pairs, that lies wholly above 0."""
     lead = (wide[best] - wide[other]).dropna()
     return bool(over_pairs(lead, lead.index.get_level_values("pair").to_series(index=lead.index))["low"] > 0)
 

@@ -1,4 +1,4 @@
-"""Signs of whole units flipped, and Holm's correction for many tests."""
+"""Permutation tests that flip the signs of whole units, and Holm's correction for many tests."""
 
 from __future__ import annotations
 

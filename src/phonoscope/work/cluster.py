@@ -150,7 +150,7 @@ class _Actor:
 
 
 def _quiet() -> None:
-    """Let Ray print only what went wrong; what the environment says about these takes precedence."""
+    """Let Ray print errors only; variables already set in the environment take precedence."""
     os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
     logging.getLogger("ray.data").setLevel(logging.ERROR)
