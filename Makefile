@@ -38,7 +38,7 @@ lint: $(READY)  ## style and types
 	$(BIN)/ty check src
 
 docs: $(READY)  ## the documentation, in site/
-	$(BIN)/python tools/gallery.py docs
+	$(BIN)/python -m tools.gallery docs
 	$(BIN)/zensical build --clean
 
 bench: $(READY)  ## ratios against named peers; the shared recordings are used where they are there

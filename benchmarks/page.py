@@ -3,6 +3,8 @@
 from pathlib import Path
 from typing import Any
 
+from tools.markdown import markdown
+
 from benchmarks.measure import Bar, figures
 from benchmarks.registry import BENCHMARKS
 from benchmarks.stored import RESULTS, read_stored
@@ -19,19 +21,14 @@ def rows(results: Path = RESULTS) -> tuple[list[dict[str, Any]], list[dict[str, 
     return [row for row in stored if not row.get("curve")], [row for row in stored if row.get("curve")]
 
 
-def line(one: dict[str, Any]) -> str:
+def cells(one: dict[str, Any]) -> list[str]:
     """One row of either table."""
     spread = f"{figures(one['ratio'])} ({figures(one['least'])} to {figures(one['most'])})"
     if len(one["ratios"]) == 1:
         spread = figures(one["ratio"])
     numbers = (one["peer"], one["ours"]) if one.get("curve") else (one["ours"], one["peer"])
-    cells = [one["what"], *map(figures, numbers), one["unit"], spread, str(Bar(**one["bar"]))]
-    return f"| {' | '.join(cells)} | {'met' if one['met'] else '**missed**'} |\n"
-
-
-def table(head: tuple[str, ...], found: list[dict[str, Any]]) -> str:
-    """A table in Markdown."""
-    return f"| {' | '.join(head)} |\n|{' --- |' * len(head)}\n" + "".join(map(line, found))
+    bar = [str(Bar(**one["bar"])), "met" if one["met"] else "**missed**"]
+    return [one["what"], *map(figures, numbers), one["unit"], spread, *bar]
 
 
 def tables(results: Path = RESULTS) -> str:
@@ -39,7 +36,7 @@ def tables(results: Path = RESULTS) -> str:
     ratios, growth = rows(results)
     met = sum(one["met"] for one in ratios + growth)
     counted = f"{met} bars of {len(ratios + growth)} are met, {len(ratios + growth) - met} are missed.\n"
-    return "\n".join([table(RATIOS, ratios), table(GROWTH, growth), counted])
+    return "\n".join([markdown(RATIOS, map(cells, ratios)), markdown(GROWTH, map(cells, growth)), counted])
 
 
 def with_tables(page: str, results: Path = RESULTS) -> str:

@@ -2,25 +2,18 @@
 
 from __future__ import annotations
 
-import importlib.util
 import re
-import sys
 from pathlib import Path
 
 import pytest
+from tools import gallery
 
 ROOT = Path(__file__).resolve().parents[1]
-_SPEC = importlib.util.spec_from_file_location("gallery", ROOT / "tools" / "gallery.py")
-assert _SPEC is not None
-assert _SPEC.loader is not None
-gallery = importlib.util.module_from_spec(_SPEC)
-sys.modules["gallery"] = gallery
-_SPEC.loader.exec_module(gallery)
 
 
 def test_the_page_is_current():
     committed = (ROOT / "docs" / gallery.PAGE).read_text(encoding="utf-8")
-    assert committed == gallery.gallery_page(), "run: python tools/gallery.py docs"
+    assert committed == gallery.gallery_page(), "run: python -m tools.gallery docs"
 
 
 @pytest.mark.parametrize("name", ["profile", "vowels", "confusions", "map", "methods", "wigner"])

@@ -1,6 +1,6 @@
 """The gallery: a page of the documentation that shows every figure with the code that drew it.
 
-``python tools/gallery.py docs`` writes ``docs/gallery.md`` and its pictures from the examples of the figures.
+``python -m tools.gallery docs`` writes ``docs/gallery.md`` and its pictures from the examples of the figures.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _DOTS_PER_INCH = 110
 
 _HEAD = """# Gallery
 
-*Every figure, drawn by its own example. This page is made by `python tools/gallery.py docs`.*
+*Every figure, drawn by its own example. This page is made by `python -m tools.gallery docs`.*
 
 Each figure is one function that draws labelled arrays on a matplotlib `Axes`; of a finished run it can be had by its
 name at the width of a journal's column. Sounds are those of synthetic talkers, maps and tables are made up: they

@@ -1,7 +1,7 @@
 """Tables of the documents, made from stored results: nothing in them is typed by hand.
 
-``python tools/results.py collect RUN…`` reads finished runs and stores what the documents show of them in
-``docs/results``; a run is called by its folder, such as ``lj/vowels-4k``. ``python tools/results.py`` writes the tables
+``python -m tools.results collect RUN…`` reads finished runs and stores what the documents show of them in
+``docs/results``; a run is called by its folder, such as ``lj/vowels-4k``. ``python -m tools.results`` writes the tables
 between their marks, ``<!-- table: NAME -->`` and ``<!-- end of table -->``, into every document.
 """
 
@@ -15,6 +15,8 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+
+from tools.markdown import markdown
 
 ROOT = Path(__file__).resolve().parents[1]
 STORED = ROOT / "docs" / "results"
@@ -139,13 +141,6 @@ def ratio_of(row: pd.Series) -> str:
 def points(value: float) -> str:
     """A difference of shares in points."""
     return f"{100 * value:+.1f}".replace("-", "−")
-
-
-def markdown(head: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
-    """A table in Markdown."""
-    lines = [list(head), *map(list, rows)]
-    text = [f"| {' | '.join(line)} |" for line in lines]
-    return "\n".join([text[0], "|" + " --- |" * len(lines[0]), *text[1:]]) + "\n"
 
 
 # The tables, by name.

@@ -1,6 +1,6 @@
 """The tables of the truth benchmark in the documentation, out of the committed results.
 
-``python tools/truth_page.py`` writes them into ``docs/rooms/evidence.md`` and ``README.md``, and draws
+``python -m tools.truth_page`` writes them into ``docs/rooms/evidence.md`` and ``README.md``, and draws
 ``docs/images/truth.png``.
 Results of another run are copied first: ``cp FOLDER/truth*.csv src/phonoscope/data/``.
 """
@@ -17,6 +17,7 @@ from phonoscope.evidence.advice import predictive_measures, recommend
 from phonoscope.evidence.answers import by_distance, control_table, ranking, scored
 from phonoscope.evidence.peers import STAND_IN
 from phonoscope.evidence.planted_results import answers_by_distance, planted_answer_table, planted_results
+from tools.markdown import markdown
 
 ROOT = Path(__file__).resolve().parents[1]
 PICTURE = ROOT / "docs/images/truth.png"
@@ -33,12 +34,6 @@ CHOSEN = {
 }
 QUESTIONS = ("which band", "which moment", "how much", "slope", "exact band", "exact moment")
 _DOTS_PER_INCH, _FEW_RIVALS = 110, 3
-
-
-def markdown(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """A table in Markdown."""
-    lines = [f"| {' | '.join(cells)} |\n" for cells in rows]
-    return f"| {' | '.join(head)} |\n|{' --- |' * len(head)}\n{''.join(lines)}"
 
 
 def number(value: float, low: float = np.nan, high: float = np.nan) -> str:

@@ -1,10 +1,10 @@
 """The committed result of the truth benchmark: sound, told by its answers, and found by the method's name."""
 
-import importlib.util
 from pathlib import Path
 
 import numpy as np
 import pytest
+from tools import truth_page
 
 from phonoscope.attribution import METHODS, RECOMMENDED
 from phonoscope.evidence.advice import check
@@ -56,15 +56,10 @@ def test_the_stored_answers_are_those_of_the_stored_scores(answers):
 
 
 def test_the_documentation_says_what_is_stored():
-    spec = importlib.util.spec_from_file_location("truth_page", ROOT / "tools" / "truth_page.py")
-    assert spec is not None
-    assert spec.loader is not None
-    truth_page = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(truth_page)
     for path, (name, text) in truth_page.pages().items():
         page = path.read_text(encoding="utf-8")
         assert f"<!-- {name} -->" in page
-        assert page == truth_page.between_marks(page, name, text), "run: python tools/truth_page.py"
+        assert page == truth_page.between_marks(page, name, text), "run: python -m tools.truth_page"
 
 
 def test_a_method_is_found_by_what_decides_what_it_shows():

@@ -1,30 +1,22 @@
 """Tables of the documents: made from stored results, and made anew from a finished run."""
 
-import importlib.util
 import re
 from pathlib import Path
 
 import pandas as pd
 import pytest
+from tools import results
 
 ROOT = Path(__file__).resolve().parents[2]
 
 
-@pytest.fixture
-def results(monkeypatch, tmp_path):
-    spec = importlib.util.spec_from_file_location("results", ROOT / "tools" / "results.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-def test_documents_hold_what_is_stored(results):
+def test_documents_hold_what_is_stored():
     for page in results.documents():
         text = page.read_text(encoding="utf-8")
-        assert results.filled(text) == text, f"{page.name}: run python tools/results.py"
+        assert results.filled(text) == text, f"{page.name}: run python -m tools.results"
 
 
-def test_every_mark_is_a_table_and_is_closed(results):
+def test_every_mark_is_a_table_and_is_closed():
     for page in results.documents():
         text = page.read_text(encoding="utf-8")
         names = re.findall(r"<!-- table: ([\w.-]+) -->", text)
@@ -32,7 +24,7 @@ def test_every_mark_is_a_table_and_is_closed(results):
         assert len(names) == text.count("<!-- end of table -->")
 
 
-def test_a_finished_run_is_stored_and_stands_in_the_tables(results, finished, monkeypatch, tmp_path):
+def test_a_finished_run_is_stored_and_stands_in_the_tables(finished, monkeypatch, tmp_path):
     out, answer = finished
     monkeypatch.setattr(results, "STORED", tmp_path)
     results.collect([out])
