@@ -5,7 +5,8 @@ import pandas as pd
 import pytest
 import xarray as xr
 
-from phonoscope.evidence.following import _verdict, formant_following, profile_peaks
+from phonoscope.evidence.following import _judged, formant_following, profile_peaks, with_verdicts
+from phonoscope.judgement.intervals import Interval
 
 CENTRES = (np.arange(64) + 0.5) * 62.5
 
@@ -75,7 +76,17 @@ def test_half_the_way_is_half_the_slope():
     ],
 )
 def test_a_verdict_needs_the_whole_interval_on_one_side_of_the_bounds(low, high, control, verdict):
-    assert _verdict(low, high, control)["verdict"] == verdict
+    interval = Interval((low + high) / 2, low, high, 20, "speaker", (high - low) / 2 / 1.96, 1e6)
+    row = {"label": "all", "slope": interval.estimate, "control_follows": control, **_judged(interval, control)}
+    assert with_verdicts(pd.DataFrame([row]))["verdict"].tolist() == [verdict]
+
+
+def test_slopes_of_many_methods_are_corrected_together_and_single_classes_apart():
+    one = {"label": "all", "slope": 1.0, "control_follows": 1.0, "p": 0.01}
+    assert with_verdicts(pd.DataFrame([one]))["verdict"].tolist() == ["follows"]
+    both = with_verdicts(pd.DataFrame([one] * 10 + [{**one, "label": "i", "p": 0.02}] * 2))
+    assert both["p_holm"].tolist() == pytest.approx([0.1] * 10 + [0.04] * 2)
+    assert both["verdict"].tolist() == ["cannot be told"] * 10 + ["follows"] * 2
 
 
 @pytest.mark.parametrize(("share", "wrong"), [(0.5, "follows"), (0.5, "does not follow"), (0.0, "follows")])

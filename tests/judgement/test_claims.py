@@ -114,7 +114,7 @@ def test_claims_are_corrected_for_their_number_and_numbered():
     assert table["p_holm"].tolist()[:2] == [0.002, 0.03]
     more = claims_table([*claims, claims[1]], "1.5")
     assert more["verdict"].tolist() == [SUPPORTED, OPEN, OPEN, OPEN]
-    assert more.loc[1, "detail"] == "as is; about 28 speakers would tell"
+    assert more.loc[1, "detail"] == "as is; about 28 speakers would be needed to tell"
     assert claims_json(table)[0] | {"detail": ""} == {
         "claim": "sure", "verdict": SUPPORTED, "estimate": 1.5, "low": 1.1, "high": 1.9, "n": 12, "unit": "speaker",
         "p_holm": 0.002, "detail": "",
@@ -131,10 +131,10 @@ def test_a_test_decides_for_its_side_only():
 
 def test_how_many_more_would_tell():
     near, nearer = (Interval(value, 0.8, 1.4, 12, "speaker", 0.15, 11.0) for value in (1.2, 1.06))
-    assert enough(above(near, 1.05)) == "about 95 speakers would tell"
-    assert enough(above(nearer, 1.05)) == "so near the bound that no number of speakers in reach would tell"
+    assert enough(above(near, 1.05)) == "about 95 speakers would be needed to tell"
+    assert enough(above(nearer, 1.05)) == "too near the bound for any practical number of speakers to decide"
     of_trainings = Interval(1.2, 0.8, 1.9, 24, "speaker", 0.2, 1.5, "ratio", 2, 0.9)
-    assert enough(above(of_trainings, 1.05)).endswith("trainings would tell")
+    assert enough(above(of_trainings, 1.05)).endswith("trainings would be needed to tell")
     assert enough(Judged(0.5, 0.5)) == ""
 
 

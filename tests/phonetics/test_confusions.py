@@ -148,6 +148,37 @@ def test_equal_rates_are_called_asymmetric_at_most_at_the_nominal_rate():
     assert 0.005 < np.mean(np.array(p) <= 0.05) <= 0.08  # exact and discrete: below .05 rather than at it
 
 
+def test_equal_rates_of_speakers_who_differ_are_called_asymmetric_one_time_in_twenty_at_most():
+    rng = np.random.default_rng(1)
+    speaker = np.repeat(np.arange(12), 30)
+    true = np.tile(np.repeat(["a", "b"], 15), 12)
+    other = np.where(true == "a", "b", "a")
+    p = {"speakers": [], "tokens": []}
+    for _ in range(150):
+        # of each speaker, one of the two vowels may lie near the other: no direction over speakers
+        rate = rng.beta(0.5, 3.0, (12, 2))[speaker, (true == "b").astype(int)]
+        predicted = np.where(rng.random(len(true)) < rate, other, true)
+        for unit, clusters in (("speakers", speaker), ("tokens", None)):
+            table = asymmetry_table(true, predicted, clusters)
+            p[unit].append(table["p"].iloc[0] if len(table) else 1.0)
+    wrong = {unit: np.mean(np.array(values) < 0.05) for unit, values in p.items()}
+    assert wrong["speakers"] <= 0.08
+    assert wrong["tokens"] > 0.2
+
+
+def test_a_direction_that_speakers_share_is_found_and_few_speakers_find_none():
+    speaker = np.repeat(np.arange(10), 20)
+    true = np.tile(np.repeat(["a", "b"], 10), 10)
+    taken = np.tile([1, 1, 1, 1, 1, 1, 0, 0, 0, 0] + [0] * 10, 10) == 1
+    predicted = np.where(taken & (np.arange(200) % 7 > 0), "b", true)
+    row = asymmetry_table(true, predicted, speaker).iloc[0]
+    assert (row["label_a"], row["n_units"], row["unit"]) == ("a", 10, "cluster")
+    assert row["p"] < 0.01
+    few = asymmetry_table(true[:80], predicted[:80], speaker[:80]).iloc[0]
+    assert np.isnan(few["p"])
+    assert np.isnan(few["p_holm"])
+
+
 def test_people_hear_most_vowels_and_their_errors_have_a_direction():
     human = human_confusions()
     percent = human.set_index(["true", "predicted"])["percent"]

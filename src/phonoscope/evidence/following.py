@@ -12,7 +12,9 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from phonoscope.judgement.intervals import jackknife_interval
+from phonoscope.judgement.claims import ALPHA, between
+from phonoscope.judgement.intervals import Interval, jackknife_interval
+from phonoscope.judgement.permutation import holm
 from phonoscope.judgement.units import PerToken
 from phonoscope.left_out import LeftOut
 from phonoscope.phonetics.profiles import as_labels, cell_centres
@@ -61,12 +63,13 @@ def formant_following(
     Returns
     -------
     DataFrame
-        One row a class (and ``all``) and formant: ``label, formant, slope, low, high`` (cluster bootstrap),
+        One row a class (and ``all``) and formant: ``label, formant, slope, low, high`` (95 % over units),
         ``control_follows`` (the slope that maps of this resolution get which truly follow the formant; would be 1),
         ``control_fixed`` (the slope when profiles and formants of the class are paired at random; would be 0),
-        ``formant_sd`` (Hz, within classes), ``n, n_units, unit, verdict, note``. The verdict is *follows* if the whole
-        interval lies between 0.5 and 1.5 times ``control_follows``, *does not follow* if none of it does, else *cannot
-        be told*, and so it is, as the note says, with fewer than six units or a map that is too coarse.
+        ``formant_sd`` (Hz, within classes), ``n, n_units, unit, p, note, p_holm, verdict``. The verdict is *follows* if
+        the slope is shown to lie between 0.5 and 1.5 times ``control_follows``, *does not follow* if it is shown not
+        to, else *cannot be told*, and so it is, as the note says, with fewer than six units or a map that is too
+        coarse. Shown means p < .05 after Holm's correction; see `with_verdicts`.
         ``attrs["left_out"]`` lists tokens without formant or without positive values there.
     """
     values = np.maximum(profiles.transpose("token", "frequency").values.astype(float), 0.0)
@@ -98,7 +101,8 @@ def formant_following(
                 | _slopes(measured[chosen], peaks[chosen], follows[chosen], groups, units, seed)
             )
     columns = ["label", "formant", "slope", "low", "high", "control_follows", "control_fixed", "formant_sd"]
-    result = pd.DataFrame(rows, columns=[*columns, "n", "n_units", "unit", "verdict", "note"])
+    result = pd.DataFrame(rows, columns=[*columns, "n", "n_units", "unit", "p", "note"])
+    result = with_verdicts(result)
     result.attrs["left_out"] = left_out.entries()
     return result
 
@@ -162,22 +166,21 @@ def _slopes(
 
     once = np.ones((1, len(formant)))
     interval = jackknife_interval(lambda w: slope(peaks, w), len(formant), clusters)
-    low, high = interval.low, interval.high
     control = float(slope(follows, once)[0])
     random = np.random.default_rng(seed)
     fixed = np.mean([slope(peaks[_repaired(groups, random)], once)[0] for _ in range(_REPAIRINGS)])
     spread = float(np.sqrt(np.mean((formant - (formant @ member / member.sum(axis=0))[groups]) ** 2)))
     return {
         "slope": interval.estimate,
-        "low": low,
-        "high": high,
+        "low": interval.low,
+        "high": interval.high,
         "control_follows": control,
         "control_fixed": float(fixed),
         "formant_sd": spread,
         "n": len(formant),
         "n_units": interval.n_units,
         "unit": interval.unit,
-    } | _verdict(low, high, control)
+    } | _judged(interval, control)
 
 
 def _repaired(groups: np.ndarray, random: np.random.Generator) -> np.ndarray:
@@ -189,13 +192,32 @@ def _repaired(groups: np.ndarray, random: np.random.Generator) -> np.ndarray:
     return order
 
 
-def _verdict(low: float, high: float, control: float) -> dict[str, str]:
-    """Verdict on a slope's interval, and what stands in the way of one."""
-    if not np.isfinite(low):
-        return {"verdict": OPEN, "note": "too few units for an interval"}
+def _judged(interval: Interval, control: float) -> dict[str, object]:
+    """How a slope stands to "it follows", before corrections, and what stands in the way of a verdict."""
+    if not np.isfinite(interval.low):
+        return {"p": np.nan, "note": "too few units for an interval"}
     if control < LEAST_CONTROL:
-        return {"verdict": OPEN, "note": "the map is too coarse: one that follows the formant would hardly move"}
-    least, most = LEAST_SHARE * control, MOST_SHARE * control
-    if low >= least and high <= most:
-        return {"verdict": FOLLOWS, "note": ""}
-    return {"verdict": DOES_NOT_FOLLOW if high < least or low > most else OPEN, "note": ""}
+        return {"p": np.nan, "note": "the map is too coarse: one that follows the formant would hardly move"}
+    return {"p": between(interval, LEAST_SHARE * control, MOST_SHARE * control).p, "note": ""}
+
+
+def with_verdicts(table: pd.DataFrame) -> pd.DataFrame:
+    """Give each slope its verdict, corrected (Holm) for the slopes of all classes together, or of single classes.
+
+    Parameters
+    ----------
+    table : DataFrame
+        ``label, slope, control_follows, p`` of any number of methods.
+
+    Returns
+    -------
+    DataFrame
+        With ``p_holm`` and ``verdict``.
+    """
+    pooled = (table["label"] == POOLED).to_numpy()
+    p = table["p"].to_numpy(dtype=float)
+    adjusted = np.where(pooled, holm(np.where(pooled, p, np.nan)), holm(np.where(pooled, np.nan, p)))
+    slope, control = (table[name].to_numpy(dtype=float) for name in ("slope", "control_follows"))
+    inside = (slope >= LEAST_SHARE * control) & (slope <= MOST_SHARE * control)
+    shown = np.where(inside, FOLLOWS, DOES_NOT_FOLLOW)
+    return table.assign(p_holm=adjusted, verdict=np.where(adjusted < ALPHA, shown, OPEN))

@@ -25,6 +25,7 @@ from phonoscope.errors import ExperimentError
 from phonoscope.evidence.agreement import method_agreement
 from phonoscope.evidence.faithful import pooled_measures
 from phonoscope.evidence.following import formant_following
+from phonoscope.evidence.following import with_verdicts as with_verdicts_on_slopes
 from phonoscope.evidence.level import level_reaction, level_table
 from phonoscope.evidence.measures import CAUSAL, FILLED, choose_measures, measure_names
 from phonoscope.evidence.randomisation import FAILS, PASSES
@@ -205,6 +206,8 @@ def _tables(
         for name, table in of_method.items():
             collected[name].append(table.assign(method=evidence.method))
     tables = {name: pd.concat(rows, ignore_index=True) for name, rows in collected.items() if rows}
+    if "following" in tables:
+        tables["following"] = with_verdicts_on_slopes(tables["following"])
     say("6 dB softer and louder")
     cases = [case_of(part, seed) for part in sample.parts]
     tables["level"] = level_table(pd.concat([level_reaction(case) for case in cases]))

@@ -1,7 +1,7 @@
 """Claims: sentences that can be tested, each with a verdict of three values, right nineteen times in twenty.
 
 A claim is *supported* or *contradicted* only by an interval that lies clear of a stated bound; what an interval leaves
-open *cannot be told*, and then it is said about how many more units would tell. Absence of evidence decides nothing.
+open *cannot be told*, and then it is said about how many units it would take. Absence of evidence decides nothing.
 All claims of a report are corrected together (Holm 1979).
 """
 
@@ -199,7 +199,7 @@ def by_test(p: float, *, positive: bool) -> Judged:
 
 
 def enough(judged: Judged, n_tests: int = 1) -> str:
-    """About how many units, or trainings, would tell, four times in five; empty where that is not known.
+    """About how many units, or trainings, are needed for a verdict four times in five; empty where that is not known.
 
     As many as make the distance to the bound so many standard errors that the p survives a correction for `n_tests`
     (2.8 for one: 1.96 for two-sided 5 %, .84 for a power of 80 %), if all else stays as it is.
@@ -212,7 +212,7 @@ def enough(judged: Judged, n_tests: int = 1) -> str:
     trainings = interval.from_trainings > 0.5  # the larger part of the doubt
     have, what = (interval.n_trainings, "training") if trainings else (interval.n_units, interval.unit)
     if more > _FAR:
-        return f"so near the bound that no number of {what}s in reach would tell"
+        return f"too near the bound for any practical number of {what}s to decide"
     needed = max(more * have, have + 1, _FEW_TRAININGS if trainings else 0)
     digits = 10 ** max(0, int(np.log10(needed)) - 1)
-    return f"about {int(np.ceil(needed / digits) * digits)} {what}s would tell"
+    return f"about {int(np.ceil(needed / digits) * digits)} {what}s would be needed to tell"

@@ -63,7 +63,7 @@ def doubts_of_basis(n_units: float, unit: str, n_trainings: int) -> list[str]:
         sentences.append(f"There are no intervals: {units} were tested, and at least {MIN_UNITS} are needed.")
     if n_trainings == 1:
         sentences.append(
-            "The network was trained once, and intervals know nothing of other trainings; --trainings 5 trains it five "
-            "times and counts both."
+            "The network was trained once, so the intervals do not cover the chance in training; with --trainings 5 it "
+            "is trained five times, and they do."
         )
     return sentences

@@ -11,9 +11,10 @@ import numpy as np
 import pandas as pd
 
 from phonoscope.errors import PhonoscopeError
-from phonoscope.judgement.intervals import Interval, interval_of
+from phonoscope.judgement.claims import more_often
+from phonoscope.judgement.intervals import Interval, interval_of, mean_interval
 from phonoscope.judgement.permutation import holm
-from phonoscope.judgement.units import PerToken, resampling_unit, unit_sums
+from phonoscope.judgement.units import PerToken, cluster_rows, resampling_unit, unit_sums
 from phonoscope.left_out import LeftOut
 from phonoscope.phonetics.profiles import as_labels
 
@@ -175,32 +176,44 @@ def accuracy_intervals(
     return n, intervals
 
 
-def asymmetry_table(true: PerToken, predicted: PerToken) -> pd.DataFrame:
-    """Is a taken for b more often than b for a? ``C − Cᵀ`` with an exact test for each pair of classes.
+def asymmetry_table(
+    true: PerToken, predicted: PerToken, clusters: pd.DataFrame | PerToken | None = None
+) -> pd.DataFrame:
+    """Is a taken for b more often than b for a? ``C − Cᵀ`` with a test for each pair of classes.
 
-    Given ``k = C[a, b] + C[b, a]`` confusions of a pair, ``C[a, b]`` is binomial if both directions are equally
-    likely *a token*, with probability ``n_a / (n_a + n_b)``: McNemar's exact test when the classes are of equal size,
-    and its counterpart for rates when they are not. Tokens count as independent: with few talkers or recordings the
-    p-values are too small.
+    With clusters, each of the two rates has its interval over speakers (or recordings), and their difference the
+    interval made of both (Newcombe 1998). Without, tokens count as independent: given ``k = C[a, b] + C[b, a]``
+    confusions of a pair, ``C[a, b]`` is binomial if both directions are equally likely *a token*, with probability
+    ``n_a / (n_a + n_b)``, which is McNemar's exact test when the classes are of equal size.
 
     Parameters
     ----------
     true, predicted : sequences of n_tokens
         NA in either takes no part.
+    clusters : DataFrame or sequence, optional
+        Cluster columns of the tokens from the highest level down, or one cluster a token.
 
     Returns
     -------
     DataFrame
         One row a pair that was confused at all: ``label_a, label_b``; ``a_as_b, b_as_a`` counts; ``percent_a_as_b,
-        percent_b_as_a`` of the tokens of a and of b; ``difference`` of the counts, ``percent_difference``; ``p,
-        p_holm``. The class that is more often (by rate) taken for the other is ``label_a``.
+        percent_b_as_a`` of the tokens of a and of b; ``difference`` of the counts, ``percent_difference``; ``n_units,
+        unit`` of the test; ``p, p_holm``, NaN with fewer than six units. The class that is more often (by rate) taken
+        for the other is ``label_a``.
     """
     from scipy.stats import binomtest
 
-    truth, guess, _ = _both(true, predicted)
+    truth, guess, kept = _both(true, predicted)
+    levels = cluster_rows(clusters, np.flatnonzero(kept))
     classes = sorted({*truth, *guess})
     counts = _matrix(truth, guess, classes)
     n = counts.sum(axis=1)
+
+    def rate(which: int, other: int) -> Interval:
+        rows = np.flatnonzero(truth == classes[which])
+        taken = (guess[rows] == classes[other]).astype(float)
+        return mean_interval(taken, cluster_rows(levels, rows), scale="proportion")
+
     rows = []
     for first, second in combinations(range(len(classes)), 2):
         there, back = counts[first, second], counts[second, first]
@@ -208,11 +221,17 @@ def asymmetry_table(true: PerToken, predicted: PerToken) -> pd.DataFrame:
             continue
         a, b = (first, second) if there * n[second] >= back * n[first] else (second, first)
         forth, back = int(counts[a, b]), int(counts[b, a])
-        p = binomtest(forth, forth + back, float(n[a] / (n[a] + n[b]))).pvalue
+        if levels is None:
+            p = binomtest(forth, forth + back, float(n[a] / (n[a] + n[b]))).pvalue
+            tested = int(n[a] + n[b]), "token", float(p)
+        else:
+            judged = more_often(rate(a, b), rate(b, a))
+            of = judged.interval
+            tested = (0, "", np.nan) if of is None else (of.n_units, of.unit, judged.p)
         rates = 100.0 * forth / n[a], 100.0 * back / n[b], forth - back, 100.0 * (forth / n[a] - back / n[b])
-        rows.append((classes[a], classes[b], forth, back, *rates, float(p)))
+        rows.append((classes[a], classes[b], forth, back, *rates, *tested))
     columns = ["label_a", "label_b", "a_as_b", "b_as_a", "percent_a_as_b", "percent_b_as_a", "difference"]
-    table = pd.DataFrame(rows, columns=[*columns, "percent_difference", "p"])
+    table = pd.DataFrame(rows, columns=[*columns, "percent_difference", "n_units", "unit", "p"])
     table["p_holm"] = holm(table["p"].to_numpy(dtype=float))
     return table.sort_values("p", kind="stable", ignore_index=True)
 

@@ -160,7 +160,7 @@ def write_fake_run(
         "left_out": pd.DataFrame([{"what": "token", "reason": "too short", "count": 12, "examples": "s0/s0:0100"}]),
         "accuracy": accuracy_table(tested["class"], predicted, clusters),
         "confusions": confusion_table(tested["class"], predicted, names),
-        "asymmetry": asymmetry_table(tested["class"], predicted),
+        "asymmetry": asymmetry_table(tested["class"], predicted, clusters),
         "baselines": pd.DataFrame(
             [
                 {

@@ -69,7 +69,7 @@ def test_too_few_units_are_doubted(content, n, doubted):
 @pytest.mark.parametrize(("trainings", "doubted"), [(1, True), (5, False)])
 def test_one_training_is_doubted(content, trainings, doubted):
     change(content, "accuracy", trainings=trainings)
-    assert ("intervals know nothing of other trainings" in " ".join(words.doubts(content))) is doubted
+    assert ("intervals do not cover the chance in training" in " ".join(words.doubts(content))) is doubted
 
 
 def test_resolution_is_held_against_the_formants(content):

@@ -183,7 +183,9 @@ def _similar(context: Context, a: str, b: str, *, alike: bool) -> Finding:
         return unmeasured("a mean map is flat")
     bound = context.smallest["correlation"]
     table = context.correlations[context.correlations["source"] == "map"]
-    detail = f"alike means r above {bound:g}; mean over all pairs of classes {table['r'].mean():.2f}"
+    detail = (
+        f"maps count as alike where r is above {bound:g}; the mean over all pairs of classes is {table['r'].mean():.2f}"
+    )
     measured = f"r = {r.estimate:.2f} ({r.low:.2f} to {r.high:.2f}, {over(r)})".replace("-", "−")
     return Finding(measured, above(r, bound) if alike else below(r, bound), detail)
 

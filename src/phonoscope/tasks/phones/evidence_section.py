@@ -181,12 +181,12 @@ def _advice_text(evidence: Evidence) -> list[str]:
         return []
     chosen: dict[Any, Any] = rows.sort_values("value", ascending=about.better == "higher").iloc[-1].to_dict()
     return [
-        f"Of the methods judged here, {chosen['method']} does best in {about.title} ({fixed(chosen['value'])}): of all "
-        "measures that need no known truth, the one that predicts best how sharply a method finds planted cues (ρ = "
+        f"Of the methods judged here, {chosen['method']} does best in {about.title} ({fixed(chosen['value'])}). Of all "
+        "measures that need no planted truth, this one best predicts how sharply a method finds planted cues (ρ = "
         f"{fixed(best['estimate'])}, {fixed(best['low'])} to {fixed(best['high'])}, over methods, on {best['n']:.0f} "
-        "networks). On those networks, to which nothing was fitted, a method chosen in this way attained "
-        f"{fixed(best['loss'])} ({fixed(best['loss_low'])} to {fixed(best['loss_high'])}) less of the sharpest map "
-        "than the best method did."
+        "networks). On those networks, to which nothing was fitted, the method chosen in this way fell short of the "
+        f"best one by {fixed(best['loss'])} ({fixed(best['loss_low'])} to {fixed(best['loss_high'])}) of the sharpest "
+        "possible map."
     ]
 
 
@@ -264,9 +264,9 @@ def _following_plate(evidence: Evidence) -> Plate:
         "Do the peaks follow the formants of talkers and contexts?",
         "Slope of the map’s peak near each formant against the measured formant, within classes, with 95 % intervals. "
         "Lines: 1 follows, 0 does not; bars: maps and formants of the class paired at random.",
-        "A peak follows if the whole interval lies within 0.5 to 1.5 times the slope that maps of this resolution get "
-        "when they truly follow (control_follows in the table); it does not if none of it does; else it cannot be "
-        "told.",
+        "A peak follows if its slope is shown to lie within 0.5 to 1.5 times the slope that maps of this resolution "
+        "get when they truly follow (control_follows in the table); it does not if it is shown to lie outside; else it "
+        "cannot be told. The verdicts are corrected for the number of methods and formants.",
         panels,
         table,
         width="medium",

@@ -50,7 +50,17 @@ def recognition_tables(content: Content) -> list[HtmlTable]:
         columns = ("name", "accuracy", "balanced_accuracy", "n_tested")
         tables.append(as_html_table("baselines", "Without a network", baselines, columns))
     if not asymmetry.empty:
-        columns = ("label_a", "label_b", "a_as_b", "percent_a_as_b", "b_as_a", "percent_b_as_a", "p", "p_holm")
+        columns = (
+            "label_a",
+            "label_b",
+            "a_as_b",
+            "percent_a_as_b",
+            "b_as_a",
+            "percent_b_as_a",
+            "n_units",
+            "unit",
+            "p_holm",
+        )
         title = "Confusions that go more one way than the other"
         tables.append(as_html_table("asymmetry", title, asymmetry, columns))
     return tables

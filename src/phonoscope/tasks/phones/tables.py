@@ -59,7 +59,7 @@ def make_tables(
         "accuracy": accuracy_table(tested["class"], guesses, tested[clusters]),
         "trainings": _each_training(recipe, tested, guesses),
         "confusions": confusion_table(tested["class"], tested["predicted"], labels),
-        "asymmetry": asymmetry_table(tested["class"], tested["predicted"]),
+        "asymmetry": asymmetry_table(tested["class"], tested["predicted"], tested[clusters]),
         "baselines": _baselines_table(material, formants, twin, parts),
         "linear_twin": pd.DataFrame(
             [

@@ -79,9 +79,9 @@ def _beyond_controls(context: Context, *, attack: str) -> Finding:
         f"({layer['eer_low']:.1%}–{layer['eer_high']:.1%}); accuracy {layer['accuracy']:.1%}"
     )
     detail = (
-        f"judged by what lies beyond real against real recordings ({control:.1%}) and beyond random filters "
-        f"{random['balanced_accuracy']:.1%} (the layer {100 * layer['beyond_random']:+.1f} points, "
-        f"{100 * layer['beyond_random_low']:+.1f} to {100 * layer['beyond_random_high']:+.1f}); long-term spectrum "
-        f"{plain['balanced_accuracy']:.1%}; naming the commoner side always would be right in {layer['majority']:.1%}"
+        f"it must beat real against real recordings ({control:.1%}) and random filters "
+        f"({random['balanced_accuracy']:.1%}; the layer is {100 * layer['beyond_random']:+.1f} points away, "
+        f"{100 * layer['beyond_random_low']:+.1f} to {100 * layer['beyond_random_high']:+.1f}); the long-term spectrum "
+        f"reaches {plain['balanced_accuracy']:.1%}, always naming the commoner side {layer['majority']:.1%}"
     )
     return Finding(measured, all_of([above(balanced, max(0.5, control)), above(gained, 0.0)]), detail)
