@@ -50,14 +50,24 @@ class Classifiers:
             return self._classifiers[folder, purpose]
 
     def probabilities(self, subject: Subject, sound: np.ndarray | None = None) -> list[float]:
-        """Probabilities of the classes for a token, or for a changed sound of it with the same context."""
-        from phonoscope.modules import one_thread_if_small
+        """Probabilities of the classes for a token, or for a changed sound of it with the same context.
 
-        sound = subject.waveform if sound is None else sound
-        alone = sound[subject.context : len(sound) - subject.context]
+        A front end that scales each token scales the changed sound as it scaled the token itself.
+        """
+        import torch
+
+        from phonoscope.frontends import pad_waveforms
+        from phonoscope.modules import evaluation_mode, one_thread_if_small
+
+        def alone(with_context: np.ndarray) -> tuple[torch.Tensor, torch.Tensor]:
+            return pad_waveforms([with_context[subject.context : len(with_context) - subject.context]])
+
         classifier = self.of_fold(subject.fold)
-        with self._classifying, one_thread_if_small(classifier.network, weights=_SMALL_NETWORK):
-            return classifier.predict([alone]).drop(columns="predicted").iloc[0].astype(float).tolist()
+        with self._classifying, one_thread_if_small(classifier.network, weights=_SMALL_NETWORK), torch.no_grad():
+            level = classifier.front_end.reference_level(*alone(subject.waveform))
+            inputs = classifier.inputs(*alone(subject.waveform if sound is None else sound), level=level)
+            with evaluation_mode(classifier):
+                return classifier.network(inputs)[0].double().softmax(0).tolist()
 
     def map(
         self, subject: Subject, method: str, target: str, versus: str = "", layer: str = "", seed: int = 0
@@ -122,9 +132,9 @@ class Classifiers:
 
 
 def without_band(subject: Subject, low: float, high: float, *, keep: bool, depth_db: float) -> np.ndarray:
-    """Sound of a token and what is around it without a band (or with nothing else), as loud as before.
+    """Sound of a token and what is around it without a band (or with nothing else).
 
-    Zero-phase filters with raised-cosine edges; the loudness of the token itself is matched.
+    Zero-phase filters with raised-cosine edges; what is left keeps its level.
 
     Parameters
     ----------
@@ -151,6 +161,7 @@ def without_band(subject: Subject, low: float, high: float, *, keep: bool, depth
             np.array([low, high]),
             keep=keep,
             depth_db=depth_db,
+            match=False,
             context=subject.context,
         )
     return filtered[0].numpy()
