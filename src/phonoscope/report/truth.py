@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from phonoscope.errors import PhonoscopeError
+from phonoscope.report.numbers import fixed
 from phonoscope.report.style import COUNT_PALETTE, INK, MUTED, POINTS, RULE, draw_alone, dress, plain
 
 if TYPE_CHECKING:
@@ -44,9 +45,7 @@ def draw_truth(axes: Axes, table: pd.DataFrame, kinds: pd.Series | None = None) 
     for row in range(rows):
         for column in range(columns):
             dark = sum(palette(shades[row, column])[:3]) < 1.6
-            text = (
-                f"{values[row, column] + 0.0:.2f}".replace("-0.00", "0.00") if np.isfinite(values[row, column]) else "–"
-            )
+            text = fixed(np.round(values[row, column], 2) + 0.0)  # no minus before a zero
             axes.text(column + 0.5, row + 0.5, text, ha="center", va="center", fontsize=POINTS - 1.5,
                       color="white" if dark else "#202020")  # fmt: skip
     axes.set_xlim(0, columns)

@@ -76,7 +76,7 @@ def _truth_example(axes: Axes) -> None:
 
 TRUTH = Figure(
     name="truth",
-    says="what methods say where the truth was planted: methods × questions, from 0 to 1",
+    says="scores of each method (rows) on each question (columns) where the truth is known, from 0 to 1",
     needs="a table of scores (method × question), such as the benchmark that comes with phonoscope",
     draw=draw_truth,
     of_run=truth_of_run,
