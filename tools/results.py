@@ -36,6 +36,7 @@ OTHERS = {
     "digits/vowels": "spoken digits, /aɪ ɪ ʌ eɪ u/, each speaker left out",
     "transfer/vowels-4k": "trained on synthetic talkers, tested on LJSpeech",
 }
+_MARKS = {"no better than chance": "°", "cannot be told": "?"}
 
 
 def documents() -> list[Path]:
@@ -97,6 +98,12 @@ def _of_phones(run: Any) -> dict[str, pd.DataFrame]:
         controls = run.table("control_shares")
         pooled = (controls["label"] == "all") & (controls["formant"] == "F1–F3") & (controls["null"] == "run")
         kept["controls"] = controls.loc[pooled, ["map", "networks", "ratio", "low", "high", "sd"]]
+    judged = run.folder / "evidence" / "tables"
+    if judged.is_dir():
+        measures, in_maps = (pd.read_parquet(judged / f"{table}.parquet") for table in ("measures", "shares"))
+        pooled = (in_maps["label"] == "all") & (in_maps["formant"] == "F1–F3")
+        kept["evidence"] = measures[["method", "measure", "value", "low", "high", "chance", "verdict"]]
+        kept["evidence-shares"] = in_maps.loc[pooled, ["method", "null", "ratio"]]
     return kept
 
 
@@ -318,6 +325,42 @@ def spoof() -> str:
     return markdown(("spoof", "first layer", "beyond random filters, points", "long-term spectrum"), rows)
 
 
+def evidence() -> str:
+    """Measures of evidence on LJSpeech, method by method; marked where a map is not shown to be better than chance."""
+    measures, in_maps = stored("phones-evidence"), stored("phones-evidence-shares")
+    measures = measures[measures["run"] == "lj/vowels-4k"] if len(measures) else measures
+    in_maps = in_maps[in_maps["run"] == "lj/vowels-4k"] if len(in_maps) else in_maps
+    judged = measures[~measures["method"].str.startswith("control-")] if len(measures) else measures.assign(measure="")
+    order = judged[judged["measure"] == "causal-agreement"].sort_values("value", ascending=False, kind="stable")
+    rows = []
+    for method in order.get("method", ()):
+        of = judged[judged["method"] == method].set_index("measure")
+        ratios = in_maps[in_maps["method"] == method].set_index("null")["ratio"]
+        agreements = [_agreement(of, f"{kind}-agreement") for kind in ("causal", "filled")]
+        numbers = [_judged(of, name) for name in ("deletion", "ff-best", "infidelity")]
+        both = [of.loc["randomisation", "verdict"], _judged(of, "classifier-agreement")]
+        in_bands = [f"{ratios[null]:.2f}" for null in ("run", "class")]
+        rows.append([f"`{method}`", *agreements, *numbers, *both, *in_bands])
+    references = ("agrees with `band-stop` / other classes / same class", "with `band-stop(fill=mean)` / other / same")
+    head = ("method", *references, "deletion", "FF, best 20 %", "infidelity", "random weights", "two trainings agree",
+            "F1–F3 over chance", "within class")  # fmt: skip
+    return markdown(head, rows)
+
+
+def _agreement(measures: pd.DataFrame, name: str) -> str:
+    """Agreement with filtering, its interval, and the same with tokens of other classes and of the same class."""
+    if name not in measures.index or np.isnan(measures.loc[name, "value"]):
+        return "–"
+    row, within = measures.loc[name], measures.loc[f"{name}-in-class"]
+    chances = [f"{each['chance']:.2f}{_MARKS.get(each['verdict'], '')}" for each in (row, within)]
+    return f"{row['value']:.2f} ({row['low']:.2f}–{row['high']:.2f}) / {' / '.join(chances)}".replace("-", "−")
+
+
+def _judged(measures: pd.DataFrame, name: str) -> str:
+    row = measures.loc[name]
+    return f"{row['value']:.2f}{_MARKS.get(row['verdict'], '')}".replace("-", "−")
+
+
 def coverage() -> str:
     """How often 95 % intervals cover, by simulation."""
     table = pd.read_csv(COVERAGE)
@@ -342,6 +385,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "speakers": recordings("recordings/speakers"),
     "claims-recordings": claims_of_recordings,
     "spoof": spoof,
+    "evidence": evidence,
     "coverage": coverage,
 }
 
