@@ -328,12 +328,11 @@ def spoof() -> str:
 def evidence() -> str:
     """Measures of evidence on LJSpeech, method by method; marked where a map is not shown to be better than chance."""
     measures, in_maps = stored("phones-evidence"), stored("phones-evidence-shares")
-    measures = measures[measures["run"] == "lj/vowels-4k"] if len(measures) else measures
-    in_maps = in_maps[in_maps["run"] == "lj/vowels-4k"] if len(in_maps) else in_maps
-    judged = measures[~measures["method"].str.startswith("control-")] if len(measures) else measures.assign(measure="")
+    in_maps = in_maps[in_maps["run"] == "lj/vowels-4k"]
+    judged = measures[(measures["run"] == "lj/vowels-4k") & ~measures["method"].str.startswith("control-")]
     order = judged[judged["measure"] == "causal-agreement"].sort_values("value", ascending=False, kind="stable")
     rows = []
-    for method in order.get("method", ()):
+    for method in order["method"]:
         of = judged[judged["method"] == method].set_index("measure")
         ratios = in_maps[in_maps["method"] == method].set_index("null")["ratio"]
         agreements = [_agreement(of, f"{kind}-agreement") for kind in ("causal", "filled")]

@@ -101,8 +101,8 @@ def tables() -> str:
     right = right[sorted(right, key=lambda name: (name.endswith("ms"), int(name.split()[1])))]
     apart = conditions(answers)
     counted = (
-        f"{len(cells)} networks for {results['pair'].nunique()} pairs of cues, of which {int(cells['learnt'].sum())} "
-        f"learnt what they were to use ({len(pure)} were to use one cue, {len(cells) - len(pure)} both)."
+        f"{len(cells)} networks were trained on {results['pair'].nunique()} pairs of cues, {len(pure)} to use one cue "
+        f"and {len(cells) - len(pure)} to use both; {int(cells['learnt'].sum())} of them learnt to."
     )
     sentences = [f"- {control_sentence(str(name), row)}" for name, row in controls.iterrows()]
     advice = [f"- *{row['question']}*: {advice_sentence(row)}" for row in recommend(answers)]

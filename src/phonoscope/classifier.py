@@ -118,9 +118,9 @@ class Classifier(nn.Module):
         """Turn front-end outputs into network inputs."""
         return (outputs - self.input_mean) / self.input_sd
 
-    def forward(self, waveforms: Tensor, lengths: Tensor | None = None) -> Tensor:
-        """Logits (batch, classes) of zero-padded waveforms (batch, samples) and their lengths (batch,)."""
-        return self.network(self.inputs(waveforms, lengths))
+    def forward(self, waveforms: Tensor, lengths: Tensor | None = None, level: Tensor | None = None) -> Tensor:
+        """Logits (batch, classes) of zero-padded waveforms (batch, samples) and lengths (batch,); see `inputs`."""
+        return self.network(self.inputs(waveforms, lengths, level))
 
     def batches(self, waveforms: Sequence[np.ndarray], batch_size: int = 64) -> Iterator[tuple[slice, Tensor]]:
         """Yield network inputs of a list of waveforms, chunk by chunk, with the slice that each chunk covers."""

@@ -111,7 +111,7 @@ def test_table_1_stands_beside_what_was_measured(finished):
     assert claims["paper_says"].str.rpartition("here: ")[2].tolist() == ["all TTS", "A13", "all VC"]
     assert claims["verdict"].iloc[2] != SUPPORTED
     assert set(claims["verdict"]) <= {SUPPORTED, CONTRADICTED, OPEN}
-    assert claims["detail"].str.contains("must beat real against real recordings").all()
+    assert claims["detail"].str.contains("must beat the control, real against real recordings").all()
 
 
 def test_tokens_and_report_say_where_everything_comes_from(finished, phonoscope):

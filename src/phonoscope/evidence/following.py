@@ -193,7 +193,7 @@ def _repaired(groups: np.ndarray, random: np.random.Generator) -> np.ndarray:
 
 
 def _judged(interval: Interval, control: float) -> dict[str, object]:
-    """How a slope stands to "it follows", before corrections, and what stands in the way of a verdict."""
+    """Uncorrected p of a slope against the bounds within which a peak follows, and why there is none if so."""
     if not np.isfinite(interval.low):
         return {"p": np.nan, "note": "too few units for an interval"}
     if control < LEAST_CONTROL:

@@ -13,8 +13,8 @@ from phonoscope.report.tables import HtmlTable, as_html_table
 
 PARTS = ("train", "validation", "test")
 _VERDICTS = (
-    "A claim is supported or contradicted only where its interval lies clear of a stated bound, with Holm’s correction "
-    "for all claims in this table; otherwise it cannot be told."
+    "A claim counts as supported or contradicted only if its interval lies wholly on one side of a stated bound, "
+    "after Holm’s correction for all claims in this table; otherwise it cannot be told."
 )
 
 

@@ -64,10 +64,10 @@ class Classifiers:
 
         classifier = self.of_fold(subject.fold)
         with self._classifying, one_thread_if_small(classifier.network, weights=_SMALL_NETWORK), torch.no_grad():
-            level = classifier.front_end.reference_level(*alone(subject.waveform))
-            inputs = classifier.inputs(*alone(subject.waveform if sound is None else sound), level=level)
+            level = None if sound is None else classifier.front_end.reference_level(*alone(subject.waveform))
             with evaluation_mode(classifier):
-                return classifier.network(inputs)[0].double().softmax(0).tolist()
+                logits = classifier(*alone(subject.waveform if sound is None else sound), level)
+            return logits[0].double().softmax(0).tolist()
 
     def map(
         self, subject: Subject, method: str, target: str, versus: str = "", layer: str = "", seed: int = 0

@@ -264,9 +264,9 @@ def _following_plate(evidence: Evidence) -> Plate:
         "Do the peaks follow the formants of talkers and contexts?",
         "Slope of the map’s peak near each formant against the measured formant, within classes, with 95 % intervals. "
         "Lines: 1 follows, 0 does not; bars: maps and formants of the class paired at random.",
-        "A peak follows if its slope is shown to lie within 0.5 to 1.5 times the slope that maps of this resolution "
-        "get when they truly follow (control_follows in the table); it does not if it is shown to lie outside; else it "
-        "cannot be told. The verdicts are corrected for the number of methods and formants.",
+        "Maps of this resolution that truly follow the formant get the slope control_follows in the table. A peak "
+        "follows if its slope is shown to lie between 0.5 and 1.5 times that; it does not follow if its slope is shown "
+        "to lie outside; otherwise it cannot be told. Verdicts are corrected for the number of methods and formants.",
         panels,
         table,
         width="medium",

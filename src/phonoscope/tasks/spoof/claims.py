@@ -79,9 +79,9 @@ def _beyond_controls(context: Context, *, attack: str) -> Finding:
         f"({layer['eer_low']:.1%}–{layer['eer_high']:.1%}); accuracy {layer['accuracy']:.1%}"
     )
     detail = (
-        f"it must beat real against real recordings ({control:.1%}) and random filters "
-        f"({random['balanced_accuracy']:.1%}; the layer is {100 * layer['beyond_random']:+.1f} points away, "
+        f"the layer must beat the control, real against real recordings ({control:.1%}), and random filters "
+        f"({random['balanced_accuracy']:.1%}; difference {100 * layer['beyond_random']:+.1f} points, "
         f"{100 * layer['beyond_random_low']:+.1f} to {100 * layer['beyond_random_high']:+.1f}); the long-term spectrum "
-        f"reaches {plain['balanced_accuracy']:.1%}, always naming the commoner side {layer['majority']:.1%}"
+        f"reaches {plain['balanced_accuracy']:.1%}, always naming the larger class {layer['majority']:.1%}"
     )
     return Finding(measured, all_of([above(balanced, max(0.5, control)), above(gained, 0.0)]), detail)
