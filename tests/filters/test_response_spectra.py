@@ -277,7 +277,8 @@ def test_memory_does_not_grow_with_the_corpus() -> None:
         return most
 
     peak(2)
-    few, many = peak(3), peak(15)
+    # The least of three: what other threads of the process allocate meanwhile is counted too, and only adds.
+    few, many = (min(peak(clips) for _ in range(3)) for clips in (3, 15))
     assert many < few * 1.05
     assert many < 513 * RATE * 4 / 4  # a quarter of one clip's STRS
 
