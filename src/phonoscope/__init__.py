@@ -12,6 +12,7 @@ __version__ = "0.1.0"
 _HOME = {
     "Classifier": "phonoscope.classifier",
     "PhonoscopeError": "phonoscope.errors",
+    "Recording": "phonoscope.frontends",
     "Run": "phonoscope.experiments.folder",
     "Spectrogram": "phonoscope.frontends",
     "Waveform": "phonoscope.frontends",

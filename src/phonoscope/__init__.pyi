@@ -8,6 +8,7 @@ from phonoscope.corpora import read_corpus as read_corpus
 from phonoscope.errors import PhonoscopeError as PhonoscopeError
 from phonoscope.experiments.folder import Run as Run
 from phonoscope.filters import response_spectrum as response_spectrum
+from phonoscope.frontends import Recording as Recording
 from phonoscope.frontends import Spectrogram as Spectrogram
 from phonoscope.frontends import Waveform as Waveform
 from phonoscope.layer_geometry import geometry as geometry
