@@ -21,6 +21,7 @@ _HOME = {
     "explain": "phonoscope.attribution",
     "formants": "phonoscope.phonetics.formants",
     "geometry": "phonoscope.layer_geometry",
+    "load": "phonoscope.models",
     "load_recipe": "phonoscope.tasks",
     "methods": "phonoscope.attribution",
     "read_audio": "phonoscope.audio",
@@ -28,6 +29,8 @@ _HOME = {
     "response_spectrum": "phonoscope.filters",
     "run_experiment": "phonoscope.tasks",
     "show": "phonoscope.report",
+    "similarity": "phonoscope.models",
+    "wrap": "phonoscope.models",
     "write_report": "phonoscope.tasks.reporting",
 }
 

@@ -18,7 +18,7 @@ from phonoscope.errors import ClassifierError, CorpusError
 from phonoscope.files import write_bytes, write_json
 from phonoscope.frontends import FRONT_ENDS, FrontEnd, build_front_end, in_batches, pad_waveforms
 from phonoscope.modules import evaluation_mode
-from phonoscope.networks import NETWORKS, build_network
+from phonoscope.networks import NETWORKS, OUTSIDE, build_network
 from phonoscope.networks.checkpoints import read_checkpoint
 from phonoscope.reference import Reference, training_reference
 
@@ -279,8 +279,11 @@ class Classifier(nn.Module):
         if network is None:
             if name is None:
                 raise ClassifierError(f"{folder} does not say how to build its network; pass it as network=")
-            NETWORKS.refuse_import(name, folder, trust_imports=trust_imports)
+            for path in (name, (options.get("source") or {}).get("path", "")):
+                NETWORKS.refuse_import(path, folder, trust_imports=trust_imports)
             network = build_network(name, len(labels), **options)
+        elif name == OUTSIDE:  # it is the model inside
+            network = build_network(name, len(labels), **options, model=network)
         front_end = build_front_end(kind, **settings)
         scores = config.get("scores", "classes")  # classifiers of 0.1 know no others
         classifier = cls(front_end, network, labels, scores=scores, network_name=name, network_options=options)
@@ -399,8 +402,16 @@ def prediction_table(logits: np.ndarray, labels: Sequence[str], scores: str = "c
     return table
 
 
-def local_folder(source: str | Path) -> Path:
-    """Folder of a saved classifier, fetched from the Hugging Face hub if need be; see ``from_pretrained``."""
+def local_folder(source: str | Path, patterns: Sequence[str] = (CONFIG_NAME, WEIGHTS_NAME, REFERENCE_NAME)) -> Path:
+    """Folder of a saved classifier, fetched from the Hugging Face hub if need be; see ``from_pretrained``.
+
+    Parameters
+    ----------
+    source
+        The folder, or ``owner/name``.
+    patterns
+        Files that are fetched.
+    """
     folder = Path(source)
     if folder.is_dir():
         return folder
@@ -414,6 +425,6 @@ def local_folder(source: str | Path) -> Path:
             f"there is no folder {source}. To fetch it from the model hub, install phonoscope[hf]"
         ) from error
     try:
-        return Path(snapshot_download(str(source), allow_patterns=[CONFIG_NAME, WEIGHTS_NAME, REFERENCE_NAME]))
+        return Path(snapshot_download(str(source), allow_patterns=list(patterns)))
     except Exception as error:
         raise ClassifierError(f"there is no folder {source}, and the model hub did not give it: {error}") from error

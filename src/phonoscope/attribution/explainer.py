@@ -13,7 +13,7 @@ from torch import Tensor
 from phonoscope.attribution.maps import label_maps
 from phonoscope.attribution.method import Attributed, Setting, make_batch, prepare_method
 from phonoscope.attribution.method_spec import parse_method
-from phonoscope.attribution.registry import RECOMMENDED
+from phonoscope.attribution.registry import RECOMMENDED, WITHOUT_GRADIENTS
 from phonoscope.attribution.scaling import NO_SCALING, checked_scaling
 from phonoscope.attribution.targets import Target, Targets, resolve_targets
 from phonoscope.classifier import Classifier
@@ -44,14 +44,14 @@ class Explainer:
     def __init__(
         self,
         classifier: Classifier,
-        method: str = RECOMMENDED,
+        method: str | None = None,
         *,
         reference: Sequence[np.ndarray] | None = None,
         context_seconds: float = 0.0,
         seed: int = 0,
     ) -> None:
         self.classifier, self._context_seconds, self._warned = classifier, context_seconds, False
-        self._spec = parse_method(method)
+        self._spec = parse_method(recommended_method(classifier) if method is None else method)
         with evaluation_mode(classifier):
             self._setting = Setting(classifier, choose_reference(classifier, reference), seed)
             self._prepared = prepare_method(self._spec, self._setting)
@@ -155,11 +155,16 @@ class Explainer:
         )
 
 
+def recommended_method(classifier: Classifier) -> str:
+    """Method that makes maps where none is named: one without gradients for black boxes."""
+    return RECOMMENDED if getattr(classifier.network, "differentiable", True) else WITHOUT_GRADIENTS
+
+
 def explain(
     classifier: Classifier,
     waveforms: Sequence[np.ndarray] | np.ndarray,
     target: Target = "predicted",
-    method: str = RECOMMENDED,
+    method: str | None = None,
     *,
     true_labels: Sequence[str] | None = None,
     tokens: Sequence[str] | None = None,
@@ -180,9 +185,9 @@ def explain(
         ``"predicted"``, ``"true"`` (with ``true_labels``), a class by name or by its position among the labels,
         ``contrast("i", "er")``, or one class a token.
     method
-        One of ``methods()``, or ``package.module:name`` of your own, with options if need be:
-        ``"integrated-gradients(baseline=floor, steps=8)"``, ``"grad-cam(layer=features.3)"``; methods that work around
-        another take it in brackets: ``"smooth(gradient, samples=16)"``.
+        `recommended_method` by default; one of ``methods()``, or ``package.module:name`` of your own, with options if
+        need be: ``"integrated-gradients(baseline=floor, steps=8)"``, ``"grad-cam(layer=features.3)"``; methods that
+        work around another take it in brackets: ``"smooth(gradient, samples=16)"``.
     true_labels
         True class of each token, for the target ``"true"``.
     tokens
