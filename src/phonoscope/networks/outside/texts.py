@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -36,7 +37,7 @@ class CtcTexts(nn.Module):
         self.texts = [marked_tokens(text) for text in texts]
 
     def config(self) -> dict[str, Any]:
-        """Everything but the model, as JSON values: ``CtcTexts(model, **config)`` is the same again."""
+        """Everything but the model, as JSON values: ``build_texts(model, config)`` makes it again."""
         return {"texts": [text.config() for text in self.texts], "blank": self.blank}
 
     def log_probs(self, inputs: Tensor) -> Tensor:
@@ -130,9 +131,25 @@ class SequenceTexts(nn.Module):
             raise ClassifierError("the decoder's prompt is empty; it needs at least the decoder's start token")
         self.model, self.prompt, self.end = model, [int(token) for token in prompt], int(end)
         self.texts = [marked_tokens(text) for text in texts]
+        positions = self._positions()
+        for number, text in enumerate(self.texts, start=1):
+            if len(self.prompt) + len(text.tokens) > positions + 1:  # the last token is not fed back
+                raise ClassifierError(
+                    f"text {number} has {len(text.tokens)} tokens after a prompt of {len(self.prompt)}; the decoder "
+                    f"has {positions} positions. Give a shorter text"
+                )
+
+    def _positions(self) -> int | float:
+        """How many tokens the decoder can take; unlimited where the configuration does not say."""
+        config = getattr(self.model, "config", None)
+        known = (
+            getattr(config, "max_target_positions", None),
+            getattr(getattr(config, "decoder", None), "max_position_embeddings", None),
+        )
+        return next((positions for positions in known if isinstance(positions, int)), math.inf)
 
     def config(self) -> dict[str, Any]:
-        """Everything but the model, as JSON values: ``SequenceTexts(model, **config)`` is the same again."""
+        """Everything but the model, as JSON values: ``build_texts(model, config)`` makes it again."""
         return {"texts": [text.config() for text in self.texts], "prompt": self.prompt, "end": self.end}
 
     def encode(self, inputs: Tensor) -> Any:
@@ -162,7 +179,7 @@ class SequenceTexts(nn.Module):
         encoded = self.encode(inputs)
         tokens = torch.tensor(self.prompt, device=inputs.device).expand(len(inputs), -1)
         ended = torch.zeros(len(inputs), dtype=torch.bool, device=inputs.device)
-        for _ in range(max_tokens):
+        for _ in range(int(min(max_tokens, self._positions() + 1 - len(self.prompt)))):
             best = self.decode(encoded, tokens)[:, -1].argmax(1)
             tokens = torch.cat([tokens, best[:, None]], 1)
             ended |= best == self.end
@@ -170,6 +187,11 @@ class SequenceTexts(nn.Module):
                 break
         rows = tokens[:, len(self.prompt) :].tolist()
         return [row[: row.index(self.end)] if self.end in row else row for row in rows]
+
+
+def build_texts(model: nn.Module, config: Mapping[str, Any]) -> CtcTexts | SequenceTexts:
+    """Make again what gave this ``config()``, around its model."""
+    return CtcTexts(model, **config) if "blank" in config else SequenceTexts(model, **config)
 
 
 def _logits(output: Any) -> Tensor:

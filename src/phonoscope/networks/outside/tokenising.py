@@ -13,6 +13,7 @@ from phonoscope.errors import ClassifierError, MissingExtraError
 from phonoscope.networks.outside.marked import MarkedTokens, parse_marked
 from phonoscope.networks.outside.texts import CtcTexts, SequenceTexts
 
+_SHOWN_SYMBOLS = 100
 _SPECIAL = re.compile(r"<.+>|\[.+\]")
 
 
@@ -145,7 +146,7 @@ def sequence_tokens(texts: Sequence[str], tokenizer: Any, end: int) -> list[Mark
     leading = " " if "whisper" in type(tokenizer).__name__.lower() else ""
     result = []
     for text in texts:
-        marked = _marked(leading + text.strip(), lambda plain: _word_pieces(plain, tokenizer))
+        marked = _marked(leading + " ".join(text.split()), lambda plain: _word_pieces(plain, tokenizer))
         result.append(marked if "[" in text else MarkedTokens((*marked.tokens, end)))
     return result
 
@@ -207,7 +208,7 @@ def written_text(tokens: Sequence[int], tokenizer: Any) -> str:
     vocabulary = _symbols(tokenizer)
     names = {position: symbol for symbol, position in vocabulary.items()}
     between = " " if any(len(symbol) > 1 for symbol in vocabulary) else ""
-    return between.join(names[token] for token in tokens if token in names).replace("|", " ").strip()
+    return between.join(names[token] for token in tokens if token in names).strip()
 
 
 def _is_of_symbols(tokenizer: Any) -> bool:
@@ -216,11 +217,12 @@ def _is_of_symbols(tokenizer: Any) -> bool:
 
 
 def _symbols(tokenizer: Any) -> dict[str, int]:
-    """Symbols of a CTC vocabulary that stand for something, with their positions."""
+    """Symbols of a CTC vocabulary that are written, with their positions; what stands between words is the space."""
     vocabulary = tokenizer if isinstance(tokenizer, Mapping) else tokenizer.get_vocab()
-    special = set(getattr(tokenizer, "all_special_tokens", []))
+    delimiter = getattr(tokenizer, "word_delimiter_token", "|")
+    special = {*getattr(tokenizer, "all_special_tokens", [])} - {delimiter}
     return {
-        symbol: int(position)
+        " " if symbol == delimiter else symbol: int(position)
         for symbol, position in vocabulary.items()
         if symbol not in special and not _SPECIAL.fullmatch(symbol)
     }
@@ -243,21 +245,16 @@ def _marked(text: str, cut: Callable[[str], list[_Piece]]) -> MarkedTokens:
 
 
 def _characters(plain: str, vocabulary: Mapping[str, int]) -> list[_Piece]:
-    """One token a character; spaces become the sign between words, and only there."""
-    delimiter = "|" if "|" in vocabulary else " "
+    """One token a character, in the vocabulary's case, and one for the space between two words."""
     pieces: list[_Piece] = []
     missing: list[str] = []
-    for word in re.finditer(r"\S+", plain):
-        if pieces and delimiter in vocabulary:
-            pieces.append(_Piece(vocabulary[delimiter], word.start() - 1, word.start()))
-        elif pieces:
-            missing.append(" ")
-        for at, character in enumerate(word[0], start=word.start()):
-            symbol = next((c for c in (character, character.upper(), character.lower()) if c in vocabulary), None)
-            if symbol is None:
-                missing.append(character)
-            else:
-                pieces.append(_Piece(vocabulary[symbol], at, at + 1))
+    for character in re.finditer(r"(?<=\S)\s+(?=\S)|\S", plain):
+        written = character[0] if character[0].strip() else " "
+        symbol = next((c for c in (written, written.upper(), written.lower()) if c in vocabulary), None)
+        if symbol is None:
+            missing.append(written)
+        else:
+            pieces.append(_Piece(vocabulary[symbol], character.end() - 1, character.end()))
     _refuse_missing(plain, missing, vocabulary, "characters")
     return pieces
 
@@ -272,10 +269,12 @@ def _phones(plain: str, vocabulary: Mapping[str, int]) -> list[_Piece]:
 
 def _refuse_missing(plain: str, missing: Sequence[str], vocabulary: Mapping[str, int], kind: str) -> None:
     if missing:
+        known = sorted(symbol for symbol in vocabulary if symbol.strip())
+        some = " ".join(known[:_SHOWN_SYMBOLS]) + (" …" if len(known) > _SHOWN_SYMBOLS else "")
         spaced = ". Put spaces between the symbols" if kind == "symbols" else ""
         raise ClassifierError(
             f"the recogniser's vocabulary lacks {kind} of {plain!r}: {', '.join(map(repr, dict.fromkeys(missing)))}; "
-            f"it has: {' '.join(sorted(vocabulary)[:60])}{spaced}"
+            f"it has: {some}{spaced}"
         )
 
 
