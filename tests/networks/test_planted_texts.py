@@ -48,7 +48,7 @@ def spoken(level_of_d=0.3):
     return sound.astype(np.float32)
 
 
-def asked(*texts):
+def classifier_of(*texts):
     network = text_recogniser(ReadsBands(), texts, VOCABULARY, blank=0)
     return ps.Classifier(ps.Waveform(RATE, SECONDS, standardise=False), network, texts)
 
@@ -64,7 +64,7 @@ def within(maps, hz, seconds):
 @pytest.mark.parametrize("texts", [("b[a]d", "b[e]d"), ("bad", "bed")])
 @pytest.mark.parametrize("method", ["integrated-gradients(space=sound)", "gradient-x-input(space=sound)"])
 def test_evidence_for_a_vowel_lies_at_its_time_and_in_its_band(texts, method):
-    classifier = asked(*texts)
+    classifier = classifier_of(*texts)
     maps = ps.explain(classifier, [spoken()], ps.contrast(*texts), method=method)
     around_the_vowel = (VOWEL_SECONDS[0] - 0.03, VOWEL_SECONDS[1] + 0.03)  # a window is 20 ms, a frame 25 ms
     for_a, _ = within(maps, (1400, 2100), around_the_vowel)
@@ -78,7 +78,7 @@ def test_the_rest_of_the_text_is_taken_as_given():
     faint, d_seconds = spoken(level_of_d=0.03), (0.53, 0.8)
     share_of_d = {}
     for text, other in [("bad", "bed"), ("b[a]d", "b[e]d")]:
-        classifier = asked(text, other)
+        classifier = classifier_of(text, other)
         maps = ps.explain(classifier, [faint], text, method="gradient-x-input(space=sound)")
         share_of_d[text] = within(maps, (0, 8000), d_seconds)[1]
     assert share_of_d["bad"] > 0.1
@@ -86,7 +86,7 @@ def test_the_rest_of_the_text_is_taken_as_given():
 
 
 def test_what_was_recognised_and_where_it_is():
-    network = asked("[b]ad", "b[a]d", "ba[d]", "b[e]d").network
+    network = classifier_of("[b]ad", "b[a]d", "ba[d]", "b[e]d").network
     sound = torch.from_numpy(spoken())[None, None]
     assert network.transcribe(sound) == [[VOCABULARY[symbol] for symbol in "bad"]]
     places = network.places(sound, SECONDS)[0]
@@ -95,14 +95,14 @@ def test_what_was_recognised_and_where_it_is():
 
 
 def test_a_recogniser_of_texts_is_made_again_from_json():
-    network = asked("b[a]d", "b[e]d").network
+    network = classifier_of("b[a]d", "b[e]d").network
     again = build_texts(ReadsBands(), json.loads(json.dumps(network.config())))
     sound = torch.from_numpy(spoken())[None, None]
     torch.testing.assert_close(again(sound), network(sound), rtol=0, atol=0)
 
 
 def test_gradients_reach_the_sound():
-    network = asked("b[a]d", "bed").network.double()
+    network = classifier_of("b[a]d", "bed").network.double()
     sound = torch.from_numpy(spoken()[:6400])[None, None].double().requires_grad_(True)
     direction = torch.randn(sound.shape, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
     (gradient,) = torch.autograd.grad(network(sound)[:, 0].sum(), sound)
@@ -148,3 +148,8 @@ def test_half_precision_is_summed_in_single():
 def test_written_texts_need_a_tokenizer(texts):
     with pytest.raises(ClassifierError, match="needs the recogniser's tokenizer"):
         text_recogniser(ReadsBands(), texts, None)
+
+
+def test_candidates_are_needed():
+    with pytest.raises(ClassifierError, match="no texts were given"):
+        CtcTexts(ReadsBands(), [])

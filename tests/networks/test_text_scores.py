@@ -125,6 +125,15 @@ def test_a_batch_is_its_sounds_one_by_one():
     torch.testing.assert_close(together, singly, rtol=0, atol=rounding)
 
 
+def test_everything_stays_on_the_device_of_the_outputs():
+    log_probs = random_log_probs().to("meta").requires_grad_(True)
+    scores = ctc_text_scores(log_probs, TEXTS, BLANK)
+    (gradient,) = torch.autograd.grad(scores.sum(), log_probs)
+    frames = ctc_frames(log_probs, TEXTS, BLANK)
+    sequence = sequence_text_scores(log_probs[:, :2], MarkedTokens((1, 2)))
+    assert {result.device.type for result in (scores, gradient, frames, sequence)} == {"meta"}
+
+
 def best_frames(log_probs, text):
     """Frames of the marked part on the most probable of all paths of the text."""
     paths = [

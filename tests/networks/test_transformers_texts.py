@@ -233,3 +233,13 @@ def test_the_kind_of_recogniser_follows_from_its_configuration():
         "prompt": [1, 12, 13, 15],
         "end": 0,
     }
+
+
+@pytest.mark.parametrize(("make", "end"), [(speech_to_text, 2), (encoder_decoder, 3)])
+def test_encoder_decoders_need_a_token_that_ends_a_text(make, end):
+    model = make()
+    model.generation_config.eos_token_id = model.config.eos_token_id = None
+    with pytest.raises(ClassifierError, match="which token ends a text is not known"):
+        text_recogniser(model, [[5], [6]])
+    model.generation_config.eos_token_id = [end, 9]
+    assert text_recogniser(model, [[5], [6]]).end == end

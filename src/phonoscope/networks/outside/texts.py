@@ -34,7 +34,7 @@ class CtcTexts(nn.Module):
     def __init__(self, model: nn.Module, texts: Texts, *, blank: int = 0) -> None:
         super().__init__()
         self.model, self.blank = model, int(blank)
-        self.texts = [marked_tokens(text) for text in texts]
+        self.texts = _read_texts(texts)
 
     def config(self) -> dict[str, Any]:
         """Everything but the model, as JSON values: ``build_texts(model, config)`` makes it again."""
@@ -130,7 +130,7 @@ class SequenceTexts(nn.Module):
         if not prompt:
             raise ClassifierError("the decoder's prompt is empty; it needs at least the decoder's start token")
         self.model, self.prompt, self.end = model, [int(token) for token in prompt], int(end)
-        self.texts = [marked_tokens(text) for text in texts]
+        self.texts = _read_texts(texts)
         positions = self._positions()
         for number, text in enumerate(self.texts, start=1):
             if len(self.prompt) + len(text.tokens) > positions + 1:  # the last token is not fed back
@@ -192,6 +192,12 @@ class SequenceTexts(nn.Module):
 def build_texts(model: nn.Module, config: Mapping[str, Any]) -> CtcTexts | SequenceTexts:
     """Make again what gave this ``config()``, around its model."""
     return CtcTexts(model, **config) if "blank" in config else SequenceTexts(model, **config)
+
+
+def _read_texts(texts: Texts) -> list[MarkedTokens]:
+    if not len(texts):
+        raise ClassifierError("no texts were given; give the candidates that are to be compared, two at least")
+    return [marked_tokens(text) for text in texts]
 
 
 def _logits(output: Any) -> Tensor:
