@@ -14,6 +14,7 @@ from phonoscope.errors import ClassifierError
 from phonoscope.frontends import FrontEnd, Recording
 from phonoscope.models.wrapping import with_source, wrap
 from phonoscope.networks.outside.sources import transformers_library
+from phonoscope.networks.outside.tokenising import read_tokenizer, text_recogniser
 
 _CONFIG = "config.json"
 _EXTRACTORS = ("preprocessor_config.json", "processor_config.json", "feature_extractor_config.json")
@@ -51,16 +52,31 @@ def from_transformers(folder: Path, **how: Any) -> Classifier:
     config, library = _json(folder / _CONFIG), transformers_library()
     architecture = _architecture(config, library, folder)
     model: Any = _loaded(library, architecture, folder)
-    head = next((head for end, head in _HEADS.items() if architecture.endswith(end)), {})
+    head: dict[str, Any] = next((head for end, head in _HEADS.items() if architecture.endswith(end)), {})
     front_end = how.pop("front_end", None) or _front_end(folder, config, how.get("sample_rate"))
     how.pop("sample_rate", None)
     settings = {key: value for key, value in model.config.to_dict().items() if key not in _DROPPED}
-    source = {
-        "kind": "transformers",
-        "architecture": architecture,
-        "config": json.loads(json.dumps(settings, default=str)),
-    }
+    plain = json.loads(json.dumps(settings, default=str))
+    source = {"kind": "transformers", "architecture": architecture, "config": plain}
+    if architecture.endswith("ForCTC") or getattr(model.config, "is_encoder_decoder", False):
+        tokenizer = read_tokenizer(folder)
+        if how.get("labels"):
+            model = text_recogniser(model, how["labels"], tokenizer)
+            source["texts"], head = model.config(), {"kind": "texts"}
+        elif architecture.endswith("ForCTC"):
+            head = {"output": "logits", "labels": _symbols(tokenizer, model.config.vocab_size)}
+        else:
+            raise ClassifierError(
+                f"{folder} holds a recogniser: name the texts that are compared, with the part in question in "
+                'brackets: labels=["the [bad] dog", "the [bed] dog"] (--labels)'
+            )
     return with_source(wrap(model, front_end=front_end, **{**head, **how}), source)
+
+
+def _symbols(tokenizer: Any, count: int) -> list[str]:
+    """Symbols of a CTC vocabulary in the order of the model's scores."""
+    names = {number: symbol for symbol, number in tokenizer.get_vocab().items()}
+    return [names.get(number, f"symbol {number}") for number in range(count)]
 
 
 def _architecture(config: dict[str, Any], library: Any, folder: Path) -> str:

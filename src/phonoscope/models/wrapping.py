@@ -62,7 +62,7 @@ def wrap(
         what it returns to scores (batch, labels).
     kind
         What the scores are, if that cannot be told from their shape: ``classes`` that exclude each other, several
-        ``labels`` at once, ``one logit``, ``numbers`` (a regression), an ``embedding``.
+        ``labels`` at once, ``one logit``, ``numbers`` (a regression), an ``embedding``, log probabilities of ``texts``.
     activation
         ``softmax`` or ``sigmoid`` if the model ends in one: it is undone, for logits are explained. ``none`` to explain
         the numbers as they are.
@@ -123,6 +123,8 @@ def wrap(
         front_end.usual_seconds = called.samples / front_end.sample_rate
     if exact:
         window_seconds = called.samples / front_end.sample_rate
+    elif kind == "texts":  # a text is heard as a whole
+        window_seconds = None
     network = Outside(
         module,
         takes,
@@ -183,7 +185,7 @@ def _names(kind: str, count: int, names: Sequence[str] | None, model: nn.Module)
 
 
 def _activation(activation: str | None, answering: Answering) -> str:
-    if activation is not None or answering.gives.kind in ("numbers", "embedding"):
+    if activation is not None or answering.gives.kind in ("numbers", "embedding", "texts"):
         return activation or "none"
     last = applied_last(answering)
     if last == "none":

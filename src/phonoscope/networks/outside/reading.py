@@ -21,6 +21,7 @@ KINDS = {
     "one logit": "labels",
     "numbers": "numbers",
     "embedding": "embedding",
+    "texts": "texts",
 }
 ACTIVATIONS = ("none", "softmax", "sigmoid")
 # A probability of exactly 0 or 1 has no logit: as far from there as single precision tells apart from 1.
@@ -107,6 +108,7 @@ _WORDS = {
     "one logit": "one logit, for the second label and against the first",
     "numbers": "numbers",
     "embedding": "an embedding",
+    "texts": "log probabilities of texts",
 }
 
 

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from phonoscope.errors import ClassifierError, MissingExtraError
 from phonoscope.networks.outside.calling import resets_of
+from phonoscope.networks.outside.texts import build_texts
 from phonoscope.registry import imported
 
 # TorchScript is code: what reads or writes files, or calls operators of other libraries, is not run.
@@ -289,13 +290,16 @@ def rebuilt_model(source: Mapping[str, Any]) -> nn.Module:
     ----------
     source
         ``kind`` (``transformers``, ``onnx``, ``torchscript``, ``import``), and ``architecture`` and ``config``, or
-        ``path``.
+        ``path``; ``texts``, as of ``build_texts``, for a recogniser that is asked for texts.
 
     Raises
     ------
     ClassifierError
         If the kind is not known, or the model cannot be built.
     """
+    if "texts" in source:
+        of_model = {key: value for key, value in source.items() if key != "texts"}
+        return build_texts(rebuilt_model(of_model), source["texts"])
     kind = source.get("kind")
     if kind in _FILES:
         return _FILES[kind](torch.zeros(0, dtype=torch.uint8))
