@@ -70,7 +70,8 @@ def from_transformers(folder: Path, **how: Any) -> Classifier:
                 f"{folder} holds a recogniser: name the texts that are compared, with the part in question in "
                 'brackets: labels=["the [bad] dog", "the [bed] dog"] (--labels)'
             )
-    return with_source(wrap(model, front_end=front_end, **{**head, **how}), source)
+    known: dict[str, Any] = {**head, **how}
+    return with_source(wrap(model, front_end=front_end, **known), source)
 
 
 def _symbols(tokenizer: Any, count: int) -> list[str]:
