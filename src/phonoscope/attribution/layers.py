@@ -17,7 +17,7 @@ from phonoscope.attribution.maps import Placement, layer_placement
 from phonoscope.attribution.method import Attributed, Batch, Prepared, Setting, unpromised
 from phonoscope.attribution.passes import network_logits, portions
 from phonoscope.attribution.taps import output_of, outputs_and_gradients
-from phonoscope.axes import receptive_field
+from phonoscope.cells import receptive_field
 from phonoscope.errors import AttributionError
 from phonoscope.modules import evaluation_mode, hooked
 

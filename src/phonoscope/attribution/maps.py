@@ -11,7 +11,8 @@ import numpy as np
 import xarray as xr
 from torch import Tensor
 
-from phonoscope.axes import Cells, TimeAxis, effective_field, hz_per_position, receptive_field
+from phonoscope.axes import TimeAxis, hz_per_position
+from phonoscope.cells import Cells, effective_field, receptive_field
 from phonoscope.classifier import Classifier
 from phonoscope.errors import AttributionError
 from phonoscope.frontends import FrontEnd
@@ -65,7 +66,9 @@ def describe_cells(maps: xr.DataArray) -> str:
 def layer_placement(classifier: Classifier, layer: str, inputs: Tensor) -> Placement:
     """Place the cells of a layer on the axes of the classifier's front end.
 
-    A layer of a network that takes waveforms has cells in time only: they span all frequencies.
+    A layer of a network that takes waveforms has cells in time only: they span all frequencies. Where attention was
+    added to the cells on the way, the field is the whole input, and the effective width is measured around the place of
+    each cell, so that it grows as a cell looks elsewhere.
 
     Parameters
     ----------
@@ -79,10 +82,10 @@ def layer_placement(classifier: Classifier, layer: str, inputs: Tensor) -> Place
     """
     axis, time_axis = classifier.front_end.frequency_axis, classifier.front_end.time_axis
     cells = receptive_field(classifier.network, layer, inputs)
-    widths = [
-        effective_field(classifier.network, layer, inputs, dimension=d, most_cells=MEASURED_CELLS).width
-        for d in range(len(cells))
-    ]
+    widths = []
+    for dimension, along in enumerate(cells):
+        field = effective_field(classifier.network, layer, inputs, dimension=dimension, most_cells=MEASURED_CELLS)
+        widths.append(field.width if along.reach is None else field.width_around(along.centres))
     columns, share = cells[-1], (time_axis.seconds or 1.0) / time_axis.columns
     placement = Placement(
         layer=layer,
