@@ -121,8 +121,9 @@ def find_pooled_head(network: nn.Module, inputs: Tensor) -> PooledHead:
         fits = [
             (cells[0, 0].numel(), -name.count("."), name)
             for name, output in outputs.items()
-            if (cells := grids[name].arranged(output) if name in grids else output).dim() >= 3
-            and cells.shape[:2] == pooled.shape
+            if output.dim() >= 3
+            and (cells := grids[name].arranged(output) if name in grids else output).shape[:2] == pooled.shape
+            and cells[0, 0].numel() > 1
             and _same(cells.flatten(2).mean(2), pooled)
         ]
         if fits:

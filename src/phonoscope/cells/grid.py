@@ -176,12 +176,13 @@ class Grid:
 
     @property
     def can_be_arranged(self) -> bool:
-        """Whether each axis, and the batch, lies along one dimension, with every cell in its place."""
+        """Whether there are cells, and each axis, and the batch, lies along one dimension, with every cell in its place."""
         axes = [axis for labels in self.labels for axis in labels]
         present = [axis for axis in axes if axis != BATCH]
         apart = all(len(labels) == 1 for labels in self.labels if BATCH in labels)
         return (
             apart
+            and len(present) > 0
             and axes.count(BATCH) == 1
             and len(set(present)) == len(present)
             and all(self.cells[axis].count == 1 for axis in range(len(self.cells)) if axis not in present)
