@@ -327,9 +327,7 @@ def test_frames_of_short_time_spectra_are_followed():
             self.center, self.end = center, nn.Identity()
 
         def forward(self, x):
-            spectra = torch.stft(
-                x[:, 0], 16, 4, window=torch.ones(16), center=self.center, return_complex=True
-            ).abs()
+            spectra = torch.stft(x[:, 0], 16, 4, window=torch.ones(16), center=self.center, return_complex=True).abs()
             return self.end((torch.ones(3, 9) @ spectra).log1p()).mean(2)
 
     for center, first, count in ((True, -8, 17), (False, 0, 13)):
@@ -365,7 +363,7 @@ def test_cells_keep_their_place_along_a_shortcut_around_attention_but_see_everyt
     (after,) = receptive_field(network, "end", inputs)
     assert (before.extent, before.reach, after.extent) == (4, None, 40)
     assert np.array_equal(after.centres, before.centres)
-    with pytest.raises(AttributionError, match="'attention.out_proj'|'attention'"):
+    with pytest.raises(AttributionError, match="'attention'"):
         receptive_field(network, "attention", inputs)
     field = effective_field(network, "end", inputs)
     assert field.width_around(after.centres) >= field.width

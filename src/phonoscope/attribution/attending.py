@@ -1,4 +1,4 @@
-"""Seeing the probabilities of every attention in a forward pass, however a network computes it, and where its tokens lie.
+"""Seeing the probabilities of every attention in a forward pass, however it is computed, and where its tokens lie.
 
 Nothing of the network is touched: its torch functions are read while they run.
 """
@@ -23,13 +23,26 @@ from phonoscope.errors import AttributionError
 from phonoscope.modules import evaluation_mode, hooked
 from phonoscope.tracing import argument, name_of
 
-# From probabilities (…, queries, keys) and values (…, keys, channels) to the probabilities that the network goes on with.
+# From probabilities (…, queries, keys) and values (…, keys, channels) to the probabilities that the network uses.
 Seen = Callable[[Tensor, Tensor], Tensor]
 
 _PRODUCTS = frozenset(("matmul", "bmm", "__matmul__"))
 # What may lie between a softmax and the product with the values.
 _IN_BETWEEN = frozenset(
-    ("dropout", "to", "type_as", "type", "float", "half", "bfloat16", "clone", "contiguous", "view", "reshape", "nan_to_num")
+    (
+        "dropout",
+        "to",
+        "type_as",
+        "type",
+        "float",
+        "half",
+        "bfloat16",
+        "clone",
+        "contiguous",
+        "view",
+        "reshape",
+        "nan_to_num",
+    )
 )
 
 
@@ -54,9 +67,9 @@ class AttentionWatch(TorchFunctionMode):
         if name in _PRODUCTS and id(args[0]) in self._softmaxes:
             return func(self._seen(args[0], args[1]), *args[1:], **kwargs)
         result = func(*args, **kwargs)
-        if name in ("softmax", "_softmax") and argument(args, kwargs, 1, "dim") in (-1, result.dim() - 1):
-            self._softmaxes[id(result)] = result
-        elif name in _IN_BETWEEN and args and id(args[0]) in self._softmaxes:
+        along = argument(args, kwargs, 1, "dim") if name == "softmax" and result.dim() > 2 else None
+        over_keys = along is not None and along % result.dim() == result.dim() - 1
+        if over_keys or (name in _IN_BETWEEN and args and id(args[0]) in self._softmaxes):
             self._softmaxes[id(result)] = result
         return result
 
@@ -123,8 +136,8 @@ class Tokens:
     calls
         Which attentions of a pass mix these tokens, by number.
     read
-        What share of the answer is read from each token at the end, shape (tokens,): all the same of those that are read
-        at all (a class token; every token, where their mean is taken).
+        What share of the answer is read from each token at the end, shape (tokens,): the same of all that are read (a
+        class token; every token, where their mean is taken).
     values
         Numbers in all probabilities of one input.
     """
@@ -155,7 +168,9 @@ def find_tokens(network: nn.Module, inputs: Tensor) -> Tokens:
     pair = torch.cat([inputs[:1]] * 2)
     tracker = CellTracker(pair)
     layers: dict[str, tuple[Grid, int]] = {}
-    attentions: list[tuple[int, Grid | None]] = []  # number of tokens, 0 where it is not from tokens to tokens; their grid
+    attentions: list[
+        tuple[int, Grid | None]
+    ] = []  # number of tokens, 0 where it is not from tokens to tokens; their grid
 
     def note(name: str, _module: nn.Module, _args: object, output: object) -> None:
         grid = tracker.of(output) if isinstance(output, Tensor) else None
@@ -172,21 +187,21 @@ def find_tokens(network: nn.Module, inputs: Tensor) -> Tokens:
         network(pair)
     if not attentions:
         raise AttributionError(
-            "this network has no attention that can be seen, so it is no transformer (or one that was compiled); choose a "
-            "method that works on any network, e.g. integrated-gradients"
+            "this network has no attention that can be seen: it is no transformer, or a compiled one. Choose a method "
+            "that works on any network, e.g. integrated-gradients"
         )
     placed = [(number, count, grid) for number, (count, grid) in enumerate(attentions) if count and grid is not None]
     if not placed:
         raise AttributionError(
-            "this network attends, but not from tokens to tokens whose places in the input are known; choose a method that "
-            "works on the input, e.g. integrated-gradients"
+            "this network attends, but not from tokens to tokens whose places in the input are known. Choose a method "
+            "that works on the input, e.g. integrated-gradients"
         )
     first, count, grid = placed[0]
     if any(other != count for _, other, _ in placed):
         counts = ", ".join(str(other) for other in dict.fromkeys(other for _, other, _ in placed))
         raise AttributionError(
-            f"the tokens of this transformer are merged or cut on the way ({counts} of them), so attention cannot be followed "
-            "through it; choose another method, e.g. integrated-gradients"
+            f"the tokens of this transformer are merged or cut on the way ({counts} of them), so attention cannot be "
+            "followed through it. Choose another method, e.g. integrated-gradients"
         )
     before = [name for name, (cells, seen) in layers.items() if seen <= first and cells.cells == grid.cells]
     if not before:
@@ -244,8 +259,8 @@ def gradients_of(total: Tensor, attentions: Sequence[Tensor]) -> list[Tensor]:
     """Gradient of a number with respect to each attention's probabilities; zero where it does not depend on them."""
     if not total.requires_grad:
         raise AttributionError(
-            "the logits do not depend on the attention in a way that can be differentiated; choose a perturbation method, "
-            "e.g. band-stop"
+            "the logits do not depend on the attention in a way that can be differentiated; choose a perturbation "
+            "method, e.g. band-stop"
         )
     gradients = torch.autograd.grad(total, attentions, allow_unused=True)
     return [torch.zeros_like(a) if g is None else g for a, g in zip(attentions, gradients, strict=True)]

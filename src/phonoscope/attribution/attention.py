@@ -46,8 +46,8 @@ def attention_rollout(attentions: Sequence[Tensor], read: Tensor) -> Tensor:
 def gradient_attention(attentions: Sequence[Tensor], read: Tensor) -> Tensor:
     """Relevance along gradient-weighted attention (Chefer et al. 2021, ICCV, eq. 5 and 6, for self-attention).
 
-    With the mean Ā over a layer's heads of (∇A ⊙ A)⁺, relevance R, I at first, grows by Ā R in each layer. What each token
-    has of itself from the start, I, is left out of the result.
+    With the mean Ā over a layer's heads of (∇A ⊙ A)⁺, relevance R, I at first, grows by Ā R in each layer. What each
+    token has of itself from the start, I, is left out of the result.
 
     Parameters
     ----------

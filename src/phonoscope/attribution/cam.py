@@ -91,8 +91,8 @@ def find_pooled_head(network: nn.Module, inputs: Tensor) -> PooledHead:
     """Find the layer that global average pooling and one linear layer follow, by watching one forward pass.
 
     The linear layer's input must equal the mean of the layer's output over its cells, and its output the logits:
-    this is checked on numbers, so it holds for any network whatever its layers are called. Where channels stand last, as
-    in transformers, they are put second.
+    this is checked on numbers, so it holds for any network whatever its layers are called. Where channels stand last,
+    as in transformers, they are put second.
 
     Raises
     ------

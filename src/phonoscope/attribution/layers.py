@@ -252,8 +252,8 @@ def choose_layers(setting: Setting, layer: str) -> list[str]:
     """Names of the layers to explain: those named, separated by plus signs, or for ``auto`` one that suits the network.
 
     That is the layer which is averaged before the logits; in networks of another build the last layer whose output is
-    a grid of cells that can be placed on the input, and that the logits depend on: in a transformer that reads its class
-    token alone, no cell of the last layers counts.
+    a grid of cells that can be placed on the input, and that the logits depend on: in a transformer that reads its
+    class token alone, no cell of the last layers counts.
 
     Raises
     ------
@@ -307,8 +307,8 @@ def _has_cells(grid: Grid) -> bool:
 def _matters(network: nn.Module, layer: str, grid: Grid, inputs: Tensor) -> bool:
     """Whether the logits of a few inputs depend on the cells of a layer, in a way that can be differentiated.
 
-    Scores of which a softmax over the cells is taken do not count: only their differences matter, and the mean gradient of
-    such a layer is zero.
+    Scores of which a softmax over the cells is taken do not count: only their differences matter, and the mean gradient
+    of such a layer is zero.
     """
 
     def predicted(logits: Tensor) -> Tensor:

@@ -107,8 +107,8 @@ def grid_of(network: nn.Module, layer: str, inputs: Tensor) -> Grid:
     grid = layer_grids(network, inputs).get(layer)
     if grid is None:
         raise AttributionError(
-            f"cannot tell where the cells of layer {layer!r} look: its output is not a grid that convolutions, poolings "
-            "and shortcuts make from the input. Choose an earlier layer, or another method"
+            f"cannot tell where the cells of layer {layer!r} look: its output is not a grid that convolutions, "
+            "poolings and shortcuts make of the input. Choose an earlier layer, or another method"
         )
     return grid
 
@@ -124,7 +124,7 @@ def receptive_field(network: nn.Module, layer: str, inputs: Tensor) -> tuple[Cel
     Returns
     -------
     tuple of Cells
-        One entry an axis of the input, in positions of the input. An axis that the layer does not run over has one cell.
+        One entry an axis of the input, in its positions. An axis that the layer does not run over has one cell.
 
     Raises
     ------

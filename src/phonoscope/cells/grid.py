@@ -112,7 +112,7 @@ class Grid:
         return replace(self, labels=tuple(self.labels[dimension] for dimension in order))
 
     def sliced(self, dimension: int, positions: slice | int) -> Grid | None:
-        """Return the grid of a part of a dimension; a dimension of which one position is taken stays, without labels."""
+        """Return the grid of a part of a dimension; one of which a single position is taken stays, without labels."""
         labels = self.labels[dimension]
         if BATCH in labels:
             kept = labels[BATCH][positions]
@@ -140,7 +140,7 @@ class Grid:
         return self.with_cells(axis, cells).with_labels(dimension, {axis: np.arange(len(numbers))})
 
     def slid(self, dimension: int, change: Callable[[Cells], Cells]) -> Grid | None:
-        """Change the cells of a dimension over which a window slides, or which is padded; None if it is no row of them."""
+        """Change the cells of a dimension under a sliding window, or padding; None if it is no row of cells."""
         axes = self.axes_of(dimension)
         if not self.labels[dimension]:
             return self
@@ -153,7 +153,7 @@ class Grid:
         return self.with_cells(axis, cells).with_labels(dimension, {axis: np.arange(cells.count)})
 
     def reshaped(self, old: Sequence[int], new: Sequence[int]) -> Grid | None:
-        """Return the grid of a tensor of shape ``old`` that is seen in the shape ``new``; None if cells are torn apart."""
+        """Return the grid of a tensor of shape ``old`` seen in the shape ``new``; None if cells are torn apart."""
         labels: list[Labels] = []
         for before, after in _blocks(old, new):
             sizes = [new[d] for d in after]
@@ -176,7 +176,7 @@ class Grid:
 
     @property
     def can_be_arranged(self) -> bool:
-        """Whether there are cells, and each axis, and the batch, lies along one dimension, with every cell in its place."""
+        """Whether there are cells, each axis and the batch lies along one dimension, and every cell is there."""
         axes = [axis for labels in self.labels for axis in labels]
         present = [axis for axis in axes if axis != BATCH]
         apart = all(len(labels) == 1 for labels in self.labels if BATCH in labels)
@@ -212,7 +212,9 @@ class Grid:
         batch = runs.index(BATCH)
         order = [batch, *channels, *(runs.index(axis) for axis in present)]
         counts = [cells.count for cells in self.cells]
-        return tensor.reshape(shape).permute(order).reshape(shape[batch], math.prod(shape[d] for d in channels), *counts)
+        return (
+            tensor.reshape(shape).permute(order).reshape(shape[batch], math.prod(shape[d] for d in channels), *counts)
+        )
 
     def _order(self, dimension: int) -> np.ndarray | None:
         """Positions of a dimension, cell by cell of its axes in turn; None if cells are missing or uneven in number."""

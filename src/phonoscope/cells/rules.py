@@ -116,7 +116,9 @@ def _moved(call: Call, grid: Grid, output: Tensor) -> tuple[Grid | None] | None:
     """Grid of a function of one tensor that moves or takes dimensions, in brackets; None for other functions."""
     name, shape = call.name, call.first.shape
     if name in _REORDERING:
-        order = call.function(torch.empty([d + 2 for d in range(len(shape))], device="meta"), *call.args[1:], **call.kwargs)
+        order = call.function(
+            torch.empty([d + 2 for d in range(len(shape))], device="meta"), *call.args[1:], **call.kwargs
+        )
         return (grid.reordered([size - 2 for size in order.shape]),)
     if name in _RESHAPING:
         return (grid.reshaped(shape, output.shape),)
@@ -146,7 +148,10 @@ def _parts(call: Call, grid: Grid, outputs: Sequence[Tensor]) -> list[Grid | Non
     """Grids of what a function cuts out of one dimension; None for other functions."""
     name, shape = call.name, call.first.shape
     if name in ("select", "narrow"):
-        dimension, start = _dimension(call.given(1, "dim"), shape), call.given(2, "index" if name == "select" else "start")
+        dimension, start = (
+            _dimension(call.given(1, "dim"), shape),
+            call.given(2, "index" if name == "select" else "start"),
+        )
         if isinstance(start, Tensor):
             return [None]
         if name == "narrow":
@@ -250,7 +255,7 @@ def _contracted(call: Call, grid: Grid, output: Tensor) -> Grid | None:
 
 
 def _transformed(call: Call, grid: Grid, output: Tensor) -> Grid | None:
-    """Grid of a short-time Fourier transform: (…, samples) to (…, frequency, frames), and two parts where not complex."""
+    """Grid of a short-time Fourier transform: (…, samples) to (…, frequency, frames), or to two parts each."""
     size = call.given(1, "n_fft")
     hop = call.given(2, "hop_length") or size // 4
     padding = size // 2 if call.given(5, "center", default=True) else 0
@@ -264,7 +269,7 @@ def _transformed(call: Call, grid: Grid, output: Tensor) -> Grid | None:
 
 
 def _joined(call: Call, output: Tensor) -> Grid | None:
-    """Grid of tensors joined along channels; or of one with others, such as class tokens, before and behind its cells."""
+    """Grid of tensors joined along channels; or of one with others, such as class tokens, before and behind it."""
     tensors, known = call.args[0] if call.args else call.kwargs["tensors"], {id(o.tensor): o for o in call.operands}
     dimension = _dimension(call.given(1, "dim", 0), output.shape)
     labelled = [o for o in call.operands if o.grid is None or o.grid.labels[dimension]]
@@ -290,8 +295,8 @@ def _stacked(call: Call, output: Tensor) -> Grid | None:
 def pointwise(operands: Sequence[Operand], shape: Shape, *, sums: bool) -> Grid | None:
     """Grid of a function that works point by point, with broadcasting; None when it changed the grid.
 
-    A value for a whole axis (a gate, a mean) does not say where a cell looks. What is *added* to the cells may come from
-    anywhere: they keep their place, as the tokens of a transformer do along its shortcuts, but see the whole axis.
+    A value for a whole axis (a gate, a mean) does not say where a cell looks. What is *added* to the cells may come
+    from anywhere: they keep their place, as the tokens of a transformer do along its shortcuts, but see the whole axis.
 
     Parameters
     ----------
