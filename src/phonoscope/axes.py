@@ -170,6 +170,26 @@ def hz_per_position(axis: FrequencyAxis) -> float:
     return (axis.max_hz - axis.min_hz) / axis.rows
 
 
+def hz_around(axis: FrequencyAxis, positions: np.ndarray, width: float) -> np.ndarray:
+    """Hz that a stretch of rows spans around each of some positions, shape (positions,).
+
+    Parameters
+    ----------
+    positions
+        Fractional row positions.
+    width
+        Of the stretch, rows. It is moved inside the axis where it would stick out.
+    """
+    width = min(width, axis.rows)
+    low = np.clip(np.asarray(positions, dtype=float) - width / 2, -0.5, axis.rows - 0.5 - width)
+    return axis.at(low + width) - axis.at(low)
+
+
+def is_even(axis: FrequencyAxis) -> bool:
+    """Whether all rows are equally high in Hz."""
+    return bool(np.allclose(np.diff(axis.edges), hz_per_position(axis), rtol=1e-6))
+
+
 def cell_edges(centres: np.ndarray, low: float, high: float) -> np.ndarray:
     """Edges half-way between neighbouring centres; shape (len(centres) + 1,).
 

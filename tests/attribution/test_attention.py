@@ -123,7 +123,7 @@ def test_rollout_knows_no_target_and_says_so_and_relevance_does():
 
 
 def bursts(count, seed):
-    """Quiet noise with a burst of a low or a high tone of 10 ms at some time: sounds, class, and middle of the burst."""
+    """Quiet noise with 10 ms of a low or a high tone at some time: sounds, class, and middle of the tone."""
     random = np.random.default_rng(seed)
     sounds = 0.02 * random.standard_normal((count, 800)).astype(np.float32)
     label, start = random.integers(0, 2, count), random.integers(0, 720, count)

@@ -330,7 +330,7 @@ def _on_one_grid(
 
     Maps of several layers go to the cells of the finest. Between centres, in Hz and s, they are interpolated; what is a
     share of the logit for each cell is spread over the finer cells that lie in it, so that layers of few cells do not
-    weigh more. The resolution is that of the coarsest layer.
+    weigh more. The resolution is that of the coarsest layer, row by row where rows differ in height.
     """
     placements = [layer_placement(setting.classifier, name, setting.probe) for name in layers]
     if len(layers) == 1:
@@ -354,7 +354,10 @@ def _on_one_grid(
         ]
         return torch.stack(brought).mean(0)
 
-    return replace(finest, layer=f"mean of {', '.join(layers)}", **coarsest), bring
+    mean = replace(finest, layer=f"mean of {', '.join(layers)}", **coarsest)
+    if finest.resolution is not None:
+        mean = mean.with_rows(np.max([p.resolution_at(finest.frequency) for p in placements], axis=0))
+    return mean, bring
 
 
 def _to_input(network: nn.Module, layer: str, inputs: Tensor) -> list[Tensor]:
