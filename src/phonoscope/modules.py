@@ -50,6 +50,8 @@ def one_thread_if_small(module: nn.Module, *, weights: int = 1_000_000) -> Abstr
 def hooked(modules: Iterable[tuple[str, nn.Module]], hook: Callable[..., Any]) -> Generator[None]:
     """Call ``hook(name, module, args, output)`` whenever one of the modules has run, inside the context.
 
+    Transformer layers then run module by module: the quick path that torch takes in evaluation would pass hooks by.
+
     Parameters
     ----------
     modules
@@ -57,7 +59,10 @@ def hooked(modules: Iterable[tuple[str, nn.Module]], hook: Callable[..., Any]) -
     hook
         What it returns, unless that is None, takes the place of the output.
     """
+    quick = torch.backends.mha.get_fastpath_enabled()
     with ExitStack() as hooks:
+        hooks.callback(torch.backends.mha.set_fastpath_enabled, quick)
+        torch.backends.mha.set_fastpath_enabled(False)
         for name, module in modules:
             hooks.enter_context(module.register_forward_hook(partial(hook, name)))
         yield

@@ -1,6 +1,7 @@
 """Maps of layers: pure functions from the activations and gradients of a tapped layer to a signed map of its cells.
 
-All work on any number of spatial dimensions, so that networks of pictures and of waveforms get the same maps.
+All work on any number of spatial dimensions, so that networks of pictures and of waveforms get the same maps. What a
+layer gives is first put in the order (batch, channels, *cells), whichever order it has (`Grid.arranged`).
 """
 
 from __future__ import annotations
@@ -11,15 +12,16 @@ from dataclasses import replace
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from phonoscope.attribution.cam import find_pooled_head
 from phonoscope.attribution.maps import Placement, layer_placement
 from phonoscope.attribution.method import Attributed, Batch, Prepared, Setting, unpromised
 from phonoscope.attribution.passes import network_logits, portions
 from phonoscope.attribution.taps import output_of, outputs_and_gradients
-from phonoscope.axes import receptive_field
+from phonoscope.cells import Grid, grid_of, layer_grids, receptive_field
 from phonoscope.errors import AttributionError
-from phonoscope.modules import evaluation_mode, hooked
+from phonoscope.modules import evaluation_mode
 
 LayerMap = Callable[[Tensor, Tensor], Tensor]
 
@@ -180,7 +182,8 @@ def prepare_score_cam(setting: Setting, *, layer: str, relu: bool) -> Prepared:
         As of ``prepare_grad_cam``.
     """
     network, layers = setting.classifier.network, choose_layers(setting, layer)
-    grids = [_to_input(network, name, setting.probe) for name in layers]
+    weights_to_input = [_to_input(network, name, setting.probe) for name in layers]
+    grids = _grids(setting, layers)
     placement, bring = _on_one_grid(setting, layers, per_cell=False)
 
     def function(batch: Batch) -> Attributed:
@@ -189,10 +192,10 @@ def prepare_score_cam(setting: Setting, *, layer: str, relu: bool) -> Prepared:
             weights = batch.weigh(logits)
             maps = [[] for _ in layers]
             for part in portions(len(logits), setting.examples):
-                for of_layer, name, grid in zip(maps, layers, grids, strict=True):
-                    _, activations = output_of(network, name, batch.inputs[part])
+                for of_layer, name, grid, to_input in zip(maps, layers, grids, weights_to_input, strict=True):
+                    activations = grid.arranged(output_of(network, name, batch.inputs[part])[1])
                     seen = batch.inputs[part], activations, weights[part]
-                    of_layer.append(score_cam(activations, _masked_scores(network, *seen, grid, setting.examples)))
+                    of_layer.append(score_cam(activations, _masked_scores(network, *seen, to_input, setting.examples)))
         return Attributed(_finish(bring([torch.cat(m) for m in maps]), relu), logits, unpromised(logits))
 
     return Prepared(function, placement, units="activation")
@@ -218,19 +221,24 @@ def _prepare(
     setting: Setting, method: LayerMap, layer: str, relu: bool, *, per_cell: bool = True, units: str = "logit"
 ) -> Prepared:
     network, layers = setting.classifier.network, choose_layers(setting, layer)
+    grids = _grids(setting, layers)
     placement, bring = _on_one_grid(setting, layers, per_cell)
+
+    def brought(taps: list[tuple[Tensor, Tensor]]) -> Tensor:
+        arranged = [(grid.arranged(a), grid.arranged(g)) for grid, (a, g) in zip(grids, taps, strict=True)]
+        return bring([method(a, g) for a, g in arranged])
 
     def function(batch: Batch) -> Attributed:
         if len(batch.inputs) <= setting.examples:
             logits, taps = outputs_and_gradients(network, layers, batch.inputs, batch.weigh)
-            return Attributed(_finish(bring([method(*tap) for tap in taps]), relu), logits, unpromised(logits))
+            return Attributed(_finish(brought(taps), relu), logits, unpromised(logits))
         with torch.no_grad():
             logits = network_logits(network, batch.inputs, setting.examples)
         weights, maps = batch.weigh(logits), []
         for part in portions(len(logits), setting.examples):
             fixed = weights[part]
             _, taps = outputs_and_gradients(network, layers, batch.inputs[part], lambda _logits, fixed=fixed: fixed)
-            maps.append(bring([method(*tap) for tap in taps]))
+            maps.append(brought(taps))
         return Attributed(_finish(torch.cat(maps), relu), logits, unpromised(logits))
 
     return Prepared(function, placement, units=units)
@@ -244,7 +252,8 @@ def choose_layers(setting: Setting, layer: str) -> list[str]:
     """Names of the layers to explain: those named, separated by plus signs, or for ``auto`` one that suits the network.
 
     That is the layer which is averaged before the logits; in networks of another build the last layer whose output is
-    a grid of cells that can be placed on the input.
+    a grid of cells that can be placed on the input, and that the logits depend on: in a transformer that reads its
+    class token alone, no cell of the last layers counts.
 
     Raises
     ------
@@ -265,33 +274,53 @@ def choose_layers(setting: Setting, layer: str) -> list[str]:
     return [pooled]
 
 
+def _grids(setting: Setting, layers: list[str]) -> list[Grid]:
+    """Grids of layers, which can all be placed."""
+    return [grid_of(setting.classifier.network, name, setting.probe) for name in layers]
+
+
 @torch.no_grad()
 def last_grid(network: nn.Module, inputs: Tensor) -> str:
-    """Name of the last layer with more than one cell whose receptive fields are known.
+    """Name of the last layer with more than one cell whose places are known, and with cells that the logits depend on.
 
     Raises
     ------
     AttributionError
         If there is no such layer.
     """
-    reached: dict[str, bool] = {}
-
-    def watch(name: str, _module: nn.Module, _args: object, output: object) -> None:
-        reached.pop(name, None)  # the last call counts, in its order too
-        reached[name] = isinstance(output, Tensor) and output.dim() == inputs.dim() and output[0, 0].numel() > 1
-
-    with hooked(network.named_modules(), watch), evaluation_mode(network):
-        network(inputs[:1].clone())
-    for name in reversed([name for name, is_grid in reached.items() if name and is_grid]):
-        try:
-            receptive_field(network, name, inputs)
-        except AttributionError:
-            continue
-        return name
+    grids = {name: grid for name, grid in layer_grids(network, inputs).items() if name and _has_cells(grid)}
+    for name in reversed(grids):
+        if _matters(network, name, grids[name], inputs):
+            return name
+    if grids:
+        return next(reversed(grids))
     raise AttributionError(
         "this network has no layer whose cells can be placed in Hz and s; choose a method that works on the input, "
         "e.g. integrated-gradients"
     )
+
+
+def _has_cells(grid: Grid) -> bool:
+    return any(cells.count > 1 for cells in grid.cells)
+
+
+def _matters(network: nn.Module, layer: str, grid: Grid, inputs: Tensor) -> bool:
+    """Whether the logits of a few inputs depend on the cells of a layer, in a way that can be differentiated.
+
+    Scores of which a softmax over the cells is taken do not count: only their differences matter, and the mean gradient
+    of such a layer is zero.
+    """
+
+    def predicted(logits: Tensor) -> Tensor:
+        return functional.one_hot(logits.argmax(1), logits.shape[1]).to(logits)
+
+    try:
+        with evaluation_mode(network):
+            _, ((_, gradient),) = outputs_and_gradients(network, [layer], inputs[:2], predicted)
+    except AttributionError:
+        return False
+    gradient = grid.arranged(gradient).flatten(2)
+    return bool(gradient.mean(2).abs().max() > 1e-4 * gradient.abs().max())
 
 
 def _on_one_grid(
@@ -301,7 +330,7 @@ def _on_one_grid(
 
     Maps of several layers go to the cells of the finest. Between centres, in Hz and s, they are interpolated; what is a
     share of the logit for each cell is spread over the finer cells that lie in it, so that layers of few cells do not
-    weigh more. The resolution is that of the coarsest layer.
+    weigh more. The resolution is that of the coarsest layer, row by row where rows differ in height.
     """
     placements = [layer_placement(setting.classifier, name, setting.probe) for name in layers]
     if len(layers) == 1:
@@ -325,7 +354,10 @@ def _on_one_grid(
         ]
         return torch.stack(brought).mean(0)
 
-    return replace(finest, layer=f"mean of {', '.join(layers)}", **coarsest), bring
+    mean = replace(finest, layer=f"mean of {', '.join(layers)}", **coarsest)
+    if finest.resolution is not None:
+        mean = mean.with_rows(np.max([p.resolution_at(finest.frequency) for p in placements], axis=0))
+    return mean, bring
 
 
 def _to_input(network: nn.Module, layer: str, inputs: Tensor) -> list[Tensor]:
