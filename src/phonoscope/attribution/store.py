@@ -162,7 +162,9 @@ def _facts(maps: xr.DataArray) -> dict[str, Any]:
 def _assembled(values: np.ndarray, table: pd.DataFrame, facts: dict[str, Any]) -> xr.DataArray:
     frequency, time = np.asarray(facts["frequency"]), np.asarray(facts["time"])
     attrs = facts["attrs"]
-    axis = TimeAxis(attrs["time_columns"], attrs.get("time_seconds"), attrs["time_edge_seconds"])
+    axis = TimeAxis(
+        attrs["time_columns"], attrs.get("time_seconds"), attrs["time_edge_seconds"], attrs.get("time_start_seconds")
+    )
     coords = map_coordinates(frequency, time, table["duration"].to_numpy(), axis)
     coords |= {name: ("token", table[name].to_numpy()) for name in table.columns if name != "duration"}
     return xr.DataArray(values, dims=facts["dims"], coords=coords, name="map", attrs=attrs)
