@@ -1,12 +1,14 @@
 """A front end that phonoscope does not know, in one file: trained, saved, loaded, explained, run as an experiment."""
 
 import json
+import math
 import shutil
 from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
+from torch import nn
 
 from own_front_end import Resonances
 from phonoscope import Classifier, explain
@@ -14,7 +16,7 @@ from phonoscope.attribution.maps import input_placement
 from phonoscope.axes import FrequencyAxis
 from phonoscope.errors import ClassifierError
 from phonoscope.experiments.folder import Run
-from phonoscope.frontends import FRONT_ENDS, Spectrogram, Waveform, build_front_end
+from phonoscope.frontends import FRONT_ENDS, FrontEnd, Spectrogram, Waveform, build_front_end
 from phonoscope.tasks import load_recipe, run_experiment
 from phonoscope.tasks.content import read_content
 from phonoscope.training import TrainingRecipe, train
@@ -74,7 +76,7 @@ def test_it_learns(trained):
     [
         ("cam", "logit"),
         ("grad-cam", "logit"),
-        ("gradient", "logit/neper"),
+        ("gradient", "logit/dB"),
         ("integrated-gradients(steps=5)", "logit"),
         ("occlusion(height_hz=1500)", "logit"),
         ("band-occlusion(width=1500)", "logit"),
@@ -106,7 +108,7 @@ def test_the_tone_lights_up_at_its_own_frequency(trained):
     assert set(loudest) <= {420.0, 2700.0}
 
 
-def test_a_slope_is_what_one_neper_more_brings(trained):
+def test_a_slope_is_what_one_dB_more_brings(trained):
     sounds, _ = tones(1)
     maps = explain(trained, sounds, target="low", method="gradient")
     inputs = trained.front_end(*_padded(sounds))
@@ -114,7 +116,61 @@ def test_a_slope_is_what_one_neper_more_brings(trained):
     more[0, 0, 1, 4] += 0.01
     with torch.no_grad():
         before, after = (trained.network(trained.standardise(x))[0, 0] for x in (inputs, more))
-    assert float(after - before) / 0.01 == pytest.approx(float(maps.values[0, 1, 4]), rel=0.02, abs=1e-4)
+    decibels = 0.01 * 20 / math.log(10)  # of so many nepers
+    assert float(after - before) / decibels == pytest.approx(float(maps.values[0, 1, 4]), rel=0.02, abs=1e-4)
+
+
+class Rescaled(FrontEnd):
+    """A spectrogram in another unit."""
+
+    def __init__(self, unit, db_per_unit, divisor):
+        decibels = Spectrogram(RATE, rows=8, columns=6)
+        super().__init__(RATE, decibels.time_axis, decibels.frequency_axis, unit=unit, db_per_unit=db_per_unit)
+        self.decibels, self.divisor = decibels, divisor
+
+    def config(self):
+        return {"sample_rate": RATE}
+
+    def forward(self, waveforms, lengths=None):
+        return self.decibels(waveforms, lengths) / self.divisor
+
+
+class MeanLevel(nn.Module):
+    """Two logits that follow the mean of a picture in dB, whatever its unit."""
+
+    def __init__(self, db_per_unit, mean, sd):
+        super().__init__()
+        self.db_per_unit, self.mean, self.sd = db_per_unit, mean, sd
+
+    def forward(self, x):
+        level = ((x * self.sd + self.mean) * self.db_per_unit).mean((1, 2, 3))
+        return torch.stack([level, -level], dim=1)
+
+
+@pytest.mark.parametrize(
+    ("unit", "db_per_unit", "given"),
+    [
+        ("dB", 1.0, None),
+        ("neper", 20 / math.log(10), None),
+        ("log power", 10 / math.log(10), True),
+        ("forties", 40.0, True),
+    ],
+)
+@pytest.mark.parametrize("sd", [1.0, 7.0])
+def test_the_same_function_of_the_sound_has_the_same_slope_in_every_logarithmic_unit(unit, db_per_unit, given, sd):
+    front_end = Rescaled(unit, db_per_unit if given else None, db_per_unit)
+    network = MeanLevel(db_per_unit, -3.0, sd)
+    classifier = Classifier(front_end, network, LABELS, input_mean=-3.0, input_sd=sd)
+    maps = explain(classifier, tones(2)[0], LABELS[0], "gradient")
+    assert maps.attrs["units"] == "logit/dB"
+    assert maps.values.sum((1, 2)) == pytest.approx(np.ones(2), rel=1e-4)
+
+
+def test_slopes_in_a_picture_that_is_not_logarithmic_are_per_unit():
+    front_end = Rescaled("sone", None, 2.0)
+    maps = explain(Classifier(front_end, MeanLevel(2.0, 0.0, 1.0), LABELS), tones(1)[0], LABELS[0], "gradient")
+    assert maps.attrs["units"] == "logit/sone"
+    assert float(maps.sum()) == pytest.approx(2.0, rel=1e-4)
 
 
 def _padded(sounds):
@@ -169,7 +225,7 @@ def test_a_report_imports_nothing_that_only_a_file_names(experiment):
         ("own_front_end:Missing", {}, "cannot be imported"),
         (PATH, {"colour": "red"}, "colour"),
         (PATH, {"centres_hz": [500, 400]}, "rising"),
-        ("nothing", {}, "'nothing' is not known; choose one of spectrogram, waveform, or give package.module:name"),
+        ("nothing", {}, "'nothing' is not known; choose one of spectrogram, waveform, .*, or give package.module:name"),
     ],
 )
 def test_what_does_not_keep_the_contract_is_refused_in_words(kind, settings, message):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -13,6 +13,7 @@ from phonoscope.errors import AttributionError, ClassifierError
 from phonoscope.scales import erb_to_hz, hz_to_erb, hz_to_mel, mel_to_hz
 
 Scale = Callable[[Any], Any]
+Duration = TypeVar("Duration", bound=Any)
 _SCALES: dict[str, tuple[Scale, Scale]] = {
     "linear": (lambda hz: hz, lambda value: value),
     "mel": (hz_to_mel, mel_to_hz),
@@ -118,16 +119,18 @@ class TimeAxis:
     columns
         Number of columns.
     seconds
-        Length of the axis in s, around the token's middle; ``None`` for a stretched axis, on which positions are
-        shares of the token (0 to 1).
+        Length of the axis in s; ``None`` for a stretched axis, on which positions are shares of the token (0 to 1).
     edge_seconds
         On a stretched axis the centres of the first and last column stand this far inside the token (half a window);
         at 0 the columns are cells that fill the token.
+    start_seconds
+        Where an axis of fixed length begins, s from the token's start; around the token's middle by default.
     """
 
     columns: int
     seconds: float | None = None
     edge_seconds: float = 0.0
+    start_seconds: float | None = None
 
     def __post_init__(self) -> None:
         if self.columns < 1 or (self.seconds is not None and not self.seconds > 0):
@@ -143,6 +146,12 @@ class TimeAxis:
         share = np.clip((np.asarray(position, dtype=float) + 0.5) / self.columns, 0.0, 1.0)
         return share if self.seconds is None else share * self.seconds
 
+    def start_in(self, durations: Duration) -> Duration | float:
+        """Seconds from the start of tokens of these durations (s) to the start of an axis of fixed length."""
+        if self.seconds is None:
+            raise ClassifierError("a stretched time axis begins and ends with the token")
+        return (durations - self.seconds) / 2 if self.start_seconds is None else self.start_seconds
+
     def in_token(self, time: np.ndarray, durations: np.ndarray) -> np.ndarray:
         """Seconds from the start of each token, shape (tokens, positions), of positions given as by ``at``.
 
@@ -155,7 +164,7 @@ class TimeAxis:
         """
         time, durations = np.asarray(time, dtype=float)[None, :], np.asarray(durations, dtype=float)[:, None]
         if self.seconds is not None:
-            return time + (durations - self.seconds) / 2
+            return np.broadcast_to(time + self.start_in(durations), (len(durations), time.shape[1]))
         if self.edge_seconds == 0:
             return time * durations
         edge = np.minimum(self.edge_seconds, durations / 2)

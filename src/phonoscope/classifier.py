@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from phonoscope import __version__
 from phonoscope.errors import ClassifierError, CorpusError
 from phonoscope.files import write_bytes, write_json
-from phonoscope.frontends import FRONT_ENDS, FrontEnd, build_front_end, in_batches, pad_waveforms
+from phonoscope.frontends import FRONT_ENDS, FrontEnd, build_front_end, in_batches, pad_waveforms, warn_of_cuts
 from phonoscope.modules import evaluation_mode
 from phonoscope.networks import NETWORKS, OUTSIDE, build_network
 from phonoscope.networks.checkpoints import read_checkpoint
@@ -173,7 +173,13 @@ class Classifier(nn.Module):
         -------
         DataFrame
             One row a waveform, see `prediction_table`.
+
+        Warns
+        -----
+        CutSoundWarning
+            If waveforms are longer than the front end takes.
         """
+        warn_of_cuts(self.front_end, np.array([len(waveform) for waveform in waveforms]) / self.sample_rate)
         return prediction_table(self.logits(waveforms, batch_size), self.labels, self.scores)
 
     def keep_reference(self, waveforms: Sequence[np.ndarray], classes: Sequence[str] | None = None) -> None:

@@ -34,6 +34,10 @@ class MissingExtraError(PhonoscopeError):
         )
 
 
+class CutSoundWarning(UserWarning):
+    """Sounds are longer than the front end takes: part of them is not heard."""
+
+
 class ScalingWarning(UserWarning):
     """A front end scales each token by its own sound and offers no way to hold that still."""
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 _MEL_STEP, _MEL_CORNER_HZ = 2595.0, 700.0
+_SLANEY_PER_HZ, _SLANEY_CORNER_HZ, _SLANEY_LOG_STEP = 3 / 200, 1000.0, np.log(6.4) / 27
 _BARK_SLOPE, _BARK_CORNER_HZ, _BARK_SHIFT = 26.81, 1960.0, 0.53
 _ERB_STEP, _ERB_PER_HZ, _LEAST_ERB_HZ = 21.4, 4.37e-3, 24.7
 
@@ -19,6 +20,20 @@ def hz_to_mel(hz: Hertz) -> np.ndarray:
 def mel_to_hz(mel: np.ndarray | float) -> np.ndarray:
     """Inverse of `hz_to_mel`."""
     return _MEL_CORNER_HZ * (10 ** (np.asarray(mel, dtype=float) / _MEL_STEP) - 1)
+
+
+def hz_to_slaney_mel(hz: Hertz) -> np.ndarray:
+    """Pitch in mel by Slaney's Auditory Toolbox: ``3 f / 200``, from 1 kHz on ``15 + 27 ln(f / 1000) / ln 6.4``."""
+    hz = np.asarray(hz, dtype=float)
+    above = np.log(np.maximum(hz, _SLANEY_CORNER_HZ) / _SLANEY_CORNER_HZ)
+    return np.minimum(hz, _SLANEY_CORNER_HZ) * _SLANEY_PER_HZ + above / _SLANEY_LOG_STEP
+
+
+def slaney_mel_to_hz(mel: np.ndarray | float) -> np.ndarray:
+    """Inverse of `hz_to_slaney_mel`."""
+    mel = np.asarray(mel, dtype=float)
+    corner = _SLANEY_CORNER_HZ * _SLANEY_PER_HZ
+    return np.minimum(mel, corner) / _SLANEY_PER_HZ * np.exp(np.maximum(mel - corner, 0.0) * _SLANEY_LOG_STEP)
 
 
 def hz_to_bark(hz: Hertz) -> np.ndarray:

@@ -74,7 +74,8 @@ class Bands:
         On an uneven layout ``cell_hz``, ``field_hz`` and ``resolution_hz`` are means over the bands, and the resolution
         of each is there too.
         """
-        seconds = classifier.front_end.time_axis.seconds
+        whole_axis = classifier.front_end.time_axis
+        seconds = whole_axis.seconds if whole_axis.start_seconds is None else None  # else a sound fills part of it
         axis = TimeAxis(1, seconds)
         spacing = float(np.diff(self.centres).mean()) if len(self) > 1 else float(self.widths[0])
         width, whole, seen = float(self.widths.mean()), seconds or 1.0, np.maximum(self.widths, finest_hz)

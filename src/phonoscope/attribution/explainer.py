@@ -18,7 +18,7 @@ from phonoscope.attribution.scaling import NO_SCALING, checked_scaling
 from phonoscope.attribution.targets import Target, Targets, resolve_targets
 from phonoscope.classifier import Classifier
 from phonoscope.errors import AttributionError, IncompleteMapWarning
-from phonoscope.frontends import in_batches
+from phonoscope.frontends import in_batches, warn_of_cuts
 from phonoscope.modules import evaluation_mode
 from phonoscope.reference import choose_reference
 
@@ -81,6 +81,9 @@ class Explainer:
         names = [str(i) for i in range(len(sounds))] if tokens is None else [str(t) for t in tokens]
         if len(names) != len(sounds):
             raise AttributionError(f"{len(names)} token names were given for {len(sounds)} waveforms")
+        context = 2 * round(self._context_seconds * self.classifier.sample_rate)
+        lengths = np.array([np.size(sound) for sound in sounds]) - context
+        warn_of_cuts(self.classifier.front_end, lengths / self.classifier.sample_rate)
         targets = resolve_targets(self.classifier, target, len(sounds), true_labels)
         for part in in_batches(self.classifier.front_end, len(sounds), batch_size, lambda i: len(sounds[i])):
             yield self(sounds[part], targets.of(part), names[part])
@@ -221,6 +224,8 @@ def explain(
 
     Warns
     -----
+    CutSoundWarning
+        If tokens are longer than the front end takes.
     IncompleteMapWarning
         If a map misses what its method promises that it sums to by more than 5 % of the range of the token's logits.
     ScalingWarning

@@ -25,7 +25,10 @@ _DIFFERENCE = "sum of the map = logit of the target − its logit at the baselin
 
 
 def prepare_gradient(setting: Setting, *, space: str) -> Prepared:
-    """Slope of the logit in every cell, logit per dB or the front end's unit (Simonyan et al. 2014, signed)."""
+    """Slope of the logit in every cell (Simonyan et al. 2014, signed).
+
+    In logits per dB, or per unit of the front end where its picture is not logarithmic.
+    """
     where = choose_space(setting, space)
 
     def function(batch: Batch) -> Attributed:

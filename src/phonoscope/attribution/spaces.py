@@ -6,7 +6,6 @@ that work on inputs are written once and hold in every space.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 
 import numpy as np
@@ -20,10 +19,10 @@ from phonoscope.attribution.passes import Forward
 from phonoscope.attribution.scaling import reference_level
 from phonoscope.axes import TimeAxis
 from phonoscope.errors import AttributionError
+from phonoscope.frontends import DB_PER_UNIT
 
 BASELINES = "zero, silence, floor, mean, or class:NAME"
 _TIME_CELLS = 64
-_DB_PER_NEPER = 20 / math.log(10)
 
 # From a batch and its examples to the examples that stand for "nothing said".
 Neutral = Callable[[Batch, Tensor], Tensor]
@@ -46,13 +45,18 @@ def choose_space(setting: Setting, name: str) -> Space:
 
 
 class Picture:
-    """The network's own input: a picture in the front end's unit, standardised."""
+    """The network's own input: a picture in the front end's unit, standardised.
+
+    ``scale`` is how much of ``unit`` one step of a network's input is: dB wherever the picture is logarithmic.
+    """
 
     reads = "inputs"
 
     def __init__(self, setting: Setting) -> None:
-        self.setting, self.unit = setting, setting.classifier.front_end.unit
-        self.placement = input_placement(setting.classifier.front_end)
+        front_end = setting.classifier.front_end
+        self.setting, self.placement = setting, input_placement(front_end)
+        self.unit = front_end.unit if front_end.db_per_unit is None else "dB"
+        self.scale = setting.classifier.input_sd * (front_end.db_per_unit or 1.0)
 
     def examples(self, batch: Batch) -> Tensor:
         """Return the network's inputs, shape (batch, channels, rows, columns)."""
@@ -93,9 +97,9 @@ class Picture:
         return maps @ shared_cells(maps.shape[2], front_end.time_axis.columns).to(maps) if front_end.natural else maps
 
     def per_unit(self, gradients: Tensor, examples: Tensor) -> Tensor:
-        """Undo the standardisation: the picture itself is in the front end's unit."""
+        """Undo the standardisation: per dB of a logarithmic picture, else per unit of the front end."""
         del examples
-        return gradients / self.setting.classifier.input_sd
+        return gradients / self.scale
 
 
 class Sound:
@@ -121,7 +125,7 @@ class Sound:
         self.window = torch.hann_window(self.window_samples, periodic=True)
         front_end = classifier.front_end
         cells = axis.columns if front_end.natural or front_end.frequency_axis is not None else _TIME_CELLS
-        self.time_axis = TimeAxis(cells, axis.seconds)
+        self.time_axis = TimeAxis(cells, axis.seconds, start_seconds=axis.start_seconds)
         bins = np.arange(self.window_samples // 2 + 1) * rate / self.window_samples
         width, step = 1.44 * rate / self.window_samples, (axis.seconds or 1.0) / cells
         seconds = self.window_samples / rate
@@ -197,14 +201,14 @@ class Sound:
         if self.time_axis.seconds is None:
             share = centre / seconds
         else:
-            share = (centre - (seconds - self.time_axis.seconds) / 2) / self.time_axis.seconds
+            share = (centre - self.time_axis.start_in(seconds)) / self.time_axis.seconds
         index = (share * cells).floor().clamp(0, cells - 1).long()
         maps = values.new_zeros(values.shape[0], values.shape[2], cells)
         return maps.scatter_add_(2, index[:, None].expand(-1, values.shape[2], -1), values.sum(1))
 
     def per_unit(self, gradients: Tensor, examples: Tensor) -> Tensor:
         """Gradient along each coefficient's own direction, per dB of its level."""
-        return gradients * examples / _DB_PER_NEPER
+        return gradients * examples / DB_PER_UNIT["neper"]
 
 
 # ``reads`` is where noise is added: to the ``inputs`` of the network or to the ``sounds``; ``unit`` is that of a cell.

@@ -163,7 +163,9 @@ def _facts(maps: xr.DataArray) -> dict[str, Any]:
 def _assembled(values: np.ndarray, table: pd.DataFrame, facts: dict[str, Any]) -> xr.DataArray:
     frequency, time = np.asarray(facts["frequency"]), np.asarray(facts["time"])
     attrs = facts["attrs"]
-    axis = TimeAxis(attrs["time_columns"], attrs.get("time_seconds"), attrs["time_edge_seconds"])
+    axis = TimeAxis(
+        attrs["time_columns"], attrs.get("time_seconds"), attrs["time_edge_seconds"], attrs.get("time_start_seconds")
+    )
     resolution = None if "resolution" not in facts else np.asarray(facts["resolution"])
     coords = map_coordinates(frequency, time, table["duration"].to_numpy(), axis, resolution)
     coords |= {name: ("token", table[name].to_numpy()) for name in table.columns if name != "duration"}

@@ -84,7 +84,7 @@ def _on_frames(values: np.ndarray, hz: np.ndarray, time: np.ndarray, batch: Batc
         if space.time_axis.seconds is None:
             start = time * length
         else:
-            start = time * rate + (length - space.time_axis.seconds * rate) / 2
+            start = (time + space.time_axis.start_in(length / rate)) * rate
         # Frame k stands for the samples a hop around its middle, k · hop − half a window.
         position = (start + reach / 2) / space.hop + 0.5
         first, behind = 1, min(frames, -(-(length + reach) // space.hop))

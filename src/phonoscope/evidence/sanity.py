@@ -83,7 +83,7 @@ def infidelity(
             lost = _losses(case, batch, examples, way, noise)
             shares = noise.double().cpu().numpy()
             if units == slope and picture:
-                shares = shares * way.mean(1, keepdim=True).double().cpu().numpy() * case.setting.classifier.input_sd
+                shares = shares * way.mean(1, keepdim=True).double().cpu().numpy() * case.space.scale
             values = [normalised_infidelity(_predicted(shares, image), lost) for image in (scores, *others)]
             columns = {
                 "infidelity": values[0],

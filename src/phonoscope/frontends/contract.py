@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 import math
+import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
 from phonoscope.axes import FrequencyAxis, TimeAxis
-from phonoscope.errors import ClassifierError
+from phonoscope.errors import ClassifierError, CutSoundWarning
 
 # Power re full scale below which a token counts as silence: far below any recording (24 bit: 1e-15), and far enough
 # above the smallest float that gradients stay finite.
 LEAST_POWER = 1e-20
+# Columns of the time axis of a picture that is as long as its sound.
+NATURAL_COLUMNS = 100
+# Logarithmic units of pictures, in dB.
+DB_PER_UNIT = {"dB": 1.0, "neper": 20 / math.log(10)}
 
 
 def pad_waveforms(waveforms: Sequence[np.ndarray | Tensor]) -> tuple[Tensor, Tensor]:
@@ -74,6 +79,39 @@ def in_batches(front_end: FrontEnd, count: int, size: int, samples_of: Callable[
         start = stop
 
 
+def warn_of_cuts(front_end: FrontEnd, durations: np.ndarray, stacklevel: int = 3) -> None:
+    """Say how much of sounds a front end of fixed length does not hear.
+
+    Parameters
+    ----------
+    front_end
+        Its time axis says how much it takes; one column more is not missed.
+    durations
+        Of the sounds, s, shape (sounds,).
+    stacklevel
+        Of the warning: 2 points at the caller of this function.
+
+    Warns
+    -----
+    CutSoundWarning
+        If a sound is longer.
+    """
+    axis = front_end.time_axis
+    if axis.seconds is None:
+        return
+    beyond = np.maximum(durations - axis.seconds, 0.0)
+    cut = int((beyond > axis.seconds / axis.columns).sum())
+    if cut:
+        where = "on both sides of their middle" if axis.start_seconds is None else "at their end"
+        warnings.warn(
+            f"{cut} of {len(durations)} sounds {'is' if cut == 1 else 'are'} longer than the {axis.seconds:.2f} s that "
+            f"the front end {front_end.kind!r} takes: {beyond.sum():.2f} s of {durations.sum():.2f} s, {where}, are "
+            "not heard. Cut the sounds, or choose a front end that takes more",
+            CutSoundWarning,
+            stacklevel=stacklevel,
+        )
+
+
 class FrontEnd(nn.Module, ABC):
     """The contract of a front end: what turns waveforms into a network's input and says where that lies in Hz and s.
 
@@ -95,7 +133,10 @@ class FrontEnd(nn.Module, ABC):
     frequency_axis
         Rows of the picture, anywhere in Hz; None where the network's input has time only.
     unit
-        Of the values: ``dB``, ``neper``, ``power`` … A slope is in logits per unit.
+        Of the values: ``dB``, ``neper``, ``power`` …
+    db_per_unit
+        What one unit is in dB where the values are logarithms of power; known of the units in ``DB_PER_UNIT``. A slope
+        is then in logits per dB, whatever the unit; in logits per unit where this is None.
     floor
         Value of a cell that holds nothing; None where each token's own least value is the best that can be said.
     window_seconds
@@ -114,7 +155,7 @@ class FrontEnd(nn.Module, ABC):
     """
 
     kind: str
-    natural: ClassVar[bool] = False
+    natural: bool = False
 
     def __init__(
         self,
@@ -123,6 +164,7 @@ class FrontEnd(nn.Module, ABC):
         frequency_axis: FrequencyAxis | None = None,
         *,
         unit: str = "dB",
+        db_per_unit: float | None = None,
         floor: float | None = None,
         window_seconds: float | None = None,
         usual_seconds: float = 0.1,
@@ -131,6 +173,7 @@ class FrontEnd(nn.Module, ABC):
         self.sample_rate, self.time_axis, self.frequency_axis = int(sample_rate), time_axis, frequency_axis
         self.unit, self.floor, self.window_seconds = unit, floor, window_seconds
         self.usual_seconds = usual_seconds
+        self.db_per_unit = DB_PER_UNIT.get(unit) if db_per_unit is None else float(db_per_unit)
 
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
@@ -154,7 +197,7 @@ class FrontEnd(nn.Module, ABC):
         """Return the arguments that rebuild this front end, ``sample_rate`` among them, as JSON values."""
 
     def reference_level(self, waveforms: Tensor, lengths: Tensor | None = None) -> Tensor | None:
-        """What ``forward`` scales each of these waveforms by, shape (batch,); None where it scales none.
+        """What ``forward`` scales each of these waveforms by, shape (batch, …); None where it scales none.
 
         ``forward(changed, lengths, level=front_end.reference_level(untouched))`` then shows the change alone.
         """
