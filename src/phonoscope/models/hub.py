@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +12,9 @@ from torch import nn
 
 from phonoscope.classifier import Classifier
 from phonoscope.errors import ClassifierError
-from phonoscope.frontends import FrontEnd, Recording
-from phonoscope.models.wrapping import with_source, wrap
+from phonoscope.frontends import FrontEnd, KaldiFilterBank, Recording, WhisperLogMel, front_end_of
+from phonoscope.models.wrapping import Wishes, with_source, wrapped
+from phonoscope.networks.outside import Takes
 from phonoscope.networks.outside.sources import transformers_library
 from phonoscope.networks.outside.tokenising import read_tokenizer, text_recogniser
 
@@ -25,6 +27,11 @@ _HEADS: dict[str, dict[str, Any]] = {
     "ForAudioFrameClassification": {"output": "logits", "kind": "labels"},
     "ForXVector": {"output": "logits"},
     "Model": {"output": "last_hidden_state", "kind": "embedding"},
+}
+# How models want the pictures of their feature extractors.
+_WAYS: dict[str, tuple[Takes, ...]] = {
+    KaldiFilterBank.kind: (Takes("(batch, columns, rows)"),),
+    WhisperLogMel.kind: (Takes("(batch, rows, columns)"),),
 }
 _DROPPED = ("architectures", "_name_or_path", "transformers_version", "dtype", "torch_dtype")
 
@@ -58,7 +65,10 @@ def from_transformers(folder: Path, **how: Any) -> Classifier:
     settings = {key: value for key, value in model.config.to_dict().items() if key not in _DROPPED}
     plain = json.loads(json.dumps(settings, default=str))
     source = {"kind": "transformers", "architecture": architecture, "config": plain}
-    if architecture.endswith("ForCTC") or getattr(model.config, "is_encoder_decoder", False):
+    both = bool(getattr(model.config, "is_encoder_decoder", False))
+    if both and architecture.endswith("Model"):
+        model, source["part"] = model.get_encoder(), "encoder"
+    elif architecture.endswith("ForCTC") or (both and not head):
         tokenizer = read_tokenizer(folder)
         if how.get("labels"):
             model = text_recogniser(model, how["labels"], tokenizer)
@@ -70,8 +80,9 @@ def from_transformers(folder: Path, **how: Any) -> Classifier:
                 f"{folder} holds a recogniser: name the texts that are compared, with the part in question in "
                 'brackets: labels=["the [bad] dog", "the [bed] dog"] (--labels)'
             )
-    known: dict[str, Any] = {**head, **how}
-    return with_source(wrap(model, front_end=front_end, **known), source)
+    ways = tuple(replace(way, stack=getattr(front_end, "stack", 1)) for way in _WAYS.get(front_end.kind, ()))
+    wishes: dict[str, Any] = {"ways": ways, **head, **how}
+    return with_source(wrapped(model, front_end, Wishes(**wishes)), source)
 
 
 def _symbols(tokenizer: Any, count: int) -> list[str]:
@@ -119,11 +130,19 @@ def _loaded(library: Any, architecture: str, folder: Path) -> nn.Module:
 def _front_end(folder: Path, config: dict[str, Any], sample_rate: int | None) -> FrontEnd:
     """What stands in for the feature extractor of a folder."""
     extractor = extractor_config(folder)
+    if (made := front_end_of(extractor)) is not None:
+        return made
     rate = sample_rate or extractor.get("sampling_rate") or config.get("sampling_rate")
     if not rate:
         raise ClassifierError(
             f"{folder} does not say at which rate its model takes sounds (it has none of {', '.join(_EXTRACTORS)}): "
             "pass sample_rate= in Hz (--sample-rate)"
+        )
+    kind = extractor.get("feature_extractor_type", "Wav2Vec2FeatureExtractor")
+    if kind != "Wav2Vec2FeatureExtractor":
+        raise ClassifierError(
+            f"{folder} has a {kind}, which makes pictures that are not known here. Load the model yourself and pass it "
+            "to phonoscope.wrap with a front_end= that makes them"
         )
     return Recording(int(rate), standardise=bool(extractor.get("do_normalize", False)))
 

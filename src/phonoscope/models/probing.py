@@ -50,6 +50,23 @@ class Called:
     output: Any
     longer: Any
 
+    def shape_at(self, path: str, reader: Reader | None, labels: int | None) -> Shape:
+        """What the scores are like that a path, or a reader, takes out of the output.
+
+        Parameters
+        ----------
+        path, reader
+            As of `Gives.read`.
+        labels
+            Number of labels, if it is known.
+        """
+        both = (
+            None if o is None else picked(o, path) if reader is None else reader(o) for o in (self.output, self.longer)
+        )
+        part, longer = both
+        assert part is not None
+        return shape_of(part, longer, labels)
+
 
 @contextmanager
 def looked_at(model: nn.Module) -> Generator[None]:
@@ -70,7 +87,9 @@ def refuse_unfit_weights(model: nn.Module) -> None:
             raise ClassifierError(f"the model's weights are not finite ({name}); load a checkpoint that is not damaged")
 
 
-def find_call(model: nn.Module, front_end: FrontEnd, reader: Reader | str | None = None) -> Called:
+def find_call(
+    model: nn.Module, front_end: FrontEnd, reader: Reader | str | None = None, ways: Sequence[Takes] = ()
+) -> Called:
     """Find a way to call a model that gives an answer for each of two sounds.
 
     Parameters
@@ -81,6 +100,8 @@ def find_call(model: nn.Module, front_end: FrontEnd, reader: Reader | str | None
         Makes its input.
     reader
         Function, or path, that takes the scores out of the model's output; None for any tensor.
+    ways
+        Ways to try, where the model's signature does not decide.
 
     Raises
     ------
@@ -89,7 +110,7 @@ def find_call(model: nn.Module, front_end: FrontEnd, reader: Reader | str | None
     """
     problems: list[str] = []
     for samples in _lengths(front_end):
-        for takes in _ways(model, picture=front_end.frequency_axis is not None):
+        for takes in ways or _ways(model, picture=front_end.frequency_axis is not None):
             answer = _tried(model, takes, front_end, samples, reader)
             if isinstance(answer, str):
                 problems.append(f"{takes}: {answer}")
@@ -266,6 +287,14 @@ class Answering:
         inputs = self.front_end(sounds if parameter is None else sounds.to(parameter.device))
         return inputs.to(float_type(self.model) or inputs.dtype)
 
+    @property
+    def columns_per_second(self) -> float:
+        """Of the model's input: samples, or columns of a picture; those of a stretched one are as if it lasted 1 s."""
+        axis = self.front_end.time_axis
+        if self.front_end.frequency_axis is None:
+            return float(self.front_end.sample_rate)
+        return axis.columns / (axis.seconds or 1.0)
+
     def raw(self, inputs: Tensor) -> Tensor:
         """The part of the output that holds the scores, as the model gives it."""
         output = self.takes.call(self.model, inputs, self.front_end.sample_rate)
@@ -274,7 +303,7 @@ class Answering:
     def scores(self, inputs: Tensor) -> Tensor:
         """Scores (sounds, labels)."""
         output = self.takes.call(self.model, inputs, self.front_end.sample_rate)
-        return self.gives.read(output, self.samples / self.front_end.sample_rate, self.reader).float()
+        return self.gives.read(output, inputs.shape[-1] / self.columns_per_second, self.reader).float()
 
 
 def applied_last(answering: Answering) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from torch import Tensor, nn
@@ -20,11 +20,10 @@ from phonoscope.models.probing import (
     label_names,
     reaches_the_sound,
     refuse_unfit_weights,
-    shape_of,
 )
 from phonoscope.networks import OUTSIDE
-from phonoscope.networks.outside import Gives, Outside
-from phonoscope.networks.outside.reading import picked
+from phonoscope.networks.outside import Gives, Outside, Takes
+from phonoscope.networks.outside.reading import Reader
 from phonoscope.networks.outside.sources import as_model
 
 # Recordings longer than this are heard in windows, so that memory does not grow with their length.
@@ -90,8 +89,6 @@ def wrap(
     """
     if isinstance(model, Classifier):
         return model
-    module = as_model(model)
-    made = front_end is None
     if front_end is None:
         if sample_rate is None or not sample_rate > 0:
             raise ClassifierError("the model does not say at which rate it takes sounds: pass sample_rate= in Hz")
@@ -99,40 +96,66 @@ def wrap(
     elif sample_rate not in (None, front_end.sample_rate):
         raise ClassifierError(f"sample_rate is {sample_rate} Hz, but the front end's is {front_end.sample_rate} Hz")
     names = None if labels is None else [str(label) for label in labels]
-    refuse_unfit_weights(module)
+    return wrapped(as_model(model), front_end, Wishes(names, output, kind, activation, frames, window_seconds))
+
+
+@dataclass(frozen=True)
+class Wishes:
+    """What was said of a model that is wrapped; the arguments are those of `wrap`.
+
+    Parameters
+    ----------
+    ways
+        Ways to call the model that are tried, where its own signature does not decide.
+    """
+
+    labels: Sequence[str] | None = None
+    output: str | int | Reader | None = None
+    kind: str | None = None
+    activation: str | None = None
+    frames: str | float | tuple[float, float] = "mean"
+    window_seconds: float | None = WINDOW_SECONDS
+    ways: Sequence[Takes] = ()
+
+
+def wrapped(model: nn.Module, front_end: FrontEnd, wishes: Wishes) -> Classifier:
+    """Make a classifier of a module and the front end that makes its input; see `wrap`.
+
+    Parameters
+    ----------
+    model
+        The module.
+    front_end
+        Makes its input; one of recordings notes for how long a sound the model was tried.
+    wishes
+        What was said of the model.
+    """
+    refuse_unfit_weights(model)
+    output, names = wishes.output, wishes.labels
     reader = None if output is None or isinstance(output, (str, int)) else output
-    path = str(output) if isinstance(output, (str, int)) else ""
-    called = find_call(module, front_end, reader or path or None)
-    known = None if names is None else len(names)
-    if reader is None and output is None:
-        path = choose_part(called, known)
-
-    def part(given: Any) -> Tensor:
-        return picked(given, path) if reader is None else reader(given)
-
-    shape = shape_of(part(called.output), None if called.longer is None else part(called.longer), known)
-    kind = _kind(kind, shape.count, names, module)
-    names = _names(kind, shape.count, names, module)
-    gives = Gives(kind, path, "none", _frames(frames) if shape.over_time else "", shape.time_last)
-    answering = Answering(module, called.takes, front_end, called.samples, gives, reader)
-    gives = replace(gives, activation=_activation(activation, answering))
-    takes = replace(called.takes, singly=answers_singly(answering))
-    differentiable = reaches_the_sound(answering)
-    exact = called.longer is None and front_end.natural
-    if made:
-        front_end.usual_seconds = called.samples / front_end.sample_rate
-    if exact:
-        window_seconds = called.samples / front_end.sample_rate
-    elif kind == "texts":  # a text is heard as a whole
-        window_seconds = None
+    path = "" if output is None or reader is not None else str(output)
+    called = find_call(model, front_end, reader or path or None, wishes.ways)
+    if output is None:
+        path = choose_part(called, None if names is None else len(names))
+    shape = called.shape_at(path, reader, None if names is None else len(names))
+    kind = _kind(wishes.kind, shape.count, names, model)
+    names = _names(kind, shape.count, names, model)
+    gives = Gives(kind, path, "none", _frames(wishes.frames) if shape.over_time else "", shape.time_last)
+    answering = Answering(model, called.takes, front_end, called.samples, gives, reader)
+    natural, seconds = front_end.natural and front_end.frequency_axis is None, called.samples / front_end.sample_rate
+    exact = natural and called.longer is None
+    if natural:
+        front_end.usual_seconds = seconds
     network = Outside(
-        module,
-        takes,
-        gives,
+        model,
+        replace(called.takes, singly=answers_singly(answering)),
+        replace(gives, activation=_activation(wishes.activation, answering)),
         sample_rate=front_end.sample_rate,
-        window_seconds=window_seconds if front_end.natural else None,
+        columns_per_second=answering.columns_per_second,
+        # A text is heard as a whole, and so is what is no sound.
+        window_seconds=seconds if exact else wishes.window_seconds if natural and kind != "texts" else None,
         exact=exact,
-        differentiable=differentiable,
+        differentiable=reaches_the_sound(answering),
         reader=reader,
     )
     return Classifier(

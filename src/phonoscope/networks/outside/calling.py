@@ -68,6 +68,8 @@ class Takes:
         Of the second argument; it is passed by position where empty.
     reset
         Method of the model that is called first, so that it forgets earlier sounds.
+    stack
+        Neighbouring columns of a picture that are joined into one, for the layout (batch, columns, rows).
     singly
         Whether sounds are given one by one, because the answer depends on the others of a batch.
     """
@@ -76,6 +78,7 @@ class Takes:
     beside: str = ""
     name: str = ""
     reset: str = ""
+    stack: int = 1
     singly: bool = False
 
     def __post_init__(self) -> None:
@@ -112,6 +115,9 @@ class Takes:
         if self.reset and not goes_on:
             getattr(model, self.reset)()
         arranged = _LAYOUTS[self.layout](inputs)
+        if self.stack > 1:
+            whole = arranged.shape[1] // self.stack
+            arranged = arranged[:, : whole * self.stack].reshape(len(arranged), whole, -1)
         if not self.beside:
             return model(arranged)
         count, length, device = len(inputs), inputs.shape[-1], inputs.device

@@ -32,6 +32,8 @@ class Outside(nn.Module):
         How it is called, and what it gives.
     sample_rate
         Of the sounds, Hz.
+    columns_per_second
+        Of its input: samples, or columns of a picture; the sample rate by default.
     window_seconds
         Longest sound that it hears in one piece; None for no limit, and for models of pictures.
     differentiable
@@ -59,6 +61,7 @@ class Outside(nn.Module):
         gives: Gives,
         *,
         sample_rate: int,
+        columns_per_second: float | None = None,
         window_seconds: float | None = None,
         exact: bool = False,
         differentiable: bool = True,
@@ -69,7 +72,7 @@ class Outside(nn.Module):
         super().__init__()
         self.model, self.takes, self.gives = model, takes, gives
         self.sample_rate, self.window_seconds, self.exact = sample_rate, window_seconds, exact
-        self.differentiable = differentiable
+        self.columns_per_second, self.differentiable = columns_per_second or float(sample_rate), differentiable
         self.reader, self.source = reader, None if source is None else dict(source)
         self.register_buffer("references", references)
 
@@ -81,6 +84,7 @@ class Outside(nn.Module):
             "takes": asdict(self.takes),
             "gives": asdict(self.gives),
             "sample_rate": self.sample_rate,
+            "columns_per_second": self.columns_per_second,
             "window_seconds": self.window_seconds,
             "exact": self.exact,
             "differentiable": self.differentiable,
@@ -94,6 +98,7 @@ class Outside(nn.Module):
             self.takes,
             gives,
             sample_rate=self.sample_rate,
+            columns_per_second=self.columns_per_second,
             window_seconds=self.window_seconds,
             exact=self.exact,
             differentiable=self.differentiable,
@@ -132,7 +137,7 @@ class Outside(nn.Module):
         kind = float_type(self.model)
         given = inputs if kind is None else inputs.to(kind)
         output = self.takes.call(self.model, given, self.sample_rate, goes_on=goes_on)
-        scores = self.gives.read(output, inputs.shape[-1] / self.sample_rate, self.reader).to(inputs.dtype)
+        scores = self.gives.read(output, inputs.shape[-1] / self.columns_per_second, self.reader).to(inputs.dtype)
         if self.references is None:
             return scores
         return functional.normalize(scores, dim=1) @ functional.normalize(self.references.to(scores), dim=1).T
@@ -164,6 +169,7 @@ def outside(
     takes: Mapping[str, Any],
     gives: Mapping[str, Any],
     sample_rate: int,
+    columns_per_second: float | None = None,
     window_seconds: float | None = None,
     exact: bool = False,
     differentiable: bool = True,
@@ -176,7 +182,7 @@ def outside(
     ----------
     n_classes
         Number of labels.
-    source, takes, gives, sample_rate, window_seconds, exact, differentiable
+    source, takes, gives, sample_rate, columns_per_second, window_seconds, exact, differentiable
         As of `Outside`, as JSON values.
     references
         Shape of the references, where there are any.
@@ -198,6 +204,7 @@ def outside(
         Takes(**takes),
         Gives(**gives),
         sample_rate=sample_rate,
+        columns_per_second=columns_per_second,
         window_seconds=window_seconds,
         exact=exact,
         differentiable=differentiable,

@@ -289,8 +289,8 @@ def rebuilt_model(source: Mapping[str, Any]) -> nn.Module:
     Parameters
     ----------
     source
-        ``kind`` (``transformers``, ``onnx``, ``torchscript``, ``import``), and ``architecture`` and ``config``, or
-        ``path``; ``texts``, as of ``build_texts``, for a recogniser that is asked for texts.
+        ``kind`` (``transformers``, ``onnx``, ``torchscript``, ``import``), and ``architecture`` and ``config`` (and
+        ``part``, where it is the encoder alone), or ``path``; ``texts``, as of ``build_texts``, for a recogniser that is asked for texts.
 
     Raises
     ------
@@ -306,7 +306,8 @@ def rebuilt_model(source: Mapping[str, Any]) -> nn.Module:
     if kind == "import":
         return imported_model(source["path"])
     if kind == "transformers":
-        return transformers_model(source["architecture"], source["config"])
+        model: Any = transformers_model(source["architecture"], source["config"])
+        return model.get_encoder() if source.get("part") == "encoder" else model
     raise ClassifierError(f"a model from {kind!r} cannot be built")
 
 
