@@ -187,6 +187,8 @@ def hz_around(axis: FrequencyAxis, positions: np.ndarray, width: float) -> np.nd
 
     Parameters
     ----------
+    axis
+        Of the rows.
     positions
         Fractional row positions.
     width

@@ -170,7 +170,7 @@ def test_patches_lie_at_their_hertz_and_seconds():
     classifier = Classifier(Spectrogram(8000, rows=16, columns=8), network, LABELS, input_mean=-30.0, input_sd=15.0)
     for method in METHODS:
         maps = explain(classifier, waves(3, context_seconds=0), "i", method)
-        assert maps.attrs["layer"] == "patches"
+        assert maps.attrs["layer"] == "blocks.0.to_queries_keys_values"
         assert maps["frequency"].values == pytest.approx([500.0, 1500.0, 2500.0, 3500.0])
         assert maps["time"].values == pytest.approx([0.25, 0.75])
         assert maps.attrs["field_hz"] == pytest.approx(1000.0)

@@ -132,7 +132,7 @@ class Tokens:
     grid
         Of a tensor (batch, tokens).
     layer
-        The first layer whose cells are the tokens.
+        The last layer before the first attention whose cells are the tokens.
     calls
         Which attentions of a pass mix these tokens, by number.
     read
@@ -208,7 +208,7 @@ def find_tokens(network: nn.Module, inputs: Tensor) -> Tokens:
         raise AttributionError("the tokens of this transformer are no layer's output; choose another method")
     calls = tuple(n for n, (tokens, _) in enumerate(attentions) if tokens == count)
     read, values = _read_out(network, inputs, calls)
-    return Tokens(grid, before[0], calls, read, values)
+    return Tokens(grid, before[-1], calls, read, values)
 
 
 def _tokens_of(grid: Grid | None, batch: int) -> Grid | None:

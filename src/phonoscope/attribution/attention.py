@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from phonoscope.attribution.attending import Tokens, attentions_of, find_tokens, gradients_of, over_heads
-from phonoscope.attribution.maps import layer_placement
+from phonoscope.attribution.located import Located, as_long
 from phonoscope.attribution.method import Attributed, Batch, Prepared, Setting, unpromised
 from phonoscope.attribution.passes import network_logits, portions
 
@@ -110,15 +110,21 @@ def prepare_gradient_attention(setting: Setting) -> Prepared:
 def _prepare(setting: Setting, relevance: Callable[[Tensor, Tensor, Tokens], Tensor], units: str) -> Prepared:
     """Maps of the relevance (batch, tokens) of tokens, from inputs, weights over the classes and the tokens."""
     network = setting.classifier.network
-    tokens = find_tokens(network, setting.probe)
-    most = min(setting.examples, max(1, setting.memory // (_COPIES * 4 * tokens.values)))
+    first = find_tokens(network, setting.probe)
+    known = {tuple(setting.probe.shape[1:]): first}
+    located = Located(setting, [first.layer])
 
     def function(batch: Batch) -> Attributed:
+        shape = tuple(batch.inputs.shape[1:])
+        if shape not in known:
+            known[shape] = find_tokens(network, as_long(setting.probe, batch.inputs))
+        tokens = known[shape]
+        most = min(setting.examples, max(1, setting.memory // (_COPIES * 4 * tokens.values)))
         logits = network_logits(network, batch.inputs, setting.examples)
         weights, maps = batch.weigh(logits), []
         for part in portions(len(logits), most):
             values = relevance(batch.inputs[part], weights[part], tokens)
-            maps.append(tokens.grid.arranged(values)[:, 0])
+            maps.append(located.brought([tokens.grid.arranged(values)[:, 0]], batch.inputs))
         return Attributed(torch.cat(maps), logits, unpromised(logits))
 
-    return Prepared(function, layer_placement(setting.classifier, tokens.layer, setting.probe), units=units)
+    return Prepared(function, located.placement, units=units)

@@ -11,11 +11,11 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from phonoscope.attribution.maps import layer_placement
+from phonoscope.attribution.located import Located
 from phonoscope.attribution.method import Attributed, Batch, Prepared, Setting
 from phonoscope.attribution.passes import portions
 from phonoscope.attribution.taps import output_of
-from phonoscope.cells import grid_of, layer_grids
+from phonoscope.cells import layer_grids
 from phonoscope.errors import AttributionError
 from phonoscope.modules import evaluation_mode, hooked, named_layer
 
@@ -54,19 +54,19 @@ def prepare_cam(setting: Setting, *, layer: str) -> Prepared:
             f"layer {layer!r} was named"
         )
 
-    grid = grid_of(network, head.layer, inputs)
+    located = Located(setting, [head.layer], per_cell=False)
 
     def function(batch: Batch) -> Attributed:
         parts = [output_of(network, head.layer, batch.inputs[p]) for p in portions(len(batch.inputs), setting.examples)]
         logits, features = (torch.cat(tensors) for tensors in zip(*parts, strict=True))
         weights = batch.weigh(logits)
         class_weights, bias = head.class_weights(network, weights)
+        (grid,) = located.grids(batch.inputs)
         maps = class_activation_maps(grid.arranged(features), class_weights)
         left = (logits * weights).sum(1) - bias - maps.flatten(1).mean(1)
-        return Attributed(maps, logits, left)
+        return Attributed(located.brought([maps], batch.inputs), logits, left)
 
-    placement = layer_placement(setting.classifier, head.layer, inputs)
-    return Prepared(function, placement, "mean of the map + bias = logit of the target")
+    return Prepared(function, located.placement, "mean of the map + bias = logit of the target")
 
 
 @dataclass(frozen=True)

@@ -94,7 +94,8 @@ def layer_placement(classifier: Classifier, layer: str, inputs: Tensor) -> Place
 
     A layer of a network that takes waveforms has cells in time only: they span all frequencies. Where attention was
     added to the cells on the way, the field is the whole input, and the effective width is measured around the place of
-    each cell, so that it grows as a cell looks elsewhere.
+    each cell, so that it grows as a cell looks elsewhere. Of sounds at their natural length, fields are shares of those
+    among the inputs.
 
     Parameters
     ----------
@@ -112,17 +113,20 @@ def layer_placement(classifier: Classifier, layer: str, inputs: Tensor) -> Place
     for dimension, along in enumerate(cells):
         field = effective_field(classifier.network, layer, inputs, dimension=dimension, most_cells=MEASURED_CELLS)
         widths.append(field.width if along.reach is None else field.width_around(along.centres))
-    columns, share = cells[-1], (time_axis.seconds or 1.0) / time_axis.columns
+    columns, natural = cells[-1], classifier.front_end.natural
+    # Sounds at their natural length are as many positions as there are samples; maps lie on the axis' own cells.
+    share = 1 / inputs.shape[-1] if natural else (time_axis.seconds or 1.0) / time_axis.columns
+    least = 1 / time_axis.columns if natural else 0.0
     placement = Placement(
         layer=layer,
         frequency=np.array([classifier.sample_rate / 4]),
-        time=_strictly_rising(time_axis.at(columns.centres)),
+        time=time_axis.centres if natural else _strictly_rising(time_axis.at(columns.centres)),
         cell_hz=classifier.sample_rate / 2,
         field_hz=classifier.sample_rate / 2,
         resolution_hz=classifier.sample_rate / 2,
-        cell_time=columns.step * share,
+        cell_time=least or columns.step * share,
         field_time=columns.extent * share,
-        resolution_time=_resolution(widths[-1], columns) * share,
+        resolution_time=max(least, _resolution(widths[-1], columns) * share),
     )
     if axis is None:
         return placement
