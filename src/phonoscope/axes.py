@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
 from phonoscope.errors import AttributionError, ClassifierError
-from phonoscope.modules import evaluation_mode, named_layer
+from phonoscope.modules import evaluation_mode, hooked, named_layer
 from phonoscope.scales import erb_to_hz, hz_to_erb, hz_to_mel, mel_to_hz
 from phonoscope.tracing import TensorNotes, argument, name_of, tensors_in, window_of
 
@@ -307,10 +307,10 @@ def receptive_field(network: nn.Module, layer: str, inputs: Tensor) -> tuple[Cel
     inputs = inputs[:1].detach().clone()  # the network may work in place
     tracker = _CellTracker(inputs)
 
-    def note(_module: nn.Module, _args: object, output: object) -> None:
+    def note(_name: str, _module: nn.Module, _args: object, output: object) -> None:
         cells.append(tracker.of(output) if isinstance(output, Tensor) else None)
 
-    with module.register_forward_hook(note), evaluation_mode(network), torch.no_grad(), tracker:
+    with hooked([(layer, module)], note), evaluation_mode(network), torch.no_grad(), tracker:
         network(inputs)
     if not cells or cells[-1] is None:
         raise AttributionError(
@@ -364,8 +364,11 @@ def effective_field(
     generator = torch.Generator().manual_seed(seed)
     inputs = inputs.detach().clone().requires_grad_(True)
     taken: list[Tensor] = []
-    tap = module.register_forward_hook(lambda _module, _args, output: taken.append(output.clone()))
-    with tap, evaluation_mode(network), torch.enable_grad():
+
+    def tap(_name: str, _module: nn.Module, _args: object, output: Tensor) -> None:
+        taken.append(output.clone())
+
+    with hooked([(layer, module)], tap), evaluation_mode(network), torch.enable_grad():
         network(inputs.clone())  # the network may work in place
         output = taken[-1]
         weights = torch.randn(output.shape[:2], generator=generator).to(output)
