@@ -289,8 +289,9 @@ def rebuilt_model(source: Mapping[str, Any]) -> nn.Module:
     Parameters
     ----------
     source
-        ``kind`` (``transformers``, ``onnx``, ``torchscript``, ``import``), and ``architecture`` and ``config`` (and
-        ``part``, where it is the encoder alone), or ``path``; ``texts``, as of ``build_texts``, for a recogniser that is asked for texts.
+        ``kind`` (``transformers``, ``onnx``, ``torchscript``, ``import``); ``architecture`` and ``config``, and
+        ``part`` where it is the encoder alone; or ``path``; and ``texts``, as of ``build_texts``, where texts are
+        compared.
 
     Raises
     ------
