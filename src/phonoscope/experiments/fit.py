@@ -173,24 +173,21 @@ def predictions_of(trained: Sequence[Trained], tokens: pd.DataFrame) -> pd.DataF
     return pd.concat(tables, ignore_index=True)
 
 
-def apply_classifier(
-    source: str | Path, waveforms: Sequence[np.ndarray], names: Mapping[str, Any], settings: Settings
-) -> Trained:
-    """Let a classifier trained elsewhere predict all tokens.
+def applied(classifier: Classifier, waveforms: Sequence[np.ndarray], names: Mapping[str, Any]) -> Trained:
+    """Let a classifier that was trained elsewhere predict all tokens.
 
     Parameters
     ----------
-    source
-        Folder of the classifier, or its name on the Hugging Face Hub.
+    classifier
+        On its device. One that carries no reference takes these tokens for it: what methods put in the place of what
+        they take away.
     waveforms
         1-D arrays at the classifier's sample rate, without context.
     names
         As of `Training`.
-    settings
-        Device, and whether the classifier may import its network's code.
     """
-    device = str(choose_device(settings.device))
-    classifier = Classifier.from_pretrained(source, trust_imports=settings.trust_imports, device=device)
+    if classifier.reference is None:
+        classifier.keep_reference(chosen(waveforms, np.arange(len(waveforms))))
     none = np.arange(0)
     training = Training(names, "", none, none, np.arange(len(waveforms)), TrainingRecipe())
     return Trained(training, classifier, classifier.logits(waveforms), pd.DataFrame(), 0.0)

@@ -15,6 +15,7 @@ from phonoscope.audio import cut
 from phonoscope.classifier import REFERENCE_NAME, WEIGHTS_NAME, Classifier
 from phonoscope.errors import ExperimentError, PhonoscopeError
 from phonoscope.experiments.folder import Run
+from phonoscope.experiments.loading import load_model
 from phonoscope.experiments.material import CONTEXT_SECONDS
 from phonoscope.files import sha256
 from phonoscope.reference import even_places
@@ -103,7 +104,7 @@ def load_classifier(run: Run, fold: int | None, *, trust_imports: bool = False) 
     trust_imports
         Allow the classifier to import its network's code.
     """
-    classifier = Classifier.from_pretrained(classifier_folder(run, fold), trust_imports=trust_imports)
+    classifier = load_model(classifier_folder(run, fold), trust_imports=trust_imports)
     if classifier.reference is None:
         with suppress(PhonoscopeError):  # where the recordings are gone it is explained without
             classifier.keep_reference(_trained_on(run.tokens, fold, classifier.sample_rate))

@@ -215,6 +215,6 @@ CLASS_MAP = Figure(
         "everything in its field, which is wider than the cell."
     ),
     choices=("class", "method"),
-    task="phones",
+    tasks=("phones", "outside"),
     height_mm=62,
 )
