@@ -13,12 +13,12 @@ from phonoscope.audio import SOUND_HASH, audio_info, cut, sound_hash
 from phonoscope.corpora.select import class_labels
 from phonoscope.corpora.sounds import TokenSounds
 from phonoscope.errors import CorpusError, ExperimentError
+from phonoscope.experiments.folder import CONTEXT_SECONDS
 from phonoscope.experiments.labels import classes_of_labels
 from phonoscope.left_out import LeftOut
 from phonoscope.phones import resolve_label, vowels
 from phonoscope.phonetics.formants import ceiling_for, token_formants
 
-CONTEXT_SECONDS = 0.05
 FEWEST_TOKENS = 8
 # A formant about every 1100 Hz of an adult's vocal tract: five below 5500 Hz, four below 4000 Hz.
 _HZ_PER_FORMANT = 1100.0
