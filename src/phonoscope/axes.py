@@ -130,7 +130,8 @@ class TimeAxis:
         Length of the axis in s, around the token's middle; ``None`` for a stretched axis, on which positions are
         shares of the token (0 to 1).
     edge_seconds
-        On a stretched axis the centres of the first and last column stand this far inside the token (half a window).
+        On a stretched axis the centres of the first and last column stand this far inside the token (half a window);
+        at 0 the columns are cells that fill the token.
     """
 
     columns: int
@@ -164,6 +165,8 @@ class TimeAxis:
         time, durations = np.asarray(time, dtype=float)[None, :], np.asarray(durations, dtype=float)[:, None]
         if self.seconds is not None:
             return time + (durations - self.seconds) / 2
+        if self.edge_seconds == 0:
+            return time * durations
         edge = np.minimum(self.edge_seconds, durations / 2)
         steps = (time * self.columns - 0.5) / (self.columns - 1) if self.columns > 1 else np.full_like(time, 0.5)
         return edge + steps * (durations - 2 * edge)

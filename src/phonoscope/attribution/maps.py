@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
+import torch
 import xarray as xr
 from torch import Tensor
 
@@ -60,6 +61,16 @@ def describe_cells(maps: xr.DataArray) -> str:
         f"(one every {facts['cell_hz']:.0f} Hz), each seeing {facts['field_hz']:.0f} Hz in theory and "
         f"{facts['resolution_hz']:.0f} Hz in effect"
     )
+
+
+def shared_cells(count: int, cells: int) -> Tensor:
+    """How much of each of ``count`` columns, which fill a sound, lies in each of so many cells, shape (count, cells).
+
+    What is spread over the cells in this way keeps its sum.
+    """
+    edges, borders = (torch.linspace(0, 1, n + 1, dtype=torch.float64) for n in (count, cells))
+    ends = torch.minimum(edges[1:, None], borders[None, 1:])
+    return (ends - torch.maximum(edges[:-1, None], borders[None, :-1])).clamp_min(0) * count
 
 
 def layer_placement(classifier: Classifier, layer: str, inputs: Tensor) -> Placement:

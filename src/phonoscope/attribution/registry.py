@@ -82,6 +82,7 @@ class Method:
 
 
 RECOMMENDED = "integrated-gradients"
+WITHOUT_GRADIENTS = "band-stop"  # recommended where no gradient reaches the sound
 
 _SPACE, _BASELINE, _OF_LAYER = {"space": "auto"}, {"baseline": "mean"}, {"layer": "auto", "relu": False}
 _CURVE = {"bands": "hz", "width": 0.0}

@@ -1,7 +1,8 @@
 """Front ends: modules that turn a batch of waveforms into a network's input and know its axes in Hz and s.
 
 A front end takes zero-padded waveforms with their lengths, so tokens of different duration go through in one call, on
-the device and with the gradients of the model. ``FrontEnd`` is the contract; ``Spectrogram`` and ``Waveform`` keep it.
+the device and with the gradients of the model. ``FrontEnd`` is the contract; ``Spectrogram``, ``Waveform``
+and ``Recording`` keep it.
 """
 
 from __future__ import annotations
@@ -10,15 +11,25 @@ from collections.abc import Callable
 from typing import Any
 
 from phonoscope.errors import ClassifierError
-from phonoscope.frontends.contract import FrontEnd, pad_waveforms
+from phonoscope.frontends.contract import FrontEnd, in_batches, pad_waveforms
+from phonoscope.frontends.recording import Recording
 from phonoscope.frontends.spectrogram import Spectrogram
 from phonoscope.frontends.waveform import Waveform
 from phonoscope.registry import Registry
 
-__all__ = ["FRONT_ENDS", "FrontEnd", "Spectrogram", "Waveform", "build_front_end", "pad_waveforms"]
+__all__ = [
+    "FRONT_ENDS",
+    "FrontEnd",
+    "Recording",
+    "Spectrogram",
+    "Waveform",
+    "build_front_end",
+    "in_batches",
+    "pad_waveforms",
+]
 
 FRONT_ENDS: Registry[Callable[..., FrontEnd]] = Registry(
-    "front end", {"spectrogram": Spectrogram, "waveform": Waveform}, error=ClassifierError
+    "front end", {"spectrogram": Spectrogram, "waveform": Waveform, "recording": Recording}, error=ClassifierError
 )
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -50,6 +50,30 @@ def pad_waveforms(waveforms: Sequence[np.ndarray | Tensor]) -> tuple[Tensor, Ten
     return padded, torch.tensor([t.numel() for t in tensors])
 
 
+def in_batches(front_end: FrontEnd, count: int, size: int, samples_of: Callable[[int], int]) -> Iterator[slice]:
+    """Cut a list of sounds into batches, in order: of equal lengths alone where the front end takes them as they are.
+
+    Parameters
+    ----------
+    front_end
+        Says whether lengths may differ (``natural``).
+    count
+        Number of sounds.
+    size
+        Most sounds of a batch.
+    samples_of
+        Length of a sound by its position; called only where lengths matter.
+    """
+    start = 0
+    while start < count:
+        stop = min(start + size, count)
+        if front_end.natural:
+            samples = samples_of(start)
+            stop = next((i for i in range(start + 1, stop) if samples_of(i) != samples), stop)
+        yield slice(start, stop)
+        start = stop
+
+
 class FrontEnd(nn.Module, ABC):
     """The contract of a front end: what turns waveforms into a network's input and says where that lies in Hz and s.
 
@@ -77,14 +101,20 @@ class FrontEnd(nn.Module, ABC):
     window_seconds
         Length of the analysis window (Hann, or the like), s: no row resolves more finely than it can. None where a row
         resolves what it is high.
+    usual_seconds
+        Length of the sounds with which a network is looked at where no token says otherwise.
 
     Attributes
     ----------
     kind
         Name by which ``build_front_end`` finds it again: written into saved classifiers beside ``config()``.
+    natural
+        Whether its output is as long as the sound: sounds of a batch are then equally long (see ``in_batches``), and
+        its time axis is made of cells that are shares of the sound.
     """
 
     kind: str
+    natural: ClassVar[bool] = False
 
     def __init__(
         self,
@@ -95,10 +125,12 @@ class FrontEnd(nn.Module, ABC):
         unit: str = "dB",
         floor: float | None = None,
         window_seconds: float | None = None,
+        usual_seconds: float = 0.1,
     ) -> None:
         super().__init__()
         self.sample_rate, self.time_axis, self.frequency_axis = int(sample_rate), time_axis, frequency_axis
         self.unit, self.floor, self.window_seconds = unit, floor, window_seconds
+        self.usual_seconds = usual_seconds
 
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
