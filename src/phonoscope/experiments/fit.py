@@ -166,7 +166,7 @@ def predictions_of(trained: Sequence[Trained], tokens: pd.DataFrame) -> pd.DataF
     """One row a tested token and training: ``token, class, predicted, p_<class> …`` and the names of the training."""
     tables = []
     for each in trained:
-        table = prediction_table(each.logits, each.classifier.labels)
+        table = prediction_table(each.logits, each.classifier.labels, each.classifier.scores)
         table.insert(0, "token", tokens["token"].to_numpy()[each.test])
         table.insert(1, "class", tokens["class"].to_numpy()[each.test])
         tables.append(table.assign(**each.training.names))
@@ -188,9 +188,11 @@ def applied(classifier: Classifier, waveforms: Sequence[np.ndarray], names: Mapp
     """
     if classifier.reference is None:
         classifier.keep_reference(chosen(waveforms, np.arange(len(waveforms))))
-    none = np.arange(0)
-    training = Training(names, "", none, none, np.arange(len(waveforms)), TrainingRecipe())
-    return Trained(training, classifier, classifier.logits(waveforms), pd.DataFrame(), 0.0)
+    none, places = np.arange(0), np.arange(len(waveforms))
+    if classifier.front_end.natural:  # sounds of a batch are equally long
+        places = np.argsort([len(waveforms[i]) for i in places], kind="stable")
+    training = Training(names, "", none, none, places, TrainingRecipe())
+    return Trained(training, classifier, classifier.logits(chosen(waveforms, places)), pd.DataFrame(), 0.0)
 
 
 def chosen(waveforms: Sequence[np.ndarray], index: np.ndarray) -> Sequence[np.ndarray]:

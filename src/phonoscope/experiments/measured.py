@@ -136,7 +136,7 @@ def measure_maps(
 
 
 def _batches(explainer: Explainer, material: Material, places: np.ndarray, target: str) -> Iterator[xr.DataArray]:
-    """Maps of the tokens at some places, a batch at a time."""
+    """Maps of the tokens at some places, a batch at a time, in their order."""
     rows = material.tokens.iloc[places]
     return explainer.batches(
         [material.waveforms[i] for i in places],

@@ -16,7 +16,8 @@ from torch.nn.functional import avg_pool2d
 
 from phonoscope.classifier import Classifier
 from phonoscope.evidence.controls import picture_of
-from phonoscope.frontends import FrontEnd, pad_waveforms
+from phonoscope.experiments.pictures import in_cells
+from phonoscope.frontends import FrontEnd, in_batches, pad_waveforms
 from phonoscope.judgement.claims import CONTRADICTED, OPEN, SMALLEST_EFFECTS, SUPPORTED, above
 from phonoscope.judgement.differences import paired_interval
 from phonoscope.judgement.intervals import Interval, mean_interval
@@ -63,13 +64,14 @@ def pictures_through(front_end: FrontEnd, waveforms: Sequence[np.ndarray]) -> np
     """Pictures (token, cell) of waveforms by a front end; see ``twin_pictures``."""
     device = next(front_end.buffers(), torch.zeros(())).device
     values: np.ndarray | None = None
-    for start in range(0, len(waveforms), _BATCH):
-        padded, lengths = pad_waveforms(waveforms[start : start + _BATCH])
+    for part in in_batches(front_end, len(waveforms), _BATCH, lambda i: len(waveforms[i])):
+        padded, lengths = pad_waveforms(waveforms[part])
         with torch.no_grad():
-            pictures = _coarser(front_end(padded.to(device), lengths.to(device))).flatten(1).float().cpu().numpy()
+            made = in_cells(front_end, front_end(padded.to(device), lengths.to(device)))
+            pictures = _coarser(made).flatten(1).float().cpu().numpy()
         if values is None:
             values = _room((len(waveforms), pictures.shape[1]))
-        values[start : start + len(pictures)] = pictures
+        values[part] = pictures
     return np.zeros((0, 0), dtype=np.float32) if values is None else values
 
 

@@ -55,6 +55,7 @@ class Classifiers:
         """
         import torch
 
+        from phonoscope.classifier import probabilities
         from phonoscope.frontends import pad_waveforms
         from phonoscope.modules import evaluation_mode, one_thread_if_small
 
@@ -66,7 +67,7 @@ class Classifiers:
             level = None if sound is None else classifier.front_end.reference_level(*alone(subject.waveform))
             with evaluation_mode(classifier):
                 logits = classifier(*alone(subject.waveform if sound is None else sound), level)
-            return probabilities_of(logits, classifier)
+            return probabilities(logits[0].double(), classifier.scores).tolist()
 
     def map(
         self, subject: Subject, method: str, target: str, versus: str = "", layer: str = "", seed: int = 0

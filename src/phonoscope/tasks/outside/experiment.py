@@ -11,6 +11,8 @@ import numpy as np
 import pandas as pd
 
 from phonoscope.attribution import explain
+from phonoscope.attribution.explainer import recommended_method
+from phonoscope.classifier import Classifier
 from phonoscope.corpora import write_tokens
 from phonoscope.errors import ExperimentError
 from phonoscope.experiments.examples import write_examples
@@ -37,7 +39,7 @@ from phonoscope.phonetics.baselines import linear_twin
 from phonoscope.phonetics.confusions import accuracy_results
 from phonoscope.phonetics.stretches import SILENT
 from phonoscope.tasks.outside.carriers import RULES, energy_in_cells, phone_table, read_phones
-from phonoscope.tasks.outside.material import choose_classes, list_recordings, read_sounds
+from phonoscope.tasks.outside.material import Recordings, choose_classes, list_recordings, read_sounds
 from phonoscope.tasks.outside.recipe import OutsideRecipe
 from phonoscope.tasks.outside.sentences import carriers_sentence, hertz_sentence
 from phonoscope.tasks.outside.tables import level_reactions, map_tables, recognition_tables, twin_tables
@@ -55,6 +57,8 @@ class OutsideExperiment(Experiment):
     ----------
     model
         As of `load_model`.
+    sample_rate
+        Hz, for a model that does not say at which rate it takes sounds; that of most recordings by default.
     labels, label_column, layout, speakers
         As of `list_recordings`.
     map
@@ -67,7 +71,8 @@ class OutsideExperiment(Experiment):
     """
 
     recipe: OutsideRecipe
-    model: str | Path | None = None
+    model: str | Path | Classifier | None = None
+    sample_rate: int | None = None
     labels: str | None = None
     label_column: str | None = None
     map: str = ""
@@ -101,20 +106,21 @@ class OutsideExperiment(Experiment):
             label_column=self.label_column,
             layout=self.layout,
             speakers=self.speakers,
+            only=recipe.classes,
             strict=settings.strict,
         )
         self._classifier = load_model(
             self.model,
             trust_imports=settings.trust_imports,
             device=str(choose_device(settings.device)),
-            sample_rate=found.sample_rate,
-            labels=found.labels if found.labelled else None,
+            sample_rate=self.sample_rate or found.sample_rate,
+            labels=found.labels if found.labelled else (),
         )
+        self._refuse_what_is_no_class(found)
         choose_classes(
             found,
             self._classifier.labels,
             names_given(self.map),
-            only=recipe.classes,
             most=recipe.max_per_class,
             seed=recipe.seed,
             by_default=self.labels is None,
@@ -133,11 +139,25 @@ class OutsideExperiment(Experiment):
         for entry in left_out.entries():
             found.left_out.add(**entry)
         self._material = read_sounds(found, self._classifier.sample_rate, strict=settings.strict)
-        few = [self._material.waveforms[i] for i in range(min(_TRIED_ON, len(self._material.tokens)))]
-        explain(self._classifier, few, "predicted", recipe.method)
         if not self._labelled and recipe.target == "true":
             raise ExperimentError("--target true needs labels: give --labels, or explain the predicted class")
+        method = recipe.method or recommended_method(self._classifier)
+        self.recipe = recipe.explained_by(method, recipe.target or ("true" if self._labelled else "predicted"))
+        few = [self._material.waveforms[i] for i in range(min(_TRIED_ON, len(self._material.tokens)))]
+        explain(self._classifier, few, "predicted", method)
         return self._material.tokens
+
+    def _refuse_what_is_no_class(self, found: Recordings) -> None:
+        """A model whose numbers are no classes has nothing that a label could be compared with."""
+        scores = self._classifier.scores
+        if scores == "embedding":
+            raise ExperimentError(
+                "the model gives an embedding, of which no single number can be explained: explain its similarity to "
+                "references instead (phonoscope.similarity)"
+            )
+        if scores == "numbers" and found.labelled:
+            self.settings.say("the model gives numbers, which are neither right nor wrong: labels are not used")
+            found.without_labels()
 
     def sounds(self) -> Sequence[np.ndarray]:
         """Waveforms of the recordings."""
@@ -148,7 +168,8 @@ class OutsideExperiment(Experiment):
         tokens = self._material.tokens
         copies = f"{copied_recordings(tokens)} recordings are copies of others"
         if not self._labelled:
-            return f"{len(tokens)} recordings without labels; {copies}"
+            warnings = " ".join(tokens.attrs["settings"]["warnings"])
+            return f"{len(tokens)} recordings without labels; {copies}{f'. {warnings}' if warnings else ''}"
         counts = ", ".join(f"{name} {count}" for name, count in tokens["class"].value_counts().items())
         return f"{len(tokens)} recordings: {counts}; {copies}"
 
@@ -165,14 +186,13 @@ class OutsideExperiment(Experiment):
         if not self._labelled:  # the class that is explained is the predicted one
             predictions["class"] = predictions["predicted"]
             write_with(folder / "predictions.parquet", lambda path: predictions.to_parquet(path, index=False))
-            attrs = material.tokens.attrs
-            material.tokens = material.tokens.assign(**{"class": predictions["predicted"].to_numpy()})
+            attrs, chosen = material.tokens.attrs, predictions.set_index("token")["predicted"]
+            material.tokens = material.tokens.assign(**{"class": material.tokens["token"].map(chosen)})
             material.tokens.attrs = attrs
         material.tokens = with_parts(material.tokens, [], predictions)
         write_tokens(folder / "tokens.parquet", material.tokens)
-        target = recipe.target or ("true" if self._labelled else "predicted")
         say(f"explaining {len(predictions)} recordings by {recipe.method}")
-        measured = measure_maps(material, trained, folder, method=recipe.method, target=target)
+        measured = measure_maps(material, trained, folder, method=str(recipe.method), target=str(recipe.target))
         say(measured.cells)
         write_with(folder / "means.parquet", lambda path: measured.means.to_parquet(path, index=False))
         write_examples(folder, material, predictions)
@@ -188,7 +208,7 @@ class OutsideExperiment(Experiment):
             tables["phones"] = self._carriers(measured, folder)
         say("6 dB softer and louder")
         tables["level"] = level_reactions(self._classifier, material, recipe.seed)
-        facts = self._facts(measured, target)
+        facts = self._facts(measured)
         return Results(
             material.tokens, tables, facts, results | _results(tables, measured, folder) | {"model": facts["model"]}
         )
@@ -212,7 +232,7 @@ class OutsideExperiment(Experiment):
         """Shares of the evidence within phones."""
         from phonoscope.attribution import read_maps
 
-        maps = read_maps(folder / "maps" / self.recipe.method)
+        maps = read_maps(folder / "maps" / str(self.recipe.method))
         position = {str(name): i for i, name in enumerate(self._material.tokens["token"])}
         sounds = [self._material.waveforms[position[str(name)]] for name in maps["token"].values]
         return phone_table(
@@ -225,16 +245,18 @@ class OutsideExperiment(Experiment):
             seed=self.recipe.seed,
         )
 
-    def _facts(self, measured: Measured, target: str) -> dict[str, Any]:
+    def _facts(self, measured: Measured) -> dict[str, Any]:
         classifier, config = self._classifier, self._classifier.config()
         settings = self._material.tokens.attrs["settings"]
         return {
-            "model": describe_model(classifier, str(self.model)),
+            "model": describe_model(classifier, self.model),
             "labelled": self._labelled,
             "labels": classifier.labels,
             "labels_from": settings["labels"],
             "method": self.recipe.method,
-            "target": target,
+            "target": self.recipe.target,
+            "scores": classifier.scores,
+            "output_unit": classifier.unit,
             "unit": "none: the model was trained elsewhere",
             "plan": None,
             "context_seconds": 0.0,

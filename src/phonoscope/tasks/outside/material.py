@@ -67,6 +67,11 @@ class Recordings:
         """Rate of most of the recordings, Hz."""
         return int(self.tokens["native_rate"].mode().iloc[0])
 
+    def without_labels(self) -> None:
+        """Forget the labels."""
+        self.source = self.settings["labels"] = NONE
+        self.tokens["label"] = None
+
     def without(self, reason: str, unwanted: np.ndarray, examples: Sequence[str] | None = None) -> None:
         """Leave recordings out, and count them.
 
@@ -92,6 +97,7 @@ def list_recordings(
     label_column: str | None = None,
     layout: str = "auto",
     speakers: str | Path | None = None,
+    only: Sequence[str] = (),
     strict: bool = False,
 ) -> Recordings:
     """List the recordings of a corpus with their labels.
@@ -110,6 +116,8 @@ def list_recordings(
         Of the corpus.
     speakers
         CSV file with the speakers of recordings, or with what is known of speakers.
+    only
+        Labels to use; all when empty.
     strict
         Stop at the first recording that cannot be used.
 
@@ -162,6 +170,10 @@ def list_recordings(
                 f"no recording of {root} has a label ({source}): give --labels from-folder, words, speakers, none, or "
                 "a CSV file with the columns recording,label"
             )
+    if only:
+        found.without("of none of the classes asked for", ~found.tokens["label"].isin(list(only)).to_numpy(dtype=bool))
+        if not len(found.tokens):
+            raise ExperimentError(f"no recording has a label among {', '.join(only)}")
     return found
 
 
@@ -170,7 +182,6 @@ def choose_classes(
     classes: Sequence[str],
     given: Mapping[str, str],
     *,
-    only: Sequence[str] = (),
     most: int = 0,
     seed: int = 0,
     by_default: bool = False,
@@ -185,8 +196,6 @@ def choose_classes(
         Of the model.
     given
         Which class a label means; see ``names_given``.
-    only
-        Labels to use; all when empty.
     most
         Most recordings of a label, drawn at random; 0 for all.
     seed
@@ -199,10 +208,6 @@ def choose_classes(
     ExperimentError
         If the model has none of the labels.
     """
-    if only:
-        found.without("of none of the classes asked for", ~found.tokens["label"].isin(list(only)).to_numpy(dtype=bool))
-        if not len(found.tokens):
-            raise ExperimentError(f"no recording has a label among {', '.join(only)}")
     meant = classes_of_labels(found.labels, classes, given)
     if found.labelled and not meant:
         if not by_default:
@@ -210,8 +215,11 @@ def choose_classes(
                 f"the labels are {_some(found.labels)} ({found.source}), the model's classes {_some(classes)}: none in "
                 "common. Say which is which: --map label=class, another --label-column, or --labels none"
             )
-        found.source = found.settings["labels"] = NONE
-        found.tokens["label"] = None
+        found.settings["warnings"].append(
+            f"The folders ({_some(found.labels)}) are not called like the model’s classes ({_some(classes)}), so they "
+            "are not taken for labels; --map or --labels says what they mean."
+        )
+        found.without_labels()
     named = found.tokens["label"].map(meant).astype(object)
     found.tokens["class"] = named.where(named.notna(), None)
     if found.labelled:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any, Self
 
-from phonoscope.attribution.registry import METHODS, RECOMMENDED
+from phonoscope.attribution.registry import METHODS
 from phonoscope.errors import ExperimentError
 from phonoscope.experiments.recipe import Recipe, refuse_unknown
 from phonoscope.registry import Registry
@@ -19,8 +19,8 @@ class OutsideRecipe(Recipe):
     Parameters
     ----------
     explain
-        ``method`` and ``target`` of the maps; without a target the true class where the recordings have labels, else
-        the predicted one.
+        ``method`` and ``target`` of the maps. Without a method the recommended one that suits the model; without a
+        target the true class where the recordings have labels, else the predicted one.
     classes
         Labels to use; all when empty.
     max_per_class
@@ -33,9 +33,9 @@ class OutsideRecipe(Recipe):
     max_per_class: int = 0
 
     @property
-    def method(self) -> str:
-        """Method of the maps."""
-        return self.explain.get("method", RECOMMENDED)
+    def method(self) -> str | None:
+        """Method of the maps; None leaves it to the model."""
+        return self.explain.get("method")
 
     @property
     def target(self) -> str | None:
@@ -46,12 +46,18 @@ class OutsideRecipe(Recipe):
         """Yield the names of the methods."""
         from phonoscope.attribution.method_spec import parse_method
 
-        yield from ((METHODS, name) for name in parse_method(self.method).names())
+        if self.method is not None:
+            yield from ((METHODS, name) for name in parse_method(self.method).names())
 
     def check(self) -> None:
         """Refuse entries that no part of the experiment would understand."""
         super().check()
         refuse_unknown("the recipe's [explain]", self.explain, ("method", "target"))
+
+    def explained_by(self, method: str | None, target: str | None) -> Self:
+        """Return the recipe with another method or target of the maps; None leaves the recipe's own."""
+        chosen = {name: value for name, value in {"method": method, "target": target}.items() if value is not None}
+        return replace(self, explain={**self.explain, **chosen})
 
     def changed(
         self,
@@ -80,9 +86,8 @@ class OutsideRecipe(Recipe):
         """
         if trainings is not None:
             raise ExperimentError("--trainings means nothing for a model that was trained elsewhere")
-        recipe = super().changed(seed=seed)
-        explain = {name: value for name, value in {"method": method, "target": target}.items() if value is not None}
-        changes: dict[str, Any] = {"explain": {**self.explain, **explain}} if explain else {}
+        recipe = super().changed(seed=seed).explained_by(method, target)
+        changes: dict[str, Any] = {}
         if classes is not None:
             changes["classes"] = [name.strip() for name in classes.split(",") if name.strip()]
         if max_per_class is not None:

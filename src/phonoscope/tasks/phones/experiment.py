@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from phonoscope.attribution import explain
-from phonoscope.attribution.registry import RECOMMENDED
+from phonoscope.attribution.explainer import recommended_method
 from phonoscope.classifier import Classifier
 from phonoscope.corpora import write_tokens
 from phonoscope.errors import AttributionError
@@ -129,10 +129,11 @@ class PhonesExperiment(Experiment):
         try:
             explain(classifier, waveforms, self.recipe.target, self.recipe.method, true_labels=labels)
         except AttributionError as error:
-            if self.model is None or self.method is not None or self.recipe.method == RECOMMENDED:
+            method = recommended_method(classifier)
+            if self.model is None or self.method is not None or self.recipe.method == method:
                 raise
-            self.settings.say(f"{self.recipe.method} does not suit this model ({error}); {RECOMMENDED} explains it")
-            self.recipe = self.recipe.explained_by(method=RECOMMENDED)
+            self.settings.say(f"{self.recipe.method} does not suit this model ({error}); it is explained by {method}")
+            self.recipe = self.recipe.explained_by(method=method)
             explain(classifier, waveforms, self.recipe.target, self.recipe.method, true_labels=labels)
 
     def sounds(self) -> Sequence[np.ndarray]:
