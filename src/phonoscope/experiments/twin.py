@@ -178,7 +178,7 @@ def beside_twin(
     }
 
 
-def twin_sentence(beside: Mapping[str, Any], name: str) -> str:
+def twin_sentence(beside: Mapping[str, Any], name: str, tokens: str = "tokens") -> str:
     """Say whether a network is better than its twin.
 
     Parameters
@@ -187,6 +187,8 @@ def twin_sentence(beside: Mapping[str, Any], name: str) -> str:
         From ``beside_twin``.
     name
         How the network is called: ``network``, ``sub-segmental network``.
+    tokens
+        How the tokens are called.
     """
     start = {
         BETTER: f"The {name} is better than its linear twin",
@@ -197,13 +199,15 @@ def twin_sentence(beside: Mapping[str, Any], name: str) -> str:
     values = (beside["difference"], low, high, int(beside["n_units"]), beside["unit"])
     interval = Interval(*values, scale="difference", n_trainings=int(beside["trainings"]))
     return (
-        f"{start}: it gets {percent(beside['accuracy'])} of the {beside['n']:.0f} tokens right, the {beside['twin']} "
+        f"{start}: it gets {percent(beside['accuracy'])} of the {beside['n']:.0f} {tokens} right, the {beside['twin']} "
         f"{percent(beside['twin_accuracy'])}. The difference is {points_with_interval(interval)}; less than "
         f"{100 * beside['smallest']:g} does not count."
     )
 
 
-def with_twin_sentences(sentences: Sequence[str], twins: Iterable[tuple[Mapping[str, Any], str]]) -> list[str]:
+def with_twin_sentences(
+    sentences: Sequence[str], twins: Iterable[tuple[Mapping[str, Any], str]], tokens: str = "tokens"
+) -> list[str]:
     """Put what is said of twins before other sentences where a network is not better, or this cannot be told.
 
     Parameters
@@ -212,7 +216,9 @@ def with_twin_sentences(sentences: Sequence[str], twins: Iterable[tuple[Mapping[
         What else is said.
     twins
         From ``beside_twin``, and how the network is called.
+    tokens
+        How the tokens are called.
     """
-    said = [(beside["verdict"] == BETTER, twin_sentence(beside, name)) for beside, name in twins]
+    said = [(beside["verdict"] == BETTER, twin_sentence(beside, name, tokens)) for beside, name in twins]
     before, after = ([line for is_better, line in said if is_better == wanted] for wanted in (False, True))
     return [*before, *sentences, *after]

@@ -66,13 +66,13 @@ def profile_plate(content: Content) -> Plate | None:
         panels.append(make_panel(name, profile_figure(**of_class, unit=content.unit), alt))
     without = [class_name(label) for label in content.labels if label not in classes]
     table = content.tables["profiles"]
-    of_maps = table[table["source"] == "map"]
+    of_maps, legend = table[table["source"] == "map"], profile_legend(formants=len(content.bands) > 0)
     return PROFILE.plate(
         panels,
         table,
         key="profiles",
         missing=f"No tested token: {', '.join(without)}." if without else "",
-        legend=make_panel("profiles-legend", profile_legend(), "Legend of the profiles."),
+        legend=make_panel("profiles-legend", legend, "Legend of the profiles."),
         units=f"{int(of_maps['n_units'].max())} {of_maps['unit'].iloc[0]}s",
     )
 

@@ -282,7 +282,7 @@ class OutsideExperiment(Experiment):
             f"{results['balanced_accuracy']:.1%}, on {results['n_test']} recordings"
         )
         twins = [(results["beside_twin"], "model")] if "beside_twin" in results else []
-        return with_twin_sentences(sentences, twins)
+        return [sentences[0], *with_twin_sentences(sentences[1:], twins, "recordings")]
 
 
 def _results(tables: Mapping[str, pd.DataFrame], measured: Measured, folder: Path) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -11,14 +12,14 @@ from phonoscope.evidence.level import STEP_DB
 from phonoscope.experiments.folder import Run
 from phonoscope.experiments.twin import with_twin_sentences
 from phonoscope.judgement.calibration import OPEN
-from phonoscope.judgement.words import doubts_of_basis, percent_with_interval, stored_interval
+from phonoscope.judgement.words import doubts_of_basis
 from phonoscope.report.numbers import fixed, interval, is_known, percent
 from phonoscope.report.page import Page, Section
 from phonoscope.report.tables import as_html_table
 from phonoscope.tasks.content import Content, read_content
 from phonoscope.tasks.evidence_section import evidence_section, read_evidence
 from phonoscope.tasks.example_plate import example_plate
-from phonoscope.tasks.figures.class_map import map_plates
+from phonoscope.tasks.figures.class_map import SUBSETS, map_plates
 from phonoscope.tasks.figures.profile import profile_plate
 from phonoscope.tasks.figures.recognition import recognition_plates
 from phonoscope.tasks.outside.figures import reliability_plate, stretch_plate, time_plate
@@ -26,6 +27,7 @@ from phonoscope.tasks.outside.sentences import belief_sentence, carriers_sentenc
 from phonoscope.tasks.page_tables import correlation_table, recognition_tables
 from phonoscope.tasks.sections import left_out_table, page_of, provenance_section
 
+_FEW_CLASSES = 4  # whose errors are drawn too
 _MOST_CLASSES = 12  # drawn one by one; the tables have all
 
 
@@ -93,9 +95,7 @@ def _findings(content: Content) -> list[str]:
     if "accuracy" not in results:
         return sentences
     twins = [(results["beside_twin"], "model")] if "beside_twin" in results else []
-    accuracy = percent_with_interval(stored_interval(results, "accuracy"))
-    recognised = f"The model gives {accuracy} of the {results['n_test']} recordings their label."
-    return [*sentences, *with_twin_sentences([recognised, *_calibrated(results)], twins)]
+    return [*sentences, *with_twin_sentences([], twins, "recordings"), *_calibrated(results)]
 
 
 def _calibrated(results: dict[str, Any]) -> list[str]:
@@ -158,28 +158,24 @@ def _map_section(content: Content) -> Section:
         )
     if len(total) > seen:
         text.append(f"The model knows {len(total)} classes; recordings of {seen} were explained.")
-    return Section("maps", "What it listens to", text, map_plates(content))
+    every = content.facts["labelled"] and len(content.labels) <= _FEW_CLASSES
+    return Section("maps", "What it listens to", text, map_plates(content, tuple(SUBSETS) if every else ("all",)))
 
 
 def _profile_section(content: Content) -> Section:
     halves = _table(content, "middle_half")
     rows = halves[halves["source"] == "map"]
+    shown = rows.assign(
+        label=rows["label"].replace("all", "all classes"),
+        from_range=[_range(row, "low_hz") for row in rows.to_dict("records")],
+        to_range=[_range(row, "high_hz") for row in rows.to_dict("records")],
+    )
     table = as_html_table(
         "middle_half",
         "Between which frequencies half of the evidence lies",
-        rows.assign(label=rows["label"].replace("all", "all classes")),
-        (
-            "label",
-            "low_hz",
-            "low_hz_low",
-            "low_hz_high",
-            "high_hz",
-            "high_hz_low",
-            "high_hz_high",
-            "n",
-            "n_units",
-            "unit",
-        ),
+        shown,
+        ("label", "from_range", "to_range", "n", "n_units", "unit"),
+        headings={"from_range": "from (Hz)", "to_range": "to (Hz)", "n": "recordings"},
         data=halves,
     )
     correlations = correlation_table(content)
@@ -189,6 +185,19 @@ def _profile_section(content: Content) -> Section:
         "recording counts the same."
     )
     return Section("profiles", "In hertz, and in time", [text], plates, [table], [correlations] if correlations else [])
+
+
+def _range(row: Mapping[Any, Any], name: str) -> str:
+    """A frequency with its interval."""
+    if not is_known(row[f"{name}_low"]):
+        return f"{row[name]:.0f}"
+    return f"{row[name]:.0f} ({row[f'{name}_low']:.0f}–{row[f'{name}_high']:.0f})"
+
+
+def _ratio(row: Mapping[Any, Any]) -> str:
+    """A ratio with its interval."""
+    limits = f" ({row['ratio_low']:.2f}–{row['ratio_high']:.2f})" if is_known(row["ratio_low"]) else ""
+    return f"{row['ratio']:.2f}{limits}"
 
 
 def _phone_section(content: Content) -> Section:
@@ -208,9 +217,28 @@ def _phone_section(content: Content) -> Section:
             f"A map has cells of {percent(content.facts['placement']['cell_time'])} of the recording: phones that are "
             "shorter share their cell with their neighbours."
         )
-    columns = ("label", "phone", "share", "time", "energy", "ratio", "ratio_low", "ratio_high", "p_shift", "p_holm",
-               "verdict", "n")  # fmt: skip
-    made = as_html_table("phone-table", "Phones, one by one", table, columns, data=table)
+    shown = table.assign(
+        label=table["label"].replace("all", "all classes"),
+        ratio_range=[_ratio(row) for row in table.to_dict("records")],
+    )
+    columns = ("label", "phone", "share", "time", "energy", "ratio_range", "p_shift", "p_holm", "verdict", "n")
+    headings = {
+        "share": "of the evidence",
+        "time": "of the time",
+        "energy": "of the energy",
+        "ratio_range": "evidence / time",
+        "p_shift": "p (shifted)",
+        "n": "recordings",
+    }
+    percents = {name: [percent(value) for value in table[name]] for name in ("share", "time", "energy")}
+    made = as_html_table(
+        "phone-table",
+        "Phones, one by one",
+        shown.assign(**percents).rename(columns={name: f"{name}_of_all" for name in percents}),
+        tuple(f"{name}_of_all" if name in percents else name for name in columns),
+        headings=headings | {f"{name}_of_all": headings[name] for name in percents},
+        data=table,
+    )
     return Section("phones", "Which phones carry the decision", text, [plate], folded=[made])
 
 

@@ -54,7 +54,7 @@ def energy_sentence(halves: pd.DataFrame) -> str:
     rows = halves[(halves["source"] == "energy") & (halves["label"] == ALL)]
     if rows.empty:
         return ""
-    return f"Half of the level of the sounds themselves lies between {_band(rows.iloc[0])}."
+    return f"If evidence simply followed the level of the sounds, half of it would lie between {_band(rows.iloc[0])}."
 
 
 def carriers_sentence(phones: pd.DataFrame) -> str:
