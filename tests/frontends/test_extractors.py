@@ -260,7 +260,7 @@ def test_sounds_that_are_cut_are_said_so_once():
     whisper = Classifier(WhisperLogMel(RATE, 8, 0.5), AtTime(5), ["a", "b"])
     with pytest.warns(
         CutSoundWarning, match=r"2 of 2 sounds are .* 1.00 s of 2.00 s, at their end, are not heard"
-    ) as all_:
+    ) as warned:
         ps.explain(whisper, [np.ones(16000, np.float32)] * 2, "a", "gradient", batch_size=1)
     assert len(warned) == 1
 
