@@ -10,7 +10,7 @@ $(READY): pyproject.toml constraints.txt
 	$(PYTHON) -c "import sys; sys.exit(sys.version_info < (3, 11) and 'phonoscope needs Python 3.11 or newer')"
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt torch
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[align,praat,hf,captum,ray,web,test,lint,docs,bench]"
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[align,praat,hf,captum,onnx,ray,web,test,lint,docs,bench]"
 	touch $@
 
 demo: $(READY)  ## the paper's three experiments on synthetic talkers, with reports, in runs/demo

@@ -12,6 +12,7 @@ __version__ = "0.1.0"
 _HOME = {
     "Classifier": "phonoscope.classifier",
     "PhonoscopeError": "phonoscope.errors",
+    "Recording": "phonoscope.frontends",
     "Run": "phonoscope.experiments.folder",
     "Spectrogram": "phonoscope.frontends",
     "Waveform": "phonoscope.frontends",
@@ -20,6 +21,7 @@ _HOME = {
     "explain": "phonoscope.attribution",
     "formants": "phonoscope.phonetics.formants",
     "geometry": "phonoscope.layer_geometry",
+    "load": "phonoscope.models",
     "load_recipe": "phonoscope.tasks",
     "methods": "phonoscope.attribution",
     "read_audio": "phonoscope.audio",
@@ -27,6 +29,8 @@ _HOME = {
     "response_spectrum": "phonoscope.filters",
     "run_experiment": "phonoscope.tasks",
     "show": "phonoscope.report",
+    "similarity": "phonoscope.models",
+    "wrap": "phonoscope.models",
     "write_report": "phonoscope.tasks.reporting",
 }
 

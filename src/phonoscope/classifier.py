@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
+from itertools import chain
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -15,15 +16,32 @@ from torch import Tensor, nn
 from phonoscope import __version__
 from phonoscope.errors import ClassifierError, CorpusError
 from phonoscope.files import write_bytes, write_json
-from phonoscope.frontends import FRONT_ENDS, FrontEnd, build_front_end, pad_waveforms, warn_of_cuts
+from phonoscope.frontends import FRONT_ENDS, FrontEnd, build_front_end, in_batches, pad_waveforms, warn_of_cuts
 from phonoscope.modules import evaluation_mode
-from phonoscope.networks import NETWORKS, build_network
+from phonoscope.networks import NETWORKS, OUTSIDE, build_network
 from phonoscope.networks.checkpoints import read_checkpoint
 from phonoscope.reference import Reference, training_reference
 
 CONFIG_NAME = "config.json"
 WEIGHTS_NAME = "model.safetensors"
 REFERENCE_NAME = "reference.safetensors"
+
+
+class Scores(NamedTuple):
+    """What the numbers of a network are: their unit, and how they become probabilities (not at all where empty)."""
+
+    unit: str
+    probability: str = ""
+
+
+SCORES = {
+    "classes": Scores("logit", "softmax"),
+    "labels": Scores("logit", "sigmoid"),
+    "numbers": Scores("unit of the output"),
+    "similarities": Scores("cosine"),
+    "texts": Scores("log probability", "softmax"),
+    "embedding": Scores("unit of the output"),
+}
 
 
 class Classifier(nn.Module):
@@ -37,6 +55,10 @@ class Classifier(nn.Module):
         Module from the standardised front-end output to logits (batch, len(labels)).
     labels
         Names of the classes, in the order of the logits.
+    scores
+        What the network's numbers are, one of `SCORES`: logits of ``classes`` that exclude each other, of ``labels``
+        any of which may hold, ``numbers`` that mean themselves, ``similarities`` to references, log probabilities of
+        ``texts``, dimensions of an ``embedding``.
     network_name, network_options
         What ``build_network`` needs to rebuild the network when the classifier is loaded; without a name the
         classifier can be used but not loaded back by name alone (pass ``network=`` to ``from_pretrained``).
@@ -59,6 +81,7 @@ class Classifier(nn.Module):
         network: nn.Module,
         labels: Sequence[str],
         *,
+        scores: str = "classes",
         network_name: str | None = None,
         network_options: dict[str, Any] | None = None,
         input_mean: float = 0.0,
@@ -66,9 +89,11 @@ class Classifier(nn.Module):
         notes: dict[str, Any] | None = None,
     ) -> None:
         super().__init__()
-        if len(labels) < 2 or len(set(labels)) != len(labels):
+        if scores not in SCORES:
+            raise ClassifierError(f"scores is {scores!r}; choose one of {', '.join(SCORES)}")
+        if len(labels) < (2 if scores == "classes" else 1) or len(set(labels)) != len(labels):
             raise ClassifierError(f"a classifier needs at least two different labels, got {list(labels)}")
-        self.front_end, self.network = front_end, network
+        self.front_end, self.network, self.scores = front_end, network, scores
         self.labels = [str(label) for label in labels]
         self.network_name, self.network_options = network_name, dict(network_options or {})
         self.input_mean, self.input_sd = float(input_mean), float(input_sd)
@@ -94,10 +119,15 @@ class Classifier(nn.Module):
         return self.front_end.sample_rate
 
     @property
+    def unit(self) -> str:
+        """Unit of the network's numbers: ``logit``, ``log probability`` …"""
+        return SCORES[self.scores].unit
+
+    @property
     def device(self) -> torch.device:
         """Device of the network's weights."""
-        parameter = next(self.network.parameters(), None)
-        return torch.device("cpu") if parameter is None else parameter.device
+        weights = next(chain(self.network.parameters(), self.network.buffers()), None)
+        return torch.device("cpu") if weights is None else weights.device
 
     def inputs(self, waveforms: Tensor, lengths: Tensor | None = None, level: Tensor | None = None) -> Tensor:
         """Standardised network input of zero-padded waveforms, on the classifier's device.
@@ -124,8 +154,7 @@ class Classifier(nn.Module):
 
     def batches(self, waveforms: Sequence[np.ndarray], batch_size: int = 64) -> Iterator[tuple[slice, Tensor]]:
         """Yield network inputs of a list of waveforms, chunk by chunk, with the slice that each chunk covers."""
-        for start in range(0, len(waveforms), batch_size):
-            part = slice(start, min(start + batch_size, len(waveforms)))
+        for part in in_batches(self.front_end, len(waveforms), batch_size, lambda i: len(waveforms[i])):
             yield part, self.inputs(*pad_waveforms(waveforms[part]))
 
     @torch.no_grad()
@@ -143,7 +172,7 @@ class Classifier(nn.Module):
         Returns
         -------
         DataFrame
-            One row a waveform: ``predicted`` and one column ``p_<label>`` a class (softmax of the logits).
+            One row a waveform, see `prediction_table`.
 
         Warns
         -----
@@ -151,7 +180,7 @@ class Classifier(nn.Module):
             If waveforms are longer than the front end takes.
         """
         warn_of_cuts(self.front_end, np.array([len(waveform) for waveform in waveforms]) / self.sample_rate)
-        return prediction_table(self.logits(waveforms, batch_size), self.labels)
+        return prediction_table(self.logits(waveforms, batch_size), self.labels, self.scores)
 
     def keep_reference(self, waveforms: Sequence[np.ndarray], classes: Sequence[str] | None = None) -> None:
         """Measure what methods of attribution put in the place of what they take away, and keep it.
@@ -182,6 +211,7 @@ class Classifier(nn.Module):
             "phonoscope_version": __version__,
             "sample_rate": self.sample_rate,
             "labels": self.labels,
+            "scores": self.scores,
             "front_end": {"kind": self.front_end.kind, **self.front_end.config()},
             "network": {"name": self.network_name, "options": self.network_options},
             "input_mean": self.input_mean,
@@ -255,10 +285,14 @@ class Classifier(nn.Module):
         if network is None:
             if name is None:
                 raise ClassifierError(f"{folder} does not say how to build its network; pass it as network=")
-            NETWORKS.refuse_import(name, folder, trust_imports=trust_imports)
+            for path in (name, (options.get("source") or {}).get("path", "")):
+                NETWORKS.refuse_import(path, folder, trust_imports=trust_imports)
             network = build_network(name, len(labels), **options)
+        elif name == OUTSIDE:  # it is the model inside
+            network = build_network(name, len(labels), **options, model=network)
         front_end = build_front_end(kind, **settings)
-        classifier = cls(front_end, network, labels, network_name=name, network_options=options)
+        scores = config.get("scores", "classes")  # classifiers of 0.1 know no others
+        classifier = cls(front_end, network, labels, scores=scores, network_name=name, network_options=options)
         classifier.load_state(folder)
         return classifier.to(device).eval()
 
@@ -332,16 +366,58 @@ def class_position(labels: Sequence[str], label: str) -> int | None:
     return labels.index(resolved) if resolved in labels else None
 
 
-def prediction_table(logits: np.ndarray, labels: Sequence[str]) -> pd.DataFrame:
-    """Predicted class and softmax probabilities of logits, shape (tokens, classes)."""
-    shifted = np.exp(logits - logits.max(axis=1, keepdims=True))
-    table = pd.DataFrame(shifted / shifted.sum(axis=1, keepdims=True), columns=[f"p_{label}" for label in labels])
+def probabilities(logits: Tensor, scores: str = "classes") -> Tensor:
+    """Probabilities of a network's numbers, same shape (…, labels); NaN where these are none.
+
+    Parameters
+    ----------
+    logits
+        Shape (…, labels).
+    scores
+        One of `SCORES`.
+    """
+    kind = SCORES[scores].probability
+    if kind == "softmax":
+        return logits.softmax(-1)
+    return logits.sigmoid() if kind == "sigmoid" else torch.full_like(logits, torch.nan)
+
+
+def prediction_table(logits: np.ndarray, labels: Sequence[str], scores: str = "classes") -> pd.DataFrame:
+    """What a classifier says, one row a token.
+
+    Parameters
+    ----------
+    logits
+        Shape (tokens, labels).
+    labels
+        Names of the columns.
+    scores
+        One of `SCORES`.
+
+    Returns
+    -------
+    DataFrame
+        ``predicted``, the label of the largest number, and ``p_<label>``, its probability: the softmax over classes (or
+        texts), the logistic function of each of several labels. Where numbers are no probabilities, ``score_<label>``.
+    """
+    kind, values = SCORES[scores], torch.from_numpy(np.asarray(logits))
+    values = probabilities(values, scores) if kind.probability else values
+    columns = [f"{'p' if kind.probability else 'score'}_{label}" for label in labels]
+    table = pd.DataFrame(values.numpy(), columns=columns)
     table.insert(0, "predicted", np.asarray(labels, dtype=object)[logits.argmax(axis=1)])
     return table
 
 
-def local_folder(source: str | Path) -> Path:
-    """Folder of a saved classifier, fetched from the Hugging Face hub if need be; see ``from_pretrained``."""
+def local_folder(source: str | Path, patterns: Sequence[str] = (CONFIG_NAME, WEIGHTS_NAME, REFERENCE_NAME)) -> Path:
+    """Folder of a saved classifier, fetched from the Hugging Face hub if need be; see ``from_pretrained``.
+
+    Parameters
+    ----------
+    source
+        The folder, or ``owner/name``.
+    patterns
+        Files that are fetched.
+    """
     folder = Path(source)
     if folder.is_dir():
         return folder
@@ -355,6 +431,6 @@ def local_folder(source: str | Path) -> Path:
             f"there is no folder {source}. To fetch it from the model hub, install phonoscope[hf]"
         ) from error
     try:
-        return Path(snapshot_download(str(source), allow_patterns=[CONFIG_NAME, WEIGHTS_NAME, REFERENCE_NAME]))
+        return Path(snapshot_download(str(source), allow_patterns=list(patterns)))
     except Exception as error:
         raise ClassifierError(f"there is no folder {source}, and the model hub did not give it: {error}") from error

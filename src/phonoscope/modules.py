@@ -15,14 +15,42 @@ from phonoscope.errors import AttributionError
 
 @contextmanager
 def evaluation_mode(module: nn.Module) -> Generator[None]:
-    """Put a module and its children into evaluation mode, and each back into its own mode afterwards."""
+    """Put a module and its children into evaluation mode, and each back into its own mode afterwards.
+
+    Inside, gradients can be taken through recurrent layers on a GPU too (`recurrence_without_cudnn`).
+    """
     modes = {m: m.training for m in module.modules()}
     module.eval()
     try:
-        yield
+        with recurrence_without_cudnn(module):
+            yield
     finally:
         for m, mode in modes.items():
             m.training = mode
+
+
+@contextmanager
+def recurrence_without_cudnn(module: nn.Module) -> Generator[None]:
+    """Run the recurrent layers of a module without cuDNN wherever gradients are recorded, inside the context.
+
+    cuDNN refuses to go backward through a recurrent layer in evaluation mode; PyTorch's own kernels do not. All other
+    layers keep cuDNN, and the global switch is as before as soon as the recurrent layer has run, on failure too.
+    """
+    before: list[bool] = []
+
+    def switch_off(*_: Any) -> None:
+        before.append(torch.backends.cudnn.enabled)
+        torch.backends.cudnn.enabled = before[-1] and not torch.is_grad_enabled()
+
+    def put_back(*_: Any) -> None:
+        torch.backends.cudnn.enabled = before.pop()
+
+    with ExitStack() as hooks:
+        for layer in module.modules():
+            if isinstance(layer, nn.RNNBase):
+                hooks.enter_context(layer.register_forward_pre_hook(switch_off, prepend=True))
+                hooks.enter_context(layer.register_forward_hook(put_back, always_call=True))
+        yield
 
 
 @contextmanager
@@ -50,15 +78,26 @@ def one_thread_if_small(module: nn.Module, *, weights: int = 1_000_000) -> Abstr
 def hooked(modules: Iterable[tuple[str, nn.Module]], hook: Callable[..., Any]) -> Generator[None]:
     """Call ``hook(name, module, args, output)`` whenever one of the modules has run, inside the context.
 
+    Transformer layers then run module by module: the quick path that torch takes in evaluation would pass hooks by.
+
     Parameters
     ----------
     modules
         Names and modules, as from ``network.named_modules()``.
     hook
         What it returns, unless that is None, takes the place of the output.
+
+    Raises
+    ------
+    AttributionError
+        If one of them is TorchScript: nobody can look into those while they run.
     """
+    quick = torch.backends.mha.get_fastpath_enabled()
     with ExitStack() as hooks:
+        hooks.callback(torch.backends.mha.set_fastpath_enabled, quick)
+        torch.backends.mha.set_fastpath_enabled(False)
         for name, module in modules:
+            refuse_scripted(name, module)
             hooks.enter_context(module.register_forward_hook(partial(hook, name)))
         yield
 
@@ -70,3 +109,18 @@ def named_layer(network: nn.Module, layer: str) -> nn.Module:
         names = ", ".join(name for name in modules if name and name.count(".") <= 1)
         raise AttributionError(f"the network has no layer {layer!r}; it has: {names}")
     return modules[layer]
+
+
+def is_scripted(network: nn.Module) -> bool:
+    """Whether a network, or a part of it, is TorchScript, whose layers cannot be observed while they run."""
+    return any(isinstance(module, torch.jit.ScriptModule) for module in network.modules())
+
+
+def refuse_scripted(name: str, module: nn.Module) -> None:
+    """Raise AttributionError if a module, ``name`` in its network, is TorchScript and takes no hooks."""
+    if isinstance(module, torch.jit.ScriptModule):
+        raise AttributionError(
+            f"{f'layer {name!r}' if name else 'the network'} is TorchScript, and the layers of TorchScript cannot be "
+            "observed while they run; choose a method that works on the input, e.g. band-stop, or load the network "
+            "from its Python code"
+        )

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from phonoscope.errors import AttributionError
-from phonoscope.frontends import pad_waveforms
+from phonoscope.frontends import in_batches, pad_waveforms
 from phonoscope.modules import evaluation_mode
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ _MEASURED_TOKENS = 2048  # of those that a classifier was trained on, at most, f
 _KEPT_INPUTS, _KEPT_BYTES = 64, 4 * 2**20
 _BATCH = 64
 _PROBES = 8  # inputs on which layers are looked at
-_SECONDS, _LEVEL = 0.1, 0.1  # of sounds where no token says otherwise
+_LEVEL = 0.1  # of sounds where no token says otherwise
 _WINDOW_SECONDS = 0.032
 
 
@@ -45,11 +45,11 @@ class Reference:
         Mean long-term spectrum of each class, every token at the same level, as shares of the power, shape
         (classes, bins): from 0 Hz to half the sample rate.
     pictures
-        Mean network input of each class, shape (classes, channels, rows, columns); None for networks that take
-        waveforms.
+        Mean network input of each class, shape (classes, channels, rows, columns), one column where pictures are as
+        long as their sounds; None for networks that take waveforms.
     drawn
-        Network inputs of some tokens, shape (n, channels, rows, columns); None where there are none, and for networks
-        that take waveforms: those would be the voices themselves.
+        Network inputs of some tokens, shape (n, channels, rows, columns); None where there are none, where they differ
+        in length, and for networks that take waveforms: those would be the voices themselves.
     logits
         Of the drawn tokens, shape (n, classes).
     seconds, level
@@ -156,7 +156,10 @@ class Reference:
         pictures, drawn = tensors.get("pictures"), tensors.get("drawn")
         if not len(counts) == len(spectra) == len(labels) or counts.sum() < 1 or not seconds > 0:
             raise ValueError(f"expected means of {len(labels)} classes, found {len(counts)}")
-        if pictures is not None and (drawn is None or (len(labels), *drawn.shape[1:]) != pictures.shape):
+        if pictures is not None and len(labels) != len(pictures):
+            raise ValueError("the mean pictures are of another number of classes")
+        whole = pictures is not None and pictures.shape[-1] > 1
+        if pictures is not None and whole and (drawn is None or drawn.shape[1:] != pictures.shape[1:]):
             raise ValueError("the mean pictures do not fit the drawn ones")
         if not all(bool(torch.isfinite(values).all()) for values in tensors.values()):
             raise ValueError("values that are not finite")
@@ -226,13 +229,14 @@ def _measured(
     if len(picked) == 0:
         raise AttributionError("no reference token was given; pass waveforms, or leave reference= out")
     n_classes, has_picture = len(classifier.labels), classifier.front_end.frequency_axis is not None
+    natural = classifier.front_end.natural
     counts, sounding = np.zeros(n_classes, dtype=np.int64), np.zeros(n_classes)
     spectra = np.zeros((n_classes, _window_samples(classifier) // 2 + 1))
     sums, drawn, logits, seconds, levels = torch.zeros(()), [], [], [], []
     kept = np.isin(np.arange(len(picked)), even_places(len(picked), most_drawn))
     with evaluation_mode(classifier), torch.no_grad():
-        for start in range(0, len(picked), _BATCH):
-            part = slice(start, start + _BATCH)
+        batches = in_batches(classifier.front_end, len(picked), _BATCH, lambda i: len(waveforms[int(picked[i])]))
+        for part in batches:
             waves = [np.asarray(waveforms[int(i)], dtype=np.float32) for i in picked[part]]
             inputs = classifier.inputs(*pad_waveforms(waves))
             outputs = classifier.network(inputs.clone()).float().cpu().numpy()  # a copy: it may work in place
@@ -240,8 +244,12 @@ def _measured(
             logits.append(outputs[kept[part]])
             if has_picture:
                 of_class = torch.nn.functional.one_hot(torch.from_numpy(classes), n_classes).double()
-                sums = sums + torch.einsum("nc,n...->c...", of_class, inputs.cpu().double())
-                drawn.append(inputs.cpu()[torch.from_numpy(kept[part])])
+                shown = inputs.cpu()
+                if natural:  # pictures as long as their sounds have a mean spectrum in common
+                    shown = shown.mean(-1, keepdim=True)
+                else:
+                    drawn.append(shown[torch.from_numpy(kept[part])])
+                sums = sums + torch.einsum("nc,n...->c...", of_class, shown.double())
             np.add.at(counts, classes, 1)
             for wave, number in zip(waves, classes, strict=True):
                 seconds.append(len(wave) / classifier.sample_rate)
@@ -266,11 +274,13 @@ def _measured(
 def neutral_reference(classifier: Classifier) -> Reference:
     """Return what stands in where no token is known: what the front end makes of silence, and a flat spectrum."""
     bins = _window_samples(classifier) // 2 + 1
-    pictures = None
+    pictures, seconds = None, classifier.front_end.usual_seconds
     if classifier.front_end.frequency_axis is not None:
-        pictures = classifier.inputs(torch.zeros(1, round(_SECONDS * classifier.sample_rate)))
+        pictures = classifier.inputs(torch.zeros(1, round(seconds * classifier.sample_rate)))
+        if classifier.front_end.natural:
+            pictures = pictures.mean(-1, keepdim=True)
     flat, nothing = np.full((1, bins), 1 / bins), np.zeros((0, len(classifier.labels)))
-    return Reference(NEUTRAL, (), np.ones(1, dtype=np.int64), flat, pictures, None, nothing, _SECONDS, _LEVEL)
+    return Reference(NEUTRAL, (), np.ones(1, dtype=np.int64), flat, pictures, None, nothing, seconds, _LEVEL)
 
 
 def choose_reference(classifier: Classifier, waveforms: Sequence[np.ndarray] | None = None) -> Reference:

@@ -3,6 +3,7 @@
 import numpy as np
 import torch
 from torch import nn
+from torch.nn import functional
 
 from phonoscope import Classifier, Spectrogram, Waveform
 
@@ -66,6 +67,54 @@ class Reused(Plain):
         return self.act1(self.conv2(self.act1(self.conv1(x - 0.1))))
 
 
+class Attentive(Plain):
+    """Attention over all cells of the first convolution, added to them; two heads."""
+
+    def __init__(self, dimensions):
+        super().__init__(dimensions)
+        self.to_all, self.from_heads = nn.Linear(4, 12), nn.Linear(4, 4)
+
+    def heads(self, tokens):
+        return [part.unflatten(2, (2, 2)).transpose(1, 2) for part in self.to_all(tokens).chunk(3, dim=2)]
+
+    def attend(self, tokens):
+        return self.from_heads(functional.scaled_dot_product_attention(*self.heads(tokens)).transpose(1, 2).flatten(2))
+
+    def features(self, x):
+        y = self.act1(self.conv1(x - 0.1))
+        tokens = y.flatten(2).mT
+        return self.act2(self.conv2((tokens + self.attend(tokens)).mT.reshape(y.shape)))
+
+
+class AttentiveByHand(Attentive):
+    """The same function with softmax and products, in place wherever it can be."""
+
+    def attend(self, tokens):
+        queries, keys, values = self.heads(tokens)
+        shares = (queries @ keys.mT).div_(2**0.5).softmax(-1)
+        return self.from_heads((functional.dropout(shares, training=False) @ values).transpose(1, 2).flatten(2))
+
+
+class AttentiveWithHeads(Attentive):
+    """The same function as torch's own module computes it, time first, asking for the weights."""
+
+    def attend(self, tokens):
+        seen = tokens.transpose(0, 1)
+        weights = (
+            self.to_all.weight,
+            self.to_all.bias,
+            None,
+            None,
+            False,
+            0.0,
+            self.from_heads.weight,
+            self.from_heads.bias,
+        )
+        mixed, shares = functional.multi_head_attention_forward(seen, seen, seen, 4, 2, *weights, training=False)
+        assert shares.shape == (len(tokens), tokens.shape[1], tokens.shape[1])
+        return mixed.transpose(0, 1)
+
+
 class Linear(nn.Module):
     """Weights over all cells of a picture of 16 by 8."""
 
@@ -78,6 +127,14 @@ class Linear(nn.Module):
 
 
 NETWORKS = {"plain": Plain, "in-place": InPlace, "residual": Residual, "re-used": Reused}
+# The same kinds for methods that need a transformer: one function, computed in three ways.
+ATTENTIVE = {"plain": Attentive, "in-place": AttentiveByHand, "residual": Attentive, "re-used": AttentiveWithHeads}
+NEED_ATTENTION = ("attention-rollout", "gradient-attention")
+
+
+def kinds_for(method):
+    """Networks of every build that suit a method."""
+    return ATTENTIVE if method in NEED_ATTENTION else NETWORKS
 
 
 def build(network, dimensions, **front):

@@ -94,6 +94,8 @@ def test_hooks_and_attributes_that_were_there_before_stay():
     network = build(Plain, 2).network
     mine = network.conv1.register_forward_hook(lambda *_: None)
     network.conv1.note = "mine"
+    # Networks keep what they like under names that look like torch's own.
+    network.use_hooks_for_debug, network.n_hooks, network.my_hooks = False, 0, ["mine"]
 
     def leave_things():
         with left_as_it_was(network):
@@ -108,6 +110,7 @@ def test_hooks_and_attributes_that_were_there_before_stay():
     assert not network.conv2._backward_hooks
     assert not hasattr(network.conv2, "leftover")
     assert network.conv1.note == "mine"
+    assert (network.use_hooks_for_debug, network.n_hooks, network.my_hooks) == (False, 0, ["mine"])
     mine.remove()
     assert not network.conv1._forward_hooks
 

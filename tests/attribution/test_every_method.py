@@ -12,9 +12,9 @@ from small_networks import (
     LABELS,
     NETWORKS,
     SAMPLE_RATE,
-    InPlace,
     assert_untouched,
     build,
+    kinds_for,
     snapshot,
     waves,
 )
@@ -80,7 +80,7 @@ def skip_without_extra(name):
 def explained(name, dimensions, network, *, order=slice(None), classifier=None, **settings):
     settings = {"target": "i", "batch_size": 3} | settings
     return explain(
-        classifier or build(NETWORKS[network], dimensions),
+        classifier or build(kinds_for(name)[network], dimensions),
         waves()[order],
         method=ask(name),
         tokens=TOKENS[order],
@@ -93,7 +93,7 @@ def explained(name, dimensions, network, *, order=slice(None), classifier=None, 
 @functools.cache
 def watched(name, dimensions, network):
     """Maps, how the user's classifier was before and after, and the forward passes that they took."""
-    classifier = build(NETWORKS[network], dimensions).train()
+    classifier = build(kinds_for(name)[network], dimensions).train()
     classifier.network.act1.eval()
     first, second, *_ = classifier.network.parameters()
     first.requires_grad_(False)
@@ -141,7 +141,7 @@ def test_maps_are_finite_signed_numbers_at_labelled_places(name, dimensions, net
     assert maps["target"].values.tolist() == ["i"] * 3
     context = round(CONTEXT_SECONDS * SAMPLE_RATE)
     tokens = [wave[context : len(wave) - context] for wave in waves()]
-    logits = build(NETWORKS[network], dimensions).logits(tokens)
+    logits = build(kinds_for(name)[network], dimensions).logits(tokens)
     assert maps["logit"].values == pytest.approx(logits[:, 0], abs=1e-5)
     assert maps["predicted"].values.tolist() == [LABELS[c] for c in logits.argmax(1)]
     assert maps["duration"].values == pytest.approx([len(t) / SAMPLE_RATE for t in tokens])
@@ -175,7 +175,7 @@ def test_neither_batches_nor_passes_nor_order_make_a_difference(name, dimensions
 @pytest.mark.parametrize("name", [name for name in NAMES if METHODS[name].family == "perturbation"])
 def test_large_batches_may_be_quicker_but_not_different(name, network):
     skip_without_extra(name)
-    sounds, classifier = waves(10, seed=4), build(NETWORKS[network], 2)
+    sounds, classifier = waves(10, seed=4), build(kinds_for(name)[network], 2)
     before = snapshot(classifier)
     together, apart = (
         explain(classifier, sounds, "i", ask(name), context_seconds=CONTEXT_SECONDS, batch_size=size)
@@ -202,7 +202,7 @@ def test_it_is_left_as_it_was_when_the_network_fails(name, dimensions):
     calls, sounds = watched(name, dimensions, "in-place")[3], waves()
     error = AttributionError if name.startswith("captum:") else RuntimeError
     for fails_at in (0, calls // 2, calls - 1):
-        classifier = build(InPlace, dimensions).train()
+        classifier = build(kinds_for(name)["in-place"], dimensions).train()
         classifier.network.calls_left = fails_at
         before = snapshot(classifier)
         with pytest.raises((RuntimeError, error), match="out of memory"):
@@ -214,7 +214,7 @@ def test_it_is_left_as_it_was_when_the_network_fails(name, dimensions):
 @pytest.mark.parametrize(("name", "dimensions", "network"), [case for case in CASES if refusal(*case)])
 def test_what_a_method_cannot_do_it_says(name, dimensions, network):
     skip_without_extra(name)
-    classifier = build(NETWORKS[network], dimensions)
+    classifier = build(kinds_for(name)[network], dimensions)
     before = snapshot(classifier)
     with pytest.raises(AttributionError, match=refusal(name, dimensions, network)):
         explained(name, dimensions, network, classifier=classifier)

@@ -15,14 +15,15 @@ from phonoscope.attribution.layers import (
     grad_cam,
     grad_cam_plus_plus,
     hires_cam,
-    interpolated,
     last_grid,
     layer_cam,
-    linear_weights,
     score_cam,
 )
+from phonoscope.attribution.located import interpolated, linear_weights, spread_in_time
 from phonoscope.attribution.taps import outputs_and_gradients
+from phonoscope.cells import Cells
 from phonoscope.errors import AttributionError
+from phonoscope.frontends import Recording
 
 
 def maps(classifier, method, **settings):
@@ -387,3 +388,32 @@ def test_captum_gives_the_same_maps_of_layers():
         output = attr.LayerActivation(network, module).attribute(inputs)
         _, ((ours, _),) = outputs_and_gradients(network, [layer], inputs, first_class)
         assert torch.equal(ours, output.detach())
+
+
+@pytest.mark.parametrize("method", ["cam", "hires-cam", "hires-cam(layer=conv1+conv2)", "score-cam"])
+def test_recordings_of_any_length_lie_on_the_same_cells(method):
+    torch.manual_seed(0)
+    network = build(Plain, 1).network
+    classifier = Classifier(Recording(8000, cells=16, usual_seconds=0.05), network, LABELS)
+    short, long = waves(2, seed=5, context_seconds=0)[0][:200], np.tile(waves(1, context_seconds=0)[0], 3)[:700]
+    together = explain(classifier, [short, long], "i", method)
+    assert together.sizes["time"] == 16
+    for number, sound in enumerate((short, long)):
+        alone = explain(classifier, [sound], "i", method)
+        assert alone.values[0] == pytest.approx(together.values[number], abs=1e-5)
+        if method == "cam":
+            assert float(abs(alone["incompleteness"]).max()) < 1e-5
+            bias = float(network.fc.bias.detach()[0])
+            assert float(alone.mean()) + bias == pytest.approx(float(alone["logit"][0]), abs=1e-5)
+
+
+def test_values_are_spread_over_the_time_that_their_cells_see_and_keep_their_sum():
+    cells = Cells(20, 39, 10, 5)  # centres at samples 29.5 … 69.5 of 100: nothing is known of the ends
+    weights = spread_in_time(cells, 100, 10).numpy()
+    assert weights.sum(1) == pytest.approx(np.ones(5))
+    assert weights[:, :2].sum() == 0
+    assert weights[:, 8:].sum() == 0
+    assert weights[0] == pytest.approx(np.eye(10)[2] * 0.5 + np.eye(10)[3] * 0.5)
+    outside = spread_in_time(Cells(-30, -11, 60, 3), 100, 4).numpy()
+    assert outside.sum(1) == pytest.approx(np.ones(3))
+    assert outside[0, 0] == pytest.approx(1.0)

@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 
 import pytest
-from small_networks import Plain, build, waves
+from small_networks import build, kinds_for, waves
 
 from phonoscope import explain, methods
 from phonoscope.attribution import METHODS
@@ -42,7 +42,7 @@ def test_families_and_options_are_the_real_ones(name):
 def test_what_the_page_promises_is_what_maps_promise(name):
     if name.startswith("captum:"):
         pytest.importorskip("captum", reason="this method needs the extra captum")
-    classifier = build(Plain, 2)
+    classifier = build(kinds_for(name)["plain"], 2)
     classifier.keep_reference(waves(5, seed=9))
     maps = explain(classifier, waves(2), "i", name, context_seconds=0.01)
     assert bool(maps.attrs["completeness"]) == (rows()[name][-1] != "–")

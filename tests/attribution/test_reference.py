@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
-from small_networks import CONTEXT_SECONDS, LABELS, NETWORKS, SAMPLE_RATE, build, waves
+from small_networks import CONTEXT_SECONDS, LABELS, SAMPLE_RATE, Plain, build, kinds_for, waves
 from test_every_method import CHEAP, NAMES, REFUSED, skip_without_extra
 from torch import nn
 
@@ -19,8 +19,8 @@ TRAINING = waves(40, seed=7, context_seconds=0)
 CLASSES = [LABELS[i % 2] for i in range(40)]  # there is no training token of the third
 
 
-def classifier_that(carries, dimensions=2):
-    classifier = build(NETWORKS["plain"], dimensions)
+def classifier_that(carries, dimensions=2, method=""):
+    classifier = build(kinds_for(method)["plain"], dimensions)
     if carries:
         classifier.keep_reference(TRAINING, CLASSES)
     return classifier
@@ -34,7 +34,7 @@ def test_a_token_alone_gets_the_map_that_it_gets_among_fifty(name, dimensions, c
     skip_without_extra(name)
     if (name, dimensions) in REFUSED:
         pytest.skip("the method does not work on waveforms")
-    classifier, sounds = classifier_that(carries, dimensions), waves(50, seed=3)
+    classifier, sounds = classifier_that(carries, dimensions, name), waves(50, seed=3)
     method, options = CHEAP.get(name, name), {"context_seconds": CONTEXT_SECONDS}
     if name in DRAWS_TOKENS and dimensions == 2 and not carries:
         with pytest.raises(AttributionError, match=r"carries none; pass reference=, or .*keep_reference"):
@@ -91,7 +91,7 @@ def test_it_is_saved_and_loaded_with_the_classifier(tmp_path, dimensions):
     classifier = classifier_that(True, dimensions)
     expected = explain(classifier, TRAINING[:3], "i", "integrated-gradients")
     folder = classifier.save_pretrained(tmp_path)
-    again = Classifier.from_pretrained(folder, network=build(NETWORKS["plain"], dimensions).network)
+    again = Classifier.from_pretrained(folder, network=build(Plain, dimensions).network)
     found = explain(again, TRAINING[:3], "i", "integrated-gradients")
     assert np.array_equal(found.values, expected.values)
     assert found.attrs == expected.attrs

@@ -4,7 +4,8 @@ import pytest
 import torch
 from torch import nn
 
-from phonoscope.axes import FrequencyAxis, hz_per_position, receptive_field
+from phonoscope.axes import FrequencyAxis, hz_per_position
+from phonoscope.cells import receptive_field
 from phonoscope.errors import ClassifierError
 from phonoscope.networks import NETWORKS, build_network
 from phonoscope.networks.compact import Compact

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from phonoscope.axes import receptive_field
+from phonoscope.cells import receptive_field
 from phonoscope.networks import build_network
 
 SMALL = ["resnet-small", "patch-transformer"]

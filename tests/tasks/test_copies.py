@@ -14,9 +14,10 @@ from phonoscope.corpora.shards import write_shards
 from phonoscope.corpora.sounds import TokenSounds
 from phonoscope.errors import ExperimentError
 from phonoscope.experiments.material import material_of
+from phonoscope.experiments.tested import parts_without_network
 from phonoscope.tasks import load_recipe
 from phonoscope.tasks.phones.experiment import PhonesExperiment
-from phonoscope.tasks.phones.material import parts_without_network, plan_folds
+from phonoscope.tasks.phones.material import plan_folds
 from phonoscope.tasks.sections import copies_sentence
 from phonoscope.tasks.spoof.judge import folds_of
 from phonoscope.training import copied_recordings, folds, split_tokens, split_unit

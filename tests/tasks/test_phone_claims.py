@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 import xarray as xr
 
+from phonoscope.experiments.measured import Measured
 from phonoscope.experiments.recipe import Recipe
 from phonoscope.judgement.claims import CONTRADICTED, OPEN, SUPPORTED, claims_table
 from phonoscope.phonetics.confusions import confusion_table
@@ -18,7 +19,6 @@ from phonoscope.tasks.phones.claims import (
     _region,
     _similar,
 )
-from phonoscope.tasks.phones.measure import Measured
 
 FREQUENCY = np.arange(8) * 1000.0 + 500.0
 SPEAKERS, OF_EACH = 12, 10

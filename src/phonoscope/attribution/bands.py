@@ -61,26 +61,28 @@ class Bands:
         """Hz, shape (band,)."""
         return self.edges[:, 1] - self.edges[:, 0]
 
-    def placement(self, classifier: Classifier, finest_hz: float = 0.0) -> Placement:
+    def placement(self, classifier: Classifier, finest_hz: float | np.ndarray = 0.0) -> Placement:
         """Place one cell a band, over the whole token.
 
         Parameters
         ----------
         finest_hz
-            What the method cannot resolve however narrow the bands are.
+            What the method cannot resolve however narrow the bands are, or that for each band.
 
         Notes
         -----
-        On an uneven layout ``cell_hz``, ``field_hz`` and ``resolution_hz`` are means over the bands.
+        On an uneven layout ``cell_hz``, ``field_hz`` and ``resolution_hz`` are means over the bands, and the resolution
+        of each is there too.
         """
         whole_axis = classifier.front_end.time_axis
         seconds = whole_axis.seconds if whole_axis.start_seconds is None else None  # else a sound fills part of it
         axis = TimeAxis(1, seconds)
         spacing = float(np.diff(self.centres).mean()) if len(self) > 1 else float(self.widths[0])
-        width, whole = float(self.widths.mean()), seconds or 1.0
-        return Placement(
-            "bands", self.centres, axis.centres, spacing, width, max(width, finest_hz), whole, whole, whole, axis
+        width, whole, seen = float(self.widths.mean()), seconds or 1.0, np.maximum(self.widths, finest_hz)
+        placement = Placement(
+            "bands", self.centres, axis.centres, spacing, width, float(seen.mean()), whole, whole, whole, axis
         )
+        return placement if np.allclose(seen, seen[0], rtol=1e-3) else placement.with_rows(seen)
 
 
 def top_of(classifier: Classifier) -> float:

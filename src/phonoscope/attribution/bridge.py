@@ -248,7 +248,11 @@ def _bridged(name: str, setting: Setting, seed: int) -> Generator[None]:
 def left_as_it_was(network: nn.Module) -> Generator[None]:
     """Take away hooks and attributes that were put on a network's modules, on success and on failure."""
     before: list[tuple[nn.Module, dict[str, Any], dict[str, dict]]] = [
-        (module, dict(vars(module)), {k: dict(v) for k, v in vars(module).items() if "_hooks" in k and v is not None})
+        (
+            module,
+            dict(vars(module)),
+            {k: dict(v) for k, v in vars(module).items() if "_hooks" in k and isinstance(v, dict)},
+        )
         for module in network.modules()
     ]
     try:

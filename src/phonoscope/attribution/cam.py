@@ -11,10 +11,11 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from phonoscope.attribution.maps import layer_placement
+from phonoscope.attribution.located import Located
 from phonoscope.attribution.method import Attributed, Batch, Prepared, Setting
 from phonoscope.attribution.passes import portions
 from phonoscope.attribution.taps import output_of
+from phonoscope.cells import layer_grids
 from phonoscope.errors import AttributionError
 from phonoscope.modules import evaluation_mode, hooked, named_layer
 
@@ -53,17 +54,19 @@ def prepare_cam(setting: Setting, *, layer: str) -> Prepared:
             f"layer {layer!r} was named"
         )
 
+    located = Located(setting, [head.layer], per_cell=False)
+
     def function(batch: Batch) -> Attributed:
         parts = [output_of(network, head.layer, batch.inputs[p]) for p in portions(len(batch.inputs), setting.examples)]
         logits, features = (torch.cat(tensors) for tensors in zip(*parts, strict=True))
         weights = batch.weigh(logits)
         class_weights, bias = head.class_weights(network, weights)
-        maps = class_activation_maps(features, class_weights)
+        (grid,) = located.grids(batch.inputs)
+        maps = class_activation_maps(grid.arranged(features), class_weights)
         left = (logits * weights).sum(1) - bias - maps.flatten(1).mean(1)
-        return Attributed(maps, logits, left)
+        return Attributed(located.brought([maps], batch.inputs), logits, left)
 
-    placement = layer_placement(setting.classifier, head.layer, inputs)
-    return Prepared(function, placement, "mean of the map + bias = logit of the target")
+    return Prepared(function, located.placement, "mean of the map + bias = logit of the target")
 
 
 @dataclass(frozen=True)
@@ -88,7 +91,8 @@ def find_pooled_head(network: nn.Module, inputs: Tensor) -> PooledHead:
     """Find the layer that global average pooling and one linear layer follow, by watching one forward pass.
 
     The linear layer's input must equal the mean of the layer's output over its cells, and its output the logits:
-    this is checked on numbers, so it holds for any network whatever its layers are called.
+    this is checked on numbers, so it holds for any network whatever its layers are called. Where channels stand last,
+    as in transformers, they are put second.
 
     Raises
     ------
@@ -113,10 +117,14 @@ def find_pooled_head(network: nn.Module, inputs: Tensor) -> PooledHead:
     heads = [(name, pooled) for name, (pooled, output) in linears.items() if _same(output, logits)]
     if heads:
         linear, pooled = heads[-1]
+        grids = layer_grids(network, inputs)
         fits = [
-            (output[0, 0].numel(), -name.count("."), name)
+            (cells[0, 0].numel(), -name.count("."), name)
             for name, output in outputs.items()
-            if output.dim() >= 3 and output.shape[:2] == pooled.shape and _same(output.flatten(2).mean(2), pooled)
+            if output.dim() >= 3
+            and (cells := grids[name].arranged(output) if name in grids else output).shape[:2] == pooled.shape
+            and cells[0, 0].numel() > 1
+            and _same(cells.flatten(2).mean(2), pooled)
         ]
         if fits:
             # The finest grid; of modules with the same output (a stage, its last block, its last ReLU) the outermost.

@@ -15,6 +15,7 @@ from phonoscope.attribution.scaling import checked_scaling
 from phonoscope.attribution.targets import Target, resolve_targets
 from phonoscope.classifier import Classifier
 from phonoscope.errors import AttributionError
+from phonoscope.frontends import in_batches
 from phonoscope.modules import evaluation_mode
 from phonoscope.reference import choose_reference
 
@@ -75,10 +76,10 @@ def band_effects(
     targets = resolve_targets(classifier, target, count, true_labels)
     values, logits = np.full(edges.shape[:2], np.nan), []
     with evaluation_mode(classifier), torch.no_grad():
-        setting = Setting(classifier, choose_reference(classifier, reference), seed)
+        longest = max(len(waveform) for waveform in waveforms)
+        setting = Setting(classifier, choose_reference(classifier, reference), seed, samples=longest)
         scaling = checked_scaling(classifier, "band-stop")
-        for start in range(0, count, batch_size):
-            part = slice(start, min(start + batch_size, count))
+        for part in in_batches(classifier.front_end, count, batch_size, lambda i: len(waveforms[i])):
             batch = make_batch(classifier, waveforms[part], context, targets.of(part).weights)
             missing = np.isnan(edges[part]).any(axis=2)
             filled = edges[part].copy()
@@ -97,7 +98,7 @@ def band_effects(
         "target": ("token", np.asarray(targets.named(every), dtype=object)),
         "logit": ("token", explained),
     }
-    attrs = {"units": "logit", "method": "band-stop", "depth_db": how.depth_db, "edge_hz": how.edge_hz}
+    attrs = {"units": classifier.unit, "method": "band-stop", "depth_db": how.depth_db, "edge_hz": how.edge_hz}
     attrs |= {"fill": how.fill, "scaling": scaling}
     return xr.DataArray(values, dims=("token", "band"), coords=coords, name="effect", attrs=attrs)
 

@@ -13,12 +13,12 @@ from torch import Tensor
 from phonoscope.attribution.maps import label_maps
 from phonoscope.attribution.method import Attributed, Setting, make_batch, prepare_method
 from phonoscope.attribution.method_spec import parse_method
-from phonoscope.attribution.registry import RECOMMENDED
+from phonoscope.attribution.registry import RECOMMENDED, WITHOUT_GRADIENTS
 from phonoscope.attribution.scaling import NO_SCALING, checked_scaling
 from phonoscope.attribution.targets import Target, Targets, resolve_targets
 from phonoscope.classifier import Classifier
 from phonoscope.errors import AttributionError, IncompleteMapWarning
-from phonoscope.frontends import warn_of_cuts
+from phonoscope.frontends import in_batches, warn_of_cuts
 from phonoscope.modules import evaluation_mode
 from phonoscope.reference import choose_reference
 
@@ -44,14 +44,14 @@ class Explainer:
     def __init__(
         self,
         classifier: Classifier,
-        method: str = RECOMMENDED,
+        method: str | None = None,
         *,
         reference: Sequence[np.ndarray] | None = None,
         context_seconds: float = 0.0,
         seed: int = 0,
     ) -> None:
         self.classifier, self._context_seconds, self._warned = classifier, context_seconds, False
-        self._spec = parse_method(method)
+        self._spec = parse_method(recommended_method(classifier) if method is None else method)
         with evaluation_mode(classifier):
             self._setting = Setting(classifier, choose_reference(classifier, reference), seed)
             self._prepared = prepare_method(self._spec, self._setting)
@@ -85,8 +85,7 @@ class Explainer:
         lengths = np.array([np.size(sound) for sound in sounds]) - context
         warn_of_cuts(self.classifier.front_end, lengths / self.classifier.sample_rate)
         targets = resolve_targets(self.classifier, target, len(sounds), true_labels)
-        for start in range(0, len(sounds), batch_size):
-            part = slice(start, min(start + batch_size, len(sounds)))
+        for part in in_batches(self.classifier.front_end, len(sounds), batch_size, lambda i: len(sounds[i])):
             yield self(sounds[part], targets.of(part), names[part])
 
     def __call__(self, waveforms: Sequence[np.ndarray], targets: Targets, names: Sequence[str]) -> xr.DataArray:
@@ -103,6 +102,7 @@ class Explainer:
         context = round(self._context_seconds * classifier.sample_rate)
         sounds = _checked(waveforms, names, context, classifier.sample_rate)
         with evaluation_mode(classifier):
+            self._setting.samples = max(len(sound) for sound in sounds)
             batch = make_batch(classifier, sounds, context, targets.weights)
             made = prepared.function(batch)
         logits = made.logits
@@ -130,7 +130,7 @@ class Explainer:
                 "incompleteness": made.left.float().cpu().numpy(),
             },
             attrs={
-                "units": prepared.units,
+                "units": prepared.units.replace("logit", classifier.unit),
                 "method": str(self._spec),
                 "completeness": prepared.completeness,
                 "scaling": self._scaling,
@@ -142,6 +142,8 @@ class Explainer:
     def _warn_of_what_is_missing(self, made: Attributed, names: Sequence[str]) -> None:
         """Warn once of a map that does not sum to what its method promises."""
         spread: Tensor = made.logits.amax(1) - made.logits.amin(1)
+        if made.logits.shape[1] == 1:
+            spread = made.logits[:, 0].abs()
         missing = (made.left.abs() / spread.clamp_min(1e-12)).nan_to_num(0.0)
         worst = int(missing.argmax())
         if self._warned or float(missing[worst]) <= _MOST_MISSING:
@@ -156,11 +158,16 @@ class Explainer:
         )
 
 
+def recommended_method(classifier: Classifier) -> str:
+    """Method that makes maps where none is named: one without gradients for black boxes."""
+    return RECOMMENDED if getattr(classifier.network, "differentiable", True) else WITHOUT_GRADIENTS
+
+
 def explain(
     classifier: Classifier,
     waveforms: Sequence[np.ndarray] | np.ndarray,
     target: Target = "predicted",
-    method: str = RECOMMENDED,
+    method: str | None = None,
     *,
     true_labels: Sequence[str] | None = None,
     tokens: Sequence[str] | None = None,
@@ -181,9 +188,9 @@ def explain(
         ``"predicted"``, ``"true"`` (with ``true_labels``), a class by name or by its position among the labels,
         ``contrast("i", "er")``, or one class a token.
     method
-        One of ``methods()``, or ``package.module:name`` of your own, with options if need be:
-        ``"integrated-gradients(baseline=floor, steps=8)"``, ``"grad-cam(layer=features.3)"``; methods that work around
-        another take it in brackets: ``"smooth(gradient, samples=16)"``.
+        `recommended_method` by default; one of ``methods()``, or ``package.module:name`` of your own, with options if
+        need be: ``"integrated-gradients(baseline=floor, steps=8)"``, ``"grad-cam(layer=features.3)"``; methods that
+        work around another take it in brackets: ``"smooth(gradient, samples=16)"``.
     true_labels
         True class of each token, for the target ``"true"``.
     tokens

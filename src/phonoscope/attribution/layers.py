@@ -1,25 +1,26 @@
 """Maps of layers: pure functions from the activations and gradients of a tapped layer to a signed map of its cells.
 
-All work on any number of spatial dimensions, so that networks of pictures and of waveforms get the same maps.
+All work on any number of spatial dimensions, so that networks of pictures and of waveforms get the same maps. What a
+layer gives is first put in the order (batch, channels, *cells), whichever order it has (`Grid.arranged`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from phonoscope.attribution.cam import find_pooled_head
-from phonoscope.attribution.maps import Placement, layer_placement
+from phonoscope.attribution.located import Located, interpolated, linear_weights
 from phonoscope.attribution.method import Attributed, Batch, Prepared, Setting, unpromised
 from phonoscope.attribution.passes import network_logits, portions
 from phonoscope.attribution.taps import output_of, outputs_and_gradients
-from phonoscope.axes import receptive_field
+from phonoscope.cells import Grid, layer_grids, receptive_field
 from phonoscope.errors import AttributionError
-from phonoscope.modules import evaluation_mode, hooked
+from phonoscope.modules import evaluation_mode
 
 LayerMap = Callable[[Tensor, Tensor], Tensor]
 
@@ -180,22 +181,23 @@ def prepare_score_cam(setting: Setting, *, layer: str, relu: bool) -> Prepared:
         As of ``prepare_grad_cam``.
     """
     network, layers = setting.classifier.network, choose_layers(setting, layer)
-    grids = [_to_input(network, name, setting.probe) for name in layers]
-    placement, bring = _on_one_grid(setting, layers, per_cell=False)
+    located = Located(setting, layers, per_cell=False)
 
     def function(batch: Batch) -> Attributed:
         with torch.no_grad():
             logits = network_logits(network, batch.inputs, setting.examples)
             weights = batch.weigh(logits)
-            maps = [[] for _ in layers]
+            maps, grids = [[] for _ in layers], located.grids(batch.inputs)
             for part in portions(len(logits), setting.examples):
                 for of_layer, name, grid in zip(maps, layers, grids, strict=True):
-                    _, activations = output_of(network, name, batch.inputs[part])
+                    to_input = _to_input(grid, batch.inputs)
+                    activations = grid.arranged(output_of(network, name, batch.inputs[part])[1])
                     seen = batch.inputs[part], activations, weights[part]
-                    of_layer.append(score_cam(activations, _masked_scores(network, *seen, grid, setting.examples)))
-        return Attributed(_finish(bring([torch.cat(m) for m in maps]), relu), logits, unpromised(logits))
+                    of_layer.append(score_cam(activations, _masked_scores(network, *seen, to_input, setting.examples)))
+        brought = located.brought([torch.cat(m) for m in maps], batch.inputs)
+        return Attributed(_finish(brought, relu), logits, unpromised(logits))
 
-    return Prepared(function, placement, units="activation")
+    return Prepared(function, located.placement, units="activation")
 
 
 def _masked_scores(
@@ -218,22 +220,26 @@ def _prepare(
     setting: Setting, method: LayerMap, layer: str, relu: bool, *, per_cell: bool = True, units: str = "logit"
 ) -> Prepared:
     network, layers = setting.classifier.network, choose_layers(setting, layer)
-    placement, bring = _on_one_grid(setting, layers, per_cell)
+    located = Located(setting, layers, per_cell=per_cell)
+
+    def brought(taps: list[tuple[Tensor, Tensor]], inputs: Tensor) -> Tensor:
+        pairs = zip(located.grids(inputs), taps, strict=True)
+        return located.brought([method(grid.arranged(a), grid.arranged(g)) for grid, (a, g) in pairs], inputs)
 
     def function(batch: Batch) -> Attributed:
         if len(batch.inputs) <= setting.examples:
             logits, taps = outputs_and_gradients(network, layers, batch.inputs, batch.weigh)
-            return Attributed(_finish(bring([method(*tap) for tap in taps]), relu), logits, unpromised(logits))
+            return Attributed(_finish(brought(taps, batch.inputs), relu), logits, unpromised(logits))
         with torch.no_grad():
             logits = network_logits(network, batch.inputs, setting.examples)
         weights, maps = batch.weigh(logits), []
         for part in portions(len(logits), setting.examples):
             fixed = weights[part]
             _, taps = outputs_and_gradients(network, layers, batch.inputs[part], lambda _logits, fixed=fixed: fixed)
-            maps.append(bring([method(*tap) for tap in taps]))
+            maps.append(brought(taps, batch.inputs[part]))
         return Attributed(_finish(torch.cat(maps), relu), logits, unpromised(logits))
 
-    return Prepared(function, placement, units=units)
+    return Prepared(function, located.placement, units=units)
 
 
 def _finish(maps: Tensor, relu: bool) -> Tensor:
@@ -244,7 +250,8 @@ def choose_layers(setting: Setting, layer: str) -> list[str]:
     """Names of the layers to explain: those named, separated by plus signs, or for ``auto`` one that suits the network.
 
     That is the layer which is averaged before the logits; in networks of another build the last layer whose output is
-    a grid of cells that can be placed on the input.
+    a grid of cells that can be placed on the input, and that the logits depend on: in a transformer that reads its
+    class token alone, no cell of the last layers counts.
 
     Raises
     ------
@@ -267,83 +274,48 @@ def choose_layers(setting: Setting, layer: str) -> list[str]:
 
 @torch.no_grad()
 def last_grid(network: nn.Module, inputs: Tensor) -> str:
-    """Name of the last layer with more than one cell whose receptive fields are known.
+    """Name of the last layer with more than one cell whose places are known, and with cells that the logits depend on.
 
     Raises
     ------
     AttributionError
         If there is no such layer.
     """
-    reached: dict[str, bool] = {}
-
-    def watch(name: str, _module: nn.Module, _args: object, output: object) -> None:
-        reached.pop(name, None)  # the last call counts, in its order too
-        reached[name] = isinstance(output, Tensor) and output.dim() == inputs.dim() and output[0, 0].numel() > 1
-
-    with hooked(network.named_modules(), watch), evaluation_mode(network):
-        network(inputs[:1].clone())
-    for name in reversed([name for name, is_grid in reached.items() if name and is_grid]):
-        try:
-            receptive_field(network, name, inputs)
-        except AttributionError:
-            continue
-        return name
+    grids = {name: grid for name, grid in layer_grids(network, inputs).items() if name and _has_cells(grid)}
+    for name in reversed(grids):
+        if _matters(network, name, grids[name], inputs):
+            return name
+    if grids:
+        return next(reversed(grids))
     raise AttributionError(
         "this network has no layer whose cells can be placed in Hz and s; choose a method that works on the input, "
         "e.g. integrated-gradients"
     )
 
 
-def _on_one_grid(
-    setting: Setting, layers: list[str], per_cell: bool
-) -> tuple[Placement, Callable[[list[Tensor]], Tensor]]:
-    """Where the map of layers lies, and the function that brings their maps there and averages them.
+def _has_cells(grid: Grid) -> bool:
+    return any(cells.count > 1 for cells in grid.cells)
 
-    Maps of several layers go to the cells of the finest. Between centres, in Hz and s, they are interpolated; what is a
-    share of the logit for each cell is spread over the finer cells that lie in it, so that layers of few cells do not
-    weigh more. The resolution is that of the coarsest layer.
+
+def _matters(network: nn.Module, layer: str, grid: Grid, inputs: Tensor) -> bool:
+    """Whether the logits of a few inputs depend on the cells of a layer, in a way that can be differentiated.
+
+    Scores of which a softmax over the cells is taken do not count: only their differences matter, and the mean gradient
+    of such a layer is zero.
     """
-    placements = [layer_placement(setting.classifier, name, setting.probe) for name in layers]
-    if len(layers) == 1:
-        return placements[0], lambda maps: maps[0]
-    sizes = [len(p.frequency) * len(p.time) for p in placements]
-    finest = placements[int(np.argmax(sizes))]
-    coarsest = {
-        name: max(getattr(p, name) for p in placements)
-        for name in ("field_hz", "resolution_hz", "field_time", "resolution_time")
-    }
-    dims = setting.probe.dim() - 2  # of space, in the network's input
-    grids = [
-        [linear_weights(p.frequency, finest.frequency), linear_weights(p.time, finest.time)][-dims:] for p in placements
-    ]
-    shares = [size / max(sizes) if per_cell else 1.0 for size in sizes]
 
-    def bring(maps: list[Tensor]) -> Tensor:
-        brought = [
-            interpolated(m, [weights.to(m) for weights in grid]) * share
-            for m, grid, share in zip(maps, grids, shares, strict=True)
-        ]
-        return torch.stack(brought).mean(0)
+    def predicted(logits: Tensor) -> Tensor:
+        return functional.one_hot(logits.argmax(1), logits.shape[1]).to(logits)
 
-    return replace(finest, layer=f"mean of {', '.join(layers)}", **coarsest), bring
+    try:
+        with evaluation_mode(network):
+            _, ((_, gradient),) = outputs_and_gradients(network, [layer], inputs[:2], predicted)
+    except AttributionError:
+        return False
+    gradient = grid.arranged(gradient).flatten(2)
+    return bool(gradient.mean(2).abs().max() > 1e-4 * gradient.abs().max())
 
 
-def _to_input(network: nn.Module, layer: str, inputs: Tensor) -> list[Tensor]:
+def _to_input(grid: Grid, inputs: Tensor) -> list[Tensor]:
     """Weights that take a map of a layer to the positions of the input, one matrix a dimension."""
-    cells = receptive_field(network, layer, inputs)
-    return [linear_weights(c.centres, np.arange(n)) for c, n in zip(cells, inputs.shape[2:], strict=True)]
-
-
-def linear_weights(centres: np.ndarray, wanted: np.ndarray) -> Tensor:
-    """Weights of linear interpolation between rising centres, constant beyond them; shape (wanted, centres)."""
-    if len(centres) == 1:
-        return torch.ones(len(wanted), 1, dtype=torch.float64)
-    basis = np.eye(len(centres))
-    return torch.from_numpy(np.stack([np.interp(wanted, centres, values) for values in basis], axis=1))
-
-
-def interpolated(maps: Tensor, grid: list[Tensor]) -> Tensor:
-    """Apply one matrix (wanted, cells) a dimension to maps (batch, *cells)."""
-    for dimension, matrix in enumerate(grid, start=1):
-        maps = torch.tensordot(maps, matrix, dims=([dimension], [1])).movedim(-1, dimension)
-    return maps
+    return [linear_weights(c.centres, np.arange(n)) for c, n in zip(grid.cells, inputs.shape[2:], strict=True)]

@@ -8,10 +8,12 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
+import torch
 import xarray as xr
 from torch import Tensor
 
-from phonoscope.axes import Cells, TimeAxis, effective_field, hz_per_position, receptive_field
+from phonoscope.axes import TimeAxis, hz_around, hz_per_position, is_even
+from phonoscope.cells import Cells, effective_field, receptive_field
 from phonoscope.classifier import Classifier
 from phonoscope.errors import AttributionError
 from phonoscope.frontends import FrontEnd
@@ -25,7 +27,8 @@ class Placement:
 
     ``frequency`` (Hz) and ``time`` (share of the token, or s) are the centres of the cells. ``cell_hz`` is their
     spacing, ``field_hz`` the theoretical receptive field, ``resolution_hz`` the measured effective width (two standard
-    deviations of the gradient energy); likewise for time, in shares of the token or s.
+    deviations of the gradient energy); likewise for time, in shares of the token or s. Where rows differ in height,
+    these are means, and ``resolution`` (Hz) is that of each row.
     """
 
     layer: str
@@ -38,14 +41,28 @@ class Placement:
     field_time: float
     resolution_time: float
     time_axis: TimeAxis | None = None  # of the cells, where it is not the front end's
+    resolution: np.ndarray | None = None
 
     def no_finer(self, hz: float, time: float) -> Placement:
         """Return the same cells for a method that resolves no more than this."""
-        return replace(self, resolution_hz=max(hz, self.resolution_hz), resolution_time=max(time, self.resolution_time))
+        coarser = replace(
+            self, resolution_hz=max(hz, self.resolution_hz), resolution_time=max(time, self.resolution_time)
+        )
+        return coarser if self.resolution is None else coarser.with_rows(np.maximum(hz, self.resolution))
+
+    def with_rows(self, resolution: np.ndarray) -> Placement:
+        """Return the same cells with the resolution of each row, Hz; ``resolution_hz`` is its mean."""
+        return replace(self, resolution=resolution, resolution_hz=float(resolution.mean()))
+
+    def resolution_at(self, frequency: np.ndarray) -> np.ndarray:
+        """Resolution at some frequencies, Hz, same shape."""
+        if self.resolution is None:
+            return np.full(np.shape(frequency), self.resolution_hz)
+        return np.interp(frequency, self.frequency, self.resolution)
 
     def attrs(self) -> dict[str, Any]:
         """Return the scalar facts, for the attributes of an array."""
-        return {k: v for k, v in asdict(self).items() if k not in ("frequency", "time", "time_axis")}
+        return {k: v for k, v in asdict(self).items() if k not in ("frequency", "time", "time_axis", "resolution")}
 
 
 def describe_cells(maps: xr.DataArray) -> str:
@@ -62,10 +79,23 @@ def describe_cells(maps: xr.DataArray) -> str:
     )
 
 
+def shared_cells(count: int, cells: int) -> Tensor:
+    """How much of each of ``count`` columns, which fill a sound, lies in each of so many cells, shape (count, cells).
+
+    What is spread over the cells in this way keeps its sum.
+    """
+    edges, borders = (torch.linspace(0, 1, n + 1, dtype=torch.float64) for n in (count, cells))
+    ends = torch.minimum(edges[1:, None], borders[None, 1:])
+    return (ends - torch.maximum(edges[:-1, None], borders[None, :-1])).clamp_min(0) * count
+
+
 def layer_placement(classifier: Classifier, layer: str, inputs: Tensor) -> Placement:
     """Place the cells of a layer on the axes of the classifier's front end.
 
-    A layer of a network that takes waveforms has cells in time only: they span all frequencies.
+    A layer of a network that takes waveforms has cells in time only: they span all frequencies. Where attention was
+    added to the cells on the way, the field is the whole input, and the effective width is measured around the place of
+    each cell, so that it grows as a cell looks elsewhere. Of sounds at their natural length, fields are shares of those
+    among the inputs.
 
     Parameters
     ----------
@@ -79,32 +109,36 @@ def layer_placement(classifier: Classifier, layer: str, inputs: Tensor) -> Place
     """
     axis, time_axis = classifier.front_end.frequency_axis, classifier.front_end.time_axis
     cells = receptive_field(classifier.network, layer, inputs)
-    widths = [
-        effective_field(classifier.network, layer, inputs, dimension=d, most_cells=MEASURED_CELLS).width
-        for d in range(len(cells))
-    ]
-    columns, share = cells[-1], (time_axis.seconds or 1.0) / time_axis.columns
+    widths = []
+    for dimension, along in enumerate(cells):
+        field = effective_field(classifier.network, layer, inputs, dimension=dimension, most_cells=MEASURED_CELLS)
+        widths.append(field.width if along.reach is None else field.width_around(along.centres))
+    columns, natural = cells[-1], classifier.front_end.natural
+    # Sounds at their natural length are as many positions as there are samples; maps lie on the axis' own cells.
+    share = 1 / inputs.shape[-1] if natural else (time_axis.seconds or 1.0) / time_axis.columns
+    least = 1 / time_axis.columns if natural else 0.0
     placement = Placement(
         layer=layer,
         frequency=np.array([classifier.sample_rate / 4]),
-        time=_strictly_rising(time_axis.at(columns.centres)),
+        time=time_axis.centres if natural else _strictly_rising(time_axis.at(columns.centres)),
         cell_hz=classifier.sample_rate / 2,
         field_hz=classifier.sample_rate / 2,
         resolution_hz=classifier.sample_rate / 2,
-        cell_time=columns.step * share,
+        cell_time=least or columns.step * share,
         field_time=columns.extent * share,
-        resolution_time=_resolution(widths[-1], columns) * share,
+        resolution_time=max(least, _resolution(widths[-1], columns) * share),
     )
     if axis is None:
         return placement
-    rows, hz = cells[0], hz_per_position(axis)
-    return replace(
+    rows, hz, width = cells[0], hz_per_position(axis), _resolution(widths[0], cells[0])
+    placement = replace(
         placement,
         frequency=_strictly_rising(axis.at(rows.centres)),
         cell_hz=rows.step * hz,
         field_hz=rows.extent * hz,
-        resolution_hz=_resolution(widths[0], rows) * hz,
+        resolution_hz=width * hz,
     )
+    return placement if is_even(axis) else placement.with_rows(hz_around(axis, rows.centres, width))
 
 
 def _resolution(width: float, cells: Cells) -> float:
@@ -122,14 +156,17 @@ def _strictly_rising(centres: np.ndarray) -> np.ndarray:
 def input_placement(front_end: FrontEnd) -> Placement:
     """Place the rows and columns of the network's input itself.
 
-    A row resolves no more than the front end's window does: 1.44 bins at half the power of a Hann window.
+    A row resolves no more than it is high, and than the front end's window does: 1.44 bins at half the power of a Hann
+    window.
     """
     axis, time_axis = front_end.frequency_axis, front_end.time_axis
     if axis is None:
         raise AttributionError("a network that takes waveforms has no frequency axis at its input")
     hz, share = hz_per_position(axis), (time_axis.seconds or 1.0) / time_axis.columns
-    seen = hz if front_end.window_seconds is None else max(hz, 1.44 / front_end.window_seconds)
-    return Placement("input", axis.centres, time_axis.centres, hz, seen, seen, share, share, share)
+    finest = 0.0 if front_end.window_seconds is None else 1.44 / front_end.window_seconds
+    seen = max(hz, finest)
+    placement = Placement("input", axis.centres, time_axis.centres, hz, seen, seen, share, share, share)
+    return placement if is_even(axis) else placement.with_rows(np.maximum(np.diff(axis.edges), finest))
 
 
 def label_maps(
@@ -161,7 +198,8 @@ def label_maps(
     """
     time_axis = placement.time_axis or time_axis
     relative = np.asarray(placement.time, dtype=float)
-    coords = map_coordinates(placement.frequency, relative, np.asarray(durations, dtype=float), time_axis)
+    durations = np.asarray(durations, dtype=float)
+    coords = map_coordinates(placement.frequency, relative, durations, time_axis, placement.resolution)
     coords |= {"token": ("token", np.asarray(tokens, dtype=object))}
     coords |= {name: ("token", np.asarray(column)) for name, column in columns.items()}
     # Single values only, so that maps can be saved as netCDF too.
@@ -171,9 +209,15 @@ def label_maps(
 
 
 def map_coordinates(
-    frequency: np.ndarray, time: np.ndarray, durations: np.ndarray, time_axis: TimeAxis
+    frequency: np.ndarray,
+    time: np.ndarray,
+    durations: np.ndarray,
+    time_axis: TimeAxis,
+    resolution: np.ndarray | None = None,
 ) -> dict[str, Any]:
     """Coordinates that all maps have: Hz, relative time or s, s from the start of each token, and its duration.
+
+    Maps whose rows differ in height have the resolution of each row too.
 
     Parameters
     ----------
@@ -183,11 +227,14 @@ def map_coordinates(
         Of the tokens, s.
     time_axis
         Of the cells.
+    resolution
+        Of each row, Hz, where rows differ.
     """
     relative = {"units": "1", "long_name": "share of the token"}
     absolute = {"units": "s", "long_name": "time"}
     seconds = time_axis.in_token(time, durations)
-    return {
+    rows = {} if resolution is None else {"resolution": ("frequency", resolution, {"units": "Hz"})}
+    return rows | {
         "frequency": ("frequency", frequency, {"units": "Hz", "long_name": "frequency"}),
         "time": ("time", time, relative if time_axis.stretched else absolute),
         "seconds": (("token", "time"), seconds, {"units": "s", "long_name": "time from the token's start"}),

@@ -145,7 +145,7 @@ class Prepared:
     reads: str = "inputs"
 
 
-@dataclass(frozen=True)
+@dataclass
 class Setting:
     """What a method may use to make itself ready.
 
@@ -157,22 +157,36 @@ class Setting:
         Seed of everything drawn at random.
     memory_bytes
         What the passes of one batch may take; what suits the device by default.
+    samples
+        Of the longest sound at hand, where inputs are as long as sounds: the longer, the fewer at a time.
     """
 
     classifier: Classifier
     reference: Reference
     seed: int = 0
     memory_bytes: int | None = None
+    samples: int = 0
 
     @cached_property
     def probe(self) -> Tensor:
         """A few network inputs to look at layers with, the same whatever is explained: (n, channels, *spatial)."""
         return self.reference.probe(self.classifier)
 
-    @cached_property
+    @property
     def examples(self) -> int:
         """Network inputs that go through the network at a time, so that a pass fits the memory."""
+        if not self.classifier.front_end.natural:
+            return max(1, int(self._like_the_probe))
+        return max(1, int(self._like_the_probe * self._probe_samples / max(self.samples, self._probe_samples)))
+
+    @cached_property
+    def _like_the_probe(self) -> float:
+        """Inputs as large as the probe that fit the memory."""
         return examples_at_a_time(self.classifier.network, self.probe, self.memory)
+
+    @property
+    def _probe_samples(self) -> int:
+        return round(self.reference.seconds * self.classifier.sample_rate)
 
     @property
     def memory(self) -> int:

@@ -130,7 +130,8 @@ def prepare_band_occlusion(
         logits, losses = _losses(where, setting, batch, windows, filled, locally)
         return Attributed(losses[:, :, None], logits, unpromised(logits))
 
-    placement = Bands(laid.edges[held]).placement(setting.classifier, where.placement.resolution_hz)
+    shown = Bands(laid.edges[held])
+    placement = shown.placement(setting.classifier, where.placement.resolution_at(shown.centres))
     return Prepared(function, placement, reads=where.reads)
 
 

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from phonoscope.errors import AttributionError
-from phonoscope.modules import evaluation_mode, hooked
+from phonoscope.modules import evaluation_mode, hooked, is_scripted
+from phonoscope.tracing import tensors_in
 
 # From examples (n, ...) and the token that each belongs to (n,) to logits (n, classes).
 Forward = Callable[[Tensor, Tensor], Tensor]
@@ -39,10 +42,24 @@ def examples_at_a_time(network: nn.Module, inputs: Tensor, memory_bytes: int) ->
             sizes.append(output.nbytes)
 
     leaves = [(name, module) for name, module in network.named_modules() if not list(module.children())]
-    with hooked(leaves, note), evaluation_mode(network):
+    watched = _Outputs(sizes) if is_scripted(network) else hooked(leaves, note)
+    with watched, evaluation_mode(network):
         network(inputs[:1].clone())
     # Outputs and their gradients live at the same time.
     return max(1, memory_bytes // (2 * sum(sizes)))
+
+
+class _Outputs(TorchDispatchMode):
+    """Notes the size of every operation's output, bytes: for TorchScript, whose layers take no hooks."""
+
+    def __init__(self, sizes: list[int]) -> None:
+        super().__init__()
+        self._sizes = sizes
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        outputs = func(*args, **(kwargs or {}))
+        self._sizes += [output.nbytes for output in tensors_in([outputs])]
+        return outputs
 
 
 def portions(count: int, most: int) -> Iterator[slice]:

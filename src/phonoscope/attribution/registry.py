@@ -82,6 +82,7 @@ class Method:
 
 
 RECOMMENDED = "integrated-gradients"
+WITHOUT_GRADIENTS = "band-stop"  # recommended where no gradient reaches the sound
 
 _SPACE, _BASELINE, _OF_LAYER = {"space": "auto"}, {"baseline": "mean"}, {"layer": "auto", "relu": False}
 _CURVE = {"bands": "hz", "width": 0.0}
@@ -123,6 +124,10 @@ _LINES: tuple[tuple[str, str, str, dict[str, Any], str], ...] = (
      "channels of any layer weighted by their mean gradient"),
     ("hires-cam", "layer", "layers:prepare_hires_cam", _OF_LAYER,
      "activations of any layer times their gradients, cell by cell"),
+    ("gradient-attention", "layer", "attention:prepare_gradient_attention", {},
+     "transformers: where the attention that raises the target comes from; unsigned"),
+    ("attention-rollout", "layer", "attention:prepare_attention_rollout", {},
+     "transformers: where attention comes from, whatever the target; unsigned"),
     ("rise", "perturbation", "rise:prepare_rise", {"masks": 256, **_PATCH, "keep": 0.5, **_FILL},
      "which cells, under random masks, go along with a higher logit"),
     ("high-pass", "audio", "audible:prepare_high_pass", {**_CURVE, **_PASS},

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from phonoscope.attribution.maps import Placement, input_placement
+from phonoscope.attribution.maps import Placement, input_placement, shared_cells
 from phonoscope.attribution.method import Batch, Setting
 from phonoscope.attribution.passes import Forward
 from phonoscope.attribution.scaling import reference_level
@@ -75,10 +75,13 @@ class Picture:
         if baseline == "floor":
             return lambda _batch, examples: examples.amin((1, 2, 3), keepdim=True).expand_as(examples)
         if baseline == "zero":
-            picture = torch.zeros(1, *classifier.front_end.shape)
+            picture = torch.zeros(1, 1, 1, 1)
         elif baseline == "silence":
+            front_end = classifier.front_end
             with torch.no_grad():
-                picture = classifier.inputs(torch.zeros(1, round(0.1 * classifier.sample_rate)))
+                picture = classifier.inputs(torch.zeros(1, round(front_end.usual_seconds * classifier.sample_rate)))
+            if front_end.natural:
+                picture = picture.mean(-1, keepdim=True)
         elif baseline == "mean":
             picture = reference.mean_input
         elif kind == "class" and label:
@@ -88,9 +91,10 @@ class Picture:
         return lambda _batch, examples: picture.to(examples).expand_as(examples)
 
     def to_map(self, values: Tensor, batch: Batch) -> Tensor:
-        """Sum over the channels."""
+        """Sum over the channels; columns of pictures that are as long as their sounds go into the cells they cover."""
         del batch
-        return values.sum(1)
+        maps, front_end = values.sum(1), self.setting.classifier.front_end
+        return maps @ shared_cells(maps.shape[2], front_end.time_axis.columns).to(maps) if front_end.natural else maps
 
     def per_unit(self, gradients: Tensor, examples: Tensor) -> Tensor:
         """Undo the standardisation: per dB of a logarithmic picture, else per unit of the front end."""
@@ -119,7 +123,8 @@ class Sound:
         self.hop = max(1, round(window_seconds * rate / 4))
         self.window_samples = 4 * self.hop
         self.window = torch.hann_window(self.window_samples, periodic=True)
-        cells = axis.columns if classifier.front_end.frequency_axis is not None else _TIME_CELLS
+        front_end = classifier.front_end
+        cells = axis.columns if front_end.natural or front_end.frequency_axis is not None else _TIME_CELLS
         self.time_axis = TimeAxis(cells, axis.seconds, start_seconds=axis.start_seconds)
         bins = np.arange(self.window_samples // 2 + 1) * rate / self.window_samples
         width, step = 1.44 * rate / self.window_samples, (axis.seconds or 1.0) / cells

@@ -150,8 +150,9 @@ def table_to_maps(rows: pa.Table, facts: dict[str, Any]) -> xr.DataArray:
 
 
 def _facts(maps: xr.DataArray) -> dict[str, Any]:
-    """What all maps share: order of the dimensions, Hz and s of the cells, attributes."""
-    return {
+    """What all maps share: order of the dimensions, Hz and s of the cells, resolution of uneven rows, attributes."""
+    rows = {"resolution": maps["resolution"].values.tolist()} if "resolution" in maps.coords else {}
+    return rows | {
         "dims": list(maps.dims),
         "frequency": maps["frequency"].values.tolist(),
         "time": maps["time"].values.tolist(),
@@ -165,7 +166,8 @@ def _assembled(values: np.ndarray, table: pd.DataFrame, facts: dict[str, Any]) -
     axis = TimeAxis(
         attrs["time_columns"], attrs.get("time_seconds"), attrs["time_edge_seconds"], attrs.get("time_start_seconds")
     )
-    coords = map_coordinates(frequency, time, table["duration"].to_numpy(), axis)
+    resolution = None if "resolution" not in facts else np.asarray(facts["resolution"])
+    coords = map_coordinates(frequency, time, table["duration"].to_numpy(), axis, resolution)
     coords |= {name: ("token", table[name].to_numpy()) for name in table.columns if name != "duration"}
     return xr.DataArray(values, dims=facts["dims"], coords=coords, name="map", attrs=attrs)
 

@@ -12,7 +12,7 @@ from phonoscope.modules import hooked, named_layer
 
 
 def output_of(network: nn.Module, layer: str, inputs: Tensor) -> tuple[Tensor, Tensor]:
-    """Logits (batch, classes) and a copy of a layer's output (batch, channels, *cells), without gradients.
+    """Logits (batch, classes) and a copy of a layer's output, without gradients.
 
     Parameters
     ----------
@@ -56,7 +56,7 @@ def outputs_and_gradients(
     Returns
     -------
     logits, taps
-        Logits (batch, classes), and output and gradient of each layer, shapes (batch, channels, *cells).
+        Logits (batch, classes), and output and gradient of each layer, in the shape that the layer gives.
 
     Raises
     ------

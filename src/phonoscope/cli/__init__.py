@@ -19,6 +19,7 @@ from phonoscope.cli.figure import figure
 from phonoscope.cli.maps import explain, methods
 from phonoscope.cli.maximise import maximise
 from phonoscope.cli.measures import formants, spectra
+from phonoscope.cli.models import check
 from phonoscope.cli.verify import verify
 from phonoscope.cli.viewer import view
 from phonoscope.cli.weights import filters, geometry
@@ -58,6 +59,7 @@ _COMMANDS = (
     formants,
     spectra,
     train,
+    check,
     explain,
     methods,
     evidence,

@@ -66,17 +66,30 @@ def train(
         print_json(result)
 
 
-@sharing(corpus_options, before="classifier")
+@sharing(corpus_options, before="model")
 @sharing(training_options, before="folds")
 def run(
     ctx: typer.Context,
     recipe: Annotated[
-        str, typer.Argument(help="vowels, voicing, commands, commands-full, speakers, spoof …, or a TOML file.")
+        str, typer.Argument(help="vowels, voicing, recordings, commands, speakers, spoof …, or a TOML file.")
     ],
     out: Annotated[Path, typer.Option(help="Run folder: everything needed to repeat and to report.")],
     corpus: Annotated[Path | None, typer.Option(help="Root folder of a corpus.")] = None,
     synthetic: Annotated[bool, typer.Option("--synthetic", help="Use synthetic talkers with known formants.")] = False,
-    classifier: Annotated[Path | None, typer.Option(help="Use a classifier trained elsewhere; train nothing.")] = None,
+    model: Annotated[
+        str | None, typer.Option("--model", "--classifier", help="Use a model trained elsewhere; train nothing.")
+    ] = None,
+    labels: Annotated[
+        str | None, typer.Option(help="from-folder, words, speakers, none, or a CSV recording,label (recordings).")
+    ] = None,
+    label_column: Annotated[
+        str | None, typer.Option(help="Column of that CSV, where several could be the label (recordings).")
+    ] = None,
+    map: Annotated[  # noqa: A002
+        str | None, typer.Option(help="Labels that the model calls otherwise: label=class,label=class …")
+    ] = None,
+    method: Annotated[str | None, typer.Option(help="Method of the maps, see phonoscope methods.")] = None,
+    target: Annotated[str | None, typer.Option(help="true, predicted, a class, or a contrast of two: i-er.")] = None,
     folds: Annotated[str | None, typer.Option(help="auto, 1 (one split), a number, or each (leave one out).")] = None,
     sample_rate: Annotated[int | None, typer.Option(help="Resample all recordings to this rate, Hz.")] = None,
     partition: Annotated[str | None, typer.Option(help="eval, dev or train of ASVspoof 2019 LA (spoof).")] = None,
@@ -95,6 +108,8 @@ def run(
     """Execute an experiment end to end: tokens, formants, training, maps, chance levels, report.
 
     Example: phonoscope run vowels-4k --corpus LJSpeech-1.1 --alignments textgrids --out runs/lj
+
+    A model of your own: phonoscope run recordings --model MODEL --corpus FOLDER --out runs/mine
     """
     if corpus is None and not synthetic:
         raise PhonoscopeError(f"{recipe} needs recordings: --corpus FOLDER, or --synthetic (phones only)")

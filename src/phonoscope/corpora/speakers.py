@@ -38,7 +38,7 @@ def join_speakers(
         If neither column is there, a key occurs twice, a column would replace one of the tokens, or nothing matches.
     """
     origin = "the table of speakers" if isinstance(speakers, pd.DataFrame) else str(speakers)
-    table = speakers if isinstance(speakers, pd.DataFrame) else _read(Path(speakers))
+    table = speakers if isinstance(speakers, pd.DataFrame) else read_speakers(speakers)
     key = next((name for name in ("recording", "speaker") if name in table.columns), None)
     if key is None:
         raise CorpusError(f"{origin}: expected a column 'speaker' or 'recording'; found: {', '.join(table.columns)}")
@@ -86,7 +86,14 @@ def _sex(written: object) -> object:
     return sex
 
 
-def _read(path: Path) -> pd.DataFrame:
+def read_speakers(path: str | Path) -> pd.DataFrame:
+    """Read a CSV file as text, whatever its separator; names of columns in lower case, empty cells missing.
+
+    Raises
+    ------
+    CorpusError
+        If it is no such file.
+    """
     try:
         # Names such as "NA" or "007" are names.
         table = pd.read_csv(path, sep=None, engine="python", dtype=str, keep_default_na=False, encoding="utf-8-sig")

@@ -75,7 +75,7 @@ def read_corpus(
         recordings,
         folder,
         token_rules,
-        alignments=_alignments(folder, alignments),
+        alignments=alignment_root(folder, alignments),
         readers=chosen_readers(alignment_format),
         seed=seed,
         strict=strict,
@@ -200,7 +200,7 @@ def _nothing(root: Path, what: str, left_out: LeftOut) -> str:
     return "\n".join([f"{what.format(root)}.", *lines])
 
 
-def _alignments(root: Path, alignments: str | Path | None) -> Path | None:
+def alignment_root(root: Path, alignments: str | Path | None) -> Path | None:
     """Folder of alignments that the user named, as it stands or inside the corpus."""
     if alignments is None:
         return None

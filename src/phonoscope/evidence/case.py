@@ -21,6 +21,7 @@ from phonoscope.attribution.spaces import Space, choose_space
 from phonoscope.attribution.targets import Target, resolve_targets
 from phonoscope.classifier import Classifier
 from phonoscope.errors import AttributionError
+from phonoscope.frontends import in_batches
 from phonoscope.modules import evaluation_mode
 from phonoscope.reference import choose_reference
 
@@ -107,7 +108,8 @@ class Case:
 
     def batches(self, size: int = BATCH_SIZE) -> Iterator[tuple[slice, Batch]]:
         """Tokens of ``size`` at a time, with the target's weights fixed."""
-        for rows in portions(len(self), size):
+        front_end = self.setting.classifier.front_end
+        for rows in in_batches(front_end, len(self), size, lambda i: len(self.waveforms[i])):
             yield rows, fixed_batch(self.setting.classifier, self.waveforms[rows], self.context, self.weights[rows])
 
     def on(self, classifier: Classifier) -> Case:
@@ -163,7 +165,8 @@ def open_case(
     logits = torch.from_numpy(classifier.logits(alone)).to(classifier.device)
     weights = targets.weights(logits)
     with evaluation_mode(classifier):
-        setting = Setting(classifier, choose_reference(classifier, reference), seed)
+        longest = max(len(sound) for sound in sounds)
+        setting = Setting(classifier, choose_reference(classifier, reference), seed, samples=longest)
         space = choose_space(setting, "auto")
     named = np.asarray(targets.named(logits), dtype=object)
     labels = None if true_labels is None else tuple(true_labels)

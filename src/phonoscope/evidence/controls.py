@@ -22,6 +22,7 @@ KINDS: tuple[Kind, ...] = ("weighted", "difference")
 # Of the mean variance: a cell that hardly varies must not outweigh all others.
 _LEAST_VARIANCE = 0.01
 _BATCH = 64
+_COLUMNS_OF_RECORDINGS = 128  # frames of a whole recording, which may last seconds
 
 
 def data_map(
@@ -100,7 +101,7 @@ def picture_of(classifier: Classifier) -> FrontEnd:
         return front_end
     seconds = front_end.time_axis.seconds
     if seconds is None:
-        return Spectrogram(front_end.sample_rate)
+        return Spectrogram(front_end.sample_rate, columns=_COLUMNS_OF_RECORDINGS)
     return Spectrogram(front_end.sample_rate, time="fixed", seconds=seconds)
 
 

@@ -13,11 +13,12 @@ from typing import Any
 import numpy as np
 import torch
 import xarray as xr
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
 
 from phonoscope.attribution.cam import find_pooled_head
 from phonoscope.attribution.maps import input_placement, label_maps
+from phonoscope.attribution.taps import output_of
 from phonoscope.classifier import Classifier
 from phonoscope.errors import AttributionError, MissingExtraError
 from phonoscope.frontends import FrontEnd, pad_waveforms
@@ -160,7 +161,7 @@ def explain_like(
         with torch.no_grad():
             inputs = classifier.inputs(*pad_waveforms(waveforms))
         classes = torch.tensor([classifier.index_of(label) for label in labels])
-        layer = "" if peer in _ON_INPUTS else find_pooled_head(classifier.network, inputs).layer
+        layer = "" if peer in _ON_INPUTS else _layer_of_pictures(peer, classifier.network, inputs)
         before = [parameter.grad for parameter in classifier.network.parameters()]
         try:
             values = function(classifier, inputs, layer, classes)
@@ -168,6 +169,14 @@ def explain_like(
             for parameter, gradient in zip(classifier.network.parameters(), before, strict=True):
                 parameter.grad = gradient
     return on_input_grid(classifier.front_end, values.detach().cpu().numpy(), waveforms, method=peer)
+
+
+def _layer_of_pictures(peer: str, network: nn.Module, inputs: Tensor) -> str:
+    """Name of the layer that is averaged before the logits, if its output is a picture."""
+    layer = find_pooled_head(network, inputs).layer
+    if output_of(network, layer, inputs[:1])[1].dim() != inputs.dim():
+        raise AttributionError(f"{peer} draws layers that give pictures; layer {layer!r} gives a row of tokens")
+    return layer
 
 
 def on_input_grid(

@@ -18,7 +18,7 @@ from phonoscope.classifier import Classifier
 from phonoscope.errors import AttributionError
 from phonoscope.evidence.case import Case
 from phonoscope.evidence.similarity import mean_where, rank_correlations
-from phonoscope.modules import evaluation_mode
+from phonoscope.modules import evaluation_mode, refuse_scripted
 
 PASSES, FAILS, OPEN = "passes", "fails", "cannot be told"
 # A method fails when maps of networks that know nothing are more alike than this.
@@ -37,6 +37,8 @@ def layers_from_the_logits(network: nn.Module, inputs: Tensor) -> list[str]:
     named = {name: m for name, m in network.named_modules() if next(m.parameters(recurse=False), None) is not None}
     called: dict[str, int] = {}
     turns = count()
+    for name, module in named.items():
+        refuse_scripted(name, module)
     handles = [
         module.register_forward_pre_hook(lambda _module, _args, name=name: called.update({name: next(turns)}))
         for name, module in named.items()

@@ -12,11 +12,12 @@ import pyarrow as pa
 
 from phonoscope.attribution.explainer import BATCH_SIZE, Explainer
 from phonoscope.attribution.targets import Contrast, parse_target, resolve_targets
-from phonoscope.classifier import Classifier, local_folder
+from phonoscope.classifier import local_folder
 from phonoscope.corpora.sounds import TokenSounds, open_tokens
 from phonoscope.errors import ExperimentError
-from phonoscope.experiments.folder import Run
+from phonoscope.experiments.folder import CONTEXT_SECONDS, Run
 from phonoscope.experiments.held_out import classifier_identity, load_classifier, run_identity
+from phonoscope.experiments.loading import load_model
 from phonoscope.experiments.map_parts import StoredMaps, as_rows, classes_of, store_parts
 from phonoscope.experiments.material import check_rate
 from phonoscope.experiments.parts import PartTokens, Progress
@@ -47,6 +48,7 @@ class _Explaining:
     device: str
     sample_rate: int
     identity: str
+    context_seconds: float = CONTEXT_SECONDS
 
     def rows(self, part: PartTokens) -> Iterator[tuple[pa.Table, dict[str, Any]]]:
         """Yield maps of the part's tokens, a batch at a time."""
@@ -67,7 +69,7 @@ def _ready(explaining: _Explaining, fold: int | None, context_seconds: float) ->
     if explaining.of_run:
         classifier = load_classifier(Run(explaining.source), fold, trust_imports=explaining.trust_imports)
     else:
-        classifier = Classifier.from_pretrained(explaining.source, trust_imports=explaining.trust_imports)
+        classifier = load_model(explaining.source, trust_imports=explaining.trust_imports)
     classifier.to(choose_device(explaining.device))
     return Explainer(classifier, explaining.method, context_seconds=context_seconds, seed=explaining.seed)
 
@@ -115,7 +117,8 @@ def explain_run(
     if len(tested) == 0:
         raise ExperimentError(f"{run.folder} holds no tested token to explain")
     how = (method, _read_target(target, run.labels), seed, trust_imports, device)
-    explaining = _Explaining(str(run.folder.absolute()), True, *how, int(run.facts["sample_rate"]), run_identity(run))
+    read = (int(run.facts["sample_rate"]), run_identity(run), run.context_seconds)
+    explaining = _Explaining(str(run.folder.absolute()), True, *how, *read)
     out = Path(out)
     return store_parts(explaining, tested, run.labels, out, together=("fold",), executor=executor, progress=progress)
 
@@ -150,7 +153,7 @@ def explain_tokens(
         If the tokens were cut at another rate than the classifier's.
     """
     folder = local_folder(source)
-    classifier = Classifier.from_pretrained(folder, trust_imports=trust_imports)
+    classifier = load_model(folder, trust_imports=trust_imports)
     tokens = open_tokens(table)
     if isinstance(tokens, TokenSounds):
         check_rate(tokens, classifier.sample_rate)

@@ -166,34 +166,33 @@ def predictions_of(trained: Sequence[Trained], tokens: pd.DataFrame) -> pd.DataF
     """One row a tested token and training: ``token, class, predicted, p_<class> …`` and the names of the training."""
     tables = []
     for each in trained:
-        table = prediction_table(each.logits, each.classifier.labels)
+        table = prediction_table(each.logits, each.classifier.labels, each.classifier.scores)
         table.insert(0, "token", tokens["token"].to_numpy()[each.test])
         table.insert(1, "class", tokens["class"].to_numpy()[each.test])
         tables.append(table.assign(**each.training.names))
     return pd.concat(tables, ignore_index=True)
 
 
-def apply_classifier(
-    source: str | Path, waveforms: Sequence[np.ndarray], names: Mapping[str, Any], settings: Settings
-) -> Trained:
-    """Let a classifier trained elsewhere predict all tokens.
+def applied(classifier: Classifier, waveforms: Sequence[np.ndarray], names: Mapping[str, Any]) -> Trained:
+    """Let a classifier that was trained elsewhere predict all tokens.
 
     Parameters
     ----------
-    source
-        Folder of the classifier, or its name on the Hugging Face Hub.
+    classifier
+        On its device. One that carries no reference takes these tokens for it: what methods put in the place of what
+        they take away.
     waveforms
         1-D arrays at the classifier's sample rate, without context.
     names
         As of `Training`.
-    settings
-        Device, and whether the classifier may import its network's code.
     """
-    device = str(choose_device(settings.device))
-    classifier = Classifier.from_pretrained(source, trust_imports=settings.trust_imports, device=device)
-    none = np.arange(0)
-    training = Training(names, "", none, none, np.arange(len(waveforms)), TrainingRecipe())
-    return Trained(training, classifier, classifier.logits(waveforms), pd.DataFrame(), 0.0)
+    if classifier.reference is None:
+        classifier.keep_reference(chosen(waveforms, np.arange(len(waveforms))))
+    none, places = np.arange(0), np.arange(len(waveforms))
+    if classifier.front_end.natural:  # sounds of a batch are equally long
+        places = np.argsort([len(waveforms[i]) for i in places], kind="stable")
+    training = Training(names, "", none, none, places, TrainingRecipe())
+    return Trained(training, classifier, classifier.logits(chosen(waveforms, places)), pd.DataFrame(), 0.0)
 
 
 def chosen(waveforms: Sequence[np.ndarray], index: np.ndarray) -> Sequence[np.ndarray]:

@@ -39,6 +39,7 @@ from phonoscope.errors import ExperimentError
 from phonoscope.files import write_json, write_with
 
 RUN_NAME = "run.json"
+CONTEXT_SECONDS = 0.05  # before and after each token, as it is cut
 _REPORTED_PACKAGES = ("torch", "numpy", "scipy", "pandas", "scikit-learn", "xarray", "soundfile", "soxr")
 
 
@@ -80,6 +81,11 @@ class Run:
     def results(self) -> dict[str, Any]:
         """The results as one object, as ``phonoscope run --json`` prints it."""
         return self.facts["results"]
+
+    @property
+    def context_seconds(self) -> float:
+        """Sound before and after each token that maps are made with, s; whole recordings have none."""
+        return float(self.facts.get("context_seconds", CONTEXT_SECONDS))
 
     @property
     def labels(self) -> list[str]:

@@ -52,17 +52,16 @@ def claimed_folder(out: Path, recipe: Recipe, resume: bool) -> Generator[None]:
         If the folder may not be written to.
     """
     written = out / RECIPE_NAME
-    text = to_toml(recipe.to_dict())
     begun = bool(contents(out))
     if begun and not resume:
         raise ExperimentError(f"{out} is not empty. Choose a new folder, or go on with an interrupted run: --resume")
     if begun and not written.is_file():
         raise ExperimentError(f"{out} holds something other than an interrupted run; choose a new folder")
     if begun:
-        if without_words(read_toml(written)) != without_words(tomllib.loads(text)):
+        if without_words(read_toml(written)) != without_words(tomllib.loads(to_toml(recipe.to_dict()))):
             raise ExperimentError(f"{out} was begun with another recipe or other settings; choose a new folder")
         refuse_altered(out)
-    write_text(written, text)
+    write_recipe(out, recipe)
     try:
         yield
     except PhonoscopeError:
@@ -71,6 +70,11 @@ def claimed_folder(out: Path, recipe: Recipe, resume: bool) -> Generator[None]:
                 shutil.rmtree(item) if item.is_dir() else item.unlink()
         raise
     open_again(out)
+
+
+def write_recipe(out: Path, recipe: Recipe) -> None:
+    """Write the recipe to the folder of its run."""
+    write_text(out / RECIPE_NAME, to_toml(recipe.to_dict()))
 
 
 def hold_to_material(out: Path, tokens: pd.DataFrame, waveforms: Iterable[np.ndarray]) -> None:

@@ -15,7 +15,7 @@ from phonoscope.audio import cut
 from phonoscope.classifier import REFERENCE_NAME, WEIGHTS_NAME, Classifier
 from phonoscope.errors import ExperimentError, PhonoscopeError
 from phonoscope.experiments.folder import Run
-from phonoscope.experiments.material import CONTEXT_SECONDS
+from phonoscope.experiments.loading import load_model
 from phonoscope.files import sha256
 from phonoscope.reference import even_places
 
@@ -81,14 +81,14 @@ def held_out(run: Run, *, only: np.ndarray | None = None, trust_imports: bool = 
     for fold in sorted(every["fold"][chosen].unique()):
         rows = every[chosen & (every["fold"] == fold)].reset_index(drop=True)
         rows.attrs = every.attrs
-        waveforms, rows = cut(rows, rate, context_seconds=CONTEXT_SECONDS)
+        waveforms, rows = cut(rows, rate, context_seconds=run.context_seconds)
         if not waveforms:
             raise ExperimentError(
                 f"none of the recordings of {run.folder} can be read any more; they are looked for in "
                 f"{', '.join(map(str, every.attrs.get('roots', {}).values()))}"
             )
         classifier = load_classifier(run, int(fold), trust_imports=trust_imports)
-        yield HeldOut(int(fold), classifier, rows, waveforms, CONTEXT_SECONDS)
+        yield HeldOut(int(fold), classifier, rows, waveforms, run.context_seconds)
 
 
 def load_classifier(run: Run, fold: int | None, *, trust_imports: bool = False) -> Classifier:
@@ -103,7 +103,7 @@ def load_classifier(run: Run, fold: int | None, *, trust_imports: bool = False) 
     trust_imports
         Allow the classifier to import its network's code.
     """
-    classifier = Classifier.from_pretrained(classifier_folder(run, fold), trust_imports=trust_imports)
+    classifier = load_model(classifier_folder(run, fold), trust_imports=trust_imports)
     if classifier.reference is None:
         with suppress(PhonoscopeError):  # where the recordings are gone it is explained without
             classifier.keep_reference(_trained_on(run.tokens, fold, classifier.sample_rate))

@@ -12,12 +12,13 @@ import pandas as pd
 from phonoscope.audio import SOUND_HASH, audio_info, cut, sound_hash
 from phonoscope.corpora.select import class_labels
 from phonoscope.corpora.sounds import TokenSounds
-from phonoscope.errors import ExperimentError
+from phonoscope.errors import CorpusError, ExperimentError
+from phonoscope.experiments.folder import CONTEXT_SECONDS
+from phonoscope.experiments.labels import classes_of_labels
 from phonoscope.left_out import LeftOut
-from phonoscope.phones import vowels
+from phonoscope.phones import resolve_label, vowels
 from phonoscope.phonetics.formants import ceiling_for, token_formants
 
-CONTEXT_SECONDS = 0.05
 FEWEST_TOKENS = 8
 # A formant about every 1100 Hz of an adult's vocal tract: five below 5500 Hz, four below 4000 Hz.
 _HZ_PER_FORMANT = 1100.0
@@ -49,6 +50,7 @@ def material_of(
     *,
     sample_rate: int | None = None,
     labels: list[str] | None = None,
+    names: Mapping[str, str] | None = None,
     strict: bool = False,
 ) -> Material:
     """Name the experiment's classes in a token table and cut its tokens, each rule's effect counted.
@@ -64,18 +66,21 @@ def material_of(
     sample_rate
         Rate to resample recordings to, Hz; their own if None. Tokens with sound must have been cut at it.
     labels
-        Classes of a classifier that is given: tokens of others are left out. No limit if None.
+        Classes of a model that is given: tokens of others are left out. No limit if None.
+    names
+        Which of these labels a class means, where it has another name; see ``names_given``.
     strict
         Stop at the first recording that cannot be used, instead of leaving it out.
 
     Raises
     ------
     ExperimentError
-        If fewer than two classes have enough tokens that can be cut, or tokens were cut at another rate.
+        If fewer than two classes have enough tokens that can be cut, the model has none of the classes, or tokens were
+        cut at another rate.
     """
     if isinstance(tokens, TokenSounds):
-        return _material_on_disk(tokens, classes, sample_rate, labels)
-    tokens, expected = _with_classes(tokens, classes, labels)
+        return _material_on_disk(tokens, classes, sample_rate, labels, names or {})
+    tokens, expected = _with_classes(tokens, classes, labels, names or {})
     with_context, tokens = cut(tokens, sample_rate, context_seconds=CONTEXT_SECONDS, strict=strict)
     # Counted after the cut: a class may have lost its tokens to damaged recordings.
     enough, tokens = _large_classes(tokens, expected)
@@ -85,10 +90,14 @@ def material_of(
 
 
 def _material_on_disk(
-    sounds: TokenSounds, classes: dict[str, list[str]], sample_rate: int | None, labels: list[str] | None
+    sounds: TokenSounds,
+    classes: dict[str, list[str]],
+    sample_rate: int | None,
+    labels: list[str] | None,
+    names: Mapping[str, str],
 ) -> Material:
     check_rate(sounds, sample_rate)
-    tokens, expected = _with_classes(sounds.tokens, classes, labels)
+    tokens, expected = _with_classes(sounds.tokens, classes, labels, names)
     _, tokens = _large_classes(tokens, expected)
     places = pd.Index(sounds.tokens["token"]).get_indexer(pd.Index(tokens["token"]))
     chosen = sounds.chosen(places)
@@ -122,7 +131,7 @@ def _rate_of(tokens: pd.DataFrame) -> int:
 
 
 def _with_classes(
-    tokens: pd.DataFrame, classes: dict[str, list[str]], labels: list[str] | None
+    tokens: pd.DataFrame, classes: dict[str, list[str]], labels: list[str] | None, names: Mapping[str, str]
 ) -> tuple[pd.DataFrame, list[str]]:
     """Add the column ``class``, leave out tokens without one or of none of ``labels``; returns the classes expected."""
     if classes:
@@ -132,10 +141,30 @@ def _with_classes(
         named, expected = tokens["label"].astype(object), list(tokens.attrs.get("settings", {}).get("labels", ()))
     unwanted = {"in no class of the experiment": named.isna()}
     if labels is not None:
-        others = [name for name in named.dropna().unique() if name not in labels]
-        unwanted |= {f"class {name} is not among the classifier's": named == name for name in others}
-        expected = [name for name in expected if name in labels]
+        present = [str(name) for name in named.dropna().unique()]
+        meant = classes_of_labels([*present, *expected], labels, names, meaning=_phone_of)
+        if not meant.keys() & set(present):
+            raise ExperimentError(
+                f"the model tells apart {_listed(labels)}; the tokens are of {_listed(present)}: no class in common. "
+                "Say which is which with --map class=label, use a model for these classes, or, for labels of whole "
+                "recordings: phonoscope run recordings --model MODEL"
+            )
+        unwanted |= {f"class {name} is not among the model's": named == name for name in present if name not in meant}
+        expected = [meant[name] for name in expected if name in meant]
+        named = named.map(lambda name: meant.get(name, name), na_action="ignore").astype(object)
     return _without(tokens.assign(**{"class": named}), unwanted)[1], expected
+
+
+def _phone_of(name: str) -> str:
+    """The phone that a label means by its symbol or its ASCII alias; the label itself where there is none."""
+    try:
+        return resolve_label(name)
+    except CorpusError:
+        return name
+
+
+def _listed(names: Sequence[str], most: int = 8) -> str:
+    return ", ".join([*names[:most], *(["…"] if len(names) > most else [])]) or "no class"
 
 
 def _large_classes(tokens: pd.DataFrame, expected: list[str]) -> tuple[np.ndarray, pd.DataFrame]:

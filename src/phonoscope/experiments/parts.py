@@ -22,7 +22,6 @@ from phonoscope.corpora import read_tokens, write_tokens
 from phonoscope.corpora.shards import ends_of_recordings, file_facts, first_rate, recordings_state, write_facts
 from phonoscope.corpora.sounds import TokenSounds
 from phonoscope.errors import ExperimentError, PhonoscopeError
-from phonoscope.experiments.material import CONTEXT_SECONDS
 from phonoscope.files import digest_of, sha256, write_with
 from phonoscope.left_out import LeftOut
 from phonoscope.work.executor import Executor
@@ -54,6 +53,11 @@ class Ask(Protocol):
         """Rate to cut recordings at, Hz; their own if None."""
         ...
 
+    @property
+    def context_seconds(self) -> float:
+        """Sound that is cut before and after each token of a table, s."""
+        ...
+
     def rows(self, part: PartTokens) -> Iterator[tuple[pa.Table, dict[str, Any]]]:
         """Yield rows of results, some tokens at a time, each time with what all rows share."""
         ...
@@ -68,15 +72,15 @@ class Source:
     tokens: int
     identity: str
 
-    def read(self, sample_rate: int | None) -> tuple[PartTokens, list[dict[str, Any]]]:
+    def read(self, sample_rate: int | None, context_seconds: float) -> tuple[PartTokens, list[dict[str, Any]]]:
         """Read the tokens; tokens that cannot be cut are left out, and said so in the list beside."""
         if self.has_sound:
             sounds = TokenSounds.of_file(self.path)
             return PartTokens(sounds.tokens, sounds, sounds.context_seconds, sounds.sample_rate), []
         table = read_tokens(self.path)
-        waveforms, kept = cut(table, sample_rate, context_seconds=CONTEXT_SECONDS)
+        waveforms, kept = cut(table, sample_rate, context_seconds=context_seconds)
         rate = sample_rate or first_rate(table)
-        return PartTokens(kept, waveforms, CONTEXT_SECONDS, rate), kept.attrs["left_out"]
+        return PartTokens(kept, waveforms, context_seconds, rate), kept.attrs["left_out"]
 
 
 @dataclass(frozen=True)
@@ -185,7 +189,7 @@ def _is_made(task: _Task) -> bool:
 
 def _make(task: _Task) -> None:
     """Make one part; runs in whatever process the engine chose."""
-    part, left_out = task.source.read(task.ask.sample_rate)
+    part, left_out = task.source.read(task.ask.sample_rate, task.ask.context_seconds)
 
     def fill(path: Path) -> None:
         results = task.ask.rows(part) if len(part.tokens) else iter(())

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 import xarray as xr
 
-from phonoscope.attribution.maps import input_placement, label_maps
+from phonoscope.attribution.maps import input_placement, label_maps, shared_cells
 from phonoscope.frontends import FrontEnd, pad_waveforms
 
 
@@ -30,10 +30,15 @@ def network_pictures(
         Of the tokens.
     device
         Where the front end computes.
+
+    Raises
+    ------
+    ClassifierError
+        If the front end takes sounds as long as they are, and these are not equally long.
     """
     padded, lengths = pad_waveforms(waveforms)
     with torch.no_grad():
-        values = front_end(padded.to(device), lengths.to(device))[:, 0].float().cpu().numpy()
+        values = in_cells(front_end, front_end(padded.to(device), lengths.to(device)))[:, 0].float().cpu().numpy()
     return label_maps(
         values,
         input_placement(front_end),
@@ -43,3 +48,19 @@ def network_pictures(
         columns={},
         attrs={"units": front_end.unit} | ({} if front_end.floor is None else {"floor": front_end.floor}),
     )
+
+
+def in_cells(front_end: FrontEnd, pictures: torch.Tensor) -> torch.Tensor:
+    """Pictures that are as long as their sounds, averaged in the cells of the time axis; others as they are.
+
+    Parameters
+    ----------
+    front_end
+        That made them.
+    pictures
+        Shape (token, channel, row, column).
+    """
+    if not front_end.natural:
+        return pictures
+    weights = shared_cells(pictures.shape[-1], front_end.time_axis.columns).to(pictures)
+    return pictures @ (weights / weights.sum(0))

@@ -18,7 +18,7 @@ import pandas as pd
 from phonoscope.errors import ExperimentError
 from phonoscope.experiments.fit import Trained
 from phonoscope.experiments.folder import Run
-from phonoscope.experiments.frame import claimed_folder, finish_run, hold_to_material, left_out_lines
+from phonoscope.experiments.frame import claimed_folder, finish_run, hold_to_material, left_out_lines, write_recipe
 from phonoscope.experiments.recipe import Recipe
 from phonoscope.experiments.settings import Settings
 from phonoscope.training import choose_device
@@ -84,7 +84,8 @@ class Experiment(ABC):
     def read(self, folder: Path) -> pd.DataFrame:
         """Read the material and return its token table; ``attrs["left_out"]`` says what is missing and why.
 
-        Whatever the later steps need of the material is kept in the experiment.
+        Whatever the later steps need of the material is kept in the experiment. What the recipe leaves to the material,
+        such as the method of the maps, is settled here: ``self.recipe`` is the recipe as it is executed.
 
         Raises
         ------
@@ -140,12 +141,13 @@ def execute(experiment: Experiment, out: str | Path, kind: str) -> Run:
         with claimed_folder(out, recipe, settings.resume):
             tokens = experiment.read(out)
             hold_to_material(out, tokens, experiment.sounds())
+            write_recipe(out, experiment.recipe)
         for line in left_out_lines(tokens):
             settings.say(line)
         settings.say(experiment.describe())
         trained = experiment.train(out)
         found = experiment.measure(trained, out)
-        run = finish_run(recipe, out, found, kind=kind, device=settings.device)
+        run = finish_run(experiment.recipe, out, found, kind=kind, device=settings.device)
     for line in experiment.summary(run.results):
         settings.say(line)
     return run

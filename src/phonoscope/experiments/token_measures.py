@@ -20,6 +20,7 @@ from phonoscope.classifier import Classifier
 from phonoscope.corpora.shards import first_rate
 from phonoscope.corpora.sounds import TokenSounds, open_tokens
 from phonoscope.errors import ExperimentError
+from phonoscope.experiments.folder import CONTEXT_SECONDS
 from phonoscope.experiments.map_parts import StoredMaps, as_rows, classes_of, store_parts
 from phonoscope.experiments.material import Material, check_rate, measure_formants
 from phonoscope.experiments.parts import (
@@ -48,6 +49,7 @@ class _Formants:
     """Formants and F0 of the vowels of a part, as the experiments measure them."""
 
     sample_rate: int | None
+    context_seconds: float = CONTEXT_SECONDS
 
     def rows(self, part: PartTokens) -> Iterator[tuple[pa.Table, dict[str, Any]]]:
         context = round(part.context_seconds * part.sample_rate)
@@ -126,6 +128,7 @@ class _Spectra:
     front_end: str
     sample_rate: int
     device: str
+    context_seconds: float = CONTEXT_SECONDS
 
     def rows(self, part: PartTokens) -> Iterator[tuple[pa.Table, dict[str, Any]]]:
         front_end, device = _front_end(self), choose_device(self.device)

@@ -16,7 +16,8 @@ from torch.nn.functional import avg_pool2d
 
 from phonoscope.classifier import Classifier
 from phonoscope.evidence.controls import picture_of
-from phonoscope.frontends import FrontEnd, pad_waveforms
+from phonoscope.experiments.pictures import in_cells
+from phonoscope.frontends import FrontEnd, in_batches, pad_waveforms
 from phonoscope.judgement.claims import CONTRADICTED, OPEN, SMALLEST_EFFECTS, SUPPORTED, above
 from phonoscope.judgement.differences import paired_interval
 from phonoscope.judgement.intervals import Interval, mean_interval
@@ -63,13 +64,14 @@ def pictures_through(front_end: FrontEnd, waveforms: Sequence[np.ndarray]) -> np
     """Pictures (token, cell) of waveforms by a front end; see ``twin_pictures``."""
     device = next(front_end.buffers(), torch.zeros(())).device
     values: np.ndarray | None = None
-    for start in range(0, len(waveforms), _BATCH):
-        padded, lengths = pad_waveforms(waveforms[start : start + _BATCH])
+    for part in in_batches(front_end, len(waveforms), _BATCH, lambda i: len(waveforms[i])):
+        padded, lengths = pad_waveforms(waveforms[part])
         with torch.no_grad():
-            pictures = _coarser(front_end(padded.to(device), lengths.to(device))).flatten(1).float().cpu().numpy()
+            made = in_cells(front_end, front_end(padded.to(device), lengths.to(device)))
+            pictures = _coarser(made).flatten(1).float().cpu().numpy()
         if values is None:
             values = _room((len(waveforms), pictures.shape[1]))
-        values[start : start + len(pictures)] = pictures
+        values[part] = pictures
     return np.zeros((0, 0), dtype=np.float32) if values is None else values
 
 
@@ -176,7 +178,7 @@ def beside_twin(
     }
 
 
-def twin_sentence(beside: Mapping[str, Any], name: str) -> str:
+def twin_sentence(beside: Mapping[str, Any], name: str, tokens: str = "tokens") -> str:
     """Say whether a network is better than its twin.
 
     Parameters
@@ -185,6 +187,8 @@ def twin_sentence(beside: Mapping[str, Any], name: str) -> str:
         From ``beside_twin``.
     name
         How the network is called: ``network``, ``sub-segmental network``.
+    tokens
+        How the tokens are called.
     """
     start = {
         BETTER: f"The {name} is better than its linear twin",
@@ -195,13 +199,15 @@ def twin_sentence(beside: Mapping[str, Any], name: str) -> str:
     values = (beside["difference"], low, high, int(beside["n_units"]), beside["unit"])
     interval = Interval(*values, scale="difference", n_trainings=int(beside["trainings"]))
     return (
-        f"{start}: it gets {percent(beside['accuracy'])} of the {beside['n']:.0f} tokens right, the {beside['twin']} "
+        f"{start}: it gets {percent(beside['accuracy'])} of the {beside['n']:.0f} {tokens} right, the {beside['twin']} "
         f"{percent(beside['twin_accuracy'])}. The difference is {points_with_interval(interval)}; less than "
         f"{100 * beside['smallest']:g} does not count."
     )
 
 
-def with_twin_sentences(sentences: Sequence[str], twins: Iterable[tuple[Mapping[str, Any], str]]) -> list[str]:
+def with_twin_sentences(
+    sentences: Sequence[str], twins: Iterable[tuple[Mapping[str, Any], str]], tokens: str = "tokens"
+) -> list[str]:
     """Put what is said of twins before other sentences where a network is not better, or this cannot be told.
 
     Parameters
@@ -210,7 +216,9 @@ def with_twin_sentences(sentences: Sequence[str], twins: Iterable[tuple[Mapping[
         What else is said.
     twins
         From ``beside_twin``, and how the network is called.
+    tokens
+        How the tokens are called.
     """
-    said = [(beside["verdict"] == BETTER, twin_sentence(beside, name)) for beside, name in twins]
+    said = [(beside["verdict"] == BETTER, twin_sentence(beside, name, tokens)) for beside, name in twins]
     before, after = ([line for is_better, line in said if is_better == wanted] for wanted in (False, True))
     return [*before, *sentences, *after]

@@ -1,8 +1,8 @@
 """Front ends: modules that turn a batch of waveforms into a network's input and know its axes in Hz and s.
 
 A front end takes zero-padded waveforms with their lengths, so tokens of different duration go through in one call, on
-the device and with the gradients of the model. ``FrontEnd`` is the contract; ``Spectrogram`` and ``Waveform`` keep it,
-and so do the pictures of others: ``KaldiFilterBank`` and ``WhisperLogMel``.
+the device and with the gradients of the model. ``FrontEnd`` is the contract; ``Spectrogram``, ``Waveform`` and
+``Recording`` keep it, and so do the pictures of others: ``KaldiFilterBank`` and ``WhisperLogMel``.
 """
 
 from __future__ import annotations
@@ -11,9 +11,10 @@ from collections.abc import Callable
 from typing import Any
 
 from phonoscope.errors import ClassifierError
-from phonoscope.frontends.contract import DB_PER_UNIT, FrontEnd, pad_waveforms, warn_of_cuts
+from phonoscope.frontends.contract import DB_PER_UNIT, FrontEnd, in_batches, pad_waveforms, warn_of_cuts
 from phonoscope.frontends.extractors import front_end_of
 from phonoscope.frontends.kaldi import KaldiFilterBank
+from phonoscope.frontends.recording import Recording
 from phonoscope.frontends.spectrogram import Spectrogram
 from phonoscope.frontends.waveform import Waveform
 from phonoscope.frontends.whisper import WhisperLogMel
@@ -24,11 +25,13 @@ __all__ = [
     "FRONT_ENDS",
     "FrontEnd",
     "KaldiFilterBank",
+    "Recording",
     "Spectrogram",
     "Waveform",
     "WhisperLogMel",
     "build_front_end",
     "front_end_of",
+    "in_batches",
     "pad_waveforms",
     "warn_of_cuts",
 ]
@@ -38,6 +41,7 @@ FRONT_ENDS: Registry[Callable[..., FrontEnd]] = Registry(
     {
         "spectrogram": Spectrogram,
         "waveform": Waveform,
+        "recording": Recording,
         "kaldi-filter-bank": KaldiFilterBank,
         "whisper-log-mel": WhisperLogMel,
     },

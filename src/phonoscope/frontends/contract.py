@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import warnings
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -53,6 +53,30 @@ def pad_waveforms(waveforms: Sequence[np.ndarray | Tensor]) -> tuple[Tensor, Ten
                 f"waveform {index} holds values that are not finite; repair or leave out the recording"
             )
     return padded, torch.tensor([t.numel() for t in tensors])
+
+
+def in_batches(front_end: FrontEnd, count: int, size: int, samples_of: Callable[[int], int]) -> Iterator[slice]:
+    """Cut a list of sounds into batches, in order: of equal lengths alone where the front end takes them as they are.
+
+    Parameters
+    ----------
+    front_end
+        Says whether lengths may differ (``natural``).
+    count
+        Number of sounds.
+    size
+        Most sounds of a batch.
+    samples_of
+        Length of a sound by its position; called only where lengths matter.
+    """
+    start = 0
+    while start < count:
+        stop = min(start + size, count)
+        if front_end.natural:
+            samples = samples_of(start)
+            stop = next((i for i in range(start + 1, stop) if samples_of(i) != samples), stop)
+        yield slice(start, stop)
+        start = stop
 
 
 def warn_of_cuts(front_end: FrontEnd, durations: np.ndarray, stacklevel: int = 3) -> None:
@@ -118,14 +142,16 @@ class FrontEnd(nn.Module, ABC):
     window_seconds
         Length of the analysis window (Hann, or the like), s: no row resolves more finely than it can. None where a row
         resolves what it is high.
+    usual_seconds
+        Length of the sounds with which a network is looked at where no token says otherwise.
 
     Attributes
     ----------
     kind
         Name by which ``build_front_end`` finds it again: written into saved classifiers beside ``config()``.
     natural
-        Whether the picture is as long as the sound: then a batch holds sounds of equal length only, and the time axis
-        is stretched.
+        Whether its output is as long as the sound: sounds of a batch are then equally long (see ``in_batches``), and
+        its time axis is made of cells that are shares of the sound.
     """
 
     kind: str
@@ -141,10 +167,12 @@ class FrontEnd(nn.Module, ABC):
         db_per_unit: float | None = None,
         floor: float | None = None,
         window_seconds: float | None = None,
+        usual_seconds: float = 0.1,
     ) -> None:
         super().__init__()
         self.sample_rate, self.time_axis, self.frequency_axis = int(sample_rate), time_axis, frequency_axis
         self.unit, self.floor, self.window_seconds = unit, floor, window_seconds
+        self.usual_seconds = usual_seconds
         self.db_per_unit = DB_PER_UNIT.get(unit) if db_per_unit is None else float(db_per_unit)
 
     def __init_subclass__(cls, **options: Any) -> None:

@@ -43,6 +43,8 @@ def over(interval: Interval) -> str:
         return f"no interval: {units}, and {MIN_UNITS} are needed"
     if interval.unit == "training":
         return f"over {units}"
+    if interval.n_trainings == 0:  # of a model that was trained elsewhere
+        return f"over {units}"
     trainings = "one training" if interval.n_trainings == 1 else f"{interval.n_trainings} trainings"
     return f"over {units}; {trainings}"
 

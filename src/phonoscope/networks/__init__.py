@@ -10,6 +10,8 @@ from torch import nn
 from phonoscope.errors import ClassifierError
 from phonoscope.registry import Registry
 
+OUTSIDE = "outside"  # models of others, see `phonoscope.models`
+
 NETWORKS: Registry[Callable[..., nn.Module]] = Registry(
     "network",
     {
@@ -25,6 +27,7 @@ NETWORKS: Registry[Callable[..., nn.Module]] = Registry(
         "multi-resolution": "phonoscope.networks.raw_waveform:multi_resolution",
         "res_tssdnet": "phonoscope.networks.tssdnet:res_tssdnet",
         "inc_tssdnet": "phonoscope.networks.tssdnet:inc_tssdnet",
+        OUTSIDE: "phonoscope.networks.outside:outside",
     },
     error=ClassifierError,
 )

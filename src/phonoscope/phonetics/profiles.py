@@ -34,6 +34,13 @@ def profile(maps: xr.DataArray) -> xr.DataArray:
     return summed.rename("profile")
 
 
+def time_profile(maps: xr.DataArray) -> xr.DataArray:
+    """Sum maps over frequency: importance against time, signed, (token, time); see `profile`."""
+    require_dims(maps, "token", "frequency", "time")
+    summed = maps.sum("frequency", skipna=False, keep_attrs=True).transpose("token", "time")
+    return summed.rename("profile")
+
+
 def signed_part(values: np.ndarray, part: str) -> np.ndarray:
     """One part of signed values, not negative: ``positive``, ``negative``, or both as ``absolute`` values.
 
@@ -81,7 +88,7 @@ def class_profiles(
 
     Parameters
     ----------
-    profiles : DataArray, dims (token, frequency)
+    profiles : DataArray, dims (token, frequency), or (token, time) of a profile over time
     labels : sequence of n_tokens
         Class of each token; tokens without a class (NA) and tokens whose profile is not finite are left out.
     clusters : DataFrame or sequence of n_tokens, optional
@@ -92,11 +99,13 @@ def class_profiles(
     Returns
     -------
     DataFrame
-        Tidy: ``label, frequency`` (Hz), ``mean, low, high`` (unit of the maps), ``n`` tokens, ``n_units``, ``unit``.
+        Tidy: ``label, frequency`` (Hz; or ``time``), ``mean, low, high`` (unit of the maps), ``n`` tokens, ``n_units``,
+        ``unit``.
         The band is NaN where a class has fewer than six units. ``attrs["left_out"]`` lists what was left out.
     """
-    require_dims(profiles, "token", "frequency")
-    values = profiles.transpose("token", "frequency").values.astype(np.float64)
+    axis = "time" if "time" in profiles.dims else "frequency"
+    require_dims(profiles, "token", axis)
+    values = profiles.transpose("token", axis).values.astype(np.float64)
     names = as_labels(labels, len(values))
     finite = np.asarray(np.isfinite(values).all(axis=1))
     kept = finite & names.notna().to_numpy()
@@ -116,10 +125,10 @@ def class_profiles(
             without = (sums.sum(axis=0) - sums) / (counts.sum() - counts)
         mean, error, df, _ = standard_error(values[chosen].mean(axis=0)[None], without[:, None], counts)
         low, high = limits(mean, error, df, n_units, confidence=confidence)
-        columns = {"label": label, "frequency": profiles["frequency"].values, "mean": mean}
+        columns = {"label": label, axis: profiles[axis].values, "mean": mean}
         columns |= {"low": low, "high": high}
         tables.append(pd.DataFrame(columns | {"n": int(chosen.sum()), "n_units": n_units, "unit": unit.level}))
-    columns = ["label", "frequency", "mean", "low", "high", "n", "n_units", "unit"]
+    columns = ["label", axis, "mean", "low", "high", "n", "n_units", "unit"]
     table = pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=columns)
     table.attrs["left_out"] = left_out.entries()
     return table

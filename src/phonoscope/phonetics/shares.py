@@ -199,7 +199,6 @@ def formant_shares(
         usable &= ~mask
     unit = resampling_unit(clusters, len(tokens))
     energies = _energies(energy, first, max_hz)
-    resolution_hz = map_resolution(first)
     rows: list[dict[str, Any]] = []
     for formant, edges in _merged_sets(low, high):
         single = edges[1] - edges[0]
@@ -220,6 +219,8 @@ def formant_shares(
             of_plain = plain.get((row["label"], row["null"]), {})
             row |= {"formant": formant, "unit": unit.level, "area": band_hz / max_hz, "band_hz": band_hz}
             row |= {"energy": of_plain.get("share", np.nan), "energy_ratio": of_plain.get("ratio", np.nan)}
+            middle = float((edges[0] + edges[1])[chosen].mean() / 2) if chosen.any() else None
+            resolution_hz = map_resolution(first, middle)
             row |= {"resolution_hz": resolution_hz, "finer": bool(widest < resolution_hz)}
         rows += table
     ways = [_ways(row, smallest) for row in rows]
@@ -326,9 +327,20 @@ def _merged_sets(low: np.ndarray, high: np.ndarray) -> Iterator[tuple[str, tuple
         yield name, merged_bands(low[:, columns], high[:, columns])
 
 
-def map_resolution(profiles: xr.DataArray) -> float:
-    """Finest detail in Hz that a map can show: its effective width, and never less than the distance of its cells."""
-    spacing = np.diff(cell_centres(profiles))
+def map_resolution(profiles: xr.DataArray, hz: float | None = None) -> float:
+    """Finest detail in Hz that a map can show: its effective width, and never less than the distance of its cells.
+
+    Parameters
+    ----------
+    profiles : DataArray with a dim frequency
+    hz : float, optional
+        Where, for maps whose rows differ in height; the coarsest of them without it.
+    """
+    centres = cell_centres(profiles)
+    spacing = np.diff(centres)
+    if hz is not None and len(spacing) and "resolution" in profiles.coords:
+        around = float(np.interp(hz, (centres[1:] + centres[:-1]) / 2, spacing))
+        return max(around, float(np.interp(hz, centres, profiles["resolution"].values)))
     cells = float(spacing.max()) if len(spacing) else np.inf
     return max(cells, float(profiles.attrs.get("resolution_hz", 0.0)))
 

@@ -104,16 +104,16 @@ def profile_limits(profiles: pd.DataFrame) -> tuple[float, float]:
     return low - air, high + air
 
 
-def profile_legend() -> Figure:
-    """Legend of `profile_figure`."""
+def profile_legend(*, formants: bool = True) -> Figure:
+    """Legend of `profile_figure`, with or without formants."""
     from matplotlib.lines import Line2D
     from matplotlib.patches import Patch
 
     mean = Line2D([], [], color=style.ACCENT, marker="o", markersize=3, linewidth=1.6, label="mean of the class, 95 %")
     chance = Line2D([], [], color=style.MUTED, linestyle=(0, (4, 2)), linewidth=1.1, label="mean of all classes")
     energy = Patch(color=style.FAINT, alpha=0.35, linewidth=0, label="energy (its shape)")
-    formants = Patch(color=style.FORMANT_COLOUR, alpha=0.85, linewidth=0, label="formants")
-    return style.legend_figure([mean, chance, energy, formants])
+    boxes = Patch(color=style.FORMANT_COLOUR, alpha=0.85, linewidth=0, label="formants")
+    return style.legend_figure([mean, chance, energy, *([boxes] if formants else [])])
 
 
 def draw_under_formants(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -70,6 +71,25 @@ def draw_ratios(
         marker = "D" if row["null"] == "classes" else "o"
         ratio = float(np.clip(row["ratio"], low, high))
         axes.plot(ratio, position, marker, markersize=4.6, color=style.ACCENT, markerfacecolor=face)
+    dress_ratios(axes, formants, (low, high), x="share / chance (1 = chance)")
+    if title:
+        style.dress(axes, title=title)
+
+
+def dress_ratios(axes: Axes, names: Sequence[object], limits: tuple[float, float], *, x: str) -> None:
+    """Give a logarithmic axis of ratios its marks, and the rows their names.
+
+    Parameters
+    ----------
+    axes : Axes
+    names : sequence
+        Of the rows, from above.
+    limits : (low, high)
+        Of the axis.
+    x : str
+        What the axis shows.
+    """
+    low, high = limits
     axes.set_xscale("log")
     axes.set_xlim(low, high)
     ticks = [tick for tick in _TICKS if low <= tick <= high]
@@ -80,10 +100,8 @@ def draw_ratios(
         ticks = [tick for tick in ticks if tick in (0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 20.0)]
     axes.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
     axes.set_xticks([], minor=True)
-    style.dress_rows(axes, formants, x="share / chance (1 = chance)")
-    axes.set_ylim(len(formants) - 0.4, -0.6)
-    if title:
-        style.dress(axes, title=title)
+    style.dress_rows(axes, names, x=x)
+    axes.set_ylim(len(names) - 0.4, -0.6)
 
 
 def ratio_legend() -> Figure:

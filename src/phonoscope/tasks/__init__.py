@@ -22,12 +22,14 @@ TASKS: Registry[Task] = Registry(
     "task",
     {
         "phones": "phonoscope.tasks.phones:TASK",
+        "outside": "phonoscope.tasks.outside:TASK",
         "recordings": "phonoscope.tasks.recordings:TASK",
         "spoof": "phonoscope.tasks.spoof:TASK",
     },
     error=ExperimentError,
 )
 DEFAULT_TASK = "phones"  # of recipes that name none
+_RENAMED = {"classifier": "model"}  # options of older versions
 
 
 def recipe_names() -> list[str]:
@@ -107,9 +109,14 @@ def experiment_of(recipe: Recipe, corpus: str | Path | None, settings: Settings,
         What the task understands, see ``run_experiment``.
     """
     kind = imported(task_named(recipe.task).experiment)
+    options = {_RENAMED.get(name, name): value for name, value in options.items()}
     for name in sorted(set(options) - kind.options()):
         understood = ", ".join(f"--{each.replace('_', '-')}" for each in sorted(kind.options() | recipe.changes()))
-        raise ExperimentError(f"--{name.replace('_', '-')} means nothing for {recipe.name}, which takes {understood}")
+        elsewhere = "; whole recordings through a model: phonoscope run recordings --model MODEL"
+        raise ExperimentError(
+            f"--{name.replace('_', '-')} means nothing for {recipe.name}, which takes {understood}"
+            f"{elsewhere if name == 'model' else ''}"
+        )
     return kind.of(recipe, None if corpus is None else Path(corpus), settings, **options)
 
 
@@ -126,9 +133,10 @@ def run_experiment(recipe: Recipe, out: str | Path, corpus: str | Path | None = 
         Root of a corpus; recipes on phones make synthetic talkers without one.
     options
         How: ``device``, ``resume``, ``strict``, ``trust_imports``, ``say`` (see
-        ``phonoscope.experiments.settings.Settings``). And what the task understands: on phones ``classifier`` (a
-        folder: nothing is trained), ``alignments`` and the rules of ``read_corpus``; on spoofed speech
-        ``classifier``, or ``network`` and ``init``, and ``protocol``.
+        ``phonoscope.experiments.settings.Settings``). And what the task understands: on phones ``model`` (trained
+        elsewhere: nothing is trained), ``map, method, target, alignments`` and the rules of ``read_corpus``; on
+        whole recordings through a model ``model, labels, label_column, map, method, target`` …; on spoofed speech
+        ``model``, or ``network`` and ``init``, and ``protocol``.
 
     Raises
     ------

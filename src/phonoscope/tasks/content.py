@@ -113,7 +113,7 @@ def read_content(source: Run | str | Path) -> Content:
         max_hz=max_hz,
         last_time=last_time,
         time_label=time_label,
-        unit="logit",
+        unit=str(run.facts.get("output_unit", "logit")),
         tables=tables,
         bands=bands,
         absent=absent,

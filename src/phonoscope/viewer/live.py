@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from phonoscope.experiments.folder import Run
     from phonoscope.viewer.subject import Subject
 
-EXPLAINED_CONTEXT_SECONDS = 0.05  # as in a run, so that maps made here are those that the run would have made
 _MOST_MAPS = 200
 _SMALL_NETWORK = 3_000_000  # weights; the first residual networks have eleven million
 
@@ -56,6 +55,7 @@ class Classifiers:
         """
         import torch
 
+        from phonoscope.classifier import probabilities
         from phonoscope.frontends import pad_waveforms
         from phonoscope.modules import evaluation_mode, one_thread_if_small
 
@@ -67,7 +67,7 @@ class Classifiers:
             level = None if sound is None else classifier.front_end.reference_level(*alone(subject.waveform))
             with evaluation_mode(classifier):
                 logits = classifier(*alone(subject.waveform if sound is None else sound), level)
-            return logits[0].double().softmax(0).tolist()
+            return probabilities(logits[0].double(), classifier.scores).tolist()
 
     def map(
         self, subject: Subject, method: str, target: str, versus: str = "", layer: str = "", seed: int = 0
@@ -114,15 +114,16 @@ class Classifiers:
             explained = contrast(*pair)
         classifier, method = self.of_fold(subject.fold, "explain"), at_layer(method, layer)
         refuse_method_import(method, "the page", trust_imports=self.trust_imports)
+        context = self.run.context_seconds  # as in the run, so that maps made here are those that it would have made
         with one_thread_if_small(classifier.network, weights=_SMALL_NETWORK):
             maps = explain(
                 classifier,
-                [subject.with_context(EXPLAINED_CONTEXT_SECONDS)],
+                [subject.with_context(context)],
                 explained,
                 method,
                 true_labels=None if subject.true is None else [subject.true],
                 tokens=[subject.token],
-                context_seconds=EXPLAINED_CONTEXT_SECONDS,
+                context_seconds=context,
                 seed=seed,
             )
         return maps[0]

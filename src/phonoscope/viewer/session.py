@@ -144,6 +144,7 @@ class OpenRun:
             true=row["class"],
             fold=None if row.get("fold") is None else int(row["fold"]),
             sex=row["sex"],
+            longest=None,
         )
 
 
@@ -170,10 +171,8 @@ class Session:
             # Before any table is read: a wrong folder is said at once.
             if not (folder / "run.json").is_file():
                 raise ExperimentError(f"{folder} holds no finished run: no run.json. Make one: phonoscope run")
-            if not (folder / "formants.parquet").is_file():
-                raise ExperimentError(
-                    f"{folder} is a run of whole recordings, which its report shows; the viewer shows runs of phones"
-                )
+            if not (folder / "maps").is_dir():
+                raise ExperimentError(f"{folder} is a run without maps, which its report shows; the viewer shows maps")
         self.uploads = Uploads()
         self.runs = [OpenRun(f, i, self.uploads, trust_imports=trust_imports) for i, f in enumerate(folders)]
         self._warm = threading.Event()

@@ -69,6 +69,7 @@ def subject_of(
     true: str | None = None,
     fold: int | None = None,
     sex: str | None = None,
+    longest: float | None = LONGEST_SECONDS,
 ) -> Subject:
     """Cut a stretch out of a recording, exactly as `phonoscope.audio.cut` does.
 
@@ -86,18 +87,20 @@ def subject_of(
         Duration of the recording; until the last sample if not given.
     token, true, fold, sex
         As in `Subject`.
+    longest
+        Most seconds of the stretch; None for a token of a run, which was explained as it is.
 
     Raises
     ------
     AudioError
-        If the stretch has no sample, is not inside the recording or longer than ten seconds.
+        If the stretch has no sample, is not inside the recording or too long.
     """
     seconds = first + len(recording) / sample_rate if recording_seconds is None else recording_seconds
     begin, stop = round(start * sample_rate), min(round(end * sample_rate), round(seconds * sample_rate))
     if not 0 <= begin < stop:
         raise AudioError(f"the stretch {start:.3f}–{end:.3f} s holds no sound of a recording of {seconds:.3f} s")
-    if stop - begin > LONGEST_SECONDS * sample_rate:
-        raise AudioError(f"the stretch lasts {end - start:.1f} s; choose at most {LONGEST_SECONDS:g} s")
+    if longest is not None and stop - begin > longest * sample_rate:
+        raise AudioError(f"the stretch lasts {end - start:.1f} s; choose at most {longest:g} s")
     context = round(SHOWN_SECONDS * sample_rate)
     offset = round(first * sample_rate)
     waveform = window(recording, begin - offset, stop - offset, context)

@@ -6,7 +6,7 @@ import pytest
 
 from phonoscope.attribution.scaling import HELD, NO_SCALING, NOT_HELD
 from phonoscope.evidence.measures import MEASURES
-from phonoscope.tasks.phones.evidence_section import Evidence, _advice_text, _level_text, _verdict_text
+from phonoscope.tasks.evidence_section import Evidence, _advice_text, _level_text, _verdict_text
 
 LEVEL = pd.DataFrame({"change_db": [-6.0, -6.0], "held": [False, True], "loss": [0.0, 0.5], "changed": [0.0, 0.25]})
 

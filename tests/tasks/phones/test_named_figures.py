@@ -27,11 +27,11 @@ from phonoscope.report import asymmetry, overlays, speech, vowel_scales
 from phonoscope.report.printed import print_figure, save_figure, undrawable
 from phonoscope.tasks.content import read_content
 from phonoscope.tasks.figures import FIGURES, draw, figure_of_run
-from phonoscope.tasks.phones.figures.class_map import chance_cells, compare_with_chance
+from phonoscope.tasks.figures.class_map import chance_cells, compare_with_chance
 
 IPA = "i æ ɝ ɑ u p t k f s tʃ ʃ θ"
 RATE = 16_000
-OF_TABLES = [*(name for name, figure in FIGURES.items() if figure.task == "phones"), "truth"]
+OF_TABLES = [*(name for name, figure in FIGURES.items() if "phones" in figure.tasks), "truth"]
 
 
 def new_axes():

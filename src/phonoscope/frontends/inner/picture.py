@@ -163,18 +163,17 @@ def picture_of(model: nn.Module, picture: str, sounds: Tensor) -> Tensor:
     def stop(_name: str, _module: nn.Module, _args: Any, output: Any) -> None:
         raise _ReachedError(output)
 
+    module = named_layer(model, picture)
+    if isinstance(module, torch.jit.ScriptModule):
+        raise ClassifierError(f"module {picture!r} is compiled to TorchScript, which cannot be entered")
     try:
-        with hooked([(picture, named_layer(model, picture))], stop):
+        with hooked([(picture, module)], stop):
             model(sounds)
     except _ReachedError as reached:
         if not isinstance(reached.output, Tensor):
             kind = type(reached.output).__name__
             raise ClassifierError(f"module {picture!r} gives a {kind}; a picture is one tensor") from None
         return reached.output
-    except RuntimeError as error:
-        if "ScriptModule" not in str(error):
-            raise
-        raise ClassifierError(f"module {picture!r} is compiled to TorchScript, which cannot be entered") from error
     raise ClassifierError(f"module {picture!r} does not run when the model hears a sound")
 
 

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 __all__ = ["FIGURES", "Figure", "FigureRequest", "draw", "figure_of_run", "find_figure"]
 
 _HERE, _PHONES = "phonoscope.tasks.figures", "phonoscope.tasks.phones.figures"
+_OUTSIDE = "phonoscope.tasks.outside.figures"
 
 FIGURES: Registry[Figure] = Registry(
     "figure",
@@ -24,21 +25,24 @@ FIGURES: Registry[Figure] = Registry(
         "spectrogram-wide": f"{_HERE}.tokens:WIDE",
         "spectrogram-narrow": f"{_HERE}.tokens:NARROW",
         "map": f"{_HERE}.tokens:TOKEN_MAP",
-        "class-map": f"{_PHONES}.class_map:CLASS_MAP",
-        "profile": f"{_PHONES}.profile:PROFILE",
-        "accuracy": f"{_PHONES}.recognition:ACCURACY",
-        "confusions": f"{_PHONES}.recognition:CONFUSIONS",
-        "asymmetry": f"{_PHONES}.recognition:ASYMMETRY",
+        "class-map": f"{_HERE}.class_map:CLASS_MAP",
+        "profile": f"{_HERE}.profile:PROFILE",
+        "accuracy": f"{_HERE}.recognition:ACCURACY",
+        "confusions": f"{_HERE}.recognition:CONFUSIONS",
+        "asymmetry": f"{_HERE}.recognition:ASYMMETRY",
         "vowels": f"{_PHONES}.vowels:VOWELS",
-        "shares": f"{_PHONES}.profile:SHARES",
-        "training": f"{_PHONES}.recognition:TRAINING",
+        "shares": f"{_PHONES}.shares:SHARES",
+        "training": f"{_HERE}.recognition:TRAINING",
+        "time-profile": f"{_OUTSIDE}:TIME_PROFILE",
+        "phones": f"{_OUTSIDE}:STRETCHES",
+        "reliability": f"{_OUTSIDE}:RELIABILITY",
         "strs": f"{_HERE}.weights:STRS",
         "strs-surface": f"{_HERE}.weights:SURFACE",
         "crs": f"{_HERE}.weights:CRS",
         "wigner": f"{_HERE}.weights:WIGNER",
         "layers": f"{_HERE}.weights:LAYERS",
-        "methods": f"{_PHONES}.evidence:METHODS",
-        "truth": f"{_PHONES}.evidence:TRUTH",
+        "methods": f"{_HERE}.evidence:METHODS",
+        "truth": f"{_HERE}.evidence:TRUTH",
     },
 )
 

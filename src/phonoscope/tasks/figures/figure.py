@@ -92,8 +92,8 @@ class Figure:
         caption are filled in by `plate`.
     choices : tuple of {"class", "token", "method", "scale", "sign"}
         Options of the command line that mean something for it; ``scale`` and ``sign`` are ignored elsewhere.
-    task : str
-        The only task whose runs it can be drawn of; empty for all.
+    tasks : tuple of str
+        The tasks whose runs it can be drawn of; empty for all.
     height_mm : float
         Of the example.
     projection : str, optional
@@ -110,7 +110,7 @@ class Figure:
     caption: str = ""
     reading: str = ""
     choices: tuple[str, ...] = ()
-    task: str = ""
+    tasks: tuple[str, ...] = ()
     height_mm: float = 60.0
     projection: str | None = None
 
@@ -193,10 +193,11 @@ def figure_of_run(
             raise PhonoscopeError(f"--{choice} means nothing for the figure {name}, which shows {figure.says}")
     content = read_content(run_folder)
     task = task_of_run(content.run).name
-    if figure.task not in ("", task):
-        others = ", ".join(other.name for other in FIGURES.values() if other.task in ("", task))
+    if figure.tasks and task not in figure.tasks:
+        others = ", ".join(other.name for other in FIGURES.values() if not other.tasks or task in other.tasks)
         raise PhonoscopeError(
-            f"the figure {name} is drawn of runs of the task {figure.task}, and this run is of the task {task}; "
+            f"the figure {name} is drawn of runs of the task {' or '.join(figure.tasks)}, and this run is of the task "
+            f"{task}; "
             f"of it can be drawn: {others}"
         )
     if label is not None and label not in content.labels:

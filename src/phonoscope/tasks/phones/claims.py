@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from phonoscope.experiments.measured import UNITS, Measured
 from phonoscope.judgement.claims import (
     Claim,
     Finding,
@@ -30,7 +31,6 @@ from phonoscope.phonetics.confusions import accuracy_intervals
 from phonoscope.phonetics.overlap import overlap_against_confusions
 from phonoscope.phonetics.pairing import POOLED
 from phonoscope.phonetics.profiles import band_share, cell_centres, density
-from phonoscope.tasks.phones.measure import UNITS, Measured
 
 Measure = Callable[["Context"], Finding]
 

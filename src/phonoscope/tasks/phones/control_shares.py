@@ -23,9 +23,9 @@ from phonoscope.experiments.control_maps import (
 )
 from phonoscope.experiments.fit import Trained
 from phonoscope.experiments.material import Material
+from phonoscope.experiments.measured import UNITS, Measured
 from phonoscope.phonetics.profiles import profile
 from phonoscope.phonetics.shares import formant_shares
-from phonoscope.tasks.phones.measure import UNITS, Measured
 from phonoscope.tasks.phones.recipe import PhonesRecipe
 
 OWN = "this network"

@@ -11,13 +11,20 @@ import numpy as np
 import pandas as pd
 
 from phonoscope.attribution import explain
+from phonoscope.attribution.explainer import recommended_method
 from phonoscope.classifier import Classifier
 from phonoscope.corpora import write_tokens
-from phonoscope.experiments.fit import Trained, apply_classifier, predictions_of, write_fits
+from phonoscope.errors import AttributionError
+from phonoscope.experiments.examples import write_examples
+from phonoscope.experiments.fit import Trained, applied, predictions_of, write_fits
+from phonoscope.experiments.labels import names_given
+from phonoscope.experiments.loading import describe_model, load_model
 from phonoscope.experiments.material import material_of, measure_formants
+from phonoscope.experiments.measured import UNITS, Measured, measure_maps
 from phonoscope.experiments.recipe import Recipe
 from phonoscope.experiments.runner import Experiment, Results
 from phonoscope.experiments.settings import Settings
+from phonoscope.experiments.tested import parts_without_network, with_parts
 from phonoscope.experiments.twin import (
     TWIN_NAME,
     twin_accuracy,
@@ -32,21 +39,17 @@ from phonoscope.judgement.words import percent_with_interval, stored_interval
 from phonoscope.phonetics.baselines import Baseline, linear_twin
 from phonoscope.phonetics.confusions import accuracy_results
 from phonoscope.tasks.phones.control_shares import control_share_table
-from phonoscope.tasks.phones.examples import write_examples
 from phonoscope.tasks.phones.fit import fit, new_classifier, trainings_of
 from phonoscope.tasks.phones.material import (
     class_order,
     describe_plan,
     is_synthetic,
-    parts_without_network,
     plan_folds,
     read_tokens_of,
-    with_parts,
 )
-from phonoscope.tasks.phones.measure import UNITS, Measured, measure_maps
 from phonoscope.tasks.phones.recipe import PhonesRecipe, rule_names
 from phonoscope.tasks.phones.tables import make_tables, nested_shares
-from phonoscope.training import Fold, copied_recordings
+from phonoscope.training import Fold, choose_device, copied_recordings
 
 _TRIED_ON_TOKENS = 2
 
@@ -57,8 +60,13 @@ class PhonesExperiment(Experiment):
 
     Parameters
     ----------
-    classifier
-        Folder of a classifier trained elsewhere: nothing is trained, all tokens are tested.
+    model
+        A model that was trained elsewhere: nothing is trained, all tokens are tested.
+    map
+        Which of the model's labels means a class, as ``class=label, …``, where they have other names.
+    method, target
+        Of the maps, instead of the recipe's. A method of the recipe that does not suit the model given is replaced by
+        the recommended one.
     alignments
         Where the alignments are, if not beside the recordings.
     rules
@@ -66,7 +74,10 @@ class PhonesExperiment(Experiment):
     """
 
     recipe: PhonesRecipe
-    classifier: Path | None = None
+    model: str | Path | None = None
+    map: str = ""
+    method: str | None = None
+    target: str | None = None
     alignments: Path | None = None
     rules: dict[str, Any] = field(default_factory=dict)
 
@@ -75,30 +86,34 @@ class PhonesExperiment(Experiment):
     @classmethod
     def options(cls) -> set[str]:
         """Names of the options: those of the experiment, and every rule of the token table."""
-        return {"classifier", "alignments", *rule_names()}
+        return {"model", "map", "method", "target", "alignments", *rule_names()}
 
     @classmethod
     def of(cls, recipe: Recipe, corpus: Path | None, settings: Settings, **options: Any) -> Self:
         """Make the experiment from options that stand side by side."""
         rules = {name: options.pop(name) for name in rule_names() if name in options}
-        return cls(recipe, corpus, settings, **options, rules=rules)  # ty: ignore[invalid-argument-type]
+        assert isinstance(recipe, PhonesRecipe)
+        explained = recipe.explained_by(method=options.get("method"), target=options.get("target"))
+        return cls(explained, corpus, settings, **options, rules=rules)
 
     def read(self, folder: Path) -> pd.DataFrame:
         """Read or synthesise the corpus, cut the tokens, plan the folds, and try out all that comes later."""
         recipe, settings = self.recipe, self.settings
-        ready = None
-        if self.classifier is not None:
-            ready = Classifier.from_pretrained(self.classifier, trust_imports=settings.trust_imports)
+        ready = self._model = None
+        if self.model is not None:
+            device = str(choose_device(settings.device))
+            ready = self._model = load_model(self.model, trust_imports=settings.trust_imports, device=device)
         tokens = read_tokens_of(recipe, self.corpus, self.alignments, self.rules, folder, settings)
         self._material = material_of(
             tokens,
             recipe.classes,
             sample_rate=recipe.front_end.get("sample_rate") if ready is None else ready.sample_rate,
             labels=None if ready is None else ready.labels,
+            names=names_given(self.map),
             strict=settings.strict,
         )
         self._plan: list[Fold] = []
-        self._unit = "none: the classifier was trained elsewhere"
+        self._unit = "none: the model was trained elsewhere"
         if ready is None:
             self._plan, self._unit = plan_folds(recipe, self._material.tokens)
             labels = class_order(self._material.tokens["class"])
@@ -111,7 +126,15 @@ class PhonesExperiment(Experiment):
         few = range(_TRIED_ON_TOKENS)
         labels = self._material.tokens["class"].iloc[: len(few)].astype(str).tolist()
         waveforms = [self._material.waveforms[i] for i in few]
-        explain(classifier, waveforms, self.recipe.target, self.recipe.method, true_labels=labels)
+        try:
+            explain(classifier, waveforms, self.recipe.target, self.recipe.method, true_labels=labels)
+        except AttributionError as error:
+            method = recommended_method(classifier)
+            if self.model is None or self.method is not None or self.recipe.method == method:
+                raise
+            self.settings.say(f"{self.recipe.method} does not suit this model ({error}); it is explained by {method}")
+            self.recipe = self.recipe.explained_by(method=method)
+            explain(classifier, waveforms, self.recipe.target, self.recipe.method, true_labels=labels)
 
     def sounds(self) -> Sequence[np.ndarray]:
         """Waveforms of the tokens with what lies around them."""
@@ -125,15 +148,11 @@ class PhonesExperiment(Experiment):
         return f"{counts.sum()} tokens: {of_classes}; {copied_recordings(tokens)} recordings are copies of others"
 
     def train(self, folder: Path) -> Sequence[Trained]:
-        """Measure formants, then train one classifier a fold, or take the one that was given."""
+        """Measure formants, then train one classifier a fold, or take the model that was given."""
         self._formants = measure_formants(self._material)
         write_with(folder / "formants.parquet", lambda path: self._formants.to_parquet(path, index=False))
-        if self.classifier is not None:
-            return [
-                apply_classifier(
-                    self.classifier, self._material.waveforms, {"fold": 0, "seed": self.recipe.seed}, self.settings
-                )
-            ]
+        if self._model is not None:
+            return [applied(self._model, self._material.waveforms, {"fold": 0, "seed": self.recipe.seed})]
         return fit(self.recipe, self._material, self._plan, folder, self.settings)
 
     def measure(self, trained: Sequence[Trained], folder: Path) -> Results:
@@ -144,7 +163,7 @@ class PhonesExperiment(Experiment):
         material.tokens = with_parts(material.tokens, self._plan, predictions)
         write_tokens(folder / "tokens.parquet", material.tokens)
         self.settings.say(f"explaining {len(predictions)} tokens by {recipe.method}")
-        measured = measure_maps(recipe, material, first, folder, others=others)
+        measured = measure_maps(material, first, folder, method=recipe.method, target=recipe.target, others=others)
         self.settings.say(measured.cells)
         write_with(folder / "means.parquet", lambda path: measured.means.to_parquet(path, index=False))
         write_examples(folder, material, predictions)
@@ -194,7 +213,7 @@ class PhonesExperiment(Experiment):
             "corpus": {"synthetic": is_synthetic(self._material.tokens)},
             "network": config["network"],
             "front_end": config["front_end"],
-        }
+        } | ({} if self.model is None else {"model": describe_model(classifier, self.model)})
 
 
 def _results(measured: Measured, tables: Mapping[str, pd.DataFrame], folder: Path) -> dict[str, Any]:

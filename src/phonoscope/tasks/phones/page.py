@@ -8,12 +8,14 @@ from dataclasses import replace
 from phonoscope.experiments.folder import Run
 from phonoscope.report.page import Page, Section
 from phonoscope.tasks.content import Content, read_content
+from phonoscope.tasks.evidence_section import evidence_section
+from phonoscope.tasks.example_plate import example_plate
+from phonoscope.tasks.figures.class_map import map_plates
+from phonoscope.tasks.figures.profile import profile_plate
+from phonoscope.tasks.figures.recognition import recognition_plates, training_plate
+from phonoscope.tasks.page_tables import correlation_table, recognition_tables
 from phonoscope.tasks.phones import page_tables as tables
-from phonoscope.tasks.phones.evidence_section import evidence_section
-from phonoscope.tasks.phones.example_plate import example_plate
-from phonoscope.tasks.phones.figures.class_map import map_plates
-from phonoscope.tasks.phones.figures.profile import profile_plate, share_plate
-from phonoscope.tasks.phones.figures.recognition import recognition_plates, training_plate
+from phonoscope.tasks.phones.figures.shares import share_plate
 from phonoscope.tasks.phones.figures.vowels import vowel_plate
 from phonoscope.tasks.phones.summary import doubts, findings, headline
 from phonoscope.tasks.sections import claims_section, copies_sentence, page_of, provenance_section
@@ -90,7 +92,7 @@ def _accuracy_section(content: Content) -> Section:
     if content.tables["asymmetry"].empty and not content.tables["confusions"].empty:
         text.append("No two classes were confused at all, so there is no asymmetry to list.")
     shown = recognition_plates(content)
-    return Section("accuracy", "How well it recognises", text, shown, tables.recognition_tables(content))
+    return Section("accuracy", "How well it recognises", text, shown, recognition_tables(content))
 
 
 def _vowel_section(content: Content) -> Section:
@@ -106,7 +108,7 @@ def _map_section(content: Content) -> Section:
 
 
 def _profile_section(content: Content) -> Section:
-    plate, table = profile_plate(content), tables.correlation_table(content)
+    plate, table = profile_plate(content), correlation_table(content)
     text = [] if plate else ["The run holds no profiles."]
     return Section("profiles", "Importance against frequency", text, [plate] if plate else [], [table] if table else [])
 

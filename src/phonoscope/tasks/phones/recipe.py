@@ -65,6 +65,11 @@ class PhonesRecipe(Recipe):
         """Target of the maps."""
         return self.explain.get("target", "true")
 
+    def explained_by(self, *, method: str | None = None, target: str | None = None) -> Self:
+        """Return the recipe with another method or target of the maps; None leaves the recipe's own."""
+        chosen = {name: value for name, value in {"method": method, "target": target}.items() if value is not None}
+        return replace(self, explain={**self.explain, **chosen})
+
     @property
     def front_end_kind(self) -> str:
         """Name of the front end."""

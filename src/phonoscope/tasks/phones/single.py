@@ -14,12 +14,13 @@ from phonoscope.corpora.sounds import TokenSounds
 from phonoscope.experiments.fit import write_fits
 from phonoscope.experiments.frame import claimed_folder, hold_to_material
 from phonoscope.experiments.material import material_of
+from phonoscope.experiments.measured import UNITS
 from phonoscope.experiments.settings import Settings
+from phonoscope.experiments.tested import with_parts
 from phonoscope.files import write_json
 from phonoscope.phonetics.confusions import accuracy_results, accuracy_table
 from phonoscope.tasks.phones.fit import fit
-from phonoscope.tasks.phones.material import plan_folds, with_parts
-from phonoscope.tasks.phones.measure import UNITS
+from phonoscope.tasks.phones.material import plan_folds
 from phonoscope.tasks.phones.recipe import PhonesRecipe
 from phonoscope.training.processes import is_first_process
 from phonoscope.work.folders import locked, write_checksums

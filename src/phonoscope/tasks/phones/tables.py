@@ -11,12 +11,13 @@ import pandas as pd
 
 from phonoscope.experiments.frame import left_out_table
 from phonoscope.experiments.material import Material
+from phonoscope.experiments.measured import UNITS, Measured, profile_tables
 from phonoscope.experiments.twin import beside_twin, twin_predictions
 from phonoscope.judgement.claims import claims_table
 from phonoscope.phonetics.baselines import Baseline, formant_lda, low_band_energy, majority_class
 from phonoscope.phonetics.confusions import accuracy_table, asymmetry_table, confusion_table
+from phonoscope.phonetics.shares import formant_shares, token_shares
 from phonoscope.tasks.phones.claims import CLAIMS, Context
-from phonoscope.tasks.phones.measure import UNITS, Measured, profile_tables, share_tables
 from phonoscope.tasks.phones.recipe import PhonesRecipe
 
 
@@ -137,6 +138,40 @@ def _baselines_table(
         ],
         columns=["name", "accuracy", "balanced_accuracy", "n_tested", "details"],
     )
+
+
+def share_tables(measured: Measured, formants: pd.DataFrame, smallest: float, seed: int) -> dict[str, pd.DataFrame]:
+    """Tables ``shares`` (per class, formant and null) and ``token_shares``; empty when no tested token has formants.
+
+    Parameters
+    ----------
+    measured
+        Profiles of the tested tokens, of maps and of energy.
+    formants
+        Of the vowel tokens, from ``measure_formants``.
+    smallest
+        Smallest part of chance that counts as a difference.
+    seed
+        Of the orders of classes, where there are too many to try all.
+    """
+    known = measured.tokens["token"].isin(set(formants["token"])).to_numpy()
+    if not known.any():
+        return {}
+    tokens = measured.tokens[known]
+    profiles, energy = measured.profiles[known], measured.energy[known]
+    shares = formant_shares(
+        [each[known] for each in measured.trainings],
+        formants,
+        max_hz=measured.max_hz,
+        labels=tokens["class"].tolist(),
+        clusters=tokens[list(UNITS)],
+        energy=energy,
+        smallest=smallest,
+        seed=seed,
+    )
+    each = token_shares(profiles, formants, max_hz=measured.max_hz, energy=energy)
+    context = ["token", "class", "label", "speaker", "sex", "word", "previous", "next", "recording"]
+    return {"shares": shares, "token_shares": each.merge(tokens[context], on="token")}
 
 
 def nested_shares(shares: pd.DataFrame | None) -> dict[str, dict[str, Any]]:

@@ -13,6 +13,7 @@ from phonoscope.corpora import write_tokens
 from phonoscope.errors import ExperimentError
 from phonoscope.experiments.fit import Trained
 from phonoscope.experiments.frame import left_out_lines, left_out_table
+from phonoscope.experiments.loading import load_model
 from phonoscope.experiments.runner import Experiment, Results
 from phonoscope.experiments.twin import beside_twin, twin_accuracy, with_twin_sentences
 from phonoscope.files import write_with
@@ -36,8 +37,8 @@ class SpoofExperiment(Experiment):
     ----------
     corpus
         ASVspoof 2019 LA, whose spoofed recordings are taken, or real recordings, of which spoofs are made.
-    classifier
-        Folder of the classifier whose first layer it is.
+    model
+        The model whose first layer it is.
     network, init
         Or the name of a network and a file of its weights.
     bank, layer
@@ -47,7 +48,7 @@ class SpoofExperiment(Experiment):
     """
 
     recipe: SpoofRecipe
-    classifier: Path | None = None
+    model: str | Path | None = None
     network: str | None = None
     init: str | None = None
     bank: FilterBank | None = None
@@ -81,15 +82,13 @@ class SpoofExperiment(Experiment):
     def _first_layer(self) -> FilterBank:
         if self.bank is not None:
             return self.bank
-        if self.classifier is not None:
-            from phonoscope.classifier import Classifier
-
-            classifier = Classifier.from_pretrained(self.classifier, trust_imports=self.settings.trust_imports)
-            self.layer = self.layer or str(self.classifier)
+        if self.model is not None:
+            classifier = load_model(self.model, trust_imports=self.settings.trust_imports)
+            self.layer = self.layer or str(self.model)
             return bank_of(classifier, self.recipe.sample_rate)
         if self.network is None or self.init is None:
             raise ExperimentError(
-                "say whose first layer is to hear: --classifier FOLDER (of an earlier run), or --network NAME with "
+                "say whose first layer is to hear: --model FOLDER (of an earlier run), or --network NAME with "
                 "--init FILE (its weights)"
             )
         from phonoscope.networks.checkpoints import load_network

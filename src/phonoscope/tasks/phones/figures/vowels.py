@@ -115,6 +115,6 @@ VOWELS = Figure(
         "at the bottom. Dots are tokens; lone dots far from their ellipse are often slips of the formant tracker."
     ),
     choices=("scale",),
-    task="phones",
+    tasks=("phones",),
     height_mm=75,
 )

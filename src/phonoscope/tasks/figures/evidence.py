@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 def methods_of_run(request: FigureRequest) -> Canvas:
     """Agreement of every method with filtering, beside chance between and within classes; the report has the others."""
     from phonoscope.evidence.measures import describe_measure
-    from phonoscope.tasks.phones.evidence_section import read_evidence
+    from phonoscope.tasks.evidence_section import read_evidence
 
     evidence = read_evidence(request.content)
     if evidence is None:
@@ -52,7 +52,7 @@ METHODS = Figure(
     draw=draw_measure,
     of_run=methods_of_run,
     example=_methods_example,
-    task="phones",
+    tasks=("phones", "outside"),
     height_mm=40,
 )
 

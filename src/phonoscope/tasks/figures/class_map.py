@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -35,6 +36,7 @@ _SIZES = {
 }
 
 
+MOST_ROWS, MOST_COLUMNS = 48, 32  # of a mean map on a page: finer cells are added up
 MOST_VALUES = 60_000_000  # of all maps together: more would not fit beside the rest in a laptop's memory
 
 
@@ -49,9 +51,37 @@ def compare_with_chance(content: Content, method: str | None = None) -> xr.Datas
         return None
     if "class" not in content.tokens or maps.size > MOST_VALUES:
         return None
+    maps = added_up(maps)
     rows = content.tokens.set_index("token").reindex(maps["token"].values.astype(str))
     levels = [level for level in ("speaker", "recording") if level in rows]
     return class_difference(maps, rows["class"].tolist(), rows[levels] if levels else None)
+
+
+def added_up(maps: xr.DataArray) -> xr.DataArray:
+    """Maps (…, frequency, time) whose neighbouring cells are added up until there are few enough for a page."""
+    for axis, most in (("frequency", MOST_ROWS), ("time", MOST_COLUMNS)):
+        size = -(-maps.sizes[axis] // most)
+        if size > 1:
+            starts = np.arange(0, maps.sizes[axis], size)
+            centres = np.add.reduceat(maps[axis].values, starts) / np.diff([*starts, maps.sizes[axis]])
+            values = np.add.reduceat(maps.values, starts, axis=maps.get_axis_num(axis))
+            kept = {name: c for name, c in maps.coords.items() if axis not in c.dims}
+            maps = xr.DataArray(values, dims=maps.dims, coords={**kept, axis: centres}, attrs=maps.attrs)
+    return maps
+
+
+def _drawn_means(means: pd.DataFrame) -> pd.DataFrame:
+    """The table of mean maps and spectrograms, its maps added up where they have very many cells."""
+    of_maps = means[means["kind"] == "map"]
+    if of_maps["frequency"].nunique() <= MOST_ROWS and of_maps["time"].nunique() <= MOST_COLUMNS:
+        return means
+    tables = [means[means["kind"] != "map"]]
+    for (subset, name), rows in of_maps.groupby(["subset", "class"], sort=False):
+        coarse = added_up(rows.set_index(["frequency", "time"])["mean"].to_xarray())
+        table = coarse.rename("mean").to_dataframe().reset_index()
+        named = {"kind": "map", "subset": str(subset), "count": int(rows["count"].iloc[0]), "class": str(name)}
+        tables.append(table.assign(**named))
+    return pd.concat(tables, ignore_index=True)
 
 
 def chance_cells(tested: xr.Dataset | None, label: str) -> np.ndarray | None:
@@ -92,10 +122,11 @@ def class_map_of_run(request: FigureRequest) -> Canvas:
         )
     if content.means.empty:
         raise PhonoscopeError("the run holds no mean maps; run the experiment again")
-    means = {label: pair for label in request.labels if (pair := _means(content, "all", label)) is not None}
+    table = _drawn_means(content.means)
+    means = {label: pair for label in request.labels if (pair := _means(table, "all", label)) is not None}
     if not means:
         raise PhonoscopeError(f"no token of {', '.join(request.labels)} was tested, so there is no mean map")
-    compared, limit = compare_with_chance(content), map_limit(content.means)
+    compared, limit = compare_with_chance(content), map_limit(table)
     across = min(len(means), 3 if request.columns == 2 or request.width_mm else 2)
     figure = request.canvas(8.0 + 52.0 * -(-len(means) // across))
     panels = panel_grid(figure, len(means), across)[:, 0]
@@ -120,18 +151,20 @@ def class_map_of_run(request: FigureRequest) -> Canvas:
     return figure
 
 
-def map_plates(content: Content) -> list[Plate]:
-    """Class-mean maps over all, recognised and mistaken tokens, on one scale."""
+def map_plates(content: Content, subsets: Sequence[str] = tuple(SUBSETS)) -> list[Plate]:
+    """Class-mean maps over all, recognised and mistaken tokens (some of `SUBSETS`), on one scale."""
     if content.means.empty:
         return []
-    limit = map_limit(content.means)
+    drawn = _drawn_means(content.means)
+    limit = map_limit(drawn)
     legend = make_panel("maps-scale", colour_bar_figure(limit, content.unit), f"Colour scale, ±{limit:.2g} logit.")
     compared = compare_with_chance(content)
     plates = []
-    for subset, words in SUBSETS.items():
+    for subset in subsets:
+        words = SUBSETS[subset]
         panels, without, first = [], [], subset == "all"
         for position, label in enumerate(content.labels):
-            means = _means(content, subset, label)
+            means = _means(drawn, subset, label)
             if means is None:
                 without.append(class_name(label))
                 continue
@@ -152,7 +185,7 @@ def map_plates(content: Content) -> list[Plate]:
                 f"around {float(top['frequency']):.0f} Hz, mean {float(top.mean()):+.2f} {content.unit}."
             )
             panels.append(make_panel(panel_name(f"maps-{subset}", position, label), figure, alt))
-        table = content.means[(content.means["kind"] == "map") & (content.means["subset"] == subset)]
+        table = drawn[(drawn["kind"] == "map") & (drawn["subset"] == subset)]
         plates.append(
             CLASS_MAP.plate(
                 panels,
@@ -162,7 +195,7 @@ def map_plates(content: Content) -> list[Plate]:
                 legend=legend if panels and first else None,
                 width="wide",
                 which=words,
-                method=content.method.upper(),
+                method=_written(content.method),
                 target=content.facts.get("target", ""),
                 unit=content.unit,
                 more=" ".join(filter(None, [*_scale(content, first), words_of_test(compared) if first else ""])),
@@ -171,13 +204,18 @@ def map_plates(content: Content) -> list[Plate]:
     return plates
 
 
-def _means(content: Content, subset: str, label: str) -> tuple[xr.DataArray, xr.DataArray] | None:
+def _means(means: pd.DataFrame, subset: str, label: str) -> tuple[xr.DataArray, xr.DataArray] | None:
     """Mean map and mean spectrogram of a class over a subset of its tokens; None where no token is in it."""
     try:
-        mean_map, spectrogram = (mean_array(content.means, kind, subset, label) for kind in ("map", "spectrogram"))
+        mean_map, spectrogram = (mean_array(means, kind, subset, label) for kind in ("map", "spectrogram"))
     except PhonoscopeError:
         return None
     return mean_map, spectrogram
+
+
+def _written(method: str) -> str:
+    """A method at the beginning of a sentence: CAM, Integrated-gradients."""
+    return method.upper() if len(method) <= 3 else f"{method[:1].upper()}{method[1:]}"
 
 
 def _scale(content: Content, first: bool) -> list[str]:
@@ -207,7 +245,8 @@ CLASS_MAP = Figure(
     title="Mean maps: {which}",
     caption="{method} maps for the {target} class, in {unit}s. {more}",
     reading=(
-        "Left, in a blue frame: the network’s mean input. Middle: the formants of the class, boxes as "
+        "Left, in a blue frame: the network’s mean input, or the mean spectrogram of the sounds where it takes these "
+        "as they are. Middle: the formants of the class, boxes as "
         "wide as their mean bandwidth, whiskers ± 1 SD over tokens. Right: the map. Red cells speak for the "
         "class, blue ones against it, white ones say nothing; thin lines are the spectrogram’s contours 10 "
         "and 20 dB below its peak (none for fewer than 5 tokens). Cells are drawn at the centres of "
@@ -215,6 +254,6 @@ CLASS_MAP = Figure(
         "everything in its field, which is wider than the cell."
     ),
     choices=("class", "method"),
-    task="phones",
+    tasks=("phones", "outside"),
     height_mm=62,
 )

@@ -24,6 +24,15 @@ LONGEST_SECONDS = 4.0  # longer sounds stay in the run folder: the page must sta
 SHOWN_PER_CLASS = 2  # of those that the run kept: a page for phones
 
 
+_OF_RECORDINGS = (
+    "Wide-band spectrogram (Gaussian window 5 ms, 70 dB, +6 dB an octave). Errors come first in each class. To hear: "
+    "the recording, only what the map says spoke for its class, and the rest.",
+    "Listen whether you still recognise the class from what the map kept: the short-time spectrum is multiplied by the "
+    "positive part of the map (over its maximum), or by one less that. All are equally loud, so a rest that hardly "
+    "held energy is raised. These sounds show the map, they prove nothing about the model.",
+)
+
+
 def chosen_examples(examples: pd.DataFrame, labels: list[str]) -> pd.DataFrame:
     """Return two examples of each class in the classes' order: an error first, if there is one, then typical ones."""
     right = examples["correct"].astype(bool)
@@ -67,6 +76,10 @@ def example_plate(content: Content) -> Plate | None:
         sounds, note = token_sounds(content, row, waveform, rate)
         panels.append(make_panel(name, figure, alt, f"{row['token']}, {length:.0f} ms. {note}".strip(), sounds))
     missing = " ".join(filter(None, [unseen, *(f"An example is missing: {reason}." for reason in lost)]))
+    if content.run.context_seconds == 0:
+        return Plate(
+            "examples", "Recordings to see and to hear", *_OF_RECORDINGS, panels, table, missing, width="medium"
+        )
     return Plate(
         "examples",
         "Tokens to see and to hear",
@@ -167,8 +180,9 @@ def token_sounds(
         return [], f"Longer than {LONGEST_SECONDS:g} s: the sound stays in the run folder."
     start, end = (round(float(row[limit]) * sample_rate) for limit in ("start", "end"))
     name = f"{class_name(row['class'])}, token {row['token']}"
-    parts = [("in its surroundings", ramped(waveform, sample_rate), f"{name}, with its surroundings")]
-    parts.append(("the token", ramped(waveform[start:end], sample_rate), f"{name}, alone"))
+    parts = [("the sound", ramped(waveform[start:end], sample_rate), f"{name}, alone")]
+    if start > 0:
+        parts.insert(0, ("in its surroundings", ramped(waveform, sample_rate), f"{name}, with its surroundings"))
     note = ""
     try:
         token_map = content.run.maps(content.method, [str(row["token"])])[0]

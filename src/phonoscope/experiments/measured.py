@@ -1,4 +1,4 @@
-"""Maps of the tested tokens, and everything that is measured on them: class means, profiles, shares, correlations."""
+"""Maps of the tested tokens, and what every task measures on them: class means, profiles, correlations."""
 
 from __future__ import annotations
 
@@ -13,23 +13,32 @@ import xarray as xr
 
 from phonoscope.attribution import ClassMeans, Explainer, read_maps, write_maps
 from phonoscope.attribution.maps import describe_cells
+from phonoscope.evidence.controls import picture_of
 from phonoscope.experiments.fit import Trained
 from phonoscope.experiments.map_parts import tidy_means
 from phonoscope.experiments.material import Material
 from phonoscope.experiments.pictures import network_pictures
-from phonoscope.phonetics.profiles import class_profiles, energy_profile, profile, profile_correlations
-from phonoscope.phonetics.shares import formant_shares, token_shares
-from phonoscope.tasks.phones.recipe import PhonesRecipe
+from phonoscope.phonetics.profiles import (
+    class_profiles,
+    energy_profile,
+    profile,
+    profile_correlations,
+    time_profile,
+)
 
 UNITS = ("speaker", "recording")  # what intervals are over, from the highest level down
 
 
 @dataclass
 class Measured:
-    """Profiles of the tested tokens in the order of the map store, and class means of maps and spectrograms."""
+    """Profiles of the tested tokens in the order of the map store, and class means of maps and spectrograms.
+
+    ``profiles`` are over frequency, ``times`` over time; ``energy`` is the sound's own over frequency.
+    """
 
     tokens: pd.DataFrame
     profiles: xr.DataArray
+    times: xr.DataArray
     energy: xr.DataArray
     means: pd.DataFrame
     placement: dict[str, Any]
@@ -45,69 +54,69 @@ class Measured:
 
 
 def measure_maps(
-    recipe: PhonesRecipe,
     material: Material,
     fitted: Sequence[Trained],
     folder: Path,
     *,
+    method: str,
+    target: str,
     others: Sequence[Sequence[Trained]] = (),
 ) -> Measured:
     """Explain every tested token with the classifier that never met it; store the maps, stream their means.
 
-    Memory holds one profile a token beside the waveforms, never the maps.
+    Memory holds the profiles of each token beside the waveforms, never the maps. Of a network that takes waveforms the
+    spectrograms are those of the sounds themselves.
 
     Parameters
     ----------
-    recipe
-        Attribution method and target.
     material
         Tokens, with ``class``, and their waveforms.
     fitted
         The classifiers and the tokens that each predicts.
     folder
         Of the run; maps go to ``maps/<method>``.
+    method, target
+        As of `explain`.
     others
         The classifiers of further trainings on the same folds; of their maps only profiles are kept.
     """
-    method = recipe.method
     labels = fitted[0].classifier.labels
     waveforms = material.waveforms
     names = material.tokens["token"].to_numpy()
     classes = material.tokens["class"].to_numpy(dtype=object)
     map_means, spectrogram_means = ClassMeans(labels), ClassMeans(labels)
     map_profiles: list[xr.DataArray] = []
+    map_times: list[xr.DataArray] = []
     energies: list[xr.DataArray] = []
+    position = {str(name): i for i, name in enumerate(names)}
     worst = 0.0
 
     def batches() -> Iterator[xr.DataArray]:
         nonlocal worst
-        for one in fitted:
-            chosen = [waveforms[i] for i in one.test]
-            done = 0
-            for maps in Explainer(one.classifier, method).batches(
-                chosen,
-                recipe.target,
-                true_labels=[str(c) for c in classes[one.test]],
-                tokens=[str(n) for n in names[one.test]],
-            ):
-                part = slice(done, done + maps.sizes["token"])
-                done = part.stop
-                true = classes[one.test][part]
+        for each in fitted:
+            picture = picture_of(each.classifier).to(each.classifier.device)
+            explainer = Explainer(each.classifier, method)
+            for maps in _batches(explainer, material, each.test, target):
+                rows = [position[str(name)] for name in maps["token"].values]
+                true, predicted = classes[rows], maps["predicted"].values
                 spectrograms = network_pictures(
-                    one.classifier.front_end, chosen[part], maps["token"].values.tolist(), one.classifier.device
+                    picture, [waveforms[i] for i in rows], names[rows].tolist(), each.classifier.device
                 )
-                map_means.update(maps, true, maps["predicted"].values)
-                spectrogram_means.update(spectrograms, true, maps["predicted"].values)
+                map_means.update(maps, true, predicted)
+                spectrogram_means.update(spectrograms, true, predicted)
                 map_profiles.append(profile(maps))
+                map_times.append(time_profile(maps))
                 energies.append(energy_profile(spectrograms, spectrograms.attrs.get("floor")))
                 worst = max(worst, float(np.abs(maps["incompleteness"].values).max()))
                 yield maps
 
-    count = sum(len(one.test) for one in fitted)
+    count = sum(len(each.test) for each in fitted)
     stored = read_maps(write_maps(folder / "maps" / method, batches(), count), slice(0, 1))
-    profiles = xr.concat(map_profiles, dim="token", combine_attrs="override", join="override")
-    energy = xr.concat(energies, dim="token", combine_attrs="override", join="override")
-    order = np.concatenate([one.test for one in fitted])
+    profiles, times, energy = (
+        xr.concat(parts, dim="token", combine_attrs="override", join="override")
+        for parts in (map_profiles, map_times, energies)
+    )
+    order = [position[str(name)] for name in profiles["token"].values]
     means = pd.concat(
         [tidy_means(map_means.result(), "map"), tidy_means(spectrogram_means.result(), "spectrogram")],
         ignore_index=True,
@@ -115,28 +124,34 @@ def measure_maps(
     return Measured(
         material.tokens.iloc[order].reset_index(drop=True),
         profiles,
+        times,
         energy,
         means,
         {k: v for k, v in profiles.attrs.items() if k not in ("units", "method", "completeness", "max_hz")},
         float(profiles.attrs["max_hz"]),
         worst,
         describe_cells(stored),
-        [_profiles(recipe, material, training) for training in others],
+        [_profiles(material, training, method, target) for training in others],
     )
 
 
-def _profiles(recipe: PhonesRecipe, material: Material, fitted: Sequence[Trained]) -> xr.DataArray:
+def _batches(explainer: Explainer, material: Material, places: np.ndarray, target: str) -> Iterator[xr.DataArray]:
+    """Maps of the tokens at some places, a batch at a time, in their order."""
+    rows = material.tokens.iloc[places]
+    return explainer.batches(
+        [material.waveforms[i] for i in places],
+        target,
+        true_labels=rows["class"].astype(str).tolist(),
+        tokens=rows["token"].astype(str).tolist(),
+    )
+
+
+def _profiles(material: Material, fitted: Sequence[Trained], method: str, target: str) -> xr.DataArray:
     """Profiles of the tested tokens by the classifiers of one training, fold by fold."""
-    names, classes = material.tokens["token"].astype(str).to_numpy(), material.tokens["class"].astype(str).to_numpy()
     parts = [
         profile(maps)
         for each in fitted
-        for maps in Explainer(each.classifier, recipe.method).batches(
-            [material.waveforms[i] for i in each.test],
-            recipe.target,
-            true_labels=classes[each.test].tolist(),
-            tokens=names[each.test].tolist(),
-        )
+        for maps in _batches(Explainer(each.classifier, method), material, each.test, target)
     ]
     return xr.concat(parts, dim="token", combine_attrs="override", join="override")
 
@@ -155,37 +170,3 @@ def profile_tables(measured: Measured) -> dict[str, pd.DataFrame]:
         "profiles": pd.concat([maps.assign(source="map"), energy.assign(source="energy")], ignore_index=True),
         "profile_correlations": correlations,
     }
-
-
-def share_tables(measured: Measured, formants: pd.DataFrame, smallest: float, seed: int) -> dict[str, pd.DataFrame]:
-    """Tables ``shares`` (per class, formant and null) and ``token_shares``; empty when no tested token has formants.
-
-    Parameters
-    ----------
-    measured
-        Profiles of the tested tokens, of maps and of energy.
-    formants
-        Of the vowel tokens, from ``measure_formants``.
-    smallest
-        Smallest part of chance that counts as a difference.
-    seed
-        Of the orders of classes, where there are too many to try all.
-    """
-    known = measured.tokens["token"].isin(set(formants["token"])).to_numpy()
-    if not known.any():
-        return {}
-    tokens = measured.tokens[known]
-    profiles, energy = measured.profiles[known], measured.energy[known]
-    shares = formant_shares(
-        [each[known] for each in measured.trainings],
-        formants,
-        max_hz=measured.max_hz,
-        labels=tokens["class"].tolist(),
-        clusters=tokens[list(UNITS)],
-        energy=energy,
-        smallest=smallest,
-        seed=seed,
-    )
-    each = token_shares(profiles, formants, max_hz=measured.max_hz, energy=energy)
-    context = ["token", "class", "label", "speaker", "sex", "word", "previous", "next", "recording"]
-    return {"shares": shares, "token_shares": each.merge(tokens[context], on="token")}

@@ -148,7 +148,7 @@ ACCURACY = Figure(
         "A network has learnt something of its own only where its interval lies clear of the hollow dots. A "
         "hit rate is the share of a class’s own tokens that were recognised."
     ),
-    task="phones",
+    tasks=("phones", "outside"),
     height_mm=38,
 )
 CONFUSIONS = Figure(
@@ -164,7 +164,7 @@ CONFUSIONS = Figure(
         "Rows are what was spoken, columns what the network took it for: the diagonal is right. Compare a cell "
         "with its mirror image across the diagonal to see whether a confusion goes both ways."
     ),
-    task="phones",
+    tasks=("phones", "outside"),
     height_mm=70,
 )
 ASYMMETRY = Figure(
@@ -184,7 +184,7 @@ ASYMMETRY = Figure(
         "A long line is a confusion that goes mostly one way. If people err in the same direction, the cause "
         "may lie in the sounds; where only the network does, it lies in the network or its training."
     ),
-    task="phones",
+    tasks=("phones", "outside"),
     height_mm=45,
 )
 
@@ -226,6 +226,6 @@ TRAINING = Figure(
     title="Training",
     caption="Loss and accuracy after each epoch, one line a fold; validation accuracy is balanced over the classes.",
     reading="The epoch that was kept is the best one on the validation tokens; test tokens play no part.",
-    task="phones",
+    tasks=("phones",),
     height_mm=50,
 )

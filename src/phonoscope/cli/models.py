@@ -1,0 +1,124 @@
+"""The command on models from elsewhere, ``check``, and the options with which any command opens one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from phonoscope.cli.options import AsJson, Device, Trust, names_in, sharing
+from phonoscope.cli.terminal import print_json
+from phonoscope.errors import PhonoscopeError
+
+ModelName = Annotated[
+    str,
+    typer.Argument(
+        metavar="MODEL",
+        help="Folder of a checkpoint or saved classifier, owner/name on the model hub, .onnx or TorchScript file, or "
+        "package.module:name (with --trust-imports).",
+    ),
+]
+
+
+def model_options(
+    sample_rate: Annotated[int | None, typer.Option(help="Rate at which the model takes sounds, Hz.")] = None,
+    labels: Annotated[str | None, typer.Option(help="Names of its scores in their order, separated by commas.")] = None,
+    output: Annotated[
+        str | None, typer.Option(help="Part of its output that holds the scores: a key, a position, or 0.logits.")
+    ] = None,
+    kind: Annotated[
+        str | None, typer.Option(help="What the scores are: classes, labels, 'one logit', numbers, embedding.")
+    ] = None,
+    activation: Annotated[
+        str | None, typer.Option(help="What the model ends in: softmax or sigmoid (undone), or none.")
+    ] = None,
+    frames: Annotated[str, typer.Option(help="Of scores over time: mean, max, a time in s, or from-to in s.")] = "mean",
+) -> None:
+    """What the model does not say of itself."""
+
+
+MODEL_OPTIONS = ("sample_rate", "labels", "output", "kind", "activation", "frames")
+
+
+def opened(source: str, options: dict[str, Any], *, trust_imports: bool = False, device: str | None = None) -> Any:
+    """Load a model with those of `model_options` that were typed.
+
+    Parameters
+    ----------
+    source
+        As of `phonoscope.load`.
+    options
+        By name; None and defaults are left out.
+    trust_imports
+        Whether code that is named by an import path may run.
+    device
+        Where to move the model.
+    """
+    from phonoscope.models import load
+    from phonoscope.training import choose_device
+
+    how = {name: value for name, value in options.items() if value is not None and (name, value) != ("frames", "mean")}
+    if "labels" in how:
+        how["labels"] = names_in(how["labels"])
+    return load(
+        source, trust_imports=trust_imports, device=None if device is None else str(choose_device(device)), **how
+    )
+
+
+@sharing(model_options, before="out")
+def check(
+    model: ModelName,
+    recording: Annotated[
+        Path | None, typer.Argument(help="A recording to look at it with; a synthetic vowel if none is given.")
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Folder to save the classifier to; every other command takes it.")
+    ] = None,
+    device: Device = "cpu",
+    trust_imports: Trust = False,
+    as_json: AsJson = False,
+    **options: Any,
+) -> None:
+    """Find out what a model takes and gives, what its answer depends on, and which methods suit it.
+
+    Example: phonoscope check facebook/wav2vec2-base-superb-ks yes.wav
+    """
+    import sys
+
+    from phonoscope.audio import read_audio
+    from phonoscope.evidence.checkup import check as checked
+
+    classifier = opened(model, options, trust_imports=trust_imports, device=device)
+    waveform = None if recording is None else read_audio(recording, classifier.sample_rate)[0]
+
+    def progress(name: str) -> None:
+        if sys.stderr.isatty():
+            sys.stderr.write(f"\r\033[Ktrying {name} …")
+            sys.stderr.flush()
+
+    found = checked(classifier, waveform, progress=progress)
+    if sys.stderr.isatty():
+        sys.stderr.write("\r\033[K")
+    sure = sorted(found.answer.items(), key=lambda pair: -pair[1])[:5]
+    shown = ", ".join(found.labels[:8]) + (f" … ({len(found.labels)})" if len(found.labels) > 8 else "")
+    lines = [
+        f"takes   {found.takes}",
+        f"gives   {found.gives}",
+        f"labels  {shown}",
+        f"says    {', '.join(f'{label} {value:.3g}' for label, value in sure)} ({recording or 'a synthetic vowel'})",
+        f"sees    {found.first_layer}",
+        f"gradients {'reach' if found.differentiable else 'do not reach'} the sound",
+        "",
+        *(str(reaction) for reaction in found.reactions),
+        "",
+        *(f"{name:22s} {'suits' if why is True else why}" for name, why in found.methods.items()),
+    ]
+    if out is not None:
+        classifier.save_pretrained(out)
+    files = [f"read  {model}", *([f"read  {recording}"] if recording else []), *([f"wrote {out}"] if out else [])]
+    typer.echo("\n".join([*lines, "", *files]))
+    if not any(why is True for why in found.methods.values()):
+        raise PhonoscopeError("no method suits this model")
+    if as_json:
+        print_json({"model": model, **found.to_json(), "out": None if out is None else out.as_posix()})

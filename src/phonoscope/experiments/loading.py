@@ -1,0 +1,80 @@
+"""The one place where an experiment is given a model: how it is loaded, and what is said of it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from phonoscope.classifier import CONFIG_NAME, Classifier
+from phonoscope.errors import ClassifierError
+from phonoscope.models import load
+from phonoscope.networks.outside import Outside
+
+
+def load_model(
+    source: str | Path | Classifier,
+    *,
+    trust_imports: bool = False,
+    device: str | None = None,
+    sample_rate: int | None = None,
+    labels: Sequence[str] = (),
+) -> Classifier:
+    """Load a model that was trained elsewhere, or by an earlier run.
+
+    Parameters
+    ----------
+    source
+        As of `phonoscope.load`; a classifier that is loaded already is taken as it is.
+    trust_imports
+        Allow it to import the code of its network.
+    device
+        Where it computes.
+    sample_rate, labels
+        Of the recordings (Hz, and their classes in order): for a model that says neither itself.
+
+    Raises
+    ------
+    ClassifierError
+        If it cannot be loaded.
+    """
+    if isinstance(source, Classifier):
+        return source if device is None else source.to(device)
+    how: dict[str, Any] = {"trust_imports": trust_imports, "device": device}
+    if _is_folder(source):
+        return load(source, **how)
+    if sample_rate is not None:
+        how["sample_rate"] = sample_rate
+    try:
+        classifier = load(source, **how)
+    except ClassifierError:
+        if not labels:
+            raise
+        return load(source, **how, labels=list(labels))  # one logit, whose two sides need names
+    if labels and classifier.labels == [str(i) for i in range(len(labels))]:
+        classifier.labels = [str(label) for label in labels]
+    return classifier
+
+
+def _is_folder(source: str | Path) -> bool:
+    """Whether a model lies in a folder or on the hub, which say themselves what it takes and gives."""
+    path = Path(source)
+    return path.is_dir() or path.name == CONFIG_NAME or (":" not in str(source) and not path.is_file())
+
+
+def describe_model(classifier: Classifier, source: object) -> dict[str, Any]:
+    """What a model is: ``source, takes, gives, labels, sample_rate`` (Hz), as a run and its results say it."""
+    network, front_end = classifier.network, classifier.front_end
+    seconds, picture = front_end.time_axis.seconds, front_end.frequency_axis
+    length = "recordings at their natural length" if front_end.natural or seconds is None else f"{seconds:g} s of sound"
+    seen = "" if picture is None else f", as a picture of {picture.rows} rows up to {picture.max_hz:g} Hz"
+    outside = network if isinstance(network, Outside) else None
+    called = "" if outside is None else f", called with {outside.takes}"
+    gives = {"classes": "scores of classes", "labels": "scores of labels, each of which may hold"}
+    return {
+        "source": type(source).__name__ if isinstance(source, Classifier) else str(source),
+        "takes": f"{length} at {classifier.sample_rate} Hz{seen}{called}",
+        "gives": gives.get(classifier.scores, classifier.scores) if outside is None else str(outside.gives),
+        "labels": classifier.labels,
+        "sample_rate": classifier.sample_rate,
+    }

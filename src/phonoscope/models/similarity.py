@@ -1,0 +1,90 @@
+"""Models that give embeddings, as speaker models do: how similar a sound is to references of each label."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+from torch.nn import functional
+
+from phonoscope.audio import read_audio
+from phonoscope.classifier import Classifier
+from phonoscope.errors import ClassifierError
+from phonoscope.models.loading import load
+from phonoscope.models.wrapping import wrap
+from phonoscope.networks import OUTSIDE
+from phonoscope.networks.outside import Outside
+
+Sound = np.ndarray | str | Path
+
+
+def similarity(
+    model: Classifier | nn.Module | Callable[..., Any] | str | Path,
+    references: Mapping[str, Sequence[Sound]],
+    **how: Any,
+) -> Classifier:
+    """Make a classifier of a model that gives embeddings: its scores are cosines with references of each label.
+
+    Parameters
+    ----------
+    model
+        Anything that `phonoscope.load` or `phonoscope.wrap` takes, or gave.
+    references
+        Sounds of each label: 1-D arrays at the model's rate, or recordings. Their embeddings, each of length 1, are
+        averaged.
+    how
+        As of `load` or `wrap`, e.g. ``sample_rate``.
+
+    Returns
+    -------
+    Classifier
+        Labels in the order of the references; explained is the cosine, and the predicted label is the most similar.
+
+    Raises
+    ------
+    ClassifierError
+        If there are no references of a label, or the model gives no embedding.
+    """
+    if not references or not all(len(sounds) for sounds in references.values()):
+        raise ClassifierError("similarity needs at least one reference sound of each label")
+    if not isinstance(model, Classifier):
+        how = {"kind": "embedding", **how}
+        model = load(model, **how) if isinstance(model, (str, Path)) else wrap(model, **how)
+    network = model.network
+    if not isinstance(network, Outside) or network.references is not None:
+        raise ClassifierError(
+            "similarity needs a model from elsewhere that gives an embedding: wrap(…, kind='embedding')"
+        )
+    gives = replace(network.gives, kind="embedding")
+    embedding = network.read_as(gives)
+    whole = Classifier(model.front_end, embedding, [str(i) for i in range(_size(model, embedding))], scores="embedding")
+    centres = [_centre(whole, sounds) for sounds in references.values()]
+    compared = network.read_as(gives, torch.stack(centres).to(model.device))
+    return Classifier(
+        model.front_end,
+        compared,
+        list(references),
+        scores="similarities",
+        network_name=OUTSIDE,
+        network_options=compared.options,
+    )
+
+
+def _size(model: Classifier, embedding: Outside) -> int:
+    """Dimensions of the embedding."""
+    samples = round(model.front_end.usual_seconds * model.sample_rate)
+    with torch.no_grad():
+        return embedding(model.inputs(torch.zeros(1, samples))).shape[1]
+
+
+def _centre(model: Classifier, sounds: Sequence[Sound]) -> torch.Tensor:
+    """Mean of the embeddings of some sounds, each of length 1, shape (dimensions,)."""
+    waveforms = [
+        sound if isinstance(sound, np.ndarray) else read_audio(Path(sound), model.sample_rate)[0] for sound in sounds
+    ]
+    return functional.normalize(torch.from_numpy(model.logits(waveforms)), dim=1).mean(0)

@@ -1,0 +1,213 @@
+"""A model from elsewhere as a network of ours: from a front end's output to one number a label."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+from torch.utils.checkpoint import checkpoint
+
+from phonoscope.errors import ClassifierError
+from phonoscope.networks.outside.calling import Takes
+from phonoscope.networks.outside.reading import Gives, Reader
+from phonoscope.networks.outside.sources import rebuilt_model
+
+
+class Outside(nn.Module):
+    """A model, how it is called, and what its output means.
+
+    Sounds longer than ``window_seconds`` are heard in windows of that length that overlap by half, and the answer is
+    the mean over the windows: so memory does not grow with the length of a recording. A model that remembers what it
+    heard gets windows that follow one another.
+
+    Parameters
+    ----------
+    model
+        Any module; its weights' type is that of the sounds it gets.
+    takes, gives
+        How it is called, and what it gives.
+    sample_rate
+        Of the sounds, Hz.
+    columns_per_second
+        Of its input: samples, or columns of a picture; the sample rate by default.
+    window_seconds
+        Longest sound that it hears in one piece; None for no limit, and for models of pictures.
+    differentiable
+        Whether gradients reach the sound.
+    exact
+        Whether it takes sounds of exactly this length: shorter ones are padded with zeros at their end.
+    reader
+        Takes the scores out of the model's output, instead of the path in ``gives``.
+    source
+        How the model is built again, see `phonoscope.networks.outside.sources`; None where only its owner can.
+    references
+        Embeddings of labels, shape (labels, dimensions): scores are then cosines of the model's embedding with them.
+
+    Notes
+    -----
+    Input (batch, 1, samples) or (batch, 1, rows, columns), all of a batch equally long; output (batch, labels).
+    """
+
+    references: Tensor | None
+
+    def __init__(
+        self,
+        model: nn.Module,
+        takes: Takes,
+        gives: Gives,
+        *,
+        sample_rate: int,
+        columns_per_second: float | None = None,
+        window_seconds: float | None = None,
+        exact: bool = False,
+        differentiable: bool = True,
+        reader: Reader | None = None,
+        source: Mapping[str, Any] | None = None,
+        references: Tensor | None = None,
+    ) -> None:
+        super().__init__()
+        self.model, self.takes, self.gives = model, takes, gives
+        self.sample_rate, self.window_seconds, self.exact = sample_rate, window_seconds, exact
+        self.columns_per_second, self.differentiable = columns_per_second or float(sample_rate), differentiable
+        self.reader, self.source = reader, None if source is None else dict(source)
+        self.register_buffer("references", references)
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """What `outside` needs to build it again, as JSON values."""
+        return {
+            "source": self.source,
+            "takes": asdict(self.takes),
+            "gives": asdict(self.gives),
+            "sample_rate": self.sample_rate,
+            "columns_per_second": self.columns_per_second,
+            "window_seconds": self.window_seconds,
+            "exact": self.exact,
+            "differentiable": self.differentiable,
+            "references": None if self.references is None else list(self.references.shape),
+        }
+
+    def read_as(self, gives: Gives, references: Tensor | None = None) -> Outside:
+        """Return the same model, its output read in another way."""
+        return Outside(
+            self.model,
+            self.takes,
+            gives,
+            sample_rate=self.sample_rate,
+            columns_per_second=self.columns_per_second,
+            window_seconds=self.window_seconds,
+            exact=self.exact,
+            differentiable=self.differentiable,
+            reader=self.reader,
+            source=self.source,
+            references=references,
+        )
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        """Scores (batch, labels) of inputs (batch, 1, samples) or (batch, 1, rows, columns)."""
+        if inputs.dim() == 2:
+            inputs = inputs[:, None]
+        window = None if self.window_seconds is None else round(self.window_seconds * self.sample_rate)
+        if window is None or inputs.dim() > 3 or inputs.shape[-1] <= window:
+            return self._of_window(self._padded(inputs, window))
+        total = torch.zeros((), device=inputs.device)
+        follow = bool(self.takes.reset)
+        starts = list(range(0, inputs.shape[-1], window)) if follow else window_starts(inputs.shape[-1], window)
+        for start in starts:
+            part = self._padded(inputs[..., start : start + window], window)
+            if not follow and torch.is_grad_enabled() and part.requires_grad:
+                # The pass is made again when gradients come back.
+                total = total + checkpoint(self._of_window, part, use_reentrant=False)
+            else:
+                total = total + self._of_window(part, goes_on=follow and start > 0)
+        return total / len(starts)
+
+    def _padded(self, inputs: Tensor, window: int | None) -> Tensor:
+        """Sounds with zeros at their end where the model takes no shorter ones."""
+        missing = window - inputs.shape[-1] if window is not None and self.exact else 0
+        return functional.pad(inputs, (0, missing)) if missing else inputs
+
+    def _of_window(self, inputs: Tensor, *, goes_on: bool = False) -> Tensor:
+        if self.takes.singly and len(inputs) > 1:
+            return torch.cat([self._of_window(inputs[i : i + 1]) for i in range(len(inputs))])
+        kind = float_type(self.model)
+        given = inputs if kind is None else inputs.to(kind)
+        output = self.takes.call(self.model, given, self.sample_rate, goes_on=goes_on)
+        scores = self.gives.read(output, inputs.shape[-1] / self.columns_per_second, self.reader).to(inputs.dtype)
+        if self.references is None:
+            return scores
+        return functional.normalize(scores, dim=1) @ functional.normalize(self.references.to(scores), dim=1).T
+
+
+def window_starts(samples: int, window: int) -> list[int]:
+    """First samples of windows that overlap by about half and fill a sound from its first to its last sample.
+
+    Parameters
+    ----------
+    samples
+        Of the sound, more than ``window``.
+    window
+        Samples.
+    """
+    count = -(-2 * (samples - window) // window)  # steps of half a window at most
+    return [round(i * (samples - window) / count) for i in range(count + 1)]
+
+
+def float_type(model: nn.Module) -> torch.dtype | None:
+    """Type of the model's weights; None where it has none."""
+    return next((p.dtype for p in model.parameters() if p.is_floating_point()), None)
+
+
+def outside(
+    n_classes: int,
+    *,
+    source: Mapping[str, Any] | None,
+    takes: Mapping[str, Any],
+    gives: Mapping[str, Any],
+    sample_rate: int,
+    columns_per_second: float | None = None,
+    window_seconds: float | None = None,
+    exact: bool = False,
+    differentiable: bool = True,
+    references: list[int] | None = None,
+    model: nn.Module | None = None,
+) -> Outside:
+    """Build the network of a saved classifier again; its weights come later.
+
+    Parameters
+    ----------
+    n_classes
+        Number of labels.
+    source, takes, gives, sample_rate, columns_per_second, window_seconds, exact, differentiable
+        As of `Outside`, as JSON values.
+    references
+        Shape of the references, where there are any.
+    model
+        The model, instead of one that is built from its source.
+
+    Raises
+    ------
+    ClassifierError
+        If nothing says how the model is built.
+    """
+    del n_classes  # what the model gives follows from its weights
+    if model is None:
+        if source is None:
+            raise ClassifierError("nothing says how to build the model; pass it as network=")
+        model = rebuilt_model(source)
+    return Outside(
+        model,
+        Takes(**takes),
+        Gives(**gives),
+        sample_rate=sample_rate,
+        columns_per_second=columns_per_second,
+        window_seconds=window_seconds,
+        exact=exact,
+        differentiable=differentiable,
+        source=source,
+        references=None if references is None else torch.zeros(references),
+    )
