@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 
@@ -13,7 +13,6 @@ from phonoscope.errors import AttributionError, ClassifierError
 from phonoscope.scales import erb_to_hz, hz_to_erb, hz_to_mel, mel_to_hz
 
 Scale = Callable[[Any], Any]
-Duration = TypeVar("Duration", bound=Any)
 _SCALES: dict[str, tuple[Scale, Scale]] = {
     "linear": (lambda hz: hz, lambda value: value),
     "mel": (hz_to_mel, mel_to_hz),
@@ -146,8 +145,8 @@ class TimeAxis:
         share = np.clip((np.asarray(position, dtype=float) + 0.5) / self.columns, 0.0, 1.0)
         return share if self.seconds is None else share * self.seconds
 
-    def start_in(self, durations: Duration) -> Duration | float:
-        """Seconds from the start of tokens of these durations (s) to the start of an axis of fixed length."""
+    def start_in(self, durations: Any) -> Any:
+        """Where an axis of fixed length begins in tokens of these durations (number or array), s from their start."""
         if self.seconds is None:
             raise ClassifierError("a stretched time axis begins and ends with the token")
         return (durations - self.seconds) / 2 if self.start_seconds is None else self.start_seconds
