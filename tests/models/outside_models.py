@@ -156,7 +156,7 @@ class Remembers(Scorer):
 
 class LooksAtItsNeighbours(Scorer):
     def forward(self, sounds):
-        return super().forward(sounds - sounds.mean(0, keepdim=True))
+        return super().forward(sounds - 0.5 * sounds.mean(0, keepdim=True))
 
 
 class Recurrent(Scorer):

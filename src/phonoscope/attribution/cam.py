@@ -136,5 +136,6 @@ def find_pooled_head(network: nn.Module, inputs: Tensor) -> PooledHead:
 
 
 def _same(a: Tensor, b: Tensor) -> bool:
-    """Whether two tensors are equal up to rounding, measured against the largest value."""
+    """Whether two tensors are equal up to rounding, measured against the largest value, whatever their types."""
+    a, b = a.float(), b.float()
     return a.shape == b.shape and bool(torch.allclose(a, b, rtol=1e-4, atol=1e-5 * float(b.abs().max())))

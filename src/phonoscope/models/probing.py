@@ -181,12 +181,10 @@ def _tried(model: nn.Module, takes: Takes, front_end: FrontEnd, samples: int, re
         except Exception as error:  # what a foreign model raises is its own affair
             first = str(error).strip().partition("\n")[0][:200]
             return f"{type(error).__name__}: {first}"
-    if callable(reader):
-        output = {"": reader(output)}
-    elif reader:
-        picked(output, reader)  # a path that leads nowhere is an error whatever the layout
-    if not any(_is_answer(part) for part in parts_of(output).values()):
-        shapes = ", ".join(str(tuple(part.shape)) for part in parts_of(output).values()) or type(output).__name__
+    # A path that leads nowhere is an error whatever the layout.
+    scores = output if not reader else picked(output, reader) if isinstance(reader, str) else reader(output)
+    if not any(_is_answer(part) for part in parts_of(scores).values()):
+        shapes = ", ".join(str(tuple(part.shape)) for part in parts_of(scores).values()) or type(scores).__name__
         return f"two sounds gave {shapes}, no row for each"
     return output
 
