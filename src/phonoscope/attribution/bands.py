@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -79,10 +79,9 @@ class Bands:
         axis = TimeAxis(1, seconds)
         spacing = float(np.diff(self.centres).mean()) if len(self) > 1 else float(self.widths[0])
         width, whole, seen = float(self.widths.mean()), seconds or 1.0, np.maximum(self.widths, finest_hz)
-        placement = Placement(
-            "bands", self.centres, axis.centres, spacing, width, float(seen.mean()), whole, whole, whole, axis
-        )
-        return placement if np.allclose(seen, seen[0], rtol=1e-3) else placement.with_rows(seen)
+        mean = max(width, float(np.mean(finest_hz)))
+        placement = Placement("bands", self.centres, axis.centres, spacing, width, mean, whole, whole, whole, axis)
+        return placement if np.allclose(seen, seen[0], rtol=1e-3) else replace(placement, resolution=seen)
 
 
 def top_of(classifier: Classifier) -> float:

@@ -18,9 +18,9 @@ from phonoscope.attribution.located import Located, interpolated, linear_weights
 from phonoscope.attribution.method import Attributed, Batch, Prepared, Setting, unpromised
 from phonoscope.attribution.passes import network_logits, portions
 from phonoscope.attribution.taps import output_of, outputs_and_gradients
-from phonoscope.cells import Grid, layer_grids, receptive_field
+from phonoscope.cells import Grid, grid_of, layer_grids
 from phonoscope.errors import AttributionError
-from phonoscope.modules import evaluation_mode
+from phonoscope.modules import evaluation_mode, hooked, named_layer
 
 LayerMap = Callable[[Tensor, Tensor], Tensor]
 
@@ -249,9 +249,8 @@ def _finish(maps: Tensor, relu: bool) -> Tensor:
 def choose_layers(setting: Setting, layer: str) -> list[str]:
     """Names of the layers to explain: those named, separated by plus signs, or for ``auto`` one that suits the network.
 
-    That is the layer which is averaged before the logits; in networks of another build the last layer whose output is
-    a grid of cells that can be placed on the input, and that the logits depend on: in a transformer that reads its
-    class token alone, no cell of the last layers counts.
+    That is the layer which is averaged before the logits; in networks of another build, and where attention has mixed
+    the cells of that layer, see ``last_grid``.
 
     Raises
     ------
@@ -266,15 +265,19 @@ def choose_layers(setting: Setting, layer: str) -> list[str]:
         return layers
     try:
         pooled = find_pooled_head(network, inputs).layer
-        receptive_field(network, pooled, inputs)
+        mixed = _is_mixed(grid_of(network, pooled, inputs))
     except AttributionError:
-        return [last_grid(network, inputs)]
-    return [pooled]
+        mixed, pooled = True, ""
+    return [last_grid(network, inputs) if mixed else pooled]
 
 
 @torch.no_grad()
 def last_grid(network: nn.Module, inputs: Tensor) -> str:
-    """Name of the last layer with more than one cell whose places are known, and with cells that the logits depend on.
+    """Name of the layer with more than one cell, in known places, that says best where evidence comes from.
+
+    That is the last one before any attention through which all goes that the logits know; else the last before any
+    attention that matters at all, or the last behind it: cells behind attention keep their place by name, but hold what
+    comes from anywhere.
 
     Raises
     ------
@@ -282,15 +285,33 @@ def last_grid(network: nn.Module, inputs: Tensor) -> str:
         If there is no such layer.
     """
     grids = {name: grid for name, grid in layer_grids(network, inputs).items() if name and _has_cells(grid)}
-    for name in reversed(grids):
-        if _matters(network, name, grids[name], inputs):
-            return name
-    if grids:
-        return next(reversed(grids))
-    raise AttributionError(
-        "this network has no layer whose cells can be placed in Hz and s; choose a method that works on the input, "
-        "e.g. integrated-gradients"
-    )
+    if not grids:
+        raise AttributionError(
+            "this network has no layer whose cells can be placed in Hz and s; choose a method that works on the input, "
+            "e.g. integrated-gradients"
+        )
+    latest = list(reversed(grids))
+    unmixed = [name for name in latest if not _is_mixed(grids[name])]
+    matters = (name for name in [*unmixed, *latest] if _matters(network, name, grids[name], inputs))
+    narrow = (name for name in unmixed if _all_passes(network, name, inputs))
+    return next(narrow, None) or next(matters, None) or latest[0]
+
+
+def _is_mixed(grid: Grid) -> bool:
+    """Whether attention, or the like, was added to the cells."""
+    return any(cells.reach is not None for cells in grid.cells)
+
+
+def _all_passes(network: nn.Module, layer: str, inputs: Tensor) -> bool:
+    """Whether the logits know of the input by a layer alone: nothing of it goes around."""
+    leaf = inputs[:1].clone().requires_grad_()
+
+    def cut(_name: str, _module: nn.Module, _args: object, output: Tensor) -> Tensor:
+        return output.detach()
+
+    with hooked([(layer, named_layer(network, layer))], cut), evaluation_mode(network), torch.enable_grad():
+        total = network(leaf.clone()).sum()
+        return not total.requires_grad or torch.autograd.grad(total, leaf, allow_unused=True)[0] is None
 
 
 def _has_cells(grid: Grid) -> bool:
