@@ -10,7 +10,7 @@ import numpy as np
 import xarray as xr
 from torch import Tensor
 
-from phonoscope.attribution.maps import label_maps
+from phonoscope.attribution.maps import joined, label_maps
 from phonoscope.attribution.method import Attributed, Setting, make_batch, prepare_method
 from phonoscope.attribution.method_spec import parse_method
 from phonoscope.attribution.registry import RECOMMENDED, WITHOUT_GRADIENTS
@@ -233,7 +233,7 @@ def explain(
     """
     explainer = Explainer(classifier, method, reference=reference, context_seconds=context_seconds, seed=seed)
     batches = explainer.batches(waveforms, target, true_labels=true_labels, tokens=tokens, batch_size=batch_size)
-    return xr.concat(list(batches), dim="token", combine_attrs="override", join="override")
+    return joined(batches)
 
 
 def _listed(waveforms: Sequence[np.ndarray] | np.ndarray) -> Sequence[np.ndarray]:

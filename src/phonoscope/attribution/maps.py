@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -77,6 +77,12 @@ def describe_cells(maps: xr.DataArray) -> str:
         f"(one every {facts['cell_hz']:.0f} Hz), each seeing {facts['field_hz']:.0f} Hz in theory and "
         f"{facts['resolution_hz']:.0f} Hz in effect"
     )
+
+
+def joined(parts: Iterable[xr.DataArray]) -> xr.DataArray:
+    """Put maps, or profiles, of some tokens each behind each other; cells and attributes are those of the first."""
+    how: Any = {"coords": "minimal", "compat": "override", "combine_attrs": "override", "join": "override"}
+    return xr.concat(list(parts), dim="token", **how)
 
 
 def shared_cells(count: int, cells: int) -> Tensor:

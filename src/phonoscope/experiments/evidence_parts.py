@@ -15,6 +15,7 @@ import xarray as xr
 
 from phonoscope import __version__
 from phonoscope.attribution import explain, read_maps, write_maps
+from phonoscope.attribution.maps import joined
 from phonoscope.errors import AttributionError
 from phonoscope.evidence.case import Case, open_case
 from phonoscope.evidence.faithful import Measured, measure_maps
@@ -180,11 +181,6 @@ def judge_methods(
             )
         )
     return judged, left_out
-
-
-def joined(parts: Sequence[xr.DataArray]) -> xr.DataArray:
-    """Put arrays of some tokens each behind each other."""
-    return xr.concat(list(parts), dim="token", combine_attrs="override", join="override")
 
 
 def case_of(part: HeldOut, seed: int) -> Case:

@@ -18,6 +18,7 @@ import xarray as xr
 
 from phonoscope import __version__
 from phonoscope.attribution import contrast, explain
+from phonoscope.attribution.maps import joined
 from phonoscope.attribution.method_spec import MethodSpec, parse_method
 from phonoscope.attribution.registry import find_method
 from phonoscope.attribution.scaling import scaling_of
@@ -38,7 +39,6 @@ from phonoscope.experiments.evidence_parts import (
     EvidenceSettings,
     MethodEvidence,
     case_of,
-    joined,
     judge_methods,
 )
 from phonoscope.experiments.folder import Run, write_table

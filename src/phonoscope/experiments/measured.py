@@ -12,7 +12,7 @@ import pandas as pd
 import xarray as xr
 
 from phonoscope.attribution import ClassMeans, Explainer, read_maps, write_maps
-from phonoscope.attribution.maps import describe_cells
+from phonoscope.attribution.maps import describe_cells, joined
 from phonoscope.evidence.controls import picture_of
 from phonoscope.experiments.fit import Trained
 from phonoscope.experiments.map_parts import tidy_means
@@ -112,10 +112,7 @@ def measure_maps(
 
     count = sum(len(each.test) for each in fitted)
     stored = read_maps(write_maps(folder / "maps" / method, batches(), count), slice(0, 1))
-    profiles, times, energy = (
-        xr.concat(parts, dim="token", combine_attrs="override", join="override")
-        for parts in (map_profiles, map_times, energies)
-    )
+    profiles, times, energy = (joined(parts) for parts in (map_profiles, map_times, energies))
     order = [position[str(name)] for name in profiles["token"].values]
     means = pd.concat(
         [tidy_means(map_means.result(), "map"), tidy_means(spectrogram_means.result(), "spectrogram")],
@@ -153,7 +150,7 @@ def _profiles(material: Material, fitted: Sequence[Trained], method: str, target
         for each in fitted
         for maps in _batches(Explainer(each.classifier, method), material, each.test, target)
     ]
-    return xr.concat(parts, dim="token", combine_attrs="override", join="override")
+    return joined(parts)
 
 
 def profile_tables(measured: Measured) -> dict[str, pd.DataFrame]:

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
+from phonoscope.attribution.maps import joined
 from phonoscope.classifier import Classifier
 from phonoscope.errors import AttributionError
 from phonoscope.experiments.control_maps import (
@@ -90,8 +91,8 @@ def control_share_table(
         tables.append(shares(profiles).assign(map=CONTROLS[control], networks=int(control == OTHER)))
     each = [shares(_profiles(RANDOM, rounds, recipe.seed + n)) for n in range(RANDOM_NETWORKS)]
     tables.append(_mean(each).assign(map=CONTROLS[RANDOM], networks=RANDOM_NETWORKS))
-    joined = pd.concat(tables, ignore_index=True)
-    return joined.reindex(columns=["map", "networks", *_KEPT, "sd"])
+    every = pd.concat(tables, ignore_index=True)
+    return every.reindex(columns=["map", "networks", *_KEPT, "sd"])
 
 
 def _some(tokens: pd.DataFrame, seed: int) -> np.ndarray:
@@ -145,7 +146,7 @@ def _other(trained: Sequence[Trained], number: int) -> Classifier | None:
 
 def _profiles(control: str, rounds: Sequence[ControlledTokens], seed: int) -> xr.DataArray:
     parts = [profile(control_maps(control, tokens, seed)) for tokens in rounds]
-    return xr.concat(parts, dim="token", combine_attrs="override", join="override")
+    return joined(parts)
 
 
 def _mean(tables: Sequence[pd.DataFrame]) -> pd.DataFrame:
