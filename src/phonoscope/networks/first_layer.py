@@ -83,7 +83,13 @@ def first_layer(
 def layer_uses(
     network: nn.Module, example: Tensor | None = None, *, layer: str | Sequence[str] | None = None
 ) -> tuple[Trace, list[Use]]:
-    """What a forward pass did, and its convolutions that `first_layer` makes branches of; arguments as there."""
+    """What a forward pass did, and its convolutions that `first_layer` makes branches of.
+
+    Parameters
+    ----------
+    network, example, layer
+        As of `first_layer`.
+    """
     followed = trace_any(network) if example is None else trace(network, example)
     if layer is None:
         uses = [use for use in followed.uses if use.sees_input and use.kind == "convolution"]

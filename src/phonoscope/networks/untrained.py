@@ -44,11 +44,14 @@ class Untrained:
     draw
         From a seed to the weights of each branch, as of ``Branch.weights``; None where nothing can be drawn, and for
         free filters, which anybody can draw.
+    same_start
+        The layer always begins with the same values: the draws stand for their density, not for how they are spaced.
     """
 
     kind: Kind
     words: str
     draw: Callable[[int], list[np.ndarray]] | None = None
+    same_start: bool = False
 
     @property
     def can_be_drawn(self) -> bool:
@@ -93,7 +96,7 @@ def untrained(network: nn.Module, uses: Sequence[Use], example: Tensor, start: n
     if all(is_fourier_basis(use.weight) for use in uses if use.weight is not None):
         return FOURIER
     modules, values = dict(network.named_modules()), dict(network.named_parameters())
-    free = [_is_parameter(use, values) for use in uses]
+    free = [_is_parameter(use, values) or _is_weight_norm(modules.get(use.name), use) for use in uses]
     if all(free):
         return FREE
     wanted = sorted({name for use, plain in zip(uses, free, strict=True) if not plain for name in use.parameters})
@@ -126,7 +129,7 @@ def untrained(network: nn.Module, uses: Sequence[Use], example: Tensor, start: n
         return [free_filters(w, generator) if plain else w for w, plain in zip(weights, free, strict=True)]
 
     how = "; ".join(dict.fromkeys(said)) or "free filters, beside fixed ones"
-    return Untrained("parameters", f"the layer's parameters drawn anew: {how}", draw)
+    return Untrained("parameters", f"the layer's parameters drawn anew: {how}", draw, "density" in how)
 
 
 def free_filters(weights: np.ndarray, generator: np.random.Generator) -> np.ndarray:
@@ -172,6 +175,19 @@ def _is_parameter(use: Use, values: Mapping[str, Tensor]) -> bool:
     flat = [tensor.flatten() for tensor in (parameter, use.weight)]
     flat = [(torch.view_as_real(t) if t.is_complex() else t).flatten().sort().values for t in flat]
     return torch.equal(*flat)
+
+
+def _is_weight_norm(module: nn.Module | None, use: Use) -> bool:
+    """Whether filters are a length and a direction each: these can be anything, and begin as PyTorch draws them."""
+    if not isinstance(module, nn.modules.conv._ConvNd):
+        return False
+    if {name.rpartition(".")[2] for name in use.parameters} == {"weight_g", "weight_v"}:
+        return True
+    if not nn.utils.parametrize.is_parametrized(module, "weight"):
+        return False
+    steps = list(module.get_submodule("parametrizations.weight").children())[:2]
+    steps = [step for step in steps if not isinstance(step, nn.ParameterList)]
+    return len(steps) == 1 and type(steps[0]) is nn.utils.parametrizations._WeightNorm
 
 
 def _seed(seed: int, number: int) -> int:
@@ -240,12 +256,7 @@ def _reparametrised(module: nn.Module, owner: str, values: Values, seed: int) ->
         inside = module.get_submodule("parametrizations.weight").state_dict()
         new = {f"{prefix}{name}": value for name, value in inside.items()}
         return new if new.keys() >= values.keys() else None
-    new = dict.fromkeys(values, fresh)
-    for name, value in values.items():  # weight_norm of older networks: a length and a direction
-        if name.endswith("weight_g"):
-            others = [d for d in range(fresh.dim()) if value.shape[d] == 1]
-            new[name] = torch.linalg.vector_norm(fresh, dim=others, keepdim=True)
-    return _like(new, values)
+    return _like(dict.fromkeys(values, fresh), values)
 
 
 def _scattered(first: Values, seed: int) -> Values:

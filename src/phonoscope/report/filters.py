@@ -146,7 +146,7 @@ def crs_figure(table: pd.DataFrame, *, max_hz: float | None = None, columns: int
     limit = float(table["frequency"].max()) if max_hz is None else max_hz
     table = table[(table["frequency"] >= lowest_hz) & (table["frequency"] <= limit)]
     across = min(columns, len(labels))
-    in_a_row = min(5, 2 * across)  # legend entries that the figure is wide enough for
+    in_a_row = {1: 1, 2: 3}.get(across, 5)  # legend entries that the figure is wide enough for
     legend_inches = 0.2 * -(-5 // in_a_row)
     figure = style.new_figure(0.4 + 2.5 * across, 0.5 + legend_inches + 2.5 * -(-len(labels) // across))
     compared = bool(table["null"].notna().any())
