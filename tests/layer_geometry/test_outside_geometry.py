@@ -89,3 +89,10 @@ def test_torchscript_is_named_for_what_it_is_and_nobody_is_told_to_drop_the_prot
         read_checkpoint(tmp_path / "whole.pt")
     assert "weights_only" not in str(caught.value)
     assert "trust" not in str(caught.value)
+
+
+def test_a_fourier_basis_is_known_from_its_stored_values_alone() -> None:
+    phase = 2 * torch.pi / 16 * torch.outer(torch.arange(9), torch.arange(16))
+    basis = torch.cat([phase.cos(), -phase.sin()]) * torch.hann_window(16)
+    state = {"stft.weight": basis[:, None], "conv.weight": torch.randn(4, 18, 3)}
+    assert geometry(state, gap=False, null_draws=5)["null"].tolist() == ["fixed", "free filters"]

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from phonoscope.errors import ClassifierError
-from phonoscope.networks.untrained import FREE, Untrained, untrained
+from phonoscope.networks.untrained import FOURIER, FREE, Untrained, is_fourier_basis, untrained
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -158,7 +158,8 @@ def layers_of_state(
             continue
         recurrent = parameter.startswith(("weight_ih", "weight_hh"))
         kind = "recurrent" if recurrent else "linear" if value.dim() == 2 else "convolution"
-        layers.append(_layer(name if recurrent else owner or name, kind, torch.as_tensor(value)))
+        layer = _layer(name if recurrent else owner or name, kind, torch.as_tensor(value))
+        layers.append(replace(layer, untrained=FOURIER) if is_fourier_basis(value) else layer)
     return (layers if blocks is None else join_blocks(layers, blocks)), left_out
 
 
