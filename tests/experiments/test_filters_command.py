@@ -103,3 +103,47 @@ def test_a_classifier_that_does_not_say_how_it_began(classifier, talkers, phonos
     answer = phonoscope("filters", silent, sound, "--initial", "--out", tmp_path / "out", "--null-seeds", 3)
     assert answer.status != 0
     assert "does not say from which weights" in " ".join(answer.err.split())
+
+
+def test_the_weights_before_training_come_from_a_file_or_a_folder(classifier, talkers, phonoscope, tmp_path):
+    began = Classifier.from_pretrained(classifier)
+    with torch.no_grad():
+        began.network.layer1.convolution.branches[0].weight.sub_(0.05).div_(0.5)
+    folder = began.save_pretrained(tmp_path / "began")
+    file = tmp_path / "began.pt"
+    torch.save({"step": 0, "model_state": began.network.state_dict()}, file)
+    sound = sorted(talkers.rglob("*.wav"))[0]
+    moved = []
+    for number, options in enumerate((("--initial",), ("--initial-weights", folder), ("--initial-weights", file))):
+        out = tmp_path / str(number)
+        options = (*options, "--rotation", "none", "--null-seeds", 3)
+        answer = phonoscope("filters", classifier, sound, *options, "--out", out)
+        assert answer.status == 0, answer.err
+        assert "random layers: free filters" in answer.out
+        moved.append(pd.read_csv(out / "crs.csv")["moved"])
+    assert moved[0].abs().max() > 1
+    for other in moved[1:]:
+        assert (other - moved[0]).abs().max() < 1e-3
+    wrong = phonoscope("filters", classifier, sound, "--initial-weights", file, "--key", "ema", "--out", tmp_path / "x")
+    assert "model_state" in wrong.err
+    both = phonoscope("filters", classifier, sound, "--initial", "--initial-weights", file, "--out", tmp_path / "x")
+    assert "give one of them" in " ".join(both.err.split())
+
+
+def test_a_weights_file_asks_for_its_network(classifier, talkers, phonoscope, tmp_path):
+    sound = sorted(talkers.rglob("*.wav"))[0]
+    answer = phonoscope("filters", classifier / "model.safetensors", sound, "--out", tmp_path / "out")
+    said = " ".join(answer.err.split())
+    assert answer.status != 0
+    assert "--network" in said
+    assert "there is no folder" not in said
+
+
+def test_geometry_asks_before_it_imports_and_says_how_to_agree(phonoscope, tmp_path):
+    made = Classifier.build(Waveform(16000, 0.1), "phonoscope.networks.raw_waveform:sub_segmental", ["a", "b"])
+    folder = made.save_pretrained(tmp_path / "imported")
+    refused = phonoscope("geometry", folder, "--null-draws", 0)
+    assert refused.status != 0
+    assert "--trust-imports" in refused.err
+    agreed = phonoscope("geometry", folder, "--null-draws", 0, "--trust-imports", "--json")
+    assert agreed.status == 0, agreed.err

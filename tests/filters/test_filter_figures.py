@@ -97,3 +97,19 @@ def test_every_filter_has_its_contour(bank: FilterBank) -> None:
     assert axes.get_ylim() == (0, 3500)
     assert axes.get_xlabel() == "Time from the frame's middle (ms)"
     assert "total energy" in bar.get_ylabel()
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 4])
+@pytest.mark.parametrize("compared", [True, False])
+def test_the_legend_lies_within_the_figure(bank: FilterBank, count: int, compared: bool) -> None:
+    waves = [np.random.default_rng(seed).standard_normal(1000) for seed in range(4)]
+    learned, nulls = cumulative_response(bank, waves, RATE), null_responses(bank, waves, n_seeds=3)
+    table = learned_minus_null(learned, nulls if compared else None, learned, initial=learned, labels=list("abcd"))
+    table.attrs["null"] = "parameters drawn anew"
+    figure = drawn(crs_figure(table[table["label"].isin(list("abcd")[:count])]))
+    legend = figure.legends[0].get_window_extent()
+    assert figure.bbox.x0 <= legend.x0 < legend.x1 <= figure.bbox.x1
+    assert figure.bbox.y0 <= legend.y0
+    names = [text.get_text() for text in figure.legends[0].get_texts()]
+    band = ["parameters drawn anew"] if compared else []
+    assert names == [*band, "plain spectrum", "learned" if compared else "the layer", "before training"]

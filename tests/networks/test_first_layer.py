@@ -11,7 +11,7 @@ from torch.nn import functional as F
 
 from phonoscope.errors import ClassifierError
 from phonoscope.networks import build_network
-from phonoscope.networks.first_layer import Branch, first_layer
+from phonoscope.networks.first_layer import Branch, first_layer, layer_uses
 from small import speech_encoder
 
 
@@ -245,3 +245,81 @@ def test_hooks_are_removed_after_a_failure() -> None:
         first_layer(network)
     assert not network._forward_hooks
     assert not network._forward_pre_hooks
+
+
+class Layout(nn.Module):
+    """The same layer, 64 taps every 4 samples and 30 zeros before and behind, in the layouts that networks use."""
+
+    def __init__(self, layout: str) -> None:
+        super().__init__()
+        self.layout = layout
+        self.one = nn.Conv1d(1, 4, 64, 4) if layout in ("1-D", "(b, n)", "channels last") else None
+        self.column = nn.Conv2d(1, 4, (64, 1), (4, 1), padding=(10, 0)) if layout == "(b, 1, n, 1)" else None
+        self.row = nn.Conv2d(1, 4, (1, 64), (1, 4)) if layout in ("(b, 1, 1, n)", "(b, 1, n) to (b, 1, 1, n)") else None
+
+    def forward(self, x: Tensor) -> Tensor:
+        if self.layout == "(b, 1, n, 1)":
+            assert self.column is not None
+            x = x[:, None, :, None] if x.dim() == 2 else x[..., None] if x.dim() == 3 else x
+            return self.column(F.pad(x, (0, 0, 20, 20)))
+        if self.layout == "channels last":
+            assert x.shape[-1] == 1
+            x = x.transpose(1, 2)
+        if self.layout == "(b, n)":
+            assert x.dim() == 2
+            x = x[:, None]
+        if self.row is not None:
+            return self.row(F.pad(x if x.dim() == 4 else x[:, :, None], (30, 30)))
+        assert self.one is not None
+        return self.one(F.pad(x, (30, 30)))
+
+
+@pytest.mark.parametrize(
+    ("layout", "shape"),
+    [
+        ("1-D", (1, 1, 1024)),
+        ("(b, n)", (2, 1024)),
+        ("(b, 1, n, 1)", (1, 1024)),
+        ("(b, 1, n, 1)", (1, 1, 1024)),
+        ("(b, 1, n, 1)", (1, 1, 1024, 1)),
+        ("(b, 1, 1, n)", (1, 1, 1, 1024)),
+        ("(b, 1, n) to (b, 1, 1, n)", (1, 1, 1024)),
+        ("channels last", (1, 1024, 1)),
+    ],
+)
+def test_padding_is_measured_in_whichever_dimension_time_lies(layout: str, shape: tuple[int, ...]) -> None:
+    (branch,) = first_layer(Layout(layout), torch.randn(shape))
+    assert (branch.padding, branch.stride, branch.centre) == ((30, 30), 4, 1.5)
+
+
+def test_what_the_filters_are_computed_from_is_known_frozen_or_not() -> None:
+    class Fixed(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.register_buffer("basis", torch.randn(4, 1, 16))
+            self.dense = nn.Linear(4, 2)
+
+        def forward(self, x: Tensor) -> Tensor:
+            return self.dense(F.conv1d(x, self.basis).mean(2))
+
+    normed = nn.utils.parametrizations.weight_norm(nn.Conv1d(1, 4, 5))
+    networks = {
+        ("0.low", "0.band"): nn.Sequential(Sinc()),
+        ("0.weight",): nn.Sequential(nn.Conv1d(1, 4, 5)),
+        ("0.parametrizations.weight.original0", "0.parametrizations.weight.original1"): nn.Sequential(normed),
+        (): Fixed(),
+    }
+    for parameters, network in networks.items():
+        for frozen in (False, True):
+            network.requires_grad_(not frozen)
+            _, (use,) = layer_uses(network)
+            assert set(use.parameters) == set(parameters)
+            assert all(p.requires_grad is not frozen for p in network.parameters())
+
+
+def test_torchscript_inside_a_network_is_no_obstacle_to_what_stands_before_it() -> None:
+    network = nn.Sequential(nn.Conv1d(1, 4, 5), torch.jit.script(nn.ReLU()))
+    (branch,) = first_layer(network)
+    assert branch.name == "0"
+    with pytest.raises(ClassifierError, match="TorchScript"):
+        first_layer(torch.jit.script(nn.Conv1d(1, 4, 5)))

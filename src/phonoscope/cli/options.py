@@ -21,6 +21,9 @@ Device = Annotated[str, typer.Option(help="auto, cpu, cuda …")]
 Trust = Annotated[
     bool, typer.Option("--trust-imports", help="Allow a recipe, classifier or run to import the code it names.")
 ]
+Key = Annotated[
+    str | None, typer.Option(help="Where in a checkpoint the weights lie, e.g. model_state; found if there is one set.")
+]
 Resume = Annotated[bool, typer.Option("--resume", help="Continue where an interrupted run stopped.")]
 Engine = Annotated[str, typer.Option(help="local (this machine), or ray (a cluster; needs phonoscope[ray]).")]
 Jobs = Annotated[

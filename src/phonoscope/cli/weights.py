@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from phonoscope.cli.options import AsJson, Seed, Strict, Trust, names_in
+from phonoscope.cli.options import AsJson, Key, Seed, Strict, Trust, names_in
 from phonoscope.cli.terminal import counter, print_json
 from phonoscope.errors import PhonoscopeError
 
@@ -26,6 +26,8 @@ def geometry(
     null_draws: Annotated[int, typer.Option(help="Draws of random weights to compare with; 0 for none.")] = 20,
     out: Annotated[Path | None, typer.Option(help="Table to write: .csv or .parquet.")] = None,
     figure: Annotated[Path | None, typer.Option(help="Figure to write (.png, .pdf, .svg): layer after layer.")] = None,
+    key: Key = None,
+    trust_imports: Trust = False,
     seed: Seed = 0,
     as_json: Annotated[bool, typer.Option("--json", help="Print one list of rows, and nothing else.")] = False,
 ) -> None:
@@ -36,6 +38,7 @@ def geometry(
     from phonoscope.layer_geometry import describe, measure_checkpoints, records, write_table
 
     options: dict[str, Any] = {"network": network, "alignment": alignment, "null_draws": null_draws, "seed": seed}
+    options |= {"key": key, "trust_imports": trust_imports}
     if layers is not None:
         options["layers"] = layers if layers == "all" else names_in(layers)
     table = measure_checkpoints(checkpoints, **options)
@@ -76,6 +79,11 @@ def filters(
             "--initial", help="Also compare with the weights before training, if the classifier records them."
         ),
     ] = False,
+    initial_weights: Annotated[
+        Path | None,
+        typer.Option(help="Also compare with the same network before training: its weights file, or its folder."),
+    ] = None,
+    key: Key = None,
     by: Annotated[str, typer.Option(help="Whose curves to draw: label (class) or speaker.")] = "label",
     formants: Annotated[
         bool, typer.Option("--formants", help="Measure the vowels' formants: how much of the response lies in them?")
@@ -108,27 +116,35 @@ def filters(
         raise PhonoscopeError("give recordings (or folders of them) or --tokens TABLE, not both")
     if formants and table is None:
         raise PhonoscopeError("--formants needs to know where the vowels are: give --tokens TABLE")
-    model = _network_of(source, network, option, trust_imports)
+    model = _network_of(source, network, option, trust_imports, key)
     rate = sample_rate or getattr(model, "sample_rate", 16_000)
+    if initial and initial_weights is not None:
+        raise PhonoscopeError("--initial and --initial-weights say twice how the training began; give one of them")
     if initial and network is not None:
-        raise PhonoscopeError("a weights file does not say how it was trained: --initial needs a classifier's folder")
+        raise PhonoscopeError(
+            "a weights file does not say how it was trained: give the weights before training (--initial-weights)"
+        )
+    start = None if initial_weights is None else _before_training(model, initial_weights, trust_imports, key)
     waveforms, tokens, measured = _sounds_of(sounds, table, rate, formants, strict)
+    before = initial_bank(model, layer) if initial else None if start is None else bank_of(start, rate, layer)
+    bank = bank_of(model, rate, layer, start=start)
     summary = write_filters(
-        bank_of(model, rate, layer),
+        bank,
         waveforms,
         tokens,
         out,
         settings,
-        initial=initial_bank(model, layer) if initial else None,
+        initial=before,
         formants=measured,
         strict=strict,
         progress=counter("random layers"),
     )
     for test in summary["null_test"]:
         typer.echo(
-            f"{test['label']}: differs most from random weights at {test['at_hz']:.0f} Hz, |z| {test['max_z']:.1f} "
-            f"(95 % of random layers stay below {test['critical_z']:.1f}), p = {test['p']:.3f}"
+            f"{test['label']}: differs most from {bank.untrained.label} at {test['at_hz']:.0f} Hz, "
+            f"|z| {test['max_z']:.1f} (95 % of random layers stay below {test['critical_z']:.1f}), p = {test['p']:.3f}"
         )
+    typer.echo(f"{'random layers' if summary['null_test'] else 'no random layers'}: {summary['null']['words']}")
     for entry in [*tokens.attrs.get("left_out", []), *summary["left_out"]]:
         typer.echo(f"left out: {entry['count']} {entry['what']} ({entry['reason']})")
     read = [table] if table is not None else sounds or []
@@ -137,20 +153,41 @@ def filters(
         print_json(summary)
 
 
-def _network_of(source: Path, network: str | None, option: list[str] | None, trust_imports: bool) -> Any:
+def _network_of(
+    source: Path, network: str | None, option: list[str] | None, trust_imports: bool, key: str | None
+) -> Any:
     """Classifier of a folder, or network of a weights file."""
     if network is None:
         if option:
             raise PhonoscopeError("--option applies to the network of a weights file: name that network with --network")
+        if source.is_file():
+            raise PhonoscopeError(
+                f"{source} is a file of weights, which does not say what network they are of: name it with --network, "
+                "or give the folder of a classifier"
+            )
         from phonoscope.classifier import Classifier
 
         return Classifier.from_pretrained(source, trust_imports=trust_imports)
     from phonoscope.networks.checkpoints import load_network
 
     pairs = [text.partition("=") for text in option or []]
-    if faulty := [key for key, sign, _ in pairs if not sign]:
+    if faulty := [name for name, sign, _ in pairs if not sign]:
         raise PhonoscopeError(f"--option {faulty[0]} has no value; write it as name=value, e.g. head=pooled")
-    return load_network(network, source, **{key: value for key, _, value in pairs})
+    return load_network(network, source, key=key, **{name: value for name, _, value in pairs})
+
+
+def _before_training(model: Any, path: Path, trust_imports: bool, key: str | None) -> Any:
+    """The same classifier or network with the weights that its training began from."""
+    from copy import deepcopy
+
+    from phonoscope.classifier import Classifier
+    from phonoscope.networks.checkpoints import fill, read_checkpoint
+
+    if (path / "config.json").is_file():
+        return Classifier.from_pretrained(path, trust_imports=trust_imports)
+    before = deepcopy(model)
+    fill(before.network if isinstance(before, Classifier) else before, read_checkpoint(path, key), "that was trained")
+    return before
 
 
 def _sounds_of(sounds: list[Path] | None, table: Path | None, rate: int, formants: bool, strict: bool) -> Any:

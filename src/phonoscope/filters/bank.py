@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from phonoscope.errors import PhonoscopeError
+from phonoscope.networks.untrained import FREE, Untrained
 
 if TYPE_CHECKING:
     from torch import nn
@@ -110,6 +111,8 @@ class FilterBank:
         Hz.
     alignment : {"centre", "left"}
         Where narrow filters lie in the frame. ``left`` is what the published code does (`as_published`).
+    untrained : Untrained
+        How the layer's filters are before a training, for `random_bank`; free ones unless a network says otherwise.
 
     Raises
     ------
@@ -120,6 +123,7 @@ class FilterBank:
     branches: Sequence[Branch]
     sample_rate: float
     alignment: Alignment = "centre"
+    untrained: Untrained = FREE
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "branches", tuple(self.branches))
@@ -215,7 +219,9 @@ class FilterBank:
         return np.lib.stride_tricks.sliding_window_view(extended[first:], self.width)[:: self.hop][:count]
 
 
-def bank_of(network: nn.Module | FilterBank, sample_rate: float, layer: str | None = None) -> FilterBank:
+def bank_of(
+    network: nn.Module | FilterBank, sample_rate: float, layer: str | None = None, *, start: nn.Module | None = None
+) -> FilterBank:
     """Return the filters of the layer that sees the waveform.
 
     Parameters
@@ -227,6 +233,9 @@ def bank_of(network: nn.Module | FilterBank, sample_rate: float, layer: str | No
         Rate of the sound that the network is given, Hz.
     layer : str, optional
         Name of a one-dimensional convolution, or of the module that holds parallel ones; found when not given.
+    start : nn.Module, optional
+        The same network or classifier before its training: for filters that are computed from parameters, it says how
+        these begin if the layer itself does not.
 
     Raises
     ------
@@ -234,7 +243,8 @@ def bank_of(network: nn.Module | FilterBank, sample_rate: float, layer: str | No
         If a bank or classifier of another rate is given, no such layer is found, or its filters see several channels.
     """
     from phonoscope.classifier import Classifier
-    from phonoscope.networks.first_layer import first_layer
+    from phonoscope.networks.first_layer import branch_of, layer_uses
+    from phonoscope.networks.untrained import untrained
 
     if isinstance(network, (FilterBank, Classifier)) and network.sample_rate != sample_rate:
         what = "filters are" if isinstance(network, FilterBank) else "classifier is"
@@ -244,12 +254,14 @@ def bank_of(network: nn.Module | FilterBank, sample_rate: float, layer: str | No
     if isinstance(network, FilterBank):
         return network
     network = network.network if isinstance(network, Classifier) else network
+    start = start.network if isinstance(start, Classifier) else start
     modes = {name: getattr(module, "padding_mode", "zeros") for name, module in network.named_modules()}
+    followed, uses = layer_uses(network, layer=layer)
     branches = [
         Branch(b.weights, b.stride, b.dilation, b.padding, b.name, modes.get(b.name, "zeros"))
-        for b in first_layer(network, layer=layer)
+        for b in map(branch_of, uses)
     ]
-    return FilterBank(branches, sample_rate)
+    return FilterBank(branches, sample_rate, untrained=untrained(network, uses, followed.example, start))
 
 
 def as_published(bank: FilterBank, hop: int = PUBLISHED_HOP) -> FilterBank:

@@ -19,6 +19,7 @@ from phonoscope.filters.bank import Branch, FilterBank
 from phonoscope.filters.crs import cumulative_response
 from phonoscope.filters.scaling import Scaling
 from phonoscope.judgement.resampling import Resampling
+from phonoscope.networks.untrained import free_filters
 
 N_SEEDS = 20
 SPECTRUM_WINDOW_SECONDS = 0.025
@@ -27,21 +28,28 @@ _TINY = np.finfo(float).tiny
 
 
 def random_bank(bank: FilterBank, seed: int = 0) -> FilterBank:
-    """Return a bank of the same shape with fresh weights, as PyTorch initialises a convolution.
+    """Return a bank of the same shape as its layer is before a training, as ``bank.untrained`` says.
 
-    Uniform between ±1/√taps in each branch (He et al. 2015 with a = √5, the default of ``Conv1d``); complex weights
-    have independent parts. For networks initialised otherwise, take `bank_of` each freshly built network instead.
+    Free filters are drawn as PyTorch initialises a convolution (`free_filters`). For filters that are computed from
+    parameters, the parameters are drawn anew and sent through the layer's own computation.
+
+    Raises
+    ------
+    PhonoscopeError
+        If the filters are fixed, or nobody can see how their parameters begin.
     """
-    rng = np.random.default_rng(seed)
-    return replace(bank, branches=[replace(branch, weights=_fresh(branch, rng)) for branch in bank.branches])
-
-
-def _fresh(branch: Branch, rng: np.random.Generator) -> np.ndarray:
-    shape, bound = branch.weights.shape, branch.weights.shape[2] ** -0.5
-    weights = rng.uniform(-bound, bound, shape)
-    if np.iscomplexobj(branch.weights):
-        weights = weights + 1j * rng.uniform(-bound, bound, shape)
-    return weights.astype(branch.weights.dtype)
+    if bank.untrained.kind == "free filters":
+        rng = np.random.default_rng(seed)
+        weights = [free_filters(branch.weights, rng) for branch in bank.branches]
+    elif bank.untrained.draw is not None:
+        weights = [
+            drawn.reshape(branch.weights.shape).astype(branch.weights.dtype)
+            for branch, drawn in zip(bank.branches, bank.untrained.draw(seed), strict=True)
+        ]
+    else:
+        name = bank.branches[0].name
+        raise PhonoscopeError(f"the layer {name!r} cannot be drawn anew: {bank.untrained.words}")
+    return replace(bank, branches=[replace(b, weights=w) for b, w in zip(bank.branches, weights, strict=True)])
 
 
 def spectrum_bank(
@@ -109,12 +117,13 @@ def null_responses(
         )
         if progress is not None:
             progress(len(curves), n_seeds)
-    return xr.concat(curves, pd.Index(range(seed, seed + n_seeds), name="seed"), combine_attrs="override")
+    layers = xr.concat(curves, pd.Index(range(seed, seed + n_seeds), name="seed"), combine_attrs="override")
+    return layers.assign_attrs(null=bank.untrained.label)
 
 
 def learned_minus_null(
     learned: xr.DataArray,
-    nulls: xr.DataArray,
+    nulls: xr.DataArray | None,
     spectrum: xr.DataArray | None = None,
     *,
     initial: xr.DataArray | None = None,
@@ -132,8 +141,9 @@ def learned_minus_null(
     ----------
     learned : DataArray, dims (token, frequency) or (seed, token, frequency)
         From `cumulative_response`; of several trainings of one network: their mean shape stands for them.
-    nulls : DataArray, dims (seed, token, frequency)
-        From `null_responses`, of the same tokens.
+    nulls : DataArray, dims (seed, token, frequency), or None
+        From `null_responses`, of the same tokens. None for a layer that has no null (fixed filters): everything that
+        is told from it is NaN.
     initial : DataArray, dims as of `learned`, optional
         The same layers with the very weights that their trainings began from (`initial_bank`).
     spectrum : DataArray, dims (token, frequency), optional
@@ -159,8 +169,9 @@ def learned_minus_null(
     PhonoscopeError
         If the arrays are not of the same tokens and frequencies, or there are fewer than three seeds.
     """
-    nulls = nulls.transpose("seed", "token", "frequency")
-    check_same(learned, nulls)
+    if nulls is not None:
+        nulls = nulls.transpose("seed", "token", "frequency")
+        check_same(learned, nulls)
     trained = each_training(learned)
     if initial is not None and each_training(initial).shape != trained.shape:
         raise PhonoscopeError("initial and learned hold different layers or tokens: compute them for the same ones")
@@ -173,19 +184,21 @@ def learned_minus_null(
         chosen = np.flatnonzero((names == label).to_numpy(dtype=bool))
         drawn = None if resampled is None else resampled.among(chosen)
         shapes, samples = _shapes(trained, chosen, drawn)
-        null, null_samples = _shapes(nulls.values, chosen, drawn)
         curve, samples = shapes.mean(axis=0), samples.mean(axis=0)
-        difference = curve - null.mean(axis=0)
         plain = np.full(len(frequency), np.nan)
         if spectrum is not None:
             power = spectrum.transpose("token", "frequency")
             plain = np.interp(frequency, power["frequency"].values, class_shape(power.values, chosen))
-        null_low, null_high = np.quantile(null, [(1 - confidence) / 2, (1 + confidence) / 2], axis=0)
         columns = {"label": label, "frequency": frequency, "learned": curve}
         columns |= _interval("learned_", samples, drawn, confidence)
-        columns |= {"null": null.mean(axis=0), "null_low": null_low, "null_high": null_high, "spectrum": plain}
-        columns |= {"difference": difference, **_interval("", samples - null_samples.mean(axis=0), drawn, confidence)}
-        columns |= {"z": distance(shapes, null), "n": len(chosen)}
+        columns |= dict.fromkeys(("null", "null_low", "null_high"), np.nan) | {"spectrum": plain}
+        columns |= dict.fromkeys(("difference", "low", "high", "z"), np.nan) | {"n": len(chosen)}
+        if nulls is not None:
+            null, null_samples = _shapes(nulls.values, chosen, drawn)
+            low, high = np.quantile(null, [(1 - confidence) / 2, (1 + confidence) / 2], axis=0)
+            columns |= {"null": null.mean(axis=0), "null_low": low, "null_high": high, "z": distance(shapes, null)}
+            columns |= {"difference": curve - null.mean(axis=0)}
+            columns |= _interval("", samples - null_samples.mean(axis=0), drawn, confidence)
         if initial is not None:  # what each training did to its own first weights, as a mean over trainings
             before, drawn_before = _shapes(each_training(initial), chosen, drawn)
             start = before.mean(axis=0)
@@ -193,7 +206,9 @@ def learned_minus_null(
             columns |= _interval("moved_", samples - drawn_before.mean(axis=0), drawn, confidence)
         tables.append(pd.DataFrame(columns))
     table = pd.concat(tables, ignore_index=True)
-    table.attrs = {"units": "dB", "n_seeds": nulls.sizes["seed"], "n_trainings": len(trained), "confidence": confidence}
+    table.attrs = {"units": "dB", "n_trainings": len(trained), "confidence": confidence}
+    if nulls is not None:
+        table.attrs |= {"n_seeds": nulls.sizes["seed"], "null": nulls.attrs.get("null", "")}
     return table
 
 

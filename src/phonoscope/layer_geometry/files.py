@@ -10,22 +10,34 @@ import pandas as pd
 
 from phonoscope.errors import ClassifierError
 from phonoscope.files import to_json, write_with
-from phonoscope.layer_geometry.table import compare_geometry, geometry
+from phonoscope.layer_geometry.table import compare_geometry, geometry, read_source
 
 
-def measure_checkpoints(paths: Sequence[str | Path], **options: Any) -> pd.DataFrame:
+def measure_checkpoints(
+    paths: Sequence[str | Path], *, key: str | None = None, trust_imports: bool = False, **options: Any
+) -> pd.DataFrame:
     """Table of one checkpoint (``geometry``), or of several side by side (``compare_geometry``), named by their files.
 
-    Files of the same name are told apart by their folders. Options are those of ``geometry``.
+    Files of the same name are told apart by their folders.
+
+    Parameters
+    ----------
+    paths
+        Files of weights, and folders of classifiers.
+    key, trust_imports
+        As of `read_source`.
+    options
+        As of ``geometry``.
     """
     given = [Path(path) for path in paths]
+    sources = [read_source(path, options.get("network"), key, trust_imports) for path in given]
     if len(given) == 1:
-        return geometry(given[0], **options)
+        return geometry(sources[0], **options)
     stems = [path.stem for path in given]
     names = stems if len(set(stems)) == len(stems) else [path.as_posix() for path in given]
     if len(set(names)) < len(names):
         raise ClassifierError("the same checkpoint was given twice; nothing to compare")
-    return compare_geometry(dict(zip(names, given, strict=True)), **options)
+    return compare_geometry(dict(zip(names, sources, strict=True)), **options)
 
 
 def records(table: pd.DataFrame) -> list[dict[str, Any]]:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from phonoscope.errors import ClassifierError
+from phonoscope.networks.untrained import FOURIER, FREE, Untrained, is_fourier_basis, untrained
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -17,6 +18,11 @@ if TYPE_CHECKING:
     from phonoscope.networks.trace import Trace
 
 ALIGNMENTS = ("left", "centre")
+_SAME_START = Untrained(
+    "unknown",
+    "its filters always begin with the same values, so there are no random layers to compare with: measure the weights "
+    "before training beside it",
+)
 
 
 @dataclass(frozen=True)
@@ -38,7 +44,8 @@ class Kernel:
 class Layer:
     """One row of the table: a weight, or the weights of a block of parallel branches.
 
-    ``members`` are the names of the branches; ``residual`` is None when the network was not followed.
+    ``members`` are the names of the branches; ``residual`` is None when the network was not followed; ``untrained``
+    says how its filters are before a training.
     """
 
     name: str
@@ -48,6 +55,7 @@ class Layer:
     precision: float
     members: tuple[str, ...]
     residual: bool | None = None
+    untrained: Untrained = FREE
 
 
 def assemble(weights: Sequence[np.ndarray], kernels: Sequence[Kernel], alignment: str = "left") -> list[np.ndarray]:
@@ -115,6 +123,7 @@ def layers_of_network(
             owned.add(name)
     if followed is not None:
         layers += _computed(followed, owned)
+        layers = _with_nulls(network, followed, layers)
         owned |= {use.name for use in followed.uses}
         layers = _in_order(layers, followed)
         if blocks is None:
@@ -149,7 +158,8 @@ def layers_of_state(
             continue
         recurrent = parameter.startswith(("weight_ih", "weight_hh"))
         kind = "recurrent" if recurrent else "linear" if value.dim() == 2 else "convolution"
-        layers.append(_layer(name if recurrent else owner or name, kind, torch.as_tensor(value)))
+        layer = _layer(name if recurrent else owner or name, kind, torch.as_tensor(value))
+        layers.append(replace(layer, untrained=FOURIER) if is_fourier_basis(value) else layer)
     return (layers if blocks is None else join_blocks(layers, blocks)), left_out
 
 
@@ -170,12 +180,24 @@ def join_blocks(layers: Sequence[Layer], blocks: Mapping[str, Sequence[str]]) ->
             weights=tuple(w for p in parts for w in p.weights),
             precision=max(p.precision for p in parts),
             members=tuple(members),
+            untrained=_null_of_block(parts),
             residual=None if parts[0].residual is None else any(bool(p.residual) for p in parts),
         )
         position = joined.index(parts[0])
         joined[position] = whole
         joined = [layer for layer in joined if layer not in parts]
     return joined
+
+
+def _null_of_block(parts: Sequence[Layer]) -> Untrained:
+    """How the filters of parallel branches are before a training, all together."""
+    kinds = {part.untrained.kind for part in parts}
+    if kinds == {"parameters"}:
+        draws = [part.untrained.draw for part in parts if part.untrained.draw is not None]
+        return replace(parts[0].untrained, draw=lambda seed: [weight for draw in draws for weight in draw(seed)])
+    if len(kinds) == 1:
+        return parts[0].untrained
+    return Untrained("unknown", "its branches begin in different ways, so there are no random blocks to compare with")
 
 
 def _layers_of_module(name: str, module: nn.Module) -> list[Layer]:
@@ -197,6 +219,18 @@ def _layers_of_module(name: str, module: nn.Module) -> list[Layer]:
         weights = [(n, getattr(module, n)) for n in names]
         return [_layer(f"{name}.{n}", "linear", w) for n, w in weights if isinstance(w, torch.Tensor)]
     return []
+
+
+def _with_nulls(network: nn.Module, followed: Trace, layers: list[Layer]) -> list[Layer]:
+    """Say of each convolution how its filters are before a training."""
+    uses = {use.name or "network": use for use in followed.uses if use.kind == "convolution"}
+    marked = []
+    for layer in layers:
+        use = uses.get(layer.name)
+        null = untrained(network, [use], followed.example) if use else FREE
+        # Angles between filters show how evenly they are spaced, and that is known of the beginning without drawing.
+        marked.append(replace(layer, untrained=_SAME_START if null.same_start else null))
+    return marked
 
 
 def _computed(followed: Trace, owned: set[str]) -> list[Layer]:

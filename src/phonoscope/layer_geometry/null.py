@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 
 import numpy as np
@@ -18,7 +18,11 @@ _BARTLETT_OPERATIONS = 5e8
 
 @lru_cache(maxsize=256)
 def null_law(
-    kernels: tuple[Kernel, ...], alignment: str, draws: int, seed: int
+    kernels: tuple[Kernel, ...],
+    alignment: str,
+    draws: int,
+    seed: int,
+    draw: Callable[[int], list[np.ndarray]] | None = None,
 ) -> tuple[dict[str, tuple[float, float]], int]:
     """Mean and standard deviation of each measure over random weights of this layout.
 
@@ -34,6 +38,8 @@ def null_law(
         See ``assemble``.
     draws, seed
         How many random layers, and from which seed.
+    draw
+        From a seed to the weights of such a layer before training, where they are no free weights.
 
     Returns
     -------
@@ -44,17 +50,20 @@ def null_law(
     spans = [max(sizes) for sizes in zip(*(k.spans for k in kernels), strict=True)]
     dimensions = kernels[0].shape[1] * math.prod(spans)
     operations = dimensions * filters**2 * kernels[0].groups
-    plain = len(kernels) == 1 and kernels[0].spans == kernels[0].shape[2:] and not kernels[0].is_complex
+    plain = (
+        draw is None and len(kernels) == 1 and kernels[0].spans == kernels[0].shape[2:] and not kernels[0].is_complex
+    )
     by_gram = plain and kernels[0].groups == 1 and dimensions > filters and operations > _BARTLETT_OPERATIONS
     if by_gram:
         operations = filters**3 * 4
     count = int(max(_LEAST_DRAWS, min(draws, _MOST_OPERATIONS // max(operations, 1))))
     drawn: dict[str, list[float]] = {name: [] for name in COMPARED}
-    for generator in np.random.default_rng(seed).spawn(count):
+    for number, generator in enumerate(np.random.default_rng(seed).spawn(count)):
         if by_gram:
             spectra = [_wishart(dimensions, filters, generator)]
         else:
-            spectra = [spectrum_of(block) for block in assemble(_draw(kernels, generator), kernels, alignment)]
+            weights = _draw(kernels, generator) if draw is None else draw(seed + number)
+            spectra = [spectrum_of(block) for block in assemble(weights, kernels, alignment)]
         measured = measures_of(spectra)
         for name in COMPARED:
             drawn[name].append(measured[name])

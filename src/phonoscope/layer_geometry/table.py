@@ -18,6 +18,7 @@ from phonoscope.layer_geometry.layers import Layer, assemble, layers_of_network,
 from phonoscope.layer_geometry.measures import COMPARED, dictionary_measures, marchenko_pastur_edges
 from phonoscope.layer_geometry.null import null_law
 from phonoscope.left_out import LeftOut
+from phonoscope.networks.untrained import FREE
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -78,8 +79,10 @@ def geometry(
         (its output is added to a path around it; missing when the network was not run), the measures of
         ``dictionary_measures``, ``mu_gap`` (its upper bound), ``mu_gap_low``, ``gap_exact``, ``beta_gap``; for each
         measure of ``COMPARED``, ``<measure>_null``, ``<measure>_null_sd`` and ``<measure>_z`` (distance from the null
-        in its standard deviations); ``mp_A``, ``mp_A_nonzero``, ``mp_B``: Marchenko–Pastur edges; ``beyond_null``:
-        which of B, beta_avg, mu, mu_avg lie more than three standard deviations from it. Angles in degrees.
+        in its standard deviations); ``null``: ``free filters``, ``parameters`` (of computed filters, drawn anew),
+        ``fixed`` or ``unknown`` (no null); ``mp_A``, ``mp_A_nonzero``, ``mp_B``: Marchenko–Pastur edges;
+        ``beyond_null``: which of B, beta_avg, mu, mu_avg lie more than three standard deviations from it. Angles in
+        degrees.
         ``attrs["left_out"]`` and ``attrs["notes"]`` say what was not measured or not known, ``attrs["settings"]``
         what was asked.
 
@@ -95,6 +98,8 @@ def geometry(
     >>> int(table.loc[0, "N"]), int(table.loc[0, "K"])
     (7, 16)
     """
+    if isinstance(source, (str, Path)):
+        source = read_source(source, network)
     available, left_out, notes, declared = _layers(source, network, blocks, example)
     chosen = _select(available, declared if layers is None else layers)
     skipped = [layer.name for layer in available if layer not in chosen]
@@ -107,6 +112,7 @@ def geometry(
     report = LeftOut()
     report.add("parameter", "belongs to no convolution, dense or recurrent layer", len(left_out), left_out)
     report.add("layer", "not among the layers asked for", len(skipped), skipped)
+    notes += [f"{layer.name}: {layer.untrained.words}" for layer in chosen if layer.untrained.kind != FREE.kind]
     table.attrs["left_out"], table.attrs["notes"] = report.entries(), notes
     table.attrs["settings"] = {"alignment": alignment, "null_draws": null_draws, "gap": gap, "seed": seed}
     return table
@@ -144,6 +150,31 @@ def compare_geometry(checkpoints: Mapping[str, Source], **options: Any) -> pd.Da
     return whole
 
 
+def read_source(
+    path: str | Path, network: str | nn.Module | None = None, key: str | None = None, trust_imports: bool = False
+) -> nn.Module | dict[str, Tensor]:
+    """Classifier of a folder, or weights of a file, as `geometry` takes them.
+
+    Parameters
+    ----------
+    path
+        File or folder.
+    network
+        Of the weights, as of `geometry`: given one, a folder's weights are read, and its classifier is not built.
+    key
+        Where in a file the weights lie, as of ``read_checkpoint``.
+    trust_imports
+        Allow the folder of a classifier to import the code that it names.
+    """
+    if network is None and (Path(path) / "config.json").is_file():
+        from phonoscope.classifier import Classifier
+
+        return Classifier.from_pretrained(path, trust_imports=trust_imports)
+    from phonoscope.networks.checkpoints import read_checkpoint
+
+    return read_checkpoint(path, key)
+
+
 def _layers(
     source: Source,
     network: str | nn.Module | None,
@@ -153,17 +184,9 @@ def _layers(
     """Find all layers of a source, parameters left out, notes, and the feature layers that the network declares."""
     from torch import nn
 
-    from phonoscope.networks.checkpoints import fill, network_with, read_checkpoint
+    from phonoscope.networks.checkpoints import fill, network_with
     from phonoscope.networks.trace import trace, trace_any
 
-    if isinstance(source, (str, Path)):
-        folder = Path(source)
-        if network is None and (folder / "config.json").is_file():
-            from phonoscope.classifier import Classifier
-
-            source = Classifier.from_pretrained(folder)
-        else:
-            source = read_checkpoint(source)
     if isinstance(source, Mapping) and isinstance(network, str):
         source = network_with(network, source)
     elif isinstance(source, Mapping) and isinstance(network, nn.Module):
@@ -236,8 +259,12 @@ def _row(layer: Layer, alignment: str, null_draws: int, gap: bool, seed: int) ->
     alive = measured["K"] - measured["dead"]
     lower, upper = marchenko_pastur_edges(measured["N"], max(alive, 1))
     row |= {"mp_A": 0.0 if alive < measured["N"] else lower, "mp_A_nonzero": lower, "mp_B": upper}
-    if null_draws > 0:
-        law, draws = null_law(layer.kernels, alignment, null_draws, seed)
+    row["null"] = layer.untrained.kind
+    if null_draws > 0 and not layer.untrained.can_be_drawn:
+        row |= {f"{name}{end}": math.nan for name in COMPARED for end in ("_null", "_null_sd", "_z")}
+        row |= {"null_draws": 0, "beyond_null": ""}
+    elif null_draws > 0:
+        law, draws = null_law(layer.kernels, alignment, null_draws, seed, layer.untrained.draw)
         for name in COMPARED:
             mean, sd = law[name]
             # A bound that is 0 for every weight of this shape says nothing, however it is drawn.

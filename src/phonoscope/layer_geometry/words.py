@@ -32,6 +32,9 @@ def describe(table: pd.DataFrame) -> str:
     if "null_draws" in table:
         lines = [["layer", *(_SIGNS.get(name, name) for name in _JUDGED), "beyond"]]
         for name, (_, row) in zip(names, table.iterrows(), strict=True):
+            if not row["null_draws"]:
+                lines.append([name, *["–"] * len(_JUDGED), f"{row['null']}: no null"])
+                continue
             cells = [f"{row[f'{m}_null']:.3f} ± {row[f'{m}_null_sd']:.3f} ({row[f'{m}_z']:+.1f})" for m in _JUDGED]
             lines.append([name, *cells, row["beyond_null"] or "nothing"])
         text += (

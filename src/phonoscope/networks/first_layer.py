@@ -10,7 +10,8 @@ import torch
 from torch import Tensor, nn
 
 from phonoscope.errors import ClassifierError
-from phonoscope.networks.trace import Trace, Use, trace, trace_any
+from phonoscope.modules import is_scripted
+from phonoscope.networks.trace import Trace, Use, trace, trace_any, wide_dimension
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,11 +76,25 @@ def first_layer(
     ClassifierError
         If the network cannot be run, or no convolution sees the waveform (the message says what does).
     """
+    _, uses = layer_uses(network, example, layer=layer)
+    return tuple(branch_of(use) for use in uses)
+
+
+def layer_uses(
+    network: nn.Module, example: Tensor | None = None, *, layer: str | Sequence[str] | None = None
+) -> tuple[Trace, list[Use]]:
+    """What a forward pass did, and its convolutions that `first_layer` makes branches of.
+
+    Parameters
+    ----------
+    network, example, layer
+        As of `first_layer`.
+    """
     followed = trace_any(network) if example is None else trace(network, example)
     if layer is None:
         uses = [use for use in followed.uses if use.sees_input and use.kind == "convolution"]
         if not uses:
-            raise ClassifierError(_nothing_found(followed))
+            raise ClassifierError(_nothing_found(followed, is_scripted(network)))
     else:
         names = [layer] if isinstance(layer, str) else list(layer)
         convolutions = [use for use in followed.uses if use.kind == "convolution"]
@@ -87,30 +102,35 @@ def first_layer(
         if not uses:
             known = ", ".join(dict.fromkeys(use.name or "(the network itself)" for use in convolutions))
             raise ClassifierError(f"no convolution runs in a layer {layer!r}; there are: {known or 'none'}")
-    return tuple(_branch(use) for use in uses)
+    return followed, uses
 
 
-def _nothing_found(followed: Trace) -> str:
+def _nothing_found(followed: Trace, scripted: bool) -> str:
     seeing = [f"{use.name or 'the network itself'} ({use.kind})" for use in followed.uses if use.sees_input]
     if followed.transforms:
         what = f"the waveform goes through {followed.transforms[0]}, so the network learns no filters on it"
     elif seeing:
         what = f"the waveform is seen by {', '.join(seeing[:3])}, which is no convolution"
+    elif scripted:
+        return (
+            "no first layer found: the network, or a part of it, is TorchScript, whose layers cannot be followed. Load "
+            "the network from its Python code instead"
+        )
     else:
         what = "no weight of the network is applied to the waveform"
     return f"no first layer found: {what}. Name a convolution with layer= to look at it all the same"
 
 
-def _branch(use: Use) -> Branch:
+def branch_of(use: Use) -> Branch:
+    """Filters of one convolution, on the axis of the waveform; ClassifierError if they work on a picture."""
     assert use.weight is not None
     shape = use.weight.shape[2:]
-    wide = [d for d, size in enumerate(shape) if size > 1]
-    if len(wide) > 1:
+    time = wide_dimension(shape)
+    if time is None:
         raise ClassifierError(
             f"the filters of {use.name} have {' × '.join(map(str, shape))} taps: they work on a picture, not on a "
             "waveform. Choose a layer with one time axis"
         )
-    time = wide[0] if wide else len(shape) - 1
     weight = use.weight.cpu()
     if not weight.is_complex() and weight.dtype != torch.float64:
         weight = weight.float()

@@ -16,7 +16,7 @@ from phonoscope.errors import ClassifierError
 from phonoscope.modules import evaluation_mode
 from phonoscope.tracing import TensorNotes, argument, arguments_of, name_of, tensors_in, window_of
 
-_CONVOLUTIONS = tuple(f"{kind}{dims}d" for kind in ("conv", "conv_transpose") for dims in (1, 2, 3))
+CONVOLUTIONS = tuple(f"{kind}{dims}d" for kind in ("conv", "conv_transpose") for dims in (1, 2, 3))
 _RECURRENT = ("lstm", "gru", "rnn_tanh", "rnn_relu", "lstm_cell", "gru_cell", "rnn_tanh_cell", "rnn_relu_cell")
 _PRODUCTS = ("matmul", "__matmul__", "__rmatmul__", "mm", "bmm", "baddbmm", "addmm", "einsum", "tensordot", "bilinear")
 _SUMS = ("add", "add_", "__add__", "__radd__", "__iadd__")
@@ -40,7 +40,8 @@ class Use:
     """One use of a weight in a forward pass.
 
     ``before`` are the uses (by position) whose outputs this one reads without another weight between; ``kind`` is
-    ``convolution``, ``transposed convolution``, ``linear``, ``recurrent`` or ``product``.
+    ``convolution``, ``transposed convolution``, ``linear``, ``recurrent`` or ``product``. ``parameters`` are the names
+    of the network's parameters that the weight of a convolution is, or is computed from: none for a fixed one.
     """
 
     name: str
@@ -53,6 +54,7 @@ class Use:
     sees_input: bool = False
     before: frozenset[int] = frozenset()
     grid: InputGrid | None = None
+    parameters: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -61,6 +63,8 @@ class Trace:
 
     Attributes
     ----------
+    example
+        The input.
     uses
         Every use of a weight, in the order of execution.
     parallel
@@ -71,6 +75,7 @@ class Trace:
         Names of Fourier transforms that the input itself went through.
     """
 
+    example: Tensor
     uses: list[Use] = field(default_factory=list)
     parallel: list[tuple[int, ...]] = field(default_factory=list)
     residual: set[int] = field(default_factory=set)
@@ -89,10 +94,11 @@ class _Origin:
 class _Tracer(TorchFunctionMode):
     """Carries an ``_Origin`` along every torch function of a forward pass."""
 
-    def __init__(self, inputs: Tensor, current: Callable[[], str], result: Trace) -> None:
+    def __init__(self, network: nn.Module, inputs: Tensor, current: Callable[[], str], result: Trace) -> None:
         super().__init__()
         self._inputs = inputs
         self._current = current
+        self._parameters = {id(parameter): name for name, parameter in network.named_parameters()}
         self._trace = result
         self._origins: TensorNotes[_Origin] = TensorNotes(inputs, _Origin(is_input=True))
 
@@ -118,7 +124,7 @@ class _Tracer(TorchFunctionMode):
             all=frozenset().union(*(o.all for o in origins)),
         )
         # A weight that was computed from the features (attention, hypernetworks) is not a weight of the network.
-        learned = name in _CONVOLUTIONS or name == "linear" or name in _RECURRENT
+        learned = name in CONVOLUTIONS or name == "linear" or name in _RECURRENT
         if learned or (name in _PRODUCTS and len(operands) > len(known)):
             return self._use(name, args, kwargs, merged)
         transforms = name.startswith(("fft_", "stft", "istft")) and merged.is_input
@@ -138,7 +144,7 @@ class _Tracer(TorchFunctionMode):
 
     def _use(self, name: str, args: Any, kwargs: Any, merged: _Origin) -> _Origin:
         common: dict[str, Any] = {"name": self._current(), "sees_input": merged.is_input, "before": merged.last}
-        if name in _CONVOLUTIONS:
+        if name in CONVOLUTIONS:
             use = self._convolution(name, args, kwargs, common)
         elif name == "linear":
             use = Use(kind="linear", weight=argument(args, kwargs, 1, "weight").detach(), **common)
@@ -161,7 +167,10 @@ class _Tracer(TorchFunctionMode):
             padding=window.padding,
             dilation=window.dilation,
             groups=given.get("groups", 1),
-            grid=_place_on_input(given["input"], self._inputs) if common["sees_input"] else None,
+            grid=_place_on_input(given["input"], self._inputs, given["weight"]) if common["sees_input"] else None,
+            parameters=tuple(
+                dict.fromkeys(self._parameters[i] for i in _leaves(given["weight"]) if i in self._parameters)
+            ),
             **common,
         )
 
@@ -179,30 +188,60 @@ def _channels(use: Use) -> tuple[int, int]:
     return (0, 0) if use.weight is None else (use.weight.shape[1], use.weight.dim())
 
 
-def _place_on_input(tensor: Tensor, inputs: Tensor) -> InputGrid | None:
+def _leaves(weight: Tensor) -> list[int]:
+    """Identities of the tensors that a weight is computed from, as far as gradients reach; of itself if it is one."""
+    leaves, seen, to_see = [id(weight)], set(), [weight.grad_fn]
+    while to_see:
+        node = to_see.pop()
+        if node is None or node in seen:
+            continue
+        seen.add(node)
+        if hasattr(node, "variable"):
+            leaves.append(id(node.variable))
+        to_see += [before for before, _ in node.next_functions]
+    return leaves
+
+
+def wide_dimension(shape: Sequence[int], otherwise: Sequence[int] = ()) -> int | None:
+    """Dimension in which a window has more than one tap; the last, or the largest of ``otherwise``, if it has none.
+
+    None if there are several: it works on a picture.
+    """
+    wide = [d for d, size in enumerate(shape) if size > 1]
+    if not wide:
+        return max(range(len(otherwise)), key=lambda d: otherwise[d]) if otherwise else len(shape) - 1
+    return wide[0] if len(wide) == 1 else None
+
+
+def _place_on_input(tensor: Tensor, inputs: Tensor, weight: Tensor) -> InputGrid | None:
     """Find which input sample each position of ``tensor`` stands for, by the largest entry of its gradient.
 
-    Padding, cutting and decimation before the first layer are seen in this way whatever function made them.
+    Padding, cutting and decimation before the first layer are seen in this way whatever function made them, and
+    whichever dimension time lies in: that in which the window of the layer is wide, and the longest of the input.
     """
-    count = tensor.shape[-1]
-    if not tensor.requires_grad or count < 4:
+    grid = tensor.shape[tensor.dim() - weight.dim() + 2 :]
+    wide = wide_dimension(weight.shape[2:], grid)
+    if wide is None or not tensor.requires_grad or grid[wide] < 4:
         return None
+    count, dimension = grid[wide], tensor.dim() - len(grid) + wide
+    time = max(range(inputs.dim()), key=lambda d: inputs.shape[d])
+    value = tensor.real if tensor.is_complex() else tensor
     seen = []
     for position in (count // 2, count // 2 + 1):
-        value = tensor.real if tensor.is_complex() else tensor
-        (gradient,) = torch.autograd.grad(value[..., position].sum(), inputs, retain_graph=True, allow_unused=True)
+        total = value.select(dimension, position).sum()
+        (gradient,) = torch.autograd.grad(total, inputs, retain_graph=True, allow_unused=True)
         if gradient is None:
             return None
-        seen.append(int(gradient.abs().reshape(-1, gradient.shape[-1]).sum(0).argmax()))
+        seen.append(int(gradient.abs().movedim(time, -1).flatten(0, -2).sum(0).argmax()))
     step = seen[1] - seen[0]
     if step < 1:
         return None
-    return InputGrid(seen[0] - (count // 2) * step, step, count, inputs.shape[-1])
+    return InputGrid(seen[0] - (count // 2) * step, step, count, inputs.shape[time])
 
 
 @contextmanager
-def _module_names(network: nn.Module) -> Generator[Callable[[], str], None, None]:
-    """Tell, while the network runs, the name of the innermost module that is running."""
+def module_names(network: nn.Module) -> Generator[Callable[[], str]]:
+    """Tell, while the network runs, the name of the innermost module that is running (and takes hooks)."""
     running: list[str] = [""]
 
     def enter(name: str, *_: Any) -> None:
@@ -213,9 +252,23 @@ def _module_names(network: nn.Module) -> Generator[Callable[[], str], None, None
 
     with ExitStack() as hooks:
         for name, module in network.named_modules():
-            hooks.enter_context(module.register_forward_pre_hook(partial(enter, name)))
-            hooks.enter_context(module.register_forward_hook(leave))
+            if not isinstance(module, torch.jit.ScriptModule):
+                hooks.enter_context(module.register_forward_pre_hook(partial(enter, name)))
+                hooks.enter_context(module.register_forward_hook(leave))
         yield lambda: running[-1]
+
+
+@contextmanager
+def _differentiable(network: nn.Module) -> Generator[None]:
+    """Let gradients reach frozen parameters too: they tell what a weight is computed from."""
+    frozen = [p for p in network.parameters() if not p.requires_grad and (p.is_floating_point() or p.is_complex())]
+    try:
+        for parameter in frozen:
+            parameter.requires_grad_(True)
+        yield
+    finally:
+        for parameter in frozen:
+            parameter.requires_grad_(False)
 
 
 def trace(network: nn.Module, example: Tensor) -> Trace:
@@ -237,15 +290,16 @@ def trace(network: nn.Module, example: Tensor) -> Trace:
     ClassifierError
         If the network does not take the example.
     """
-    result = Trace()
+    result = Trace(example)
     inputs = example.detach().clone().requires_grad_(True)
     try:
         with (
             torch.random.fork_rng(),
             evaluation_mode(network),
             torch.enable_grad(),
-            _module_names(network) as current,
-            _Tracer(inputs, current, result),
+            _differentiable(network),
+            module_names(network) as current,
+            _Tracer(network, inputs, current, result),
         ):
             network(inputs)
     except ClassifierError:

@@ -67,7 +67,7 @@ class _Responses(NamedTuple):
     tokens: pd.DataFrame
     waveforms: list[np.ndarray]
     learned: xr.DataArray
-    nulls: xr.DataArray
+    nulls: xr.DataArray | None
     plain: xr.DataArray
     initial: xr.DataArray | None
 
@@ -96,7 +96,8 @@ def write_filters(
         resampled.
     out : path
         Folder; gets ``atlas, contours, spacing, crs, null_test, peaks, scaling`` (CSV), with formants also
-        ``formant_shares``, figures (PNG), the rotating surface and ``summary.json``.
+        ``formant_shares``, figures (PNG), the rotating surface and ``summary.json``. Layers that cannot be drawn anew
+        (``bank.untrained``) get no ``null_test``.
     settings : FilterSettings
     initial : FilterBank, optional
         The same layer before its training (`phonoscope.filters.initial_bank`).
@@ -146,7 +147,8 @@ def write_filters(
         "resolution_hz": attrs["resolution_hz"],
         "scaling": settings.scaling,
         "by": by if known else None,
-        "null_test": tables["null_test"].to_dict("records"),
+        "null": {"kind": bank.untrained.kind, "words": bank.untrained.words},
+        "null_test": tables["null_test"].to_dict("records") if "null_test" in tables else [],
         "peaks": tables["peaks"].head(5).to_dict("records"),
         "spacing": distances.to_dict("records"),
         "characters": tables["atlas"]["character"].value_counts().to_dict(),
@@ -178,7 +180,9 @@ def _responses(
         tokens,
         waves,
         learned,
-        null_responses(bank, waves, n_seeds=settings.n_seeds, seed=settings.seed, progress=progress, **options),
+        null_responses(bank, waves, n_seeds=settings.n_seeds, seed=settings.seed, progress=progress, **options)
+        if bank.untrained.can_be_drawn
+        else None,
         cumulative_response(spectrum_bank(rate), waves, rate, **options),
         None if initial is None else cumulative_response(initial, waves, rate, **options),
     )
@@ -191,11 +195,12 @@ def _tables(
     learned, nulls, names = responses.learned, responses.nulls, responses.tokens["token"].tolist()
     atlas = filter_atlas(bank)
     spaced, distances = spacing(atlas)
+    tests = {} if nulls is None else {"null_test": null_test(learned, nulls, labels=labels)}
     return {
         "crs": learned_minus_null(
             learned, nulls, responses.plain, initial=responses.initial, labels=labels, resampled=drawn
         ),
-        "null_test": null_test(learned, nulls, labels=labels),
+        **tests,
         "peaks": spectral_peaks(learned, resampled=drawn, nulls=nulls),
         "atlas": atlas,
         "contours": contours(bank),
@@ -227,7 +232,7 @@ def _drawn(
 
 def response_formant_shares(
     learned: xr.DataArray,
-    nulls: xr.DataArray,
+    nulls: xr.DataArray | None,
     plain: xr.DataArray,
     formants: pd.DataFrame,
     tokens: pd.DataFrame,
@@ -240,7 +245,8 @@ def response_formant_shares(
     ----------
     learned, plain : DataArray, dims (token, frequency)
         From `cumulative_response`; ``plain`` through `spectrum_bank`.
-    nulls : DataArray, dims (seed, token, frequency)
+    nulls : DataArray, dims (seed, token, frequency), or None
+        None for a layer that has no null.
     formants : DataFrame
         Formant table with ``token``; tokens that it does not hold take no part.
     tokens : DataFrame
@@ -268,6 +274,8 @@ def response_formant_shares(
     responses, max_hz = learned.isel(token=chosen), float(learned["frequency"][-1])
     how: dict[str, Any] = {"labels": labels, "clusters": clusters, "energy": plain.isel(token=chosen), "seed": seed}
     table = formant_shares(responses, formants, max_hz=max_hz, **how)
+    if nulls is None:
+        return table.assign(random=np.nan, random_low=np.nan, random_high=np.nan)
     random = []
     for number in range(nulls.sizes["seed"]):
         null = nulls.isel(seed=number, token=chosen).assign_attrs(responses.attrs)

@@ -131,6 +131,8 @@ def draw_surface(axes: Axes, strs: xr.DataArray, *, max_hz: float | None = None,
 def crs_figure(table: pd.DataFrame, *, max_hz: float | None = None, columns: int = 3, lowest_hz: float = 0.0) -> Figure:
     """Panel of each class: learned response with its band, null band, plain spectrum; the difference below.
 
+    Of a layer without a null (fixed filters) the responses alone.
+
     Parameters
     ----------
     table : DataFrame
@@ -144,27 +146,33 @@ def crs_figure(table: pd.DataFrame, *, max_hz: float | None = None, columns: int
     limit = float(table["frequency"].max()) if max_hz is None else max_hz
     table = table[(table["frequency"] >= lowest_hz) & (table["frequency"] <= limit)]
     across = min(columns, len(labels))
-    figure = style.new_figure(0.4 + 2.5 * across, 0.7 + 2.5 * -(-len(labels) // across))
-    panels = style.panel_grid(figure, len(labels), across, heights=(2, 1), sharex=True)
+    in_a_row = {1: 1, 2: 3}.get(across, 5)  # legend entries that the figure is wide enough for
+    legend_inches = 0.2 * -(-5 // in_a_row)
+    figure = style.new_figure(0.4 + 2.5 * across, 0.5 + legend_inches + 2.5 * -(-len(labels) // across))
+    compared = bool(table["null"].notna().any())
+    panels = style.panel_grid(figure, len(labels), across, heights=(2, 1) if compared else (1,), sharex=True)
     shape_limits = _limits(table[["learned", "null_low", "null_high", "spectrum"]])
     null_band = table[["null_low", "null_high"]].sub(table["null"], axis=0)
     change_limits = _limits(pd.concat([table[["difference", "low", "high"]], null_band], axis=1))
-    for position, (label, (upper, lower)) in enumerate(zip(labels, panels, strict=True)):
-        rows = table[table["label"] == label]
+    for position, (label, (upper, *below)) in enumerate(zip(labels, panels, strict=True)):
+        rows, first = table[table["label"] == label], position % across == 0
         draw_crs(upper, rows, style.class_colour(position))
-        draw_crs_change(lower, rows, style.class_colour(position))
-        first = position % across == 0
         style.dress(upper, title=f"{label}, n = {int(rows['n'].iloc[0])}")
+        for lower in below:
+            draw_crs_change(lower, rows, style.class_colour(position))
+            style.dress(lower, y="− null (dB)" if first else "")
+            lower.set_ylim(*change_limits)
         upper.set_xlabel("")
+        if position + across >= len(labels):
+            style.dress((upper, *below)[-1], x="Frequency (Hz)")
         if not first:
             upper.set_ylabel("")
-        lowest = position + across >= len(labels)
-        style.dress(lower, x="Frequency (Hz)" if lowest else "", y="− null (dB)" if first else "")
         upper.set_ylim(*shape_limits)
-        lower.set_ylim(*change_limits)
         upper.set_xlim(lowest_hz, limit)
     handles, names = panels[0, 0].get_legend_handles_labels()
-    figure.legend(handles, names, loc="outside lower center", ncols=5, **style.LEGEND | {"fontsize": style.POINTS})
+    figure.legend(
+        handles, names, loc="outside lower center", ncols=in_a_row, **style.LEGEND | {"fontsize": style.POINTS}
+    )
     return figure
 
 
@@ -277,14 +285,17 @@ def draw_crs(axes: Axes, rows: pd.DataFrame, colour: str) -> None:
         Of the learned response and its interval.
     """
     frequency = rows["frequency"]
-    axes.fill_between(frequency, rows["null_low"], rows["null_high"], color=style.FAINT, alpha=0.45, linewidth=0,
-                       label="random weights")  # fmt: skip
+    compared = rows["null"].notna().any()
+    if compared:
+        band = rows.attrs.get("null") or "random weights"
+        axes.fill_between(frequency, rows["null_low"], rows["null_high"], color=style.FAINT, alpha=0.45, linewidth=0,
+                           label=band)  # fmt: skip
     if rows["spectrum"].notna().any():
         line = (0, (4, 2))
         axes.plot(frequency, rows["spectrum"], color=style.MUTED, linewidth=0.9, linestyle=line, label="plain spectrum")
     if rows["learned_low"].notna().any():
         axes.fill_between(frequency, rows["learned_low"], rows["learned_high"], color=colour, alpha=0.3, linewidth=0)
-    axes.plot(frequency, rows["learned"], color=colour, linewidth=1.3, label="learned")
+    axes.plot(frequency, rows["learned"], color=colour, linewidth=1.3, label="learned" if compared else "the layer")
     if "initial" in rows and rows["initial"].notna().any():
         dots = (0, (1, 1.5))
         axes.plot(frequency, rows["initial"], color=style.INK, linewidth=0.9, linestyle=dots, label="before training")
