@@ -7,12 +7,14 @@ import shutil
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 
 from phonoscope import Classifier
 from phonoscope.attribution import read_maps
 from phonoscope.corpora import read_tokens
-from phonoscope.errors import ExperimentError
+from phonoscope.errors import AttributionError, ExperimentError
 from phonoscope.experiments.folder import Run
+from phonoscope.frontends import Waveform
 from phonoscope.tasks import load_recipe, run_experiment
 
 TABLES = ("accuracy", "asymmetry", "baselines", "claims", "confusions", "counts", "left_out", "profiles",
@@ -192,6 +194,29 @@ def test_a_classifier_trained_elsewhere_is_tested_on_all_tokens(finished, talker
     assert run.table("baselines")["name"].str.startswith("linear twin").any()
     assert run.labels == ["i", "æ", "ɝ", "ɑ", "u"]
     assert math.isfinite(run.results["accuracy"])
+
+
+def test_a_model_on_waveforms_is_explained_by_a_method_that_suits_it(talkers, recipe_file, tmp_path):
+    torch.manual_seed(0)
+    labels = ["i", "ae", "er", "aa", "u"]  # aliases of the phones
+    model = Classifier.build(Waveform(16000, 0.2), "sub-segmental", labels, samples=3200)
+    lines = []
+    options = {"corpus": talkers, "model": model, "device": "cpu", "say": lines.append}
+    run = run_experiment(load_recipe(recipe_file), tmp_path / "run", **options)
+    assert run.facts["method"] == "integrated-gradients"
+    assert any("cam does not suit this model" in line for line in lines)
+    assert 'method = "integrated-gradients"' in (tmp_path / "run" / "recipe.toml").read_text()
+    assert set(run.tokens["class"]) == set(labels)
+    assert len(run.means[run.means["kind"] == "spectrogram"])
+    with pytest.raises(AttributionError):
+        run_experiment(load_recipe(recipe_file), tmp_path / "other", **options, method="cam")
+
+
+def test_a_model_of_other_classes_is_refused_in_words(talkers, recipe_file, tmp_path):
+    model = Classifier.build(Waveform(16000, 0.2), "sub-segmental", ["yes", "no"], samples=3200)
+    with pytest.raises(ExperimentError, match="no class in common") as refused:
+        run_experiment(load_recipe(recipe_file), tmp_path / "run", corpus=talkers, model=model, device="cpu")
+    assert "--map" in str(refused.value)
 
 
 def test_maps_of_a_run_for_another_target(finished, phonoscope, tmp_path):

@@ -181,7 +181,7 @@ def test_the_command_runs_with_the_first_layer_of_a_weights_file(corpus, phonosc
     network = build_network("inc_tssdnet", 2)
     weights = tmp_path / "inc.safetensors"
     save_file({name: value.contiguous() for name, value in network.state_dict().items()}, weights)
-    with pytest.raises(ExperimentError, match="--classifier"):
+    with pytest.raises(ExperimentError, match="--model"):
         run_experiment(RECIPE, tmp_path / "none", corpus=corpus)
     recipe = tmp_path / "small.toml"
     recipe.write_text(
@@ -190,7 +190,7 @@ def test_the_command_runs_with_the_first_layer_of_a_weights_file(corpus, phonosc
     )
     out = tmp_path / "run"
     arguments = ("run", recipe, "--corpus", corpus, "--out", out)
-    assert "--classifier" in phonoscope(*arguments).err
+    assert "--model" in phonoscope(*arguments).err
     assert not out.exists()
     answer = phonoscope(*arguments, "--network", "inc_tssdnet", "--init", weights, "--json")
     assert answer.status == 0, answer.err

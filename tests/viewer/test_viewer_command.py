@@ -2,6 +2,7 @@
 
 import builtins
 import re
+import shutil
 import signal
 import socket
 import urllib.error
@@ -53,9 +54,9 @@ def test_what_is_no_run_is_said_before_anything_is_served(tmp_path: Path) -> Non
         serve([tmp_path], browser=False)
 
 
-def test_a_run_of_whole_recordings_is_sent_to_its_report(run_folder: Path) -> None:
-    (run_folder / "formants.parquet").unlink()
-    with pytest.raises(ExperimentError, match="whole recordings"):
+def test_a_run_without_maps_is_sent_to_its_report(run_folder: Path) -> None:
+    shutil.rmtree(run_folder / "maps")
+    with pytest.raises(ExperimentError, match="without maps"):
         serve([run_folder], browser=False)
 
 

@@ -17,6 +17,7 @@ from phonoscope.attribution.registry import METHODS, Method
 from phonoscope.classifier import Classifier
 from phonoscope.errors import AttributionError
 from phonoscope.evidence.case import Case
+from phonoscope.evidence.measure import NotMeasuredError
 from phonoscope.evidence.similarity import mean_where, rank_correlations
 from phonoscope.modules import evaluation_mode, refuse_scripted
 
@@ -143,7 +144,7 @@ def parameter_randomisation(
     classifier = case.setting.classifier
     order = layers_from_the_logits(classifier.network, case.setting.probe)
     if not order:
-        raise AttributionError("the network has no weights, so there is nothing to draw anew")
+        raise NotMeasuredError("the network has no weights that could be drawn anew")
     looked_at = sorted(set(np.linspace(1, len(order), min(stops, len(order))).round().astype(int).tolist()))
     others = case.targets[:, None] != case.targets[None, :]
     if not others.any():

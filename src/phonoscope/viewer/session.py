@@ -12,13 +12,13 @@ from pathlib import Path
 from typing import Any
 
 from phonoscope.audio import audio_info, read_audio
-from phonoscope.errors import CorpusError, ExperimentError, PhonoscopeError
+from phonoscope.errors import AudioError, CorpusError, ExperimentError, PhonoscopeError
 from phonoscope.experiments.folder import Run
 from phonoscope.viewer.live import Classifiers
 from phonoscope.viewer.notes import Notes
 from phonoscope.viewer.placed import StoredMaps
 from phonoscope.viewer.query import UnknownNameError
-from phonoscope.viewer.subject import SHOWN_SECONDS, Subject, subject_of
+from phonoscope.viewer.subject import LONGEST_SECONDS, SHOWN_SECONDS, Subject, subject_of
 from phonoscope.viewer.tokens import TokenColumns
 from phonoscope.viewer.uploads import Uploads
 
@@ -120,6 +120,9 @@ class OpenRun:
         uploaded = _UPLOADED.fullmatch(token)
         if token not in self.columns.names and uploaded is not None:
             number, start, end = uploaded.groups()
+            if float(end) - float(start) > LONGEST_SECONDS:
+                length = float(end) - float(start)
+                raise AudioError(f"the stretch lasts {length:.1f} s; choose at most {LONGEST_SECONDS:g} s")
             waveform = self.uploads.get(int(number)).at(self.sample_rate)
             return subject_of(waveform, self.sample_rate, float(start), float(end), token=token)
         if token not in self.columns.names:
@@ -144,7 +147,6 @@ class OpenRun:
             true=row["class"],
             fold=None if row.get("fold") is None else int(row["fold"]),
             sex=row["sex"],
-            longest=None,
         )
 
 

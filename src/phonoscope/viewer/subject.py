@@ -10,7 +10,7 @@ from phonoscope.audio import window
 from phonoscope.errors import AudioError
 
 SHOWN_SECONDS = 0.25  # sound before and after a token that is shown and played
-LONGEST_SECONDS = 10.0
+LONGEST_SECONDS = 10.0  # of a stretch that is chosen; a token of a run is as long as it is
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,6 @@ def subject_of(
     true: str | None = None,
     fold: int | None = None,
     sex: str | None = None,
-    longest: float | None = LONGEST_SECONDS,
 ) -> Subject:
     """Cut a stretch out of a recording, exactly as `phonoscope.audio.cut` does.
 
@@ -87,20 +86,16 @@ def subject_of(
         Duration of the recording; until the last sample if not given.
     token, true, fold, sex
         As in `Subject`.
-    longest
-        Most seconds of the stretch; None for a token of a run, which was explained as it is.
 
     Raises
     ------
     AudioError
-        If the stretch has no sample, is not inside the recording or too long.
+        If the stretch has no sample, or is not inside the recording.
     """
     seconds = first + len(recording) / sample_rate if recording_seconds is None else recording_seconds
     begin, stop = round(start * sample_rate), min(round(end * sample_rate), round(seconds * sample_rate))
     if not 0 <= begin < stop:
         raise AudioError(f"the stretch {start:.3f}–{end:.3f} s holds no sound of a recording of {seconds:.3f} s")
-    if longest is not None and stop - begin > longest * sample_rate:
-        raise AudioError(f"the stretch lasts {end - start:.1f} s; choose at most {longest:g} s")
     context = round(SHOWN_SECONDS * sample_rate)
     offset = round(first * sample_rate)
     waveform = window(recording, begin - offset, stop - offset, context)
