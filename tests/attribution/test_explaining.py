@@ -118,7 +118,6 @@ def test_it_is_left_as_it_was_when_it_fails(calls):
         ({"method": "magic"}, "'magic' is not known; choose one of integrated-gradients"),
         ({"method": "cam(layer=layer3)"}, "for layer 'act' only"),
         ({"method": "smooth(gradient(layer=act))"}, "gradient has no option 'layer'; its options: space=auto"),
-        ({"method": None}, "method is None; give the name of one"),
         ({"method": 3}, "method is 3"),
         ({"target": 7}, "no class 7; the 3 classes count from 0"),
         ({"target": -1}, "no class -1"),

@@ -7,7 +7,7 @@ from small_networks import Plain, assert_untouched, build, snapshot, waves
 
 from phonoscope import explain
 from phonoscope.attribution.passes import examples_at_a_time
-from phonoscope.axes import effective_field, receptive_field
+from phonoscope.cells import effective_field, receptive_field
 from phonoscope.errors import AttributionError
 from phonoscope.evidence.randomisation import layers_from_the_logits
 

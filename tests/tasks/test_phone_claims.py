@@ -36,7 +36,7 @@ def context(profiles=None, guesses=None, shares=None, noise=0.3, trainings=1):
     tokens = np.arange(len(classes)).astype(str)
     array = xr.DataArray(values, dims=("token", "frequency"), coords={"frequency": FREQUENCY, "token": tokens})
     table = pd.DataFrame({"token": tokens, "class": classes, "speaker": speaker, "recording": speaker})
-    measured = Measured(table, array, array, pd.DataFrame(), {"resolution_hz": 500.0}, 8000.0, 0.0, "")
+    measured = Measured(table, array, array, array, pd.DataFrame(), {"resolution_hz": 500.0}, 8000.0, 0.0, "")
     measured.others = [array] * (trainings - 1)
     taken = classes.astype(object)
     for (true, predicted), count in (guesses or {}).items():

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from phonoscope.errors import PhonoscopeError
-from phonoscope.networks.untrained import FREE, Untrained
+from phonoscope.networks.starts import FREE, Untrained
 
 if TYPE_CHECKING:
     from torch import nn

@@ -19,7 +19,7 @@ from phonoscope.filters.bank import Branch, FilterBank
 from phonoscope.filters.crs import cumulative_response
 from phonoscope.filters.scaling import Scaling
 from phonoscope.judgement.resampling import Resampling
-from phonoscope.networks.untrained import free_filters
+from phonoscope.networks.starts import free_filters
 
 N_SEEDS = 20
 SPECTRUM_WINDOW_SECONDS = 0.025

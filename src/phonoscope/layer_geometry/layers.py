@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from phonoscope.errors import ClassifierError
-from phonoscope.networks.untrained import FOURIER, FREE, Untrained, is_fourier_basis, untrained
+from phonoscope.networks.starts import FOURIER, FREE, Untrained
+from phonoscope.networks.untrained import is_fourier_basis, untrained
 
 if TYPE_CHECKING:
     from torch import Tensor, nn

@@ -18,7 +18,7 @@ from phonoscope.layer_geometry.layers import Layer, assemble, layers_of_network,
 from phonoscope.layer_geometry.measures import COMPARED, dictionary_measures, marchenko_pastur_edges
 from phonoscope.layer_geometry.null import null_law
 from phonoscope.left_out import LeftOut
-from phonoscope.networks.untrained import FREE
+from phonoscope.networks.starts import FREE
 
 if TYPE_CHECKING:
     from torch import Tensor, nn

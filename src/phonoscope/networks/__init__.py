@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
-
-from torch import nn
+from typing import TYPE_CHECKING, Any
 
 from phonoscope.errors import ClassifierError
 from phonoscope.registry import Registry
+
+if TYPE_CHECKING:
+    from torch import nn
 
 OUTSIDE = "outside"  # models of others, see `phonoscope.models`
 
@@ -56,6 +57,8 @@ def build_network(name: str, n_classes: int, **options: Any) -> nn.Module:
     ClassifierError
         If the name is not known, or the callable does not take the options or does not return a module.
     """
+    from torch import nn
+
     make = NETWORKS.find(name)
     try:
         network = make(n_classes=n_classes, **options)

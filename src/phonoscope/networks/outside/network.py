@@ -168,13 +168,9 @@ def outside(
     source: Mapping[str, Any] | None,
     takes: Mapping[str, Any],
     gives: Mapping[str, Any],
-    sample_rate: int,
-    columns_per_second: float | None = None,
-    window_seconds: float | None = None,
-    exact: bool = False,
-    differentiable: bool = True,
     references: list[int] | None = None,
     model: nn.Module | None = None,
+    **settings: Any,
 ) -> Outside:
     """Build the network of a saved classifier again; its weights come later.
 
@@ -182,7 +178,7 @@ def outside(
     ----------
     n_classes
         Number of labels.
-    source, takes, gives, sample_rate, columns_per_second, window_seconds, exact, differentiable
+    source, takes, gives, **settings
         As of `Outside`, as JSON values.
     references
         Shape of the references, where there are any.
@@ -199,15 +195,5 @@ def outside(
         if source is None:
             raise ClassifierError("nothing says how to build the model; pass it as network=")
         model = rebuilt_model(source)
-    return Outside(
-        model,
-        Takes(**takes),
-        Gives(**gives),
-        sample_rate=sample_rate,
-        columns_per_second=columns_per_second,
-        window_seconds=window_seconds,
-        exact=exact,
-        differentiable=differentiable,
-        source=source,
-        references=None if references is None else torch.zeros(references),
-    )
+    empty = None if references is None else torch.zeros(references)
+    return Outside(model, Takes(**takes), Gives(**gives), source=source, references=empty, **settings)
