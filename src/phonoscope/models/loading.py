@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +9,7 @@ from phonoscope.classifier import CONFIG_NAME, Classifier, local_folder
 from phonoscope.errors import ClassifierError
 from phonoscope.models.hub import from_transformers, is_transformers_folder
 from phonoscope.models.wrapping import with_source, wrap
+from phonoscope.networks.checkpoints import is_torchscript
 from phonoscope.networks.outside.sources import file_content, imported_model, model_of_file
 
 # Of a repository on the hub: configurations, vocabularies, weights; never code.
@@ -67,7 +67,7 @@ def _is_import_path(text: str) -> bool:
 
 
 def _of_file(path: Path, how: dict[str, Any]) -> Classifier:
-    kind = "onnx" if path.suffix.lower() == ".onnx" else "torchscript" if _is_script(path) else None
+    kind = "onnx" if path.suffix.lower() == ".onnx" else "torchscript" if is_torchscript(path) else None
     if kind is None:
         raise ClassifierError(
             f"{path} is neither an ONNX model nor a TorchScript archive. Weights alone do not say what network they "
@@ -75,11 +75,3 @@ def _of_file(path: Path, how: dict[str, Any]) -> Classifier:
             "that does"
         )
     return with_source(wrap(model_of_file(kind, file_content(path)), **how), {"kind": kind})
-
-
-def _is_script(path: Path) -> bool:
-    """Whether a file is a TorchScript archive: plain checkpoints hold no code."""
-    if not zipfile.is_zipfile(path):
-        return False
-    with zipfile.ZipFile(path) as archive:
-        return any("/code/" in f"/{name}" for name in archive.namelist())

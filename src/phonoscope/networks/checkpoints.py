@@ -61,7 +61,8 @@ def read_checkpoint(path: str | Path, key: str | None = None) -> dict[str, Tenso
 
 def is_torchscript(path: str | Path) -> bool:
     """Whether a file is a TorchScript archive: a network compiled by ``torch.jit``, with its code."""
-    if not zipfile.is_zipfile(path):
+    # A file of weights may hold the bytes of an archive, which a search from its end would find.
+    if Path(path).suffix == ".safetensors" or not zipfile.is_zipfile(path):
         return False
     with zipfile.ZipFile(path) as archive:
         return any(name.endswith("/constants.pkl") for name in archive.namelist())
