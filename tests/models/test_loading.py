@@ -167,6 +167,8 @@ def test_a_folder_of_transformers_says_everything_itself(transformers, name, tmp
         own = model.eval()(given.input_values).logits.detach().numpy()
         assert np.allclose(classifier.logits([waveform]), own, atol=1e-5)
     assert np.allclose(again(classifier, tmp_path / "saved").logits(SOUNDS), classifier.logits(SOUNDS))
+    layers = ps.geometry(tmp_path / "hub", null_draws=0, gap=False)["layer"]
+    assert layers.iloc[0].endswith("feature_extractor.conv_layers.0.conv")
     maps = ps.explain(classifier, SOUNDS)
     assert float(np.abs(maps["incompleteness"]).max()) < 0.02 * float(np.ptp(classifier.logits(SOUNDS)))
 

@@ -160,14 +160,15 @@ def _network_of(
     if network is None:
         if option:
             raise PhonoscopeError("--option applies to the network of a weights file: name that network with --network")
-        if source.is_file():
+        from phonoscope.models import load
+        from phonoscope.networks.checkpoints import is_torchscript
+
+        if source.is_file() and source.suffix.lower() != ".onnx" and not is_torchscript(source):
             raise PhonoscopeError(
                 f"{source} is a file of weights, which does not say what network they are of: name it with --network, "
                 "or give the folder of a classifier"
             )
-        from phonoscope.classifier import Classifier
-
-        return Classifier.from_pretrained(source, trust_imports=trust_imports)
+        return load(source, trust_imports=trust_imports)
     from phonoscope.networks.checkpoints import load_network
 
     pairs = [text.partition("=") for text in option or []]
@@ -181,10 +182,11 @@ def _before_training(model: Any, path: Path, trust_imports: bool, key: str | Non
     from copy import deepcopy
 
     from phonoscope.classifier import Classifier
+    from phonoscope.models import load
     from phonoscope.networks.checkpoints import fill, read_checkpoint
 
     if (path / "config.json").is_file():
-        return Classifier.from_pretrained(path, trust_imports=trust_imports)
+        return load(path, trust_imports=trust_imports)
     before = deepcopy(model)
     fill(before.network if isinstance(before, Classifier) else before, read_checkpoint(path, key), "that was trained")
     return before

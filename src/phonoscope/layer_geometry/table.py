@@ -167,9 +167,9 @@ def read_source(
         Allow the folder of a classifier to import the code that it names.
     """
     if network is None and (Path(path) / "config.json").is_file():
-        from phonoscope.classifier import Classifier
+        from phonoscope.models import load
 
-        return Classifier.from_pretrained(path, trust_imports=trust_imports)
+        return load(path, trust_imports=trust_imports)
     from phonoscope.networks.checkpoints import read_checkpoint
 
     return read_checkpoint(path, key)
