@@ -217,7 +217,7 @@ class Grid:
         )
 
     def _order(self, dimension: int) -> np.ndarray | None:
-        """Positions of a dimension, cell by cell of its axes in turn; None if cells are missing or uneven in number."""
+        """Positions along a dimension, ordered by cell; None if a cell has none, or fewer than the others."""
         axes = sorted(self.axes_of(dimension))
         numbers = np.stack([self.labels[dimension][axis] for axis in axes])
         positions = np.flatnonzero((numbers >= 0).all(axis=0))
@@ -231,7 +231,7 @@ class Grid:
 
 
 def _blocks(old: Sequence[int], new: Sequence[int]) -> list[tuple[list[int], list[int]]]:
-    """Dimensions of two shapes of one tensor that hold the same values, the fewest together."""
+    """Match the dimensions of two shapes of one tensor, in the smallest groups that hold the same values."""
     blocks, i, j = [], 0, 0
     while i < len(old) or j < len(new):
         before, after = list(range(i, min(i + 1, len(old)))), list(range(j, min(j + 1, len(new))))

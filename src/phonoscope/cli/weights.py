@@ -81,7 +81,7 @@ def filters(
     ] = False,
     initial_weights: Annotated[
         Path | None,
-        typer.Option(help="Also compare with the same network before training: its weights file, or its folder."),
+        typer.Option(help="Weights file or folder of the same network before training, to compare with."),
     ] = None,
     key: Key = None,
     by: Annotated[str, typer.Option(help="Whose curves to draw: label (class) or speaker.")] = "label",

@@ -57,7 +57,7 @@ def load_model(
 
 
 def _is_folder(source: str | Path) -> bool:
-    """Whether a model lies in a folder or on the hub, which say themselves what it takes and gives."""
+    """Whether a model comes from a folder or from the hub, where files beside it say what it takes and gives."""
     path = Path(source)
     return path.is_dir() or path.name == CONFIG_NAME or (":" not in str(source) and not path.is_file())
 

@@ -122,7 +122,7 @@ class OpenRun:
             number, start, end = uploaded.groups()
             if float(end) - float(start) > LONGEST_SECONDS:
                 length = float(end) - float(start)
-                raise AudioError(f"the stretch lasts {length:.1f} s; choose at most {LONGEST_SECONDS:g} s")
+                raise AudioError(f"the stretch lasts {length:.1f} s; choose a stretch of at most {LONGEST_SECONDS:g} s")
             waveform = self.uploads.get(int(number)).at(self.sample_rate)
             return subject_of(waveform, self.sample_rate, float(start), float(end), token=token)
         if token not in self.columns.names:

@@ -69,7 +69,7 @@ class PictureAxes:
         return output if self._in_order else output[:, :, list(self.order)]
 
     def as_output(self, picture: Tensor) -> Tensor:
-        """A picture in the layout of the module's output: the inverse of `arranged`."""
+        """Undo `arranged`: put a picture back into the layout of the module's output."""
         if not self._in_order:
             picture = picture[:, :, np.argsort(self.order).tolist()]
         others = [1] * (len(self.shape) - 2)

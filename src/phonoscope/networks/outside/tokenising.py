@@ -239,7 +239,7 @@ def _marked(text: str, cut: Callable[[str], list[_Piece]]) -> MarkedTokens:
         if piece.start < start or piece.stop > stop:
             raise ClassifierError(
                 f"the brackets in {text!r} cut through {plain[piece.start : piece.stop]!r}, which is a single token of "
-                f"this recogniser; put all of it inside or outside"
+                f"this recogniser; put all of it inside the brackets, or all of it outside"
             )
     return MarkedTokens(tuple(piece.token for piece in pieces), (inside[0], inside[-1] + 1))
 

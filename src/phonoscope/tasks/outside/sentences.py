@@ -85,7 +85,7 @@ def carriers_sentence(phones: pd.DataFrame) -> str:
     if len(more):
         top = more.sort_values("ratio", ascending=False).iloc[0]
         sentences.append(
-            f"Among the phones, {class_name(top['phone'])} carries most for its duration: "
+            f"Of all phones, {class_name(top['phone'])} carries the most evidence for its duration: "
             f"{top['ratio']:.1f} × its share of time ({top['ratio_low']:.1f}–{top['ratio_high']:.1f})."
         )
     return " ".join(sentences)
