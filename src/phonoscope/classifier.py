@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
-from itertools import chain
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -17,7 +16,7 @@ from phonoscope import __version__
 from phonoscope.errors import ClassifierError, CorpusError
 from phonoscope.files import write_bytes, write_json
 from phonoscope.frontends import FRONT_ENDS, FrontEnd, build_front_end, in_batches, pad_waveforms, warn_of_cuts
-from phonoscope.modules import evaluation_mode
+from phonoscope.modules import device_of, evaluation_mode
 from phonoscope.networks import NETWORKS, OUTSIDE, build_network
 from phonoscope.networks.checkpoints import read_checkpoint
 from phonoscope.reference import Reference, training_reference
@@ -126,8 +125,7 @@ class Classifier(nn.Module):
     @property
     def device(self) -> torch.device:
         """Device of the network's weights."""
-        weights = next(chain(self.network.parameters(), self.network.buffers()), None)
-        return torch.device("cpu") if weights is None else weights.device
+        return device_of(self.network)
 
     def inputs(self, waveforms: Tensor, lengths: Tensor | None = None, level: Tensor | None = None) -> Tensor:
         """Standardised network input of zero-padded waveforms, on the classifier's device.

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Callable, Generator, Iterable
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from functools import partial
+from itertools import chain
 from typing import Any
 
+import numpy as np
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from phonoscope.errors import AttributionError
 
@@ -51,6 +54,39 @@ def recurrence_without_cudnn(module: nn.Module) -> Generator[None]:
                 hooks.enter_context(layer.register_forward_pre_hook(switch_off, prepend=True))
                 hooks.enter_context(layer.register_forward_hook(put_back, always_call=True))
         yield
+
+
+@contextmanager
+def random_numbers_kept(device: torch.device | None = None) -> Generator[None]:
+    """Leave all random numbers as they were: of Python, NumPy, and torch on the processor and a device (or on all)."""
+    plain, numbers = random.getstate(), np.random.get_state()  # noqa: NPY002 (the code of others draws from it)
+    devices = None if device is None else [device] if device.type == "cuda" else []
+    try:
+        with torch.random.fork_rng(devices):
+            yield
+    finally:
+        np.random.set_state(numbers)  # noqa: NPY002
+        random.setstate(plain)
+
+
+def device_of(module: nn.Module) -> torch.device:
+    """Device of a module's weights; the processor where it has none."""
+    values = next(chain(module.parameters(), module.buffers()), None)
+    return torch.device("cpu") if values is None else values.device
+
+
+def gradients_reach(function: Callable[[Tensor], Tensor], inputs: Tensor) -> bool:
+    """Whether gradients of a function's last score, (batch, scores), reach its input, finite and not all zero."""
+    with torch.enable_grad():
+        leaf = inputs.detach().clone().requires_grad_()
+        scores = function(leaf)
+        if not scores.requires_grad:
+            return False
+        try:
+            (gradient,) = torch.autograd.grad(scores[:, -1].sum(), leaf, allow_unused=True)
+        except RuntimeError:  # a step without a derivative
+            return False
+    return gradient is not None and bool(gradient.isfinite().all()) and bool(gradient.any())
 
 
 @contextmanager

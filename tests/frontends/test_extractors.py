@@ -11,6 +11,7 @@ import phonoscope as ps
 from phonoscope import Classifier
 from phonoscope.errors import ClassifierError, CutSoundWarning
 from phonoscope.frontends import KaldiFilterBank, WhisperLogMel, build_front_end, front_end_of, pad_waveforms
+from phonoscope.models.hub import ways_of
 from phonoscope.scales import hz_to_mel, hz_to_slaney_mel, slaney_mel_to_hz
 
 RATE = 16000
@@ -51,7 +52,8 @@ def extracted(config, sound):
 
 
 def made(front_end, sound):
-    return front_end.for_model(front_end(torch.from_numpy(sound)[None]))[0].numpy()
+    (way,) = ways_of(front_end)
+    return way.arranged(front_end(torch.from_numpy(sound)[None]))[0].numpy()
 
 
 def assert_equal_to_the_extractor(config, sounds):

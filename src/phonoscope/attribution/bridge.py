@@ -20,6 +20,7 @@ from phonoscope.attribution.method import Attributed, Batch, Prepared, Setting
 from phonoscope.attribution.passes import Forward, all_logits, portions
 from phonoscope.attribution.spaces import Space, choose_space
 from phonoscope.errors import AttributionError
+from phonoscope.modules import random_numbers_kept
 
 _SUM = "sum of the map = logit of the target − its logit at the baseline"
 _DRAWS = 8  # captum's draws at a time; they depend on how many it makes at once, so the number is fixed
@@ -219,10 +220,9 @@ def _captum() -> ModuleType:
 @contextmanager
 def _bridged(name: str, setting: Setting, seed: int) -> Generator[None]:
     """Run captum: seeded, without a trace on the network or on anybody's random numbers, with errors that help."""
-    numbers, device = np.random.get_state(), setting.classifier.device  # noqa: NPY002 (captum draws from it)
     with (
         left_as_it_was(setting.classifier.network),
-        torch.random.fork_rng([] if device.type == "cpu" else [device]),
+        random_numbers_kept(setting.classifier.device),
         warnings.catch_warnings(),
         torch.enable_grad(),
     ):
@@ -240,8 +240,6 @@ def _bridged(name: str, setting: Setting, seed: int) -> Generator[None]:
                 "are modules, each used once and not in place; choose a method without captum:, e.g. "
                 "integrated-gradients"
             ) from error
-        finally:
-            np.random.set_state(numbers)  # noqa: NPY002
 
 
 @contextmanager

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from phonoscope.attribution.maps import Placement, layer_placement
+from phonoscope.attribution.maps import Placement, layer_placement, spread_in_time
 from phonoscope.attribution.method import Setting
 from phonoscope.cells import Cells, Grid, grid_of
 
@@ -108,29 +108,6 @@ def as_long(probe: Tensor, inputs: Tensor) -> Tensor:
     if probe.shape[-1] == length:
         return probe
     return torch.cat([probe] * -(-length // probe.shape[-1]), dim=-1)[..., :length]
-
-
-def spread_in_time(cells: Cells, positions: int, columns: int) -> Tensor:
-    """Share of each cell of a layer in each of some equal parts of the input, shape (cells, columns); rows sum to 1.
-
-    A cell reaches half-way to its neighbours. What lies outside the input counts for its first or last part.
-
-    Parameters
-    ----------
-    cells
-        Of the layer, along time.
-    positions
-        Of the input, along time.
-    columns
-        Number of equal parts.
-    """
-    centres = (cells.centres + 0.5) / positions
-    half = cells.step / positions / 2
-    borders = np.linspace(0, 1, columns + 1)
-    borders[0], borders[-1] = -np.inf, np.inf
-    begins, ends = (centres - half)[:, None], (centres + half)[:, None]
-    inside = np.minimum(ends, borders[None, 1:]) - np.maximum(begins, borders[None, :-1])
-    return torch.from_numpy(np.maximum(inside, 0.0) / (2 * half))
 
 
 def linear_weights(centres: np.ndarray, wanted: np.ndarray) -> Tensor:

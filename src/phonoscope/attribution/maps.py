@@ -85,14 +85,27 @@ def joined(parts: Iterable[xr.DataArray]) -> xr.DataArray:
     return xr.concat(list(parts), dim="token", **how)
 
 
-def shared_cells(count: int, cells: int) -> Tensor:
-    """How much of each of ``count`` columns, which fill a sound, lies in each of so many cells, shape (count, cells).
+def spread_in_time(cells: Cells, positions: int, columns: int) -> Tensor:
+    """Share of each cell of a layer in each of some equal parts of the input, shape (cells, columns); rows sum to 1.
 
-    What is spread over the cells in this way keeps its sum.
+    A cell reaches half-way to its neighbours. What lies outside the input counts for its first or last part.
+
+    Parameters
+    ----------
+    cells
+        Of the layer, along time.
+    positions
+        Of the input, along time.
+    columns
+        Number of equal parts.
     """
-    edges, borders = (torch.linspace(0, 1, n + 1, dtype=torch.float64) for n in (count, cells))
-    ends = torch.minimum(edges[1:, None], borders[None, 1:])
-    return (ends - torch.maximum(edges[:-1, None], borders[None, :-1])).clamp_min(0) * count
+    centres = (cells.centres + 0.5) / positions
+    half = cells.step / positions / 2
+    borders = np.linspace(0, 1, columns + 1)
+    borders[0], borders[-1] = -np.inf, np.inf
+    begins, ends = (centres - half)[:, None], (centres + half)[:, None]
+    inside = np.minimum(ends, borders[None, 1:]) - np.maximum(begins, borders[None, :-1])
+    return torch.from_numpy(np.maximum(inside, 0.0) / (2 * half))
 
 
 def layer_placement(classifier: Classifier, layer: str, inputs: Tensor) -> Placement:

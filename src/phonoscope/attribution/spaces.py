@@ -13,11 +13,12 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from phonoscope.attribution.maps import Placement, input_placement, shared_cells
+from phonoscope.attribution.maps import Placement, input_placement, spread_in_time
 from phonoscope.attribution.method import Batch, Setting
 from phonoscope.attribution.passes import Forward
 from phonoscope.attribution.scaling import reference_level
 from phonoscope.axes import TimeAxis
+from phonoscope.cells import Cells
 from phonoscope.errors import AttributionError
 from phonoscope.frontends import DB_PER_UNIT
 
@@ -94,7 +95,10 @@ class Picture:
         """Sum over the channels; columns of pictures that are as long as their sounds go into the cells they cover."""
         del batch
         maps, front_end = values.sum(1), self.setting.classifier.front_end
-        return maps @ shared_cells(maps.shape[2], front_end.time_axis.columns).to(maps) if front_end.natural else maps
+        if not front_end.natural:
+            return maps
+        columns = maps.shape[2]
+        return maps @ spread_in_time(Cells(0, 0, 1, columns), columns, front_end.time_axis.columns).to(maps)
 
     def per_unit(self, gradients: Tensor, examples: Tensor) -> Tensor:
         """Undo the standardisation: per dB of a logarithmic picture, else per unit of the front end."""

@@ -18,7 +18,7 @@ from phonoscope.attribution.explainer import recommended_method
 from phonoscope.attribution.registry import WRAPPER
 from phonoscope.classifier import Classifier, probabilities
 from phonoscope.errors import PhonoscopeError
-from phonoscope.modules import evaluation_mode
+from phonoscope.modules import evaluation_mode, gradients_reach
 from phonoscope.networks.first_layer import first_layer
 from phonoscope.networks.outside import Outside
 from phonoscope.synthesis.source_filter import voice
@@ -238,16 +238,9 @@ def _input_words(classifier: Classifier) -> str:
 
 
 def _differentiable(classifier: Classifier, sound: np.ndarray) -> bool:
-    with evaluation_mode(classifier), torch.enable_grad():
-        waveform = torch.from_numpy(np.ascontiguousarray(sound))[None].to(classifier.device).requires_grad_()
-        scores = classifier(waveform, torch.tensor([len(sound)]))[:, -1]
-        if not scores.requires_grad:
-            return False
-        try:
-            (gradient,) = torch.autograd.grad(scores.sum(), waveform, allow_unused=True)
-        except RuntimeError:
-            return False
-    return gradient is not None and bool(gradient.any())
+    waveform = torch.from_numpy(np.ascontiguousarray(sound))[None].to(classifier.device)
+    with evaluation_mode(classifier):
+        return gradients_reach(lambda x: classifier(x, torch.tensor([len(sound)])), waveform)
 
 
 def _first_layer(classifier: Classifier) -> str:

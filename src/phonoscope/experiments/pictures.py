@@ -8,7 +8,8 @@ import numpy as np
 import torch
 import xarray as xr
 
-from phonoscope.attribution.maps import input_placement, label_maps, shared_cells
+from phonoscope.attribution.maps import input_placement, label_maps, spread_in_time
+from phonoscope.cells import Cells
 from phonoscope.frontends import FrontEnd, pad_waveforms
 
 
@@ -62,5 +63,6 @@ def in_cells(front_end: FrontEnd, pictures: torch.Tensor) -> torch.Tensor:
     """
     if not front_end.natural:
         return pictures
-    weights = shared_cells(pictures.shape[-1], front_end.time_axis.columns).to(pictures)
+    columns = pictures.shape[-1]
+    weights = spread_in_time(Cells(0, 0, 1, columns), columns, front_end.time_axis.columns).to(pictures)
     return pictures @ (weights / weights.sum(0))

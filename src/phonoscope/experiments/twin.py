@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,11 +18,13 @@ from torch.nn.functional import avg_pool2d
 from phonoscope.classifier import Classifier
 from phonoscope.evidence.controls import picture_of
 from phonoscope.experiments.pictures import in_cells
+from phonoscope.files import write_with
 from phonoscope.frontends import FrontEnd, in_batches, pad_waveforms
 from phonoscope.judgement.claims import CONTRADICTED, OPEN, SMALLEST_EFFECTS, SUPPORTED, above
 from phonoscope.judgement.differences import paired_interval
 from phonoscope.judgement.intervals import Interval, mean_interval
 from phonoscope.judgement.words import points_with_interval
+from phonoscope.phonetics.baselines import Baseline, linear_twin
 from phonoscope.report.numbers import percent
 
 BETTER, NOT_BETTER = "better", "not better"
@@ -36,6 +39,41 @@ _BATCH = 64
 def twin_name(classifier: Classifier) -> str:
     """What the twin of a classifier is called in tables: its picture is the network's, or a spectrum of the sound."""
     return f"{TWIN} (LDA on the network's picture)" if picture_of(classifier) is classifier.front_end else OF_SPECTRUM
+
+
+def train_twin(
+    classifier: Classifier, waveforms: Sequence[np.ndarray], tokens: pd.DataFrame, parts: Mapping[str, Any]
+) -> Baseline:
+    """Train the linear twin of a classifier.
+
+    Parameters
+    ----------
+    classifier, waveforms
+        As of `twin_pictures`.
+    tokens
+        With ``class``, one row a waveform.
+    parts
+        Which of them train and test it, as keywords of `linear_twin`.
+    """
+    pictures = twin_pictures(classifier, waveforms)
+    return linear_twin(pictures, tokens["class"].tolist(), name=twin_name(classifier), **parts)
+
+
+def keep_twin(folder: Path, twin: Baseline, tokens: pd.DataFrame, units: Sequence[str]) -> dict[str, float]:
+    """Write what a twin said of the tested tokens, and return its accuracy; see `twin_predictions`, `twin_accuracy`.
+
+    Parameters
+    ----------
+    folder
+        Of the run.
+    twin
+        From `train_twin`.
+    tokens, units
+        As of `twin_accuracy`.
+    """
+    kept = twin_predictions(tokens, twin.predictions)
+    write_with(folder / TWIN_NAME, lambda path: kept.to_parquet(path, index=False))
+    return twin_accuracy(kept, tokens, units)
 
 
 def twin_pictures(classifier: Classifier, waveforms: Sequence[np.ndarray]) -> np.ndarray:

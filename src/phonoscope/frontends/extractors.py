@@ -18,7 +18,7 @@ def front_end_of(config: Config) -> FrontEnd | None:
     """Front end that equals a feature extractor of transformers and lets gradients through.
 
     Equal within 1e-4 on AST, Whisper, wav2vec 2.0-BERT (SeamlessM4T) and Speech2Text. Dither, which is random, is left
-    out. What the extractor gives its model is ``front_end.for_model(picture)``.
+    out. The extractor hands its model these pictures in a layout of its own.
 
     Parameters
     ----------

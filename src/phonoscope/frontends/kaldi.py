@@ -51,7 +51,7 @@ class KaldiFilterBank(FrontEnd):
         ``none``; or whether each row is standardised over its frames, with the standard deviation of the
         ``population`` or of the ``sample``.
     stack
-        Neighbouring frames that the extractor joins for its model; see `for_model`.
+        Neighbouring frames that the extractor joins for its model.
 
     Notes
     -----
@@ -158,15 +158,6 @@ class KaldiFilterBank(FrontEnd):
     def reference_level(self, waveforms: Tensor, lengths: Tensor | None = None) -> Tensor | None:
         """Mean and standard deviation of each row, shape (batch, 2, rows, 1); None where rows are not standardised."""
         return None if self.per_row == "none" else self._of_rows(*self._log_power(waveforms, lengths))
-
-    def for_model(self, picture: Tensor) -> Tensor:
-        """The picture as the extractor hands it to its model: (batch, frames, rows), of ``stack`` frames joined.
-
-        Frames that are left over are dropped: the extractor masks them.
-        """
-        frames = picture[:, 0].mT
-        whole = frames.shape[1] // self.stack
-        return frames[:, : whole * self.stack].reshape(len(frames), whole, -1)
 
     def _log_power(self, waveforms: Tensor, lengths: Tensor | None) -> tuple[Tensor, Tensor]:
         """Natural log power (batch, rows, frames), and which frames lie within their sound, (batch, 1, frames)."""

@@ -99,10 +99,6 @@ class WhisperLogMel(FrontEnd):
         """log10 power of the loudest cell of each sound, shape (batch,)."""
         return self._log_power(waveforms, lengths).amax((1, 2))
 
-    def for_model(self, picture: Tensor) -> Tensor:
-        """The picture as the extractor hands it to its model: (batch, rows, frames)."""
-        return picture[:, 0]
-
     def _log_power(self, waveforms: Tensor, lengths: Tensor | None) -> Tensor:
         """log10 power (batch, rows, columns)."""
         sounds = waveforms[:, : self.samples]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -28,11 +27,8 @@ _HEADS: dict[str, dict[str, Any]] = {
     "ForXVector": {"output": "logits"},
     "Model": {"output": "last_hidden_state", "kind": "embedding"},
 }
-# How models want the pictures of their feature extractors.
-_WAYS: dict[str, tuple[Takes, ...]] = {
-    KaldiFilterBank.kind: (Takes("(batch, columns, rows)"),),
-    WhisperLogMel.kind: (Takes("(batch, rows, columns)"),),
-}
+# Layouts in which feature extractors hand their pictures to models.
+_LAYOUTS = {KaldiFilterBank.kind: "(batch, columns, rows)", WhisperLogMel.kind: "(batch, rows, columns)"}
 _DROPPED = ("architectures", "_name_or_path", "transformers_version", "dtype", "torch_dtype")
 
 
@@ -80,9 +76,14 @@ def from_transformers(folder: Path, **how: Any) -> Classifier:
                 f"{folder} holds a recogniser: name the texts that are compared, with the part in question in "
                 'brackets: labels=["the [bad] dog", "the [bed] dog"] (--labels)'
             )
-    ways = tuple(replace(way, stack=getattr(front_end, "stack", 1)) for way in _WAYS.get(front_end.kind, ()))
-    wishes: dict[str, Any] = {"ways": ways, **head, **how}
+    wishes: dict[str, Any] = {"ways": ways_of(front_end), **head, **how}
     return with_source(wrapped(model, front_end, Wishes(**wishes)), source)
+
+
+def ways_of(front_end: FrontEnd) -> list[Takes]:
+    """How models are called with what stands in for their feature extractor; empty where that is not known."""
+    layout = _LAYOUTS.get(front_end.kind)
+    return [] if layout is None else [Takes(layout, stack=getattr(front_end, "stack", 1))]
 
 
 def _symbols(tokenizer: Any, count: int) -> list[str]:

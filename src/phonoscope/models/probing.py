@@ -8,18 +8,17 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
 from phonoscope.errors import ClassifierError
 from phonoscope.frontends import FrontEnd
-from phonoscope.modules import evaluation_mode
-from phonoscope.networks.outside import Gives, Takes
+from phonoscope.modules import device_of, evaluation_mode, random_numbers_kept
+from phonoscope.networks.outside import Outside, Takes
 from phonoscope.networks.outside.calling import layouts, meanings_of, resets_of
 from phonoscope.networks.outside.network import float_type
-from phonoscope.networks.outside.reading import Reader, parts_of, picked
-from phonoscope.networks.outside.sources import FileModel, FunctionModel, OnnxModel, ScriptModel
+from phonoscope.networks.outside.reading import Reader, parts_of, picked, scores_in
+from phonoscope.networks.outside.sources import FileModel, OnnxModel, ScriptModel
 
 # Lengths that a model is tried with, s, then samples: what fixed-length models of speech are often made for.
 _SECONDS = (1.0, 0.5, 2.0, 3.0, 4.0, 10.0, 0.1)
@@ -60,24 +59,15 @@ class Called:
         labels
             Number of labels, if it is known.
         """
-        both = (
-            None if o is None else picked(o, path) if reader is None else reader(o) for o in (self.output, self.longer)
-        )
-        part, longer = both
-        assert part is not None
-        return shape_of(part, longer, labels)
+        longer = None if self.longer is None else scores_in(self.longer, path, reader)
+        return shape_of(scores_in(self.output, path, reader), longer, labels)
 
 
 @contextmanager
 def looked_at(model: nn.Module) -> Generator[None]:
     """Call a model inside this context: in evaluation mode, without a trace in its modes or in random numbers."""
-    numbers = np.random.get_state()  # noqa: NPY002 (a function of sounds may draw from it)
-    devices = [p.device for p in model.parameters() if p.device.type == "cuda"][:1]
-    try:
-        with torch.random.fork_rng(devices), evaluation_mode(model), torch.no_grad():
-            yield
-    finally:
-        np.random.set_state(numbers)  # noqa: NPY002
+    with random_numbers_kept(device_of(model)), evaluation_mode(model), torch.no_grad():
+        yield
 
 
 def refuse_unfit_weights(model: nn.Module) -> None:
@@ -172,12 +162,29 @@ def probe_sounds(samples: int, sample_rate: int) -> Tensor:
     return noise * torch.tensor([[1.0], [0.3]]) + torch.stack([torch.zeros(samples), tone])
 
 
+def probe_inputs(model: nn.Module, front_end: FrontEnd, samples: int) -> Tensor:
+    """What a front end makes of two sounds, on the model's device.
+
+    Parameters
+    ----------
+    model
+        It is left as it was, should the front end be a part of it.
+    front_end
+        Makes the model's input.
+    samples
+        Length of the sounds.
+    """
+    with looked_at(model):
+        return front_end(probe_sounds(samples, front_end.sample_rate).to(device_of(model)))
+
+
 def _tried(model: nn.Module, takes: Takes, front_end: FrontEnd, samples: int, reader: Reader | str | None) -> Any:
     """What a model gives for two sounds, or why it does not."""
-    answering = Answering(model, takes, front_end, samples, Gives(), None)
+    inputs = probe_inputs(model, front_end, samples)
+    inputs = inputs.to(float_type(model) or inputs.dtype)
     with looked_at(model):
         try:
-            output = takes.call(model, answering.inputs(), front_end.sample_rate)
+            output = takes.call(model, inputs, front_end.sample_rate)
         except Exception as error:  # what a foreign model raises is its own affair
             first = str(error).strip().partition("\n")[0][:200]
             return f"{type(error).__name__}: {first}"
@@ -257,57 +264,10 @@ def choose_part(called: Called, labels: int | None) -> str:
     )
 
 
-@dataclass(frozen=True)
-class Answering:
-    """A model with all that is known of it: calls it on the two sounds and reads its scores.
-
-    Parameters
-    ----------
-    model, front_end
-        As of `find_call`.
-    samples
-        Length of the sounds.
-    gives, reader
-        How its output is read.
-    """
-
-    model: nn.Module
-    takes: Takes
-    front_end: FrontEnd
-    samples: int
-    gives: Gives
-    reader: Reader | None
-
-    def inputs(self) -> Tensor:
-        """What the front end makes of the two sounds, in the type of the weights."""
-        parameter = next(self.model.parameters(), None)
-        sounds = probe_sounds(self.samples, self.front_end.sample_rate)
-        inputs = self.front_end(sounds if parameter is None else sounds.to(parameter.device))
-        return inputs.to(float_type(self.model) or inputs.dtype)
-
-    @property
-    def columns_per_second(self) -> float:
-        """Of the model's input: samples, or columns of a picture; those of a stretched one are as if it lasted 1 s."""
-        axis = self.front_end.time_axis
-        if self.front_end.frequency_axis is None:
-            return float(self.front_end.sample_rate)
-        return axis.columns / (axis.seconds or 1.0)
-
-    def raw(self, inputs: Tensor) -> Tensor:
-        """The part of the output that holds the scores, as the model gives it."""
-        output = self.takes.call(self.model, inputs, self.front_end.sample_rate)
-        return picked(output, self.gives.output) if self.reader is None else self.reader(output)
-
-    def scores(self, inputs: Tensor) -> Tensor:
-        """Scores (sounds, labels)."""
-        output = self.takes.call(self.model, inputs, self.front_end.sample_rate)
-        return self.gives.read(output, inputs.shape[-1] / self.columns_per_second, self.reader).float()
-
-
-def applied_last(answering: Answering) -> str:
+def applied_last(network: Outside, inputs: Tensor) -> str:
     """What a model applied to its scores last: ``softmax``, ``sigmoid``, ``none``, or ``?`` where it does not show."""
-    with looked_at(answering.model), torch.enable_grad():
-        values = answering.raw(answering.inputs().requires_grad_())
+    with looked_at(network), torch.enable_grad():
+        values = network.raw(inputs.clone().requires_grad_())
         step, values = values.grad_fn, values.detach().float()
     if not bool(((values >= 0) & (values <= 1)).all()):
         return "none"
@@ -319,26 +279,12 @@ def applied_last(answering: Answering) -> str:
             step = before
         name = type(step).__name__
         return "softmax" if name.startswith("Softmax") else "sigmoid" if name.startswith("Sigmoid") else "none"
-    scores = values.movedim(1, -1) if answering.gives.time_last and values.dim() == 3 else values
+    scores = values.movedim(1, -1) if network.gives.time_last and values.dim() == 3 else values
     sums_to_one = scores.dim() > 1 and scores.shape[-1] > 1 and bool((scores.sum(-1) - 1).abs().max() < _SAME)
     return "softmax" if sums_to_one else "?"
 
 
-def reaches_the_sound(answering: Answering) -> bool:
-    """Whether gradients of a model's scores reach its input."""
-    with looked_at(answering.model), torch.enable_grad():
-        inputs = answering.inputs().requires_grad_()
-        scores = answering.scores(inputs)
-        if not scores.requires_grad:
-            return False
-        try:
-            (gradient,) = torch.autograd.grad(scores[:, -1].sum(), inputs, allow_unused=True)
-        except RuntimeError:  # a step without a derivative
-            return False
-    return gradient is not None and bool(gradient.isfinite().all()) and bool(gradient.any())
-
-
-def answers_singly(answering: Answering) -> bool:
+def answers_singly(network: Outside, inputs: Tensor) -> bool:
     """Whether a model must be given sounds one by one, because its answer depends on the others of the batch.
 
     Raises
@@ -346,9 +292,8 @@ def answers_singly(answering: Answering) -> bool:
     ClassifierError
         If its answer is not finite, or another one each time.
     """
-    with looked_at(answering.model):
-        inputs = answering.inputs()
-        both, again = answering.scores(inputs), answering.scores(inputs)
+    with looked_at(network):
+        both, again = network(inputs), network(inputs)
         if not bool(both.isfinite().all()):
             raise ClassifierError("the model's output is not finite for plain noise; is it trained and loaded right?")
         spread = float(both.std()) + float(both.abs().max()) * _SAME + 1e-9
@@ -357,13 +302,8 @@ def answers_singly(answering: Answering) -> bool:
                 "the model gives another answer to the same sound each time: it draws at random or remembers earlier "
                 "sounds. Switch that off first, or give it a method reset_states()"
             )
-        alone = torch.cat([answering.scores(inputs[i : i + 1]) for i in range(len(inputs))])
+        alone = torch.cat([network(inputs[i : i + 1]) for i in range(len(inputs))])
     return float((both - alone).abs().max()) > _SAME * spread
-
-
-def is_black_box(model: nn.Module) -> bool:
-    """Whether nothing inside a model can be looked at."""
-    return isinstance(model, (FileModel, FunctionModel))
 
 
 def label_names(model: nn.Module, count: int) -> Sequence[str]:

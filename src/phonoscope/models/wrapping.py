@@ -12,15 +12,16 @@ from phonoscope.classifier import Classifier
 from phonoscope.errors import ClassifierError
 from phonoscope.frontends import FrontEnd, Recording
 from phonoscope.models.probing import (
-    Answering,
     answers_singly,
     applied_last,
     choose_part,
     find_call,
     label_names,
-    reaches_the_sound,
+    looked_at,
+    probe_inputs,
     refuse_unfit_weights,
 )
+from phonoscope.modules import gradients_reach
 from phonoscope.networks import OUTSIDE
 from phonoscope.networks.outside import Gives, Outside, Takes
 from phonoscope.networks.outside.reading import Reader
@@ -141,23 +142,22 @@ def wrapped(model: nn.Module, front_end: FrontEnd, wishes: Wishes) -> Classifier
     kind = _kind(wishes.kind, shape.count, names, model)
     names = _names(kind, shape.count, names, model)
     gives = Gives(kind, path, "none", _frames(wishes.frames) if shape.over_time else "", shape.time_last)
-    answering = Answering(model, called.takes, front_end, called.samples, gives, reader)
-    natural, seconds = front_end.natural and front_end.frequency_axis is None, called.samples / front_end.sample_rate
-    exact = natural and called.longer is None
-    if natural:
-        front_end.usual_seconds = seconds
+    rate, time_axis, picture = front_end.sample_rate, front_end.time_axis, front_end.frequency_axis is not None
+    # Columns of a stretched picture are as if it lasted 1 s.
+    columns_per_second = time_axis.columns / (time_axis.seconds or 1.0) if picture else float(rate)
     network = Outside(
-        model,
-        replace(called.takes, singly=answers_singly(answering)),
-        replace(gives, activation=_activation(wishes.activation, answering)),
-        sample_rate=front_end.sample_rate,
-        columns_per_second=answering.columns_per_second,
-        # A text is heard as a whole, and so is what is no sound.
-        window_seconds=seconds if exact else wishes.window_seconds if natural and kind != "texts" else None,
-        exact=exact,
-        differentiable=reaches_the_sound(answering),
-        reader=reader,
+        model, called.takes, gives, sample_rate=rate, columns_per_second=columns_per_second, reader=reader
     )
+    inputs = probe_inputs(model, front_end, called.samples)
+    network.takes = replace(called.takes, singly=answers_singly(network, inputs))
+    with looked_at(model):
+        network.differentiable = gradients_reach(network, inputs)
+    network.gives = replace(gives, activation=_activation(wishes.activation, network, inputs))
+    if front_end.natural and not picture:
+        front_end.usual_seconds = seconds = called.samples / rate
+        network.exact = called.longer is None
+        # A text is heard as a whole.
+        network.window_seconds = seconds if network.exact else wishes.window_seconds if kind != "texts" else None
     return Classifier(
         front_end, network, names, scores=gives.scores, network_name=OUTSIDE, network_options=network.options
     )
@@ -207,10 +207,10 @@ def _names(kind: str, count: int, names: Sequence[str] | None, model: nn.Module)
     return list(names)
 
 
-def _activation(activation: str | None, answering: Answering) -> str:
-    if activation is not None or answering.gives.kind in ("numbers", "embedding", "texts"):
+def _activation(activation: str | None, network: Outside, inputs: Tensor) -> str:
+    if activation is not None or network.gives.kind in ("numbers", "embedding", "texts"):
         return activation or "none"
-    last = applied_last(answering)
+    last = applied_last(network, inputs)
     if last == "none":
         return "none"
     how = f"it ends in a {last}" if last != "?" else "they all lie between 0 and 1"

@@ -14,6 +14,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from phonoscope.modules import random_numbers_kept
+
 _MOST_TRIES = 64  # ways to call a constructor
 _PLAIN = (bool, int, float, str, tuple, list, type(None))
 
@@ -116,13 +118,8 @@ def begun(make: Callable[[], nn.Module], names: Sequence[str], seed: int) -> dic
 @contextmanager
 def _own_random_numbers(seed: int) -> Generator[None]:
     """Seed everything that a constructor may draw from, and leave it as it was."""
-    numbers, plain = np.random.get_state(), random.getstate()  # noqa: NPY002
-    try:
-        with torch.random.fork_rng():
-            torch.manual_seed(seed)
-            np.random.seed(seed % 2**32)  # noqa: NPY002
-            random.seed(seed)
-            yield
-    finally:
-        np.random.set_state(numbers)  # noqa: NPY002
-        random.setstate(plain)
+    with random_numbers_kept():
+        torch.manual_seed(seed)
+        np.random.seed(seed % 2**32)  # noqa: NPY002
+        random.seed(seed)
+        yield

@@ -73,6 +73,10 @@ class Content:
         """Method of the run's maps."""
         return str(self.facts.get("method", "cam"))
 
+    def table(self, name: str) -> pd.DataFrame:
+        """Result table of a task's own; empty where the run does not have it."""
+        return self.run.table(name) if self.run.has_table(name) else pd.DataFrame()
+
     def bands_of(self, label: str) -> pd.DataFrame:
         """Mean formants of a class."""
         return self.bands[self.bands["class"] == label]

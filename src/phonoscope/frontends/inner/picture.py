@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from phonoscope.errors import ClassifierError
 from phonoscope.frontends.contract import FrontEnd
 from phonoscope.frontends.inner.axes import PictureAxes, measure_axes
-from phonoscope.modules import evaluation_mode, hooked, named_layer
+from phonoscope.modules import device_of, evaluation_mode, hooked, named_layer
 
 # What the model is given where a picture takes the place of what it makes of a sound; and the share of the difference
 # between two answers that may depend on it.
@@ -136,7 +136,7 @@ def split_at_picture(
     if picture not in dict(model.named_modules()):
         likely = [name for name, _ in model.named_modules() if name and name.count(".") <= 1]
         raise ClassifierError(f"the model has no module {picture!r}; it has: {', '.join(likely)}")
-    device = next((p.device for p in [*model.parameters(), *model.buffers()]), torch.device("cpu"))
+    device = device_of(model)
     with evaluation_mode(model), torch.no_grad():
         axes = measure_axes(lambda sounds: picture_of(model, picture, sounds.to(device)), sample_rate, seconds)
         before, after = InnerPicture(sample_rate, model, picture, axes), AfterPicture(model, picture, axes)

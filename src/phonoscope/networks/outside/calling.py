@@ -98,6 +98,14 @@ class Takes:
         second = f" and {words[self.beside]} ({self.name or 'second argument'})" if self.beside else ""
         return f"{self.layout}{second}{', one sound at a time' if self.singly else ''}"
 
+    def arranged(self, inputs: Tensor) -> Tensor:
+        """Inputs (batch, 1, …) in the model's layout; columns that are left over where some are joined are dropped."""
+        arranged = _LAYOUTS[self.layout](inputs)
+        if self.stack == 1:
+            return arranged
+        whole = arranged.shape[1] // self.stack
+        return arranged[:, : whole * self.stack].reshape(len(arranged), whole, -1)
+
     def call(self, model: nn.Module, inputs: Tensor, sample_rate: int, *, goes_on: bool = False) -> Any:
         """Call a model.
 
@@ -114,10 +122,7 @@ class Takes:
         """
         if self.reset and not goes_on:
             getattr(model, self.reset)()
-        arranged = _LAYOUTS[self.layout](inputs)
-        if self.stack > 1:
-            whole = arranged.shape[1] // self.stack
-            arranged = arranged[:, : whole * self.stack].reshape(len(arranged), whole, -1)
+        arranged = self.arranged(inputs)
         if not self.beside:
             return model(arranged)
         count, length, device = len(inputs), inputs.shape[-1], inputs.device

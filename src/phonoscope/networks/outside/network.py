@@ -13,7 +13,7 @@ from torch.utils.checkpoint import checkpoint
 
 from phonoscope.errors import ClassifierError
 from phonoscope.networks.outside.calling import Takes
-from phonoscope.networks.outside.reading import Gives, Reader
+from phonoscope.networks.outside.reading import Gives, Reader, scores_in
 from phonoscope.networks.outside.sources import rebuilt_model
 
 
@@ -78,7 +78,7 @@ class Outside(nn.Module):
 
     @property
     def options(self) -> dict[str, Any]:
-        """What `outside` needs to build it again, as JSON values."""
+        """Arguments with which `outside` rebuilds it, as JSON values."""
         return {
             "source": self.source,
             "takes": asdict(self.takes),
@@ -126,6 +126,21 @@ class Outside(nn.Module):
                 total = total + self._of_window(part, goes_on=follow and start > 0)
         return total / len(starts)
 
+    def raw(self, inputs: Tensor, *, goes_on: bool = False) -> Tensor:
+        """The part of the model's output that holds the scores, as the model gives it.
+
+        Parameters
+        ----------
+        inputs
+            As of ``forward``, not longer than a window.
+        goes_on
+            As of ``Takes.call``.
+        """
+        kind = float_type(self.model)
+        given = inputs if kind is None else inputs.to(kind)
+        output = self.takes.call(self.model, given, self.sample_rate, goes_on=goes_on)
+        return scores_in(output, self.gives.output, self.reader)
+
     def _padded(self, inputs: Tensor, window: int | None) -> Tensor:
         """Sounds with zeros at their end where the model takes no shorter ones."""
         missing = window - inputs.shape[-1] if window is not None and self.exact else 0
@@ -134,10 +149,8 @@ class Outside(nn.Module):
     def _of_window(self, inputs: Tensor, *, goes_on: bool = False) -> Tensor:
         if self.takes.singly and len(inputs) > 1:
             return torch.cat([self._of_window(inputs[i : i + 1]) for i in range(len(inputs))])
-        kind = float_type(self.model)
-        given = inputs if kind is None else inputs.to(kind)
-        output = self.takes.call(self.model, given, self.sample_rate, goes_on=goes_on)
-        scores = self.gives.read(output, inputs.shape[-1] / self.columns_per_second, self.reader).to(inputs.dtype)
+        values = self.raw(inputs, goes_on=goes_on)
+        scores = self.gives.read(values, inputs.shape[-1] / self.columns_per_second).to(inputs.dtype)
         if self.references is None:
             return scores
         return functional.normalize(scores, dim=1) @ functional.normalize(self.references.to(scores), dim=1).T

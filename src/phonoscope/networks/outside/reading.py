@@ -74,19 +74,8 @@ class Gives:
         time = over.get(self.frames, f", at {self.frames} s of the sound")
         return f"{_WORDS[self.kind]}{where}{time}{undone}"
 
-    def read(self, output: Any, seconds: float, reader: Reader | None = None) -> Tensor:
-        """Scores (batch, labels) of a model's output.
-
-        Parameters
-        ----------
-        output
-            What the model returned.
-        seconds
-            Length of the sounds, for scores over time.
-        reader
-            Function that takes the scores out of the output, where ``output`` is no path.
-        """
-        values = picked(output, self.output) if reader is None else reader(output)
+    def read(self, values: Tensor, seconds: float) -> Tensor:
+        """Scores (batch, labels) of the part of a model's output that holds them; ``seconds`` is the sounds' length."""
         if values.dim() == 1 or (self.frames and values.dim() == 2):
             values = values.unsqueeze(-1)  # one number a sound, or a frame
         if self.frames and self.time_last:
@@ -139,6 +128,21 @@ def picked(output: Any, path: str) -> Tensor:
             f"{', '.join(parts_of(output)) or 'no tensor'}. Choose one with output="
         )
     return value
+
+
+def scores_in(output: Any, path: str, reader: Reader | None) -> Tensor:
+    """The part of an output that holds the scores: at a path, or what a function takes out of it.
+
+    Parameters
+    ----------
+    output
+        What a model returned.
+    path
+        See `picked`; not used where there is a reader.
+    reader
+        Function from the output to the scores.
+    """
+    return picked(output, path) if reader is None else reader(output)
 
 
 def parts_of(output: Any, prefix: str = "") -> dict[str, Tensor]:

@@ -6,6 +6,7 @@ import inspect
 import io
 import re
 import zipfile
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -66,7 +67,7 @@ def as_tensors(values: Any, device: torch.device) -> Any:
     return torch.from_numpy(np.ascontiguousarray(array, dtype=np.float32)).to(device)
 
 
-class FileModel(nn.Module):
+class FileModel(nn.Module, ABC):
     """A model that lies in one file, whose bytes travel with the weights: so a saved classifier needs nothing else.
 
     Parameters
@@ -84,9 +85,9 @@ class FileModel(nn.Module):
         self.register_load_state_dict_pre_hook(_make_room)
         self.register_load_state_dict_post_hook(lambda module, _keys: module.open())
 
+    @abstractmethod
     def open(self) -> None:
         """Make the model ready to run from its bytes."""
-        raise NotImplementedError
 
     def file(self) -> bytes:
         """The file."""

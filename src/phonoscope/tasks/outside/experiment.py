@@ -24,18 +24,10 @@ from phonoscope.experiments.recipe import Recipe
 from phonoscope.experiments.runner import Experiment, Results
 from phonoscope.experiments.settings import Settings
 from phonoscope.experiments.tested import parts_without_network, with_parts
-from phonoscope.experiments.twin import (
-    TWIN_NAME,
-    twin_accuracy,
-    twin_name,
-    twin_pictures,
-    twin_predictions,
-    with_twin_sentences,
-)
+from phonoscope.experiments.twin import keep_twin, train_twin, with_twin_sentences
 from phonoscope.files import write_with
 from phonoscope.judgement.words import percent_with_interval, stored_interval
 from phonoscope.left_out import LeftOut
-from phonoscope.phonetics.baselines import linear_twin
 from phonoscope.phonetics.confusions import accuracy_results
 from phonoscope.phonetics.stretches import SILENT
 from phonoscope.tasks.outside.carriers import RULES, energy_in_cells, phone_table, read_phones
@@ -196,7 +188,7 @@ class OutsideExperiment(Experiment):
         say(measured.cells)
         write_with(folder / "means.parquet", lambda path: measured.means.to_parquet(path, index=False))
         write_examples(folder, material, predictions)
-        tables = map_tables(material, measured, recipe)
+        tables = map_tables(material, measured)
         results: dict[str, Any] = {"n_test": len(predictions)}
         if self._labelled:
             say("recognition, calibration and the linear twin")
@@ -219,12 +211,9 @@ class OutsideExperiment(Experiment):
         if tokens["class"].nunique() < _FEWEST_OF_TWIN or len(tokens) <= tokens["class"].nunique():
             return {}
         parts, self._folds = parts_without_network(tokens, [], "auto", recipe.seed)
-        pictures = twin_pictures(self._classifier, self._material.waveforms)
-        twin = linear_twin(pictures, tokens["class"].tolist(), name=twin_name(self._classifier), **parts)
-        kept = twin_predictions(tokens, twin.predictions)
-        write_with(folder / TWIN_NAME, lambda path: kept.to_parquet(path, index=False))
+        twin = train_twin(self._classifier, self._material.waveforms, tokens, parts)
+        results["linear_twin"] = keep_twin(folder, twin, tokens, UNITS)
         tables = twin_tables(predictions, tokens, twin, parts, recipe.smallest["accuracy"])
-        results["linear_twin"] = twin_accuracy(kept, tokens, UNITS)
         results["beside_twin"] = tables["linear_twin"].to_dict("records")[0]
         return tables
 

@@ -24,13 +24,9 @@ if TYPE_CHECKING:
 _MOST_PHONES = 30  # rows of a panel
 
 
-def _table(content: Content, name: str) -> pd.DataFrame:
-    return content.run.table(name) if content.run.has_table(name) else pd.DataFrame()
-
-
 def time_profile_of_run(request: FigureRequest) -> Canvas:
     """Importance against time of a class, or of all on common axes."""
-    content, table = request.content, _table(request.content, "time_profiles")
+    content, table = request.content, request.content.table("time_profiles")
     labels = [label for label in request.labels if len(table) and (table["label"] == label).any()]
     if not labels:
         raise PhonoscopeError("the run holds no profile over time of that; no recording of it was explained")
@@ -44,8 +40,8 @@ def time_profile_of_run(request: FigureRequest) -> Canvas:
 
 
 def time_plate(content: Content) -> Plate | None:
-    """Importance against time of the classes; None when the run holds none."""
-    table = _table(content, "time_profiles")
+    """Importance over time, one panel for each class; None if the run has no such profiles."""
+    table = content.table("time_profiles")
     panels = []
     for position, label in enumerate(content.labels):
         rows = table[table["label"] == label] if len(table) else table
@@ -59,7 +55,7 @@ def time_plate(content: Content) -> Plate | None:
 
 
 def _time_style(content: Content, label: str) -> dict:
-    table = _table(content, "time_profiles")
+    table = content.table("time_profiles")
     return {
         "last_time": content.last_time,
         "time_label": content.time_label,
@@ -70,7 +66,7 @@ def _time_style(content: Content, label: str) -> dict:
 
 def reliability_of_run(request: FigureRequest) -> Canvas:
     """Confidence beside accuracy."""
-    table = _table(request.content, "reliability")
+    table = request.content.table("reliability")
     if table.empty:
         raise PhonoscopeError("the run holds no calibration: it needs labels and a model that gives probabilities")
     return request.drawn(62.0, draw_reliability, table)
@@ -78,7 +74,7 @@ def reliability_of_run(request: FigureRequest) -> Canvas:
 
 def reliability_plate(content: Content) -> Plate | None:
     """Confidence beside accuracy; None without labels or probabilities."""
-    table = _table(content, "reliability")
+    table = content.table("reliability")
     if table.empty:
         return None
     pairs = "; ".join(f"{row['confidence']:.2f}: {row['accuracy']:.2f}" for row in table.to_dict("records"))
@@ -91,16 +87,16 @@ def reliability_plate(content: Content) -> Plate | None:
 
 
 def stretches_of_run(request: FigureRequest) -> Canvas:
-    """Shares of phones and of non-speech over their shares of time, of a class or of all together."""
-    rows = _of_class(_table(request.content, "phones"), ALL if request.label is None else request.label)
+    """How much evidence phones and non-speech carry for their duration, for one class or for all together."""
+    rows = _of_class(request.content.table("phones"), ALL if request.label is None else request.label)
     if rows.empty:
         raise PhonoscopeError("the run holds no table of phones: its recordings have no alignment")
     return request.drawn(16.0 + 4.5 * len(rows), draw_stretches, rows)
 
 
 def stretch_plate(content: Content) -> Plate | None:
-    """Shares of phones and of non-speech over their shares of time; None without an alignment."""
-    table = _table(content, "phones")
+    """How much evidence phones and non-speech carry for their duration; None if the recordings have no alignment."""
+    table = content.table("phones")
     if table.empty:
         return None
     classes = [label for label in [ALL, *content.labels] if (table["label"] == label).any()]

@@ -6,8 +6,6 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-import pandas as pd
-
 from phonoscope.evidence.level import STEP_DB
 from phonoscope.experiments.folder import Run
 from phonoscope.experiments.twin import with_twin_sentences
@@ -56,10 +54,6 @@ def _drawn(content: Content) -> list[str]:
     return [label for label in content.labels if label in most]
 
 
-def _table(content: Content, name: str) -> pd.DataFrame:
-    return content.run.table(name) if content.run.has_table(name) else pd.DataFrame()
-
-
 def _verdict(content: Content) -> dict[str, Any] | None:
     """What the evidence says of the method whose maps are drawn; None where there is none."""
     evidence = read_evidence(content)
@@ -86,11 +80,11 @@ def _numbers(content: Content) -> list[tuple[str, str, str]]:
 
 def _findings(content: Content) -> list[str]:
     facts, results = content.facts, content.facts["results"]
-    halves = _table(content, "middle_half")
+    halves = content.table("middle_half")
     sentences = [hertz_sentence(halves), belief_sentence(facts, _verdict(content), content.run.folder.name)]
     energy = energy_sentence(halves)
     sentences += [energy] if energy else []
-    carriers = carriers_sentence(_table(content, "phones"))
+    carriers = carriers_sentence(content.table("phones"))
     sentences += [carriers] if carriers else []
     if "accuracy" not in results:
         return sentences
@@ -128,22 +122,27 @@ def _doubts(content: Content) -> list[str]:
             f"The maps of different classes are much alike (r = {fixed(correlation)} between their profiles): what "
             "they share says where the model listens in general, not what makes a class."
         )
-    level = _table(content, "level")
+    level = content.table("level")
     if len(level):
         changed = level[~level["held"].astype(bool)]["changed"].max()
         doubts.append(
-            f"Recordings that are {STEP_DB:g} dB softer or louder get another answer in up to {percent(changed)} of "
-            "the cases."
+            f"Making a recording {STEP_DB:g} dB softer or louder changes the model’s answer in up to "
+            f"{percent(changed)} of cases."
         )
     corpus = facts.get("corpus", {})
     if corpus.get("speakers") == 0:
-        doubts.append("Nobody is known to speak in them: intervals are over recordings, and too narrow if few speak.")
+        doubts.append(
+            "The speakers are not known, so intervals are over recordings: they are too narrow if there are only a few "
+            "speakers."
+        )
     if max(facts.get("native_rates", [0])) > facts["sample_rate"]:
-        doubts.append(f"The model hears nothing above {facts['sample_rate'] / 2:g} Hz, which the recordings hold.")
+        doubts.append(
+            f"The recordings contain sound above {facts['sample_rate'] / 2:g} Hz, which the model does not hear."
+        )
     if min(facts.get("native_rates", [facts["sample_rate"]])) < facts["sample_rate"]:
         doubts.append(
-            f"Some recordings hold nothing above {min(facts['native_rates']) / 2:g} Hz: the model may never have met "
-            "any such."
+            f"Some recordings contain nothing above {min(facts['native_rates']) / 2:g} Hz. The model may never have "
+            "been trained on such recordings."
         )
     return [*doubts, *map(str, corpus.get("settings", {}).get("warnings") or [])]
 
@@ -163,7 +162,7 @@ def _map_section(content: Content) -> Section:
 
 
 def _profile_section(content: Content) -> Section:
-    halves = _table(content, "middle_half")
+    halves = content.table("middle_half")
     rows = halves[halves["source"] == "map"]
     shown = rows.assign(
         label=rows["label"].replace("all", "all classes"),
@@ -201,7 +200,7 @@ def _ratio(row: Mapping[Any, Any]) -> str:
 
 
 def _phone_section(content: Content) -> Section:
-    plate, table = stretch_plate(content), _table(content, "phones")
+    plate, table = stretch_plate(content), content.table("phones")
     if plate is None:
         text = "The recordings have no alignment, so it is not known what is spoken when; with TextGrids: --alignments."
         return Section("phones", "Which phones carry the decision", [text])

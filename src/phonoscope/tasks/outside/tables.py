@@ -25,7 +25,7 @@ from phonoscope.tasks.outside.recipe import OutsideRecipe
 _MOST_LEVELS = 120  # recordings on which the reaction to level is measured
 
 
-def map_tables(material: Material, measured: Measured, recipe: OutsideRecipe) -> dict[str, pd.DataFrame]:
+def map_tables(material: Material, measured: Measured) -> dict[str, pd.DataFrame]:
     """Tables of what the maps say: counts, profiles over frequency and time, the middle half of the evidence.
 
     Parameters
@@ -34,10 +34,7 @@ def map_tables(material: Material, measured: Measured, recipe: OutsideRecipe) ->
         All recordings.
     measured
         Profiles of their maps, and of the energy of the sounds.
-    recipe
-        Seed.
     """
-    del recipe
     tokens = measured.tokens
     classes, clusters = tokens["class"].tolist(), tokens[list(UNITS)]
     halves = [

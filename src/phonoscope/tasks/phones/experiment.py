@@ -25,18 +25,11 @@ from phonoscope.experiments.recipe import Recipe
 from phonoscope.experiments.runner import Experiment, Results
 from phonoscope.experiments.settings import Settings
 from phonoscope.experiments.tested import parts_without_network, with_parts
-from phonoscope.experiments.twin import (
-    TWIN_NAME,
-    twin_accuracy,
-    twin_name,
-    twin_pictures,
-    twin_predictions,
-    with_twin_sentences,
-)
+from phonoscope.experiments.twin import keep_twin, train_twin, with_twin_sentences
 from phonoscope.files import write_with
 from phonoscope.judgement.claims import claims_json
 from phonoscope.judgement.words import percent_with_interval, stored_interval
-from phonoscope.phonetics.baselines import Baseline, linear_twin
+from phonoscope.phonetics.baselines import Baseline
 from phonoscope.phonetics.confusions import accuracy_results
 from phonoscope.tasks.phones.control_shares import control_share_table
 from phonoscope.tasks.phones.fit import fit, new_classifier, trainings_of
@@ -168,15 +161,13 @@ class PhonesExperiment(Experiment):
         write_with(folder / "means.parquet", lambda path: measured.means.to_parquet(path, index=False))
         write_examples(folder, material, predictions)
         twin, parts, folds = self._twin(trained[0].classifier)
-        kept = twin_predictions(material.tokens, twin.predictions)
-        write_with(folder / TWIN_NAME, lambda path: kept.to_parquet(path, index=False))
+        linear = keep_twin(folder, twin, material.tokens, UNITS)
         guesses = [predictions, *(predictions_of(each, material.tokens) for each in others)]
         tables = make_tables(recipe, material, guesses, measured, self._formants, twin, parts)
         self.settings.say("maps of the data alone, of random weights and of another network")
         controls = control_share_table(recipe, material, trained, measured, self._formants, parts)
         tables |= {"control_shares": controls} if len(controls) else {}
         facts = self._facts(trained[0].classifier, measured) | {"folds_without_network": folds}
-        linear = twin_accuracy(kept, material.tokens, UNITS)
         return Results(material.tokens, tables, facts, _results(measured, tables, folder) | {"linear_twin": linear})
 
     def _twin(self, classifier: Classifier) -> tuple[Baseline, dict[str, Any], str]:
@@ -184,8 +175,7 @@ class PhonesExperiment(Experiment):
         self.settings.say("the linear twin of the network")
         tokens, recipe = self._material.tokens, self.recipe
         parts, folds = parts_without_network(tokens, self._plan, recipe.split.get("by", "auto"), recipe.seed)
-        pictures = twin_pictures(classifier, self._material.waveforms)
-        return linear_twin(pictures, tokens["class"].tolist(), name=twin_name(classifier), **parts), parts, folds
+        return train_twin(classifier, self._material.waveforms, tokens, parts), parts, folds
 
     def summary(self, results: Mapping[str, Any]) -> Sequence[str]:
         """Accuracy with its interval, and the linear twin, which comes first where the network is not better."""

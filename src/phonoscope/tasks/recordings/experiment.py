@@ -14,19 +14,11 @@ from phonoscope.classifier import Classifier
 from phonoscope.corpora import write_tokens
 from phonoscope.experiments.fit import Trained, write_fits
 from phonoscope.experiments.runner import Experiment, Results
-from phonoscope.experiments.twin import (
-    TWIN_NAME,
-    twin_accuracy,
-    twin_name,
-    twin_pictures,
-    twin_predictions,
-    with_twin_sentences,
-)
-from phonoscope.files import write_with
+from phonoscope.experiments.twin import keep_twin, train_twin, with_twin_sentences
 from phonoscope.filters import bank_of
 from phonoscope.judgement.claims import claims_json
 from phonoscope.judgement.words import percent_with_interval, stored_interval
-from phonoscope.phonetics.baselines import Baseline, linear_twin
+from phonoscope.phonetics.baselines import Baseline
 from phonoscope.phonetics.confusions import accuracy_results
 from phonoscope.tasks.recordings.fit import class_order, fit, new_classifier, planned
 from phonoscope.tasks.recordings.material import assign_parts, read_whole_recordings
@@ -84,8 +76,7 @@ class RecordingsExperiment(Experiment):
         predictions = write_fits(trained, tokens, folder, main=main)
         predictions = predictions.merge(tokens[["token", "speaker", "recording"]], on="token", how="left")
         twin = self._twin(trained[0].classifier)
-        kept = twin_predictions(tokens, twin.predictions)
-        write_with(folder / TWIN_NAME, lambda path: kept.to_parquet(path, index=False))
+        linear = {"linear_twin": keep_twin(folder, twin, tokens, UNITS)}
         tables = make_tables(recipe, self._waveforms, tokens, trained, predictions, twin, self.settings.say)
         facts = {
             "task": recipe.task,
@@ -96,16 +87,13 @@ class RecordingsExperiment(Experiment):
             "native_rates": sorted(map(int, tokens["native_rate"].unique())),
             "duplicates": copied_recordings(tokens),
         }
-        linear = {"linear_twin": twin_accuracy(kept, tokens, UNITS)}
         return Results(tokens, tables, facts, _results(recipe, tokens, tables, folder) | linear)
 
     def _twin(self, classifier: Classifier) -> Baseline:
         """The linear twin of the networks, which all get the same stretch of sound."""
         self.settings.say("the linear twin of the networks")
         tested = self._tokens["split"].eq("test").to_numpy()
-        pictures = twin_pictures(classifier, self._waveforms)
-        classes = self._tokens["class"].tolist()
-        return linear_twin(pictures, classes, name=twin_name(classifier), train=~tested, test=tested)
+        return train_twin(classifier, self._waveforms, self._tokens, {"train": ~tested, "test": tested})
 
     def summary(self, results: Mapping[str, Any]) -> Sequence[str]:
         """Balanced accuracy of every network and training; first, which networks are not better than their twin."""
