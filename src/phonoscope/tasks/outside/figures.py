@@ -125,9 +125,8 @@ def _time_example(axes: Axes) -> None:
     time = (np.arange(32) + 0.5) / 32
     mean = np.exp(-(((time - 0.4) / 0.15) ** 2))
     table = pd.DataFrame({"time": time, "mean": mean, "low": mean - 0.2, "high": mean + 0.2})
-    draw_time_profile(
-        axes, table, last_time=1.0, time_label="Share of the recording", colour="#4477aa", limits=(-0.4, 1.4)
-    )
+    label, limits = "Share of the recording", (-0.4, 1.4)
+    draw_time_profile(axes, table, last_time=1.0, time_label=label, colour="#4477aa", limits=limits)
 
 
 def _reliability_example(axes: Axes) -> None:
