@@ -21,6 +21,10 @@ class AttributionError(PhonoscopeError):
     """A map cannot be made, placed or stored."""
 
 
+class PerceptionError(PhonoscopeError):
+    """A sound cannot be changed as asked for, or answers to stimuli cannot be judged."""
+
+
 class ExperimentError(PhonoscopeError):
     """A recipe or a run folder is not as expected."""
 

@@ -1,0 +1,20 @@
+"""Perception experiments: the science of asking a model as one asks a listener, on stimuli and answers."""
+
+from phonoscope.perception.boundaries import boundaries
+from phonoscope.perception.curves import identification_curves
+from phonoscope.perception.logistic import Psychometric, fit_psychometric
+from phonoscope.perception.slopes import slopes
+from phonoscope.perception.trials import Trials, ask, asked_of_each
+from phonoscope.perception.weights import cue_weights
+
+__all__ = [
+    "Psychometric",
+    "Trials",
+    "ask",
+    "asked_of_each",
+    "boundaries",
+    "cue_weights",
+    "fit_psychometric",
+    "identification_curves",
+    "slopes",
+]

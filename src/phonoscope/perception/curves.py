@@ -1,0 +1,59 @@
+"""Identification curves: which share of the tokens is called what along the steps of a cue."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from phonoscope.judgement.intervals import mean_interval
+from phonoscope.perception.trials import Trials
+
+COLUMNS = ("class", "cue", "step", "achieved", "unit", "n", "missed", "label", "share", "low", "high", "log_odds")
+
+
+def identification_curves(trials: Trials) -> pd.DataFrame:
+    """Shares of answers, a row a class as spoken, cue, step and label.
+
+    Parameters
+    ----------
+    trials
+        Of any cues and classes; stimuli that missed are counted and left out.
+
+    Returns
+    -------
+    DataFrame
+        ``class, cue, step, achieved`` (median of the measured values, in ``unit``), ``n`` stimuli, how many ``missed``
+        beside them, and for every ``label``: the ``share`` of answers, its 95 % interval (``low, high``) over speakers
+        or recordings and trainings, and the mean log odds of the label against all others.
+    """
+    rows = []
+    heard = ~trials.table["missed"].to_numpy(dtype=bool)
+    keys = trials.table[["class", "cue", "step"]]
+    places = pd.Series(np.arange(len(keys)))
+    for key, group in places.groupby([keys[name].to_numpy() for name in keys], sort=True):
+        here = group.to_numpy()
+        asked = here[heard[here]]
+        some = trials.where(asked)
+        counts = {"n": len(asked), "missed": len(here) - len(asked)}
+        unit = trials.table["unit"].iloc[here[0]]
+        achieved = float(np.nanmedian(some.table["achieved"])) if len(asked) else np.nan
+        for position, label in enumerate(trials.labels):
+            share = {"share": np.nan, "low": np.nan, "high": np.nan, "log_odds": np.nan}
+            if len(asked):
+                chosen = (some.answers == position).astype(float)
+                interval = mean_interval(chosen, some.clusters, scale="proportion")
+                share = {"share": interval.estimate, "low": interval.low, "high": interval.high,
+                         "log_odds": float(log_odds(some.log_p)[..., position].mean())}  # fmt: skip
+            rows.append({**dict(zip(keys, key, strict=True)), "achieved": achieved, "unit": unit, **counts,
+                         "label": label, **share})  # fmt: skip
+    return pd.DataFrame(rows, columns=list(COLUMNS))
+
+
+def log_odds(log_p: np.ndarray) -> np.ndarray:
+    """Log odds of each label against all others, from log probabilities (…, label) of labels that exclude each other.
+
+    Computed from the others' own probabilities: one minus a probability near one would be rounding.
+    """
+    count = log_p.shape[-1]
+    others = [np.logaddexp.reduce(np.delete(log_p, i, axis=-1), axis=-1) for i in range(count)]
+    return log_p - np.stack(others, axis=-1)

@@ -1,0 +1,137 @@
+"""How fast an answer changes as a cue rises: a line through the answers to each token's own stimuli."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import pandas as pd
+
+from phonoscope.judgement.claims import Judged, above, all_of
+from phonoscope.judgement.intervals import Interval, mean_interval
+from phonoscope.judgement.permutation import holm
+from phonoscope.perception.cue_scales import cue_scale
+from phonoscope.perception.trials import Trials
+
+FEWEST_STEPS = 3  # of a token's stimuli, for a line through them
+# Smallest effect that counts: the odds change by a tenth as the cue is moved over the whole range that was presented.
+SMALLEST_CHANGE = 0.1
+COLUMNS = (
+    "class", "cue", "against", "slope", "low", "high", "unit", "n", "n_units", "unit_of_interval", "trainings",
+    "p", "p_holm", "verdict",
+)  # fmt: skip
+
+
+def slopes(trials: Trials, controls: Mapping[str, Trials] | None = None, shams: Trials | None = None) -> pd.DataFrame:
+    """Slopes of ``log p(class) − log p(against)`` over each cue, for every class as spoken and every other class.
+
+    Within a token, so that what tells tokens apart anyway plays no part; on the values that were achieved, not those
+    asked for. The line is a least-squares one, and the slope the mean over tokens.
+
+    Parameters
+    ----------
+    trials
+        What the model answered.
+    controls
+        What other models answered to the same stimuli, by name: ``random`` weights, a ``linear`` twin.
+    shams
+        What the model answered to changes of the same size that move no resonance: ``token``, ``cue`` and ``step`` are
+        those of the stimulus that each stands for.
+
+    Returns
+    -------
+    DataFrame
+        ``class, cue, against, slope`` with its 95 % interval (``low, high``) over ``n_units`` speakers or recordings
+        and trainings, in ``unit`` (logits per Bark …); the slope of each control, and ``sham``; the ``verdict`` on "the
+        cue is heard: its slope is large enough to count, and larger than its sham's in either direction", by
+        ``p_holm``, which is ``p`` corrected for all rows.
+    """
+    rows, judged = [], []
+    for spoken, cue, some in trials.by_cue():
+        lines = _Lines(some)
+        beside = {name: _Lines(other.of(cue, spoken).heard()) for name, other in (controls or {}).items()}
+        sham = None if shams is None else _Lines(_as_achieved(shams.of(cue, spoken).heard(), trials.of(cue, spoken)))
+        scale = cue_scale(cue, some.unit)
+        own = trials.position(spoken)
+        for position, against in enumerate(trials.labels):
+            if position == own:
+                continue
+            interval = lines.mean(own, position)
+            verdict = above(_risen(interval), SMALLEST_CHANGE / lines.range if lines.count else 0.0)
+            row = {"class": spoken, "cue": cue, "against": against, "slope": interval.estimate, "low": interval.low,
+                   "high": interval.high, "unit": f"logit/{scale.unit}", "n": lines.count, "n_units": interval.n_units,
+                   "unit_of_interval": interval.unit, "trainings": interval.n_trainings}  # fmt: skip
+            row |= {name: other.mean(own, position).estimate for name, other in beside.items()}
+            if sham is not None:
+                row["sham"] = sham.mean(own, position).estimate
+                verdict = all_of([verdict, *_beyond(lines, sham, own, position, np.sign(interval.estimate))])
+            rows.append(row)
+            judged.append(verdict)
+    columns = [*COLUMNS[:7], *(controls or {}), *(["sham"] if shams is not None else []), *COLUMNS[7:]]
+    table = pd.DataFrame(rows, columns=columns)
+    adjusted = holm([each.p for each in judged])
+    verdicts = [each.verdict(p) for each, p in zip(judged, adjusted, strict=True)]
+    return table.assign(p=[each.p for each in judged], p_holm=adjusted, verdict=verdicts)
+
+
+class _Lines:
+    """Lines through the answers to each token's stimuli."""
+
+    def __init__(self, trials: Trials) -> None:
+        self.trials = trials
+        table = trials.table
+        cue = str(table["cue"].iloc[0]) if len(table) else ""
+        x = cue_scale(cue, trials.unit).to(table["achieved"].to_numpy(dtype=float))
+        codes, self.tokens = pd.factorize(table["token"])
+        n = np.bincount(codes, minlength=len(self.tokens)).astype(float)
+        with np.errstate(invalid="ignore", divide="ignore"):
+            self.away = x - (np.bincount(codes, x, minlength=len(self.tokens)) / n)[codes]
+            self.spread = np.bincount(codes, self.away**2, minlength=len(self.tokens))
+        self.codes, self.usable = codes, (n >= FEWEST_STEPS) & (self.spread > 0)
+        ends = pd.Series(x).groupby(codes).agg(["min", "max"]).to_numpy(dtype=float).reshape(-1, 2)
+        self.range = float((ends[:, 1] - ends[:, 0])[self.usable].mean()) if self.usable.any() else float("nan")
+        firsts = pd.Series(np.arange(len(table))).groupby(codes).first().to_numpy(dtype=int)
+        self.clusters = trials.clusters.iloc[firsts][self.usable]
+
+    @property
+    def count(self) -> int:
+        """Tokens that have a line."""
+        return int(self.usable.sum())
+
+    def each(self, label: int, against: int) -> np.ndarray:
+        """Slopes (training, token) of the log odds of two labels."""
+        y = self.trials.log_p[..., label] - self.trials.log_p[..., against]
+        sums = np.stack([np.bincount(self.codes, self.away * row, minlength=len(self.tokens)) for row in y])
+        return sums[:, self.usable] / self.spread[self.usable]
+
+    def mean(self, label: int, against: int) -> Interval:
+        """Mean over tokens, with its interval."""
+        if not self.count:
+            return Interval(np.nan, np.nan, np.nan, 0, "token")
+        return mean_interval(self.each(label, against), self.clusters)
+
+
+def _risen(interval: Interval) -> Interval:
+    """The interval turned so that its estimate is positive: of "the slope is not 0", whichever its sign."""
+    if not interval.estimate < 0:
+        return interval
+    return interval._replace(estimate=-interval.estimate, low=-interval.high, high=-interval.low)
+
+
+def _beyond(lines: _Lines, sham: _Lines, own: int, against: int, sign: float) -> list[Judged]:
+    """How the slope stands to "further from 0 than its sham's, whichever sign that has", token by token."""
+    _, at, at_sham = np.intersect1d(lines.tokens[lines.usable], sham.tokens[sham.usable], return_indices=True)
+    if not len(at):
+        return [Judged(np.nan, np.nan)]
+    of_cue, of_sham = sign * lines.each(own, against)[:, at], sham.each(own, against)[:, at_sham]
+    clusters = lines.clusters.iloc[at]
+    return [above(mean_interval(of_cue + side * of_sham, clusters), 0.0) for side in (-1, 1)]
+
+
+def _as_achieved(shams: Trials, trials: Trials) -> Trials:
+    """Shams on the axis of what they stand for: each has the value that the stimulus of its token and step achieved."""
+    keys = ["token", "step"]
+    values = trials.table.drop_duplicates(keys).set_index(keys)["achieved"]
+    wanted = pd.MultiIndex.from_frame(shams.table[keys])
+    found = shams.table.assign(achieved=values.reindex(wanted).to_numpy())
+    return Trials(found, shams.labels, shams.log_p).where(found["achieved"].notna().to_numpy())

@@ -1,0 +1,176 @@
+"""Trials of an identification experiment: which stimuli were presented, and what was answered."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pandas as pd
+from scipy.special import log_expit, log_softmax
+
+from phonoscope.classifier import SCORES, Classifier, class_position
+from phonoscope.errors import PerceptionError
+
+UNITS = ("speaker", "recording")  # what is independent, from the highest level down
+
+
+@dataclass(frozen=True)
+class Trials:
+    """Stimuli and the answers to them.
+
+    Parameters
+    ----------
+    table
+        One row a stimulus: ``token, class`` (as spoken), ``recording, speaker, cue, step`` (as asked for),
+        ``achieved`` (as measured, in the cue's unit), ``missed`` (whether that is not what was asked for), ``unit``,
+        and a column for each property that was measured in every stimulus (``f1``, ``f0``, ``level`` …).
+    labels
+        The answers to choose from.
+    log_p
+        Log probability of each answer, shape (training, stimulus, label); of a model that was not trained by us, and
+        of people, one training. NaN where a stimulus was not presented.
+    """
+
+    table: pd.DataFrame
+    labels: Sequence[str]
+    log_p: np.ndarray
+
+    def __post_init__(self) -> None:
+        wanted = (len(self.table), len(self.labels))
+        if self.log_p.ndim != 3 or self.log_p.shape[1:] != wanted:
+            raise PerceptionError(
+                f"log_p has the shape {self.log_p.shape}; expected (training, {wanted[0]} stimuli, {wanted[1]} labels)"
+            )
+
+    def __len__(self) -> int:
+        return len(self.table)
+
+    @property
+    def clusters(self) -> pd.DataFrame:
+        """Speaker and recording of each stimulus, for intervals."""
+        return self.table[[name for name in UNITS if name in self.table]]
+
+    @property
+    def answers(self) -> np.ndarray:
+        """Position of the most probable label, shape (training, stimulus)."""
+        return self.log_p.argmax(axis=-1)
+
+    def position(self, label: str) -> int:
+        """Position of a label.
+
+        Raises
+        ------
+        PerceptionError
+            If it is not among them.
+        """
+        found = class_position(self.labels, label)
+        if found is None:
+            raise PerceptionError(f"there is no answer {label!r}; the model's are: {', '.join(self.labels)}")
+        return found
+
+    def where(self, rows: np.ndarray | pd.Series) -> Trials:
+        """Some of the trials, by a mask or positions."""
+        rows = np.asarray(rows)
+        return replace(self, table=self.table[rows] if rows.dtype == bool else self.table.iloc[rows],
+                       log_p=self.log_p[:, rows])  # fmt: skip
+
+    def heard(self) -> Trials:
+        """Those whose stimulus is what was asked for."""
+        return self.where(~self.table["missed"].to_numpy(dtype=bool))
+
+    def of(self, cue: str, spoken: str | None = None) -> Trials:
+        """Those in which one cue was moved, of all classes or of the tokens of one."""
+        chosen = self.table["cue"] == cue
+        return self.where(chosen if spoken is None else chosen & (self.table["class"] == spoken))
+
+    def by_cue(self) -> Iterator[tuple[str, str, Trials]]:
+        """Yield class as spoken, cue, and those trials of both whose stimulus is what was asked for."""
+        pairs = self.table[["class", "cue"]].drop_duplicates().sort_values(["class", "cue"])
+        for spoken, cue in zip(pairs["class"].astype(str), pairs["cue"].astype(str), strict=True):
+            yield spoken, cue, self.of(cue, spoken).heard()
+
+    @property
+    def unit(self) -> str:
+        """Unit of the cue that was moved; empty where there are no trials."""
+        return str(self.table["unit"].iloc[0]) if len(self.table) else ""
+
+    def answered_by(self, log_p: np.ndarray) -> Trials:
+        """The same stimuli, answered by another model."""
+        return replace(self, log_p=log_p)
+
+
+def log_probabilities(logits: np.ndarray, scores: str = "classes") -> np.ndarray:
+    """Log probabilities of a model's scores, float64, same shape (…, labels).
+
+    Parameters
+    ----------
+    logits
+        Shape (…, labels).
+    scores
+        What they are, see `phonoscope.classifier.SCORES`.
+
+    Raises
+    ------
+    PerceptionError
+        If no probability belongs to them.
+    """
+    kind = SCORES[scores].probability
+    if not kind:
+        raise PerceptionError(
+            f"the model gives {scores}, which are no answers to choose from: an identification experiment needs classes"
+        )
+    values = np.asarray(logits, dtype=np.float64)
+    return log_softmax(values, axis=-1) if kind == "softmax" else log_expit(values)
+
+
+def ask(classifier: Classifier, sounds: Sequence[np.ndarray]) -> np.ndarray:
+    """What a model answers to stimuli: log probabilities (stimulus, label).
+
+    Parameters
+    ----------
+    classifier
+        Or whatever `phonoscope.load` and `phonoscope.wrap` give.
+    sounds
+        1-D arrays at its sample rate.
+    """
+    lengths = np.array([len(sound) for sound in sounds])
+    order = np.argsort(lengths, kind="stable")  # sounds of natural length are equally long in a batch
+    logits = np.empty((len(sounds), len(classifier.labels)))
+    logits[order] = classifier.logits([sounds[i] for i in order])
+    return log_probabilities(logits, classifier.scores)
+
+
+def asked_of_each(
+    models: Iterable[tuple[Classifier, np.ndarray]], sounds: Sequence[np.ndarray], labels: Sequence[str]
+) -> np.ndarray:
+    """What several trainings answer, each to the stimuli that are made of tokens that it never met.
+
+    Parameters
+    ----------
+    models
+        Each with the positions of its stimuli. The first that is asked about a stimulus belongs to the first training,
+        the second to the second, and so on.
+    sounds
+        All stimuli.
+    labels
+        The answers; those of all models, in this order.
+
+    Returns
+    -------
+    ndarray
+        Shape (training, stimulus, label); NaN where fewer trainings were asked.
+    """
+    asked = np.zeros(len(sounds), dtype=int)
+    rounds: list[np.ndarray] = []
+    for classifier, positions in models:
+        if list(classifier.labels) != list(labels):
+            raise PerceptionError(f"the models answer with different labels: {classifier.labels} and {list(labels)}")
+        answers = ask(classifier, [sounds[i] for i in positions])
+        for training in np.unique(asked[positions]):
+            if training == len(rounds):
+                rounds.append(np.full((len(sounds), len(labels)), np.nan))
+            now = asked[positions] == training
+            rounds[training][positions[now]] = answers[now]
+        asked[positions] += 1
+    return np.stack(rounds) if rounds else np.zeros((0, len(sounds), len(labels)))
