@@ -160,29 +160,16 @@ def token_formants(
         sample rate.
     """
     sounds = [_mono(waveform, f"waveform {index}") for index, waveform in enumerate(waveforms)]
-    ceilings = np.broadcast_to(np.asarray(ceiling, dtype=np.float64), (len(sounds),))
-    for value in np.unique(ceilings):
-        _check_settings(sample_rate, float(value), n_formants, window_seconds)
     middles = _positions_in_seconds(sounds, sample_rate, positions, context)
-
-    n_positions = len(positions)
-    frequency = np.full((len(sounds), n_positions, max(n_formants, TABLE_FORMANTS)), np.nan)
-    bandwidth = frequency.copy()
-    durations = np.array([sound.size / sample_rate for sound in sounds])
-    physical = np.minimum(2.0 * window_seconds, durations)
-    # One batch for each pair of ceiling and window length; only tokens shorter than the window have their own lengths.
-    window_samples = np.floor(physical * 2 * ceilings + 1e-9).astype(int)
-    for rate, length in sorted(set(zip((2 * ceilings).tolist(), window_samples.tolist(), strict=True))):
-        members = np.flatnonzero((2 * ceilings == rate) & (window_samples == length))
-        half_window = physical[members, None] / 2
-        centres = np.clip(middles[members], half_window, durations[members, None] - half_window)
-        for some in np.array_split(np.arange(members.size), -(-members.size * n_positions // _BLOCK_FRAMES)):
-            batch = [sounds[member] for member in members[some]]
-            frames = _cut_resampled(batch, sample_rate, centres[some], rate, length // 2 * 2)
-            poles = _analyse(frames, length, rate, n_formants, max_bandwidth)
-            frequency[members[some], :, :n_formants] = poles[0].reshape(some.size, n_positions, n_formants)
-            bandwidth[members[some], :, :n_formants] = poles[1].reshape(some.size, n_positions, n_formants)
-
+    frequency, bandwidth = formants_at(
+        sounds,
+        sample_rate,
+        middles,
+        ceiling=ceiling,
+        n_formants=n_formants,
+        window_seconds=window_seconds,
+        max_bandwidth=max_bandwidth,
+    )
     f0 = token_pitch(sounds, sample_rate, middles)
     columns: dict[str, np.ndarray] = {}
     for column, position in enumerate(positions):
@@ -190,7 +177,69 @@ def token_formants(
         columns[f"f0_{suffix}"] = f0[:, column]
         columns |= {f"f{k + 1}_{suffix}": frequency[:, column, k] for k in range(TABLE_FORMANTS)}
         columns |= {f"b{k + 1}_{suffix}": bandwidth[:, column, k] for k in range(TABLE_FORMANTS)}
-    return pd.DataFrame({**columns, "ceiling": ceilings})
+    return pd.DataFrame({**columns, "ceiling": np.broadcast_to(np.asarray(ceiling, dtype=np.float64), (len(sounds),))})
+
+
+def formants_at(
+    sounds: Sequence[np.ndarray],
+    sample_rate: float,
+    times: np.ndarray,
+    *,
+    ceiling: float | Sequence[float] | np.ndarray = UNKNOWN_CEILING_HZ,
+    n_formants: int = 5,
+    window_seconds: float = 0.025,
+    max_bandwidth: float = WIDEST_HZ,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Formants of many short sounds at given times, all frames of one ceiling in one batch.
+
+    Parameters
+    ----------
+    sounds : sequence of arrays (sample,)
+        Mono and finite.
+    sample_rate : float
+        In Hz.
+    times : array (sound, time)
+        In s from the start of each sound. A frame too near an edge is moved inwards.
+    ceiling : float or array (sound,)
+        In Hz, one for all or one a sound.
+    n_formants : int
+        Number of formants expected below the ceiling.
+    window_seconds : float
+        Effective length of the window, s; its physical length is twice that.
+    max_bandwidth : float
+        In Hz. A wider pole is passed over, see `token_formants`.
+
+    Returns
+    -------
+    frequency, bandwidth : array (sound, time, formant)
+        In Hz, NaN where there is none; at least `TABLE_FORMANTS` formants.
+
+    Raises
+    ------
+    AudioError
+        If a ceiling lies above half the sample rate.
+    """
+    ceilings = np.broadcast_to(np.asarray(ceiling, dtype=np.float64), (len(sounds),))
+    for value in np.unique(ceilings):
+        _check_settings(sample_rate, float(value), n_formants, window_seconds)
+    n_times = times.shape[1]
+    frequency = np.full((len(sounds), n_times, max(n_formants, TABLE_FORMANTS)), np.nan)
+    bandwidth = frequency.copy()
+    durations = np.array([sound.size / sample_rate for sound in sounds])
+    physical = np.minimum(2.0 * window_seconds, durations)
+    # One batch for each pair of ceiling and window length; only sounds shorter than the window have their own lengths.
+    window_samples = np.floor(physical * 2 * ceilings + 1e-9).astype(int)
+    for rate, length in sorted(set(zip((2 * ceilings).tolist(), window_samples.tolist(), strict=True))):
+        members = np.flatnonzero((2 * ceilings == rate) & (window_samples == length))
+        half_window = physical[members, None] / 2
+        centres = np.clip(times[members], half_window, durations[members, None] - half_window)
+        for some in np.array_split(np.arange(members.size), -(-members.size * n_times // _BLOCK_FRAMES)):
+            batch = [sounds[member] for member in members[some]]
+            frames = _cut_resampled(batch, sample_rate, centres[some], rate, length // 2 * 2)
+            poles = _analyse(frames, length, rate, n_formants, max_bandwidth)
+            frequency[members[some], :, :n_formants] = poles[0].reshape(some.size, n_times, n_formants)
+            bandwidth[members[some], :, :n_formants] = poles[1].reshape(some.size, n_times, n_formants)
+    return frequency, bandwidth
 
 
 def ceiling_for(sex: str | float | None) -> float:

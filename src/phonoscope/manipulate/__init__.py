@@ -1,0 +1,1 @@
+"""Sounds changed in one property, and measured afterwards."""
