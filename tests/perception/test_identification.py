@@ -50,13 +50,16 @@ def test_slopes_rest_on_what_was_achieved(table):
 
 
 def test_a_slope_no_larger_than_its_sham_is_not_heard(table, by_f2):
+    def judged(shams):
+        marked = Trials(shams.table.assign(pattern=shams.table["token"] % 2), LABELS, shams.log_p)
+        return row_of(slopes(by_f2, shams=marked), **{"class": "i", "cue": "f2", "against": "u"})
+
     deaf = by_f2.answered_by(np.full_like(by_f2.log_p, np.log(1 / 3)))
-    assert row_of(slopes(by_f2, shams=deaf), **{"class": "i", "cue": "f2", "against": "u"})["verdict"] == SUPPORTED
-    found = row_of(slopes(by_f2, shams=by_f2), **{"class": "i", "cue": "f2", "against": "u"})
-    assert found["sham"] == pytest.approx(found["slope"])
-    assert found["verdict"] != SUPPORTED
-    opposite = slopes(by_f2, shams=answered(table, {"i": {"f2": -2.5}}))
-    assert row_of(opposite, **{"class": "i", "cue": "f2", "against": "u"})["verdict"] == CONTRADICTED
+    assert judged(deaf)["sham"] == 0.0
+    assert judged(deaf)["verdict"] == SUPPORTED
+    assert judged(by_f2)["sham"] == pytest.approx(judged(by_f2)["slope"])
+    assert judged(answered(table, {"i": {"f2": 2.2}}))["verdict"] == CONTRADICTED
+    assert judged(answered(table, {"i": {"f2": -2.5}}))["verdict"] == CONTRADICTED
 
 
 def test_stimuli_that_missed_are_left_out_and_counted(by_f2):

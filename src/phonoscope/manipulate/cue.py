@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import pandas as pd
-from torch import Tensor
 
 from phonoscope.errors import AudioError
 from phonoscope.manipulate.sounds import Sounds
-from phonoscope.registry import Registry
 from phonoscope.scales import bark_to_hz, hz_to_bark
 
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
-from phonoscope.judgement.claims import Judged, above, all_of
+from phonoscope.judgement.claims import above
 from phonoscope.judgement.intervals import Interval, mean_interval
 from phonoscope.judgement.permutation import holm
 from phonoscope.perception.cue_scales import cue_scale
@@ -36,37 +36,37 @@ def slopes(trials: Trials, controls: Mapping[str, Trials] | None = None, shams: 
         What other models answered to the same stimuli, by name: ``random`` weights, a ``linear`` twin.
     shams
         What the model answered to changes of the same size that move no resonance: ``token``, ``cue`` and ``step`` are
-        those of the stimulus that each stands for.
+        those of the stimulus that each stands for, ``pattern`` says which tokens were changed alike.
 
     Returns
     -------
     DataFrame
         ``class, cue, against, slope`` with its 95 % interval (``low, high``) over ``n_units`` speakers or recordings
-        and trainings, in ``unit`` (logits per Bark …); the slope of each control, and ``sham``; the ``verdict`` on "the
-        cue is heard: its slope is large enough to count, and larger than its sham's in either direction", by
-        ``p_holm``, which is ``p`` corrected for all rows.
+        and trainings, in ``unit`` (logits per Bark …); the slope of each control; ``sham``, the size of its slope, root
+        mean square over patterns; the ``verdict`` on "the cue is heard: its slope, whichever its sign, is large enough
+        to count and larger than its sham's", by ``p_holm``, which is ``p`` corrected for all rows.
     """
     rows, judged = [], []
     for spoken, cue, some in trials.by_cue():
         lines = _Lines(some)
         beside = {name: _Lines(other.of(cue, spoken).heard()) for name, other in (controls or {}).items()}
-        sham = None if shams is None else _Lines(_as_achieved(shams.of(cue, spoken).heard(), trials.of(cue, spoken)))
+        sham = None if shams is None else _as_achieved(shams.of(cue, spoken).heard(), trials.of(cue, spoken))
         scale = cue_scale(cue, some.unit)
         own = trials.position(spoken)
         for position, against in enumerate(trials.labels):
             if position == own:
                 continue
             interval = lines.mean(own, position)
-            verdict = above(_risen(interval), SMALLEST_CHANGE / lines.range if lines.count else 0.0)
+            bound = SMALLEST_CHANGE / lines.range if lines.count else 0.0
             row = {"class": spoken, "cue": cue, "against": against, "slope": interval.estimate, "low": interval.low,
                    "high": interval.high, "unit": f"logit/{scale.unit}", "n": lines.count, "n_units": interval.n_units,
                    "unit_of_interval": interval.unit, "trainings": interval.n_trainings}  # fmt: skip
             row |= {name: other.mean(own, position).estimate for name, other in beside.items()}
             if sham is not None:
-                row["sham"] = sham.mean(own, position).estimate
-                verdict = all_of([verdict, *_beyond(lines, sham, own, position, np.sign(interval.estimate))])
+                row["sham"] = _size_of_sham(sham, own, position)
+                bound = np.fmax(bound, row["sham"])
             rows.append(row)
-            judged.append(verdict)
+            judged.append(above(_risen(interval), bound))
     columns = [*COLUMNS[:7], *(controls or {}), *(["sham"] if shams is not None else []), *COLUMNS[7:]]
     table = pd.DataFrame(rows, columns=columns)
     adjusted = holm([each.p for each in judged])
@@ -118,14 +118,11 @@ def _risen(interval: Interval) -> Interval:
     return interval._replace(estimate=-interval.estimate, low=-interval.high, high=-interval.low)
 
 
-def _beyond(lines: _Lines, sham: _Lines, own: int, against: int, sign: float) -> list[Judged]:
-    """How the slope stands to "further from 0 than its sham's, whichever sign that has", token by token."""
-    _, at, at_sham = np.intersect1d(lines.tokens[lines.usable], sham.tokens[sham.usable], return_indices=True)
-    if not len(at):
-        return [Judged(np.nan, np.nan)]
-    of_cue, of_sham = sign * lines.each(own, against)[:, at], sham.each(own, against)[:, at_sham]
-    clusters = lines.clusters.iloc[at]
-    return [above(mean_interval(of_cue + side * of_sham, clusters), 0.0) for side in (-1, 1)]
+def _size_of_sham(shams: Trials, own: int, against: int) -> float:
+    """Root mean square over the patterns of the sham of the mean slope of each."""
+    patterns = shams.table["pattern"].to_numpy()
+    means = [_Lines(shams.where(patterns == pattern)).mean(own, against).estimate for pattern in np.unique(patterns)]
+    return float(np.sqrt(np.nanmean(np.square(means)))) if np.isfinite(means).any() else float("nan")
 
 
 def _as_achieved(shams: Trials, trials: Trials) -> Trials:
