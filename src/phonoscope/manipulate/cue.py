@@ -1,19 +1,16 @@
-"""What a cue is, in which units its steps are told, and all cues by name: a new one is one file and one line here."""
+"""What a cue is, in which units its steps are told."""
 
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import pandas as pd
-from torch import Tensor
 
 from phonoscope.errors import AudioError
 from phonoscope.manipulate.sounds import Sounds
-from phonoscope.registry import Registry
 from phonoscope.scales import bark_to_hz, hz_to_bark
 
 
@@ -90,7 +87,7 @@ class Cue:
     property's value in each sound, NaN where there is none. Both are free to share results (`Sounds.shared`). What a
     step means, the closed loop, tables and crosstalk follow from these two.
 
-    There are three ways to add one: a line in this file; an entry point of the group ``phonoscope.cues``; or its import
+    There are three ways to add one: a line in ``registry.py``; an entry point of the group ``phonoscope.cues``; or its import
     path wherever a cue is named, ``package.module:name`` with ``name`` an object of this class.
 
     Parameters
@@ -130,8 +127,9 @@ class Cue:
     @property
     def options(self) -> dict[str, Any]:
         """Names and defaults of the options of its change."""
+        fixed = getattr(self.change, "keywords", {})  # of a partial function
         parameters = inspect.signature(self.change).parameters.values()
-        return {p.name: p.default for p in parameters if p.kind is p.KEYWORD_ONLY}
+        return {p.name: p.default for p in parameters if p.kind is p.KEYWORD_ONLY and p.name not in fixed}
 
     def chosen_unit(self, unit: str | None) -> str:
         """Return the unit of the steps: that asked for, or the usual one; AudioError if the cue does not have it."""

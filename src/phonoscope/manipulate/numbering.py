@@ -31,9 +31,7 @@ def _ways() -> np.ndarray:
 _WAYS = _ways()
 
 
-def numbered(
-    frequency: np.ndarray, bandwidth: np.ndarray, expected: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
+def numbered(frequency: np.ndarray, bandwidth: np.ndarray, expected: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Give each formant the pole that is meant.
 
     Of all ways to give rising formants rising poles, the one is taken in which the poles lie nearest to where the

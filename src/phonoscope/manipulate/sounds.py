@@ -87,6 +87,27 @@ class Sounds:
         """Return the sounds with other samples, of which nothing has been measured yet."""
         return replace(self, samples=samples, results={}, **other)
 
+    def with_sounds(self, where: np.ndarray, others: Sounds) -> Sounds:
+        """Return the sounds with some of them replaced by others."""
+        index = torch.as_tensor(where, device=self.samples.device)
+        length = max(self.samples.shape[1], others.samples.shape[1])
+        padded = [torch.nn.functional.pad(s.samples, (0, length - s.samples.shape[1])) for s in (self, others)]
+        start, end = self.start.copy(), self.end.copy()
+        start[where], end[where] = others.start, others.end
+        expected = None
+        if self.expected is not None and others.expected is not None:
+            expected = self.expected.copy()
+            expected[where] = others.expected
+        return replace(
+            self,
+            samples=padded[0].index_copy(0, index, padded[1]),
+            lengths=self.lengths.index_copy(0, index, others.lengths),
+            start=start,
+            end=end,
+            expected=expected,
+            results={},
+        )
+
     @cached_property
     def arrays(self) -> list[np.ndarray]:
         """Each sound at its own length, float32, shape (sample,)."""
@@ -140,9 +161,7 @@ def frames(sounds: Sounds) -> Frames:
     points = HOPS * next_fast_len(int(np.ceil(FRAME_SECONDS * sounds.sample_rate / HOPS)), real=True)
     hop = points // HOPS
     n_frames = -(-(sounds.samples.shape[1] + points) // hop) + 1
-    padded = torch.nn.functional.pad(
-        sounds.samples, (points, (n_frames - 1) * hop - sounds.samples.shape[1])
-    )
+    padded = torch.nn.functional.pad(sounds.samples, (points, (n_frames - 1) * hop - sounds.samples.shape[1]))
     spectra = torch.fft.rfft(padded.unfold(1, points, hop) * _window(points, padded.device))
     times = (np.arange(spectra.shape[1]) * hop - points / 2) / sounds.sample_rate
     return Frames(spectra, times, points, sounds.sample_rate)
