@@ -20,7 +20,7 @@ from phonoscope.manipulate.numbering import FORMANTS, tracks
 from phonoscope.manipulate.sounds import Sounds, filtered, frames
 
 LEAST_GAP_HZ = 200.0  # formants that come nearer push their neighbour, unless they were nearer from the start
-LEAST_HZ = 150.0
+LEAST_HZ = 80.0
 BANDWIDTHS_HZ = (30.0, 600.0)
 SPEED_OF_SOUND = 35000.0  # cm/s, in warm moist air
 

@@ -53,7 +53,7 @@ def numbered(frequency: np.ndarray, bandwidth: np.ndarray, expected: np.ndarray)
     away = away + _WIDTH_BARK * bandwidth[:, None, :_POLES] / 1000
     cost = np.concatenate([away, np.full((*away.shape[:2], 1), _LOST_BARK)], axis=2)
     cost = np.where(np.isnan(cost), 1e3, cost)
-    total = sum(cost[:, k, _WAYS[:, k]] for k in range(FORMANTS))
+    total = np.stack([cost[:, k, _WAYS[:, k]] for k in range(FORMANTS)]).sum(axis=0)
     way = _WAYS[total.argmin(axis=1)]
     lost = np.full((len(frequency), 1), np.nan)
     pick = [np.take_along_axis(np.hstack([x[:, :_POLES], lost]), way, axis=1) for x in (frequency, bandwidth)]
@@ -84,12 +84,16 @@ def middle_formants(
         In Hz, NaN where there is none in most frames.
     """
     poles = formants_at(arrays, sample_rate, middles[:, None] + MIDDLE_SECONDS, ceiling=ceiling)
-    near = _median(poles[0][:, :, :FORMANTS]) if expected is None else expected
     n_frames = len(MIDDLE_SECONDS)
     flat = [values.reshape(-1, values.shape[-1]) for values in poles]
-    given = numbered(flat[0], flat[1], np.repeat(near, n_frames, axis=0))
-    frequency, bandwidth = (values.reshape(-1, n_frames, FORMANTS) for values in given)
-    return _median(frequency), _median(bandwidth)
+    near = expected
+    for least in ((0.0, 0.5) if expected is None else (0.5,)):  # recorded poles are counted from below at first
+        if near is None:
+            near = _median(poles[0][:, :, :FORMANTS], 0.0)
+        given = numbered(flat[0], flat[1], np.repeat(near, n_frames, axis=0))
+        frequency, bandwidth = (values.reshape(-1, n_frames, FORMANTS) for values in given)
+        near = _median(frequency, least)
+    return near, _median(bandwidth, 0.5)
 
 
 def tracks(
@@ -131,10 +135,10 @@ def tracks(
     return frequency, bandwidth
 
 
-def _median(values: np.ndarray) -> np.ndarray:
-    """Median over the second axis where at least half of the values are there; NaN elsewhere."""
+def _median(values: np.ndarray, least: float) -> np.ndarray:
+    """Median over the second axis where more than a share of the values is there; NaN elsewhere."""
     there = np.isfinite(values)
-    enough = there.sum(axis=1) * 2 > values.shape[1]
+    enough = there.sum(axis=1) > least * values.shape[1]
     rising = np.sort(np.where(there, values, np.inf), axis=1)
     count = np.maximum(there.sum(axis=1), 1)[:, None]
     low, high = (np.take_along_axis(rising, at, axis=1)[:, 0] for at in ((count - 1) // 2, count // 2))

@@ -21,7 +21,8 @@ ROUNDS = 4  # of correction
 CORRECTED = 0.8  # share of the error that a round corrects
 GOOD_ENOUGH = 0.03  # of the step: no further round
 MISSED = 0.15  # of the step, beside the slack of the cue
-LARGEST_COMMAND = 2.5  # times the step
+LARGEST_COMMAND = 4.0  # times the step
+FEWER = 0.7  # of a command after which nothing was found
 _SAMPLES_AT_A_TIME = 1 << 19  # of a block of stimuli: its frames stay in the processor's cache
 
 
@@ -167,25 +168,28 @@ def _block(
     size = np.abs(intended - before)
     command = intended.copy()
     best = make(Asked(of, before, command, scale))
-    achieved = cue.measure(best) if cue.measured or rounds else np.full(len(of), np.nan)
+    achieved = cue.measure(best)
+    latest = achieved.copy()
     for _ in range(rounds):
         error = intended - achieved
-        again = np.flatnonzero(np.abs(error) > np.maximum(GOOD_ENOUGH * size, cue.slack / 10))
+        lost = np.isnan(error)
+        again = np.flatnonzero(lost | (np.abs(error) > np.maximum(GOOD_ENOUGH * size, cue.slack / 10)))
         if not again.size:
             break
-        reach = LARGEST_COMMAND * size[again]
-        away = command[again] + CORRECTED * error[again] - before[again]
-        command[again] = before[again] + np.clip(away, -reach, reach)
+        # What cannot be measured was moved too far: it is moved less, until it is found.
+        away = command - before
+        away = np.where(np.isnan(latest), FEWER * away, away + CORRECTED * (intended - latest))
+        command[again] = (before + np.clip(away, -LARGEST_COMMAND * size, LARGEST_COMMAND * size))[again]
         trial = make(Asked(of[again], before[again], command[again], scale))
-        found = cue.measure(trial)
-        better = np.abs(intended[again] - found) < np.abs(error[again])
+        latest[again] = found = cue.measure(trial)
+        better = np.isfinite(found) & ~(np.abs(intended[again] - found) >= np.abs(error[again]))
         best = best.with_sounds(again[better], trial[np.flatnonzero(better)])
         achieved[again[better]] = found[better]
     table = pd.DataFrame({"token": of, "step": step, "intended": intended, "achieved": achieved, "before": before})
     table["missed"] = ~(np.abs(achieved - intended) <= MISSED * size + cue.slack)
     table["start"], table["end"] = best.start, best.end
     for name, other in CUES.items():
-        if other.measured and rounds >= 0:
+        if other.measured:
             table[name] = other.measure(best)
     return best.arrays, table
 
