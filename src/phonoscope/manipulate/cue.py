@@ -87,8 +87,8 @@ class Cue:
     property's value in each sound, NaN where there is none. Both are free to share results (`Sounds.shared`). What a
     step means, the closed loop, tables and crosstalk follow from these two.
 
-    There are three ways to add one: a line in ``registry.py``; an entry point of the group ``phonoscope.cues``; or its import
-    path wherever a cue is named, ``package.module:name`` with ``name`` an object of this class.
+    There are three ways to add one: a line in ``registry.py``; an entry point of the group ``phonoscope.cues``; or its
+    import path wherever a cue is named, ``package.module:name`` with ``name`` an object of this class.
 
     Parameters
     ----------
@@ -110,6 +110,8 @@ class Cue:
         How far a stimulus may lie from what was intended, in `unit`, beside 15 % of its step.
     measured
         Whether stimuli of every cue are measured for it; else only its own.
+    absolute
+        Whether steps are values to reach, since the recorded sound has none.
     """
 
     name: str
@@ -123,6 +125,7 @@ class Cue:
     needs: str = ""
     slack: float = 0.0
     measured: bool = True
+    absolute: bool = False
 
     @property
     def options(self) -> dict[str, Any]:

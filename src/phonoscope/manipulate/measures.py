@@ -6,9 +6,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from phonoscope.manipulate.numbering import middle_formants
+from phonoscope.manipulate.numbering import median, middle_formants
 from phonoscope.manipulate.sounds import Sounds
-from phonoscope.phonetics.pitch import token_pitch
+from phonoscope.phonetics.pitch import token_voice
 
 TILT_HZ = (100.0, 5000.0)
 _TILT_BANDS_PER_OCTAVE = 3
@@ -21,14 +21,20 @@ def formants(sounds: Sounds) -> tuple[np.ndarray, np.ndarray]:
     return middle_formants(sounds.arrays, sounds.sample_rate, middles, sounds.ceiling, sounds.expected)
 
 
-def f0(sounds: Sounds) -> np.ndarray:
-    """F0 in Hz, (sound,): median at 30, 50 and 70 % of the stretch; NaN where unvoiced."""
+def voice(sounds: Sounds) -> tuple[np.ndarray, np.ndarray]:
+    """F0 in Hz and harmonics-to-noise ratio in dB at 30, 50 and 70 % of the stretch, both (sound, place)."""
     places = sounds.start[:, None] + (sounds.end - sounds.start)[:, None] * np.array([0.3, 0.5, 0.7])
-    found = token_pitch(sounds.arrays, sounds.sample_rate, places)
-    rising = np.sort(found, axis=1)  # NaN last
-    voiced = np.isfinite(found).sum(axis=1)
-    middle = np.take_along_axis(rising, np.maximum(voiced - 1, 0)[:, None] // 2, axis=1)[:, 0]
-    return np.where(voiced > 0, middle, np.nan)
+    return token_voice(sounds.arrays, sounds.sample_rate, places)
+
+
+def f0(sounds: Sounds) -> np.ndarray:
+    """F0 in Hz, (sound,): median of what is voiced at three places of the stretch; NaN where nothing is."""
+    return median(sounds.shared(voice)[0], 0.0)
+
+
+def harmonicity(sounds: Sounds) -> np.ndarray:
+    """Harmonics-to-noise ratio in dB, (sound,): median of what is voiced at three places of the stretch."""
+    return median(sounds.shared(voice)[1], 0.0)
 
 
 def duration(sounds: Sounds) -> np.ndarray:

@@ -86,14 +86,12 @@ def middle_formants(
     poles = formants_at(arrays, sample_rate, middles[:, None] + MIDDLE_SECONDS, ceiling=ceiling)
     n_frames = len(MIDDLE_SECONDS)
     flat = [values.reshape(-1, values.shape[-1]) for values in poles]
-    near = expected
-    for least in ((0.0, 0.5) if expected is None else (0.5,)):  # recorded poles are counted from below at first
-        if near is None:
-            near = _median(poles[0][:, :, :FORMANTS], 0.0)
+    near = median(poles[0][:, :, :FORMANTS], 0.0) if expected is None else expected
+    for least in (0.0, 0.5) if expected is None else (0.5,):  # recorded poles are counted from below at first
         given = numbered(flat[0], flat[1], np.repeat(near, n_frames, axis=0))
         frequency, bandwidth = (values.reshape(-1, n_frames, FORMANTS) for values in given)
-        near = _median(frequency, least)
-    return near, _median(bandwidth, 0.5)
+        near = median(frequency, least)
+    return near, median(bandwidth, 0.5)
 
 
 def tracks(
@@ -135,7 +133,7 @@ def tracks(
     return frequency, bandwidth
 
 
-def _median(values: np.ndarray, least: float) -> np.ndarray:
+def median(values: np.ndarray, least: float) -> np.ndarray:
     """Median over the second axis where more than a share of the values is there; NaN elsewhere."""
     there = np.isfinite(values)
     enough = there.sum(axis=1) > least * values.shape[1]

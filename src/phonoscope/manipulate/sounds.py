@@ -41,6 +41,8 @@ class Sounds:
     expected
         F1 to F4 (sound, 4) in Hz that a change meant to give: the poles found are numbered by them. None for recorded
         sounds, whose poles are counted from below.
+    clean
+        Samples before anything was added to them; None where nothing was.
     """
 
     samples: Tensor
@@ -50,6 +52,7 @@ class Sounds:
     end: np.ndarray
     ceiling: float = FORMANT_CEILING_HZ
     expected: np.ndarray | None = None
+    clean: Tensor | None = None
     results: dict[Any, Any] = field(default_factory=dict, repr=False, compare=False)
 
     @classmethod
@@ -80,6 +83,7 @@ class Sounds:
             start=self.start[some],
             end=self.end[some],
             expected=expected,
+            clean=None if self.clean is None else self.clean[index],
             results={},
         )
 

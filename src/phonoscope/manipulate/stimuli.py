@@ -163,17 +163,17 @@ def _block(
     of = np.repeat(np.arange(len(recorded)), len(steps))
     step = np.tile(steps, len(recorded))
     before = cue.measure(recorded)[of]
-    intended = step if to else moved(before, step, unit)
+    intended = step if to or cue.absolute else moved(before, step, unit)
     scale = scale_of(unit)
-    size = np.abs(intended - before)
+    size = np.nan_to_num(np.abs(intended - before))
     command = intended.copy()
     best = make(Asked(of, before, command, scale))
     achieved = cue.measure(best)
     latest = achieved.copy()
     for _ in range(rounds):
         error = intended - achieved
-        lost = np.isnan(error)
-        again = np.flatnonzero(lost | (np.abs(error) > np.maximum(GOOD_ENOUGH * size, cue.slack / 10)))
+        lost, known = np.isnan(error), np.isfinite(before)
+        again = np.flatnonzero(known & (lost | (np.abs(error) > np.maximum(GOOD_ENOUGH * size, cue.slack / 10))))
         if not again.size:
             break
         # What cannot be measured was moved too far: it is moved less, until it is found.
@@ -264,7 +264,7 @@ def manipulate(
         raise AudioError(
             f"found the stretch {edges} in a sound of {len(waveform) / sample_rate:.3f} s; expected a part of it"
         )
-    value = by
+    value = by if by is not None else 0.0
     if to is not None:
         points = np.asarray(to, dtype=float)
         value = float(points) if points.ndim == 0 else float(np.interp(np.mean(edges), *points.T))
