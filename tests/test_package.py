@@ -54,7 +54,7 @@ def test_everything_that_is_imported_is_declared_and_everything_declared_is_impo
     extras = project["optional-dependencies"]
     wanted = set.union(*map(imports_of, SOURCES)) - set(sys.stdlib_module_names) - {"phonoscope", "benchmarks"}
     wanted = {PACKAGE_OF.get(name, name).lower() for name in wanted}
-    users = ("align", "praat", "hf", "captum", "onnx", "ray", "web")
+    users = ("align", "praat", "hf", "captum", "onnx", "ray", "web", "world")
     assert wanted - needed - names_of(chain.from_iterable(extras[name] for name in users)) == set()
     assert needed - wanted == set()
     pinned = names_of((ROOT / "constraints.txt").read_text(encoding="utf-8").split())

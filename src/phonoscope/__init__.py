@@ -23,6 +23,7 @@ _HOME = {
     "geometry": "phonoscope.layer_geometry",
     "load": "phonoscope.models",
     "load_recipe": "phonoscope.tasks",
+    "manipulate": "phonoscope.manipulate",
     "methods": "phonoscope.attribution",
     "read_audio": "phonoscope.audio",
     "read_corpus": "phonoscope.corpora",

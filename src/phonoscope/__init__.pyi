@@ -12,6 +12,7 @@ from phonoscope.frontends import Recording as Recording
 from phonoscope.frontends import Spectrogram as Spectrogram
 from phonoscope.frontends import Waveform as Waveform
 from phonoscope.layer_geometry import geometry as geometry
+from phonoscope.manipulate import manipulate as manipulate
 from phonoscope.models import load as load
 from phonoscope.models import similarity as similarity
 from phonoscope.models import wrap as wrap

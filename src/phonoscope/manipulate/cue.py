@@ -1,4 +1,4 @@
-"""What a cue is, in which units its steps are told, and all cues by name: a new one is one file and one line here."""
+"""What a cue is, in which units its steps are told."""
 
 from __future__ import annotations
 
@@ -87,8 +87,8 @@ class Cue:
     property's value in each sound, NaN where there is none. Both are free to share results (`Sounds.shared`). What a
     step means, the closed loop, tables and crosstalk follow from these two.
 
-    There are three ways to add one: a line in this file; an entry point of the group ``phonoscope.cues``; or its import
-    path wherever a cue is named, ``package.module:name`` with ``name`` an object of this class.
+    There are three ways to add one: a line in ``registry.py``; an entry point of the group ``phonoscope.cues``; or its
+    import path wherever a cue is named, ``package.module:name`` with ``name`` an object of this class.
 
     Parameters
     ----------
@@ -110,6 +110,8 @@ class Cue:
         How far a stimulus may lie from what was intended, in `unit`, beside 15 % of its step.
     measured
         Whether stimuli of every cue are measured for it; else only its own.
+    absolute
+        Whether steps are values to reach, since the recorded sound has none.
     """
 
     name: str
@@ -123,12 +125,14 @@ class Cue:
     needs: str = ""
     slack: float = 0.0
     measured: bool = True
+    absolute: bool = False
 
     @property
     def options(self) -> dict[str, Any]:
         """Names and defaults of the options of its change."""
+        fixed = getattr(self.change, "keywords", {})  # of a partial function
         parameters = inspect.signature(self.change).parameters.values()
-        return {p.name: p.default for p in parameters if p.kind is p.KEYWORD_ONLY}
+        return {p.name: p.default for p in parameters if p.kind is p.KEYWORD_ONLY and p.name not in fixed}
 
     def chosen_unit(self, unit: str | None) -> str:
         """Return the unit of the steps: that asked for, or the usual one; AudioError if the cue does not have it."""

@@ -31,9 +31,7 @@ def _ways() -> np.ndarray:
 _WAYS = _ways()
 
 
-def numbered(
-    frequency: np.ndarray, bandwidth: np.ndarray, expected: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
+def numbered(frequency: np.ndarray, bandwidth: np.ndarray, expected: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Give each formant the pole that is meant.
 
     Of all ways to give rising formants rising poles, the one is taken in which the poles lie nearest to where the
@@ -55,7 +53,7 @@ def numbered(
     away = away + _WIDTH_BARK * bandwidth[:, None, :_POLES] / 1000
     cost = np.concatenate([away, np.full((*away.shape[:2], 1), _LOST_BARK)], axis=2)
     cost = np.where(np.isnan(cost), 1e3, cost)
-    total = sum(cost[:, k, _WAYS[:, k]] for k in range(FORMANTS))
+    total = np.stack([cost[:, k, _WAYS[:, k]] for k in range(FORMANTS)]).sum(axis=0)
     way = _WAYS[total.argmin(axis=1)]
     lost = np.full((len(frequency), 1), np.nan)
     pick = [np.take_along_axis(np.hstack([x[:, :_POLES], lost]), way, axis=1) for x in (frequency, bandwidth)]
@@ -86,12 +84,14 @@ def middle_formants(
         In Hz, NaN where there is none in most frames.
     """
     poles = formants_at(arrays, sample_rate, middles[:, None] + MIDDLE_SECONDS, ceiling=ceiling)
-    near = _median(poles[0][:, :, :FORMANTS]) if expected is None else expected
     n_frames = len(MIDDLE_SECONDS)
     flat = [values.reshape(-1, values.shape[-1]) for values in poles]
-    given = numbered(flat[0], flat[1], np.repeat(near, n_frames, axis=0))
-    frequency, bandwidth = (values.reshape(-1, n_frames, FORMANTS) for values in given)
-    return _median(frequency), _median(bandwidth)
+    near = median(poles[0][:, :, :FORMANTS], 0.0) if expected is None else expected
+    for least in (0.0, 0.5) if expected is None else (0.5,):  # recorded poles are counted from below at first
+        given = numbered(flat[0], flat[1], np.repeat(near, n_frames, axis=0))
+        frequency, bandwidth = (values.reshape(-1, n_frames, FORMANTS) for values in given)
+        near = median(frequency, least)
+    return near, median(bandwidth, 0.5)
 
 
 def tracks(
@@ -133,10 +133,10 @@ def tracks(
     return frequency, bandwidth
 
 
-def _median(values: np.ndarray) -> np.ndarray:
-    """Median over the second axis where at least half of the values are there; NaN elsewhere."""
+def median(values: np.ndarray, least: float) -> np.ndarray:
+    """Median over the second axis where more than a share of the values is there; NaN elsewhere."""
     there = np.isfinite(values)
-    enough = there.sum(axis=1) * 2 > values.shape[1]
+    enough = there.sum(axis=1) > least * values.shape[1]
     rising = np.sort(np.where(there, values, np.inf), axis=1)
     count = np.maximum(there.sum(axis=1), 1)[:, None]
     low, high = (np.take_along_axis(rising, at, axis=1)[:, 0] for at in ((count - 1) // 2, count // 2))

@@ -41,6 +41,8 @@ class Sounds:
     expected
         F1 to F4 (sound, 4) in Hz that a change meant to give: the poles found are numbered by them. None for recorded
         sounds, whose poles are counted from below.
+    clean
+        Samples before anything was added to them; None where nothing was.
     """
 
     samples: Tensor
@@ -50,6 +52,7 @@ class Sounds:
     end: np.ndarray
     ceiling: float = FORMANT_CEILING_HZ
     expected: np.ndarray | None = None
+    clean: Tensor | None = None
     results: dict[Any, Any] = field(default_factory=dict, repr=False, compare=False)
 
     @classmethod
@@ -80,12 +83,34 @@ class Sounds:
             start=self.start[some],
             end=self.end[some],
             expected=expected,
+            clean=None if self.clean is None else self.clean[index],
             results={},
         )
 
     def changed(self, samples: Tensor, **other: Any) -> Sounds:
         """Return the sounds with other samples, of which nothing has been measured yet."""
         return replace(self, samples=samples, results={}, **other)
+
+    def with_sounds(self, where: np.ndarray, others: Sounds) -> Sounds:
+        """Return the sounds with some of them replaced by others."""
+        index = torch.as_tensor(where, device=self.samples.device)
+        length = max(self.samples.shape[1], others.samples.shape[1])
+        padded = [torch.nn.functional.pad(s.samples, (0, length - s.samples.shape[1])) for s in (self, others)]
+        start, end = self.start.copy(), self.end.copy()
+        start[where], end[where] = others.start, others.end
+        expected = None
+        if self.expected is not None and others.expected is not None:
+            expected = self.expected.copy()
+            expected[where] = others.expected
+        return replace(
+            self,
+            samples=padded[0].index_copy(0, index, padded[1]),
+            lengths=self.lengths.index_copy(0, index, others.lengths),
+            start=start,
+            end=end,
+            expected=expected,
+            results={},
+        )
 
     @cached_property
     def arrays(self) -> list[np.ndarray]:
@@ -140,9 +165,7 @@ def frames(sounds: Sounds) -> Frames:
     points = HOPS * next_fast_len(int(np.ceil(FRAME_SECONDS * sounds.sample_rate / HOPS)), real=True)
     hop = points // HOPS
     n_frames = -(-(sounds.samples.shape[1] + points) // hop) + 1
-    padded = torch.nn.functional.pad(
-        sounds.samples, (points, (n_frames - 1) * hop - sounds.samples.shape[1])
-    )
+    padded = torch.nn.functional.pad(sounds.samples, (points, (n_frames - 1) * hop - sounds.samples.shape[1]))
     spectra = torch.fft.rfft(padded.unfold(1, points, hop) * _window(points, padded.device))
     times = (np.arange(spectra.shape[1]) * hop - points / 2) / sounds.sample_rate
     return Frames(spectra, times, points, sounds.sample_rate)

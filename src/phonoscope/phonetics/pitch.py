@@ -110,8 +110,28 @@ def token_pitch(
     array (token, position)
         In Hz, NaN where unvoiced.
     """
+    return token_voice(sounds, sample_rate, times)[0]
+
+
+def token_voice(sounds: Sequence[np.ndarray], sample_rate: float, times: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """F0 and harmonics-to-noise ratio at given times of many short sounds, each frame decided by itself.
+
+    The autocorrelation at the period is the share r of the energy that is periodic; the ratio is
+    ``10 log10(r / (1 - r))`` (Boersma 1993, eq. 4).
+
+    Parameters
+    ----------
+    sounds, sample_rate, times
+        As in `token_pitch`.
+
+    Returns
+    -------
+    f0, ratio : array (token, position)
+        In Hz and dB, NaN where unvoiced.
+    """
     _check_range(FLOOR_HZ, CEILING_HZ, sample_rate)
     f0 = np.full(times.shape, np.nan)
+    ratio = f0.copy()
     lengths = np.minimum(_window_samples(FLOOR_HZ, sample_rate), [sound.size for sound in sounds]).astype(int)
     for length in np.unique(lengths):
         members = np.flatnonzero(lengths == length)
@@ -131,8 +151,12 @@ def token_pitch(
             best = strength.argmax(axis=1)
             rows = np.arange(best.size)
             voiced = strength[rows, best] > silent
-            f0[some] = np.where(voiced, frequency[rows, best], np.nan).reshape(some.size, -1)
-    return f0
+            hertz = np.where(voiced, frequency[rows, best], np.nan)
+            peak = strength[rows, best] + LONE_FRAME_OCTAVE_COST * np.log2(CEILING_HZ / hertz)
+            share = np.clip(peak, 1e-6, 1 - 1e-6)
+            f0[some] = hertz.reshape(some.size, -1)
+            ratio[some] = 10 * np.log10(share / (1 - share)).reshape(some.size, -1)
+    return f0, ratio
 
 
 def _check_range(floor: float, ceiling: float, sample_rate: float) -> None:
