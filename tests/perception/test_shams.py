@@ -2,8 +2,8 @@
 
 import numpy as np
 import pytest
-from phonoscope.manipulate.measures import formants
 
+from phonoscope.manipulate.measures import formants
 from phonoscope.manipulate.sounds import Sounds
 from phonoscope.perception.shams import PATTERNS, ripples, sham_sounds
 from phonoscope.scales import hz_to_erb
@@ -14,7 +14,7 @@ RATE = 16000
 
 def log_spectra(sounds):
     return np.stack(
-        [20 * np.log10(np.abs(np.fft.rfft(sound * np.hanning(len(sound)), 512)) + 1e-3) for sound in sounds]
+        [20 * np.log10(np.abs(np.fft.rfft(sound * np.hanning(len(sound)))[:800]) + 1e-3) for sound in sounds]
     )
 
 
@@ -41,9 +41,8 @@ def test_a_sham_is_as_large_as_asked_for_and_moves_no_formant():
     signs, sizes = np.tile(np.repeat([1, -1], PATTERNS), 2), np.full(len(of), 3.0)
     made, reached = sham_sounds(sounds, of, sizes, signs, patterns, log_spectra)
     assert np.allclose(reached, 3.0, rtol=0.05)
-    changes = log_spectra(made) - log_spectra(waves)[of]
+    changes = log_spectra(made.arrays) - log_spectra(waves)[of]
     assert reached == pytest.approx(np.sqrt(np.square(changes).mean(axis=1)))
-    shams = Sounds.of(made, RATE, np.full(len(of), 0.05), np.full(len(of), 0.2))
-    before, after = formants(sounds)[0][of], formants(shams)[0]
+    before, after = formants(sounds)[0][of], formants(made)[0]
     assert np.nanmedian(np.abs(after / before - 1)[:, :3]) < 0.02
     assert np.abs(np.nanmean(after / before - 1, axis=0)[:3]).max() < 0.02

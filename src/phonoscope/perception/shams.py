@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import torch
 
+from phonoscope.manipulate.measures import formants
 from phonoscope.manipulate.sounds import Sounds, filtered, frames
 from phonoscope.scales import hz_to_erb
 
@@ -46,7 +47,7 @@ def ripples(hertz: np.ndarray, count: int = PATTERNS, seed: int = 0) -> np.ndarr
 def sham_sounds(
     sounds: Sounds, of: np.ndarray, sizes: np.ndarray, signs: np.ndarray, patterns: np.ndarray, pictures: Pictures,
     seed: int = 0,
-) -> tuple[list[np.ndarray], np.ndarray]:  # fmt: skip
+) -> tuple[Sounds, np.ndarray]:  # fmt: skip
     """Make shams of a given size.
 
     Parameters
@@ -68,23 +69,23 @@ def sham_sounds(
 
     Returns
     -------
-    list of ndarray, ndarray (sham,)
+    Sounds, ndarray (sham,)
         The shams, and by how much each changed the picture.
     """
     cut = sounds.shared(frames)
     gains = torch.as_tensor(ripples(cut.hertz, PATTERNS, seed), dtype=torch.float32, device=sounds.samples.device)
     weights = torch.as_tensor(cut.weights(sounds.start, sounds.end), dtype=torch.float32, device=gains.device)
-    places, which = (torch.as_tensor(values, device=gains.device) for values in (of, patterns))
+    places, which = (torch.as_tensor(np.array(values), device=gains.device) for values in (of, patterns))
     direction = torch.as_tensor(np.asarray(signs, dtype=np.float32), device=gains.device)
-    lengths = sounds.lengths.cpu().numpy()[of]
-    before = pictures(sounds.arrays)[of]
-    amounts, reached, made = np.full(len(of), _FIRST_DB), np.zeros(len(of)), []
+    before, still = pictures(sounds.arrays)[of], sounds[of]
+    # The poles of a sham are numbered by those of its sound: none of them is meant to move.
+    expected = formants(sounds)[0][of]
+    amounts, reached, made = np.full(len(of), _FIRST_DB), np.zeros(len(of)), still
     for number in range(_ROUNDS):
         level = torch.as_tensor(amounts, dtype=torch.float32, device=gains.device) * direction
         decibels = level[:, None, None] * weights[places][:, :, None] * gains[which][:, None, :]
-        samples = filtered(sounds, places, 10 ** (decibels / 10)).cpu().numpy()
-        made = [sound[:length] for sound, length in zip(samples, lengths, strict=True)]
-        reached = np.sqrt(np.square(pictures(made) - before).mean(axis=1))
+        made = still.changed(filtered(sounds, places, 10 ** (decibels / 10)), expected=expected)
+        reached = np.sqrt(np.square(pictures(made.arrays) - before).mean(axis=1))
         if number + 1 < _ROUNDS:
             ratio = np.divide(sizes, reached, out=np.ones(len(of)), where=reached > 0)
             amounts = np.minimum(amounts * ratio, _MOST_DB)
