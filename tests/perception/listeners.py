@@ -36,7 +36,8 @@ def presented(tokens=12, cues=("f1", "f2", "f3", "f0", "level"), crosstalk=0.0, 
                         measured["f1"] += crosstalk * step
                     rows.append({"token": token, "class": spoken, "recording": f"r{token}", "speaker": None,
                                  "cue": cue, "step": step, "achieved": measured[cue], "before": natural[cue],
-                                 "missed": False, "unit": UNITS[cue], **measured})  # fmt: skip
+                                 "missed": False, "unit": UNITS[cue], "step_unit": UNITS[cue],
+                                 **measured})  # fmt: skip
     return pd.DataFrame(rows)
 
 

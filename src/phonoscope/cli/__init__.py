@@ -20,6 +20,7 @@ from phonoscope.cli.maps import explain, methods
 from phonoscope.cli.maximise import maximise
 from phonoscope.cli.measures import formants, spectra
 from phonoscope.cli.models import check
+from phonoscope.cli.perceive import perceive
 from phonoscope.cli.verify import verify
 from phonoscope.cli.viewer import view
 from phonoscope.cli.weights import filters, geometry
@@ -64,6 +65,7 @@ _COMMANDS = (
     methods,
     evidence,
     maximise,
+    perceive,
     run,
     report,
     figure,

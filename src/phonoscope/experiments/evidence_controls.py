@@ -71,7 +71,7 @@ def fold_controls(control: str, run: Run, parts: Sequence[HeldOut], number: int,
     part = parts[number]
     reference: tuple[list[np.ndarray], list[str]] = ([], [])
     if control in (DATA, DIFFERENCE):
-        reference = _training_tokens(run, part.fold, {name for each in parts for name in each.names})
+        reference = training_tokens(run, part.fold, {name for each in parts for name in each.names})
     tokens = ControlledTokens(
         part.classifier,
         parts[number - 1].classifier if len(parts) > 1 else None,
@@ -85,8 +85,23 @@ def fold_controls(control: str, run: Run, parts: Sequence[HeldOut], number: int,
     return control_maps(control, tokens, seed)
 
 
-def _training_tokens(run: Run, fold: int, judged: set[str]) -> tuple[list[np.ndarray], list[str]]:
-    """Some tokens that the classifier of a fold was trained on; of one trained elsewhere, some that are not judged."""
+def training_tokens(run: Run, fold: int, judged: set[str]) -> tuple[list[np.ndarray], list[str]]:
+    """Some tokens that the classifier of a fold was trained on; of one trained elsewhere, some that are not judged.
+
+    Parameters
+    ----------
+    run
+        A finished run of tokens.
+    fold
+        Number of the fold.
+    judged
+        Names of tokens that are never among them where the classifier was trained elsewhere.
+
+    Returns
+    -------
+    list of ndarray, list of str
+        Waveforms without context, and their classes.
+    """
     tokens = run.tokens
     learnt = tokens["split"].eq("train").to_numpy()
     if not learnt.any():

@@ -8,7 +8,21 @@ import pandas as pd
 from phonoscope.judgement.intervals import mean_interval
 from phonoscope.perception.trials import Trials
 
-COLUMNS = ("class", "cue", "step", "achieved", "unit", "n", "missed", "label", "share", "low", "high", "log_odds")
+COLUMNS = (
+    "class",
+    "cue",
+    "step",
+    "step_unit",
+    "achieved",
+    "unit",
+    "n",
+    "missed",
+    "label",
+    "share",
+    "low",
+    "high",
+    "log_odds",
+)
 
 
 def identification_curves(trials: Trials) -> pd.DataFrame:
@@ -22,7 +36,8 @@ def identification_curves(trials: Trials) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        ``class, cue, step, achieved`` (median of the measured values, in ``unit``), ``n`` stimuli, how many ``missed``
+        ``class, cue, step`` (in ``step_unit``), ``achieved`` (median of the measured values, in ``unit``), ``n``
+        stimuli, how many ``missed``
         beside them, and for every ``label``: the ``share`` of answers, its 95 % interval (``low, high``) over speakers
         or recordings and trainings, and the mean log odds of the label against all others.
     """
@@ -35,7 +50,7 @@ def identification_curves(trials: Trials) -> pd.DataFrame:
         asked = here[heard[here]]
         some = trials.where(asked)
         counts = {"n": len(asked), "missed": len(here) - len(asked)}
-        unit = trials.table["unit"].iloc[here[0]]
+        units = trials.table[["step_unit", "unit"]].iloc[here[0]].to_dict()
         achieved = float(np.nanmedian(some.table["achieved"])) if len(asked) else np.nan
         for position, label in enumerate(trials.labels):
             share = {"share": np.nan, "low": np.nan, "high": np.nan, "log_odds": np.nan}
@@ -44,7 +59,7 @@ def identification_curves(trials: Trials) -> pd.DataFrame:
                 interval = mean_interval(chosen, some.clusters, scale="proportion")
                 share = {"share": interval.estimate, "low": interval.low, "high": interval.high,
                          "log_odds": float(log_odds(some.log_p)[..., position].mean())}  # fmt: skip
-            rows.append({**dict(zip(keys, key, strict=True)), "achieved": achieved, "unit": unit, **counts,
+            rows.append({**dict(zip(keys, key, strict=True)), "achieved": achieved, **units, **counts,
                          "label": label, **share})  # fmt: skip
     return pd.DataFrame(rows, columns=list(COLUMNS))
 

@@ -107,14 +107,16 @@ def present(
         )
         table = pd.concat(
             [known.iloc[made.table["token"]].reset_index(drop=True), made.table.drop(columns="token")], axis=1
-        ).assign(cue=cue.name, unit=cue.unit, sham=False, pattern=pd.NA, number=made.table["token"])
+        )
+        told = {"cue": cue.name, "unit": cue.unit, "step_unit": made.table.attrs["step_unit"]}
+        table = table.assign(**told, sham=False, pattern=np.nan)
         tables.append(table)
         sounds += made.without_context()
         if pictures is not None:
             shams, heard = _shams(cue, made, waveforms, context, pictures, device)
             tables.append(table.loc[shams.index].assign(sham=True, **shams))
             sounds += heard
-    return Presented(pd.concat(tables, ignore_index=True).drop(columns="number"), sounds)
+    return Presented(pd.concat(tables, ignore_index=True), sounds)
 
 
 def _shams(

@@ -22,8 +22,8 @@ class Trials:
     Parameters
     ----------
     table
-        One row a stimulus: ``token, class`` (as spoken), ``recording, speaker, cue, step`` (as asked for),
-        ``achieved`` (as measured, in the cue's unit), ``missed`` (whether that is not what was asked for), ``unit``,
+        One row a stimulus: ``token, class`` (as spoken), ``recording, speaker, cue, step`` (as asked for, in
+        ``step_unit``), ``achieved`` (as measured, in ``unit``), ``missed`` (whether that is not what was asked for),
         and a column for each property that was measured in every stimulus (``f1``, ``f0``, ``level`` …).
     labels
         The answers to choose from.

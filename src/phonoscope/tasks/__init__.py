@@ -23,6 +23,7 @@ TASKS: Registry[Task] = Registry(
     {
         "phones": "phonoscope.tasks.phones:TASK",
         "outside": "phonoscope.tasks.outside:TASK",
+        "perceive": "phonoscope.tasks.perceive:TASK",
         "recordings": "phonoscope.tasks.recordings:TASK",
         "spoof": "phonoscope.tasks.spoof:TASK",
     },

@@ -1,0 +1,175 @@
+"""What is asked of whom: the stimuli of some tokens, and the answers of every training and of what stands beside it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+from scipy.special import log_softmax
+
+from phonoscope.classifier import Classifier
+from phonoscope.errors import PhonoscopeError
+from phonoscope.evidence.controls import picture_of
+from phonoscope.evidence.randomisation import with_random_weights
+from phonoscope.experiments.evidence_controls import training_tokens
+from phonoscope.experiments.folder import Run
+from phonoscope.experiments.held_out import classifier_folder, load_classifier
+from phonoscope.experiments.loading import load_model
+from phonoscope.experiments.parts import PartTokens
+from phonoscope.experiments.twin import pictures_through
+from phonoscope.perception.presenting import Continuum, present
+from phonoscope.perception.trials import ask
+from phonoscope.phonetics.discriminant import fit_discriminant
+from phonoscope.training import choose_device
+
+NETWORK, RANDOM, LINEAR = "network", "random", "linear"
+CONTROLS = (RANDOM, LINEAR)
+_TOKENS_AT_A_TIME = 16
+
+Answering = Callable[[Sequence[np.ndarray]], np.ndarray]
+
+
+@dataclass(frozen=True)
+class Asking:
+    """All that the answers depend on beside the tokens; see `phonoscope.experiments.parts.Ask`.
+
+    Parameters
+    ----------
+    source
+        The run.
+    identity
+        Checksums of its tokens and classifiers.
+    judged
+        Names of all tokens that are asked about: no twin learns from them.
+    """
+
+    source: str
+    identity: str
+    continua: tuple[Continuum, ...]
+    shams: bool
+    ceiling: float
+    seed: int
+    judged: tuple[str, ...]
+    trust_imports: bool
+    device: str
+    sample_rate: int | None
+    context_seconds: float
+
+    def rows(self, part: PartTokens) -> Iterator[tuple[pa.Table, dict[str, Any]]]:
+        """Yield stimuli with their answers, some tokens at a time."""
+        asked = _ready(self, int(part.tokens["fold"].iloc[0]))
+        for first in range(0, len(part.tokens), _TOKENS_AT_A_TIME):
+            some = slice(first, first + _TOKENS_AT_A_TIME)
+            made = present(
+                part.tokens.iloc[some],
+                part.sounds[some],
+                part.sample_rate,
+                self.continua,
+                context=part.context_seconds,
+                pictures=asked.pictures if self.shams else None,
+                device=self.device,
+                ceiling=self.ceiling,
+            )
+            answers = {
+                name: np.stack([answer(made.sounds) for answer in who], axis=1) for name, who in asked.answering.items()
+            }
+            table = made.table.assign(
+                **{name: list(values.reshape(len(values), -1)) for name, values in answers.items()}
+            )
+            table["pattern"] = table["pattern"].astype("Int64")
+            table["speaker"] = table["speaker"].astype("string")
+            yield pa.Table.from_pandas(table, preserve_index=False), {"absent": asked.absent}
+
+
+@dataclass(frozen=True)
+class _Asked:
+    """Those who answer about one fold's tokens."""
+
+    answering: dict[str, list[Answering]]
+    pictures: Answering
+    absent: dict[str, str]
+
+
+@lru_cache(maxsize=1)
+def _ready(asking: Asking, fold: int) -> _Asked:
+    """Load the classifiers of a fold and make their controls; once a process and fold."""
+    run = Run(asking.source)
+    trainings = [
+        each.to(choose_device(asking.device))
+        for each in trainings_of_fold(run, fold, trust_imports=asking.trust_imports)
+    ]
+    labels = list(trainings[0].labels)
+    pictures = _pictures_of(trainings[0])
+    answering: dict[str, list[Answering]] = {NETWORK: [_answers_of(each) for each in trainings]}
+    absent: dict[str, str] = {}
+    try:
+        drawn = [with_random_weights(each, asking.seed + i) for i, each in enumerate(trainings)]
+        answering[RANDOM] = [_answers_of(each) for each in drawn]
+    except PhonoscopeError as error:
+        absent[RANDOM] = str(error)
+    try:
+        answering[LINEAR] = [_twin(run, fold, set(asking.judged), labels, pictures)]
+    except PhonoscopeError as error:
+        absent[LINEAR] = str(error)
+    return _Asked(answering, pictures, absent)
+
+
+def trainings_of_fold(run: Run, fold: int, *, trust_imports: bool = False) -> list[Classifier]:
+    """The classifiers that never met the tokens of a fold: that of the run, and those of its further trainings.
+
+    Parameters
+    ----------
+    run
+        A finished run.
+    fold
+        Number of the fold.
+    trust_imports
+        Allow them to import their networks' code.
+    """
+    further = sorted(run.folder.glob(f"trainings/seed-*/{fold}/classifier"), key=_seed)
+    first = load_classifier(run, fold, trust_imports=trust_imports)
+    return [first, *(load_model(folder, trust_imports=trust_imports) for folder in further)]
+
+
+def folders_of(run: Run, folds: Sequence[int]) -> list[Path]:
+    """Folders of all classifiers that are asked."""
+    found = [classifier_folder(run, fold) for fold in folds]
+    for fold in folds:
+        found += sorted(run.folder.glob(f"trainings/seed-*/{fold}/classifier"), key=_seed)
+    return list(dict.fromkeys(found))
+
+
+def _seed(folder: Path) -> int:
+    return int(folder.parts[-3].removeprefix("seed-"))
+
+
+def _answers_of(classifier: Classifier) -> Answering:
+    return lambda sounds: ask(classifier, sounds)
+
+
+def _pictures_of(classifier: Classifier) -> Answering:
+    front_end = picture_of(classifier)
+    return lambda sounds: pictures_through(front_end, sounds)
+
+
+def _twin(run: Run, fold: int, judged: set[str], labels: Sequence[str], pictures: Answering) -> Answering:
+    """A linear discriminant on the network's pictures of tokens that its classifier was trained on."""
+    waveforms, classes = training_tokens(run, fold, judged)
+    if set(classes) != set(labels):
+        lacking = ", ".join(sorted(set(labels) - set(classes))) or "others"
+        raise PhonoscopeError(f"there are no tokens to train a twin on (of {lacking})")
+    model = fit_discriminant(pictures(waveforms), np.asarray(classes, dtype=object))
+    order = [list(model.classes).index(label) for label in labels]
+    return lambda sounds: log_softmax(model.scores(pictures(sounds))[:, order], axis=1)
+
+
+def answers_in(table: pd.DataFrame, name: str, labels: int) -> np.ndarray:
+    """Answers (training, stimulus, label) as they are stored in a column of the parts."""
+    values = np.stack(table[name].to_list()) if len(table) else np.zeros((0, labels))
+    return values.reshape(len(table), -1, labels).transpose(1, 0, 2)

@@ -1,0 +1,192 @@
+"""A perception experiment, step by step: tokens, stimuli, answers, and what follows from them."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from phonoscope.classifier import class_position
+from phonoscope.errors import ExperimentError, PerceptionError
+from phonoscope.experiments.evidence_run import choose_tokens
+from phonoscope.experiments.fit import Trained
+from phonoscope.experiments.folder import Run
+from phonoscope.experiments.held_out import classifier_identity
+from phonoscope.experiments.parts import WORK, groups_of, make_parts, sources_of
+from phonoscope.experiments.runner import Experiment, Results
+from phonoscope.files import digest_of, sha256, write_with
+from phonoscope.perception import Trials, boundaries, cue_weights, identification_curves, slopes
+from phonoscope.tasks.perceive.asking import CONTROLS, NETWORK, Asking, answers_in, folders_of
+from phonoscope.tasks.perceive.recipe import PerceiveRecipe
+from phonoscope.tasks.perceive.sentences import cue_sentences
+from phonoscope.tasks.perceive.tables import curves_json, made_table
+from phonoscope.work.executor import Executor, in_this_process
+
+STIMULI_NAME = "stimuli.parquet"
+
+
+@dataclass
+class PerceiveExperiment(Experiment):
+    """What a network answers when one property of a sound is moved. Nothing is trained.
+
+    Parameters
+    ----------
+    source
+        A finished run of tokens: each token is asked of the networks that never met it.
+    executor
+        How the work is spread over processes or machines; the results do not depend on it.
+    """
+
+    needs_corpus = False
+
+    recipe: PerceiveRecipe
+    source: str | Path | None = None
+    executor: Executor = field(default=in_this_process)
+
+    def read(self, folder: Path) -> pd.DataFrame:
+        """Choose the tokens, as many of each class."""
+        del folder
+        if self.source is None:
+            raise ExperimentError("a perception experiment needs a finished run: phonoscope perceive RUN --out DIR")
+        self._run = run = Run(self.source)
+        if "classifier" not in {path.name for path in run.folder.iterdir()}:
+            raise ExperimentError(f"{run.folder} holds no classifier that could be asked")
+        names = set(choose_tokens(run, self.recipe.tokens, self.recipe.seed))
+        every = run.tokens
+        known = np.array([class_position(run.labels, str(name)) is not None for name in every["class"]], dtype=bool)
+        tokens = every[every["token"].isin(names) & known].reset_index(drop=True)
+        if not len(tokens):
+            raise ExperimentError(
+                f"none of the classes of {run.folder} is an answer of its network, which are: {', '.join(run.labels)}"
+            )
+        tokens.attrs = every.attrs
+        self._tokens = tokens
+        return tokens
+
+    def describe(self) -> str:
+        """How many tokens are asked about, and which cues are moved."""
+        return f"moving {', '.join(self.recipe.cues)} of {len(self._tokens)} tokens of {self._run.folder}"
+
+    def measure(self, trained: Sequence[Trained], folder: Path) -> Results:
+        """Make the stimuli, ask, and draw the conclusions."""
+        del trained
+        run, recipe, settings = self._run, self.recipe, self.settings
+        tokens = self._tokens
+        folds = sorted({int(fold) for fold in tokens["fold"]})
+        labels, rate = list(run.labels), int(run.facts["sample_rate"])
+        asking = Asking(
+            str(run.folder.absolute()),
+            digest_of(sha256(run.folder / "tokens.parquet"), *map(classifier_identity, folders_of(run, folds))),
+            recipe.continua,
+            recipe.shams,
+            recipe.ceiling,
+            recipe.seed,
+            tuple(tokens["token"].astype(str)),
+            settings.trust_imports,
+            settings.device,
+            rate,
+            run.context_seconds,
+        )
+        work = folder / WORK
+        paths = make_parts(
+            asking, sources_of(tokens, work / "tokens", ["fold"]), work, executor=self.executor,
+            progress=lambda done, count: settings.say(f"  {done} of {count} tokens"),
+        )  # fmt: skip
+        stimuli, absent = [], {}
+        for rows, facts in groups_of(paths):
+            stimuli.append(rows.to_pandas())
+            absent |= facts["absent"]
+        table = pd.concat(stimuli, ignore_index=True)
+        names = [NETWORK, *(name for name in CONTROLS if name in table)]
+        answers = {name: answers_in(table, name, len(labels)) for name in names}
+        kept = _with_probabilities(table.drop(columns=names), answers[NETWORK], labels)
+        write_with(folder / STIMULI_NAME, lambda path: kept.to_parquet(path, index=False))
+        shutil.rmtree(work)
+        settings.say(f"{len(table)} stimuli; what the answers say")
+        tables = conclusions(table.drop(columns=names), answers, labels)
+        sentences = cue_sentences(tables["slopes"], tables["curves"], recipe.cues)
+        return Results(tokens, tables, self._facts(absent), _results(tables, sentences))
+
+    def _facts(self, absent: Mapping[str, str]) -> dict[str, Any]:
+        facts = self._run.facts
+        kept = ("labels", "sample_rate", "max_hz", "time_seconds", "network", "front_end", "scores")
+        return {name: facts[name] for name in kept if name in facts} | {
+            "of_run": self._run.folder.as_posix(),
+            "of_name": facts.get("name", ""),
+            "absent_controls": dict(absent),
+            "context_seconds": self._run.context_seconds,
+        }
+
+    def summary(self, results: Mapping[str, Any]) -> Sequence[str]:
+        """One sentence a cue."""
+        return results["sentences"]
+
+
+def conclusions(
+    table: pd.DataFrame, answers: Mapping[str, np.ndarray], labels: Sequence[str]
+) -> dict[str, pd.DataFrame]:
+    """Result tables of the answers.
+
+    Parameters
+    ----------
+    table
+        Stimuli and shams; see `phonoscope.perception.presenting.Presented`.
+    answers
+        By who answered: log probabilities (training, stimulus, label).
+    labels
+        The answers to choose from.
+
+    Returns
+    -------
+    dict of DataFrame
+        ``curves, slopes, boundaries, weights, made`` (what was intended and achieved, by class and cue), ``counts``.
+    """
+    own, shams = (np.flatnonzero(table["sham"].to_numpy(dtype=bool) == sham) for sham in (False, True))
+    trials = {name: Trials(table, labels, values) for name, values in answers.items()}
+    network = trials[NETWORK].where(own)
+    controls = {name: trials[name].where(own) for name in CONTROLS if name in trials}
+    try:
+        weights = cue_weights(network)
+    except PerceptionError:  # cues that never move, or always together
+        weights = pd.DataFrame()
+    counts = network.table.drop_duplicates("token")["class"].value_counts().rename_axis("class").reset_index()
+    return {
+        "curves": identification_curves(network),
+        "slopes": slopes(network, controls, trials[NETWORK].where(shams) if len(shams) else None),
+        "boundaries": boundaries(network),
+        "weights": weights,
+        "made": made_table(table),
+        "counts": counts,
+    }
+
+
+def _with_probabilities(table: pd.DataFrame, log_p: np.ndarray, labels: Sequence[str]) -> pd.DataFrame:
+    """Stimuli with the mean probability of each label over trainings, and the most probable one."""
+    p = np.exp(log_p).mean(axis=0)
+    named = {f"p_{label}": p[:, i] for i, label in enumerate(labels)}
+    return table.assign(answer=np.asarray(labels, dtype=object)[p.argmax(axis=1)], **named)
+
+
+def _results(tables: Mapping[str, pd.DataFrame], sentences: list[str]) -> dict[str, Any]:
+    def records(name: str, *columns: str) -> list[dict[str, Any]]:
+        table = tables[name]
+        kept = table[[column for column in columns if column in table]]
+        rows = kept.to_dict("records")
+        return [{str(key): None if pd.isna(value) else value for key, value in row.items()} for row in rows]
+
+    return {
+        "curves": curves_json(tables["curves"]),
+        "slopes": records("slopes", "class", "cue", "against", "slope", "low", "high", "unit", "random", "linear",
+                          "sham", "verdict", "p_holm"),
+        "boundaries": records("boundaries", "class", "cue", "against", "measure", "boundary", "low", "high", "unit",
+                              "logits_per_unit", "why_not"),
+        "weights": records("weights", "class", "cue", "weight", "low", "high", "per_jnd", "unit"),
+        "sentences": sentences,
+        "n_stimuli": int(tables["made"]["n"].sum()),
+        "n_missed": int(tables["made"]["missed"].sum()),
+    }  # fmt: skip

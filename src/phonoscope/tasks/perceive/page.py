@@ -1,0 +1,128 @@
+"""The page of a perception experiment: what the network hears, the curves, and how well the stimuli were made."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from phonoscope.experiments.folder import Run
+from phonoscope.judgement.claims import SUPPORTED
+from phonoscope.judgement.words import doubts_of_basis
+from phonoscope.report.numbers import percent
+from phonoscope.report.page import Page, Section
+from phonoscope.report.tables import as_html_table
+from phonoscope.tasks.content import Content, read_content
+from phonoscope.tasks.perceive.asking import LINEAR, RANDOM
+from phonoscope.tasks.perceive.figures import cue_weights_plate, identification_plate
+from phonoscope.tasks.perceive.sentences import cue_name
+from phonoscope.tasks.sections import left_out_table, page_of, provenance_section
+
+_BAD = 0.15  # share of missed stimuli that is said aloud
+_NAMES = {RANDOM: "Random weights", LINEAR: "A linear twin"}
+
+
+def page(run: Run) -> Page:
+    """Return the page of a perception experiment."""
+    content = read_content(run)
+    results = content.facts["results"]
+    sections = [_curves(content), _slopes(content), _weights(content), _stimuli(content), _provenance(content)]
+    return page_of(
+        content.facts, sections, numbers=_numbers(content), findings=results["sentences"], doubts=_doubts(content)
+    )
+
+
+def _numbers(content: Content) -> list[tuple[str, str, str]]:
+    slopes, made = content.table("slopes"), content.table("made")
+    heard = [cue_name(cue) for cue in slopes.loc[slopes["verdict"] == SUPPORTED, "cue"].unique()]
+    missed = made["missed"].sum() / max(made["n"].sum(), 1)
+    return [
+        ("heard", ", ".join(heard) or "none", f"of {slopes['cue'].nunique()} cues"),
+        ("stimuli", f"{content.facts['results']['n_stimuli']}", f"of {len(content.tokens)} tokens"),
+        ("missed their aim", percent(missed), "left out"),
+    ]
+
+
+def _doubts(content: Content) -> list[str]:
+    slopes, made = content.table("slopes"), content.table("made")
+    doubts = []
+    if len(slopes):
+        row = slopes.iloc[0]
+        doubts += doubts_of_basis(row["n_units"], str(row["unit_of_interval"]), int(row["trainings"]))
+    bad = made[made["share_missed"] > _BAD]
+    if len(bad):
+        which = ", ".join(f"{cue_name(row['cue'])} of {row['class']}" for row in bad.head(4).to_dict("records"))
+        more = " and others" if len(bad) > 4 else ""
+        doubts.append(f"More than {percent(_BAD, 0)} of the stimuli missed their aim and were left out: {which}{more}.")
+    for name, why in content.facts.get("absent_controls", {}).items():
+        doubts.append(f"{_NAMES[name]} could not be asked: {why}.")
+    if "sham" not in slopes:
+        doubts.append("No changes of equal size that move no resonance stand beside the slopes: shams were turned off.")
+    return doubts
+
+
+def _curves(content: Content) -> Section:
+    text = (
+        "Each token is presented with one property moved in steps, everything else as it was recorded, and the network "
+        "that never met the token is asked what it hears. Stimuli whose measured value is not what was intended are "
+        "left out."
+    )
+    return Section("curves", "What is heard along each cue", [text], [identification_plate(content)])
+
+
+def _slopes(content: Content) -> Section:
+    slopes = content.table("slopes")
+    order = slopes.assign(size=slopes["slope"].abs()).sort_values(["cue", "size"], ascending=[True, False])
+    columns = ("class", "against", "cue", "slope", "low", "high", "unit", "random", "linear", "sham", "verdict")
+    table = as_html_table("slopes", "Slopes", _named(order), columns)
+    boundaries = content.table("boundaries")
+    found = boundaries[np.isfinite(pd.to_numeric(boundaries["boundary"]))] if len(boundaries) else boundaries
+    crossing = as_html_table(
+        "boundaries", "Boundaries", _named(found),
+        ("class", "against", "measure", "boundary", "low", "high", "unit", "logits_per_unit"), data=boundaries,
+    )  # fmt: skip
+    text = (
+        "A slope is the change of log p(class) / p(against) as the cue rises, within each token, on the values "
+        "measured in the stimuli. Beside it stand the same network with random weights, a linear model on the network’s own "
+        "picture, and the sham: changes of the same size in that picture that move no resonance. A cue counts as heard "
+        "if its slope lies clear of 0 and of its sham, after Holm’s correction for all slopes."
+    )
+    where = (
+        "A boundary is where two answers are equally likely. Syrdal & Gopal (1986) put that between front and back "
+        "vowels near F3 − F2 = 3 Bark, that between high and other vowels near F1 − F0 = 3 Bark."
+    )
+    return Section("slopes", "How steep, and where the answer turns", [text, where], tables=[crossing], folded=[table])
+
+
+def _weights(content: Content) -> Section:
+    plate, weights = cue_weights_plate(content), content.table("weights")
+    if plate is None:
+        return Section("weights", "Cue weights", ["The cues of this experiment could not be told apart."])
+    columns = ("class", "cue", "weight", "low", "high", "per_jnd", "per_unit", "unit", "share")
+    table = as_html_table("weights", "Cue weights", _named(weights), columns)
+    text = (
+        "All cues at once: how much the decision for a class moves with each, fitted within tokens on the values that "
+        "the stimuli really have, so that what was moved by accident is not taken for what was moved on purpose."
+    )
+    return Section("weights", "Cue weights", [text], [plate], folded=[table])
+
+
+def _stimuli(content: Content) -> Section:
+    columns = ("class", "cue", "n", "missed", "share_missed", "slope", "off", "unit", "crosstalk", "crosstalk_of")
+    headings = {"slope": "achieved / intended", "off": "median error", "crosstalk_of": "of"}
+    made = as_html_table("made", "Intended and achieved", _named(content.table("made")), columns, headings=headings)
+    text = (
+        "Every stimulus was measured after it was made. Crosstalk is the largest median change of another property, "
+        "relative to the stimulus that was not moved."
+    )
+    left_out = [left_out_table(content.tables["left_out"])] if len(content.tables["left_out"]) else []
+    return Section("stimuli", "How well the stimuli were made", [text], tables=[made], folded=left_out)
+
+
+def _provenance(content: Content) -> Section:
+    further = [("Run that was asked", str(content.facts.get("of_run", "")))]
+    return provenance_section(content.facts, further=further)
+
+
+def _named(table: pd.DataFrame) -> pd.DataFrame:
+    """The table with cues as figures call them."""
+    return table.assign(cue=table["cue"].map(cue_name)) if len(table) else table

@@ -1,0 +1,72 @@
+"""What a perception experiment says in words: one sentence a cue, with its number, its interval and its doubt."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+
+from phonoscope.judgement.claims import CONTRADICTED, SUPPORTED
+from phonoscope.report.labels import class_name
+
+_NAMES = {
+    "f0": "F0", "duration": "duration", "level": "level", "tilt": "spectral tilt", "tract": "vocal-tract length",
+    "high_band": "the energy above 4 kHz", "voicing_bar": "the voicing bar", "centre": "the centre of gravity",
+    "noise": "noise", "hnr": "breathiness", "vot": "voice onset time", "silence": "silence at the edges",
+}  # fmt: skip
+
+
+def cue_name(cue: str) -> str:
+    """A cue as sentences and figures call it: ``F2``, ``duration`` …"""
+    return _NAMES.get(cue, cue.upper() if len(cue) == 2 else cue)
+
+
+def cue_sentences(slopes: pd.DataFrame, curves: pd.DataFrame, cues: Sequence[str]) -> list[str]:
+    """One sentence a cue, the cue that moves most answers first.
+
+    Parameters
+    ----------
+    slopes, curves
+        From `phonoscope.perception`.
+    cues
+        Names of the cues that were moved.
+    """
+    found = [(_largest_turn(slopes, curves, cue), cue) for cue in cues]
+    found.sort(key=lambda each: -(each[0]["turned"] if each[0] is not None else -1.0))
+    return [_sentence(turn, slopes[slopes["cue"] == cue], cue) for turn, cue in found]
+
+
+def _largest_turn(slopes: pd.DataFrame, curves: pd.DataFrame, cue: str) -> dict | None:
+    """The change of a share that is largest among the answers whose slope is certain."""
+    heard = slopes[(slopes["cue"] == cue) & (slopes["verdict"] == SUPPORTED)]
+    best: dict | None = None
+    for row in heard.to_dict("records"):
+        own = curves[(curves["cue"] == cue) & (curves["class"] == row["class"])]
+        shares = own[(own["label"] == row["against"]) & own["share"].notna()].sort_values("step")
+        if shares.empty or 0 not in set(shares["step"]):
+            continue
+        start = shares[shares["step"] == 0].iloc[0]
+        end = shares.iloc[0 if row["slope"] > 0 else -1]  # where the other answer gains
+        turned = float(end["share"] - start["share"])
+        if best is None or turned > best["turned"]:
+            best = {"turned": turned, "start": start, "end": end, "against": row["against"]}
+    return best
+
+
+def _sentence(turn: dict | None, slopes: pd.DataFrame, cue: str) -> str:
+    name = cue_name(cue)
+    if turn is None:
+        if len(slopes) and set(slopes["verdict"]) == {CONTRADICTED}:
+            return f"It does not hear {name}: no answer changes more with it than with a change of equal size."
+        if (slopes["verdict"] == SUPPORTED).any():
+            return f"It hears {name}, but no share of answers could be followed along it."
+        return f"Whether it hears {name} cannot be told from these tokens."
+    start, end = turn["start"], turn["end"]
+    verb = "lowering" if end["step"] < 0 else "raising"
+    limits = f" ({100 * end['low']:.0f}–{100 * end['high']:.0f})" if np.isfinite(end["low"]) else ""
+    size = f"{abs(end['step']):g} {end['step_unit']}"
+    return (
+        f"It hears {name}: {verb} it by {size} turns {class_name(end['class'])} into {class_name(turn['against'])} in "
+        f"{100 * end['share']:.0f} %{limits} of tokens; unchanged, {100 * start['share']:.0f} % are heard so."
+    )
