@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from scipy.special import expit
+from scipy.special import expit, log_softmax
 from tests.perception.listeners import LABELS, answered, presented
 
 from phonoscope.errors import PerceptionError
@@ -10,6 +10,7 @@ from phonoscope.judgement.claims import CONTRADICTED, SUPPORTED
 from phonoscope.perception import Trials, boundaries, cue_weights, fit_psychometric, identification_curves, slopes
 from phonoscope.perception.curves import log_odds
 from phonoscope.perception.logistic import logistic_lines
+from phonoscope.perception.trials import calibrated
 from phonoscope.scales import hz_to_bark
 
 
@@ -183,3 +184,16 @@ def test_a_psychometric_function_with_slips_is_recovered():
 def test_answers_of_another_shape_are_refused(table):
     with pytest.raises(PerceptionError, match="expected"):
         Trials(table, LABELS, np.zeros((1, 3, 3)))
+
+
+def test_a_model_that_is_too_sure_is_calibrated(table):
+    rng = np.random.default_rng(0)
+    honest = answered(table, {"i": {"f2": 0.6}, "ɑ": {"f1": 0.8}})
+    still = table["step"].to_numpy() == 0
+    classes = [rng.choice(LABELS, p=p) for p in np.exp(honest.log_p[0])]
+    spoken = Trials(table.assign(**{"class": np.where(still, classes, table["class"])}), LABELS, honest.log_p)
+    sure = spoken.answered_by(log_softmax(30 * spoken.log_p, axis=-1))
+    found = calibrated(sure).log_p[0, :, 0] - calibrated(sure).log_p[0, :, 1]
+    wanted = honest.log_p[0, :, 0] - honest.log_p[0, :, 1]
+    assert found == pytest.approx(wanted * (found @ wanted) / (wanted @ wanted))
+    assert (found @ wanted) / (wanted @ wanted) == pytest.approx(1.0, abs=0.35)

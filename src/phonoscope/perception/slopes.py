@@ -119,10 +119,13 @@ def _risen(interval: Interval) -> Interval:
 
 
 def _size_of_sham(shams: Trials, own: int, against: int) -> float:
-    """Root mean square over the patterns of the sham of the mean slope of each."""
+    """Root mean square over the patterns of the sham of the slope of each, without what chance adds to it."""
     patterns = shams.table["pattern"].to_numpy()
-    means = [_Lines(shams.where(patterns == pattern)).mean(own, against).estimate for pattern in np.unique(patterns)]
-    return float(np.sqrt(np.nanmean(np.square(means)))) if np.isfinite(means).any() else float("nan")
+    found = [
+        _Lines(shams.where(patterns == pattern)).each(own, against).mean(axis=0) for pattern in np.unique(patterns)
+    ]
+    squares = [each.mean() ** 2 - each.var(ddof=1) / len(each) for each in found if len(each) > 1]
+    return float(np.sqrt(max(np.mean(squares), 0.0))) if squares else float("nan")
 
 
 def _as_achieved(shams: Trials, trials: Trials) -> Trials:

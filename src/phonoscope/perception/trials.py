@@ -7,12 +7,14 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
+from scipy.optimize import minimize_scalar
 from scipy.special import log_expit, log_softmax
 
 from phonoscope.classifier import SCORES, Classifier, class_position
 from phonoscope.errors import PerceptionError
 
 UNITS = ("speaker", "recording")  # what is independent, from the highest level down
+_LOG_TEMPERATURES = (-1.0, 7.0)
 
 
 @dataclass(frozen=True)
@@ -122,6 +124,30 @@ def log_probabilities(logits: np.ndarray, scores: str = "classes") -> np.ndarray
         )
     values = np.asarray(logits, dtype=np.float64)
     return log_softmax(values, axis=-1) if kind == "softmax" else log_expit(values)
+
+
+def calibrated(trials: Trials) -> Trials:
+    """The same answers, as sure as they are right: log probabilities divided by one temperature (Guo et al. 2017).
+
+    It is the one under which the classes of the stimuli that were not moved are most probable. A linear model of many
+    cells and few tokens is far too sure of itself: its slopes would be many times too steep.
+
+    Parameters
+    ----------
+    trials
+        With stimuli of step 0 among them.
+    """
+    still = trials.where(trials.table["step"].to_numpy() == 0)
+    spoken = np.array([trials.position(str(name)) for name in still.table["class"]], dtype=int)
+    if not len(spoken):
+        return trials
+
+    def loss(log_temperature: float) -> float:
+        scaled = log_softmax(still.log_p / np.exp(log_temperature), axis=-1)
+        return -float(scaled[:, np.arange(len(spoken)), spoken].mean())
+
+    temperature = np.exp(minimize_scalar(loss, bounds=_LOG_TEMPERATURES, method="bounded").x)
+    return trials.answered_by(log_softmax(trials.log_p / temperature, axis=-1))
 
 
 def ask(classifier: Classifier, sounds: Sequence[np.ndarray]) -> np.ndarray:

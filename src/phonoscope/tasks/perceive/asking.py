@@ -26,7 +26,6 @@ from phonoscope.experiments.twin import pictures_through
 from phonoscope.perception.presenting import Continuum, present
 from phonoscope.perception.trials import ask
 from phonoscope.phonetics.discriminant import fit_discriminant
-from phonoscope.training import choose_device
 
 NETWORK, RANDOM, LINEAR = "network", "random", "linear"
 CONTROLS = (RANDOM, LINEAR)
@@ -100,10 +99,7 @@ class _Asked:
 def _ready(asking: Asking, fold: int) -> _Asked:
     """Load the classifiers of a fold and make their controls; once a process and fold."""
     run = Run(asking.source)
-    trainings = [
-        each.to(choose_device(asking.device))
-        for each in trainings_of_fold(run, fold, trust_imports=asking.trust_imports)
-    ]
+    trainings = [each.to(asking.device) for each in trainings_of_fold(run, fold, trust_imports=asking.trust_imports)]
     labels = list(trainings[0].labels)
     pictures = _pictures_of(trainings[0])
     answering: dict[str, list[Answering]] = {NETWORK: [_answers_of(each) for each in trainings]}

@@ -21,10 +21,12 @@ from phonoscope.experiments.parts import WORK, groups_of, make_parts, sources_of
 from phonoscope.experiments.runner import Experiment, Results
 from phonoscope.files import digest_of, sha256, write_with
 from phonoscope.perception import Trials, boundaries, cue_weights, identification_curves, slopes
-from phonoscope.tasks.perceive.asking import CONTROLS, NETWORK, Asking, answers_in, folders_of
+from phonoscope.perception.trials import calibrated
+from phonoscope.tasks.perceive.asking import CONTROLS, LINEAR, NETWORK, Asking, answers_in, folders_of
 from phonoscope.tasks.perceive.recipe import PerceiveRecipe
 from phonoscope.tasks.perceive.sentences import cue_sentences
 from phonoscope.tasks.perceive.tables import curves_json, made_table
+from phonoscope.training import choose_device
 from phonoscope.work.executor import Executor, in_this_process
 
 STIMULI_NAME = "stimuli.parquet"
@@ -64,7 +66,7 @@ class PerceiveExperiment(Experiment):
             raise ExperimentError(
                 f"none of the classes of {run.folder} is an answer of its network, which are: {', '.join(run.labels)}"
             )
-        tokens.attrs = every.attrs
+        tokens.attrs = {**every.attrs, "left_out": []}
         self._tokens = tokens
         return tokens
 
@@ -88,7 +90,7 @@ class PerceiveExperiment(Experiment):
             recipe.seed,
             tuple(tokens["token"].astype(str)),
             settings.trust_imports,
-            settings.device,
+            str(choose_device(settings.device)),
             rate,
             run.context_seconds,
         )
@@ -150,6 +152,8 @@ def conclusions(
     trials = {name: Trials(table, labels, values) for name, values in answers.items()}
     network = trials[NETWORK].where(own)
     controls = {name: trials[name].where(own) for name in CONTROLS if name in trials}
+    if LINEAR in controls:
+        controls[LINEAR] = calibrated(controls[LINEAR])
     try:
         weights = cue_weights(network)
     except PerceptionError:  # cues that never move, or always together

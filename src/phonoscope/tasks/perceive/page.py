@@ -82,9 +82,10 @@ def _slopes(content: Content) -> Section:
     )  # fmt: skip
     text = (
         "A slope is the change of log p(class) / p(against) as the cue rises, within each token, on the values "
-        "measured in the stimuli. Beside it stand the same network with random weights, a linear model on the network’s own "
-        "picture, and the sham: changes of the same size in that picture that move no resonance. A cue counts as heard "
-        "if its slope lies clear of 0 and of its sham, after Holm’s correction for all slopes."
+        "measured in the stimuli. Beside it stand the same network with random weights, a linear model on the "
+        "network’s own picture (made as sure as it is right), and the sham: changes of the same size in that picture "
+        "that move no resonance. A cue counts as heard if its slope lies clear of 0 and of its sham, after Holm’s "
+        "correction for all slopes."
     )
     where = (
         "A boundary is where two answers are equally likely. Syrdal & Gopal (1986) put that between front and back "
