@@ -14,8 +14,9 @@ from phonoscope.perception.cue_scales import cue_scale
 from phonoscope.perception.trials import Trials
 
 FEWEST_STEPS = 3  # of a token's stimuli, for a line through them
-# Smallest effect that counts: the odds change by a tenth as the cue is moved over the whole range that was presented.
-SMALLEST_CHANGE = 0.1
+# Smallest effect that counts, in logits, as the cue is moved over the whole range that was presented: an answer that is
+# given half of the time is then given in 6 of 10 cases.
+SMALLEST_CHANGE = 0.4
 COLUMNS = (
     "class", "cue", "against", "slope", "low", "high", "unit", "n", "n_units", "unit_of_interval", "trainings",
     "p", "p_holm", "verdict",

@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from phonoscope.classifier import class_position
+from phonoscope.corpora import write_tokens
 from phonoscope.errors import ExperimentError, PerceptionError
 from phonoscope.experiments.evidence_run import choose_tokens
 from phonoscope.experiments.fit import Trained
@@ -107,6 +108,7 @@ class PerceiveExperiment(Experiment):
         names = [NETWORK, *(name for name in CONTROLS if name in table)]
         answers = {name: answers_in(table, name, len(labels)) for name in names}
         kept = _with_probabilities(table.drop(columns=names), answers[NETWORK], labels)
+        write_tokens(folder / "tokens.parquet", tokens)
         write_with(folder / STIMULI_NAME, lambda path: kept.to_parquet(path, index=False))
         shutil.rmtree(work)
         settings.say(f"{len(table)} stimuli; what the answers say")

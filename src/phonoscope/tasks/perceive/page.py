@@ -17,6 +17,7 @@ from phonoscope.tasks.perceive.figures import cue_weights_plate, identification_
 from phonoscope.tasks.perceive.sentences import cue_name
 from phonoscope.tasks.sections import left_out_table, page_of, provenance_section
 
+_INTERVAL = "95 % interval"
 _BAD = 0.15  # share of missed stimuli that is said aloud
 _NAMES = {RANDOM: "Random weights", LINEAR: "A linear twin"}
 
@@ -72,13 +73,13 @@ def _curves(content: Content) -> Section:
 def _slopes(content: Content) -> Section:
     slopes = content.table("slopes")
     order = slopes.assign(size=slopes["slope"].abs()).sort_values(["cue", "size"], ascending=[True, False])
-    columns = ("class", "against", "cue", "slope", "low", "high", "unit", "random", "linear", "sham", "verdict")
-    table = as_html_table("slopes", "Slopes", _named(order), columns)
+    columns = ("class", "against", "cue", "slope", _INTERVAL, "unit", "random", "linear", "sham", "verdict")
+    table = as_html_table("slopes", "Slopes", _named(order), columns, data=slopes)
     boundaries = content.table("boundaries")
     found = boundaries[np.isfinite(pd.to_numeric(boundaries["boundary"]))] if len(boundaries) else boundaries
     crossing = as_html_table(
         "boundaries", "Boundaries", _named(found),
-        ("class", "against", "measure", "boundary", "low", "high", "unit", "logits_per_unit"), data=boundaries,
+        ("class", "against", "measure", "boundary", _INTERVAL, "unit", "logits_per_unit"), data=boundaries,
     )  # fmt: skip
     text = (
         "A slope is the change of log p(class) / p(against) as the cue rises, within each token, on the values "
@@ -98,8 +99,8 @@ def _weights(content: Content) -> Section:
     plate, weights = cue_weights_plate(content), content.table("weights")
     if plate is None:
         return Section("weights", "Cue weights", ["The cues of this experiment could not be told apart."])
-    columns = ("class", "cue", "weight", "low", "high", "per_jnd", "per_unit", "unit", "share")
-    table = as_html_table("weights", "Cue weights", _named(weights), columns)
+    columns = ("class", "cue", "weight", _INTERVAL, "per_jnd", "per_unit", "unit", "share")
+    table = as_html_table("weights", "Cue weights", _named(weights), columns, data=weights)
     text = (
         "All cues at once: how much the decision for a class moves with each, fitted within tokens on the values that "
         "the stimuli really have, so that what was moved by accident is not taken for what was moved on purpose."
@@ -125,5 +126,16 @@ def _provenance(content: Content) -> Section:
 
 
 def _named(table: pd.DataFrame) -> pd.DataFrame:
-    """The table with cues as figures call them."""
-    return table.assign(cue=table["cue"].map(cue_name)) if len(table) else table
+    """The table with cues as figures call them, and intervals in one column."""
+    if table.empty:
+        return table
+    shown = table.assign(cue=table["cue"].map(cue_name))
+    if "low" not in table:
+        return shown
+    bounds = zip(table["low"], table["high"], strict=True)
+    intervals = [f"{_short(low)} to {_short(high)}" if low == low else "–" for low, high in bounds]
+    return shown.assign(**{_INTERVAL: intervals})
+
+
+def _short(value: float) -> str:
+    return (f"{value:.0f}" if abs(value) >= 100 else f"{value:.2f}").replace("-", "−")

@@ -10,6 +10,7 @@ import pandas as pd
 from phonoscope.judgement.claims import CONTRADICTED, SUPPORTED
 from phonoscope.report.labels import class_name
 
+_NOTICED = 0.1  # a share that grows by less is no turn
 _NAMES = {
     "f0": "F0", "duration": "duration", "level": "level", "tilt": "spectral tilt", "tract": "vocal-tract length",
     "high_band": "the energy above 4 kHz", "voicing_bar": "the voicing bar", "centre": "the centre of gravity",
@@ -63,10 +64,16 @@ def _sentence(turn: dict | None, slopes: pd.DataFrame, cue: str) -> str:
             return f"It hears {name}, but no share of answers could be followed along it."
         return f"Whether it hears {name} cannot be told from these tokens."
     start, end = turn["start"], turn["end"]
+    pair = f"{class_name(end['class'])} into {class_name(turn['against'])}"
+    if turn["turned"] < _NOTICED:
+        return (
+            f"It hears {name}, but hardly any answer turns within the range that was presented: most of all "
+            f"{pair.replace(' into ', ' towards ')}."
+        )
     verb = "lowering" if end["step"] < 0 else "raising"
     limits = f" ({100 * end['low']:.0f}–{100 * end['high']:.0f})" if np.isfinite(end["low"]) else ""
     size = f"{abs(end['step']):g} {end['step_unit']}"
     return (
-        f"It hears {name}: {verb} it by {size} turns {class_name(end['class'])} into {class_name(turn['against'])} in "
-        f"{100 * end['share']:.0f} %{limits} of tokens; unchanged, {100 * start['share']:.0f} % are heard so."
+        f"It hears {name}: {verb} it by {size} turns {pair} in {100 * end['share']:.0f} %{limits} of tokens; "
+        f"unchanged, {100 * start['share']:.0f} % are heard so."
     )

@@ -1,0 +1,121 @@
+"""A perception experiment on a finished run: through the command, its tables, its page, its figures, and again."""
+
+import json
+import shutil
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from phonoscope.errors import ExperimentError
+from phonoscope.experiments.folder import Run
+from phonoscope.experiments.held_out import held_out
+from phonoscope.tasks import load_recipe, run_experiment
+from phonoscope.tasks.figures.figure import figure_of_run
+from phonoscope.tasks.perceive.sentences import cue_sentences
+
+
+@pytest.fixture(scope="module")
+def asked(finished, phonoscope, tmp_path_factory):
+    out = tmp_path_factory.mktemp("perceive") / "heard"
+    answer = phonoscope("perceive", finished[0], "--cues", "f2,level", "--tokens", "12", "--out", out, "--json")
+    assert answer.status == 0, answer.err
+    return out, answer
+
+
+def test_the_results_are_one_object(asked):
+    results = asked[1].json
+    assert {"curves", "slopes", "boundaries", "weights", "sentences"} <= set(results)
+    labels = Run(asked[0]).labels
+    pairs = {(row["class"], row["cue"], row["against"]) for row in results["slopes"]}
+    spoken = {row["class"] for row in results["slopes"]}
+    assert pairs == {(a, cue, b) for a in spoken for cue in ("f2", "level") for b in labels if a != b}
+    assert {"slope", "low", "high", "unit", "random", "linear", "sham"} <= set(results["slopes"][0])
+    for row in results["curves"]:
+        shares = [share for share in row["answers"].values() if share is not None]
+        assert not shares or sum(shares) == pytest.approx(1.0)
+    assert len(results["sentences"]) == 2
+    assert json.dumps(results)
+
+
+def test_answers_at_step_zero_are_those_of_the_run(asked, finished):
+    """Every token is asked of the network that never met it, and what is not moved is what the run heard."""
+    stimuli = pd.read_parquet(asked[0] / "stimuli.parquet")
+    still = stimuli[(stimuli["step"] == 0) & ~stimuli["sham"]].drop_duplicates("token").set_index("token")
+    run = Run(finished[0])
+    predictions = run.predictions.set_index("token").loc[still.index]
+    for label in run.labels:
+        assert np.allclose(still[f"p_{label}"], predictions[f"p_{label}"], atol=0.02)
+    assert (still["answer"] == predictions["predicted"]).mean() > 0.9
+
+
+def test_a_network_that_scales_each_token_is_deaf_to_level(asked):
+    slopes = Run(asked[0]).table("slopes")
+    of = {cue: slopes.loc[slopes["cue"] == cue, "slope"].abs() for cue in ("level", "f2")}
+    assert of["level"].max() * 12 < 0.05 * of["f2"].max()
+    assert slopes["random"].abs().max() < 0.1 * slopes["slope"].abs().max()
+
+
+def test_the_page_leads_with_what_is_heard(asked):
+    page = (asked[0] / "report.html").read_text(encoding="utf-8")
+    results = Run(asked[0]).results
+    assert results["sentences"][0].split(":")[0] in page
+    for heading in ("What is heard along each cue", "Intended and achieved", "Cue weights"):
+        assert heading in page
+
+
+@pytest.mark.parametrize("name", ["identification", "cue-weights"])
+def test_figures_are_drawn_by_name(asked, name, tmp_path):
+    path = figure_of_run(asked[0], name, tmp_path / f"{name}.svg")
+    assert path.stat().st_size > 1000
+
+
+def test_an_interrupted_experiment_goes_on_with_the_same_results(asked, finished, tmp_path):
+    recipe = load_recipe("perceive").changed(cues="f2", tokens=6)
+    options = {"source": finished[0]}
+    whole = run_experiment(recipe, tmp_path / "whole", **options)
+    cut = tmp_path / "cut"
+
+    class Cut(Exception):
+        pass
+
+    def stop(line):
+        if "tokens" in line and " of " in line and line.startswith("  "):
+            raise Cut
+
+    with pytest.raises(Cut):
+        run_experiment(recipe, cut, say=stop, **options)
+    again = run_experiment(recipe, cut, resume=True, **options)
+    pd.testing.assert_frame_equal(again.table("slopes"), whole.table("slopes"))
+
+
+def test_wrong_uses_are_answered_in_words(finished, tmp_path):
+    recipe = load_recipe("perceive")
+    with pytest.raises(ExperimentError, match="f2=from:to:by|cue=from:to:by"):
+        recipe.changed(steps="f2=1")
+    with pytest.raises(ExperimentError, match="nothing is trained|trainings of the run"):
+        recipe.changed(trainings=2)
+    with pytest.raises(ExperimentError, match="perceive RUN"):
+        run_experiment(recipe, tmp_path / "none")
+    lacking = tmp_path / "lacking"
+    shutil.copytree(finished[0], lacking, ignore=shutil.ignore_patterns("classifier", "folds", "report*"))
+    with pytest.raises(ExperimentError, match="no classifier"):
+        run_experiment(recipe, tmp_path / "out", source=lacking)
+    assert next(held_out(Run(finished[0])))
+
+
+def test_sentences_have_three_values():
+    curves = pd.DataFrame({
+        "class": "i", "cue": "f2", "step": [-600.0, 0.0, 600.0] * 2, "step_unit": "Hz", "label": ["i"] * 3 + ["u"] * 3,
+        "share": [0.4, 0.9, 1.0, 0.6, 0.1, 0.0], "low": 0.0, "high": 1.0,
+    })  # fmt: skip
+    row = {"class": "i", "against": "u", "slope": 2.0}
+
+    def said(verdict, cue="f2"):
+        return cue_sentences(pd.DataFrame([row | {"cue": cue, "verdict": verdict}]), curves, [cue])[0]
+
+    assert said("supported") == (
+        "It hears F2: lowering it by 600 Hz turns /i/ into /u/ in 60 % (0–100) of tokens; unchanged, 10 % are heard so."
+    )
+    assert "does not hear F0" in said("contradicted", "f0")
+    assert "cannot be told" in said("cannot be told", "level")
