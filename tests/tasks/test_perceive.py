@@ -64,10 +64,11 @@ def test_the_page_leads_with_what_is_heard(asked):
         assert heading in page
 
 
-@pytest.mark.parametrize("name", ["identification", "cue-weights"])
-def test_figures_are_drawn_by_name(asked, name, tmp_path):
-    path = figure_of_run(asked[0], name, tmp_path / f"{name}.svg")
-    assert path.stat().st_size > 1000
+def test_figures_are_drawn_by_name(asked):
+    curves = figure_of_run(asked[0], "identification")
+    assert {axes.get_xlabel() for axes in curves.axes} >= {"F2 moved by (Hz)"}
+    weights = figure_of_run(asked[0], "cue-weights", label=Run(asked[0]).labels[0])
+    assert [label.get_text() for label in weights.axes[0].get_yticklabels()] == ["F2", "level"]
 
 
 def test_an_interrupted_experiment_goes_on_with_the_same_results(asked, finished, tmp_path):
@@ -76,14 +77,14 @@ def test_an_interrupted_experiment_goes_on_with_the_same_results(asked, finished
     whole = run_experiment(recipe, tmp_path / "whole", **options)
     cut = tmp_path / "cut"
 
-    class Cut(Exception):
+    class CutError(Exception):
         pass
 
     def stop(line):
         if "tokens" in line and " of " in line and line.startswith("  "):
-            raise Cut
+            raise CutError
 
-    with pytest.raises(Cut):
+    with pytest.raises(CutError):
         run_experiment(recipe, cut, say=stop, **options)
     again = run_experiment(recipe, cut, resume=True, **options)
     pd.testing.assert_frame_equal(again.table("slopes"), whole.table("slopes"))
@@ -91,9 +92,9 @@ def test_an_interrupted_experiment_goes_on_with_the_same_results(asked, finished
 
 def test_wrong_uses_are_answered_in_words(finished, tmp_path):
     recipe = load_recipe("perceive")
-    with pytest.raises(ExperimentError, match="f2=from:to:by|cue=from:to:by"):
+    with pytest.raises(ExperimentError, match="cue=from:to:by"):
         recipe.changed(steps="f2=1")
-    with pytest.raises(ExperimentError, match="nothing is trained|trainings of the run"):
+    with pytest.raises(ExperimentError, match="trainings of the run"):
         recipe.changed(trainings=2)
     with pytest.raises(ExperimentError, match="perceive RUN"):
         run_experiment(recipe, tmp_path / "none")

@@ -166,6 +166,16 @@ def _twin(run: Run, fold: int, judged: set[str], labels: Sequence[str], pictures
 
 
 def answers_in(table: pd.DataFrame, name: str, labels: int) -> np.ndarray:
-    """Answers (training, stimulus, label) as they are stored in a column of the parts."""
+    """Answers (training, stimulus, label) as they are stored in a column of the parts.
+
+    Parameters
+    ----------
+    table
+        Rows of the parts.
+    name
+        Who answered: a column.
+    labels
+        How many labels there are.
+    """
     values = np.stack(table[name].to_list()) if len(table) else np.zeros((0, labels))
     return values.reshape(len(table), -1, labels).transpose(1, 0, 2)
