@@ -46,7 +46,7 @@ def psola(
     """
     if find_spec("parselmouth") is None:
         raise MissingExtraError("praat-parselmouth", "praat")
-    import parselmouth  # ty: ignore[unresolved-import]
+    import parselmouth  # ty: ignore[import-not-found]
 
     call = parselmouth.praat.call
     whole = parselmouth.Sound(sound.astype(np.float64), rate)
