@@ -19,7 +19,7 @@ from torch import Tensor
 from phonoscope.manipulate import measures
 from phonoscope.manipulate.cue import Asked, Cue
 from phonoscope.manipulate.numbering import FORMANTS, tracks
-from phonoscope.manipulate.sounds import Sounds, filtered, frames
+from phonoscope.manipulate.sounds import Sounds, filtered, frames, weights
 
 LEAST_GAP_HZ = 200.0  # formants that come nearer push their neighbour, unless they were nearer from the start
 LEAST_HZ = 80.0
@@ -50,7 +50,19 @@ def given_tracks(sounds: Sounds, given: xr.Dataset) -> tuple[np.ndarray, np.ndar
 
 
 def loss(frequency: np.ndarray, bandwidth: np.ndarray, hertz: np.ndarray, rate: float, like: Tensor) -> Tensor:
-    """Return ``1 / |R|²`` at frequencies (bin,) of resonators (sound, frame): shape (sound, frame, bin)."""
+    """Return ``1 / |R|²`` of resonators, shape (sound, frame, bin).
+
+    Parameters
+    ----------
+    frequency, bandwidth : array (sound, frame)
+        Of the resonators, Hz.
+    hertz : array (bin,)
+        Where the spectrum is looked at.
+    rate : float
+        Sample rate, Hz.
+    like : Tensor
+        Of the kind and on the device wanted.
+    """
     half, bins = np.pi * frequency / rate, np.pi * hertz / rate
     r = np.exp(-np.pi * bandwidth / rate)
     to = partial(torch.as_tensor, dtype=like.dtype, device=like.device)
@@ -144,7 +156,7 @@ def move_formant(
     cut, k = recorded.shared(frames), formant - 1
     known = known_tracks(recorded, tracks)
     old, bandwidth = (part[asked.of] for part in known)
-    weight = cut.weights(recorded.start, recorded.end)[asked.of]
+    weight = recorded.shared(weights)[asked.of]
     offset = (asked.scale.to(asked.value) - asked.scale.to(asked.before))[:, None]
     path = old[..., k]
     if trajectory is not None:
@@ -208,7 +220,7 @@ def change_bandwidth(recorded: Sounds, asked: Asked, *, formant: int, tracks: xr
     """
     known = known_tracks(recorded, tracks)
     old, bandwidth = (part[asked.of] for part in known)
-    weight = recorded.shared(frames).weights(recorded.start, recorded.end)[asked.of]
+    weight = recorded.shared(weights)[asked.of]
     factor = np.maximum(asked.value, BANDWIDTHS_HZ[0] / 3) / asked.before
     wider = bandwidth.copy()
     wider[..., formant - 1] *= factor[:, None] ** weight
@@ -232,7 +244,7 @@ def change_length(recorded: Sounds, asked: Asked, *, tracks: xr.Dataset | None =
     """
     known = known_tracks(recorded, tracks)
     old, bandwidth = (part[asked.of] for part in known)
-    weight = recorded.shared(frames).weights(recorded.start, recorded.end)[asked.of]
+    weight = recorded.shared(weights)[asked.of]
     new = old * ((asked.before / asked.value)[:, None] ** weight)[..., None]
     return _changed(recorded, asked, replaced(recorded, asked, known, (new, bandwidth)), old, new)
 

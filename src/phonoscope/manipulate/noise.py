@@ -8,15 +8,15 @@ from torch import Tensor
 
 from phonoscope.manipulate import measures
 from phonoscope.manipulate.cue import Asked, Cue
-from phonoscope.manipulate.sounds import Sounds, frames
+from phonoscope.manipulate.sounds import Sounds, frames, weights
 
 
 def _noise(recorded: Sounds, asked: Asked, gain: Tensor, seed: int) -> Tensor:
-    """Noise of the stretch, (stimulus, sample), filtered by gains (stimulus or 1, frame or 1, bin); one draw a sound."""
+    """Noise of the stretch (stimulus, sample), filtered by gains (stimulus, frame, bin) or broadcast; one draw."""
     generator = torch.Generator().manual_seed(seed)
     white = torch.randn(recorded.samples.shape[1], generator=generator).to(recorded.samples)
     drawn = frames(recorded.changed(white.expand(len(recorded), -1).contiguous()))
-    weight = drawn.weights(recorded.start, recorded.end)[asked.of][..., None]
+    weight = recorded.shared(weights)[asked.of][..., None]
     of = torch.as_tensor(asked.of, device=white.device)
     spectra = drawn.spectra[of] * gain * torch.as_tensor(weight, dtype=white.dtype, device=white.device)
     return drawn.added(spectra, recorded.samples.shape[1])

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from phonoscope.manipulate import measures
 from phonoscope.manipulate.cue import Asked, Cue
-from phonoscope.manipulate.sounds import Sounds, filtered, frames
+from phonoscope.manipulate.sounds import Sounds, filtered, frames, weights
 
 _PIVOT_HZ = 1000.0
 
@@ -16,12 +16,23 @@ _PIVOT_HZ = 1000.0
 def weighted(recorded: Sounds, asked: Asked) -> Tensor:
     """How far each frame takes part, shape (stimulus, frame, 1)."""
     cut = recorded.shared(frames)
-    weights = cut.weights(recorded.start, recorded.end)[asked.of]
-    return torch.as_tensor(weights, dtype=cut.power.dtype, device=cut.power.device)[..., None]
+    return torch.as_tensor(recorded.shared(weights)[asked.of], dtype=cut.power.dtype, device=cut.power.device)[
+        ..., None
+    ]
 
 
 def shaped(recorded: Sounds, asked: Asked, gain_db: np.ndarray, *, keep_power: bool = True) -> Sounds:
-    """Stimuli whose stretch is filtered by gains in dB, (stimulus, bin) or (stimulus, 1), without phase."""
+    """Stimuli whose stretch is filtered without phase.
+
+    Parameters
+    ----------
+    recorded, asked
+        See `Cue`.
+    gain_db
+        In dB, shape (stimulus, bin) or (stimulus, 1).
+    keep_power
+        Whether each frame keeps its energy.
+    """
     weight = weighted(recorded, asked)
     gain = torch.as_tensor(gain_db, dtype=weight.dtype, device=weight.device)[:, None]
     of = torch.as_tensor(asked.of, device=weight.device)

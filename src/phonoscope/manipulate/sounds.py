@@ -144,11 +144,6 @@ class Frames:
         """Frequencies of the bins, shape (bin,)."""
         return np.fft.rfftfreq(self.points, 1 / self.sample_rate)
 
-    def weights(self, start: np.ndarray, end: np.ndarray) -> np.ndarray:
-        """How far each frame takes part in a change of a stretch, 0 to 1, shape (sound, frame)."""
-        outside = np.maximum(start[:, None] - self.times, self.times - end[:, None])
-        return 0.5 + 0.5 * np.cos(np.pi * np.clip(outside / RAMP_SECONDS, 0.0, 1.0))
-
     def added(self, spectra: Tensor, length: int) -> Tensor:
         """Sounds (sound, length) whose frames have the spectra given."""
         hop = self.points // HOPS
@@ -169,6 +164,15 @@ def frames(sounds: Sounds) -> Frames:
     spectra = torch.fft.rfft(padded.unfold(1, points, hop) * _window(points, padded.device))
     times = (np.arange(spectra.shape[1]) * hop - points / 2) / sounds.sample_rate
     return Frames(spectra, times, points, sounds.sample_rate)
+
+
+def weights(sounds: Sounds) -> np.ndarray:
+    """How far each frame takes part in a change of the stretch, 0 to 1, (sound, frame); fully at edges of the sound."""
+    times, lengths = sounds.shared(frames).times, sounds.lengths.cpu().numpy() / sounds.sample_rate
+    start = np.where(sounds.start <= 0, -np.inf, sounds.start)[:, None]
+    end = np.where(sounds.end >= lengths - 1e-6, np.inf, sounds.end)[:, None]
+    outside = np.maximum(start - times, times - end)
+    return 0.5 + 0.5 * np.cos(np.pi * np.clip(outside / RAMP_SECONDS, 0.0, 1.0))
 
 
 def filtered(sounds: Sounds, of: Tensor, power_gain: Tensor, *, keep_power: bool = True) -> Tensor:

@@ -31,7 +31,7 @@ def remade(recorded: Sounds, asked: Asked, arrays: Sequence[np.ndarray], start: 
 
 
 def change_length(recorded: Sounds, asked: Asked) -> Sounds:
-    """Cut or lengthen the stretch by overlapping grains of 10 ms: for closures, bursts and aspiration, not for voices."""
+    """Cut or lengthen the stretch by overlapping grains of 10 ms: closures, bursts, aspiration, but no voices."""
     arrays = []
     for of, seconds in zip(asked.of, asked.value, strict=True):
         sound, rate = recorded.arrays[of], recorded.sample_rate

@@ -1,37 +1,32 @@
-"""F0 and duration of voices, by Praat's overlap-add of periods (PSOLA) or by WORLD's resynthesis; both are extras.
+"""F0 and duration of voices, by Praat's overlap-add of periods (PSOLA; extra ``praat``).
 
-The recorded waveform goes through PSOLA period by period: what is not changed stays as it is. WORLD takes the sound
-apart into F0, spectrum and aperiodicity and makes it anew.
+WORLD's resynthesis (pyworld) was compared with it and keeps formants and spectra less well: docs/rooms/manipulate.md.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from importlib.util import find_spec
-from typing import Any
 
 import numpy as np
 
-from phonoscope.errors import AudioError, MissingExtraError
+from phonoscope.errors import MissingExtraError
 from phonoscope.manipulate import measures
 from phonoscope.manipulate.cue import Asked, Cue
 from phonoscope.manipulate.sounds import RAMP_SECONDS, Sounds
 from phonoscope.manipulate.timing import remade
 from phonoscope.phonetics.pitch import CEILING_HZ, FLOOR_HZ
 
-_WORLD_STEP_MS = 2.5
 _PSOLA_STEP_SECONDS = 0.005
 _SHORTEST_FACTOR, _LONGEST_FACTOR = 0.2, 5.0
-# From a sound (sample,), its rate, its stretch (s), a function from times (s) to factors of F0, and the factor of the
-# stretch's duration, to the changed sound.
-Engine = Callable[[np.ndarray, float, tuple[float, float], Callable[[np.ndarray], np.ndarray], float], np.ndarray]
+Factor = Callable[[np.ndarray], np.ndarray]  # of F0, at times in s
 
 
 def psola(
     sound: np.ndarray,
     rate: float,
     stretch: tuple[float, float],
-    f0_factor: Callable[[np.ndarray], np.ndarray],
+    f0_factor: Factor,
     longer: float,
 ) -> np.ndarray:
     """Change F0 and duration by Praat's overlap-add (Moulines & Charpentier 1990); needs the extra ``praat``.
@@ -51,9 +46,9 @@ def psola(
     """
     if find_spec("parselmouth") is None:
         raise MissingExtraError("praat-parselmouth", "praat")
-    import parselmouth
-    from parselmouth.praat import call
+    import parselmouth  # ty: ignore[import-not-found]
 
+    call = parselmouth.praat.call
     whole = parselmouth.Sound(sound.astype(np.float64), rate)
     taken = call(whole, "To Manipulation", _PSOLA_STEP_SECONDS, FLOOR_HZ, CEILING_HZ)
     tier = call(taken, "Extract pitch tier")
@@ -80,78 +75,30 @@ def psola(
     return call(taken, "Get resynthesis (overlap-add)").values[0]
 
 
-def world(
-    sound: np.ndarray,
-    rate: float,
-    stretch: tuple[float, float],
-    f0_factor: Callable[[np.ndarray], np.ndarray],
-    longer: float,
-) -> np.ndarray:
-    """Change F0 and duration by WORLD's resynthesis (Morise et al. 2016); needs the extra ``world``.
-
-    Parameters
-    ----------
-    sound, rate, stretch, f0_factor, longer
-        As in `psola`.
-    """
-    if find_spec("pyworld") is None:
-        raise MissingExtraError("pyworld", "world")
-    import pyworld
-
-    samples, fs = sound.astype(np.float64), int(rate)
-    f0, times = pyworld.harvest(samples, fs, f0_floor=FLOOR_HZ, f0_ceil=CEILING_HZ, frame_period=_WORLD_STEP_MS)
-    spectrum = pyworld.cheaptrick(samples, f0, times, fs)
-    aperiodicity = pyworld.d4c(samples, f0, times, fs)
-    duration = samples.size / rate + (longer - 1) * (stretch[1] - stretch[0])
-    new_times = np.arange(int(duration / (_WORLD_STEP_MS / 1000)) + 1) * _WORLD_STEP_MS / 1000
-    knots = [0.0, stretch[0], stretch[0] + longer * (stretch[1] - stretch[0]), duration]
-    source = np.interp(new_times, knots, [0.0, *stretch, samples.size / rate])
-    frame = np.clip(np.round(source / (_WORLD_STEP_MS / 1000)).astype(int), 0, len(f0) - 1)
-    made = pyworld.synthesize(
-        f0[frame] * f0_factor(source), spectrum[frame], aperiodicity[frame], fs, frame_period=_WORLD_STEP_MS
-    )
-    return (
-        np.resize(made, round(duration * rate))
-        if made.size >= round(duration * rate)
-        else np.pad(made, (0, round(duration * rate) - made.size))
-    )
-
-
-ENGINES: dict[str, Engine] = {"psola": psola, "world": world}
-
-
-def _engine(name: str) -> Engine:
-    if name not in ENGINES:
-        raise AudioError(f"engine {name!r} is not known; choose one of {', '.join(ENGINES)}")
-    return ENGINES[name]
-
-
-def _made(recorded: Sounds, asked: Asked, engine: str, f0_factor: Any, longer: np.ndarray) -> Sounds:
+def _made(recorded: Sounds, asked: Asked, f0_factor: Callable[[int], Factor], longer: np.ndarray) -> Sounds:
     start, end = recorded.start[asked.of], recorded.end[asked.of]
-    change, arrays = _engine(engine), []
+    arrays = []
     for number, of in enumerate(asked.of):
         stretch = (float(start[number]), float(end[number]))
-        sound = change(recorded.arrays[of], recorded.sample_rate, stretch, f0_factor(number), float(longer[number]))
+        sound = psola(recorded.arrays[of], recorded.sample_rate, stretch, f0_factor(number), float(longer[number]))
         arrays.append(sound.astype(np.float32))
     gained = np.array([made.size - recorded.arrays[of].size for made, of in zip(arrays, asked.of, strict=True)])
     return remade(recorded, asked, arrays, start, end + gained / recorded.sample_rate)
 
 
-def change_f0(recorded: Sounds, asked: Asked, *, engine: str = "psola", contour: np.ndarray | None = None) -> Sounds:
+def change_f0(recorded: Sounds, asked: Asked, *, contour: np.ndarray | None = None) -> Sounds:
     """Raise or lower the voice by one factor, or lead it along a contour.
 
     Parameters
     ----------
     recorded, asked
         See `Cue`.
-    engine
-        ``psola`` or ``world``.
     contour
         Factors of F0 beside the one asked for: times (as shares of the stretch, 0 to 1) and factors, (point, 2).
     """
     factors = np.clip(np.nan_to_num(asked.value / asked.before, nan=1.0), _SHORTEST_FACTOR, _LONGEST_FACTOR)
 
-    def factor_of(number: int) -> Callable[[np.ndarray], np.ndarray]:
+    def factor_of(number: int) -> Factor:
         start, end = recorded.start[asked.of[number]], recorded.end[asked.of[number]]
 
         def factor(times: np.ndarray) -> np.ndarray:
@@ -165,21 +112,13 @@ def change_f0(recorded: Sounds, asked: Asked, *, engine: str = "psola", contour:
 
         return factor
 
-    return _made(recorded, asked, engine, factor_of, np.ones(len(asked.of)))
+    return _made(recorded, asked, factor_of, np.ones(len(asked.of)))
 
 
-def change_duration(recorded: Sounds, asked: Asked, *, engine: str = "psola") -> Sounds:
-    """Make the stretch shorter or longer; F0 and formants stay.
-
-    Parameters
-    ----------
-    recorded, asked
-        See `Cue`.
-    engine
-        ``psola`` or ``world``.
-    """
+def change_duration(recorded: Sounds, asked: Asked) -> Sounds:
+    """Make the stretch shorter or longer; F0 and formants stay."""
     longer = np.clip(asked.value / asked.before, _SHORTEST_FACTOR, _LONGEST_FACTOR)
-    return _made(recorded, asked, engine, lambda number: np.ones_like, longer)
+    return _made(recorded, asked, lambda _: np.ones_like, longer)
 
 
 F0 = Cue(
@@ -191,7 +130,7 @@ F0 = Cue(
     measure=measures.f0,
     units=("semitones", "Bark", "%"),
     step_unit="semitones",
-    needs="a voice, and the extra praat (or world)",
+    needs="a voice, and the extra praat",
     slack=2.0,
 )
 DURATION = Cue(
@@ -203,6 +142,6 @@ DURATION = Cue(
     measure=measures.duration,
     units=("%",),
     step_unit="%",
-    needs="the extra praat (or world)",
+    needs="the extra praat",
     slack=0.002,
 )
