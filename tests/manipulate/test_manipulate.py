@@ -141,6 +141,16 @@ def test_poles_between_formants_are_passed_over():
     np.testing.assert_array_equal(lost, [[500.0, 2500.0, 3500.0, np.nan]])
 
 
+@pytest.mark.parametrize("cue", [*FILTERED, "hnr", "noise"])
+def test_what_cannot_be_measured_stays_as_it_is(cue):
+    silence = np.zeros(2400, dtype=np.float32)
+    made = stimuli([silence], RATE, cue, [10.0])
+    assert np.isfinite(made.sounds[0]).all()
+    if np.isnan(made.table["before"][0]) and cue != "noise":
+        assert made.table["missed"][0]
+        np.testing.assert_array_equal(made.sounds[0], silence)
+
+
 def test_what_cannot_be_done_is_said(vowels):
     sound = vowels[0][0]
     with pytest.raises(AudioError, match="cue 'f9' is not known"):

@@ -7,10 +7,10 @@ and the like are found in it.
 import sys
 from types import ModuleType
 
+from phonoscope.manipulate.continua import Stimuli, manipulate, stimuli
 from phonoscope.manipulate.cue import Asked, Cue, Scale
 from phonoscope.manipulate.registry import CUES, cues, find_cue
 from phonoscope.manipulate.sounds import Sounds
-from phonoscope.manipulate.continua import Stimuli, manipulate, stimuli
 
 __all__ = ["CUES", "Asked", "Cue", "Scale", "Sounds", "Stimuli", "cues", "find_cue", "manipulate", "stimuli"]
 

@@ -166,8 +166,13 @@ def _block(
     intended = step if to or cue.absolute else moved(before, step, unit)
     scale = scale_of(unit)
     size = np.nan_to_num(np.abs(intended - before))
-    command = intended.copy()
+    # Where the cue cannot be measured nothing is changed: the sound stays, and counts as missed.
+    lacking = np.isnan(before) & (not cue.absolute)
+    command = np.where(lacking, np.nan, intended)
     best = make(Asked(of, before, command, scale))
+    if lacking.any():
+        still = np.flatnonzero(lacking)
+        best = best.with_sounds(still, recorded[of[still]])
     achieved = cue.measure(best)
     latest = achieved.copy()
     for _ in range(rounds):
