@@ -35,8 +35,8 @@ def again(classifier, folder, **how):
     return ps.load(classifier.save_pretrained(folder), **how)
 
 
-@pytest.fixture
-def onnx_file(tmp_path):
+def write_onnx(path):
+    """The network of `pooled` as an ONNX file."""
     pytest.importorskip("onnxruntime")
     onnx = pytest.importorskip("onnx")
     from onnx import TensorProto, helper, numpy_helper
@@ -58,8 +58,13 @@ def onnx_file(tmp_path):
         [numpy_helper.from_array(value, name) for name, value in weights.items()],
     )
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9)
-    onnx.save(model, tmp_path / "model.onnx")
-    return tmp_path / "model.onnx"
+    onnx.save(model, path)
+    return path
+
+
+@pytest.fixture
+def onnx_file(tmp_path):
+    return write_onnx(tmp_path / "model.onnx")
 
 
 def test_an_onnx_model_is_a_black_box_with_the_answers_of_its_network(onnx_file, tmp_path):
@@ -192,15 +197,22 @@ def test_ast_and_whisper_hear_what_their_extractors_make(transformers, tmp_path)
         assert np.allclose(again(classifier, tmp_path / f"{name}-saved").logits(SOUNDS), classifier.logits(SOUNDS))
 
 
-def test_a_recogniser_compares_the_texts_that_are_named(transformers, tmp_path):
+def write_ctc(transformers, folder):
+    """A recogniser of characters with random weights; returns its symbols."""
     torch.manual_seed(0)
     settings = {key: value for key, value in SMALL.items() if key != "id2label"} | {"vocab_size": 8}
     model = transformers.Wav2Vec2ForCTC(transformers.Wav2Vec2Config(**settings))
-    folder = saved(transformers, tmp_path / "ctc", model, transformers.Wav2Vec2FeatureExtractor(do_normalize=True))
+    saved(transformers, folder, model, transformers.Wav2Vec2FeatureExtractor(do_normalize=True))
     symbols = ["<pad>", "|", "A", "B", "D", "E", "<unk>", "Y"]
     (folder / "vocab.json").write_text(json.dumps({symbol: i for i, symbol in enumerate(symbols)}))
     names = {"pad_token": "<pad>", "unk_token": "<unk>", "word_delimiter_token": "|"}
     transformers.Wav2Vec2CTCTokenizer(str(folder / "vocab.json"), **names).save_pretrained(folder)
+    return symbols
+
+
+def test_a_recogniser_compares_the_texts_that_are_named(transformers, tmp_path):
+    folder = tmp_path / "ctc"
+    symbols = write_ctc(transformers, folder)
     classifier = ps.load(folder, labels=["b[a]d", "b[e]d"])
     maps = ps.explain(classifier, SOUNDS, ps.contrast("b[a]d", "b[e]d"))
     assert maps.attrs["units"] == "log probability"
