@@ -82,7 +82,7 @@ def check(
 ) -> None:
     """Find out what a model takes and gives, what its answer depends on, and which methods suit it.
 
-    Example: phonoscope check facebook/wav2vec2-base-superb-ks yes.wav
+    Example: phonoscope check superb/wav2vec2-base-superb-ks yes.wav
     """
     import sys
 
