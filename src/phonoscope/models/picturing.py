@@ -13,7 +13,7 @@ from phonoscope.frontends import InnerPicture
 from phonoscope.frontends.inner import find_picture
 from phonoscope.networks import OUTSIDE
 from phonoscope.networks.outside import Outside
-from phonoscope.networks.outside.sources import FileModel, FunctionModel
+from phonoscope.networks.outside.sources import FileModel, FunctionModel, OnnxModel, ScriptModel
 
 _SECONDS = 1.0
 
@@ -40,12 +40,12 @@ def at_picture(classifier: Classifier, picture: str | None) -> Classifier:
         return classifier
     if not isinstance(network, Outside) or front_end.frequency_axis is not None:
         raise ClassifierError(
-            f"the front end {front_end.kind!r} makes the picture already, with rows in Hz: leave out picture={picture!r}"
+            f"the front end {front_end.kind!r} makes a picture already, with rows in Hz: leave out picture={picture!r} "
+            "(--picture)"
         )
     if isinstance(network.model, (FileModel, FunctionModel)):
-        kind = {"OnnxModel": "an ONNX file", "ScriptModel": "TorchScript"}.get(
-            type(network.model).__name__, "a function"
-        )
+        kinds = {OnnxModel: "an ONNX model", ScriptModel: "TorchScript"}
+        kind = kinds.get(type(network.model), "a function")
         raise ClassifierError(
             f"the model is {kind}, which cannot be entered: no picture {picture!r} can be seen in it. Leave it out, or "
             "load the model from its Python code"
@@ -55,7 +55,7 @@ def at_picture(classifier: Classifier, picture: str | None) -> Classifier:
         return network.answer(network.fitted(inputs))
 
     seconds = front_end.usual_seconds if network.exact else max(front_end.usual_seconds, _SECONDS)
-    axes = find_picture(network.model, picture, front_end, run, seconds)
+    axes = find_picture(network.model, picture, front_end, run, seconds, singly=network.takes.singly)
     if network.exact:
         samples = round(front_end.usual_seconds * classifier.sample_rate)
         axes = replace(axes, layout=replace(axes.layout, samples=samples))

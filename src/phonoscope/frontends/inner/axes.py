@@ -137,12 +137,13 @@ class PictureAxes:
 
 def axes_of(config: Mapping[str, Any]) -> PictureAxes:
     """Axes that were measured before, from their `PictureAxes.config`."""
-    rows, layout = dict(config["frequency"]), dict(config["layout"])
+    rows: dict[str, Any] = {**config["frequency"], "knots": tuple(config["frequency"]["knots"])}
+    layout: dict[str, Any] = {**config["layout"]}
     layout |= {name: tuple(layout[name]) for name in ("shape", "order")}
     widths = [math.nan if width is None else width for width in config["widths"]]
     return PictureAxes(
         Layout(**layout),
-        FrequencyAxis(**{**rows, "knots": tuple(rows["knots"])}),
+        FrequencyAxis(**rows),
         np.array(widths, dtype=float),
         TimeAxis(**config["time"]),
         config["unit"],

@@ -102,7 +102,9 @@ def answer_to(model: nn.Module, picture: str, layout: Layout, run: Run, pictures
         return run(faint.to(pictures).expand(len(pictures), 1, -1))
 
 
-def find_picture(model: nn.Module, picture: str, of: FrontEnd, run: Run, seconds: float = 1.0) -> PictureAxes:
+def find_picture(
+    model: nn.Module, picture: str, of: FrontEnd, run: Run, seconds: float = 1.0, *, singly: bool = False
+) -> PictureAxes:
     """Measure the axes of a picture that arises inside a model, which is left as it was.
 
     Parameters
@@ -113,6 +115,8 @@ def find_picture(model: nn.Module, picture: str, of: FrontEnd, run: Run, seconds
         Front end that makes the model's input.
     seconds
         Length of the sounds that are measured with.
+    singly
+        Whether the model must be given sounds one by one.
 
     Raises
     ------
@@ -121,15 +125,16 @@ def find_picture(model: nn.Module, picture: str, of: FrontEnd, run: Run, seconds
     """
     if is_scripted(model):
         raise ClassifierError(
-            f"the model is TorchScript, which cannot be entered: no picture {picture!r} can be seen in it. Load it from "
-            "its Python code"
+            f"the model is TorchScript, which cannot be entered: no picture {picture!r} can be seen in it. Load it "
+            "from its Python code"
         )
     if picture not in layers_of(model):
         raise ClassifierError(f"the model has no module {picture!r}; it has: {names_in_words(layers_of(model))}")
     device = device_of(model)
 
     def make(sounds: Tensor) -> Tensor:
-        return picture_of(model, picture, run, of(sounds.to(device)))
+        parts = sounds.to(device).split(1 if singly else len(sounds))
+        return torch.cat([picture_of(model, picture, run, of(part)) for part in parts])
 
     with random_numbers_kept(device), evaluation_mode(model), torch.no_grad():
         axes = measure_axes(make, of.sample_rate, seconds)

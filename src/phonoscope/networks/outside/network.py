@@ -51,8 +51,8 @@ class Outside(nn.Module):
     Notes
     -----
     Input (batch, 1, samples) or (batch, 1, rows, columns), all of a batch equally long; output (batch, labels).
-    Where a front end says that its picture arises inside the model (`starting_at`), the pictures take their place there,
-    and all of a sound is heard in one piece.
+    Where a front end's picture arises inside the model (`starting_at`), pictures take their place there, and a sound is
+    heard in one piece.
     """
 
     holds = "model"  # what the names of its layers leave out, see ``layers_of``
@@ -99,7 +99,7 @@ class Outside(nn.Module):
 
     def read_as(self, gives: Gives, references: Tensor | None = None) -> Outside:
         """Return the same model, its output read in another way."""
-        return Outside(
+        other = Outside(
             self.model,
             self.takes,
             gives,
@@ -112,6 +112,8 @@ class Outside(nn.Module):
             source=self.source,
             references=references,
         )
+        other.picture, other.layout = self.picture, self.layout
+        return other
 
     def forward(self, inputs: Tensor) -> Tensor:
         """Scores (batch, labels) of inputs (batch, 1, samples) or (batch, 1, rows, columns)."""
