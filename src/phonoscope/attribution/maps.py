@@ -108,6 +108,23 @@ def spread_in_time(cells: Cells, positions: int, columns: int) -> Tensor:
     return torch.from_numpy(np.maximum(inside, 0.0) / (2 * half))
 
 
+def in_cells(front_end: FrontEnd, pictures: Tensor) -> Tensor:
+    """Pictures that are as long as their sounds, averaged in the cells of the time axis; others as they are.
+
+    Parameters
+    ----------
+    front_end
+        That made them.
+    pictures
+        Shape (token, channel, row, column).
+    """
+    if not front_end.natural:
+        return pictures
+    columns = pictures.shape[-1]
+    weights = spread_in_time(Cells(0, 0, 1, columns), columns, front_end.time_axis.columns).to(pictures)
+    return pictures @ (weights / weights.sum(0))
+
+
 def layer_placement(classifier: Classifier, layer: str, inputs: Tensor) -> Placement:
     """Place the cells of a layer on the axes of the classifier's front end.
 

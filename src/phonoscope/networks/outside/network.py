@@ -13,6 +13,7 @@ from torch.utils.checkpoint import checkpoint
 
 from phonoscope.errors import ClassifierError
 from phonoscope.frontends.inner import Layout, answer_to, picture_of
+from phonoscope.modules import device_of
 from phonoscope.networks.outside.calling import Takes
 from phonoscope.networks.outside.reading import Gives, Reader, scores_in
 from phonoscope.networks.outside.sources import rebuilt_model
@@ -181,7 +182,7 @@ class Outside(nn.Module):
         """What the module makes that the picture is named after, of sounds (batch, 1, samples)."""
         if self.takes.singly and len(sounds) > 1:
             return torch.cat([self.picture_made(sound[None]) for sound in sounds])
-        fitting = self.fitted(sounds)
+        fitting = self.fitted(sounds).to(device_of(self.model))
         return picture_of(self.model, self.picture, self.answer, fitting).to(sounds.dtype)
 
     def fitted(self, sounds: Tensor) -> Tensor:
