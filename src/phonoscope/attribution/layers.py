@@ -20,7 +20,7 @@ from phonoscope.attribution.passes import network_logits, portions
 from phonoscope.attribution.taps import output_of, outputs_and_gradients
 from phonoscope.cells import Grid, grid_of, layer_grids
 from phonoscope.errors import AttributionError
-from phonoscope.modules import evaluation_mode, hooked, named_layer
+from phonoscope.modules import evaluation_mode, hooked, named_layer, own_name
 
 LayerMap = Callable[[Tensor, Tensor], Tensor]
 
@@ -259,7 +259,7 @@ def choose_layers(setting: Setting, layer: str) -> list[str]:
     """
     network, inputs = setting.classifier.network, setting.probe
     if layer != "auto":
-        layers = [name.strip() for name in layer.split("+")]
+        layers = [own_name(network, name.strip()) for name in layer.split("+")]
         if len(set(layers)) != len(layers):
             raise AttributionError(f"layer {layer!r} names a layer twice; name each once")
         return layers

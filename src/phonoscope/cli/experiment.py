@@ -11,6 +11,7 @@ import typer
 from phonoscope.cli.options import (
     AsJson,
     Device,
+    Picture,
     RecipeSeed,
     Resume,
     Seed,
@@ -79,6 +80,7 @@ def run(
     model: Annotated[
         str | None, typer.Option("--model", "--classifier", help="Use a model trained elsewhere; train nothing.")
     ] = None,
+    picture: Picture = None,
     labels: Annotated[
         str | None, typer.Option(help="from-folder, words, speakers, none, or a CSV recording,label (recordings).")
     ] = None,

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from phonoscope.cli.options import AsJson, Device, Trust, names_in, sharing
+from phonoscope.cli.options import AsJson, Device, Picture, Trust, names_in, sharing
 from phonoscope.cli.terminal import print_json
 from phonoscope.errors import PhonoscopeError
 
@@ -34,11 +34,12 @@ def model_options(
         str | None, typer.Option(help="What the model ends in: softmax or sigmoid (undone), or none.")
     ] = None,
     frames: Annotated[str, typer.Option(help="Of scores over time: mean, max, a time in s, or from-to in s.")] = "mean",
+    picture: Picture = None,
 ) -> None:
     """What the model does not say of itself."""
 
 
-MODEL_OPTIONS = ("sample_rate", "labels", "output", "kind", "activation", "frames")
+MODEL_OPTIONS = ("sample_rate", "labels", "output", "kind", "activation", "frames", "picture")
 
 
 def opened(source: str, options: dict[str, Any], *, trust_imports: bool = False, device: str | None = None) -> Any:

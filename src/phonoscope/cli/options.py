@@ -24,6 +24,9 @@ Trust = Annotated[
 Key = Annotated[
     str | None, typer.Option(help="Where in a checkpoint the weights lie, e.g. model_state; found if there is one set.")
 ]
+Picture = Annotated[
+    str | None, typer.Option(help="Module inside the model whose output is a picture: maps begin there, in Hz and s.")
+]
 Resume = Annotated[bool, typer.Option("--resume", help="Continue where an interrupted run stopped.")]
 Engine = Annotated[str, typer.Option(help="local (this machine), or ray (a cluster; needs phonoscope[ray]).")]
 Jobs = Annotated[

@@ -18,6 +18,7 @@ from phonoscope.attribution.explainer import recommended_method
 from phonoscope.attribution.registry import WRAPPER
 from phonoscope.classifier import Classifier, probabilities
 from phonoscope.errors import PhonoscopeError
+from phonoscope.frontends import InnerPicture
 from phonoscope.modules import evaluation_mode, gradients_reach
 from phonoscope.networks.first_layer import first_layer
 from phonoscope.networks.outside import Outside
@@ -246,6 +247,8 @@ def _differentiable(classifier: Classifier, sound: np.ndarray) -> bool:
 def _first_layer(classifier: Classifier) -> str:
     """What sees the waveform first."""
     front_end = classifier.front_end
+    if isinstance(front_end, InnerPicture):
+        return f"picture {front_end.picture}: {front_end.axes.words(classifier.sample_rate)}"
     if front_end.frequency_axis is not None:
         axis = front_end.frequency_axis
         return f"a picture of {axis.rows} rows up to {axis.max_hz:g} Hz ({front_end.kind})"

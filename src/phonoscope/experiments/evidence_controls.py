@@ -93,6 +93,8 @@ def _training_tokens(run: Run, fold: int, judged: set[str]) -> tuple[list[np.nda
         learnt = tokens["fold"].ne(fold).fillna(True).to_numpy(dtype=bool)
     if not learnt.any():
         learnt = ~tokens["token"].isin(judged).to_numpy()
+    if not learnt.any():
+        return [], []
     rows = tokens.iloc[reference_places(tokens["class"].tolist(), np.flatnonzero(learnt))].reset_index(drop=True)
     rows.attrs = tokens.attrs
     waveforms, rows = cut(rows, int(run.facts["sample_rate"]))

@@ -8,7 +8,9 @@ from typing import Any
 
 from phonoscope.classifier import CONFIG_NAME, Classifier
 from phonoscope.errors import ClassifierError
+from phonoscope.frontends import InnerPicture
 from phonoscope.models import load
+from phonoscope.models.picturing import at_picture
 from phonoscope.networks.outside import Outside
 
 
@@ -19,6 +21,7 @@ def load_model(
     device: str | None = None,
     sample_rate: int | None = None,
     labels: Sequence[str] = (),
+    picture: str | None = None,
 ) -> Classifier:
     """Load a model that was trained elsewhere, or by an earlier run.
 
@@ -32,6 +35,8 @@ def load_model(
         Where it computes.
     sample_rate, labels
         Of the recordings (Hz, and their classes in order): for a model that says neither itself.
+    picture
+        As of `phonoscope.wrap`.
 
     Raises
     ------
@@ -39,8 +44,10 @@ def load_model(
         If it cannot be loaded.
     """
     if isinstance(source, Classifier):
-        return source if device is None else source.to(device)
+        return at_picture(source if device is None else source.to(device), picture)
     how: dict[str, Any] = {"trust_imports": trust_imports, "device": device}
+    if picture is not None:
+        how["picture"] = picture
     if _is_folder(source):
         return load(source, **how)
     if sample_rate is not None:
@@ -68,6 +75,8 @@ def describe_model(classifier: Classifier, source: object) -> dict[str, Any]:
     seconds, picture = front_end.time_axis.seconds, front_end.frequency_axis
     length = "recordings at their natural length" if front_end.natural or seconds is None else f"{seconds:g} s of sound"
     seen = "" if picture is None else f", as a picture of {picture.rows} rows up to {picture.max_hz:g} Hz"
+    if isinstance(front_end, InnerPicture):
+        seen = f", as the picture {front_end.picture!r} inside it: {front_end.axes.words(classifier.sample_rate)}"
     outside = network if isinstance(network, Outside) else None
     called = "" if outside is None else f", called with {outside.takes}"
     gives = {"classes": "scores of classes", "labels": "scores of labels, each of which may hold"}

@@ -188,6 +188,8 @@ def spectra_of_tokens(
         maker = build_front_end(**settings)
     if maker.frequency_axis is None:
         raise ExperimentError("this front end hands waveforms on; there is no spectrogram to store")
+    if not maker.alone:
+        raise ExperimentError("the picture of this classifier arises inside its model, and is not stored without it")
     if isinstance(tokens, TokenSounds):
         check_rate(tokens, maker.sample_rate)
     written = json.dumps({"kind": maker.kind, **maker.config()}, sort_keys=True)

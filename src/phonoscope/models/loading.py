@@ -8,6 +8,7 @@ from typing import Any
 from phonoscope.classifier import CONFIG_NAME, Classifier, local_folder
 from phonoscope.errors import ClassifierError
 from phonoscope.models.hub import from_transformers, is_transformers_folder
+from phonoscope.models.picturing import at_picture
 from phonoscope.models.wrapping import with_source, wrap
 from phonoscope.networks.checkpoints import is_torchscript
 from phonoscope.networks.outside.sources import file_content, imported_model, model_of_file
@@ -52,12 +53,13 @@ def load(source: str | Path, *, trust_imports: bool = False, device: str | None 
         folder = path.parent if path.is_file() else local_folder(source, _PATTERNS)
         if is_transformers_folder(folder):
             loaded = from_transformers(folder, **how)
-        elif how:
+        elif known := how.keys() - {"picture"}:
             raise ClassifierError(
-                f"{folder} holds a saved classifier, which knows its {', '.join(how)} itself; leave that out"
+                f"{folder} holds a saved classifier, which knows its {', '.join(sorted(known))} itself; leave that out"
             )
         else:
-            loaded = Classifier.from_pretrained(folder, trust_imports=trust_imports)
+            saved = Classifier.from_pretrained(folder, trust_imports=trust_imports)
+            loaded = at_picture(saved, how.get("picture"))
     return loaded if device is None else loaded.to(device)
 
 

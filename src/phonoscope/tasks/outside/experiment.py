@@ -51,6 +51,8 @@ class OutsideExperiment(Experiment):
         As of `load_model`.
     sample_rate
         Hz, for a model that does not say at which rate it takes sounds; that of most recordings by default.
+    picture
+        Module inside the model whose output is a picture, at which maps begin; see `phonoscope.wrap`.
     labels, label_column, layout, speakers
         As of `list_recordings`.
     map
@@ -65,6 +67,7 @@ class OutsideExperiment(Experiment):
     recipe: OutsideRecipe
     model: str | Path | Classifier | None = None
     sample_rate: int | None = None
+    picture: str | None = None
     labels: str | None = None
     label_column: str | None = None
     map: str = ""
@@ -107,6 +110,7 @@ class OutsideExperiment(Experiment):
             device=str(choose_device(settings.device)),
             sample_rate=self.sample_rate or found.sample_rate,
             labels=found.labels if found.labelled else (),
+            picture=self.picture,
         )
         self._refuse_what_is_no_class(found)
         choose_classes(
