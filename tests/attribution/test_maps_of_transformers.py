@@ -121,6 +121,6 @@ def test_the_layer_by_default_is_one_that_all_goes_through_before_attention():
 
 def test_the_mean_over_tokens_is_a_pooled_head_like_any_other():
     maps = explain(MODELS["wav2vec 2.0"](), sounds(), "i", "cam")
-    assert maps.attrs["layer"] == "projector"
+    assert maps.attrs["layer"] == "model.projector"
     assert maps.attrs["field_time"] == pytest.approx(0.25)  # attention: the whole sound
     assert abs(maps["incompleteness"]).max() < 1e-5
