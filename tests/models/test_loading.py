@@ -12,6 +12,7 @@ from outside_models import Scorer, sound
 from torch import nn
 
 import phonoscope as ps
+from phonoscope.attribution.passes import examples_at_a_time
 from phonoscope.errors import ClassifierError
 
 RATE, L2 = 16000, ["bonafide", "spoof"]
@@ -247,3 +248,14 @@ def test_a_voice_activity_detector_has_two_opposite_sides():
     assert np.abs(sides[0].values).max() > 0
     logits = classifier.logits([*SOUNDS, np.zeros(16000, np.float32)])
     assert float(np.abs(sides[1]["incompleteness"]).max()) < 0.05 * float(np.ptp(logits))
+
+
+def test_few_examples_go_through_a_model_whose_memory_cannot_be_counted(tmp_path):
+    torch.jit.script(pooled()).save(str(tmp_path / "model.jit"))
+    counted = ps.load(tmp_path / "model.jit", sample_rate=RATE, labels=L2)
+    hidden = ps.wrap(lambda sounds: np.ones((len(sounds), 2)) * [len(sounds[0]), 0], RATE, L2)
+    memory, half_a_minute = 32 * 2**20, torch.zeros(1, 1, 30 * RATE)
+    assert examples_at_a_time(hidden.network, half_a_minute, memory) == 1
+    assert 1 < examples_at_a_time(hidden.network, half_a_minute[..., :RATE], memory) < 10
+    plain = examples_at_a_time(pooled(), half_a_minute[..., :RATE], memory)
+    assert plain / 4 < examples_at_a_time(counted.network, half_a_minute[..., :RATE], memory) <= plain
