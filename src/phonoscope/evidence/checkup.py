@@ -29,7 +29,7 @@ PADDING_SECONDS = 0.5
 # Of the range of the scores: an answer that changes by less does not depend on what was changed.
 LEAST_CHANGE = 0.01
 TRIED_SECONDS = 0.5  # of the sound on which methods are tried
-_MEASURED_CELLS = 2  # of a layer: enough to see that its width can be measured
+_MEASURED_CELLS = 1  # of a layer: enough to see that its width can be measured
 # Options with which a method makes few passes; {half} is half of the frequency axis, Hz.
 _FEW_BANDS = "width={half}"
 _FEW_WINDOWS = "height_hz={half}, width=1"
