@@ -47,7 +47,7 @@ def prepare_cam(setting: Setting, *, layer: str) -> Prepared:
         If the network does not end in global average pooling and one linear layer, or another layer is named.
     """
     network, inputs = setting.classifier.network, setting.probe
-    head = find_pooled_head(network, inputs)
+    head = setting.once("pooled head", lambda: find_pooled_head(network, inputs))
     if layer not in ("auto", head.layer):
         raise AttributionError(
             f"class activation maps exist for layer {head.layer!r} only, the one that is averaged before the logits; "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import warnings
 from collections.abc import Iterator, Sequence
 from typing import cast
@@ -10,7 +11,7 @@ import numpy as np
 import xarray as xr
 from torch import Tensor
 
-from phonoscope.attribution.maps import joined, label_maps
+from phonoscope.attribution.maps import MEASURED_CELLS, joined, label_maps
 from phonoscope.attribution.method import Attributed, Setting, make_batch, prepare_method
 from phonoscope.attribution.method_spec import parse_method
 from phonoscope.attribution.registry import RECOMMENDED, WITHOUT_GRADIENTS
@@ -34,6 +35,8 @@ class Explainer:
     ----------
     classifier, method, reference, context_seconds, seed
         See ``explain``.
+    measured_cells
+        See `Setting`.
 
     Raises
     ------
@@ -49,11 +52,23 @@ class Explainer:
         reference: Sequence[np.ndarray] | None = None,
         context_seconds: float = 0.0,
         seed: int = 0,
+        measured_cells: int = MEASURED_CELLS,
     ) -> None:
-        self.classifier, self._context_seconds, self._warned = classifier, context_seconds, False
-        self._spec = parse_method(recommended_method(classifier) if method is None else method)
+        self.classifier, self._context_seconds = classifier, context_seconds
         with evaluation_mode(classifier):
-            self._setting = Setting(classifier, choose_reference(classifier, reference), seed)
+            known = choose_reference(classifier, reference)
+            self._setting = Setting(classifier, known, seed, measured_cells=measured_cells)
+        self._prepare(recommended_method(classifier) if method is None else method)
+
+    def with_method(self, method: str) -> Explainer:
+        """Make another method ready for the same classifier; what is known of its network is not found out again."""
+        other = copy.copy(self)
+        other._prepare(method)
+        return other
+
+    def _prepare(self, method: str) -> None:
+        classifier, self._spec, self._warned = self.classifier, parse_method(method), False
+        with evaluation_mode(classifier):
             self._prepared = prepare_method(self._spec, self._setting)
             self._scaling = NO_SCALING
             if self._prepared.reads == "sounds":

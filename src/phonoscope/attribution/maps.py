@@ -125,7 +125,9 @@ def in_cells(front_end: FrontEnd, pictures: Tensor) -> Tensor:
     return pictures @ (weights / weights.sum(0))
 
 
-def layer_placement(classifier: Classifier, layer: str, inputs: Tensor) -> Placement:
+def layer_placement(
+    classifier: Classifier, layer: str, inputs: Tensor, measured_cells: int = MEASURED_CELLS
+) -> Placement:
     """Place the cells of a layer on the axes of the classifier's front end.
 
     A layer of a network that takes waveforms has cells in time only: they span all frequencies. Where attention was
@@ -142,12 +144,14 @@ def layer_placement(classifier: Classifier, layer: str, inputs: Tensor) -> Place
     inputs
         Network inputs of a few real tokens, shape (batch, 1, rows, columns) or (batch, 1, samples); the effective
         width is measured on them.
+    measured_cells
+        Cells of one dimension whose effective width is measured.
     """
     axis, time_axis = classifier.front_end.frequency_axis, classifier.front_end.time_axis
     cells = receptive_field(classifier.network, layer, inputs)
     widths = []
     for dimension, along in enumerate(cells):
-        field = effective_field(classifier.network, layer, inputs, dimension=dimension, most_cells=MEASURED_CELLS)
+        field = effective_field(classifier.network, layer, inputs, dimension=dimension, most_cells=measured_cells)
         widths.append(field.width if along.reach is None else field.width_around(along.centres))
     columns, natural = cells[-1], classifier.front_end.natural
     # Sounds at their natural length are as many positions as there are samples; maps lie on the axis' own cells.

@@ -158,7 +158,7 @@ def wrapped(model: nn.Module, front_end: FrontEnd, wishes: Wishes) -> Classifier
     inputs = probe_inputs(model, front_end, called.samples)
     network.takes = replace(called.takes, singly=answers_singly(network, inputs))
     with looked_at(model):
-        network.differentiable = gradients_reach(network, inputs)
+        network.differentiable = gradients_reach(network, inputs[:1])
     network.gives = replace(gives, activation=_activation(wishes.activation, network, inputs))
     if front_end.natural and not picture:
         front_end.usual_seconds = seconds = called.samples / rate
