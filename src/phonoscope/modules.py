@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import random
 from collections.abc import Callable, Generator, Iterable
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
@@ -67,6 +68,14 @@ def random_numbers_kept(device: torch.device | None = None) -> Generator[None]:
     finally:
         np.random.set_state(numbers)  # noqa: NPY002
         random.setstate(plain)
+
+
+def weights_hash(module: nn.Module) -> str:
+    """SHA-256 of the names and values of a module's weights."""
+    digest = hashlib.sha256()
+    for name, value in module.state_dict().items():
+        digest.update(name.encode() + value.detach().cpu().contiguous().numpy().tobytes())
+    return digest.hexdigest()
 
 
 def device_of(module: nn.Module) -> torch.device:

@@ -2,26 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from phonoscope.classifier import CONFIG_NAME, Classifier
+from phonoscope.classifier import Classifier
 from phonoscope.errors import ClassifierError
 from phonoscope.frontends import InnerPicture
 from phonoscope.models import load
+from phonoscope.models.loading import describes_itself
 from phonoscope.models.picturing import at_picture
 from phonoscope.networks.outside import Outside
+
+# What an experiment is told of its model, beside its rate, and what `phonoscope.load` calls it.
+SAID = {name: name for name in ("output", "kind", "activation", "frames", "picture")} | {"model_labels": "labels"}
+
+
+def taken_out(options: dict[str, Any]) -> dict[str, Any]:
+    """Take what is said of the model out of the options of an experiment, as `load_model` takes it."""
+    said = {SAID[name]: options.pop(name) for name in SAID if name in options}
+    if isinstance(said.get("labels"), str):
+        said["labels"] = [name.strip() for name in said["labels"].split(",") if name.strip()]
+    return said
 
 
 def load_model(
     source: str | Path | Classifier,
+    said: Mapping[str, Any] | None = None,
     *,
     trust_imports: bool = False,
     device: str | None = None,
     sample_rate: int | None = None,
     labels: Sequence[str] = (),
-    picture: str | None = None,
 ) -> Classifier:
     """Load a model that was trained elsewhere, or by an earlier run.
 
@@ -29,14 +41,14 @@ def load_model(
     ----------
     source
         As of `phonoscope.load`; a classifier that is loaded already is taken as it is.
+    said
+        What is said of the model, as `phonoscope.load` takes it: ``sample_rate``, ``labels``, ``output`` …
     trust_imports
         Allow it to import the code of its network.
     device
         Where it computes.
     sample_rate, labels
-        Of the recordings (Hz, and their classes in order): for a model that says neither itself.
-    picture
-        As of `phonoscope.wrap`.
+        Of the recordings (Hz, and their classes in order): for a model of which neither is known.
 
     Raises
     ------
@@ -44,14 +56,15 @@ def load_model(
         If it cannot be loaded.
     """
     if isinstance(source, Classifier):
-        return at_picture(source if device is None else source.to(device), picture)
-    how: dict[str, Any] = {"trust_imports": trust_imports, "device": device}
-    if picture is not None:
-        how["picture"] = picture
-    if _is_folder(source):
+        placed = source if device is None else source.to(device)
+        return at_picture(placed, (said or {}).get("picture"))
+    how: dict[str, Any] = {"trust_imports": trust_imports, "device": device, **(said or {})}
+    if describes_itself(source):
         return load(source, **how)
     if sample_rate is not None:
-        how["sample_rate"] = sample_rate
+        how.setdefault("sample_rate", sample_rate)
+    if "labels" in how:
+        return load(source, **how)
     try:
         classifier = load(source, **how)
     except ClassifierError:
@@ -61,12 +74,6 @@ def load_model(
     if labels and classifier.labels == [str(i) for i in range(len(labels))]:
         classifier.labels = [str(label) for label in labels]
     return classifier
-
-
-def _is_folder(source: str | Path) -> bool:
-    """Whether a model comes from a folder or from the hub, where files beside it say what it takes and gives."""
-    path = Path(source)
-    return path.is_dir() or path.name == CONFIG_NAME or (":" not in str(source) and not path.is_file())
 
 
 def describe_model(classifier: Classifier, source: object) -> dict[str, Any]:

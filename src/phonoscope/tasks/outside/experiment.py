@@ -18,7 +18,7 @@ from phonoscope.errors import ExperimentError
 from phonoscope.experiments.examples import write_examples
 from phonoscope.experiments.fit import Trained, applied, write_fits
 from phonoscope.experiments.labels import names_given
-from phonoscope.experiments.loading import describe_model, load_model
+from phonoscope.experiments.loading import SAID, describe_model, load_model, taken_out
 from phonoscope.experiments.measured import UNITS, Measured, measure_maps
 from phonoscope.experiments.recipe import Recipe
 from phonoscope.experiments.runner import Experiment, Results
@@ -51,8 +51,6 @@ class OutsideExperiment(Experiment):
         As of `load_model`.
     sample_rate
         Hz, for a model that does not say at which rate it takes sounds; that of most recordings by default.
-    picture
-        Module inside the model whose output is a picture, at which maps begin; see `phonoscope.wrap`.
     labels, label_column, layout, speakers
         As of `list_recordings`.
     map
@@ -62,12 +60,13 @@ class OutsideExperiment(Experiment):
         phones.
     rules
         Rules of the token table that say which tier holds the phones, and how they are written.
+    said
+        What is said of the model, as of `load_model`.
     """
 
     recipe: OutsideRecipe
     model: str | Path | Classifier | None = None
     sample_rate: int | None = None
-    picture: str | None = None
     labels: str | None = None
     label_column: str | None = None
     map: str = ""
@@ -76,17 +75,19 @@ class OutsideExperiment(Experiment):
     alignments: Path | None = None
     alignment_format: str | None = None
     rules: dict[str, Any] = field(default_factory=dict)
+    said: dict[str, Any] = field(default_factory=dict)
 
     @classmethod
     def options(cls) -> set[str]:
-        """Names of the options: those of the experiment, and the rules that say where phones are."""
-        return super().options() - {"rules"} | set(RULES)
+        """Names of the options: those of the experiment, and what is said of phones and of the model."""
+        return super().options() - {"rules", "said"} | set(RULES) | set(SAID)
 
     @classmethod
     def of(cls, recipe: Recipe, corpus: Path | None, settings: Settings, **options: Any) -> Self:
         """Make the experiment from options that stand side by side."""
         rules = {name: options.pop(name) for name in RULES if name in options}
-        return cls(recipe, corpus, settings, **options, rules=rules)  # ty: ignore[invalid-argument-type]
+        said = taken_out(options)
+        return cls(recipe, corpus, settings, **options, rules=rules, said=said)  # ty: ignore[invalid-argument-type]
 
     def read(self, folder: Path) -> pd.DataFrame:
         """List the recordings, load the model, read what it knows, and try out the method."""
@@ -106,11 +107,11 @@ class OutsideExperiment(Experiment):
         )
         self._classifier = load_model(
             self.model,
+            self.said | ({"sample_rate": self.sample_rate} if self.sample_rate else {}),
             trust_imports=settings.trust_imports,
             device=str(choose_device(settings.device)),
-            sample_rate=self.sample_rate or found.sample_rate,
+            sample_rate=found.sample_rate,
             labels=found.labels if found.labelled else (),
-            picture=self.picture,
         )
         self._refuse_what_is_no_class(found)
         choose_classes(
