@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from phonoscope import __version__
 from phonoscope.errors import ClassifierError, CorpusError
 from phonoscope.files import write_bytes, write_json
-from phonoscope.frontends import FRONT_ENDS, FrontEnd, build_front_end, in_batches, pad_waveforms, warn_of_cuts
+from phonoscope.frontends import FrontEnd, build_front_end, in_batches, pad_waveforms, refuse_imports, warn_of_cuts
 from phonoscope.modules import device_of, evaluation_mode
 from phonoscope.networks import NETWORKS, OUTSIDE, build_network
 from phonoscope.networks.checkpoints import read_checkpoint
@@ -97,6 +97,7 @@ class Classifier(nn.Module):
         self.network_name, self.network_options = network_name, dict(network_options or {})
         self.input_mean, self.input_sd = float(input_mean), float(input_sd)
         self.notes, self.reference = dict(notes or {}), None
+        front_end.within(network)
 
     @classmethod
     def build(cls, front_end: FrontEnd, network: str, labels: Sequence[str], **options: Any) -> Classifier:
@@ -221,13 +222,12 @@ class Classifier(nn.Module):
         """Card for notebooks: what it takes, what it tells apart, how large it is."""
         from html import escape
 
-        front = ", ".join(f"{key} {value}" for key, value in self.front_end.config().items())
         weights = sum(parameter.numel() for parameter in self.network.parameters())
         name = self.network_name or type(self.network).__name__
         facts = {
             "classes": ", ".join(self.labels),
             "sound": f"one channel at {self.sample_rate} Hz",
-            "front end": f"{self.front_end.kind}: {front}",
+            "front end": f"{self.front_end.kind}: {self.front_end.extra_repr()}",
             "network": f"{name}, {weights:,} weights on {self.device}",
             **{str(key): str(value) for key, value in self.notes.items()},
         }
@@ -277,9 +277,9 @@ class Classifier(nn.Module):
         """
         folder = local_folder(source)
         config = _read_config(folder)
-        settings, labels, spec = dict(config["front_end"]), config["labels"], config["network"]
-        kind, name, options = settings.pop("kind"), spec["name"], dict(spec["options"])
-        FRONT_ENDS.refuse_import(kind, folder, trust_imports=trust_imports)
+        settings, labels, spec = config["front_end"], config["labels"], config["network"]
+        name, options = spec["name"], dict(spec["options"])
+        refuse_imports(settings, folder, trust_imports=trust_imports)
         if network is None:
             if name is None:
                 raise ClassifierError(f"{folder} does not say how to build its network; pass it as network=")
@@ -288,7 +288,7 @@ class Classifier(nn.Module):
             network = build_network(name, len(labels), **options)
         elif name == OUTSIDE:  # it is the model inside
             network = build_network(name, len(labels), **options, model=network)
-        front_end = build_front_end(kind, **settings)
+        front_end = build_front_end(**settings)
         scores = config.get("scores", "classes")  # classifiers of 0.1 know no others
         classifier = cls(front_end, network, labels, scores=scores, network_name=name, network_options=options)
         classifier.load_state(folder)

@@ -46,5 +46,9 @@ class ScalingWarning(UserWarning):
     """A front end scales each token by its own sound and offers no way to hold that still."""
 
 
+class EmptyMapWarning(UserWarning):
+    """A map is zero everywhere."""
+
+
 class IncompleteMapWarning(UserWarning):
     """A map does not sum to what its method promises."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import random
 from collections.abc import Callable, Generator, Iterable
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
@@ -67,6 +68,14 @@ def random_numbers_kept(device: torch.device | None = None) -> Generator[None]:
     finally:
         np.random.set_state(numbers)  # noqa: NPY002
         random.setstate(plain)
+
+
+def weights_hash(module: nn.Module) -> str:
+    """SHA-256 of the names and values of a module's weights."""
+    digest = hashlib.sha256()
+    for name, value in module.state_dict().items():
+        digest.update(name.encode() + value.detach().cpu().contiguous().numpy().tobytes())
+    return digest.hexdigest()
 
 
 def device_of(module: nn.Module) -> torch.device:
@@ -138,13 +147,36 @@ def hooked(modules: Iterable[tuple[str, nn.Module]], hook: Callable[..., Any]) -
         yield
 
 
+def layers_of(network: nn.Module) -> dict[str, nn.Module]:
+    """Modules of a network by name, itself under the empty one.
+
+    A network of ours that holds a model of others says so by an attribute ``holds``, the name under which it does: the
+    modules then have the names that they have in that model, and the model itself that under which it is held.
+    """
+    return {name.removeprefix(_prefix(network)): module for name, module in network.named_modules()}
+
+
+def _prefix(network: nn.Module) -> str:
+    held = getattr(network, "holds", "")
+    return f"{held}." if held else ""
+
+
+def own_name(network: nn.Module, layer: str) -> str:
+    """Name of a layer as `layers_of` has it: it may also be given as ``network.named_modules()`` has it."""
+    return layer if layer in layers_of(network) else layer.removeprefix(_prefix(network))
+
+
 def named_layer(network: nn.Module, layer: str) -> nn.Module:
     """Return the submodule called ``layer``; AttributionError lists the names when there is none."""
-    modules = dict(network.named_modules())
-    if layer not in modules:
-        names = ", ".join(name for name in modules if name and name.count(".") <= 1)
-        raise AttributionError(f"the network has no layer {layer!r}; it has: {names}")
-    return modules[layer]
+    modules, name = layers_of(network), own_name(network, layer)
+    if name not in modules:
+        raise AttributionError(f"the network has no layer {layer!r}; it has: {names_in_words(modules)}")
+    return modules[name]
+
+
+def names_in_words(modules: Iterable[str]) -> str:
+    """Names of modules that do not lie deep, for a message."""
+    return ", ".join(name for name in modules if name and name.count(".") <= 1)
 
 
 def is_scripted(network: nn.Module) -> bool:

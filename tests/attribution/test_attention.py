@@ -1,5 +1,7 @@
 """Attention: the closed forms of the papers, every way to compute it, planted times, and what is refused."""
 
+import warnings
+
 import numpy as np
 import pytest
 import torch
@@ -10,7 +12,7 @@ from torch.nn import functional
 from phonoscope import Classifier, Spectrogram, Waveform, explain
 from phonoscope.attribution.attending import AttentionWatch, attentions_of, find_tokens
 from phonoscope.attribution.attention import attention_rollout, gradient_attention
-from phonoscope.errors import AttributionError
+from phonoscope.errors import AttributionError, EmptyMapWarning
 from phonoscope.networks import build_network
 
 METHODS = ["attention-rollout", "gradient-attention"]
@@ -248,3 +250,29 @@ def test_weights_that_are_frozen_make_no_difference():
     frozen = explain(classifier, waves(2, context_seconds=0), "i", "gradient-attention")
     assert frozen.values == pytest.approx(free.values, rel=1e-4)
     assert (free.values > 0).any()
+
+
+class Against(nn.Module):
+    """All that it attends to speaks against one label, and for the others."""
+
+    def __init__(self):
+        super().__init__()
+        self.pieces, self.sign = nn.Conv1d(1, 4, 40, 40), 2.0 * (torch.arange(len(LABELS)) != LABELS.index("i")) - 1
+
+    def forward(self, x):
+        tokens = self.pieces(x).mT
+        heads = tokens[:, None]
+        attended = (heads @ heads.mT).softmax(-1) @ heads.abs()
+        return attended[:, 0].mean((1, 2))[:, None] * self.sign
+
+
+def test_a_map_of_nothing_is_said_to_be_no_proof_of_nothing():
+    torch.manual_seed(0)
+    classifier, sounds = on_sounds(Against()), waves(2, context_seconds=0)
+    with pytest.warns(EmptyMapWarning, match="zero everywhere.*integrated-gradients"):
+        maps = explain(classifier, sounds, "i", "gradient-attention")
+    assert not maps.values.any()
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", EmptyMapWarning)
+        other = next(label for label in LABELS if label != "i")
+        assert explain(classifier, sounds, other, "gradient-attention").values.any()

@@ -22,11 +22,34 @@ from torch import nn
 import phonoscope as ps
 from phonoscope import Classifier
 from phonoscope.errors import ClassifierError
-from phonoscope.frontends import KaldiFilterBank, WhisperLogMel
-from phonoscope.frontends.inner import measure_axes, split_at_picture
+from phonoscope.frontends import InnerPicture, KaldiFilterBank, Recording, WhisperLogMel
+from phonoscope.frontends.inner import answer_to, find_picture, measure_axes, picture_of
 from phonoscope.modules import evaluation_mode
 
 SHUFFLED = [3200.0, 700.0, 5200.0, 1500.0, 2300.0, 6400.0]
+
+
+class After(nn.Module):
+    """What follows a picture in a model."""
+
+    def __init__(self, model, picture, layout):
+        super().__init__()
+        self.model, self.picture, self.layout = model, picture, layout
+
+    def forward(self, pictures):
+        return answer_to(self.model, self.picture, self.layout, lambda x: self.model(x[:, 0]), pictures)
+
+
+def split_at_picture(model, picture, rate, seconds=1.0):
+    """The model up to its picture, and from there on."""
+
+    def run(inputs):
+        return model(inputs[:, 0])
+
+    of = Recording(rate)
+    axes = find_picture(model, picture, of, run, seconds)
+    before = InnerPicture(of, picture, axes, lambda inputs: picture_of(model, picture, run, inputs))
+    return before, After(model, picture, axes.layout)
 
 
 def off_by_rows(axis, hertz):
@@ -40,7 +63,7 @@ def test_rows_and_columns_of_a_mel_picture_are_measured():
     assert off_by_rows(before.frequency_axis, corners[1:-1]).max() < 0.1
     wide = corners[2:] - corners[:-2] > 600  # whose triangles are wider than the window's own band
     assert before.axes.widths[wide] == pytest.approx((corners[2:] - corners[:-2])[wide] / 2, rel=0.12)
-    assert (before.axes.hop, before.natural, before.time_axis.stretched) == (160.0, True, True)
+    assert (before.axes.layout.hop, before.natural, before.time_axis.stretched) == (160.0, True, True)
     assert before.time_axis.edge_seconds == pytest.approx(0, abs=0.001)
     assert (before.unit, before.db_per_unit) == ("log power", pytest.approx(10 / np.log(10), rel=0.01))
 
@@ -54,7 +77,7 @@ def test_a_picture_whose_axes_are_known_is_measured_right(reference):
     inner = slice(1, -1)  # the outermost rows reach beyond 0 Hz and half the sample rate, where there are no tones
     assert off_by_rows(axes.frequency_axis, front_end.frequency_axis.centres)[inner].max() < 0.1
     assert axes.db_per_unit == pytest.approx(1.0, rel=0.02)
-    assert (axes.time_axis.stretched, axes.natural, axes.time_axis.columns) == (True, False, 48)
+    assert (axes.time_axis.stretched, axes.layout.natural, axes.time_axis.columns) == (True, False, 48)
     assert axes.time_axis.edge_seconds == pytest.approx(0.008, abs=0.002)
 
 
@@ -69,7 +92,7 @@ def test_mel_filters_of_others_are_measured_right(front_end):
     assert off[height > 120].max() < 0.1
     assert off.max() < 0.5  # narrower ones hear the bins of the transform that happen to lie in them
     assert axes.db_per_unit == pytest.approx(front_end.db_per_unit, rel=0.01)
-    assert axes.hop == 160
+    assert axes.layout.hop == 160
     if front_end.natural:
         assert axes.time_axis.edge_seconds == pytest.approx(front_end.time_axis.edge_seconds, abs=0.001)
     else:
@@ -103,16 +126,16 @@ def test_the_layout_is_found_and_undone(layout):
     module = Spectrum(2.0, layout)
     axes = measure_axes(module, RATE, seconds=0.5)
     output = module(torch.randn(2, 8000, generator=torch.Generator().manual_seed(0)))
-    picture = axes.arranged(output)
+    picture = axes.layout.arranged(output)
     assert torch.equal(picture[:, 0], Spectrum(2.0)(torch.randn(2, 8000, generator=torch.Generator().manual_seed(0))))
-    assert torch.equal(axes.as_output(picture), output)
+    assert torch.equal(axes.layout.as_output(picture), output)
 
 
 def test_filters_in_no_order_are_put_in_order():
     axes = measure_axes(Filters(SHUFFLED), RATE, seconds=0.5)
-    assert axes.order == tuple(np.argsort(SHUFFLED).tolist())
+    assert axes.layout.order == tuple(np.argsort(SHUFFLED).tolist())
     assert axes.frequency_axis.centres == pytest.approx(np.sort(SHUFFLED), abs=5)
-    assert (axes.unit, axes.hop) == ("magnitude", 4.0)
+    assert (axes.unit, axes.layout.hop) == ("magnitude", 4.0)
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ from outside_models import Scorer, sound
 from torch import nn
 
 import phonoscope as ps
+from phonoscope.attribution.passes import examples_at_a_time
 from phonoscope.errors import ClassifierError
 
 RATE, L2 = 16000, ["bonafide", "spoof"]
@@ -35,8 +36,8 @@ def again(classifier, folder, **how):
     return ps.load(classifier.save_pretrained(folder), **how)
 
 
-@pytest.fixture
-def onnx_file(tmp_path):
+def write_onnx(path):
+    """The network of `pooled` as an ONNX file."""
     pytest.importorskip("onnxruntime")
     onnx = pytest.importorskip("onnx")
     from onnx import TensorProto, helper, numpy_helper
@@ -58,8 +59,13 @@ def onnx_file(tmp_path):
         [numpy_helper.from_array(value, name) for name, value in weights.items()],
     )
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9)
-    onnx.save(model, tmp_path / "model.onnx")
-    return tmp_path / "model.onnx"
+    onnx.save(model, path)
+    return path
+
+
+@pytest.fixture
+def onnx_file(tmp_path):
+    return write_onnx(tmp_path / "model.onnx")
 
 
 def test_an_onnx_model_is_a_black_box_with_the_answers_of_its_network(onnx_file, tmp_path):
@@ -192,15 +198,22 @@ def test_ast_and_whisper_hear_what_their_extractors_make(transformers, tmp_path)
         assert np.allclose(again(classifier, tmp_path / f"{name}-saved").logits(SOUNDS), classifier.logits(SOUNDS))
 
 
-def test_a_recogniser_compares_the_texts_that_are_named(transformers, tmp_path):
+def write_ctc(transformers, folder):
+    """A recogniser of characters with random weights; returns its symbols."""
     torch.manual_seed(0)
     settings = {key: value for key, value in SMALL.items() if key != "id2label"} | {"vocab_size": 8}
     model = transformers.Wav2Vec2ForCTC(transformers.Wav2Vec2Config(**settings))
-    folder = saved(transformers, tmp_path / "ctc", model, transformers.Wav2Vec2FeatureExtractor(do_normalize=True))
+    saved(transformers, folder, model, transformers.Wav2Vec2FeatureExtractor(do_normalize=True))
     symbols = ["<pad>", "|", "A", "B", "D", "E", "<unk>", "Y"]
     (folder / "vocab.json").write_text(json.dumps({symbol: i for i, symbol in enumerate(symbols)}))
     names = {"pad_token": "<pad>", "unk_token": "<unk>", "word_delimiter_token": "|"}
     transformers.Wav2Vec2CTCTokenizer(str(folder / "vocab.json"), **names).save_pretrained(folder)
+    return symbols
+
+
+def test_a_recogniser_compares_the_texts_that_are_named(transformers, tmp_path):
+    folder = tmp_path / "ctc"
+    symbols = write_ctc(transformers, folder)
     classifier = ps.load(folder, labels=["b[a]d", "b[e]d"])
     maps = ps.explain(classifier, SOUNDS, ps.contrast("b[a]d", "b[e]d"))
     assert maps.attrs["units"] == "log probability"
@@ -235,3 +248,14 @@ def test_a_voice_activity_detector_has_two_opposite_sides():
     assert np.abs(sides[0].values).max() > 0
     logits = classifier.logits([*SOUNDS, np.zeros(16000, np.float32)])
     assert float(np.abs(sides[1]["incompleteness"]).max()) < 0.05 * float(np.ptp(logits))
+
+
+def test_few_examples_go_through_a_model_whose_memory_cannot_be_counted(tmp_path):
+    torch.jit.script(pooled()).save(str(tmp_path / "model.jit"))
+    counted = ps.load(tmp_path / "model.jit", sample_rate=RATE, labels=L2)
+    hidden = ps.wrap(lambda sounds: np.ones((len(sounds), 2)) * [len(sounds[0]), 0], RATE, L2)
+    memory, half_a_minute = 32 * 2**20, torch.zeros(1, 1, 30 * RATE)
+    assert examples_at_a_time(hidden.network, half_a_minute, memory) == 1
+    assert 1 < examples_at_a_time(hidden.network, half_a_minute[..., :RATE], memory) < 10
+    plain = examples_at_a_time(pooled(), half_a_minute[..., :RATE], memory)
+    assert plain / 4 < examples_at_a_time(counted.network, half_a_minute[..., :RATE], memory) <= plain

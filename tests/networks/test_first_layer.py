@@ -323,3 +323,26 @@ def test_torchscript_inside_a_network_is_no_obstacle_to_what_stands_before_it() 
     assert branch.name == "0"
     with pytest.raises(ClassifierError, match="TorchScript"):
         first_layer(torch.jit.script(nn.Conv1d(1, 4, 5)))
+
+
+class OneOddLength(nn.Module):
+    """Takes 777 samples, no more and no less."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv, self.out = nn.Conv1d(1, 4, 33, 8), nn.Linear(4 * 94, 2)
+
+    def forward(self, sounds):
+        return self.out(self.conv(sounds).flatten(1))
+
+
+def test_networks_of_one_length_alone_are_followed_with_that():
+    from phonoscope.filters import bank_of
+    from phonoscope.frontends import Recording
+    from phonoscope.models import wrap
+    from phonoscope.networks.trace import trace_any
+
+    classifier = wrap(OneOddLength(), labels=["a", "b"], front_end=Recording(8000, usual_seconds=777 / 8000))
+    assert bank_of(classifier, 8000).n_filters == 4
+    crepe_like = nn.Sequential(nn.Conv1d(1, 4, 512, 4), nn.Flatten(), nn.Linear(4 * 129, 2))  # 1024 samples
+    assert trace_any(crepe_like).example.shape == (1, 1, 1024)

@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 import phonoscope as ps
-from phonoscope.errors import ClassifierError
+from phonoscope.errors import ClassifierError, IncompleteMapWarning
 from phonoscope.networks.outside.texts import CtcTexts, build_texts
 from phonoscope.networks.outside.tokenising import text_recogniser
 
@@ -83,6 +83,13 @@ def test_the_rest_of_the_text_is_taken_as_given():
         share_of_d[text] = within(maps, (0, 8000), d_seconds)[1]
     assert share_of_d["bad"] > 0.1
     assert share_of_d["b[a]d"] < 0.01
+
+
+def test_a_map_of_one_text_that_misses_its_sum_advises_a_contrast():
+    classifier = classifier_of("bad", "bed")
+    classifier.scores = "texts"
+    with pytest.warns(IncompleteMapWarning, match="explain a contrast of two"):
+        ps.explain(classifier, [spoken()], "bad", method="integrated-gradients(space=sound, steps=2)")
 
 
 def test_what_was_recognised_and_where_it_is():

@@ -14,6 +14,7 @@ from phonoscope.audio import write_audio
 from phonoscope.errors import CorpusError, ExperimentError
 from phonoscope.experiments.evidence_run import run_evidence
 from phonoscope.experiments.folder import Run
+from phonoscope.tasks.outside.sentences import belief_sentence, chosen_words
 from phonoscope.tasks.reporting import write_report
 from phonoscope.viewer.session import Session
 
@@ -213,6 +214,30 @@ def test_numbers_are_neither_right_nor_wrong(corpus, tmp_path):
     run = execute(corpus, tmp_path / "run", ps.wrap(TwoBands(), RATE, ["x", "y"], kind="numbers"))
     assert run.facts["labelled"] is False
     assert not [name for name in run.predictions if name.startswith("p_")]
+    page = write_report(run.folder).read_text(encoding="utf-8")
+    assert "The model gives numbers, which are neither right nor wrong here" in page
+    assert "give some with --labels" not in page
+    changed = run.table("level")
+    assert ("softer or louder changes" in page) == bool(
+        (~changed["held"].astype(bool) & (changed["changed"] > 0)).any()
+    )
+
+
+@pytest.mark.parametrize(
+    ("scores", "unit", "missed", "chosen"),
+    [
+        ("classes", "logit", "0.02 logits", "the class that the model chose"),
+        ("labels", "logit", "0.02 logits", "highest score"),
+        ("numbers", "unit of the output", "0.02 in the unit of the output", "largest of the model"),
+        ("similarities", "cosine", "0.02 in cosine", "most similar"),
+        ("texts", "log probability", "0.02 in log probability", "most probable"),
+    ],
+)
+def test_sentences_name_what_the_model_gives(scores, unit, missed, chosen):
+    facts = {"scores": scores, "output_unit": unit, "labels": ["x", "y"], "results": {"max_incompleteness": 0.02}}
+    assert f"by more than {missed}" in belief_sentence(facts, None, "run")
+    assert chosen in chosen_words(facts)
+    assert "one score" in chosen_words(facts | {"labels": ["x"]})
 
 
 def test_a_model_with_a_picture_is_refused_nothing(corpus, tmp_path):

@@ -20,7 +20,7 @@ from torch.overrides import TorchFunctionMode
 
 from phonoscope.cells import BATCH, CellTracker, Grid
 from phonoscope.errors import AttributionError
-from phonoscope.modules import evaluation_mode, hooked
+from phonoscope.modules import evaluation_mode, hooked, layers_of
 from phonoscope.tracing import argument, name_of
 
 # From probabilities (…, queries, keys) and values (…, keys, channels) to the probabilities that the network uses.
@@ -183,7 +183,13 @@ def find_tokens(network: nn.Module, inputs: Tensor) -> Tokens:
         attentions.append((keys if queries == keys else 0, _tokens_of(tracker.of(values), len(pair))))
         return probabilities
 
-    with hooked(network.named_modules(), note), evaluation_mode(network), torch.no_grad(), tracker, AttentionWatch(see):
+    with (
+        hooked(layers_of(network).items(), note),
+        evaluation_mode(network),
+        torch.no_grad(),
+        tracker,
+        AttentionWatch(see),
+    ):
         network(pair)
     if not attentions:
         raise AttributionError(

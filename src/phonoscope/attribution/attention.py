@@ -110,15 +110,15 @@ def prepare_gradient_attention(setting: Setting) -> Prepared:
 def _prepare(setting: Setting, relevance: Callable[[Tensor, Tensor, Tokens], Tensor], units: str) -> Prepared:
     """Maps of the relevance (batch, tokens) of tokens, from inputs, weights over the classes and the tokens."""
     network = setting.classifier.network
-    first = find_tokens(network, setting.probe)
-    known = {tuple(setting.probe.shape[1:]): first}
-    located = Located(setting, [first.layer])
+
+    def tokens_of(inputs: Tensor) -> Tokens:
+        shape = tuple(inputs.shape[1:])
+        return setting.once(("tokens", shape), lambda: find_tokens(network, as_long(setting.probe, inputs)))
+
+    located = Located(setting, [tokens_of(setting.probe).layer])
 
     def function(batch: Batch) -> Attributed:
-        shape = tuple(batch.inputs.shape[1:])
-        if shape not in known:
-            known[shape] = find_tokens(network, as_long(setting.probe, batch.inputs))
-        tokens = known[shape]
+        tokens = tokens_of(batch.inputs)
         most = min(setting.examples, max(1, setting.memory // (_COPIES * 4 * tokens.values)))
         logits = network_logits(network, batch.inputs, setting.examples)
         weights, maps = batch.weigh(logits), []

@@ -16,9 +16,11 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from phonoscope.attribution.maps import Placement
 from phonoscope.attribution.method import Attributed, Batch, Prepared, Setting
 from phonoscope.attribution.passes import Forward, all_logits, portions
 from phonoscope.attribution.spaces import Space, choose_space
+from phonoscope.axes import TimeAxis
 from phonoscope.errors import AttributionError
 from phonoscope.modules import random_numbers_kept
 
@@ -145,7 +147,18 @@ def prepare_kernel_shap(
         ).detach()  # fmt: skip
         return values / torch.bincount(patches.flatten())[patches].to(values)
 
-    return _token_by_token("kernel-shap", setting, where, attribute, neutral, _SUM)
+    placement = _patches_placed(where, setting.classifier.front_end.time_axis, rows, columns)
+    return replace(_token_by_token("kernel-shap", setting, where, attribute, neutral, _SUM), placement=placement)
+
+
+def _patches_placed(where: Space, time_axis: TimeAxis, rows: int, columns: int) -> Placement:
+    """The cells of a space, which resolve no more than the patches that they share their value with."""
+    placement = where.placement
+    centres, finest = placement.frequency, placement.resolution_at(placement.frequency)
+    patch = np.arange(len(centres)) * min(rows, len(centres)) // len(centres)
+    heights = np.array([np.ptp(centres[patch == each]) for each in range(patch[-1] + 1)])[patch] + placement.cell_hz
+    seconds = (placement.time_axis or time_axis).seconds or 1.0
+    return placement.no_finer(0.0, seconds / columns).with_rows(np.maximum(heights, finest))
 
 
 def _patches(examples: Tensor, rows: int, columns: int) -> Tensor:

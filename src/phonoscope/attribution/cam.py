@@ -17,7 +17,7 @@ from phonoscope.attribution.passes import portions
 from phonoscope.attribution.taps import output_of
 from phonoscope.cells import layer_grids
 from phonoscope.errors import AttributionError
-from phonoscope.modules import evaluation_mode, hooked, named_layer
+from phonoscope.modules import evaluation_mode, hooked, layers_of, named_layer
 
 
 def class_activation_maps(features: Tensor, class_weights: Tensor) -> Tensor:
@@ -47,7 +47,7 @@ def prepare_cam(setting: Setting, *, layer: str) -> Prepared:
         If the network does not end in global average pooling and one linear layer, or another layer is named.
     """
     network, inputs = setting.classifier.network, setting.probe
-    head = find_pooled_head(network, inputs)
+    head = setting.once("pooled head", lambda: find_pooled_head(network, inputs))
     if layer not in ("auto", head.layer):
         raise AttributionError(
             f"class activation maps exist for layer {head.layer!r} only, the one that is averaged before the logits; "
@@ -110,7 +110,7 @@ def find_pooled_head(network: nn.Module, inputs: Tensor) -> PooledHead:
             if isinstance(module, nn.Linear) and args and isinstance(args[0], Tensor) and output.dim() == 2:
                 linears[name] = args[0].clone(), outputs[name]
 
-    with hooked(network.named_modules(), watch), evaluation_mode(network):
+    with hooked(layers_of(network).items(), watch), evaluation_mode(network):
         logits = network(inputs)
     if not isinstance(logits, Tensor) or not bool(torch.isfinite(logits).all()):
         raise AttributionError("the network's output is not a tensor of finite logits; is it trained and loaded right?")

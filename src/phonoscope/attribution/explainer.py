@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import warnings
 from collections.abc import Iterator, Sequence
 from typing import cast
@@ -10,14 +11,14 @@ import numpy as np
 import xarray as xr
 from torch import Tensor
 
-from phonoscope.attribution.maps import joined, label_maps
+from phonoscope.attribution.maps import MEASURED_CELLS, joined, label_maps
 from phonoscope.attribution.method import Attributed, Setting, make_batch, prepare_method
 from phonoscope.attribution.method_spec import parse_method
 from phonoscope.attribution.registry import RECOMMENDED, WITHOUT_GRADIENTS
 from phonoscope.attribution.scaling import NO_SCALING, checked_scaling
 from phonoscope.attribution.targets import Target, Targets, resolve_targets
 from phonoscope.classifier import Classifier
-from phonoscope.errors import AttributionError, IncompleteMapWarning
+from phonoscope.errors import AttributionError, EmptyMapWarning, IncompleteMapWarning
 from phonoscope.frontends import in_batches, warn_of_cuts
 from phonoscope.modules import evaluation_mode
 from phonoscope.reference import choose_reference
@@ -25,6 +26,8 @@ from phonoscope.reference import choose_reference
 BATCH_SIZE = 64
 # Of the range of a token's logits: a map that misses more of its sum than this says so.
 _MOST_MISSING = 0.05
+# A text alone falls to nothing along the way to a baseline; what two texts share goes the same way and cancels.
+_CONTRAST_TEXTS = ". Of one text alone that is usual: explain a contrast of two, e.g. contrast('bad', 'bed')"
 
 
 class Explainer:
@@ -34,6 +37,8 @@ class Explainer:
     ----------
     classifier, method, reference, context_seconds, seed
         See ``explain``.
+    measured_cells
+        See `Setting`.
 
     Raises
     ------
@@ -49,11 +54,24 @@ class Explainer:
         reference: Sequence[np.ndarray] | None = None,
         context_seconds: float = 0.0,
         seed: int = 0,
+        measured_cells: int = MEASURED_CELLS,
     ) -> None:
-        self.classifier, self._context_seconds, self._warned = classifier, context_seconds, False
-        self._spec = parse_method(recommended_method(classifier) if method is None else method)
+        self.classifier, self._context_seconds = classifier, context_seconds
         with evaluation_mode(classifier):
-            self._setting = Setting(classifier, choose_reference(classifier, reference), seed)
+            known = choose_reference(classifier, reference)
+            self._setting = Setting(classifier, known, seed, measured_cells=measured_cells)
+        self._prepare(recommended_method(classifier) if method is None else method)
+
+    def with_method(self, method: str) -> Explainer:
+        """Make another method ready for the same classifier; what is known of its network is not found out again."""
+        other = copy.copy(self)
+        other._prepare(method)
+        return other
+
+    def _prepare(self, method: str) -> None:
+        classifier, self._spec, self._warned = self.classifier, parse_method(method), False
+        self._warned_of_empty = False
+        with evaluation_mode(classifier):
             self._prepared = prepare_method(self._spec, self._setting)
             self._scaling = NO_SCALING
             if self._prepared.reads == "sounds":
@@ -115,6 +133,7 @@ class Explainer:
                 f"method {str(self._spec)!r} gave values that are not finite; is the network's output finite?"
             )
         self._warn_of_what_is_missing(made, names)
+        self._warn_of_empty_maps(values, names)
         axis = classifier.front_end.frequency_axis
         whole = axis is None or prepared.placement.layer == "sound"
         return label_maps(
@@ -152,8 +171,23 @@ class Explainer:
         warnings.warn(
             f"{self._spec}: the map of token {names[worst]} misses its sum ({self._prepared.completeness}) by "
             f"{float(missing[worst]):.0%} of the range of the token's logits, and others may; see the coordinate "
-            f"'incompleteness' (reference: {self._setting.reference.source})",
+            f"'incompleteness' (reference: {self._setting.reference.source})"
+            f"{_CONTRAST_TEXTS if self.classifier.scores == 'texts' else ''}",
             IncompleteMapWarning,
+            stacklevel=2,
+        )
+
+    def _warn_of_empty_maps(self, values: np.ndarray, names: Sequence[str]) -> None:
+        """Warn once of a map that is zero everywhere, where another method of the same token need not be."""
+        empty = np.flatnonzero(~values.reshape(len(values), -1).any(axis=1))
+        if self._warned_of_empty or not len(empty):
+            return
+        self._warned_of_empty = True
+        warnings.warn(
+            f"{self._spec}: the map of token {names[empty[0]]} is zero everywhere ({len(empty)} of {len(names)}): "
+            "this method finds nothing that speaks for the target, and some methods drop all that speaks against it. "
+            "Ask another one, e.g. integrated-gradients, or explain a contrast",
+            EmptyMapWarning,
             stacklevel=2,
         )
 
@@ -226,6 +260,8 @@ def explain(
     -----
     CutSoundWarning
         If tokens are longer than the front end takes.
+    EmptyMapWarning
+        If a map is zero everywhere.
     IncompleteMapWarning
         If a map misses what its method promises that it sums to by more than 5 % of the range of the token's logits.
     ScalingWarning

@@ -20,7 +20,7 @@ from phonoscope.attribution.passes import network_logits, portions
 from phonoscope.attribution.taps import output_of, outputs_and_gradients
 from phonoscope.cells import Grid, grid_of, layer_grids
 from phonoscope.errors import AttributionError
-from phonoscope.modules import evaluation_mode, hooked, named_layer
+from phonoscope.modules import evaluation_mode, hooked, named_layer, own_name
 
 LayerMap = Callable[[Tensor, Tensor], Tensor]
 
@@ -169,7 +169,7 @@ def prepare_layer_cam(setting: Setting, *, layer: str, relu: bool) -> Prepared:
     return _prepare(setting, layer_cam, layer, relu)
 
 
-def prepare_score_cam(setting: Setting, *, layer: str, relu: bool) -> Prepared:
+def prepare_score_cam(setting: Setting, *, layer: str, relu: bool, channels: int) -> Prepared:
     """Score-CAM of a layer or of several: one forward pass a channel, no gradients.
 
     Each channel, scaled to 0 to 1, is laid over the input as a mask; between the centres of the cells' receptive fields
@@ -179,7 +179,11 @@ def prepare_score_cam(setting: Setting, *, layer: str, relu: bool) -> Prepared:
     ----------
     setting, layer, relu
         As of ``prepare_grad_cam``.
+    channels
+        Only so many channels of each token, those that vary most over the cells; 0 for all.
     """
+    if channels < 0:
+        raise AttributionError(f"score-cam(channels={channels}): expected the number of channels, or 0 for all")
     network, layers = setting.classifier.network, choose_layers(setting, layer)
     located = Located(setting, layers, per_cell=False)
 
@@ -191,13 +195,21 @@ def prepare_score_cam(setting: Setting, *, layer: str, relu: bool) -> Prepared:
             for part in portions(len(logits), setting.examples):
                 for of_layer, name, grid in zip(maps, layers, grids, strict=True):
                     to_input = _to_input(grid, batch.inputs)
-                    activations = grid.arranged(output_of(network, name, batch.inputs[part])[1])
+                    activations = _liveliest(grid.arranged(output_of(network, name, batch.inputs[part])[1]), channels)
                     seen = batch.inputs[part], activations, weights[part]
                     of_layer.append(score_cam(activations, _masked_scores(network, *seen, to_input, setting.examples)))
         brought = located.brought([torch.cat(m) for m in maps], batch.inputs)
         return Attributed(_finish(brought, relu), logits, unpromised(logits))
 
     return Prepared(function, located.placement, units="activation")
+
+
+def _liveliest(activations: Tensor, channels: int) -> Tensor:
+    """The channels of each token that vary most over the cells, in their own order; all where 0."""
+    if not 0 < channels < activations.shape[1]:
+        return activations
+    chosen = activations.flatten(2).var(2).topk(channels, dim=1).indices.sort(1).values
+    return torch.stack([each[numbers] for each, numbers in zip(activations, chosen, strict=True)])
 
 
 def _masked_scores(
@@ -259,16 +271,20 @@ def choose_layers(setting: Setting, layer: str) -> list[str]:
     """
     network, inputs = setting.classifier.network, setting.probe
     if layer != "auto":
-        layers = [name.strip() for name in layer.split("+")]
+        layers = [own_name(network, name.strip()) for name in layer.split("+")]
         if len(set(layers)) != len(layers):
             raise AttributionError(f"layer {layer!r} names a layer twice; name each once")
         return layers
-    try:
-        pooled = find_pooled_head(network, inputs).layer
-        mixed = _is_mixed(grid_of(network, pooled, inputs))
-    except AttributionError:
-        mixed, pooled = True, ""
-    return [last_grid(network, inputs) if mixed else pooled]
+
+    def found() -> str:
+        try:
+            pooled = setting.once("pooled head", lambda: find_pooled_head(network, inputs)).layer
+            mixed = _is_mixed(grid_of(network, pooled, inputs))
+        except AttributionError:
+            mixed, pooled = True, ""
+        return last_grid(network, inputs) if mixed else pooled
+
+    return [setting.once("layer", found)]
 
 
 @torch.no_grad()

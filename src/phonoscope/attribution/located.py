@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import torch
@@ -40,9 +41,12 @@ class Located:
 
     def __init__(self, setting: Setting, layers: Sequence[str], *, per_cell: bool = True) -> None:
         self._setting, self.layers, self._per_cell = setting, list(layers), per_cell
-        self._grids: dict[tuple[int, ...], list[Grid]] = {}
-        self._placements = [layer_placement(setting.classifier, name, setting.probe) for name in layers]
+        self._placements = [setting.once(("placement", name), partial(self._placed, name)) for name in layers]
         self.placement = self._placements[0] if len(layers) == 1 else self._mean_placement()
+
+    def _placed(self, layer: str) -> Placement:
+        setting = self._setting
+        return layer_placement(setting.classifier, layer, setting.probe, setting.measured_cells)
 
     def _mean_placement(self) -> Placement:
         placements = self._placements
@@ -58,11 +62,12 @@ class Located:
 
     def grids(self, inputs: Tensor) -> list[Grid]:
         """Grids of the layers for inputs of this shape."""
-        shape = tuple(inputs.shape[1:])
-        if shape not in self._grids:
-            network, alike = self._setting.classifier.network, as_long(self._setting.probe, inputs)
-            self._grids[shape] = [grid_of(network, name, alike) for name in self.layers]
-        return self._grids[shape]
+        setting, shape = self._setting, tuple(inputs.shape[1:])
+
+        def found(layer: str) -> Grid:
+            return grid_of(setting.classifier.network, layer, as_long(setting.probe, inputs))
+
+        return [setting.once(("grid", name, shape), partial(found, name)) for name in self.layers]
 
     def brought(self, maps: Sequence[Tensor], inputs: Tensor) -> Tensor:
         """Bring a map of each layer, (batch, *cells), to the cells of the placement, and average them.

@@ -108,7 +108,26 @@ def spread_in_time(cells: Cells, positions: int, columns: int) -> Tensor:
     return torch.from_numpy(np.maximum(inside, 0.0) / (2 * half))
 
 
-def layer_placement(classifier: Classifier, layer: str, inputs: Tensor) -> Placement:
+def in_cells(front_end: FrontEnd, pictures: Tensor) -> Tensor:
+    """Pictures that are as long as their sounds, averaged in the cells of the time axis; others as they are.
+
+    Parameters
+    ----------
+    front_end
+        That made them.
+    pictures
+        Shape (token, channel, row, column).
+    """
+    if not front_end.natural:
+        return pictures
+    columns = pictures.shape[-1]
+    weights = spread_in_time(Cells(0, 0, 1, columns), columns, front_end.time_axis.columns).to(pictures)
+    return pictures @ (weights / weights.sum(0))
+
+
+def layer_placement(
+    classifier: Classifier, layer: str, inputs: Tensor, measured_cells: int = MEASURED_CELLS
+) -> Placement:
     """Place the cells of a layer on the axes of the classifier's front end.
 
     A layer of a network that takes waveforms has cells in time only: they span all frequencies. Where attention was
@@ -125,12 +144,14 @@ def layer_placement(classifier: Classifier, layer: str, inputs: Tensor) -> Place
     inputs
         Network inputs of a few real tokens, shape (batch, 1, rows, columns) or (batch, 1, samples); the effective
         width is measured on them.
+    measured_cells
+        Cells of one dimension whose effective width is measured.
     """
     axis, time_axis = classifier.front_end.frequency_axis, classifier.front_end.time_axis
     cells = receptive_field(classifier.network, layer, inputs)
     widths = []
     for dimension, along in enumerate(cells):
-        field = effective_field(classifier.network, layer, inputs, dimension=dimension, most_cells=MEASURED_CELLS)
+        field = effective_field(classifier.network, layer, inputs, dimension=dimension, most_cells=measured_cells)
         widths.append(field.width if along.reach is None else field.width_around(along.centres))
     columns, natural = cells[-1], classifier.front_end.natural
     # Sounds at their natural length are as many positions as there are samples; maps lie on the axis' own cells.
@@ -175,17 +196,17 @@ def _strictly_rising(centres: np.ndarray) -> np.ndarray:
 def input_placement(front_end: FrontEnd) -> Placement:
     """Place the rows and columns of the network's input itself.
 
-    A row resolves no more than it is high, and than the front end's window does: 1.44 bins at half the power of a Hann
-    window.
+    A row resolves no more than it is high, and than the front end says (`FrontEnd.finest_hz`).
     """
     axis, time_axis = front_end.frequency_axis, front_end.time_axis
     if axis is None:
         raise AttributionError("a network that takes waveforms has no frequency axis at its input")
     hz, share = hz_per_position(axis), (time_axis.seconds or 1.0) / time_axis.columns
-    finest = 0.0 if front_end.window_seconds is None else 1.44 / front_end.window_seconds
-    seen = max(hz, finest)
+    finest = front_end.finest_hz
+    seen = max(hz, float(np.mean(finest)))
     placement = Placement("input", axis.centres, time_axis.centres, hz, seen, seen, share, share, share)
-    return placement if is_even(axis) else placement.with_rows(np.maximum(np.diff(axis.edges), finest))
+    even = is_even(axis) and np.ndim(finest) == 0
+    return placement if even else placement.with_rows(np.maximum(np.diff(axis.edges), finest))
 
 
 def label_maps(

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, NamedTuple
 
@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from phonoscope.attribution.maps import Placement
+from phonoscope.attribution.maps import MEASURED_CELLS, Placement
 from phonoscope.attribution.method_spec import MethodSpec
 from phonoscope.attribution.passes import examples_at_a_time, usual_memory
 from phonoscope.attribution.registry import METHODS, Method, find_method
@@ -159,6 +159,8 @@ class Setting:
         What the passes of one batch may take; what suits the device by default.
     samples
         Of the longest sound at hand, where inputs are as long as sounds: the longer, the fewer at a time.
+    measured_cells
+        Cells of one dimension of a layer whose effective width is measured; each costs a backward pass.
     """
 
     classifier: Classifier
@@ -166,6 +168,14 @@ class Setting:
     seed: int = 0
     memory_bytes: int | None = None
     samples: int = 0
+    measured_cells: int = MEASURED_CELLS
+    _found: dict[Hashable, Any] = field(default_factory=dict, repr=False)
+
+    def once(self, what: Hashable, find: Callable[[], Any]) -> Any:
+        """What was found out about the network, by a name: methods that share a setting share it."""
+        if what not in self._found:
+            self._found[what] = find()
+        return self._found[what]
 
     @cached_property
     def probe(self) -> Tensor:

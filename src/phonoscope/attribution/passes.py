@@ -11,8 +11,12 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from phonoscope.errors import AttributionError
 from phonoscope.modules import evaluation_mode, hooked, is_scripted
+from phonoscope.networks.outside.sources import FileModel, FunctionModel, ScriptModel
 from phonoscope.tracing import tensors_in
 
+# Values that a model which cannot be looked into is taken to hold for each of its input: a first layer of 512 channels
+# and a stride of 5, as wav2vec 2.0 has it, holds 100.
+_HIDDEN = 100
 # From examples (n, ...) and the token that each belongs to (n,) to logits (n, classes).
 Forward = Callable[[Tensor, Tensor], Tensor]
 
@@ -25,6 +29,8 @@ def usual_memory(device: torch.device) -> int:
 @torch.no_grad()
 def examples_at_a_time(network: nn.Module, inputs: Tensor, memory_bytes: int) -> int:
     """How many examples fit into a memory, by the outputs of all layers on one example; at least 1.
+
+    What runs outside torch (ONNX, a function) is taken to be large: its own values cannot be counted.
 
     Parameters
     ----------
@@ -42,7 +48,10 @@ def examples_at_a_time(network: nn.Module, inputs: Tensor, memory_bytes: int) ->
             sizes.append(output.nbytes)
 
     leaves = [(name, module) for name, module in network.named_modules() if not list(module.children())]
-    watched = _Outputs(sizes) if is_scripted(network) else hooked(leaves, note)
+    outside = [module for _, module in leaves if isinstance(module, (FileModel, FunctionModel))]
+    scripted = is_scripted(network) or any(isinstance(module, ScriptModel) for module in outside)
+    sizes += [_HIDDEN * inputs[:1].nbytes for module in outside if not isinstance(module, ScriptModel)]
+    watched = _Outputs(sizes) if scripted else hooked(leaves, note)
     with watched, evaluation_mode(network):
         network(inputs[:1].clone())
     # Outputs and their gradients live at the same time.

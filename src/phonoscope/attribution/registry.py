@@ -113,7 +113,7 @@ _LINES: tuple[tuple[str, str, str, dict[str, Any], str], ...] = (
     ("gradient", "input", "gradients:prepare_gradient", _SPACE, "slope of the logit per dB in every cell"),
     ("low-pass", "audio", "audible:prepare_low_pass", {**_CURVE, **_PASS},
      "what the logit gains as a low-pass opens, band by band"),
-    ("score-cam", "layer", "layers:prepare_score_cam", _OF_LAYER,
+    ("score-cam", "layer", "layers:prepare_score_cam", {**_OF_LAYER, "channels": 0},
      "channels weighted by what the input says through them"),
     ("layer-cam", "layer", "layers:prepare_layer_cam", _OF_LAYER,
      "activations of any layer times their positive gradients"),

@@ -14,7 +14,7 @@ from torch.overrides import TorchFunctionMode
 from phonoscope.cells.grid import Cells, Grid
 from phonoscope.cells.rules import Call, Operand, grids_after
 from phonoscope.errors import AttributionError
-from phonoscope.modules import evaluation_mode, hooked, named_layer
+from phonoscope.modules import evaluation_mode, hooked, layers_of, named_layer, own_name
 from phonoscope.tracing import TensorNotes, name_of, tensors_in
 
 # Functions whose result does not depend on what is in their argument.
@@ -83,7 +83,7 @@ def layer_grids(network: nn.Module, inputs: Tensor) -> dict[str, Grid]:
         if grid is not None and grid.can_be_arranged:
             grids[name] = grid
 
-    with hooked(network.named_modules(), note), evaluation_mode(network), torch.no_grad(), tracker:
+    with hooked(layers_of(network).items(), note), evaluation_mode(network), torch.no_grad(), tracker:
         network(inputs)
     return grids
 
@@ -104,7 +104,7 @@ def grid_of(network: nn.Module, layer: str, inputs: Tensor) -> Grid:
         If there is no such layer, or an operation on the way changes the grid in a way that cannot be followed.
     """
     named_layer(network, layer)
-    grid = layer_grids(network, inputs).get(layer)
+    grid = layer_grids(network, inputs).get(own_name(network, layer))
     if grid is None:
         raise AttributionError(
             f"cannot tell where the cells of layer {layer!r} look: its output is not a grid that convolutions, "

@@ -24,7 +24,7 @@ from phonoscope.cli.perceive import perceive
 from phonoscope.cli.verify import verify
 from phonoscope.cli.viewer import view
 from phonoscope.cli.weights import filters, geometry
-from phonoscope.errors import IncompleteMapWarning, PhonoscopeError
+from phonoscope.errors import EmptyMapWarning, IncompleteMapWarning, PhonoscopeError
 
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _NO_RIGHT = (errno.EACCES, errno.EPERM, errno.EROFS)
@@ -100,7 +100,7 @@ _format_warning = warnings.formatwarning
 
 def _warning_line(message: Warning | str, category: type[Warning], *where: Any, **more: Any) -> str:
     """Our own warnings are one line without the place in the code; those of others stay as they are."""
-    if issubclass(category, IncompleteMapWarning):
+    if issubclass(category, (EmptyMapWarning, IncompleteMapWarning)):
         return f"phonoscope: {message}\n"
     return _format_warning(message, category, *where, **more)
 

@@ -18,6 +18,7 @@ from phonoscope.cli.options import (
     Trust,
     corpus_options,
     names_in,
+    output_options,
     sharing,
     training_options,
     typed,
@@ -68,6 +69,7 @@ def train(
 
 @sharing(corpus_options, before="model")
 @sharing(training_options, before="folds")
+@sharing(output_options, before="method")
 def run(
     ctx: typer.Context,
     recipe: Annotated[
@@ -88,10 +90,13 @@ def run(
     map: Annotated[  # noqa: A002
         str | None, typer.Option(help="Labels that the model calls otherwise: label=class,label=class …")
     ] = None,
+    model_labels: Annotated[
+        str | None, typer.Option(help="Names of the model's scores in their order, if it has none itself.")
+    ] = None,
     method: Annotated[str | None, typer.Option(help="Method of the maps, see phonoscope methods.")] = None,
     target: Annotated[str | None, typer.Option(help="true, predicted, a class, or a contrast of two: i-er.")] = None,
     folds: Annotated[str | None, typer.Option(help="auto, 1 (one split), a number, or each (leave one out).")] = None,
-    sample_rate: Annotated[int | None, typer.Option(help="Resample all recordings to this rate, Hz.")] = None,
+    sample_rate: Annotated[int | None, typer.Option(help="Rate of all recordings, and of the model, Hz.")] = None,
     partition: Annotated[str | None, typer.Option(help="eval, dev or train of ASVspoof 2019 LA (spoof).")] = None,
     protocol: Annotated[Path | None, typer.Option(help="File that says which recordings are spoofed (spoof).")] = None,
     seed: RecipeSeed = None,

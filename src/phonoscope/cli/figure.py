@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from phonoscope.cli.options import Trust
 from phonoscope.errors import PhonoscopeError
 
 
@@ -24,6 +25,7 @@ def figure(
     columns: Annotated[int, typer.Option(help="Width: 1 column (85 mm) or 2 (175 mm).")] = 1,
     width: Annotated[float | None, typer.Option(help="Width in mm, instead of columns.")] = None,
     dpi: Annotated[int, typer.Option(help="Dots per inch of PNG and of pictures in PDF and SVG.")] = 300,
+    trust_imports: Trust = False,
     listed: Annotated[bool, typer.Option("--list", help="Print the names of all figures and what they show.")] = False,
 ) -> None:
     """Draw one figure of a run at the width of a journal's column, with its letters inside.
@@ -41,7 +43,7 @@ def figure(
         raise PhonoscopeError("a run, a figure and a file are needed: phonoscope figure RUN NAME --out fig.pdf")
     drawn = figure_of_run(
         run_folder, name, label=label, token=token, method=method, scale=scale, sign=sign, columns=columns,
-        width_mm=width,
+        width_mm=width, trust_imports=trust_imports,
     )  # fmt: skip
     if missing := undrawable(drawn):
         typer.echo(f"phonoscope: no installed font has {' '.join(sorted(missing))}: drawn as empty boxes", err=True)

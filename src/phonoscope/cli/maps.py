@@ -7,13 +7,28 @@ from typing import Annotated, Any
 
 import typer
 
-from phonoscope.cli.options import AsJson, Device, Engine, Gpus, Jobs, Seed, Trust, chosen_engine
+from phonoscope.cli.options import (
+    AsJson,
+    Device,
+    Engine,
+    Gpus,
+    Jobs,
+    Seed,
+    Trust,
+    chosen_engine,
+    said_of,
+    taking_a_model,
+)
 from phonoscope.cli.terminal import counter, print_json, say
+from phonoscope.errors import PhonoscopeError
 from phonoscope.left_out import left_out_line
 
 
+@taking_a_model(before="seed")
 def explain(
-    source: Annotated[Path, typer.Argument(help="A run folder, or a classifier folder (then --tokens is needed).")],
+    source: Annotated[
+        str, typer.Argument(metavar="RUN|MODEL", help="A run folder, or any model as of check (with --tokens).")
+    ],
     out: Annotated[Path, typer.Option(help="Folder for the maps.")],
     method: Annotated[
         str, typer.Option(help="integrated-gradients, band-stop, cam, smooth(gradient) …; see `phonoscope methods`.")
@@ -31,6 +46,7 @@ def explain(
     gpus: Gpus = 0.0,
     trust_imports: Trust = False,
     as_json: AsJson = False,
+    **said: Any,
 ) -> None:
     """Make maps in Hz and s of what a classifier listens to, and store them with their coordinates.
 
@@ -49,7 +65,13 @@ def explain(
         "executor": chosen_engine(engine, jobs, gpus),
         "progress": counter("tokens"),
     }
-    made = explain_run(source, out, **options) if table is None else explain_tokens(source, table, out, **options)
+    known = said_of(said)
+    if table is None:
+        if known:
+            raise PhonoscopeError(f"a run knows the {', '.join(known)} of its model itself: leave that out")
+        made = explain_run(source, out, **options)
+    else:
+        made = explain_tokens(source, table, out, **options, **known)
     for entry in made.left_out:
         say(left_out_line(entry))
     typer.echo(f"{made.count} maps of {describe_cells(made.head)}")

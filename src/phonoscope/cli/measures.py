@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-from phonoscope.cli.options import AsJson, Device, Engine, Gpus, Jobs, chosen_engine
+from phonoscope.cli.options import AsJson, Device, Engine, Gpus, Jobs, Trust, chosen_engine, said_of, taking_a_model
 from phonoscope.cli.terminal import counter, print_json
 from phonoscope.left_out import left_out_line
 
@@ -42,16 +42,21 @@ def formants(
         print_json({"formants": out.as_posix(), "tokens": count, "left_out": left_out})
 
 
+@taking_a_model(before="device")
 def spectra(
     table: Table,
     out: Annotated[Path, typer.Option(help="Folder for the spectrograms and the mean of each class.")],
-    classifier: Annotated[Path | None, typer.Option(help="Use the front end of this classifier.")] = None,
+    model: Annotated[
+        str | None, typer.Option("--model", "--classifier", help="Use the front end of this model, as of check.")
+    ] = None,
     recipe: Annotated[str, typer.Option(help="Use the front end of this recipe, or TOML file.")] = "vowels-4k",
     device: Device = "auto",
     engine: Engine = "local",
     jobs: Jobs = None,
     gpus: Gpus = 0.0,
+    trust_imports: Trust = False,
     as_json: AsJson = False,
+    **said: Any,
 ) -> None:
     """Make the spectrograms that a network gets of tokens, in dB, with the mean of each class.
 
@@ -64,7 +69,9 @@ def spectra(
         table,
         out,
         front_end=load_phones_recipe(recipe).front_end,
-        classifier=classifier,
+        classifier=model,
+        said=said_of(said),
+        trust_imports=trust_imports,
         device=device,
         executor=chosen_engine(engine, jobs, gpus),
         progress=counter("tokens"),

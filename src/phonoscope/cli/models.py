@@ -1,4 +1,4 @@
-"""The command on models from elsewhere, ``check``, and the options with which any command opens one."""
+"""The command on models from elsewhere: ``check``."""
 
 from __future__ import annotations
 
@@ -7,66 +7,12 @@ from typing import Annotated, Any
 
 import typer
 
-from phonoscope.cli.options import AsJson, Device, Trust, names_in, sharing
+from phonoscope.cli.options import AsJson, Device, ModelName, Trust, said_of, taking_a_model
 from phonoscope.cli.terminal import print_json
 from phonoscope.errors import PhonoscopeError
 
-ModelName = Annotated[
-    str,
-    typer.Argument(
-        metavar="MODEL",
-        help="Folder of a checkpoint or saved classifier, owner/name on the model hub, .onnx or TorchScript file, or "
-        "package.module:name (with --trust-imports).",
-    ),
-]
 
-
-def model_options(
-    sample_rate: Annotated[int | None, typer.Option(help="Rate at which the model takes sounds, Hz.")] = None,
-    labels: Annotated[str | None, typer.Option(help="Names of its scores in their order, separated by commas.")] = None,
-    output: Annotated[
-        str | None, typer.Option(help="Part of its output that holds the scores: a key, a position, or 0.logits.")
-    ] = None,
-    kind: Annotated[
-        str | None, typer.Option(help="What the scores are: classes, labels, 'one logit', numbers, embedding.")
-    ] = None,
-    activation: Annotated[
-        str | None, typer.Option(help="What the model ends in: softmax or sigmoid (undone), or none.")
-    ] = None,
-    frames: Annotated[str, typer.Option(help="Of scores over time: mean, max, a time in s, or from-to in s.")] = "mean",
-) -> None:
-    """What the model does not say of itself."""
-
-
-MODEL_OPTIONS = ("sample_rate", "labels", "output", "kind", "activation", "frames")
-
-
-def opened(source: str, options: dict[str, Any], *, trust_imports: bool = False, device: str | None = None) -> Any:
-    """Load a model with those of `model_options` that were typed.
-
-    Parameters
-    ----------
-    source
-        As of `phonoscope.load`.
-    options
-        By name; None and defaults are left out.
-    trust_imports
-        Whether code that is named by an import path may run.
-    device
-        Where to move the model.
-    """
-    from phonoscope.models import load
-    from phonoscope.training import choose_device
-
-    how = {name: value for name, value in options.items() if value is not None and (name, value) != ("frames", "mean")}
-    if "labels" in how:
-        how["labels"] = names_in(how["labels"])
-    return load(
-        source, trust_imports=trust_imports, device=None if device is None else str(choose_device(device)), **how
-    )
-
-
-@sharing(model_options, before="out")
+@taking_a_model(before="out")
 def check(
     model: ModelName,
     recording: Annotated[
@@ -82,14 +28,18 @@ def check(
 ) -> None:
     """Find out what a model takes and gives, what its answer depends on, and which methods suit it.
 
-    Example: phonoscope check facebook/wav2vec2-base-superb-ks yes.wav
+    Example: phonoscope check superb/wav2vec2-base-superb-ks yes.wav
     """
     import sys
 
-    from phonoscope.audio import read_audio
+    from phonoscope.audio import audio_info, read_audio
     from phonoscope.evidence.checkup import check as checked
+    from phonoscope.experiments.loading import load_model
+    from phonoscope.training import choose_device
 
-    classifier = opened(model, options, trust_imports=trust_imports, device=device)
+    rate = None if recording is None else audio_info(recording).sample_rate
+    where = str(choose_device(device))
+    classifier = load_model(model, said_of(options), trust_imports=trust_imports, device=where, sample_rate=rate)
     waveform = None if recording is None else read_audio(recording, classifier.sample_rate)[0]
 
     def progress(name: str) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from inspect import Signature, signature
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
@@ -23,6 +23,14 @@ Trust = Annotated[
 ]
 Key = Annotated[
     str | None, typer.Option(help="Where in a checkpoint the weights lie, e.g. model_state; found if there is one set.")
+]
+ModelName = Annotated[
+    str,
+    typer.Argument(
+        metavar="MODEL",
+        help="Folder of a checkpoint or saved classifier, owner/name on the model hub, .onnx or TorchScript file, or "
+        "package.module:name (with --trust-imports).",
+    ),
 ]
 Resume = Annotated[bool, typer.Option("--resume", help="Continue where an interrupted run stopped.")]
 Engine = Annotated[str, typer.Option(help="local (this machine), or ray (a cluster; needs phonoscope[ray]).")]
@@ -81,6 +89,36 @@ def training_options(
     """How a network is trained."""
 
 
+def model_options(
+    sample_rate: Annotated[int | None, typer.Option(help="Rate at which the model takes sounds, Hz.")] = None,
+    labels: Annotated[str | None, typer.Option(help="Names of its scores in their order, separated by commas.")] = None,
+) -> None:
+    """What the model does not say of itself: its rate and its labels."""
+
+
+def output_options(
+    output: Annotated[
+        str | None, typer.Option(help="Part of the model's output that holds the scores: a key, a position, 0.logits.")
+    ] = None,
+    kind: Annotated[
+        str | None, typer.Option(help="What the scores are: classes, labels, 'one logit', numbers, embedding.")
+    ] = None,
+    activation: Annotated[
+        str | None, typer.Option(help="What the model ends in: softmax or sigmoid (undone), or none.")
+    ] = None,
+    frames: Annotated[
+        str | None, typer.Option(help="Of scores over time: mean (the default), max, a time in s, or from-to in s.")
+    ] = None,
+    picture: Annotated[
+        str | None, typer.Option(help="Module in the model whose output is a picture: maps begin there, in Hz and s.")
+    ] = None,
+) -> None:
+    """How the model's output is read, and where maps of it begin."""
+
+
+SAID = (*signature(model_options).parameters, *signature(output_options).parameters)
+
+
 def sharing(options: Callable[..., None], *, before: str) -> Callable[[Command], Command]:
     """Give a command the options of ``options``, before the parameter named; the command takes them as ``**``."""
 
@@ -92,6 +130,21 @@ def sharing(options: Callable[..., None], *, before: str) -> Callable[[Command],
         return command
 
     return extended
+
+
+def taking_a_model(*, before: str) -> Callable[[Command], Command]:
+    """Give a command all that can be said of a model, before the parameter named; see `said_of`."""
+
+    def extended(command: Command) -> Command:
+        return sharing(output_options, before=before)(sharing(model_options, before=before)(command))
+
+    return extended
+
+
+def said_of(options: Mapping[str, Any]) -> dict[str, Any]:
+    """What was said of a model, as `phonoscope.load` takes it: those options that were given."""
+    said = {name: options[name] for name in SAID if options.get(name) is not None}
+    return said | ({"labels": names_in(said["labels"])} if "labels" in said else {})
 
 
 def chosen_engine(name: str, jobs: int | None, gpus: float = 0.0) -> Any:

@@ -7,14 +7,16 @@ from typing import Annotated, Any
 
 import typer
 
-from phonoscope.cli.options import AsJson, Key, Seed, Strict, Trust, names_in
+from phonoscope.cli.options import AsJson, Key, Seed, Strict, Trust, names_in, said_of, taking_a_model
 from phonoscope.cli.terminal import counter, print_json
 from phonoscope.errors import PhonoscopeError
 
 
+@taking_a_model(before="key")
 def geometry(
     checkpoints: Annotated[
-        list[Path], typer.Argument(help="Weights file, or folder of a classifier; several to compare.")
+        list[str],
+        typer.Argument(metavar="MODEL...", help="Weights file, or any model as of check; several to compare."),
     ],
     network: Annotated[
         str | None, typer.Option(help="Network of the weights: inc_tssdnet, sub-segmental … Without it, plain weights.")
@@ -30,6 +32,7 @@ def geometry(
     trust_imports: Trust = False,
     seed: Seed = 0,
     as_json: Annotated[bool, typer.Option("--json", help="Print one list of rows, and nothing else.")] = False,
+    **said: Any,
 ) -> None:
     """Measure the weights of every layer as a dictionary, beside random weights: learned, or just wide?
 
@@ -38,7 +41,7 @@ def geometry(
     from phonoscope.layer_geometry import describe, measure_checkpoints, records, write_table
 
     options: dict[str, Any] = {"network": network, "alignment": alignment, "null_draws": null_draws, "seed": seed}
-    options |= {"key": key, "trust_imports": trust_imports}
+    options |= {"key": key, "trust_imports": trust_imports, "said": said_of(said)}
     if layers is not None:
         options["layers"] = layers if layers == "all" else names_in(layers)
     table = measure_checkpoints(checkpoints, **options)
@@ -56,9 +59,11 @@ def geometry(
     typer.echo("\n".join([*(f"read  {path}" for path in checkpoints), *(f"wrote {path}" for path in written)]))
 
 
+@taking_a_model(before="scaling")
 def filters(
     source: Annotated[
-        Path, typer.Argument(help="Folder of a classifier, or a weights file (then --network is needed).")
+        str,
+        typer.Argument(metavar="MODEL", help="Any model, as of check; or a weights file (then --network is needed)."),
     ],
     sounds: Annotated[list[Path] | None, typer.Argument(help="Recordings and folders of them.")] = None,
     out: Annotated[Path, typer.Option(help="Folder for tables and figures.")] = Path("filters"),
@@ -70,7 +75,6 @@ def filters(
         list[str] | None, typer.Option(help="Option of that network, such as head=pooled; may be repeated.")
     ] = None,
     layer: Annotated[str | None, typer.Option(help="Layer to look at, if it is not found automatically.")] = None,
-    sample_rate: Annotated[int | None, typer.Option(help="Rate of the network's sounds, Hz; 16000 if unknown.")] = None,
     scaling: Annotated[str, typer.Option(help="Of each sound: none, rms, or minmax (as in the paper).")] = "rms",
     null_seeds: Annotated[int, typer.Option(help="Layers with random weights to compare with, 3 or more.")] = 20,
     initial: Annotated[
@@ -80,8 +84,8 @@ def filters(
         ),
     ] = False,
     initial_weights: Annotated[
-        Path | None,
-        typer.Option(help="Weights file or folder of the same network before training, to compare with."),
+        str | None,
+        typer.Option(help="The same network before training, to compare with: its weights file, or a model as above."),
     ] = None,
     key: Key = None,
     by: Annotated[str, typer.Option(help="Whose curves to draw: label (class) or speaker.")] = "label",
@@ -96,12 +100,14 @@ def filters(
     seed: Seed = 0,
     strict: Strict = False,
     as_json: AsJson = False,
+    **said: Any,
 ) -> None:
     """Show what the first layer of a raw-waveform network hears, beside random weights and the plain spectrum.
 
     Example: phonoscope filters sub.safetensors speech_commands --network sub-segmental --out filters
     """
     from phonoscope.filters import bank_of, initial_bank
+    from phonoscope.models.loading import describes_itself
     from phonoscope.report.filter_folder import FilterSettings, write_filters
 
     settings = FilterSettings(
@@ -116,15 +122,22 @@ def filters(
         raise PhonoscopeError("give recordings (or folders of them) or --tokens TABLE, not both")
     if formants and table is None:
         raise PhonoscopeError("--formants needs to know where the vowels are: give --tokens TABLE")
-    model = _network_of(source, network, option, trust_imports, key)
-    rate = sample_rate or getattr(model, "sample_rate", 16_000)
+    known = said_of(said)
+    if network is None:
+        known |= {} if "sample_rate" in known or describes_itself(source) else {"sample_rate": _rate_of(sounds, table)}
+        model = _model_of(source, option, trust_imports, known)
+    else:
+        model = _network_of(source, network, option, key)
+    rate = getattr(model, "sample_rate", None) or known.get("sample_rate", 16_000)
     if initial and initial_weights is not None:
         raise PhonoscopeError("--initial and --initial-weights say twice how the training began; give one of them")
     if initial and network is not None:
         raise PhonoscopeError(
             "a weights file does not say how it was trained: give the weights before training (--initial-weights)"
         )
-    start = None if initial_weights is None else _before_training(model, initial_weights, trust_imports, key)
+    start = (
+        None if initial_weights is None else _before_training(model, initial_weights, trust_imports, key, said_of(said))
+    )
     waveforms, tokens, measured = _sounds_of(sounds, table, rate, formants, strict)
     before = initial_bank(model, layer) if initial else None if start is None else bank_of(start, rate, layer)
     bank = bank_of(model, rate, layer, start=start)
@@ -153,22 +166,23 @@ def filters(
         print_json(summary)
 
 
-def _network_of(
-    source: Path, network: str | None, option: list[str] | None, trust_imports: bool, key: str | None
-) -> Any:
-    """Classifier of a folder, or network of a weights file."""
-    if network is None:
-        if option:
-            raise PhonoscopeError("--option applies to the network of a weights file: name that network with --network")
-        from phonoscope.models import load
-        from phonoscope.networks.checkpoints import is_torchscript
+def _model_of(source: str, option: list[str] | None, trust_imports: bool, said: dict[str, Any]) -> Any:
+    """Any model; a file of weights is none."""
+    from phonoscope.models.loading import load_weights
+    from phonoscope.networks.checkpoints import is_weights
 
-        if source.is_file() and source.suffix.lower() != ".onnx" and not is_torchscript(source):
-            raise PhonoscopeError(
-                f"{source} is a file of weights, which does not say what network they are of: name it with --network, "
-                "or give the folder of a classifier"
-            )
-        return load(source, trust_imports=trust_imports)
+    if option:
+        raise PhonoscopeError("--option applies to the network of a weights file: name that network with --network")
+    if is_weights(source):
+        raise PhonoscopeError(
+            f"{source} is a file of weights, which does not say what network they are of: name it with --network, "
+            "or give the folder of a classifier"
+        )
+    return load_weights(source, trust_imports=trust_imports, **said)
+
+
+def _network_of(source: str, network: str, option: list[str] | None, key: str | None) -> Any:
+    """Network of a weights file."""
     from phonoscope.networks.checkpoints import load_network
 
     pairs = [text.partition("=") for text in option or []]
@@ -177,18 +191,35 @@ def _network_of(
     return load_network(network, source, key=key, **{name: value for name, _, value in pairs})
 
 
-def _before_training(model: Any, path: Path, trust_imports: bool, key: str | None) -> Any:
+def _rate_of(sounds: list[Path] | None, table: Path | None) -> int:
+    """Rate of most of the recordings, Hz."""
+    if table is not None:
+        from phonoscope.corpora import read_tokens
+        from phonoscope.experiments.material import rate_of
+
+        return rate_of(read_tokens(table))
+    from phonoscope.filters.sounds import usual_rate
+
+    return usual_rate(sounds or [])
+
+
+def _before_training(model: Any, source: str, trust_imports: bool, key: str | None, said: dict[str, Any]) -> Any:
     """The same classifier or network with the weights that its training began from."""
     from copy import deepcopy
 
     from phonoscope.classifier import Classifier
-    from phonoscope.models import load
-    from phonoscope.networks.checkpoints import fill, read_checkpoint
+    from phonoscope.models.loading import load_weights
+    from phonoscope.networks.checkpoints import fill, is_weights, read_checkpoint
+    from phonoscope.networks.outside import Outside
 
-    if (path / "config.json").is_file():
-        return load(path, trust_imports=trust_imports)
-    before = deepcopy(model)
-    fill(before.network if isinstance(before, Classifier) else before, read_checkpoint(path, key), "that was trained")
+    if not is_weights(source):
+        rate = getattr(model, "sample_rate", None)
+        return load_weights(source, trust_imports=trust_imports, rate=rate, **said)
+    before, state = deepcopy(model), read_checkpoint(source, key)
+    network = before.network if isinstance(before, Classifier) else before
+    if isinstance(network, Outside) and not all(name in network.state_dict() for name in state):
+        network = network.model  # the weights of a model from elsewhere, as whoever trained it saved them
+    fill(network, state, "that was trained")
     return before
 
 

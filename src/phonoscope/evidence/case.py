@@ -19,7 +19,7 @@ from phonoscope.attribution.passes import portions
 from phonoscope.attribution.registry import METHODS, Method
 from phonoscope.attribution.spaces import Space, choose_space
 from phonoscope.attribution.targets import Target, resolve_targets
-from phonoscope.classifier import Classifier
+from phonoscope.classifier import Classifier, probabilities
 from phonoscope.errors import AttributionError
 from phonoscope.frontends import in_batches
 from phonoscope.modules import evaluation_mode
@@ -219,15 +219,23 @@ class Scores(NamedTuple):
     winner: np.ndarray
 
 
-def read_scores(logits: Tensor, weights: Tensor) -> Scores:
+def read_scores(logits: Tensor, weights: Tensor, scores: str = "classes") -> Scores:
     """Read logits (n, classes) for a target's weights (n, classes).
 
-    The probability of a class is its softmax over all classes; that of a contrast, the softmax over its two classes.
+    The probability of a class is that of `probabilities`; that of a contrast, its share of the probability of both.
+
+    Parameters
+    ----------
+    logits, weights
+        Of the network and of the target.
+    scores
+        What the numbers of the classifier are; NaN where they have no probability.
     """
     logits, weights = logits.double(), weights.double()
-    logit = (logits * weights).sum(1)
-    of_class = (logits.softmax(1) * weights).sum(1)
-    probability = torch.where((weights < 0).any(1), logit.sigmoid(), of_class)
+    logit, of_each = (logits * weights).sum(1), probabilities(logits, scores)
+    speaks_for = (of_each * weights.clamp_min(0)).sum(1)
+    of_both = (of_each * weights.abs()).sum(1)
+    probability = torch.where((weights < 0).any(1), speaks_for / of_both, speaks_for)
     return Scores(logit.cpu().numpy(), probability.cpu().numpy(), logits.argmax(1).cpu().numpy())
 
 
@@ -254,7 +262,7 @@ def classify(case: Case, batch: Batch, count: int, make: Callable[[slice], tuple
         examples, rows = make(part)
         logits.append(forward(examples, rows))
         owners.append(rows)
-    return read_scores(torch.cat(logits), weights[torch.cat(owners)])
+    return read_scores(torch.cat(logits), weights[torch.cat(owners)], case.setting.classifier.scores)
 
 
 def classify_each(case: Case, batch: Batch, examples: Tensor) -> Scores:

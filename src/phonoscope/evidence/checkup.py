@@ -13,11 +13,13 @@ from typing import Any
 import numpy as np
 import torch
 
-from phonoscope.attribution import METHODS, explain
-from phonoscope.attribution.explainer import recommended_method
-from phonoscope.attribution.registry import WRAPPER
+from phonoscope.attribution import METHODS
+from phonoscope.attribution.bands import top_of
+from phonoscope.attribution.explainer import Explainer, recommended_method
+from phonoscope.attribution.registry import WRAPPER, Method
 from phonoscope.classifier import Classifier, probabilities
 from phonoscope.errors import PhonoscopeError
+from phonoscope.frontends import InnerPicture
 from phonoscope.modules import evaluation_mode, gradients_reach
 from phonoscope.networks.first_layer import first_layer
 from phonoscope.networks.outside import Outside
@@ -28,13 +30,25 @@ PADDING_SECONDS = 0.5
 # Of the range of the scores: an answer that changes by less does not depend on what was changed.
 LEAST_CHANGE = 0.01
 TRIED_SECONDS = 0.5  # of the sound on which methods are tried
-# Options with which methods that draw many samples are tried.
+_MEASURED_CELLS = 1  # of a layer: enough to see that its width can be measured
+# Options with which a method makes few passes; {half} is half of the frequency axis, Hz.
+_FEW_BANDS = "width={half}"
+_FEW_WINDOWS = "height_hz={half}, width=1"
 _FEW = {
-    "rise": "masks=4",
-    "captum:kernel-shap": "samples=8",
-    "captum:gradient-shap": "samples=2",
+    "integrated-gradients": "steps=2",
     "expected-gradients": "samples=2",
-    "notch": "width=800, edge_hz=200",
+    "band-occlusion": _FEW_BANDS,
+    "band-stop": _FEW_BANDS,
+    "notch": _FEW_BANDS,
+    "low-pass": _FEW_BANDS,
+    "high-pass": _FEW_BANDS,
+    "band-pass": _FEW_BANDS,
+    "occlusion": _FEW_WINDOWS,
+    "rise": "masks=2, " + _FEW_WINDOWS,
+    "score-cam": "channels=2",
+    "captum:kernel-shap": "samples=4, rows=2, columns=2",
+    "captum:gradient-shap": "samples=2",
+    "joined": _FEW_WINDOWS,
 }
 _FEW_COPIES = "samples=2"
 
@@ -211,25 +225,42 @@ def suitable_methods(
     """
     few = round(TRIED_SECONDS * classifier.sample_rate)
     start = max(0, (len(sound) - few) // 2)
-    least = round(classifier.front_end.usual_seconds * classifier.sample_rate) if classifier.front_end.natural else few
-    part = sound[start : start + few] if least <= few else sound
+    part = sound[start : start + few]
+    try:
+        classifier.logits([part])
+    except Exception:  # the model takes none so short
+        part = sound
     suits: dict[str, bool | str] = {}
-    for name, method in METHODS.items():
-        if progress is not None:
-            progress(name)
-        options = [recommended_method(classifier)] if method.family == WRAPPER else []
-        options += [_FEW[name]] if name in _FEW else []
-        options += [_FEW_COPIES] if "samples" in method.options and method.family == WRAPPER else []
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        explainer = Explainer(classifier, measured_cells=_MEASURED_CELLS)
+        for name, method in METHODS.items():
+            if progress is not None:
+                progress(name)
             try:
-                explain(classifier, [part], method=f"{name}({', '.join(options)})" if options else name)
+                usual = f"{name}({recommended_method(classifier)})" if method.family == WRAPPER else name
+                explainer.with_method(usual)  # which may be refused where that of few passes is not
+                list(explainer.with_method(_of_few_passes(classifier, name, method)).batches([part]))
                 suits[name] = True
             except PhonoscopeError as error:
                 suits[name] = str(error)
             except Exception as error:  # a model may raise anything
                 suits[name] = f"fails inside the model ({type(error).__name__}: {str(error).partition(chr(10))[0]})"
     return suits
+
+
+def _of_few_passes(classifier: Classifier, name: str, method: Method) -> str:
+    """A method in words, with options that make as few passes as it can do with."""
+    half = top_of(classifier) / 2
+    options = []
+    if method.family == WRAPPER:
+        inner = recommended_method(classifier)
+        options.append(f"{inner}({_FEW[inner].format(half=half)})")
+    if "samples" in method.options and method.family == WRAPPER:
+        options.append(_FEW_COPIES)
+    if name in _FEW:
+        options.append(_FEW[name].format(half=half))
+    return f"{name}({', '.join(options)})" if options else name
 
 
 def _input_words(classifier: Classifier) -> str:
@@ -246,6 +277,8 @@ def _differentiable(classifier: Classifier, sound: np.ndarray) -> bool:
 def _first_layer(classifier: Classifier) -> str:
     """What sees the waveform first."""
     front_end = classifier.front_end
+    if isinstance(front_end, InnerPicture):
+        return f"picture {front_end.picture}: {front_end.axes.words(classifier.sample_rate)}"
     if front_end.frequency_axis is not None:
         axis = front_end.frequency_axis
         return f"a picture of {axis.rows} rows up to {axis.max_hz:g} Hz ({front_end.kind})"

@@ -11,10 +11,11 @@ from typing import Literal
 import numpy as np
 import xarray as xr
 
+from phonoscope.attribution.maps import in_cells
 from phonoscope.classifier import Classifier
 from phonoscope.errors import AttributionError
 from phonoscope.evidence.peers import on_input_grid
-from phonoscope.frontends import FrontEnd, Spectrogram, pad_waveforms
+from phonoscope.frontends import FrontEnd, Spectrogram, in_batches, pad_waveforms
 
 Kind = Literal["weighted", "difference"]
 KINDS: tuple[Kind, ...] = ("weighted", "difference")
@@ -111,7 +112,7 @@ def _pictures(front_end: FrontEnd, waveforms: Sequence[np.ndarray]) -> np.ndarra
 
     with torch.no_grad():
         parts = [
-            front_end(*pad_waveforms(waveforms[start : start + _BATCH]))[:, 0].double().numpy()
-            for start in range(0, len(waveforms), _BATCH)
+            in_cells(front_end, front_end(*pad_waveforms(waveforms[part])))[:, 0].double().numpy()
+            for part in in_batches(front_end, len(waveforms), _BATCH, lambda i: len(waveforms[i]))
         ]
     return np.concatenate(parts)

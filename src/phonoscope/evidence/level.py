@@ -35,12 +35,12 @@ def level_reaction(case: Case) -> pd.DataFrame:
         for rows, batch in case.batches():
             level = reference_level(classifier, batch)
             weights = batch.weigh(batch.inputs)
-            before = read_scores(classifier.network(batch.inputs.clone()), weights)
+            before = read_scores(classifier.network(batch.inputs.clone()), weights, classifier.scores)
             for change_db in (-STEP_DB, STEP_DB):
                 louder = batch.sounds * 10 ** (change_db / 20)
                 for held in (False, True):
                     inputs = network_inputs(classifier, batch, louder, level=level if held else None)
-                    after = read_scores(classifier.network(inputs), weights)
+                    after = read_scores(classifier.network(inputs), weights, classifier.scores)
                     columns = {"change_db": change_db, "held": held, "loss": before.logit - after.logit}
                     columns |= {"changed": after.winner != before.winner}
                     tables.append(per_token(case, rows, columns))

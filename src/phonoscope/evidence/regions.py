@@ -62,7 +62,8 @@ def spread(maps: xr.DataArray, case: Case, batch: Batch, rows: slice) -> np.ndar
         return _on_frames(values, hz, time, batch, space)
     assert axis is not None  # a picture has rows
     over_rows = _density(position_on(axis, hz), axis.rows)
-    over_columns = _density(time / (columns.seconds or 1.0) * columns.columns, columns.columns)
+    count = batch.inputs.shape[-1] if classifier.front_end.natural else columns.columns
+    over_columns = _density(time / (columns.seconds or 1.0) * count, count)
     return over_rows @ values @ over_columns.T
 
 

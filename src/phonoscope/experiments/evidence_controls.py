@@ -108,6 +108,8 @@ def training_tokens(run: Run, fold: int, judged: set[str]) -> tuple[list[np.ndar
         learnt = tokens["fold"].ne(fold).fillna(True).to_numpy(dtype=bool)
     if not learnt.any():
         learnt = ~tokens["token"].isin(judged).to_numpy()
+    if not learnt.any():
+        return [], []
     rows = tokens.iloc[reference_places(tokens["class"].tolist(), np.flatnonzero(learnt))].reset_index(drop=True)
     rows.attrs = tokens.attrs
     waveforms, rows = cut(rows, int(run.facts["sample_rate"]))

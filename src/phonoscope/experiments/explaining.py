@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -12,15 +13,17 @@ import pyarrow as pa
 
 from phonoscope.attribution.explainer import BATCH_SIZE, Explainer
 from phonoscope.attribution.targets import Contrast, parse_target, resolve_targets
-from phonoscope.classifier import local_folder
+from phonoscope.classifier import WEIGHTS_NAME
 from phonoscope.corpora.sounds import TokenSounds, open_tokens
 from phonoscope.errors import ExperimentError
 from phonoscope.experiments.folder import CONTEXT_SECONDS, Run
 from phonoscope.experiments.held_out import classifier_identity, load_classifier, run_identity
 from phonoscope.experiments.loading import load_model
 from phonoscope.experiments.map_parts import StoredMaps, as_rows, classes_of, store_parts
-from phonoscope.experiments.material import check_rate
+from phonoscope.experiments.material import check_rate, rate_of
 from phonoscope.experiments.parts import PartTokens, Progress
+from phonoscope.models.loading import describes_itself
+from phonoscope.modules import weights_hash
 from phonoscope.training import choose_device
 from phonoscope.work.executor import Executor, in_this_process
 
@@ -37,6 +40,8 @@ class _Explaining:
         Whether the tested tokens of the run are explained, each by the classifier of its fold.
     identity
         Checksums of all that is read beside the part itself.
+    said
+        What is said of the model, as JSON, see `load_model`.
     """
 
     source: str
@@ -49,6 +54,7 @@ class _Explaining:
     sample_rate: int
     identity: str
     context_seconds: float = CONTEXT_SECONDS
+    said: str = "{}"
 
     def rows(self, part: PartTokens) -> Iterator[tuple[pa.Table, dict[str, Any]]]:
         """Yield maps of the part's tokens, a batch at a time."""
@@ -69,7 +75,7 @@ def _ready(explaining: _Explaining, fold: int | None, context_seconds: float) ->
     if explaining.of_run:
         classifier = load_classifier(Run(explaining.source), fold, trust_imports=explaining.trust_imports)
     else:
-        classifier = load_model(explaining.source, trust_imports=explaining.trust_imports)
+        classifier = load_model(explaining.source, json.loads(explaining.said), trust_imports=explaining.trust_imports)
     classifier.to(choose_device(explaining.device))
     return Explainer(classifier, explaining.method, context_seconds=context_seconds, seed=explaining.seed)
 
@@ -131,20 +137,23 @@ def explain_tokens(
     method: str,
     target: str | Contrast,
     seed: int = 0,
-    trust_imports: bool = False,
     device: str = "cpu",
     executor: Executor = in_this_process,
     progress: Progress | None = None,
+    **said: Any,
 ) -> StoredMaps:
-    """Make maps of tokens by a saved classifier, and store them; see ``explain_run``.
+    """Make maps of tokens by any model, and store them; see ``explain_run``.
 
     Parameters
     ----------
     source
-        Folder of a classifier.
+        Folder of a classifier, or any model as of `phonoscope.load`.
     table
         Token table, or folder of tokens with their sound.
-    out, method, target, seed, trust_imports, device, executor, progress
+    said
+        ``trust_imports``, and what is said of the model, as of `phonoscope.load`; one of which no rate is known takes
+        that of the recordings.
+    out, method, target, seed, device, executor, progress
         As in ``explain_run``.
 
     Raises
@@ -152,14 +161,18 @@ def explain_tokens(
     ExperimentError
         If the tokens were cut at another rate than the classifier's.
     """
-    folder = local_folder(source)
-    classifier = load_model(folder, trust_imports=trust_imports)
     tokens = open_tokens(table)
+    trust_imports = said.pop("trust_imports", False)
+    known, source = said, str(Path(source).absolute()) if Path(source).exists() else str(source)
+    if "sample_rate" not in known and not describes_itself(source):
+        known["sample_rate"] = rate_of(tokens)
+    classifier = load_model(source, known, trust_imports=trust_imports)
     if isinstance(tokens, TokenSounds):
         check_rate(tokens, classifier.sample_rate)
     how = (method, _read_target(target, classifier.labels), seed, trust_imports, device)
-    identity = classifier_identity(folder)
-    explaining = _Explaining(str(folder.absolute()), False, *how, classifier.sample_rate, identity)
+    saved = (Path(source) / WEIGHTS_NAME).is_file()
+    identity = classifier_identity(Path(source)) if saved else weights_hash(classifier.network)
+    explaining = _Explaining(source, False, *how, classifier.sample_rate, identity, said=json.dumps(known))
     return store_parts(explaining, tokens, classifier.labels, Path(out), executor=executor, progress=progress)
 
 

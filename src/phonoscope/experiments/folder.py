@@ -56,7 +56,10 @@ class Run:
         self.folder = Path(folder)
         path = self.folder / RUN_NAME
         if not path.is_file():
-            raise ExperimentError(f"{self.folder} holds no finished run: no {RUN_NAME}. Make one: phonoscope run")
+            raise ExperimentError(
+                f"{self.folder} holds no finished run: no {RUN_NAME}. Make one: phonoscope run; of "
+                "a model: phonoscope run recordings --model MODEL --corpus FOLDER --out RUN"
+            )
         try:
             self.facts: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
         except ValueError as error:
@@ -129,12 +132,12 @@ class Run:
 
         return read_maps(self.folder / "maps" / method, tokens)
 
-    def classifier(self, fold: int | None = None) -> Any:
-        """Load the classifier of the run, or of one fold."""
+    def classifier(self, fold: int | None = None, *, trust_imports: bool = False) -> Any:
+        """Load the classifier of the run, or of one fold; ``trust_imports`` lets it import the code that it names."""
         from phonoscope.classifier import Classifier
 
         folder = self.folder / "classifier" if fold is None else self.folder / "folds" / str(fold) / "classifier"
-        return Classifier.from_pretrained(folder)
+        return Classifier.from_pretrained(folder, trust_imports=trust_imports)
 
 
 def write_table(folder: Path, name: str, table: pd.DataFrame) -> None:

@@ -13,9 +13,11 @@ import pandas as pd
 
 from phonoscope.audio import cut
 from phonoscope.classifier import REFERENCE_NAME, WEIGHTS_NAME, Classifier
+from phonoscope.corpora.sounds import TokenSounds
 from phonoscope.errors import ExperimentError, PhonoscopeError
 from phonoscope.experiments.folder import Run
 from phonoscope.experiments.loading import load_model
+from phonoscope.experiments.material import check_rate
 from phonoscope.files import sha256
 from phonoscope.reference import even_places
 
@@ -139,7 +141,30 @@ def _trained_on(tokens: pd.DataFrame, fold: int | None, rate: int) -> list[np.nd
     candidates = np.flatnonzero(trained.to_numpy(dtype=bool))
     if len(candidates) == 0:
         candidates = np.arange(len(tokens))
-    picked = candidates[even_places(len(candidates))]
+    rows = tokens.iloc[candidates].reset_index(drop=True)
+    rows.attrs = tokens.attrs
+    return some_sounds(rows, rate)
+
+
+def some_sounds(tokens: pd.DataFrame | TokenSounds, sample_rate: int) -> list[np.ndarray]:
+    """Waveforms of at most 128 tokens, evenly picked, without what lies around them.
+
+    Parameters
+    ----------
+    tokens
+        Token table, or tokens with their sound.
+    sample_rate
+        Hz.
+
+    Raises
+    ------
+    ExperimentError
+        If the tokens were cut at another rate.
+    """
+    picked = even_places(len(tokens))
+    if isinstance(tokens, TokenSounds):
+        check_rate(tokens, sample_rate)
+        return list(tokens.without_context().chosen(picked))
     rows = tokens.iloc[picked].reset_index(drop=True)
     rows.attrs = tokens.attrs
-    return cut(rows, rate)[0]
+    return cut(rows, sample_rate)[0]

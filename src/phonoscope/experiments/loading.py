@@ -2,18 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from phonoscope.classifier import CONFIG_NAME, Classifier
+from phonoscope.classifier import Classifier
 from phonoscope.errors import ClassifierError
+from phonoscope.frontends import InnerPicture
 from phonoscope.models import load
+from phonoscope.models.loading import describes_itself
+from phonoscope.models.picturing import at_picture
 from phonoscope.networks.outside import Outside
+
+# What an experiment is told of its model, beside its rate, and what `phonoscope.load` calls it.
+SAID = {name: name for name in ("output", "kind", "activation", "frames", "picture")} | {"model_labels": "labels"}
+
+
+def taken_out(options: dict[str, Any]) -> dict[str, Any]:
+    """Take what is said of the model out of the options of an experiment, as `load_model` takes it."""
+    said = {SAID[name]: options.pop(name) for name in SAID if name in options}
+    if isinstance(said.get("labels"), str):
+        said["labels"] = [name.strip() for name in said["labels"].split(",") if name.strip()]
+    return said
 
 
 def load_model(
     source: str | Path | Classifier,
+    said: Mapping[str, Any] | None = None,
     *,
     trust_imports: bool = False,
     device: str | None = None,
@@ -26,12 +41,14 @@ def load_model(
     ----------
     source
         As of `phonoscope.load`; a classifier that is loaded already is taken as it is.
+    said
+        What is said of the model, as `phonoscope.load` takes it: ``sample_rate``, ``labels``, ``output`` …
     trust_imports
         Allow it to import the code of its network.
     device
         Where it computes.
     sample_rate, labels
-        Of the recordings (Hz, and their classes in order): for a model that says neither itself.
+        Of the recordings (Hz, and their classes in order): for a model of which neither is known.
 
     Raises
     ------
@@ -39,12 +56,15 @@ def load_model(
         If it cannot be loaded.
     """
     if isinstance(source, Classifier):
-        return source if device is None else source.to(device)
-    how: dict[str, Any] = {"trust_imports": trust_imports, "device": device}
-    if _is_folder(source):
+        placed = source if device is None else source.to(device)
+        return at_picture(placed, (said or {}).get("picture"))
+    how: dict[str, Any] = {"trust_imports": trust_imports, "device": device, **(said or {})}
+    if describes_itself(source):
         return load(source, **how)
     if sample_rate is not None:
-        how["sample_rate"] = sample_rate
+        how.setdefault("sample_rate", sample_rate)
+    if "labels" in how:
+        return load(source, **how)
     try:
         classifier = load(source, **how)
     except ClassifierError:
@@ -56,18 +76,14 @@ def load_model(
     return classifier
 
 
-def _is_folder(source: str | Path) -> bool:
-    """Whether a model comes from a folder or from the hub, where files beside it say what it takes and gives."""
-    path = Path(source)
-    return path.is_dir() or path.name == CONFIG_NAME or (":" not in str(source) and not path.is_file())
-
-
 def describe_model(classifier: Classifier, source: object) -> dict[str, Any]:
     """What a model is: ``source, takes, gives, labels, sample_rate`` (Hz), as a run and its results say it."""
     network, front_end = classifier.network, classifier.front_end
     seconds, picture = front_end.time_axis.seconds, front_end.frequency_axis
     length = "recordings at their natural length" if front_end.natural or seconds is None else f"{seconds:g} s of sound"
     seen = "" if picture is None else f", as a picture of {picture.rows} rows up to {picture.max_hz:g} Hz"
+    if isinstance(front_end, InnerPicture):
+        seen = f", as the picture {front_end.picture!r} inside it: {front_end.axes.words(classifier.sample_rate)}"
     outside = network if isinstance(network, Outside) else None
     called = "" if outside is None else f", called with {outside.takes}"
     gives = {"classes": "scores of classes", "labels": "scores of labels, each of which may hold"}

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from phonoscope.audio import SOUND_HASH, audio_info, cut, sound_hash
+from phonoscope.audio import SOUND_HASH, cut, sound_hash
 from phonoscope.corpora.select import class_labels
+from phonoscope.corpora.shards import first_rate
 from phonoscope.corpora.sounds import TokenSounds
 from phonoscope.errors import CorpusError, ExperimentError
 from phonoscope.experiments.folder import CONTEXT_SECONDS
@@ -85,7 +85,7 @@ def material_of(
     # Counted after the cut: a class may have lost its tokens to damaged recordings.
     enough, tokens = _large_classes(tokens, expected)
     with_context = [with_context[i] for i in enough]
-    rate = sample_rate or _rate_of(tokens)
+    rate = sample_rate or rate_of(tokens)
     return Material(tokens, with_context, round(CONTEXT_SECONDS * rate), rate)
 
 
@@ -109,6 +109,11 @@ def _material_on_disk(
     return Material(tokens, chosen, sounds.context, sounds.sample_rate)
 
 
+def rate_of(tokens: pd.DataFrame | TokenSounds) -> int:
+    """Sample rate, Hz, at which tokens were cut, or else that of their first recording."""
+    return tokens.sample_rate if isinstance(tokens, TokenSounds) else first_rate(tokens)
+
+
 def check_rate(sounds: TokenSounds, sample_rate: int | None) -> None:
     """Refuse tokens that were cut at another rate than is wanted (Hz): resampling needs what lies around them.
 
@@ -122,12 +127,6 @@ def check_rate(sounds: TokenSounds, sample_rate: int | None) -> None:
             f"the tokens were cut at {sounds.sample_rate} Hz, {sample_rate} Hz are needed: cut them again with "
             f"--sample-rate {sample_rate}"
         )
-
-
-def _rate_of(tokens: pd.DataFrame) -> int:
-    """Sample rate of the first recording: `cut` made sure that all are the same."""
-    first = tokens.iloc[0]
-    return audio_info(Path(tokens.attrs["roots"][first["corpus"]]) / first["recording"]).sample_rate
 
 
 def _with_classes(

@@ -8,8 +8,7 @@ import numpy as np
 import torch
 import xarray as xr
 
-from phonoscope.attribution.maps import input_placement, label_maps, spread_in_time
-from phonoscope.cells import Cells
+from phonoscope.attribution.maps import in_cells, input_placement, label_maps
 from phonoscope.frontends import FrontEnd, pad_waveforms
 
 
@@ -49,20 +48,3 @@ def network_pictures(
         columns={},
         attrs={"units": front_end.unit} | ({} if front_end.floor is None else {"floor": front_end.floor}),
     )
-
-
-def in_cells(front_end: FrontEnd, pictures: torch.Tensor) -> torch.Tensor:
-    """Pictures that are as long as their sounds, averaged in the cells of the time axis; others as they are.
-
-    Parameters
-    ----------
-    front_end
-        That made them.
-    pictures
-        Shape (token, channel, row, column).
-    """
-    if not front_end.natural:
-        return pictures
-    columns = pictures.shape[-1]
-    weights = spread_in_time(Cells(0, 0, 1, columns), columns, front_end.time_axis.columns).to(pictures)
-    return pictures @ (weights / weights.sum(0))

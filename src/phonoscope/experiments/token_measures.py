@@ -16,13 +16,11 @@ import pyarrow.csv
 import pyarrow.parquet as pq
 
 from phonoscope.attribution.explainer import BATCH_SIZE
-from phonoscope.classifier import Classifier
-from phonoscope.corpora.shards import first_rate
 from phonoscope.corpora.sounds import TokenSounds, open_tokens
 from phonoscope.errors import ExperimentError
 from phonoscope.experiments.folder import CONTEXT_SECONDS
 from phonoscope.experiments.map_parts import StoredMaps, as_rows, classes_of, store_parts
-from phonoscope.experiments.material import Material, check_rate, measure_formants
+from phonoscope.experiments.material import Material, check_rate, measure_formants, rate_of
 from phonoscope.experiments.parts import (
     WORK,
     PartTokens,
@@ -36,6 +34,7 @@ from phonoscope.experiments.parts import (
 from phonoscope.experiments.pictures import network_pictures
 from phonoscope.files import write_with
 from phonoscope.frontends import FrontEnd, build_front_end
+from phonoscope.models.loading import load_weights
 from phonoscope.phones import vowels
 from phonoscope.training import choose_device
 from phonoscope.work.executor import Executor, in_this_process
@@ -151,6 +150,8 @@ def spectra_of_tokens(
     *,
     front_end: Mapping[str, Any] | None = None,
     classifier: str | Path | None = None,
+    said: Mapping[str, Any] | None = None,
+    trust_imports: bool = False,
     device: str = "cpu",
     executor: Executor = in_this_process,
     progress: Progress | None = None,
@@ -166,7 +167,9 @@ def spectra_of_tokens(
     front_end
         ``kind`` and settings of the front end that makes them, as in a recipe; the sample rate is that of the tokens.
     classifier
-        Folder of a classifier whose front end makes them instead.
+        A model, as of `phonoscope.load`, whose front end makes them instead.
+    said, trust_imports
+        As of `load_model`.
     device
         ``auto``, ``cpu``, ``cuda`` …
     executor
@@ -180,14 +183,16 @@ def spectra_of_tokens(
         If the front end hands waveforms on, or the tokens were cut at another rate.
     """
     tokens = open_tokens(table)
+    rate = rate_of(tokens)
     if classifier is not None:
-        maker = Classifier.from_pretrained(classifier).front_end
+        maker = load_weights(classifier, trust_imports=trust_imports, rate=rate, **(said or {})).front_end
     else:
-        rate = tokens.sample_rate if isinstance(tokens, TokenSounds) else first_rate(tokens)
         settings: dict[str, Any] = {"kind": "spectrogram", **(front_end or {}), "sample_rate": rate}
         maker = build_front_end(**settings)
     if maker.frequency_axis is None:
         raise ExperimentError("this front end hands waveforms on; there is no spectrogram to store")
+    if not maker.alone:
+        raise ExperimentError("the picture of this classifier arises inside its model, and is not stored without it")
     if isinstance(tokens, TokenSounds):
         check_rate(tokens, maker.sample_rate)
     written = json.dumps({"kind": maker.kind, **maker.config()}, sort_keys=True)

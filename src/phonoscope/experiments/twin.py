@@ -15,9 +15,9 @@ import pandas as pd
 import torch
 from torch.nn.functional import avg_pool2d
 
+from phonoscope.attribution.maps import in_cells
 from phonoscope.classifier import Classifier
 from phonoscope.evidence.controls import picture_of
-from phonoscope.experiments.pictures import in_cells
 from phonoscope.files import write_with
 from phonoscope.frontends import FrontEnd, in_batches, pad_waveforms
 from phonoscope.judgement.claims import CONTRADICTED, OPEN, SMALLEST_EFFECTS, SUPPORTED, above

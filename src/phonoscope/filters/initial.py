@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
 from typing import TYPE_CHECKING
 
 from phonoscope.errors import PhonoscopeError
 from phonoscope.filters.bank import FilterBank, bank_of
+from phonoscope.modules import weights_hash
 
 if TYPE_CHECKING:
     from torch import nn
@@ -18,7 +18,7 @@ NOTE = "initial"  # where a classifier's notes say how it began: {"seed": …, "
 
 def initial_note(network: nn.Module, seed: int) -> dict[str, int | str]:
     """Note of an untrained network's weights, to be kept with the classifier: its seed and a hash to check them by."""
-    return {"seed": seed, "sha256": _hash(network)}
+    return {"seed": seed, "sha256": weights_hash(network)}
 
 
 def initial_bank(classifier: Classifier, layer: str | None = None) -> FilterBank:
@@ -49,16 +49,9 @@ def initial_bank(classifier: Classifier, layer: str | None = None) -> FilterBank
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(note["seed"])
         network = build_network(classifier.network_name, len(classifier.labels), **classifier.network_options)
-    if _hash(network) != note["sha256"]:
+    if weights_hash(network) != note["sha256"]:
         raise PhonoscopeError(
             f"seed {note['seed']} gives other weights here than those that the classifier was trained from: use the "
             "version of PyTorch that it was trained with"
         )
     return bank_of(network, classifier.sample_rate, layer)
-
-
-def _hash(network: nn.Module) -> str:
-    digest = hashlib.sha256()
-    for name, value in network.state_dict().items():
-        digest.update(name.encode() + value.detach().cpu().contiguous().numpy().tobytes())
-    return digest.hexdigest()

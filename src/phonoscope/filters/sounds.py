@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from phonoscope.audio import read_audio
+from phonoscope.audio import audio_info, read_audio
 from phonoscope.errors import AudioError
 from phonoscope.left_out import LeftOut
 
@@ -63,6 +65,23 @@ def read_recordings(
         tokens["label"] = folders
     tokens.attrs["left_out"] = left_out.entries()
     return waveforms, tokens
+
+
+def usual_rate(paths: Iterable[str | Path]) -> int:
+    """Sample rate, Hz, of most of the recordings that `read_recordings` would read.
+
+    Raises
+    ------
+    AudioError
+        If none of them can be read.
+    """
+    rates: Counter[int] = Counter()
+    for file in (file for path in paths for file in _files(Path(path))):
+        with suppress(AudioError):
+            rates[audio_info(file).sample_rate] += 1
+    if not rates:
+        raise AudioError(f"no recording can be read in {', '.join(map(str, paths)) or 'nothing'}; give audio files")
+    return rates.most_common(1)[0][0]
 
 
 def _files(path: Path) -> list[Path]:

@@ -2,17 +2,20 @@
 
 A front end takes zero-padded waveforms with their lengths, so tokens of different duration go through in one call, on
 the device and with the gradients of the model. ``FrontEnd`` is the contract; ``Spectrogram``, ``Waveform`` and
-``Recording`` keep it, and so do the pictures of others: ``KaldiFilterBank`` and ``WhisperLogMel``.
+``Recording`` keep it, and so do the pictures of others: ``KaldiFilterBank`` and ``WhisperLogMel``, and those that arise
+inside a model (``InnerPicture``).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 from phonoscope.errors import ClassifierError
 from phonoscope.frontends.contract import DB_PER_UNIT, FrontEnd, in_batches, pad_waveforms, warn_of_cuts
 from phonoscope.frontends.extractors import front_end_of
+from phonoscope.frontends.inner import InnerPicture, axes_of
 from phonoscope.frontends.kaldi import KaldiFilterBank
 from phonoscope.frontends.recording import Recording
 from phonoscope.frontends.spectrogram import Spectrogram
@@ -24,6 +27,7 @@ __all__ = [
     "DB_PER_UNIT",
     "FRONT_ENDS",
     "FrontEnd",
+    "InnerPicture",
     "KaldiFilterBank",
     "Recording",
     "Spectrogram",
@@ -33,8 +37,15 @@ __all__ = [
     "front_end_of",
     "in_batches",
     "pad_waveforms",
+    "refuse_imports",
     "warn_of_cuts",
 ]
+
+
+def _inner_picture(sample_rate: int, of: Mapping[str, Any], picture: str, axes: Mapping[str, Any]) -> InnerPicture:
+    del sample_rate  # that of the front end before it
+    return InnerPicture(build_front_end(**of), picture, axes_of(axes))
+
 
 FRONT_ENDS: Registry[Callable[..., FrontEnd]] = Registry(
     "front end",
@@ -44,6 +55,7 @@ FRONT_ENDS: Registry[Callable[..., FrontEnd]] = Registry(
         "recording": Recording,
         "kaldi-filter-bank": KaldiFilterBank,
         "whisper-log-mel": WhisperLogMel,
+        InnerPicture.kind: _inner_picture,
     },
     error=ClassifierError,
 )
@@ -52,7 +64,7 @@ FRONT_ENDS: Registry[Callable[..., FrontEnd]] = Registry(
 def build_front_end(kind: str, **settings: Any) -> FrontEnd:
     """Build a front end by its name in ``FRONT_ENDS``, or by the import path of one that keeps the contract.
 
-    An import path runs the code of its module: ask ``FRONT_ENDS.refuse_import`` first where it stands in a file.
+    An import path runs the code of its module: ask `refuse_imports` first where it stands in a file.
 
     Raises
     ------
@@ -70,3 +82,20 @@ def build_front_end(kind: str, **settings: Any) -> FrontEnd:
         )
     front_end.kind = kind
     return front_end
+
+
+def refuse_imports(settings: Mapping[str, Any], where: Path, *, trust_imports: bool) -> None:
+    """Raise ClassifierError if a front end that a file names would be imported, and that was not allowed.
+
+    Parameters
+    ----------
+    settings
+        ``kind`` and options of the front end.
+    where
+        The file or folder that names it.
+    trust_imports
+        Whether it was allowed.
+    """
+    FRONT_ENDS.refuse_import(str(settings.get("kind")), where, trust_imports=trust_imports)
+    if isinstance(settings.get("of"), Mapping):
+        refuse_imports(settings["of"], where, trust_imports=trust_imports)

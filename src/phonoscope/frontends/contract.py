@@ -149,12 +149,15 @@ class FrontEnd(nn.Module, ABC):
     ----------
     kind
         Name by which ``build_front_end`` finds it again: written into saved classifiers beside ``config()``.
+    alone
+        Whether it can be built without the network: not so if it is a part of it, see ``within``.
     natural
         Whether its output is as long as the sound: sounds of a batch are then equally long (see ``in_batches``), and
         its time axis is made of cells that are shares of the sound.
     """
 
     kind: str
+    alone: bool = True
     natural: bool = False
 
     def __init__(
@@ -203,6 +206,15 @@ class FrontEnd(nn.Module, ABC):
         """
         del waveforms, lengths
         return None
+
+    def within(self, network: nn.Module) -> None:
+        """Take notice of the network behind it, whenever a classifier is made of both; nothing by default."""
+        del network
+
+    @property
+    def finest_hz(self) -> float | np.ndarray:
+        """What rows resolve at best, however low they are, Hz: half-power width of a Hann window, or of each row."""
+        return 0.0 if self.window_seconds is None else 1.44 / self.window_seconds
 
     @property
     def shape(self) -> tuple[int, ...]:

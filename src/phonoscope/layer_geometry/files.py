@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,12 @@ from phonoscope.layer_geometry.table import compare_geometry, geometry, read_sou
 
 
 def measure_checkpoints(
-    paths: Sequence[str | Path], *, key: str | None = None, trust_imports: bool = False, **options: Any
+    paths: Sequence[str | Path],
+    *,
+    key: str | None = None,
+    trust_imports: bool = False,
+    said: Mapping[str, Any] | None = None,
+    **options: Any,
 ) -> pd.DataFrame:
     """Table of one checkpoint (``geometry``), or of several side by side (``compare_geometry``), named by their files.
 
@@ -23,18 +28,17 @@ def measure_checkpoints(
     Parameters
     ----------
     paths
-        Files of weights, and folders of classifiers.
-    key, trust_imports
+        Files of weights, and models as of `phonoscope.load`.
+    key, trust_imports, said
         As of `read_source`.
     options
         As of ``geometry``.
     """
-    given = [Path(path) for path in paths]
-    sources = [read_source(path, options.get("network"), key, trust_imports) for path in given]
-    if len(given) == 1:
+    sources = [read_source(path, options.get("network"), key, trust_imports, said) for path in paths]
+    if len(paths) == 1:
         return geometry(sources[0], **options)
-    stems = [path.stem for path in given]
-    names = stems if len(set(stems)) == len(stems) else [path.as_posix() for path in given]
+    stems = [Path(path).stem for path in paths]
+    names = stems if len(set(stems)) == len(stems) else [str(path) for path in paths]
     if len(set(names)) < len(names):
         raise ClassifierError("the same checkpoint was given twice; nothing to compare")
     return compare_geometry(dict(zip(names, sources, strict=True)), **options)

@@ -29,6 +29,7 @@ NULL_DRAWS = 20
 BEYOND_SD = 3.0
 _JUDGED = ("B", "beta_avg", "mu", "mu_avg")
 # Inputs of networks on spectrograms, tried after the usual waveforms: only to follow the connections.
+_ANY_RATE = 16_000  # Hz, of models that do not say theirs: weights know of none
 _PICTURES = ((1, 1, 64, 32), (1, 1, 224, 224), (1, 3, 224, 224))
 
 
@@ -151,28 +152,47 @@ def compare_geometry(checkpoints: Mapping[str, Source], **options: Any) -> pd.Da
 
 
 def read_source(
-    path: str | Path, network: str | nn.Module | None = None, key: str | None = None, trust_imports: bool = False
-) -> nn.Module | dict[str, Tensor]:
-    """Classifier of a folder, or weights of a file, as `geometry` takes them.
+    path: str | Path,
+    network: str | nn.Module | None = None,
+    key: str | None = None,
+    trust_imports: bool = False,
+    said: Mapping[str, Any] | None = None,
+) -> nn.Module | Mapping[str, Tensor]:
+    """Model, or weights of a file, as `geometry` takes them.
 
     Parameters
     ----------
     path
-        File or folder.
+        File of weights, or a model as of `phonoscope.load`.
     network
         Of the weights, as of `geometry`: given one, a folder's weights are read, and its classifier is not built.
     key
         Where in a file the weights lie, as of ``read_checkpoint``.
     trust_imports
-        Allow the folder of a classifier to import the code that it names.
+        Allow code to be imported that the path, or the folder of a classifier, names.
+    said
+        What is said of a model, as of `phonoscope.load`.
+
+    Raises
+    ------
+    ClassifierError
+        If it cannot be read, or is an ONNX file, whose weights cannot be seen.
     """
-    if network is None and (Path(path) / "config.json").is_file():
-        from phonoscope.models import load
+    from phonoscope.models.loading import load_weights
+    from phonoscope.networks.checkpoints import is_torchscript, is_weights, read_checkpoint
+    from phonoscope.networks.outside.sources import file_content, script_weights
 
-        return load(path, trust_imports=trust_imports)
-    from phonoscope.networks.checkpoints import read_checkpoint
-
-    return read_checkpoint(path, key)
+    file = Path(path)
+    if file.suffix.lower() == ".onnx" and file.is_file():
+        raise ClassifierError(
+            f"{path} is an ONNX model, whose layers cannot be seen: measure the network that it was exported from"
+        )
+    if network is None and file.is_file() and is_torchscript(file):
+        return script_weights(file_content(file))
+    bare = file.is_dir() and not (file / "config.json").is_file()  # weights alone
+    if network is not None or bare or is_weights(file) or file.suffix in (".pth", ".pt", ".safetensors"):
+        return read_checkpoint(file, key)
+    return load_weights(path, trust_imports=trust_imports, rate=_ANY_RATE, **(said or {}))
 
 
 def _layers(

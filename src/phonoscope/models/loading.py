@@ -8,8 +8,9 @@ from typing import Any
 from phonoscope.classifier import CONFIG_NAME, Classifier, local_folder
 from phonoscope.errors import ClassifierError
 from phonoscope.models.hub import from_transformers, is_transformers_folder
+from phonoscope.models.picturing import at_picture
 from phonoscope.models.wrapping import with_source, wrap
-from phonoscope.networks.checkpoints import is_torchscript
+from phonoscope.networks.checkpoints import is_weights
 from phonoscope.networks.outside.sources import file_content, imported_model, model_of_file
 
 # Of a repository on the hub: configurations, vocabularies, weights; never code.
@@ -52,13 +53,39 @@ def load(source: str | Path, *, trust_imports: bool = False, device: str | None 
         folder = path.parent if path.is_file() else local_folder(source, _PATTERNS)
         if is_transformers_folder(folder):
             loaded = from_transformers(folder, **how)
-        elif how:
+        elif known := how.keys() - {"picture"}:
             raise ClassifierError(
-                f"{folder} holds a saved classifier, which knows its {', '.join(how)} itself; leave that out"
+                f"{folder} holds a saved classifier, which knows its {', '.join(sorted(known))} itself; leave that out"
             )
         else:
-            loaded = Classifier.from_pretrained(folder, trust_imports=trust_imports)
+            saved = Classifier.from_pretrained(folder, trust_imports=trust_imports)
+            loaded = at_picture(saved, how.get("picture"))
     return loaded if device is None else loaded.to(device)
+
+
+def load_weights(source: str | Path, *, trust_imports: bool = False, rate: int | None = None, **how: Any) -> Classifier:
+    """Load a model of which only the layers matter: nobody need say what its scores are, or what they are called.
+
+    Parameters
+    ----------
+    source, trust_imports, how
+        As of `load`.
+    rate
+        Sample rate, Hz, where neither the source nor ``how`` says it.
+
+    Raises
+    ------
+    ClassifierError
+        As of `load`.
+    """
+    unsaid: dict[str, Any] = {} if describes_itself(source) else {"sample_rate": rate, "kind": "numbers"}
+    return load(source, trust_imports=trust_imports, **{**unsaid, **how})
+
+
+def describes_itself(source: str | Path) -> bool:
+    """Whether a model comes from a folder or from the hub, where files beside it say what it takes and gives."""
+    path = Path(source)
+    return path.is_dir() or path.name == CONFIG_NAME or (not _is_import_path(str(source)) and not path.is_file())
 
 
 def _is_import_path(text: str) -> bool:
@@ -67,11 +94,11 @@ def _is_import_path(text: str) -> bool:
 
 
 def _of_file(path: Path, how: dict[str, Any]) -> Classifier:
-    kind = "onnx" if path.suffix.lower() == ".onnx" else "torchscript" if is_torchscript(path) else None
-    if kind is None:
+    if is_weights(path):
         raise ClassifierError(
             f"{path} is neither an ONNX model nor a TorchScript archive. Weights alone do not say what network they "
             "belong to: build it, load them, and pass it to phonoscope.wrap; or give package.module:name of a function "
             "that does"
         )
+    kind = "onnx" if path.suffix.lower() == ".onnx" else "torchscript"
     return with_source(wrap(model_of_file(kind, file_content(path)), **how), {"kind": kind})

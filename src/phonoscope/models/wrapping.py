@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from phonoscope.classifier import Classifier
 from phonoscope.errors import ClassifierError
 from phonoscope.frontends import FrontEnd, Recording
+from phonoscope.models.picturing import at_picture
 from phonoscope.models.probing import (
     answers_singly,
     applied_last,
@@ -42,6 +43,7 @@ def wrap(
     frames: str | float | tuple[float, float] = "mean",
     front_end: FrontEnd | None = None,
     window_seconds: float | None = WINDOW_SECONDS,
+    picture: str | None = None,
 ) -> Classifier:
     """Make a classifier of any model: it can then be explained, judged, reported and viewed like one of our own.
 
@@ -74,6 +76,9 @@ def wrap(
     window_seconds
         Recordings longer than this are heard in windows that overlap by half, and the answer is the mean over them;
         None to hear every recording in one piece.
+    picture
+        Name of the module inside the model whose output is a picture (a filter bank, a spectrogram): maps then begin
+        there, with rows in Hz and columns in s, which are measured. Recordings are then heard in one piece.
 
     Raises
     ------
@@ -97,7 +102,8 @@ def wrap(
     elif sample_rate not in (None, front_end.sample_rate):
         raise ClassifierError(f"sample_rate is {sample_rate} Hz, but the front end's is {front_end.sample_rate} Hz")
     names = None if labels is None else [str(label) for label in labels]
-    return wrapped(as_model(model), front_end, Wishes(names, output, kind, activation, frames, window_seconds))
+    wishes = Wishes(names, output, kind, activation, frames, window_seconds, picture=picture)
+    return wrapped(as_model(model), front_end, wishes)
 
 
 @dataclass(frozen=True)
@@ -117,6 +123,7 @@ class Wishes:
     frames: str | float | tuple[float, float] = "mean"
     window_seconds: float | None = WINDOW_SECONDS
     ways: Sequence[Takes] = ()
+    picture: str | None = None
 
 
 def wrapped(model: nn.Module, front_end: FrontEnd, wishes: Wishes) -> Classifier:
@@ -151,16 +158,17 @@ def wrapped(model: nn.Module, front_end: FrontEnd, wishes: Wishes) -> Classifier
     inputs = probe_inputs(model, front_end, called.samples)
     network.takes = replace(called.takes, singly=answers_singly(network, inputs))
     with looked_at(model):
-        network.differentiable = gradients_reach(network, inputs)
+        network.differentiable = gradients_reach(network, inputs[:1])
     network.gives = replace(gives, activation=_activation(wishes.activation, network, inputs))
     if front_end.natural and not picture:
         front_end.usual_seconds = seconds = called.samples / rate
         network.exact = called.longer is None
         # A text is heard as a whole.
         network.window_seconds = seconds if network.exact else wishes.window_seconds if kind != "texts" else None
-    return Classifier(
+    classifier = Classifier(
         front_end, network, names, scores=gives.scores, network_name=OUTSIDE, network_options=network.options
     )
+    return at_picture(classifier, wishes.picture)
 
 
 def with_source(classifier: Classifier, source: Mapping[str, Any]) -> Classifier:

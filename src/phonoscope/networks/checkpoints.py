@@ -68,6 +68,12 @@ def is_torchscript(path: str | Path) -> bool:
         return any(name.endswith("/constants.pkl") for name in archive.namelist())
 
 
+def is_weights(path: str | Path) -> bool:
+    """Whether a path is a file of weights alone: no ONNX model, no TorchScript archive, no configuration."""
+    path = Path(path)
+    return path.is_file() and path.suffix.lower() not in (".onnx", ".json") and not is_torchscript(path)
+
+
 def _content_of(path: Path) -> Any:
     if path.suffix == ".safetensors":
         from safetensors.torch import load_file

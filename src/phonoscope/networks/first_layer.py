@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from phonoscope.errors import ClassifierError
 from phonoscope.modules import is_scripted
+from phonoscope.networks.outside.sources import FileModel, FunctionModel
 from phonoscope.networks.trace import Trace, Use, trace, trace_any, wide_dimension
 
 
@@ -94,7 +95,7 @@ def layer_uses(
     if layer is None:
         uses = [use for use in followed.uses if use.sees_input and use.kind == "convolution"]
         if not uses:
-            raise ClassifierError(_nothing_found(followed, is_scripted(network)))
+            raise ClassifierError(_nothing_found(followed, is_scripted(network) or _is_closed(network)))
     else:
         names = [layer] if isinstance(layer, str) else list(layer)
         convolutions = [use for use in followed.uses if use.kind == "convolution"]
@@ -105,6 +106,10 @@ def layer_uses(
     return followed, uses
 
 
+def _is_closed(network: nn.Module) -> bool:
+    return any(isinstance(module, (FileModel, FunctionModel)) for module in network.modules())
+
+
 def _nothing_found(followed: Trace, scripted: bool) -> str:
     seeing = [f"{use.name or 'the network itself'} ({use.kind})" for use in followed.uses if use.sees_input]
     if followed.transforms:
@@ -113,8 +118,8 @@ def _nothing_found(followed: Trace, scripted: bool) -> str:
         what = f"the waveform is seen by {', '.join(seeing[:3])}, which is no convolution"
     elif scripted:
         return (
-            "no first layer found: the network, or a part of it, is TorchScript, whose layers cannot be followed. Load "
-            "the network from its Python code instead"
+            "no first layer found: the network, or a part of it, is TorchScript, ONNX or a function, whose layers "
+            "cannot be followed. Load the network from its Python code instead"
         )
     else:
         what = "no weight of the network is applied to the waveform"

@@ -22,6 +22,7 @@ _PRODUCTS = ("matmul", "__matmul__", "__rmatmul__", "mm", "bmm", "baddbmm", "add
 _SUMS = ("add", "add_", "__add__", "__radd__", "__iadd__")
 _CONCATENATIONS = ("cat", "concat", "concatenate", "hstack")
 _PROBE_SAMPLES = (16_000, 3_200, 96_000, 64_600, 32_000, 48_000, 8_000)
+_FIXED_SAMPLES = (1024, 512, 400, 256, 1536, 64_000, 160_000, 480_000)  # of networks that take one length alone
 _PROBE_SEED = 0
 
 
@@ -311,8 +312,17 @@ def trace(network: nn.Module, example: Tensor) -> Trace:
     return result
 
 
+def _samples_of(network: nn.Module) -> tuple[int, ...]:
+    """Length that a network from elsewhere was tried with, if it takes no other, samples."""
+    seconds, rate = getattr(network, "window_seconds", None), getattr(network, "sample_rate", None)
+    fixed = getattr(network, "exact", False) and seconds and rate
+    return (round(seconds * rate),) if fixed else ()
+
+
 def trace_any(network: nn.Module, besides: Sequence[tuple[int, ...]] = ()) -> Trace:
     """Trace with the first probe that the network accepts: noise of the usual shapes and lengths of a waveform.
+
+    A network from elsewhere that takes one length alone is given that.
 
     Other shapes, ``besides`` those, are tried last.
 
@@ -321,7 +331,9 @@ def trace_any(network: nn.Module, besides: Sequence[tuple[int, ...]] = ()) -> Tr
     ClassifierError
         If it accepts none of them.
     """
-    waveforms = [shape for n in _PROBE_SAMPLES for shape in ((1, 1, n), (1, n))]
+    known = _samples_of(network)
+    lengths = (*known, *_PROBE_SAMPLES, *_FIXED_SAMPLES)
+    waveforms = [shape for n in lengths for shape in ((1, 1, n), (1, n))]
     parameter = next(network.parameters(), torch.zeros(1))
     generator = torch.Generator().manual_seed(_PROBE_SEED)
     first_problem = ""
@@ -334,6 +346,6 @@ def trace_any(network: nn.Module, besides: Sequence[tuple[int, ...]] = ()) -> Tr
         except ClassifierError as error:
             first_problem = first_problem or str(error)
     raise ClassifierError(
-        f"the network takes no waveform of {', '.join(map(str, _PROBE_SAMPLES))} samples, neither as (batch, 1, "
+        f"the network takes no waveform of {', '.join(map(str, lengths))} samples, neither as (batch, 1, "
         f"samples) nor as (batch, samples) ({first_problem[:200]}). Pass one input that it takes as example="
     )

@@ -136,16 +136,19 @@ def network_input(
 
 def _front_end(content: Content) -> tuple[Any, str]:
     """Front end of the run's classifier, or None and the reason."""
-    from phonoscope.frontends import FRONT_ENDS, build_front_end
+    from phonoscope.frontends import build_front_end, refuse_imports
 
     settings: Mapping[str, Any] | None = content.facts.get("front_end")
     if settings is None:
         return None, "What the network got is not shown: the run does not say how its front end was set."
     try:
-        FRONT_ENDS.refuse_import(str(settings.get("kind")), content.run.folder, trust_imports=False)
-        return build_front_end(**settings), ""
+        refuse_imports(settings, content.run.folder, trust_imports=False)
+        front_end = build_front_end(**settings)
     except PhonoscopeError as error:
         return None, f"What the network got is not shown: {error}."
+    if not front_end.alone:
+        return None, "What the network got is not shown: its picture arises inside the model."
+    return front_end, ""
 
 
 def _sound_path(content: Content, file: str) -> Path:

@@ -170,9 +170,7 @@ class Session:
         if not 1 <= len(folders) <= MOST_RUNS:
             raise ExperimentError(f"{len(folders)} runs were given; the viewer shows one to {MOST_RUNS}")
         for folder in folders:
-            # Before any table is read: a wrong folder is said at once.
-            if not (folder / "run.json").is_file():
-                raise ExperimentError(f"{folder} holds no finished run: no run.json. Make one: phonoscope run")
+            Run(folder)  # before any table is read: a wrong folder is said at once
             if not (folder / "maps").is_dir():
                 raise ExperimentError(f"{folder} is a run without maps, which its report shows; the viewer shows maps")
         self.uploads = Uploads()

@@ -1,6 +1,16 @@
-"""Pictures that arise inside a model: the model divided there, and the picture's axes measured by clicks and tones."""
+"""Pictures that arise inside a model: made by it, measured by clicks and tones, and put back in their place."""
 
-from phonoscope.frontends.inner.axes import PictureAxes, measure_axes
-from phonoscope.frontends.inner.picture import AfterPicture, InnerPicture, split_at_picture
+from phonoscope.frontends.inner.axes import Layout, PictureAxes, axes_of, measure_axes
+from phonoscope.frontends.inner.inside import answer_to, find_picture, picture_of
+from phonoscope.frontends.inner.picture import InnerPicture
 
-__all__ = ["AfterPicture", "InnerPicture", "PictureAxes", "measure_axes", "split_at_picture"]
+__all__ = [
+    "InnerPicture",
+    "Layout",
+    "PictureAxes",
+    "answer_to",
+    "axes_of",
+    "find_picture",
+    "measure_axes",
+    "picture_of",
+]

@@ -6,7 +6,10 @@ layer of learned filters, in any layout of its dimensions and in any unit.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -18,10 +21,12 @@ from phonoscope.frontends.inner.columns import columns_by_clicks, follows_clicks
 from phonoscope.frontends.inner.rows import APART_HZ, Rows
 from phonoscope.frontends.inner.sounds import SETTLED, Making, Probe
 
+_KILO = 1000
+
 
 @dataclass(frozen=True)
-class PictureAxes:
-    """Layout and axes of what a module makes of sounds.
+class Layout:
+    """How a picture lies in what a module makes of sounds.
 
     Parameters
     ----------
@@ -31,34 +36,21 @@ class PictureAxes:
         Of the module's output for one sound of ``samples`` samples.
     order
         Rows of the module from the lowest frequency to the highest.
-    frequency_axis
-        Centres: middle of the band in which a tone's response lies within 1 dB of the row's strongest.
-    widths
-        Of that band at half the power (-3 dB), Hz, shape (rows,), lowest row first; NaN for rows that no tone moves.
-    time_axis
-        Of the columns; stretched where their number grows with the sound or their distance does.
     natural
         Whether the number of columns grows with the sound.
     hop
         Samples from one column to the next.
     samples
         Length of the sounds that were measured with.
-    unit, db_per_unit
-        ``log power``, ``power``, ``magnitude`` or ``units of the module``, and how many dB one is of a logarithm.
     """
 
     rows_at: int
     columns_at: int
     shape: tuple[int, ...]
     order: tuple[int, ...]
-    frequency_axis: FrequencyAxis
-    widths: np.ndarray
-    time_axis: TimeAxis
     natural: bool
     hop: float
     samples: int
-    unit: str
-    db_per_unit: float | None
 
     def arranged(self, output: Tensor) -> Tensor:
         """The module's output as a picture (batch, 1, rows, columns), lowest frequency first."""
@@ -77,6 +69,11 @@ class PictureAxes:
             picture = picture[:, 0] if not others else picture.reshape(len(picture), *others, *picture.shape[-2:])
         return picture if self._in_place else picture.movedim((-2, -1), (self.rows_at, self.columns_at))
 
+    def samples_of(self, columns: int) -> int:
+        """Length of a sound whose picture has so many columns, samples."""
+        more = (columns - self.shape[self.columns_at - 1]) * self.hop if self.natural else 0.0
+        return max(self.samples + round(more), 1)
+
     @property
     def _in_place(self) -> bool:
         return (self.rows_at, self.columns_at) == (len(self.shape) - 1, len(self.shape))
@@ -84,6 +81,78 @@ class PictureAxes:
     @property
     def _in_order(self) -> bool:
         return self.order == tuple(range(len(self.order)))
+
+
+@dataclass(frozen=True)
+class PictureAxes:
+    """Axes of what a module makes of sounds, as they were measured.
+
+    Parameters
+    ----------
+    layout
+        How the picture lies in the module's output.
+    frequency_axis
+        Centres: middle of the band in which a tone's response lies within 1 dB of the row's strongest.
+    widths
+        Of that band at half the power (-3 dB), Hz, shape (rows,), lowest row first; NaN for rows that no tone moves.
+    time_axis
+        Of the columns; stretched where their number grows with the sound or their distance does.
+    unit, db_per_unit
+        ``log power``, ``power``, ``magnitude`` or ``units of the module``, and how many dB one is of a logarithm.
+    """
+
+    layout: Layout
+    frequency_axis: FrequencyAxis
+    widths: np.ndarray
+    time_axis: TimeAxis
+    unit: str
+    db_per_unit: float | None
+
+    def words(self, sample_rate: int) -> str:
+        """Say in words where the rows and columns lie: ``24 rows, 85 Hz to 7.6 kHz, 10 ms a column, log power``.
+
+        Parameters
+        ----------
+        sample_rate
+            Of the sounds, Hz.
+        """
+        first, last = (_in_words(hz) for hz in self.frequency_axis.centres[[0, -1]])
+        each = f"{1000 * self.layout.hop / sample_rate:.3g} ms a column"
+        if self.time_axis.stretched and not self.layout.natural:
+            each = f"{self.time_axis.columns} columns over each sound"
+        step = "" if self.db_per_unit is None else f" ({self.db_per_unit:.3g} dB a unit)"
+        return f"{self.frequency_axis.rows} rows, {first} to {last}, {each}, {self.unit}{step}"
+
+    def config(self) -> dict[str, Any]:
+        """Everything as JSON values; see `axes_of`."""
+        return {
+            "layout": asdict(self.layout),
+            "frequency": asdict(self.frequency_axis),
+            "widths": [None if np.isnan(width) else float(width) for width in self.widths],
+            "time": asdict(self.time_axis),
+            "unit": self.unit,
+            "db_per_unit": self.db_per_unit,
+        }
+
+
+def axes_of(config: Mapping[str, Any]) -> PictureAxes:
+    """Axes that were measured before, from their `PictureAxes.config`."""
+    rows: dict[str, Any] = {**config["frequency"], "knots": tuple(config["frequency"]["knots"])}
+    layout: dict[str, Any] = {**config["layout"]}
+    layout |= {name: tuple(layout[name]) for name in ("shape", "order")}
+    widths = [math.nan if width is None else width for width in config["widths"]]
+    return PictureAxes(
+        Layout(**layout),
+        FrequencyAxis(**rows),
+        np.array(widths, dtype=float),
+        TimeAxis(**config["time"]),
+        config["unit"],
+        config["db_per_unit"],
+    )
+
+
+def _in_words(hertz: float) -> str:
+    return f"{hertz:.0f} Hz" if hertz < _KILO else f"{hertz / _KILO:.1f} kHz"
 
 
 @torch.no_grad()
@@ -123,16 +192,10 @@ def measure_axes(make: Making, sample_rate: int, seconds: float = 1.0) -> Pictur
     between = (centres[1:] + centres[:-1]) / 2
     lowest, highest = np.fmin(lows[0], centres[0] - APART_HZ), np.fmax(highs[-1], centres[-1] + APART_HZ)
     return PictureAxes(
-        rows_at=rows_at,
-        columns_at=columns_at,
-        shape=shape,
-        order=order,
+        Layout(rows_at, columns_at, shape, order, natural, hop, probe.samples),
         frequency_axis=FrequencyAxis.at_rows(centres, [max(lowest, 0.0), *between, highest]),
         widths=highs - lows,
         time_axis=time_axis,
-        natural=natural,
-        hop=hop,
-        samples=probe.samples,
         unit=unit.name,
         db_per_unit=unit.db_per_unit,
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from typing import Any
 
@@ -12,6 +12,8 @@ from torch.nn import functional
 from torch.utils.checkpoint import checkpoint
 
 from phonoscope.errors import ClassifierError
+from phonoscope.frontends.inner import Layout, answer_to, picture_of
+from phonoscope.modules import device_of
 from phonoscope.networks.outside.calling import Takes
 from phonoscope.networks.outside.reading import Gives, Reader, scores_in
 from phonoscope.networks.outside.sources import rebuilt_model
@@ -50,9 +52,13 @@ class Outside(nn.Module):
     Notes
     -----
     Input (batch, 1, samples) or (batch, 1, rows, columns), all of a batch equally long; output (batch, labels).
+    Where a front end's picture arises inside the model (`starting_at`), pictures take their place there, and a sound is
+    heard in one piece.
     """
 
+    holds = "model"  # what the names of its layers leave out, see ``layers_of``
     references: Tensor | None
+    layout: Layout | None
 
     def __init__(
         self,
@@ -75,6 +81,7 @@ class Outside(nn.Module):
         self.columns_per_second, self.differentiable = columns_per_second or float(sample_rate), differentiable
         self.reader, self.source = reader, None if source is None else dict(source)
         self.register_buffer("references", references)
+        self.picture, self.layout = "", None
 
     @property
     def options(self) -> dict[str, Any]:
@@ -93,7 +100,7 @@ class Outside(nn.Module):
 
     def read_as(self, gives: Gives, references: Tensor | None = None) -> Outside:
         """Return the same model, its output read in another way."""
-        return Outside(
+        other = Outside(
             self.model,
             self.takes,
             gives,
@@ -106,9 +113,13 @@ class Outside(nn.Module):
             source=self.source,
             references=references,
         )
+        other.picture, other.layout = self.picture, self.layout
+        return other
 
     def forward(self, inputs: Tensor) -> Tensor:
         """Scores (batch, labels) of inputs (batch, 1, samples) or (batch, 1, rows, columns)."""
+        if self.layout is not None:
+            return self._of_window(inputs)
         if inputs.dim() == 2:
             inputs = inputs[:, None]
         window = None if self.window_seconds is None else round(self.window_seconds * self.sample_rate)
@@ -136,21 +147,67 @@ class Outside(nn.Module):
         goes_on
             As of ``Takes.call``.
         """
+        if self.layout is None:
+            output = self.answer(inputs, goes_on=goes_on)
+        else:
+            output = answer_to(self.model, self.picture, self.layout, self.answer, inputs)
+        return scores_in(output, self.gives.output, self.reader)
+
+    def answer(self, inputs: Tensor, *, goes_on: bool = False) -> Any:
+        """Whatever the model answers to its inputs, whose type becomes that of its weights.
+
+        Parameters
+        ----------
+        inputs, goes_on
+            As of ``Takes.call``.
+        """
         kind = float_type(self.model)
         given = inputs if kind is None else inputs.to(kind)
-        output = self.takes.call(self.model, given, self.sample_rate, goes_on=goes_on)
-        return scores_in(output, self.gives.output, self.reader)
+        return self.takes.call(self.model, given, self.sample_rate, goes_on=goes_on)
+
+    def starting_at(self, picture: str, layout: Layout) -> Callable[[Tensor], Tensor]:
+        """Take pictures from now on; returns what makes them of sounds (batch, 1, samples).
+
+        Parameters
+        ----------
+        picture
+            Name of the module of the model that makes the picture.
+        layout
+            How it lies in the module's output.
+        """
+        self.picture, self.layout = picture, layout
+        return self.picture_made
+
+    def picture_made(self, sounds: Tensor) -> Tensor:
+        """What the module makes that the picture is named after, of sounds (batch, 1, samples)."""
+        if self.takes.singly and len(sounds) > 1:
+            return torch.cat([self.picture_made(sound[None]) for sound in sounds])
+        fitting = self.fitted(sounds).to(device_of(self.model))
+        return picture_of(self.model, self.picture, self.answer, fitting).to(sounds.dtype)
+
+    def fitted(self, sounds: Tensor) -> Tensor:
+        """Sounds (batch, 1, samples) as long as the model takes them, if it takes one length alone: cut, or padded."""
+        if not self.exact or self.window_seconds is None:
+            return sounds
+        window = round(self.window_seconds * self.sample_rate)
+        return self._padded(sounds[..., :window], window)
 
     def _padded(self, inputs: Tensor, window: int | None) -> Tensor:
         """Sounds with zeros at their end where the model takes no shorter ones."""
         missing = window - inputs.shape[-1] if window is not None and self.exact else 0
         return functional.pad(inputs, (0, missing)) if missing else inputs
 
+    def _seconds(self, columns: int) -> float:
+        """How long a sound is whose input has so many columns, or samples."""
+        if self.layout is None:
+            return columns / self.columns_per_second
+        return self.layout.samples_of(columns) / self.sample_rate
+
     def _of_window(self, inputs: Tensor, *, goes_on: bool = False) -> Tensor:
         if self.takes.singly and len(inputs) > 1:
             return torch.cat([self._of_window(inputs[i : i + 1]) for i in range(len(inputs))])
         values = self.raw(inputs, goes_on=goes_on)
-        scores = self.gives.read(values, inputs.shape[-1] / self.columns_per_second).to(inputs.dtype)
+        scores = self.gives.read(values, self._seconds(inputs.shape[-1])).to(inputs.dtype)
         if self.references is None:
             return scores
         return functional.normalize(scores, dim=1) @ functional.normalize(self.references.to(scores), dim=1).T

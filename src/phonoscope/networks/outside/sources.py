@@ -190,6 +190,18 @@ class ScriptModel(FileModel):
         return self
 
 
+def script_weights(content: Tensor) -> dict[str, Tensor]:
+    """Weights of a TorchScript archive by their names, from its bytes (n,), uint8.
+
+    Raises
+    ------
+    ClassifierError
+        If it is not safe to open, or no such archive.
+    """
+    script: Any = vars(model_of_file("torchscript", content))["script"]
+    return {name: value for name, value in script.state_dict().items() if isinstance(value, Tensor)}
+
+
 def refuse_unsafe_script(content: bytes) -> None:
     """Refuse a TorchScript archive whose code reads or writes files, or calls operators of other libraries.
 

@@ -37,6 +37,8 @@ class FigureRequest:
         Width in columns of a journal.
     width_mm : float, optional
         Width, instead of columns.
+    trust_imports : bool
+        Whether the run's model may import the code that it names.
     """
 
     content: Content
@@ -47,6 +49,7 @@ class FigureRequest:
     sign: str = "signed"
     columns: int = 1
     width_mm: float | None = None
+    trust_imports: bool = False
 
     @property
     def labels(self) -> list[str]:
@@ -156,6 +159,7 @@ def figure_of_run(
     sign: str = "signed",
     columns: int = 1,
     width_mm: float | None = None,
+    trust_imports: bool = False,
 ) -> Canvas:
     """Draw a figure of a finished run at the width of one or two columns of a journal.
 
@@ -178,6 +182,8 @@ def figure_of_run(
         85 or 175 mm.
     width_mm : float, optional
         Width, instead of columns.
+    trust_imports : bool
+        Allow the run's model to import the code that it names.
 
     Raises
     ------
@@ -202,4 +208,4 @@ def figure_of_run(
         )
     if label is not None and label not in content.labels:
         raise PhonoscopeError(f"the run has no class {label!r}; it has {', '.join(content.labels)}")
-    return figure.of_run(FigureRequest(content, label, token, method, scale, sign, columns, width_mm))
+    return figure.of_run(FigureRequest(content, label, token, method, scale, sign, columns, width_mm, trust_imports))

@@ -95,7 +95,7 @@ def first_layer_of(request: FigureRequest) -> Any:
     """
     from phonoscope.filters.bank import bank_of
 
-    classifier = request.content.run.classifier()
+    classifier = request.content.run.classifier(trust_imports=request.trust_imports)
     if classifier.front_end.frequency_axis is not None:
         raise PhonoscopeError(
             "this run's network takes spectrograms: it has no first layer on the waveform; this figure is for networks "
@@ -203,7 +203,7 @@ def _map(request: FigureRequest, row: dict[str, Any], token: np.ndarray) -> tupl
 
     fold = row.get("fold")
     held_out = fold is not None and pd.notna(fold) and (run.folder / "folds" / str(int(fold))).is_dir()
-    classifier = run.classifier(int(fold) if held_out else None)
+    classifier = run.classifier(int(fold) if held_out else None, trust_imports=request.trust_imports)
     maps = explain(classifier, [token], target=str(row["class"]), method=method, tokens=[str(row["token"])])
     return maps[0], method
 

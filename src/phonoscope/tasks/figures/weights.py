@@ -163,7 +163,7 @@ def layers_of_run(request: FigureRequest) -> Canvas:
     """Coherence of every layer of the run's network."""
     from phonoscope.layer_geometry.table import geometry
 
-    table = geometry(request.content.run.classifier(), layers="all")
+    table = geometry(request.content.run.classifier(trust_imports=request.trust_imports), layers="all")
     figure = request.canvas(75.0)
     axes = figure.subplots()
     draw_layers(axes, table, "mu_avg")

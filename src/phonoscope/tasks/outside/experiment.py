@@ -18,7 +18,7 @@ from phonoscope.errors import ExperimentError
 from phonoscope.experiments.examples import write_examples
 from phonoscope.experiments.fit import Trained, applied, write_fits
 from phonoscope.experiments.labels import names_given
-from phonoscope.experiments.loading import describe_model, load_model
+from phonoscope.experiments.loading import SAID, describe_model, load_model, taken_out
 from phonoscope.experiments.measured import UNITS, Measured, measure_maps
 from phonoscope.experiments.recipe import Recipe
 from phonoscope.experiments.runner import Experiment, Results
@@ -60,6 +60,8 @@ class OutsideExperiment(Experiment):
         phones.
     rules
         Rules of the token table that say which tier holds the phones, and how they are written.
+    said
+        What is said of the model, as of `load_model`.
     """
 
     recipe: OutsideRecipe
@@ -73,17 +75,19 @@ class OutsideExperiment(Experiment):
     alignments: Path | None = None
     alignment_format: str | None = None
     rules: dict[str, Any] = field(default_factory=dict)
+    said: dict[str, Any] = field(default_factory=dict)
 
     @classmethod
     def options(cls) -> set[str]:
-        """Names of the options: those of the experiment, and the rules that say where phones are."""
-        return super().options() - {"rules"} | set(RULES)
+        """Names of the options: those of the experiment, and what is said of phones and of the model."""
+        return super().options() - {"rules", "said"} | set(RULES) | set(SAID)
 
     @classmethod
     def of(cls, recipe: Recipe, corpus: Path | None, settings: Settings, **options: Any) -> Self:
         """Make the experiment from options that stand side by side."""
         rules = {name: options.pop(name) for name in RULES if name in options}
-        return cls(recipe, corpus, settings, **options, rules=rules)  # ty: ignore[invalid-argument-type]
+        said = taken_out(options)
+        return cls(recipe, corpus, settings, **options, rules=rules, said=said)  # ty: ignore[invalid-argument-type]
 
     def read(self, folder: Path) -> pd.DataFrame:
         """List the recordings, load the model, read what it knows, and try out the method."""
@@ -103,9 +107,10 @@ class OutsideExperiment(Experiment):
         )
         self._classifier = load_model(
             self.model,
+            self.said | ({"sample_rate": self.sample_rate} if self.sample_rate else {}),
             trust_imports=settings.trust_imports,
             device=str(choose_device(settings.device)),
-            sample_rate=self.sample_rate or found.sample_rate,
+            sample_rate=found.sample_rate,
             labels=found.labels if found.labelled else (),
         )
         self._refuse_what_is_no_class(found)

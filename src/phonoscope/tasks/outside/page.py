@@ -21,7 +21,14 @@ from phonoscope.tasks.figures.class_map import SUBSETS, map_plates
 from phonoscope.tasks.figures.profile import profile_plate
 from phonoscope.tasks.figures.recognition import recognition_plates
 from phonoscope.tasks.outside.figures import reliability_plate, stretch_plate, time_plate
-from phonoscope.tasks.outside.sentences import belief_sentence, carriers_sentence, energy_sentence, hertz_sentence
+from phonoscope.tasks.outside.sentences import (
+    amount,
+    belief_sentence,
+    carriers_sentence,
+    chosen_words,
+    energy_sentence,
+    hertz_sentence,
+)
 from phonoscope.tasks.page_tables import correlation_table, recognition_tables
 from phonoscope.tasks.sections import left_out_table, page_of, provenance_section
 
@@ -110,10 +117,12 @@ def _calibrated(results: dict[str, Any]) -> list[str]:
 def _doubts(content: Content) -> list[str]:
     facts, results, doubts = content.facts, content.facts["results"], []
     if not facts["labelled"]:
-        doubts.append(
-            "The recordings have no labels: whether the model is right is not known, and each map explains the class "
-            "that the model chose."
+        unknown = (
+            "The model gives numbers, which are neither right nor wrong here"
+            if facts.get("scores") == "numbers"
+            else "The recordings have no labels: whether the model is right is not known"
         )
+        doubts.append(f"{unknown}, and each map explains {chosen_words(facts)}.")
     elif "n_units" in results:
         doubts += doubts_of_basis(results["n_units"], results["unit"], results["trainings"])
     correlation = results.get("profile_correlation")
@@ -125,10 +134,11 @@ def _doubts(content: Content) -> list[str]:
     level = content.table("level")
     if len(level):
         changed = level[~level["held"].astype(bool)]["changed"].max()
-        doubts.append(
-            f"Making a recording {STEP_DB:g} dB softer or louder changes the model’s answer in up to "
-            f"{percent(changed)} of cases."
-        )
+        if changed > 0:
+            doubts.append(
+                f"Making a recording {STEP_DB:g} dB softer or louder changes the model’s answer in up to "
+                f"{percent(changed)} of cases."
+            )
     corpus = facts.get("corpus", {})
     if corpus.get("speakers") == 0:
         doubts.append(
@@ -244,6 +254,8 @@ def _phone_section(content: Content) -> Section:
 def _recognition_section(content: Content) -> Section:
     if not content.facts["labelled"]:
         text = "The recordings have no labels, so there is nothing to be right or wrong about; give some with --labels."
+        if content.facts.get("scores") == "numbers":
+            text = "The model gives numbers, which are no classes, so there is nothing to be right or wrong about."
         return Section("recognition", "How well it recognises", [text])
     text = []
     if folds := content.facts.get("folds_without_network"):
@@ -288,7 +300,7 @@ def _recordings_section(content: Content) -> Section:
 
 def _labels_sentence(facts: dict[str, Any]) -> str:
     if not facts["labelled"]:
-        return "They have no labels: classes are those that the model chose."
+        return f"No labels are used: what stands for the class of a recording is {chosen_words(facts)}."
     sources = {
         "from-folder": "the names of their folders",
         "words": "the words that are spoken in them",
@@ -299,5 +311,5 @@ def _labels_sentence(facts: dict[str, Any]) -> str:
 
 def _provenance_section(content: Content) -> Section:
     gap = content.facts["results"].get("max_incompleteness")
-    further = [] if gap is None else [("largest gap between map and logit", f"{gap:.1e} logit")]
+    further = [] if gap is None else [("largest gap between map and score", amount(gap, content.facts))]
     return provenance_section(content.facts, further=[("model", content.facts["model"]["source"]), *further])

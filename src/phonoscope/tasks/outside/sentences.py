@@ -119,9 +119,42 @@ def belief_sentence(facts: Mapping[str, Any], verdict: Mapping[str, Any] | None,
     known = [", ".join(known)] if known else []
     missing = results.get("max_incompleteness")
     if is_known(missing):
-        known.append(f"no map misses its sum by more than {missing:.2g} logits")
+        known.append(f"no map misses its sum by more than {amount(missing, facts)}")
     said = f"; known so far: {'; '.join(known)}" if known else ""
     return f"How far these maps may be believed has not been judged yet (phonoscope evidence {folder}){said}."
+
+
+def amount(value: float, facts: Mapping[str, Any]) -> str:
+    """An amount of what is explained, with its unit: ``0.02 logits``, ``0.02 in cosine``.
+
+    Parameters
+    ----------
+    value
+        The amount.
+    facts
+        ``run.json``.
+    """
+    unit = str(facts.get("output_unit", "logit"))
+    named = {"logit": "logits", "unit of the output": "in the unit of the output"}
+    return f"{value:.2g} {named.get(unit, f'in {unit}')}"
+
+
+def chosen_words(facts: Mapping[str, Any]) -> str:
+    """What is explained of a recording of which no label is known, by the kind of the model's scores.
+
+    Parameters
+    ----------
+    facts
+        ``run.json``.
+    """
+    if len(facts["labels"]) == 1:
+        return "the one score that the model gives"
+    return {
+        "labels": "the label to which the model gives the highest score",
+        "numbers": "the largest of the model’s numbers",
+        "similarities": "the reference that the model finds most similar",
+        "texts": "the text that the model holds most probable",
+    }.get(facts.get("scores", "classes"), "the class that the model chose")
 
 
 def _band(row: Any) -> str:

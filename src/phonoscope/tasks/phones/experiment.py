@@ -18,7 +18,7 @@ from phonoscope.errors import AttributionError
 from phonoscope.experiments.examples import write_examples
 from phonoscope.experiments.fit import Trained, applied, predictions_of, write_fits
 from phonoscope.experiments.labels import names_given
-from phonoscope.experiments.loading import describe_model, load_model
+from phonoscope.experiments.loading import SAID, describe_model, load_model, taken_out
 from phonoscope.experiments.material import material_of, measure_formants
 from phonoscope.experiments.measured import UNITS, Measured, measure_maps
 from phonoscope.experiments.recipe import Recipe
@@ -29,6 +29,7 @@ from phonoscope.experiments.twin import keep_twin, train_twin, with_twin_sentenc
 from phonoscope.files import write_with
 from phonoscope.judgement.claims import claims_json
 from phonoscope.judgement.words import percent_with_interval, stored_interval
+from phonoscope.models.loading import describes_itself
 from phonoscope.phonetics.baselines import Baseline
 from phonoscope.phonetics.confusions import accuracy_results
 from phonoscope.tasks.phones.control_shares import control_share_table
@@ -64,6 +65,8 @@ class PhonesExperiment(Experiment):
         Where the alignments are, if not beside the recordings.
     rules
         Rules of the token table that replace the recipe's (see ``read_corpus``).
+    said
+        What is said of the model, as of `load_model`.
     """
 
     recipe: PhonesRecipe
@@ -73,21 +76,23 @@ class PhonesExperiment(Experiment):
     target: str | None = None
     alignments: Path | None = None
     rules: dict[str, Any] = field(default_factory=dict)
+    said: dict[str, Any] = field(default_factory=dict)
 
     needs_corpus: ClassVar[bool] = False
 
     @classmethod
     def options(cls) -> set[str]:
         """Names of the options: those of the experiment, and every rule of the token table."""
-        return {"model", "map", "method", "target", "alignments", *rule_names()}
+        return {"model", "map", "method", "target", "alignments", *rule_names(), *SAID}
 
     @classmethod
     def of(cls, recipe: Recipe, corpus: Path | None, settings: Settings, **options: Any) -> Self:
         """Make the experiment from options that stand side by side."""
         rules = {name: options.pop(name) for name in rule_names() if name in options}
+        said = taken_out(options)
         assert isinstance(recipe, PhonesRecipe)
         explained = recipe.explained_by(method=options.get("method"), target=options.get("target"))
-        return cls(explained, corpus, settings, **options, rules=rules)
+        return cls(explained, corpus, settings, **options, rules=rules, said=said)
 
     def read(self, folder: Path) -> pd.DataFrame:
         """Read or synthesise the corpus, cut the tokens, plan the folds, and try out all that comes later."""
@@ -95,7 +100,9 @@ class PhonesExperiment(Experiment):
         ready = self._model = None
         if self.model is not None:
             device = str(choose_device(settings.device))
-            ready = self._model = load_model(self.model, trust_imports=settings.trust_imports, device=device)
+            rate = recipe.front_end.get("sample_rate")
+            said = self.said | ({"sample_rate": rate} if rate and not describes_itself(self.model) else {})
+            ready = self._model = load_model(self.model, said, trust_imports=settings.trust_imports, device=device)
         tokens = read_tokens_of(recipe, self.corpus, self.alignments, self.rules, folder, settings)
         self._material = material_of(
             tokens,

@@ -13,13 +13,13 @@ from phonoscope.corpora import write_tokens
 from phonoscope.errors import ExperimentError
 from phonoscope.experiments.fit import Trained
 from phonoscope.experiments.frame import left_out_lines, left_out_table
-from phonoscope.experiments.loading import load_model
 from phonoscope.experiments.runner import Experiment, Results
 from phonoscope.experiments.twin import beside_twin, twin_accuracy, with_twin_sentences
 from phonoscope.files import write_with
 from phonoscope.filters import FilterBank, bank_of
 from phonoscope.judgement.claims import claims_json, claims_table
 from phonoscope.left_out import LeftOut
+from phonoscope.models.loading import load_weights
 from phonoscope.tasks.spoof.claims import Context, rows_of, spoof_claims
 from phonoscope.tasks.spoof.judge import CONTROL, FEWEST_OF_A_SIDE, LAYER, TWIN, hear, problems_of, tell_apart
 from phonoscope.tasks.spoof.material import spoof_material
@@ -83,7 +83,9 @@ class SpoofExperiment(Experiment):
         if self.bank is not None:
             return self.bank
         if self.model is not None:
-            classifier = load_model(self.model, trust_imports=self.settings.trust_imports)
+            classifier = load_weights(
+                self.model, trust_imports=self.settings.trust_imports, rate=self.recipe.sample_rate
+            )
             self.layer = self.layer or str(self.model)
             return bank_of(classifier, self.recipe.sample_rate)
         if self.network is None or self.init is None:
