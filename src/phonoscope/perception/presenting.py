@@ -11,7 +11,7 @@ import pandas as pd
 
 from phonoscope.errors import PerceptionError
 from phonoscope.manipulate import CUES, Cue, Sounds, Stimuli, find_cue, stimuli
-from phonoscope.manipulate.stimuli import MISSED
+from phonoscope.manipulate.continua import MISSED
 from phonoscope.perception.shams import PATTERNS, Pictures, sham_sounds
 
 TOKEN_COLUMNS = ("token", "class", "speaker", "recording")

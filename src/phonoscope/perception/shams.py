@@ -13,7 +13,7 @@ import numpy as np
 import torch
 
 from phonoscope.manipulate.measures import formants
-from phonoscope.manipulate.sounds import Sounds, filtered, frames
+from phonoscope.manipulate.sounds import Sounds, filtered, frames, weights
 from phonoscope.scales import hz_to_erb
 
 PATTERNS = 4
@@ -74,7 +74,7 @@ def sham_sounds(
     """
     cut = sounds.shared(frames)
     gains = torch.as_tensor(ripples(cut.hertz, PATTERNS, seed), dtype=torch.float32, device=sounds.samples.device)
-    weights = torch.as_tensor(cut.weights(sounds.start, sounds.end), dtype=torch.float32, device=gains.device)
+    fading = torch.as_tensor(weights(sounds), dtype=torch.float32, device=gains.device)
     places, which = (torch.as_tensor(np.array(values), device=gains.device) for values in (of, patterns))
     direction = torch.as_tensor(np.asarray(signs, dtype=np.float32), device=gains.device)
     before, still = pictures(sounds.arrays)[of], sounds[of]
@@ -83,7 +83,7 @@ def sham_sounds(
     amounts, reached, made = np.full(len(of), _FIRST_DB), np.zeros(len(of)), still
     for number in range(_ROUNDS):
         level = torch.as_tensor(amounts, dtype=torch.float32, device=gains.device) * direction
-        decibels = level[:, None, None] * weights[places][:, :, None] * gains[which][:, None, :]
+        decibels = level[:, None, None] * fading[places][:, :, None] * gains[which][:, None, :]
         made = still.changed(filtered(sounds, places, 10 ** (decibels / 10)), expected=expected)
         reached = np.sqrt(np.square(pictures(made.arrays) - before).mean(axis=1))
         if number + 1 < _ROUNDS:
