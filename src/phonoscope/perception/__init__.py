@@ -3,11 +3,14 @@
 from phonoscope.perception.boundaries import boundaries
 from phonoscope.perception.curves import identification_curves
 from phonoscope.perception.logistic import Psychometric, fit_psychometric
+from phonoscope.perception.presenting import Continuum, Presented, present
 from phonoscope.perception.slopes import slopes
 from phonoscope.perception.trials import Trials, ask, asked_of_each
 from phonoscope.perception.weights import cue_weights
 
 __all__ = [
+    "Continuum",
+    "Presented",
     "Psychometric",
     "Trials",
     "ask",
@@ -16,5 +19,6 @@ __all__ = [
     "cue_weights",
     "fit_psychometric",
     "identification_curves",
+    "present",
     "slopes",
 ]
