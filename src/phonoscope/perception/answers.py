@@ -26,6 +26,8 @@ _ALSO = {"subject": "participant", "listener": "participant", "response": "answe
 _NO_ANSWER = ("", "?", "--undefined--")
 _PRAAT = re.compile(r'\s*(?:File type = )?"ooTextFile"\s*(?:Object class = )?"(\w+)(?: \d+)?"')
 _VALUE = re.compile(r'"(?P<text>(?:[^"]|"")*)"|(?<!\S)(?P<number>-?\d+(?:\.\d*)?(?:[eE][-+]?\d+)?)(?!\S)')
+_DECIMAL_COMMA = re.compile(r"^(-?\d+),(\d+)$")
+_TRUE = {"true": True, "1": True, "false": False, "0": False, "": False}
 
 Row = tuple[str, dict[str, str]]  # where it stands, and its cells by column
 
@@ -143,6 +145,8 @@ def _of_csv(file: Path, text: str, left_out: LeftOut) -> Iterator[Row]:
         if len(cells) != len(names):
             left_out.add("answer", f"other than {len(names)} cells in its row", 1, [place])
             continue
+        if delimiter == ";":
+            cells = [_DECIMAL_COMMA.sub(r"\1.\2", cell.strip()) for cell in cells]
         yield place, dict(zip(names, (cell.strip() for cell in cells), strict=True))
 
 
@@ -186,7 +190,7 @@ def _names(header: Sequence[str]) -> list[str]:
 def _stimuli(stimuli: str | Path | pd.DataFrame) -> pd.DataFrame:
     if not isinstance(stimuli, pd.DataFrame):
         try:
-            stimuli = pd.read_csv(stimuli, dtype={"file": str, "token": str, "class": str}, keep_default_na=True)
+            stimuli = pd.read_csv(stimuli, dtype=str, keep_default_na=False)
         except (OSError, ValueError) as error:
             raise PerceptionError(f"{stimuli}: the table of stimuli cannot be read ({error})") from error
     lacking = [name for name in ("file", "class", "cue", "achieved") if name not in stimuli]
@@ -215,9 +219,11 @@ def _with_stimuli(table: pd.DataFrame, known: pd.DataFrame | None, left_out: Lef
 
 def _as_numbers(table: pd.DataFrame) -> pd.DataFrame:
     """Columns of numbers as such; what is no number is missing."""
-    columns = {name: table[name] if name in table else np.nan for name in COLUMNS}
-    for name in table:
-        if name not in (*COLUMNS, "place"):
+    columns = {name: table.get(name, np.nan) for name in COLUMNS}
+    for name in map(str, table):
+        if name == "sham":
+            columns[name] = table[name].astype(str).str.lower().map(_TRUE).eq(True)
+        elif name not in (*COLUMNS, "place"):
             numbers = pd.to_numeric(table[name].replace("", np.nan), errors="coerce")
             columns[name] = numbers if numbers.notna().any() else table[name]
     found = pd.DataFrame(columns, index=table.index).assign(place=table["place"])
