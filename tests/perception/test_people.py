@@ -75,6 +75,21 @@ def test_many_slips_around_a_steep_curve_are_not_taken_for_a_flat_one():
     assert found.lapse == pytest.approx(0.2, abs=0.03)
 
 
+def test_fits_are_those_of_psignifit():
+    """Its prior of the slope is another one, so sharply peaked data are chosen, where priors matter little."""
+    psignifit = pytest.importorskip("psignifit", reason="psignifit is not installed: nothing to compare with")
+    x, asked = np.linspace(-3, 3, 9), np.full(9, 60)
+    answered = np.random.default_rng(0).binomial(asked, 0.02 + 0.96 * expit(1.5 * (x - 0.4)))
+    theirs = psignifit.psignifit(
+        np.stack([x, answered, asked], axis=1), experiment_type="equal asymptote", sigmoid="logistic",
+        estimate_type="MAP",
+    ).parameter_estimate  # fmt: skip
+    found = fit_psychometric(x, answered, asked)
+    assert found.boundary == pytest.approx(theirs["threshold"], abs=0.01)
+    assert 2 * np.log(19) / found.slope == pytest.approx(theirs["width"], rel=0.01)  # from 5 to 95 %
+    assert found.lapse / 2 == pytest.approx(theirs["lambda"], abs=0.002)
+
+
 def test_a_clean_step_lies_between_its_stimuli():
     x = 1000 + 100 * np.arange(10.0)
     found = fit_psychometric(x, (x > 1450).astype(float), np.ones(10))
