@@ -52,7 +52,7 @@ def difference_test(
         interval = paired_interval(first, second, clusters[0], scale=scale)
         test = f"{interval.n_units} {interval.unit}s, each paired with itself"
     else:
-        interval = _unpaired(*means, scale)
+        interval = unpaired_interval(*means, scale)
         test = f"{means[0].n_units} {means[0].unit}s and {means[1].n_units} {means[1].unit}s"
     tested = {"difference": interval.estimate, "low": interval.low, "high": interval.high}
     tested["p"] = float(np.minimum(interval.p_above(0), interval.p_below(0)))
@@ -80,8 +80,16 @@ def paired_interval(
     return mean_interval(first - second, clusters, of_units=True, scale=scale)
 
 
-def _unpaired(first: Interval, second: Interval, scale: Scale) -> Interval:
-    """Difference of two means over unrelated units, with Welch's degrees of freedom."""
+def unpaired_interval(first: Interval, second: Interval, scale: Scale = "plain") -> Interval:
+    """Difference of two estimates over unrelated units, with Welch's degrees of freedom.
+
+    Parameters
+    ----------
+    first, second
+        With their standard errors and degrees of freedom; the unit named is the first's.
+    scale
+        "difference" of proportions, or "plain".
+    """
     parts = np.array([first.error**2, second.error**2])
     error = np.sqrt(parts.sum())
     df = parts.sum() ** 2 / (parts**2 / [first.df, second.df]).sum() if error > 0 else min(first.df, second.df)

@@ -15,10 +15,10 @@ from phonoscope.perception.trials import Trials
 from phonoscope.scales import hz_to_bark
 
 COLUMNS = (
-    "class", "cue", "against", "measure", "boundary", "low", "high", "unit", "logits_per_unit", "from", "to", "n",
-    "n_units", "unit_of_interval", "trainings", "why_not",
+    "class", "cue", "against", "measure", "boundary", "low", "high", "unit", "logits_per_unit",
+    "logits_low", "logits_high", "from", "to", "n", "n_units", "unit_of_interval", "trainings", "why_not",
 )  # fmt: skip
-_LEAST_CHANGE = 0.2  # of the share between the ends: less is no boundary
+LEAST_CHANGE = 0.2  # of the share between the ends: less is no boundary
 
 
 class Measure(NamedTuple):
@@ -61,8 +61,9 @@ def boundaries(trials: Trials) -> pd.DataFrame:
     -------
     DataFrame
         ``class, cue, against``; ``measure`` (the cue, ``f3-f2``, ``f1-f0``) and ``unit``; the ``boundary`` with its
-        95 % interval; ``logits_per_unit``, the slope there; the range ``from … to`` that was presented (5th to 95th
-        percentile). Where there is no boundary within it, ``boundary`` is missing and ``why_not`` says why.
+        95 % interval; ``logits_per_unit``, the slope there, with its own (``logits_low, logits_high``); the range
+        ``from … to`` that was presented (5th to 95th percentile). Where there is no boundary within it, ``boundary`` is
+        missing and ``why_not`` says why.
     """
     rows = []
     for spoken, cue, some in trials.by_cue():
@@ -95,11 +96,13 @@ def _boundary(trials: Trials, measure: Measure, own: int, against: int) -> dict[
     intercept, slope = logistic_lines(x, shares, ones)
     ends = expit(intercept.mean() + slope.mean() * np.array([low, high]))
     row |= {"logits_per_unit": float(slope.mean())}
-    if not abs(ends[1] - ends[0]) >= _LEAST_CHANGE:
-        return row | {"why_not": f"the share changes by less than {_LEAST_CHANGE:g}"}
+    if not abs(ends[1] - ends[0]) >= LEAST_CHANGE:
+        return row | {"why_not": f"the share changes by less than {LEAST_CHANGE:g}"}
     if not low <= np.mean(-intercept / slope) <= high:
         return row | {"why_not": "not within the range that was presented"}
     interval: Interval = jackknife_interval(cross, len(x), some.clusters)
+    steep = jackknife_interval(lambda weights: logistic_lines(x, shares, weights[:, None])[1], len(x), some.clusters)
+    row |= {"logits_low": steep.low, "logits_high": steep.high}
     return row | {"boundary": interval.estimate, "low": interval.low, "high": interval.high,
                   "n_units": interval.n_units, "unit_of_interval": interval.unit,
                   "trainings": interval.n_trainings}  # fmt: skip

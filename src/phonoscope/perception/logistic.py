@@ -12,6 +12,7 @@ _STEPS, _DONE = 60, 1e-10
 _RIDGE = 1e-9  # of the slope: answers that are all on one side have no finite one
 _LAPSE_PRIOR = (1.0, 10.0)  # Beta; as of Schütt et al. 2016, most weight on few slips
 _LARGEST_LAPSE = 0.2
+_STEEPEST = 20.0  # per standard deviation of x; spread of a normal prior, so that a clean step has a finite slope
 
 
 def logistic_lines(x: np.ndarray, shares: np.ndarray, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -82,7 +83,8 @@ def fit_psychometric(x: np.ndarray, answered: np.ndarray, asked: np.ndarray) -> 
     """Fit a psychometric function to counts of people's answers, slips allowed for.
 
     The most probable one under a Beta(1, 10) prior of the lapse rate, which is the same for both answers (Wichmann &
-    Hill 2001; Schütt, Harmeling, Macke & Wichmann 2016).
+    Hill 2001; Schütt, Harmeling, Macke & Wichmann 2016), and a wide prior of the slope, which keeps that of a clean
+    step finite.
 
     Parameters
     ----------
@@ -92,7 +94,9 @@ def fit_psychometric(x: np.ndarray, answered: np.ndarray, asked: np.ndarray) -> 
         How often the answer was given, and how often it could have been.
     """
     x, answered, asked = (np.asarray(values, dtype=float) for values in (x, answered, asked))
-    weights = asked / max(asked.sum(), 1.0)
+    if not asked.sum() > 0:
+        return Psychometric(np.nan, np.nan, np.nan)
+    weights = asked / asked.sum()
     with np.errstate(invalid="ignore", divide="ignore"):
         shares = np.where(asked > 0, answered / asked, 0.0)
     intercept, slope = (float(value) for value in logistic_lines(x, shares, weights))
@@ -101,16 +105,29 @@ def fit_psychometric(x: np.ndarray, answered: np.ndarray, asked: np.ndarray) -> 
     if not spread > 0:
         return Psychometric(np.nan, np.nan, np.nan)
 
-    def loss(parameters: np.ndarray) -> float:
-        lapse = _LARGEST_LAPSE * expit(parameters[2])
-        p = lapse / 2 + (1 - lapse) * expit(parameters[0] + parameters[1] * (x - middle) / spread)
-        likelihood = answered * np.log(p) + (asked - answered) * np.log1p(-p)
-        first, second = _LAPSE_PRIOR
-        return -float(likelihood.sum() + (first - 1) * np.log(lapse) + (second - 1) * np.log1p(-lapse))
+    z = (x - middle) / spread
 
-    starts = [np.array([intercept + slope * middle, slope * spread, at]) for at in (-4.0, -1.0)]
-    best = min((minimize(loss, start, method="Nelder-Mead", options={"maxiter": 4000, "xatol": 1e-6, "fatol": 1e-8})
-                for start in starts), key=lambda found: found.fun)  # fmt: skip
+    def loss(parameters: np.ndarray) -> tuple[float, np.ndarray]:
+        """Minus the log posterior, and its gradient."""
+        a, b, c = parameters
+        unit = expit(c)
+        lapse, heard = _LARGEST_LAPSE * unit, expit(a + b * z)
+        p = lapse / 2 + (1 - lapse) * heard
+        first, second = _LAPSE_PRIOR
+        value = -(answered * np.log(p) + (asked - answered) * np.log1p(-p)).sum() + (b / _STEEPEST) ** 2 / 2
+        value -= (first - 1) * np.log(lapse) + (second - 1) * np.log1p(-lapse)
+        by_p = -(answered / p - (asked - answered) / (1 - p))
+        by_line = by_p * (1 - lapse) * heard * (1 - heard)
+        by_lapse = (by_p * (0.5 - heard)).sum() - (first - 1) / lapse + (second - 1) / (1 - lapse)
+        gradient = (by_line.sum(), (by_line * z).sum() + b / _STEEPEST**2, by_lapse * lapse * (1 - unit))
+        return float(value), np.array(gradient)
+
+    first = np.clip([intercept + slope * middle, slope * spread], -_STEEPEST, _STEEPEST)
+    # Many slips around a steep curve, or none around a flat one: there may be two peaks.
+    starts = [np.array([*first, -4.0]), np.array([*(3 * first), 0.0])]
+    limits = [(None, None), (None, None), (-8.0, 8.0)]
+    best = min((minimize(loss, start, jac=True, method="L-BFGS-B", bounds=limits) for start in starts),
+               key=lambda found: found.fun)  # fmt: skip
     a, b, c = best.x
     at = middle - a / b * spread if b != 0 else float("nan")
     return Psychometric(float(at), float(b / spread), float(_LARGEST_LAPSE * expit(c)))
