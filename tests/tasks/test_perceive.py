@@ -10,9 +10,13 @@ import pytest
 from phonoscope.errors import ExperimentError
 from phonoscope.experiments.folder import Run
 from phonoscope.experiments.held_out import held_out
+from phonoscope.experiments.settings import Settings
 from phonoscope.tasks import load_recipe, run_experiment
 from phonoscope.tasks.figures.figure import figure_of_run
 from phonoscope.tasks.perceive.sentences import cue_sentences
+from phonoscope.tasks.perceive.short import heard_in_short, perceive_in_short
+from phonoscope.tasks.reporting import write_report
+from phonoscope.work.folders import verify
 
 
 @pytest.fixture(scope="module")
@@ -88,6 +92,22 @@ def test_an_interrupted_experiment_goes_on_with_the_same_results(asked, finished
         run_experiment(recipe, cut, say=stop, **options)
     again = run_experiment(recipe, cut, resume=True, **options)
     pd.testing.assert_frame_equal(again.table("slopes"), whole.table("slopes"))
+
+
+def test_a_short_experiment_leads_the_page_of_the_run(finished, tmp_path):
+    run_folder = tmp_path / "run"
+    shutil.copytree(finished[0], run_folder, ignore=shutil.ignore_patterns("report*", "figures"))
+    perceive_in_short(Run(run_folder), {"cues": ["f2"], "tokens": 8}, Settings())
+    inside = Run(run_folder / "perception")
+    assert len(inside.tokens) == 8
+    page = write_report(run_folder).read_text(encoding="utf-8")
+    assert page.index(inside.results["sentences"][0].split(":")[0]) < page.index("What was spoken")
+    assert "What the network hears" in page
+    assert verify(run_folder).as_written
+    before = (inside.folder / "run.json").stat().st_mtime_ns
+    perceive_in_short(Run(run_folder), {"cues": ["f2"], "tokens": 8}, Settings())  # it is there already
+    assert (inside.folder / "run.json").stat().st_mtime_ns == before
+    assert heard_in_short(Run(finished[0])) == ([], None)
 
 
 def test_wrong_uses_are_answered_in_words(finished, tmp_path):

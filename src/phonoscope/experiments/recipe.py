@@ -151,7 +151,7 @@ def recipe_from(
 
 def without_words(values: Mapping[str, Any]) -> dict[str, Any]:
     """What a training depends on, of a recipe as plain values: not what it is called, explained by, or judged by."""
-    others = ("title", "question", "explain", "trainings", "seeds", "smallest_effects")
+    others = ("title", "question", "explain", "perceive", "trainings", "seeds", "smallest_effects")
     kept = {key: value for key, value in values.items() if key not in others}
     return {"task": Recipe.task, **kept}  # recipes of 0.1 on phones name no task
 

@@ -1,7 +1,7 @@
 """The runner: from an experiment to a run folder with everything needed to repeat and to report it.
 
-It locks and claims the folder, reads, holds the run to its material, trains, measures and finishes; what each of these
-means is the experiment's.
+It locks and claims the folder, reads, holds the run to its material, trains, measures, finishes, and lets follow what
+builds on the finished run; what each of these means is the experiment's.
 """
 
 from __future__ import annotations
@@ -110,6 +110,10 @@ class Experiment(ABC):
     def measure(self, trained: Sequence[Trained], folder: Path) -> Results:
         """Measure everything, and write what is neither a table nor ``run.json``."""
 
+    def follow(self, run: Run) -> None:
+        """Do what follows once the run is finished, such as a further run in a folder of its own inside it."""
+        del run
+
     def summary(self, results: Mapping[str, Any]) -> Sequence[str]:
         """Lines on what was found: ``results`` are those of ``run.json``."""
         del results
@@ -150,4 +154,5 @@ def execute(experiment: Experiment, out: str | Path, kind: str) -> Run:
         run = finish_run(experiment.recipe, out, found, kind=kind, device=settings.device)
     for line in experiment.summary(run.results):
         settings.say(line)
+    experiment.follow(run)
     return run

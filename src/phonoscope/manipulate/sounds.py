@@ -74,7 +74,7 @@ class Sounds:
 
     def __getitem__(self, some: np.ndarray) -> Sounds:
         """Some of the sounds, in the order of their numbers."""
-        index = torch.as_tensor(some, device=self.samples.device)
+        index = torch.as_tensor(np.array(some), device=self.samples.device)  # a copy: some may be read-only
         expected = None if self.expected is None else self.expected[some]
         return replace(
             self,

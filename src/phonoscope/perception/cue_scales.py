@@ -19,6 +19,8 @@ class CueScale(NamedTuple):
         Of the scale.
     to
         From the cue's own unit to the scale.
+    back
+        From the scale to the cue's own unit.
     jnd
         Just-noticeable difference of listeners on the scale; NaN where none is published.
     source
@@ -27,6 +29,7 @@ class CueScale(NamedTuple):
 
     unit: str
     to: Callable[..., np.ndarray]
+    back: Callable[..., np.ndarray]
     jnd: float = float("nan")
     source: str = ""
 
@@ -36,20 +39,27 @@ def _octaves(values: np.ndarray) -> np.ndarray:
 
 
 _FORMANT = CueScale(
-    "Bark", BARK.to, 0.28, "Kewley-Port & Zheng (1999), J. Acoust. Soc. Am. 106, 2945: vowels in phrases"
+    "Bark", BARK.to, BARK.back, 0.28, "Kewley-Port & Zheng (1999), J. Acoust. Soc. Am. 106, 2945: vowels in phrases"
 )
 _SCALES = {
     **dict.fromkeys(("f1", "f2", "f3", "f4"), _FORMANT),
     "f0": CueScale(
-        "semitone", SEMITONES.to, 0.29, "Klatt (1973), J. Acoust. Soc. Am. 53, 8: 2 Hz on a falling F0 near 120 Hz"
+        "semitone",
+        SEMITONES.to,
+        SEMITONES.back,
+        0.29,
+        "Klatt (1973), J. Acoust. Soc. Am. 53, 8: 2 Hz on a falling F0 near 120 Hz",
     ),
     "duration": CueScale(
         "doubling",
         _octaves,
+        np.exp2,
         float(np.log2(1.2)),
         "Klatt (1976), J. Acoust. Soc. Am. 59, 1208: about a fifth of a segment's duration",
     ),
-    "level": CueScale("dB", np.asarray, 1.0, "Flanagan (1955), J. Acoust. Soc. Am. 27, 1223: level of a vowel"),
+    "level": CueScale(
+        "dB", np.asarray, np.asarray, 1.0, "Flanagan (1955), J. Acoust. Soc. Am. 27, 1223: level of a vowel"
+    ),
 }
 
 
@@ -63,4 +73,4 @@ def cue_scale(cue: str, unit: str = "") -> CueScale:
     unit
         The cue's own unit, for those that are counted in it.
     """
-    return _SCALES.get(cue, CueScale(unit or "unit of the cue", np.asarray))
+    return _SCALES.get(cue, CueScale(unit or "unit of the cue", np.asarray, np.asarray))

@@ -17,6 +17,7 @@ from phonoscope.corpora import write_tokens
 from phonoscope.errors import AttributionError
 from phonoscope.experiments.examples import write_examples
 from phonoscope.experiments.fit import Trained, applied, predictions_of, write_fits
+from phonoscope.experiments.folder import Run
 from phonoscope.experiments.labels import names_given
 from phonoscope.experiments.loading import SAID, describe_model, load_model, taken_out
 from phonoscope.experiments.material import material_of, measure_formants
@@ -32,6 +33,7 @@ from phonoscope.judgement.words import percent_with_interval, stored_interval
 from phonoscope.models.loading import describes_itself
 from phonoscope.phonetics.baselines import Baseline
 from phonoscope.phonetics.confusions import accuracy_results
+from phonoscope.tasks.perceive.short import perceive_in_short
 from phonoscope.tasks.phones.control_shares import control_share_table
 from phonoscope.tasks.phones.fit import fit, new_classifier, trainings_of
 from phonoscope.tasks.phones.material import (
@@ -183,6 +185,11 @@ class PhonesExperiment(Experiment):
         tokens, recipe = self._material.tokens, self.recipe
         parts, folds = parts_without_network(tokens, self._plan, recipe.split.get("by", "auto"), recipe.seed)
         return train_twin(classifier, self._material.waveforms, tokens, parts), parts, folds
+
+    def follow(self, run: Run) -> None:
+        """Ask the networks what they hear, in short, where the recipe says so."""
+        if self.recipe.perceive:
+            perceive_in_short(run, self.recipe.perceive, self.settings)
 
     def summary(self, results: Mapping[str, Any]) -> Sequence[str]:
         """Accuracy with its interval, and the linear twin, which comes first where the network is not better."""

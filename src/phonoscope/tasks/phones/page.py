@@ -14,6 +14,7 @@ from phonoscope.tasks.figures.class_map import map_plates
 from phonoscope.tasks.figures.profile import profile_plate
 from phonoscope.tasks.figures.recognition import recognition_plates, training_plate
 from phonoscope.tasks.page_tables import correlation_table, recognition_tables
+from phonoscope.tasks.perceive.short import heard_in_short
 from phonoscope.tasks.phones import page_tables as tables
 from phonoscope.tasks.phones.figures.shares import share_plate
 from phonoscope.tasks.phones.figures.vowels import vowel_plate
@@ -29,9 +30,11 @@ _PAPER = (
 def page(run: Run) -> Page:
     """Return the page of a run; what the run does not hold is said in its place."""
     content = read_content(run)
+    heard, heard_section = heard_in_short(run)
     sections = [
         _corpus_section(content),
         _accuracy_section(content),
+        *([heard_section] if heard_section else []),
         _vowel_section(content),
         _map_section(content),
         _profile_section(content),
@@ -41,7 +44,7 @@ def page(run: Run) -> Page:
         _provenance_section(content),
     ]
     numbers, said, doubted = headline(content), findings(content), doubts(content)
-    return page_of(content.facts, sections, numbers=numbers, findings=said, doubts=doubted)
+    return page_of(content.facts, sections, numbers=numbers, findings=[*heard, *said], doubts=doubted)
 
 
 def comparison(runs: Sequence[Run], *, seed: int = 0) -> Page:

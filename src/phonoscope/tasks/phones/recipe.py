@@ -42,6 +42,8 @@ class PhonesRecipe(Recipe):
         ``method`` and ``target`` of the maps.
     synthetic
         The corpus of synthetic talkers, as keywords of ``write_corpus``.
+    perceive
+        ``cues`` and ``tokens`` of the short perception experiment that follows the run; none when empty.
     """
 
     paper: str = ""
@@ -54,6 +56,7 @@ class PhonesRecipe(Recipe):
     split: dict[str, Any] = field(default_factory=dict)
     explain: dict[str, Any] = field(default_factory=lambda: {"method": "cam", "target": "true"})
     synthetic: dict[str, Any] = field(default_factory=dict)
+    perceive: dict[str, Any] = field(default_factory=dict)
 
     @property
     def method(self) -> str:
@@ -114,6 +117,7 @@ class PhonesRecipe(Recipe):
             "front_end": ["kind", *signature(FRONT_ENDS.find(self.front_end_kind)).parameters],
             "split": ["by", "folds", "shares"],
             "explain": ["method", "target"],
+            "perceive": ["cues", "tokens"],
         }
 
     def with_preset(self, preset: str) -> Self:
