@@ -101,7 +101,7 @@ def test_a_short_experiment_leads_the_page_of_the_run(finished, tmp_path):
     inside = Run(run_folder / "perception")
     assert len(inside.tokens) == 8
     page = write_report(run_folder).read_text(encoding="utf-8")
-    assert page.index(inside.results["sentences"][0].split(":")[0]) < page.index("What was spoken")
+    assert page.index(inside.results["sentences"][0].split(":")[0]) < page.rindex("What was spoken")
     assert "What the network hears" in page
     assert verify(run_folder).as_written
     before = (inside.folder / "run.json").stat().st_mtime_ns
