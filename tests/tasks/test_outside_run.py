@@ -135,7 +135,7 @@ def test_evidence_and_viewer_work_on_the_run(finished):
     opened = session.run(0)
     token = str(finished.tokens["token"].iloc[0])
     subject = opened.subject(token)
-    chances = opened.classifiers.probabilities(subject)
+    chances = opened.classifiers.answer(subject).probabilities
     assert math.isclose(sum(chances), 1, abs_tol=1e-6)
     stored = finished.maps("integrated-gradients", [token])[0]
     made, _ = opened.classifiers.map(subject, "integrated-gradients", "true")

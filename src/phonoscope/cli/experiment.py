@@ -90,8 +90,20 @@ def run(
     map: Annotated[  # noqa: A002
         str | None, typer.Option(help="Labels that the model calls otherwise: label=class,label=class …")
     ] = None,
-    method: Annotated[str | None, typer.Option(help="Method of the maps, see phonoscope methods.")] = None,
-    target: Annotated[str | None, typer.Option(help="true, predicted, a class, or a contrast of two: i-er.")] = None,
+    method: Annotated[
+        str | None,
+        typer.Option(
+            help="Method of the maps, see phonoscope methods. By default the recipe's; of recordings "
+            "integrated-gradients, or band-stop where no gradient reaches the sound."
+        ),
+    ] = None,
+    target: Annotated[
+        str | None,
+        typer.Option(
+            help="true, predicted, a class, or a contrast of two: i-er. By default true; of recordings without labels "
+            "predicted."
+        ),
+    ] = None,
     folds: Annotated[str | None, typer.Option(help="auto, 1 (one split), a number, or each (leave one out).")] = None,
     sample_rate: Annotated[int | None, typer.Option(help="Resample all recordings to this rate, Hz.")] = None,
     partition: Annotated[str | None, typer.Option(help="eval, dev or train of ASVspoof 2019 LA (spoof).")] = None,

@@ -263,7 +263,10 @@ def outside(
     del n_classes  # what the model gives follows from its weights
     if model is None:
         if source is None:
-            raise ClassifierError("nothing says how to build the model; pass it as network=")
+            raise ClassifierError(
+                "nothing says how to build the model, which was wrapped in memory: pass it as network=, or make the "
+                "run with a model that has a name (package.module:name, a folder, a file)"
+            )
         model = rebuilt_model(source)
     empty = None if references is None else torch.zeros(references)
     return Outside(model, Takes(**takes), Gives(**gives), source=source, references=empty, **settings)
