@@ -215,7 +215,16 @@ def draw_class_map(
 def colour_bar_figure(
     limit: float, unit: str, ends: tuple[str, str] = ("against the class", "for the class")
 ) -> Figure:
-    """The scale of the maps: a colour bar from -limit to limit with its unit, and what its ends mean."""
+    """The scale of the maps: a colour bar from -limit to limit.
+
+    Parameters
+    ----------
+    limit : float
+    unit : str
+        Of the maps.
+    ends : (negative, positive)
+        What the values on either side mean.
+    """
     import matplotlib
     from matplotlib.colors import Normalize
 

@@ -150,7 +150,11 @@ def read_content(source: Run | str | Path) -> Content:
         tables=tables,
         bands=bands,
         absent=absent,
-        **parts,
+        tokens=parts["tokens"],
+        formants=parts["formants"],
+        means=parts["means"],
+        examples=parts["examples"],
+        training=parts["training"],
     )
 
 

@@ -111,7 +111,7 @@ class TokenColumns:
         return _plain(self.table.iloc[self.position(token)].to_dict())
 
     def of_labels(self, row: dict[str, Any], labels: list[str], kind: str) -> list[Any] | None:
-        """What a row says of each label, in columns that begin with ``kind``; None where the run has no such columns."""
+        """What a row says of each label, in columns that begin with ``kind``; None where there are no such columns."""
         there = any(f"{kind}{label}" in row for label in labels)
         return [row.get(f"{kind}{label}") for label in labels] if there else None
 

@@ -158,7 +158,9 @@ def map_plates(content: Content, subsets: Sequence[str] = tuple(SUBSETS)) -> lis
     drawn = _drawn_means(content.means)
     limit = map_limit(drawn)
     legend = make_panel(
-        "maps-scale", colour_bar_figure(limit, content.unit, content.ends), f"Colour scale, ±{limit:.2g}."
+        "maps-scale",
+        colour_bar_figure(limit, content.unit, content.ends),
+        f"Colour scale, ±{limit:.2g} {content.unit}.",
     )
     compared = compare_with_chance(content)
     plates = []
@@ -183,8 +185,8 @@ def map_plates(content: Content, subsets: Sequence[str] = tuple(SUBSETS)) -> lis
             mean_map = means[0]
             top = mean_map.isel(frequency=int(mean_map.mean("time").argmax("frequency")))
             alt = (
-                f"Mean map of {class_name(label)} over {mean_map.attrs['count']} {content.item}s: strongest in the cells "
-                f"around {float(top['frequency']):.0f} Hz, mean {float(top.mean()):+.2f} {content.unit}."
+                f"Mean map of {class_name(label)} over {mean_map.attrs['count']} {content.item}s: strongest in the "
+                f"cells around {float(top['frequency']):.0f} Hz, mean {float(top.mean()):+.2f} {content.unit}."
             )
             panels.append(make_panel(panel_name(f"maps-{subset}", position, label), figure, alt))
         table = drawn[(drawn["kind"] == "map") & (drawn["subset"] == subset)]

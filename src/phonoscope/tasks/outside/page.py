@@ -90,7 +90,7 @@ def _numbers(content: Content) -> list[tuple[str, str, str]]:
 
 def _all(content: Content) -> str:
     """How all recordings together are called."""
-    return "all recordings" if content.tables["counts"]["class"].nunique() == 1 else "all classes"
+    return "all recordings" if len(content.tables["counts"]) == 1 else "all classes"
 
 
 def _findings(content: Content) -> list[str]:
@@ -211,8 +211,8 @@ def _profile_section(content: Content) -> Section:
     plates = [plate for plate in (profile_plate(content), time_plate(content)) if plate is not None]
     what = "raises the number" if content.is_number else "speaks for the class"
     text = (
-        f"A quarter of what {what} lies below the lower frequency, a quarter above the upper one; every recording counts "
-        "the same."
+        f"A quarter of what {what} lies below the lower frequency, a quarter above the upper one; every recording "
+        "counts the same."
     )
     return Section("profiles", "In hertz, and in time", [text], plates, [table], [correlations] if correlations else [])
 

@@ -109,8 +109,11 @@ def belief_sentence(facts: Mapping[str, Any], verdict: Mapping[str, Any] | None,
     if verdict is not None and verdict.get("summary"):
         start = {True: "The maps have passed", False: "The maps have failed"}.get(verdict["randomisation"])
         summary = str(verdict["summary"])
+        if start is not None:
+            return f"{start} the test of random weights: {summary.partition(': ')[2] or summary}"
+        unknown = "It cannot be told whether"
         return (
-            summary if start is None else f"{start} the test of random weights: {summary.partition(': ')[2] or summary}"
+            summary if summary.startswith(unknown) else f"{unknown} the maps depend on the model’s weights: {summary}."
         )
     results = facts.get("results", {})
     known = []
