@@ -90,9 +90,9 @@ def _evidence_text(content: Content, evidence: Evidence) -> list[str]:
     explained = "the true class" if labelled else content.explained
     return [
         f"{len(facts['methods'])} methods explained {explained} of the same {len(facts['tokens'])} tested "
-        f"{content.item}s. Nobody knows where the truth lies in real speech; what can be known is whether maps agree with "
-        "what filtering the sound does, find what the network needs, change when its weights do, and come out the same from "
-        "another training.",
+        f"{content.item}s. Nobody knows where the truth lies in real speech; what can be known is whether maps agree "
+        "with what filtering the sound does, find what the network needs, change when its weights do, and come out the "
+        "same from another training.",
         *(
             f"The maps drawn above were made by {drawn}. {verdict['summary']}"
             for verdict in facts["verdicts"]
