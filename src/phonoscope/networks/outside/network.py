@@ -98,6 +98,11 @@ class Outside(nn.Module):
             "references": None if self.references is None else list(self.references.shape),
         }
 
+    @property
+    def words(self) -> str:
+        """What it gives."""
+        return f"{self.gives}{'' if self.references is None else ', compared with references of each label (cosine)'}"
+
     def read_as(self, gives: Gives, references: Tensor | None = None) -> Outside:
         """Return the same model, its output read in another way."""
         other = Outside(

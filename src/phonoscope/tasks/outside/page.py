@@ -27,12 +27,10 @@ from phonoscope.tasks.outside.sentences import belief_sentence, carriers_sentenc
 from phonoscope.tasks.page_tables import correlation_table, recognition_tables
 from phonoscope.tasks.sections import left_out_table, page_of, provenance_section
 
-_SIDES = {
-    "one logit": [
-        "The model gives one logit: what speaks for one class speaks against the other, so of the same recording the "
-        "maps of the two are opposites."
-    ]
-}
+_SIDES = (
+    "The model gives one logit: what speaks for one class speaks against the other, so of the same recording the maps "
+    "of the two are opposites."
+)
 _FEW_CLASSES = 4  # whose errors are drawn too
 _MOST_CLASSES = 12  # drawn one by one; the tables have all
 _LEAST_MOVE = 1e-6  # of a number: less is rounding
@@ -158,6 +156,10 @@ def _doubts(content: Content) -> list[str]:
     return [*doubts, *map(str, corpus.get("settings", {}).get("warnings") or [])]
 
 
+def _is_one_logit(content: Content) -> bool:
+    return str(content.facts["model"]["gives"]).startswith("one logit")
+
+
 def _level_doubts(content: Content, level: pd.DataFrame) -> list[str]:
     """How far the model reacts to level; nothing where it does not."""
     start = f"Making a recording {STEP_DB:g} dB softer or louder"
@@ -178,7 +180,7 @@ def _map_section(content: Content) -> Section:
         )
     if len(total) > seen:
         text.append(f"The model knows {len(total)} classes; recordings of {seen} were explained.")
-    text += _SIDES.get(str(content.facts["model"]["gives"]).partition(",")[0], [])
+    text += [_SIDES] if _is_one_logit(content) else []
     every = content.facts["labelled"] and len(content.labels) <= _FEW_CLASSES
     return Section("maps", "What it listens to", text, map_plates(content, tuple(SUBSETS) if every else ("all",)))
 
@@ -290,7 +292,7 @@ def _recognition_section(content: Content) -> Section:
             "The model has no split of its own: what needs no network was trained and tested on these recordings, in "
             f"{folds}."
         )
-    if content.facts["scores"] == "labels":
+    if content.facts["scores"] == "labels" and not _is_one_logit(content):
         text.append("Several labels may hold at once; what counts as the model’s answer is the likeliest of them.")
     plates = [*recognition_plates(_with_confused(content)), *filter(None, [reliability_plate(content)])]
     return Section("recognition", "How well it recognises", text, plates, recognition_tables(content))
