@@ -9,6 +9,7 @@ from torch import nn
 import phonoscope as ps
 from phonoscope.attribution import METHODS
 from phonoscope.attribution.explainer import Explainer
+from phonoscope.cli.models import method_lines
 from phonoscope.errors import PhonoscopeError
 from phonoscope.evidence.checkup import spoken, suitable_methods
 
@@ -69,3 +70,14 @@ def test_score_cam_of_few_channels_scores_only_those(classifier):
     assert heard[0] - heard[1] == 8 - 2
     with pytest.raises(PhonoscopeError, match="or 0 for all"):
         explainer.with_method("score-cam(channels=-1)")
+
+
+def test_methods_are_listed_group_by_group_with_each_reason_once():
+    found = dict.fromkeys(METHODS, True)
+    found |= {"grad-cam": "no layer", "cam": "cam: no layer", "captum:deep-lift": "captum:deep-lift failed"}
+    lines = method_lines(found, "band-stop")
+    assert "  not      cam, grad-cam: no layer" in lines
+    assert "  not      captum:deep-lift: failed" in lines
+    assert "around another method (tried around band-stop)" in lines
+    listed = [name for line in lines if line.startswith("  ") for name in line[11:].partition(": ")[0].split(", ")]
+    assert sorted(listed) == sorted(METHODS)

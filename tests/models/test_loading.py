@@ -1,5 +1,6 @@
 """Checkpoints by one word: folders of transformers, files, import paths; saved and loaded again they say the same."""
 
+import copy
 import importlib.util
 import json
 import sys
@@ -72,6 +73,7 @@ def test_an_onnx_model_is_a_black_box_with_the_answers_of_its_network(onnx_file,
     classifier = ps.load(onnx_file, sample_rate=RATE, labels=L2)
     assert np.allclose(classifier.logits(SOUNDS), own_scores(pooled()), atol=1e-5)
     assert np.allclose(again(classifier, tmp_path / "saved").logits(SOUNDS), classifier.logits(SOUNDS))
+    assert np.allclose(copy.deepcopy(classifier).logits(SOUNDS), classifier.logits(SOUNDS))
     assert ps.explain(classifier, SOUNDS).attrs["method"] == "band-stop"
     with pytest.raises(ps.PhonoscopeError, match="choose a perturbation method"):
         ps.explain(classifier, SOUNDS, method="integrated-gradients")
@@ -115,6 +117,8 @@ def test_an_import_path_needs_consent_every_time(tmp_path, monkeypatch):
     assert np.allclose(ps.load(folder, trust_imports=True).logits(SOUNDS), classifier.logits(SOUNDS))
     function = ps.load("outside_models:loudness", sample_rate=RATE, labels=L2, trust_imports=True)
     assert np.allclose(function.logits(SOUNDS)[:, 0], -function.logits(SOUNDS)[:, 1])
+    loaded = again(function, tmp_path / "function", trust_imports=True)  # which has no weights
+    assert np.allclose(loaded.logits(SOUNDS), function.logits(SOUNDS))
     with pytest.raises(ClassifierError, match="cannot be imported"):
         ps.load("outside_models:nothing", sample_rate=RATE, trust_imports=True)
 

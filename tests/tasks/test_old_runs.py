@@ -69,7 +69,7 @@ def test_the_viewer_opens_them(folders):
     token = Run(folders["phones"]).tokens["token"].iloc[0]
     assert token in shown.maps("cam")
     assert len(shown.subject(token).waveform) > 0
-    assert sum(shown.classifiers.probabilities(shown.subject(token))) == pytest.approx(1.0, abs=1e-5)
+    assert sum(shown.classifiers.answer(shown.subject(token)).probabilities) == pytest.approx(1.0, abs=1e-5)
 
 
 def test_one_that_was_interrupted_goes_on(folders):

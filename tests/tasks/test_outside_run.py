@@ -136,7 +136,7 @@ def test_evidence_and_viewer_work_on_the_run(finished):
     opened = session.run(0)
     token = str(finished.tokens["token"].iloc[0])
     subject = opened.subject(token)
-    chances = opened.classifiers.probabilities(subject)
+    chances = opened.classifiers.answer(subject).probabilities
     assert math.isclose(sum(chances), 1, abs_tol=1e-6)
     stored = finished.maps("integrated-gradients", [token])[0]
     made, _ = opened.classifiers.map(subject, "integrated-gradients", "true")
@@ -211,8 +211,12 @@ def test_the_command_takes_a_model_by_its_import_path(corpus, phonoscope, tmp_pa
 
 
 def test_numbers_are_neither_right_nor_wrong(corpus, tmp_path):
-    run = execute(corpus, tmp_path / "run", ps.wrap(TwoBands(), RATE, ["x", "y"], kind="numbers"))
+    numbers = ps.wrap(TwoBands(), RATE, ["x", "y"], kind="numbers")
+    with pytest.raises(ExperimentError, match="say which, --target x"):  # the larger of two is no answer
+        execute(corpus, tmp_path / "none", numbers)
+    run = execute(corpus, tmp_path / "run", numbers, recipe=ps.load_recipe("recordings").changed(target="y"))
     assert run.facts["labelled"] is False
+    assert set(run.tokens["class"]) == set(run.predictions["predicted"]) == {"y"}
     assert not [name for name in run.predictions if name.startswith("p_")]
     page = write_report(run.folder).read_text(encoding="utf-8")
     assert "The model gives numbers, which are neither right nor wrong here" in page

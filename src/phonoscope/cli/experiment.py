@@ -93,8 +93,20 @@ def run(
     model_labels: Annotated[
         str | None, typer.Option(help="Names of the model's scores in their order, if it has none itself.")
     ] = None,
-    method: Annotated[str | None, typer.Option(help="Method of the maps, see phonoscope methods.")] = None,
-    target: Annotated[str | None, typer.Option(help="true, predicted, a class, or a contrast of two: i-er.")] = None,
+    method: Annotated[
+        str | None,
+        typer.Option(
+            help="Method of the maps, see phonoscope methods. By default the recipe's; of recordings "
+            "integrated-gradients, or band-stop where no gradient reaches the sound."
+        ),
+    ] = None,
+    target: Annotated[
+        str | None,
+        typer.Option(
+            help="true, predicted, a class, or a contrast of two: i-er. By default true; of recordings without labels "
+            "predicted."
+        ),
+    ] = None,
     folds: Annotated[str | None, typer.Option(help="auto, 1 (one split), a number, or each (leave one out).")] = None,
     sample_rate: Annotated[int | None, typer.Option(help="Rate of all recordings, and of the model, Hz.")] = None,
     partition: Annotated[str | None, typer.Option(help="eval, dev or train of ASVspoof 2019 LA (spoof).")] = None,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -10,6 +11,41 @@ import typer
 from phonoscope.cli.options import AsJson, Device, ModelName, Trust, said_of, taking_a_model
 from phonoscope.cli.terminal import print_json
 from phonoscope.errors import PhonoscopeError
+
+_GROUPS = {  # of methods, by their family
+    "input": "gradients",
+    "audio": "bands filtered out of the sound",
+    "perturbation": "parts of the picture or of the sound taken away",
+    "layer": "layers and attention",
+    "captum": "captum",
+    "wrapper": "around another method (tried around {wrapped})",
+}
+
+
+def method_lines(methods: Mapping[str, bool | str], wrapped: str) -> list[str]:
+    """Which methods suit a model, group by group; methods that do not suit for the same reason share a line.
+
+    Parameters
+    ----------
+    methods
+        For each method: True, or why it does not suit.
+    wrapped
+        The method around which those that take another were tried.
+    """
+    from phonoscope.attribution.registry import METHODS
+
+    groups: dict[str, dict[bool | str, list[str]]] = {}
+    for name, why in methods.items():
+        family = "captum" if name.startswith("captum:") else METHODS[name].family
+        reason = why if why is True else str(why).removeprefix(f"{name}: ").removeprefix(f"{name} ")
+        groups.setdefault(family, {}).setdefault(reason, []).append(name)
+    lines = []
+    for family in sorted(groups, key=lambda family: list(_GROUPS).index(family) if family in _GROUPS else len(_GROUPS)):
+        lines.append(_GROUPS.get(family, family).format(wrapped=wrapped))
+        for reason, names in sorted(groups[family].items(), key=lambda item: item[0] is not True):
+            listed = ", ".join(names)
+            lines.append(f"  suit     {listed}" if reason is True else f"  not      {listed}: {reason}")
+    return lines
 
 
 @taking_a_model(before="out")
@@ -32,6 +68,7 @@ def check(
     """
     import sys
 
+    from phonoscope.attribution.explainer import recommended_method
     from phonoscope.audio import audio_info, read_audio
     from phonoscope.evidence.checkup import check as checked
     from phonoscope.experiments.loading import load_model
@@ -62,7 +99,7 @@ def check(
         "",
         *(str(reaction) for reaction in found.reactions),
         "",
-        *(f"{name:22s} {'suits' if why is True else why}" for name, why in found.methods.items()),
+        *method_lines(found.methods, recommended_method(classifier)),
     ]
     if out is not None:
         classifier.save_pretrained(out)

@@ -149,7 +149,7 @@ def check(
     answer = dict(zip(classifier.labels, scores[0].tolist() if np.isnan(of_each).any() else of_each, strict=True))
     return Checkup(
         takes=f"{network.takes} at {classifier.sample_rate} Hz" if outside else _input_words(classifier),
-        gives=str(network.gives) if outside else "scores of classes that exclude each other",
+        gives=network.words if outside else "scores of classes that exclude each other",
         labels=classifier.labels,
         scores=classifier.scores,
         sample_rate=classifier.sample_rate,

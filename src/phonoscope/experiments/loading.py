@@ -90,7 +90,7 @@ def describe_model(classifier: Classifier, source: object) -> dict[str, Any]:
     return {
         "source": type(source).__name__ if isinstance(source, Classifier) else str(source),
         "takes": f"{length} at {classifier.sample_rate} Hz{seen}{called}",
-        "gives": gives.get(classifier.scores, classifier.scores) if outside is None else str(outside.gives),
+        "gives": gives.get(classifier.scores, classifier.scores) if outside is None else outside.words,
         "labels": classifier.labels,
         "sample_rate": classifier.sample_rate,
     }

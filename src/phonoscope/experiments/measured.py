@@ -13,6 +13,7 @@ import xarray as xr
 
 from phonoscope.attribution import ClassMeans, Explainer, read_maps, write_maps
 from phonoscope.attribution.maps import describe_cells, joined
+from phonoscope.attribution.targets import parse_target
 from phonoscope.evidence.controls import picture_of
 from phonoscope.experiments.fit import Trained
 from phonoscope.experiments.map_parts import tidy_means
@@ -137,7 +138,7 @@ def _batches(explainer: Explainer, material: Material, places: np.ndarray, targe
     rows = material.tokens.iloc[places]
     return explainer.batches(
         [material.waveforms[i] for i in places],
-        target,
+        parse_target(target, explainer.classifier.labels),
         true_labels=rows["class"].astype(str).tolist(),
         tokens=rows["token"].astype(str).tolist(),
     )

@@ -212,8 +212,19 @@ def draw_class_map(
     return axes.collections[0]
 
 
-def colour_bar_figure(limit: float, unit: str) -> Figure:
-    """The scale of the maps: a colour bar from -limit to limit with its unit."""
+def colour_bar_figure(
+    limit: float, unit: str, ends: tuple[str, str] = ("against the class", "for the class")
+) -> Figure:
+    """The scale of the maps: a colour bar from -limit to limit.
+
+    Parameters
+    ----------
+    limit : float
+    unit : str
+        Of the maps.
+    ends : (negative, positive)
+        What the values on either side mean.
+    """
     import matplotlib
     from matplotlib.colors import Normalize
 
@@ -221,5 +232,5 @@ def colour_bar_figure(limit: float, unit: str) -> Figure:
     axes = figure.subplots()
     mappable = matplotlib.cm.ScalarMappable(Normalize(-limit, limit), matplotlib.colormaps[style.SIGNED_PALETTE])
     bar = figure.colorbar(mappable, cax=axes, orientation="horizontal")
-    style.dress_bar(bar, f"against the class  ◂  {unit} per cell  ▸  for the class")
+    style.dress_bar(bar, f"{ends[0]}  ◂  {unit} per cell  ▸  {ends[1]}")
     return figure

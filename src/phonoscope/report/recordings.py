@@ -22,6 +22,7 @@ def draw_time_profile(
     time_label: str,
     colour: str,
     limits: tuple[float, float],
+    unit: str = "logit",
     title: str = "",
 ) -> None:
     """Draw the mean importance of one class against time with its band.
@@ -37,7 +38,9 @@ def draw_time_profile(
         What the axis shows.
     colour : str
     limits : (low, high)
-        Logits at the foot and the top of the panel.
+        Foot and top of the panel, in the unit.
+    unit : str
+        Of the maps.
     title : str
     """
     profile = profile.sort_values("time")
@@ -48,7 +51,7 @@ def draw_time_profile(
     axes.plot(profile["time"], profile["mean"], color=colour, linewidth=1.6)
     axes.set_xlim(0, last_time)
     axes.set_ylim(*limits)
-    style.dress(axes, title=title, x=time_label, y="Importance (summed logit)")
+    style.dress(axes, title=title, x=time_label, y=f"Importance (summed {unit})")
 
 
 def draw_reliability(axes: Axes, table: pd.DataFrame) -> None:

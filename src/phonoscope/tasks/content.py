@@ -29,6 +29,9 @@ TABLES = (
 )
 
 
+_CLASSES = {"true": "the true class", "predicted": "the predicted class"}
+
+
 @dataclass(frozen=True)
 class Content:
     """A run as the report needs it; tables that the run does not have are empty, and `absent` says why.
@@ -44,6 +47,8 @@ class Content:
     time_label : str
     unit : str
         Unit of the maps.
+    item : str
+        What the run explains: a token, or a recording.
     tables : dict of DataFrame
     tokens, formants, means, examples, training : DataFrame
     bands : DataFrame
@@ -67,6 +72,30 @@ class Content:
     training: pd.DataFrame
     bands: pd.DataFrame
     absent: dict[str, str] = field(default_factory=dict)
+    item: str = "token"
+
+    @property
+    def is_number(self) -> bool:
+        """Whether the model gives numbers, which no recording is right or wrong about."""
+        return self.facts.get("scores") == "numbers"
+
+    @property
+    def ends(self) -> tuple[str, str]:
+        """What negative and positive values of a map mean."""
+        return ("lowers the number", "raises it") if self.is_number else ("against the class", "for the class")
+
+    @property
+    def units(self) -> str:
+        """Unit of the maps in the plural."""
+        first, of, rest = self.unit.partition(" of ")
+        return f"{first[:-1]}ies{of}{rest}" if first.endswith("y") else f"{first}s{of}{rest}"
+
+    @property
+    def explained(self) -> str:
+        """What the maps explain, as a sentence says it."""
+        target = str(self.facts.get("target", ""))
+        of_class = f"the class {target}" if target in self.labels else target
+        return "the number" if self.is_number else _CLASSES.get(target, of_class)
 
     @property
     def method(self) -> str:
@@ -121,7 +150,11 @@ def read_content(source: Run | str | Path) -> Content:
         tables=tables,
         bands=bands,
         absent=absent,
-        **parts,
+        tokens=parts["tokens"],
+        formants=parts["formants"],
+        means=parts["means"],
+        examples=parts["examples"],
+        training=parts["training"],
     )
 
 

@@ -78,19 +78,21 @@ def evidence_section(content: Content) -> Section:
     if evidence is None:
         text.append(f"The maps have not been judged yet; to do so: phonoscope evidence {content.run.folder.name}")
         return Section(key, title, text)
-    text += [*_evidence_text(content.method, evidence), *_advice_text(evidence)]
+    text += [*_evidence_text(content, evidence), *_advice_text(evidence)]
     tables = [_method_table(evidence), *_data_table(evidence), *_human_table(evidence)]
     return Section(key, title, text, _plates(content, evidence), tables, [_measure_table(evidence)])
 
 
-def _evidence_text(drawn: str, evidence: Evidence) -> list[str]:
+def _evidence_text(content: Content, evidence: Evidence) -> list[str]:
     """Say what was judged, and what was found of the method whose maps this report draws."""
-    facts = evidence.facts
+    facts, drawn = evidence.facts, content.method
+    labelled = content.facts.get("labelled", True)
+    explained = "the true class" if labelled else content.explained
     return [
-        f"{len(facts['methods'])} methods explained the true class of the same {len(facts['tokens'])} tested "
-        "tokens. Nobody knows where the truth lies in real speech; what can be known is whether maps agree with what "
-        "filtering the sound does, find what the network needs, change when its weights do, and come out the same from "
-        "another training.",
+        f"{len(facts['methods'])} methods explained {explained} of the same {len(facts['tokens'])} tested "
+        f"{content.item}s. Nobody knows where the truth lies in real speech; what can be known is whether maps agree "
+        "with what filtering the sound does, find what the network needs, change when its weights do, and come out the "
+        "same from another training.",
         *(
             f"The maps drawn above were made by {drawn}. {verdict['summary']}"
             for verdict in facts["verdicts"]
@@ -98,7 +100,7 @@ def _evidence_text(drawn: str, evidence: Evidence) -> list[str]:
         ),
         *_verdict_text(drawn, evidence),
         *_beside_data_text(drawn, evidence),
-        _level_text(facts.get("scaling", ""), evidence.tables.get("level", pd.DataFrame())),
+        _level_text(content, facts.get("scaling", ""), evidence.tables.get("level", pd.DataFrame())),
         *(f"{entry['method']} was left out: {entry['reason']}." for entry in facts["left_out"]),
     ]
 
@@ -147,13 +149,15 @@ def _verdict_text(drawn: str, evidence: Evidence) -> list[str]:
     ]
 
 
-def _level_text(scaling: str, table: pd.DataFrame) -> str:
+def _level_text(content: Content, scaling: str, table: pd.DataFrame) -> str:
     """Say how much these classifiers react to mere level; empty where it was not measured."""
     if table.empty:
         return ""
     held = table[table["held"]]
-    reacts = f"the logit of the class moves by {held['loss'].mean():.2f} on average, and the decision changes in "
-    reacts += f"{held['changed'].mean():.0%} of the tokens"
+    moved = "the number" if content.is_number else f"the {content.unit} of the class"
+    reacts = f"{moved} moves by {held['loss'].mean():.2f} on average"
+    if not content.is_number:
+        reacts += f", and the decision changes in {held['changed'].mean():.0%} of the {content.item}s"
     if scaling == HELD:
         return (
             f"A token that is {STEP_DB:g} dB louder or softer is the same to these networks, whose front end scales "
@@ -164,7 +168,9 @@ def _level_text(scaling: str, table: pd.DataFrame) -> str:
         " The front end scales each token by its own sound and offers no way to hold that still: what is taken out of "
         "one band of the sound changes all others too."
     )
-    return f"Where a token is {STEP_DB:g} dB softer or louder, {reacts}.{warning if scaling == NOT_HELD else ''}"
+    return (
+        f"Where a {content.item} is {STEP_DB:g} dB softer or louder, {reacts}.{warning if scaling == NOT_HELD else ''}"
+    )
 
 
 def _advice_text(evidence: Evidence) -> list[str]:

@@ -163,15 +163,16 @@ def _token(request: Request) -> Response:
         "own": uploaded,
     }
     if uploaded:
-        p = opened.classifiers.probabilities(subject)
-        row = {"predicted": opened.run.labels[int(np.argmax(p))], "confidence": max(p)}
-        facts |= {"row": row, "probabilities": p, "stored": [], "around": [], "formants": None}
+        said = opened.classifiers.answer(subject)
+        row = {"predicted": said.predicted, "confidence": max(said.probabilities) if said.probabilities else None}
+        facts |= {"row": row, **said._asdict(), "stored": [], "around": [], "formants": None}
     else:
         row = columns.row(subject.token)
         known = row["predicted"] is not None
         facts |= {
             "row": row,
-            "probabilities": [row.get(f"p_{label}") for label in opened.run.labels] if known else None,
+            "probabilities": columns.of_labels(row, opened.run.labels, "p_") if known else None,
+            "scores": columns.of_labels(row, opened.run.labels, "score_") if known else None,
             "stored": [name for name in opened.stored() if subject.token in opened.maps(name)],
             "around": columns.beside(subject.token, subject.shown_start, shown_end),
             "formants": opened.formants_of(subject.token),
@@ -252,11 +253,11 @@ def _rendered(query: Query, opened: OpenRun, subject: Subject) -> np.ndarray:
 
 
 def _probabilities(request: Request) -> Response:
-    """Probabilities of the classes for a changed sound, and the milliseconds that it took from request to answer."""
+    """What the classifier says of a changed sound, and the milliseconds that it took from request to answer."""
     started = time.perf_counter()
     opened, subject = _subject(request)
-    p = opened.classifiers.probabilities(subject, _rendered(_query(request), opened, subject))
-    return _json({"probabilities": p, "ms": 1000 * (time.perf_counter() - started)})
+    said = opened.classifiers.answer(subject, _rendered(_query(request), opened, subject))
+    return _json({**said._asdict(), "ms": 1000 * (time.perf_counter() - started)})
 
 
 def _sound(request: Request) -> Response:

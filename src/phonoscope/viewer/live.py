@@ -6,7 +6,7 @@ import threading
 import time
 from collections import OrderedDict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -21,6 +21,17 @@ if TYPE_CHECKING:
 
 _MOST_MAPS = 200
 _SMALL_NETWORK = 3_000_000  # weights; the first residual networks have eleven million
+
+
+class Answer(NamedTuple):
+    """What a classifier says: the label of its largest number, and of each label the probability.
+
+    Where its numbers have no probabilities (``numbers``, ``similarities``), ``scores`` are the numbers themselves.
+    """
+
+    predicted: str
+    probabilities: list[float] | None
+    scores: list[float] | None
 
 
 class Classifiers:
@@ -48,14 +59,14 @@ class Classifiers:
                 self._classifiers[folder, purpose] = loaded
             return self._classifiers[folder, purpose]
 
-    def probabilities(self, subject: Subject, sound: np.ndarray | None = None) -> list[float]:
-        """Probabilities of the classes for a token, or for a changed sound of it with the same context.
+    def answer(self, subject: Subject, sound: np.ndarray | None = None) -> Answer:
+        """What the classifier says of a token, or of a changed sound of it with the same context.
 
         A front end that scales each token scales the changed sound as it scaled the token itself.
         """
         import torch
 
-        from phonoscope.classifier import probabilities
+        from phonoscope.classifier import SCORES, probabilities
         from phonoscope.frontends import pad_waveforms
         from phonoscope.modules import evaluation_mode, one_thread_if_small
 
@@ -67,7 +78,9 @@ class Classifiers:
             level = None if sound is None else classifier.front_end.reference_level(*alone(subject.waveform))
             with evaluation_mode(classifier):
                 logits = classifier(*alone(subject.waveform if sound is None else sound), level)
-            return probabilities(logits[0].double(), classifier.scores).tolist()
+            values, known = logits[0].double(), bool(SCORES[classifier.scores].probability)
+            p = probabilities(values, classifier.scores).tolist() if known else None
+            return Answer(classifier.labels[int(values.argmax())], p, None if known else values.tolist())
 
     def map(
         self, subject: Subject, method: str, target: str, versus: str = "", layer: str = "", seed: int = 0
@@ -107,7 +120,7 @@ class Classifiers:
             raise AttributionError("nobody said which class this is; explain the predicted class, or name one")
         explained: Any = target
         if versus:
-            named = {"true": subject.true, "predicted": self._predicted(subject)}
+            named = {"true": subject.true, "predicted": self.answer(subject).predicted}
             pair = [str(named.get(name, name)) for name in (target, versus)]
             if pair[0] == pair[1]:
                 raise AttributionError(f"{pair[0]} against itself says nothing; choose two different classes")
@@ -127,9 +140,6 @@ class Classifiers:
                 seed=seed,
             )
         return maps[0]
-
-    def _predicted(self, subject: Subject) -> str:
-        return self.run.labels[int(np.argmax(self.probabilities(subject)))]
 
 
 def without_band(subject: Subject, low: float, high: float, *, keep: bool, depth_db: float) -> np.ndarray:

@@ -74,6 +74,7 @@ class OpenRun:
             "title": facts.get("title", ""),
             "question": facts.get("question", ""),
             "labels": self.run.labels,
+            "unit": facts.get("output_unit", "logit"),
             "sample_rate": self.sample_rate,
             "max_hz": self.max_hz,
             "count": len(self.columns),

@@ -74,7 +74,8 @@ class TokenColumns:
         self.names, tested = pd.Index(tokens["token"].astype(str)), pd.Index(predictions["token"].astype(str))
         if not (self.names.is_unique and tested.is_unique):
             raise ExperimentError(f"{folder} names a token twice: the viewer cannot tell which one is meant")
-        known = predictions[["predicted", *self.probability_columns]].set_axis(tested)
+        scores = [name for name in predictions if str(name).startswith("score_")]
+        known = predictions[["predicted", *self.probability_columns, *scores]].set_axis(tested)
         table = pd.concat([tokens, known.reindex(self.names).reset_index(drop=True)], axis=1)
         table["confidence"] = table[self.probability_columns].max(axis=1).astype(float)
         table["share"], self.share_of = _shares(folder, table["token"])
@@ -108,6 +109,11 @@ class TokenColumns:
     def row(self, token: str) -> dict[str, Any]:
         """One token as plain values; missing is None."""
         return _plain(self.table.iloc[self.position(token)].to_dict())
+
+    def of_labels(self, row: dict[str, Any], labels: list[str], kind: str) -> list[Any] | None:
+        """What a row says of each label, in columns that begin with ``kind``; None where there are no such columns."""
+        there = any(f"{kind}{label}" in row for label in labels)
+        return [row.get(f"{kind}{label}") for label in labels] if there else None
 
     def page(self, wanted: Wanted, offset: int, limit: int) -> dict[str, Any]:
         """Rows of the tokens wanted, in their order: ``total``, ``offset``, ``columns`` and ``rows``."""

@@ -98,6 +98,11 @@ class Outside(nn.Module):
             "references": None if self.references is None else list(self.references.shape),
         }
 
+    @property
+    def words(self) -> str:
+        """What it gives."""
+        return f"{self.gives}{'' if self.references is None else ', compared with references of each label (cosine)'}"
+
     def read_as(self, gives: Gives, references: Tensor | None = None) -> Outside:
         """Return the same model, its output read in another way."""
         other = Outside(
@@ -263,7 +268,10 @@ def outside(
     del n_classes  # what the model gives follows from its weights
     if model is None:
         if source is None:
-            raise ClassifierError("nothing says how to build the model; pass it as network=")
+            raise ClassifierError(
+                "nothing says how to build the model, which was wrapped in memory: pass it as network=, or make the "
+                "run with a model that has a name (package.module:name, a folder, a file)"
+            )
         model = rebuilt_model(source)
     empty = None if references is None else torch.zeros(references)
     return Outside(model, Takes(**takes), Gives(**gives), source=source, references=empty, **settings)

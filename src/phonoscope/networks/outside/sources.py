@@ -115,9 +115,17 @@ class OnnxModel(FileModel):
             session = onnxruntime.InferenceSession(self.file(), options, providers=["CPUExecutionProvider"])
         except Exception as error:  # onnxruntime has errors of its own
             raise ClassifierError(f"this is no ONNX model that onnxruntime can run: {error}") from error
-        self._session = session
+        self._session: Any = session
         self._inputs = [(node.name, node.type, node.shape) for node in session.get_inputs()]
         self._outputs = [node.name for node in session.get_outputs()]
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: value for name, value in self.__dict__.items() if name != "_session"}  # which cannot be copied
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        super().__setstate__(state)
+        if len(self.content):
+            self.open()
 
     def forward(self, inputs: Tensor, lengths: Tensor | None = None) -> Any:
         """Run it.

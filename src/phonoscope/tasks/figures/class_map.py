@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure as Canvas
 
 SUBSETS = {
-    "all": "all tested tokens of the class",
+    "all": "all tested {item}s of the class",
     "correct": "those the network recognised",
     "errors": "those it mistook for another class",
 }
@@ -147,7 +147,7 @@ def class_map_of_run(request: FigureRequest) -> Canvas:
             axes.set_ylabel("")
             axes.tick_params(labelleft=False)
     bar = figure.colorbar(mappable, ax=figure.axes, location="bottom", shrink=0.6, aspect=40, pad=0.02)
-    dress_bar(bar, f"{content.unit} per cell: against (blue), for the class (red)")
+    dress_bar(bar, "{} per cell: {} (blue), {} (red)".format(content.unit, *content.ends))
     return figure
 
 
@@ -157,11 +157,15 @@ def map_plates(content: Content, subsets: Sequence[str] = tuple(SUBSETS)) -> lis
         return []
     drawn = _drawn_means(content.means)
     limit = map_limit(drawn)
-    legend = make_panel("maps-scale", colour_bar_figure(limit, content.unit), f"Colour scale, ±{limit:.2g} logit.")
+    legend = make_panel(
+        "maps-scale",
+        colour_bar_figure(limit, content.unit, content.ends),
+        f"Colour scale, ±{limit:.2g} {content.unit}.",
+    )
     compared = compare_with_chance(content)
     plates = []
     for subset in subsets:
-        words = SUBSETS[subset]
+        words = "all recordings" if content.is_number else SUBSETS[subset].format(item=content.item)
         panels, without, first = [], [], subset == "all"
         for position, label in enumerate(content.labels):
             means = _means(drawn, subset, label)
@@ -181,8 +185,8 @@ def map_plates(content: Content, subsets: Sequence[str] = tuple(SUBSETS)) -> lis
             mean_map = means[0]
             top = mean_map.isel(frequency=int(mean_map.mean("time").argmax("frequency")))
             alt = (
-                f"Mean map of {class_name(label)} over {mean_map.attrs['count']} tokens: strongest in the cells "
-                f"around {float(top['frequency']):.0f} Hz, mean {float(top.mean()):+.2f} {content.unit}."
+                f"Mean map of {class_name(label)} over {mean_map.attrs['count']} {content.item}s: strongest in the "
+                f"cells around {float(top['frequency']):.0f} Hz, mean {float(top.mean()):+.2f} {content.unit}."
             )
             panels.append(make_panel(panel_name(f"maps-{subset}", position, label), figure, alt))
         table = drawn[(drawn["kind"] == "map") & (drawn["subset"] == subset)]
@@ -191,13 +195,13 @@ def map_plates(content: Content, subsets: Sequence[str] = tuple(SUBSETS)) -> lis
                 panels,
                 with_tests(table, compared) if first else table,
                 key=f"maps-{subset}",
-                missing=f"No such token: {', '.join(without)}." if without else "",
+                missing=f"No such {content.item}: {', '.join(without)}." if without else "",
                 legend=legend if panels and first else None,
                 width="wide",
                 which=words,
                 method=_written(content.method),
-                target=content.facts.get("target", ""),
-                unit=content.unit,
+                explained=content.explained,
+                units=content.units,
                 more=" ".join(filter(None, [*_scale(content, first), words_of_test(compared) if first else ""])),
             )
         )
@@ -243,10 +247,10 @@ CLASS_MAP = Figure(
     of_run=class_map_of_run,
     example=_example,
     title="Mean maps: {which}",
-    caption="{method} maps for the {target} class, in {unit}s. {more}",
+    caption="{method} maps for {explained}, in {units}. {more}",
     reading=(
         "Left, in a blue frame: the network’s mean input, or the mean spectrogram of the sounds where it takes these "
-        "as they are. Middle: the formants of the class, boxes as "
+        "as they are. Middle, where they are known: the formants of the class, boxes as "
         "wide as their mean bandwidth, whiskers ± 1 SD over tokens. Right: the map. Red cells speak for the "
         "class, blue ones against it, white ones say nothing; thin lines are the spectrogram’s contours 10 "
         "and 20 dB below its peak (none for fewer than 5 tokens). Cells are drawn at the centres of "

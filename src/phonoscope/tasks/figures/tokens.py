@@ -46,8 +46,9 @@ def chosen_token(request: FigureRequest) -> dict[str, Any]:
                 f"the run has no token {request.token!r}; tokens look like {tokens['token'].iloc[0]!r}"
             )
         return {str(k): v for k, v in named.iloc[0].items()}
-    label = request.labels[0]
     rows = tested(tokens)
+    there = [label for label in request.labels if (rows["class"] == label).any()]
+    label = (there or request.labels)[0]
     rows = rows[rows["class"] == label]
     if rows.empty:
         raise PhonoscopeError(f"no token of class {label} was tested; choose another with --class")

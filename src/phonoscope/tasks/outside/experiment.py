@@ -28,6 +28,7 @@ from phonoscope.experiments.twin import keep_twin, train_twin, with_twin_sentenc
 from phonoscope.files import write_with
 from phonoscope.judgement.words import percent_with_interval, stored_interval
 from phonoscope.left_out import LeftOut
+from phonoscope.networks.outside import Outside
 from phonoscope.phonetics.confusions import accuracy_results
 from phonoscope.phonetics.stretches import SILENT
 from phonoscope.tasks.outside.carriers import RULES, energy_in_cells, phone_table, read_phones
@@ -37,6 +38,10 @@ from phonoscope.tasks.outside.sentences import carriers_sentence, hertz_sentence
 from phonoscope.tasks.outside.tables import level_reactions, map_tables, recognition_tables, twin_tables
 from phonoscope.training import choose_device, copied_recordings
 
+_IN_MEMORY = (
+    "The model was passed from memory, and nothing says how to build it again: phonoscope evidence and new maps in the "
+    "viewer need a run of a model with a name (package.module:name, a folder, a file)."
+)
 _TRIED_ON = 2
 _FEWEST_OF_TWIN = 2  # classes, and units to train and to test on
 
@@ -114,6 +119,9 @@ class OutsideExperiment(Experiment):
             labels=found.labels if found.labelled else (),
         )
         self._refuse_what_is_no_class(found)
+        network = self._classifier.network
+        if isinstance(network, Outside) and network.source is None:
+            found.settings["warnings"].append(_IN_MEMORY)
         choose_classes(
             found,
             self._classifier.labels,
@@ -139,10 +147,22 @@ class OutsideExperiment(Experiment):
         if not self._labelled and recipe.target == "true":
             raise ExperimentError("--target true needs labels: give --labels, or explain the predicted class")
         method = recipe.method or recommended_method(self._classifier)
-        self.recipe = recipe.explained_by(method, recipe.target or ("true" if self._labelled else "predicted"))
+        self.recipe = recipe.explained_by(method, self._target())
         few = [self._material.waveforms[i] for i in range(min(_TRIED_ON, len(self._material.tokens)))]
         explain(self._classifier, few, "predicted", method)
         return self._material.tokens
+
+    def _target(self) -> str:
+        """What is explained."""
+        labels, asked = self._classifier.labels, self.recipe.target
+        if self._classifier.scores == "numbers" and asked in (None, "predicted"):
+            if len(labels) > 1:
+                named = ", ".join(labels[:8])
+                raise ExperimentError(
+                    f"the model gives {len(labels)} numbers ({named}): say which, --target {labels[0]}"
+                )
+            return labels[0]
+        return asked or ("true" if self._labelled else "predicted")
 
     def _refuse_what_is_no_class(self, found: Recordings) -> None:
         """A model whose numbers are no classes has nothing that a label could be compared with."""
@@ -164,11 +184,11 @@ class OutsideExperiment(Experiment):
         """How many recordings there are of each class."""
         tokens = self._material.tokens
         copies = f"{copied_recordings(tokens)} recordings are copies of others"
+        warned = "".join(f". {warning.rstrip('.')}" for warning in tokens.attrs["settings"]["warnings"])
         if not self._labelled:
-            warnings = " ".join(tokens.attrs["settings"]["warnings"])
-            return f"{len(tokens)} recordings without labels; {copies}{f'. {warnings}' if warnings else ''}"
+            return f"{len(tokens)} recordings without labels; {copies}{warned}"
         counts = ", ".join(f"{name} {count}" for name, count in tokens["class"].value_counts().items())
-        return f"{len(tokens)} recordings: {counts}; {copies}"
+        return f"{len(tokens)} recordings: {counts}; {copies}{warned}"
 
     def train(self, folder: Path) -> Sequence[Trained]:
         """Let the model answer: nothing is trained."""
@@ -181,6 +201,9 @@ class OutsideExperiment(Experiment):
         recipe, material, say = self.recipe, self._material, self.settings.say
         predictions = write_fits(trained, material.tokens, folder)
         if not self._labelled:  # the class that is explained is the predicted one
+            if self._classifier.scores == "numbers":  # the largest of several numbers is no answer
+                index = self._classifier.index_of(str(recipe.target))
+                predictions["predicted"] = self._classifier.labels[index]
             predictions["class"] = predictions["predicted"]
             write_with(folder / "predictions.parquet", lambda path: predictions.to_parquet(path, index=False))
             attrs, chosen = material.tokens.attrs, predictions.set_index("token")["predicted"]

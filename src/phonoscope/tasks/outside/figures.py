@@ -60,6 +60,7 @@ def _time_style(content: Content, label: str) -> dict:
         "last_time": content.last_time,
         "time_label": content.time_label,
         "colour": class_colour(content.labels.index(label)),
+        "unit": content.unit,
         "limits": profile_limits(table[table["label"].isin(content.labels)]),
     }
 

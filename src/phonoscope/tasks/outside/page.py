@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+import pandas as pd
+
 from phonoscope.evidence.level import STEP_DB
 from phonoscope.experiments.folder import Run
 from phonoscope.experiments.twin import with_twin_sentences
@@ -32,14 +34,20 @@ from phonoscope.tasks.outside.sentences import (
 from phonoscope.tasks.page_tables import correlation_table, recognition_tables
 from phonoscope.tasks.sections import left_out_table, page_of, provenance_section
 
+_SIDES = (
+    "The model gives one logit: what speaks for one class speaks against the other, so of the same recording the maps "
+    "of the two are opposites."
+)
 _FEW_CLASSES = 4  # whose errors are drawn too
 _MOST_CLASSES = 12  # drawn one by one; the tables have all
+_LEAST_MOVE = 1e-6  # of a number: less is rounding
 
 
 def page(run: Run) -> Page:
     """Return the page of a run; what the run does not hold is said in its place."""
     whole = read_content(run)
     content = replace(whole, labels=_drawn(whole), time_label=whole.time_label.replace("token", "recording"))
+    content = replace(content, item="recording")
     sections = [
         _map_section(content),
         _profile_section(content),
@@ -72,7 +80,7 @@ def _numbers(content: Content) -> list[tuple[str, str, str]]:
     results, numbers = content.facts["results"], []
     overall = next((row for row in results["middle_half"] if row["label"] == "all"), None)
     if overall is not None:
-        numbers.append(("half of the evidence", f"{overall['low_hz']:.0f}–{overall['high_hz']:.0f} Hz", "all classes"))
+        numbers.append(("half of the evidence", f"{overall['low_hz']:.0f}–{overall['high_hz']:.0f} Hz", _all(content)))
     if "accuracy" in results:
         beside = interval(*results["accuracy_interval"]) or "no interval"
         numbers.append(("accuracy", percent(results["accuracy"]), beside))
@@ -83,6 +91,11 @@ def _numbers(content: Content) -> list[tuple[str, str, str]]:
         row = results["non_speech"][0]
         numbers.append(("evidence in non-speech", percent(row["share"], 0), f"{row['ratio']:.1f} × its share of time"))
     return numbers
+
+
+def _all(content: Content) -> str:
+    """How all recordings together are called."""
+    return "all recordings" if len(content.tables["counts"]) == 1 else "all classes"
 
 
 def _findings(content: Content) -> list[str]:
@@ -116,13 +129,13 @@ def _calibrated(results: dict[str, Any]) -> list[str]:
 
 def _doubts(content: Content) -> list[str]:
     facts, results, doubts = content.facts, content.facts["results"], []
-    if not facts["labelled"]:
-        unknown = (
-            "The model gives numbers, which are neither right nor wrong here"
-            if facts.get("scores") == "numbers"
-            else "The recordings have no labels: whether the model is right is not known"
+    if content.is_number:
+        doubts.append("The model gives a number: nothing here says how far it is from the truth.")
+    elif not facts["labelled"]:
+        doubts.append(
+            "The recordings have no labels: whether the model is right is not known, and each map explains "
+            f"{chosen_words(facts)}."
         )
-        doubts.append(f"{unknown}, and each map explains {chosen_words(facts)}.")
     elif "n_units" in results:
         doubts += doubts_of_basis(results["n_units"], results["unit"], results["trainings"])
     correlation = results.get("profile_correlation")
@@ -133,12 +146,7 @@ def _doubts(content: Content) -> list[str]:
         )
     level = content.table("level")
     if len(level):
-        changed = level[~level["held"].astype(bool)]["changed"].max()
-        if changed > 0:
-            doubts.append(
-                f"Making a recording {STEP_DB:g} dB softer or louder changes the model’s answer in up to "
-                f"{percent(changed)} of cases."
-            )
+        doubts += _level_doubts(content, level[~level["held"].astype(bool)])
     corpus = facts.get("corpus", {})
     if corpus.get("speakers") == 0:
         doubts.append(
@@ -157,6 +165,20 @@ def _doubts(content: Content) -> list[str]:
     return [*doubts, *map(str, corpus.get("settings", {}).get("warnings") or [])]
 
 
+def _is_one_logit(content: Content) -> bool:
+    return str(content.facts["model"]["gives"]).startswith("one logit")
+
+
+def _level_doubts(content: Content, level: pd.DataFrame) -> list[str]:
+    """How far the model reacts to level; nothing where it does not."""
+    start = f"Making a recording {STEP_DB:g} dB softer or louder"
+    if content.is_number:
+        moved = float(level["loss"].max())
+        return [f"{start} moves the number by up to {moved:.2g} on average."] if moved > _LEAST_MOVE else []
+    changed = float(level["changed"].max())
+    return [f"{start} changes the model’s answer in up to {percent(changed)} of cases."] if changed > 0 else []
+
+
 def _map_section(content: Content) -> Section:
     text = []
     total = content.facts["labels"]
@@ -167,6 +189,7 @@ def _map_section(content: Content) -> Section:
         )
     if len(total) > seen:
         text.append(f"The model knows {len(total)} classes; recordings of {seen} were explained.")
+    text += [_SIDES] if _is_one_logit(content) else []
     every = content.facts["labelled"] and len(content.labels) <= _FEW_CLASSES
     return Section("maps", "What it listens to", text, map_plates(content, tuple(SUBSETS) if every else ("all",)))
 
@@ -174,8 +197,10 @@ def _map_section(content: Content) -> Section:
 def _profile_section(content: Content) -> Section:
     halves = content.table("middle_half")
     rows = halves[halves["source"] == "map"]
+    if rows["label"].nunique() == 2:  # one class: the pooled row would only repeat it
+        rows = rows[rows["label"] != "all"]
     shown = rows.assign(
-        label=rows["label"].replace("all", "all classes"),
+        label=rows["label"].replace("all", _all(content)),
         from_range=[_range(row, "low_hz") for row in rows.to_dict("records")],
         to_range=[_range(row, "high_hz") for row in rows.to_dict("records")],
     )
@@ -184,16 +209,28 @@ def _profile_section(content: Content) -> Section:
         "Between which frequencies half of the evidence lies",
         shown,
         ("label", "from_range", "to_range", "n", "n_units", "unit"),
-        headings={"from_range": "from (Hz)", "to_range": "to (Hz)", "n": "recordings"},
+        headings={
+            **_label_heading(content),
+            "from_range": "from (Hz)",
+            "to_range": "to (Hz)",
+            "n": "recordings",
+            "n_units": "independent",
+        },
         data=halves,
     )
     correlations = correlation_table(content)
     plates = [plate for plate in (profile_plate(content), time_plate(content)) if plate is not None]
+    what = "raises the number" if content.is_number else "speaks for the class"
     text = (
-        "A quarter of what speaks for the class lies below the lower frequency, a quarter above the upper one; every "
-        "recording counts the same."
+        f"A quarter of what {what} lies below the lower frequency, a quarter above the upper one; every recording "
+        "counts the same."
     )
     return Section("profiles", "In hertz, and in time", [text], plates, [table], [correlations] if correlations else [])
+
+
+def _label_heading(content: Content) -> dict[str, str]:
+    """Headings of the columns of labels, where these are no classes."""
+    return {"label": "number", "class": "number"} if content.is_number else {}
 
 
 def _range(row: Mapping[Any, Any], name: str) -> str:
@@ -252,10 +289,11 @@ def _phone_section(content: Content) -> Section:
 
 
 def _recognition_section(content: Content) -> Section:
+    if content.is_number:
+        text = "The model gives a number, which names no class: there is nothing to be recognised."
+        return Section("recognition", "How well it recognises", [text])
     if not content.facts["labelled"]:
         text = "The recordings have no labels, so there is nothing to be right or wrong about; give some with --labels."
-        if content.facts.get("scores") == "numbers":
-            text = "The model gives numbers, which are no classes, so there is nothing to be right or wrong about."
         return Section("recognition", "How well it recognises", [text])
     text = []
     if folds := content.facts.get("folds_without_network"):
@@ -263,6 +301,8 @@ def _recognition_section(content: Content) -> Section:
             "The model has no split of its own: what needs no network was trained and tested on these recordings, in "
             f"{folds}."
         )
+    if content.facts["scores"] == "labels" and not _is_one_logit(content):
+        text.append("Several labels may hold at once; what counts as the model’s answer is the likeliest of them.")
     plates = [*recognition_plates(_with_confused(content)), *filter(None, [reliability_plate(content)])]
     return Section("recognition", "How well it recognises", text, plates, recognition_tables(content))
 
@@ -291,7 +331,7 @@ def _recordings_section(content: Content) -> Section:
         "Recordings used",
         content.tables["counts"],
         ("class", "count", "speakers", "seconds"),
-        headings={"count": "recordings"},
+        headings={"count": "recordings", **_label_heading(content)},
     )
     tables = [counts] if content.tables["left_out"].empty else [counts, left_out_table(content.tables["left_out"])]
     plate = example_plate(content)
@@ -299,6 +339,8 @@ def _recordings_section(content: Content) -> Section:
 
 
 def _labels_sentence(facts: dict[str, Any]) -> str:
+    if facts["scores"] == "numbers":
+        return "Labels are not used: the model gives a number."
     if not facts["labelled"]:
         return f"No labels are used: what stands for the class of a recording is {chosen_words(facts)}."
     sources = {

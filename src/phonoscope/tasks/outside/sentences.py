@@ -30,8 +30,7 @@ def hertz_sentence(halves: pd.DataFrame) -> str:
     if of_maps.empty:
         return "Nothing in the maps speaks for any class, so there are no frequencies to name."
     overall, classes = of_maps[of_maps["label"] == ALL], of_maps[of_maps["label"] != ALL]
-    basis = f"over {int(overall['n_units'].iloc[0])} {_plural(overall['unit'].iloc[0], overall['n_units'].iloc[0])}"
-    start = "Half of the evidence lies between"
+    start, shown = "Half of the evidence lies between", classes
     if len(classes) == 1:
         parts = f"Half of the evidence for {class_name(classes['label'].iloc[0])} lies between {_band(classes.iloc[0])}"
     elif len(classes) <= _FEW_CLASSES:
@@ -39,14 +38,18 @@ def hertz_sentence(halves: pd.DataFrame) -> str:
             f"{_band(row)} for {class_name(row['label'])}" for row in classes.to_dict("records")
         )
     else:
+        shown = overall
         middle = (classes["low_hz"] * classes["high_hz"]).to_numpy()
         lowest, highest = classes.iloc[int(middle.argmin())], classes.iloc[int(middle.argmax())]
         parts = (
             f"{start} {_band(overall.iloc[0])}; it lies lowest for {class_name(lowest['label'])} ({_band(lowest)}) and "
             f"highest for {class_name(highest['label'])} ({_band(highest)})"
         )
-    certain = is_known(overall["low_hz_low"].iloc[0])
-    return f"{parts} (in brackets: 95 % intervals {basis})." if certain else f"{parts} (no intervals: {basis} only)."
+    few = shown.sort_values("n_units").iloc[0]
+    basis = f"{int(few['n_units'])} {_plural(few['unit'], few['n_units'])}"
+    if shown["low_hz_low"].map(is_known).any():
+        return f"{parts} (in brackets: 95 % intervals over {basis}{' or more' if len(shown) > 1 else ''})."
+    return f"{parts} (no intervals: only {basis}{' of a class' if len(shown) > 1 else ''})."
 
 
 def energy_sentence(halves: pd.DataFrame) -> str:
@@ -104,12 +107,14 @@ def belief_sentence(facts: Mapping[str, Any], verdict: Mapping[str, Any] | None,
         Of the run, for the command.
     """
     if verdict is not None and verdict.get("summary"):
-        start = {
-            True: "The maps have passed",
-            False: "The maps have failed",
-            None: "It cannot be told whether they pass",
-        }
-        return f"{start[verdict['randomisation']]} the test of random weights: {verdict['summary']}"
+        start = {True: "The maps have passed", False: "The maps have failed"}.get(verdict["randomisation"])
+        summary = str(verdict["summary"])
+        if start is not None:
+            return f"{start} the test of random weights: {summary.partition(': ')[2] or summary}"
+        unknown = "It cannot be told whether"
+        return (
+            summary if summary.startswith(unknown) else f"{unknown} the maps depend on the model’s weights: {summary}."
+        )
     results = facts.get("results", {})
     known = []
     if "accuracy" in results:

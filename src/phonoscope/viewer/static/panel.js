@@ -138,7 +138,7 @@ export class Panel {
     this.heading.replaceChildren(
       h("span", { class: "ipa" }, own ? "your voice" : (row.class ?? "")),
       predicted !== null && predicted !== undefined ? h("span", { class: wrong ? "predicted wrong" : own ? "predicted own" : "predicted" }, wrong || own ? ` → ${predicted}` : " ✓") : "",
-      h("span", { class: "confidence" }, row.confidence === null ? ` not tested${row.split ? ` (${row.split})` : ""}` : ` ${percent(row.confidence)}`));
+      h("span", { class: "confidence" }, row.predicted === null ? ` not tested${row.split ? ` (${row.split})` : ""}` : ` ${percent(row.confidence)}`));
     const said = [
       own ? null : this.token,
       row.word ? `“${row.word}”` : null,
@@ -150,7 +150,7 @@ export class Panel {
     this.facts.textContent = said.filter(Boolean).join(" · ");
     this.state.textContent = "";
     this.mark.hidden = own;
-    const verdict = predicted ? `classified as ${predicted}, ${percent(row.confidence)}` : "not tested";
+    const verdict = predicted ? [`classified as ${predicted}`, percent(row.confidence)].filter(Boolean).join(", ") : "not tested";
     this.plot.above.setAttribute("aria-label",
       `Spectrogram of ${own ? "your voice" : `a token of ${row.class}`}, ${verdict}, 0 to ${Math.round(this.top)} Hz, ` +
       `${start.toFixed(3)} to ${end.toFixed(3)} s. Arrow keys move a cursor that reads off Hz and seconds; with Shift they move a band to take out.`);
@@ -204,7 +204,7 @@ export class Panel {
   // The map that is shown; a token without a stored map gets none.
   mapAsked() {
     const asked = this.settings.asked();
-    if (asked?.stored && !this.facts_.stored.includes(asked.stored)) return this.facts_.own ? { method: "cam", target: "predicted" } : null;
+    if (asked?.stored && !this.facts_.stored.includes(asked.stored)) return this.facts_.own ? { method: asked.stored, target: "predicted" } : null;
     if (asked?.target === "true" && this.facts_.own) return { ...asked, target: "predicted" };
     return asked;
   }
@@ -284,10 +284,10 @@ export class Panel {
     const begun = performance.now();
     const token = this.token;
     try {
-      const { probabilities, ms } = await getJson("hear", { ...this.asked, ...this.soundAsked("band") });
+      const { probabilities, scores, ms } = await getJson("hear", { ...this.asked, ...this.soundAsked("band") });
       if (this.token === token && this.plot.band) {
         const whole = performance.now() - begun;
-        this.heard = probabilities;
+        this.heard = probabilities ?? scores;
         this.speed.textContent = `heard in ${Math.round(ms)} ms (${Math.round(whole)} ms with the way)`;
         this.element.dataset.heardMs = ms.toFixed(1);
         this.showBars();
@@ -303,24 +303,26 @@ export class Panel {
   }
 
   showBars() {
-    const { labels, probabilities, row } = this.facts_;
+    const { labels, probabilities, scores, row } = this.facts_;
+    const values = probabilities ?? scores; // numbers without probabilities are shown as they are
+    const number = (value) => (probabilities ? percent(value) : signed(value ?? NaN));
     const bar = (kind, value) => {
       const fill = h("span", { class: `fill ${kind}` });
-      fill.style.width = `${100 * (value ?? 0)}%`;
+      fill.style.width = `${probabilities ? 100 * (value ?? 0) : 0}%`;
       return fill;
     };
     const heading = h("div", { class: "bar-row bar-head", role: "row" },
-      h("span", { role: "columnheader" }, "class"), h("span", { role: "columnheader", class: "track-head" }, "probability"),
+      h("span", { role: "columnheader" }, "class"), h("span", { role: "columnheader", class: "track-head" }, probabilities || !scores ? "probability" : this.run.unit),
       h("span", { role: "columnheader" }, "as it is"), h("span", { role: "columnheader" }, this.heard ? (this.plot.band?.keep ? "band alone" : "without band") : ""));
     this.bars.replaceChildren(heading, ...labels.map((label, n) => {
-      const before = probabilities?.[n];
+      const before = values?.[n];
       const now = this.heard?.[n];
       const rose = now !== undefined && before !== undefined && before !== null ? now - before : 0;
       return h("div", { class: `bar-row${label === row.class ? " is-true" : ""}${label === row.predicted ? " is-predicted" : ""}`, role: "row" },
         h("span", { role: "rowheader", class: "ipa" }, label),
         h("span", { class: "track", "aria-hidden": "true" }, bar(this.heard ? "before" : "now", before), this.heard ? bar("now", now) : null),
-        h("span", { role: "cell", class: "number" }, percent(before)),
-        h("span", { role: "cell", class: `number ${rose > 0.005 ? "up" : rose < -0.005 ? "down" : ""}` }, this.heard ? percent(now) : ""));
+        h("span", { role: "cell", class: "number" }, values ? number(before) : ""),
+        h("span", { role: "cell", class: `number ${rose > 0.005 ? "up" : rose < -0.005 ? "down" : ""}` }, this.heard ? number(now) : ""));
     }));
   }
 
