@@ -26,6 +26,7 @@ from outside_models import (
     sound,
 )
 from torch import nn
+from torch.nn import functional
 
 import phonoscope as ps
 from phonoscope.errors import ClassifierError, PhonoscopeError
@@ -347,5 +348,20 @@ def test_embeddings_are_compared_with_references():
     assert list(classifier.predict(SOUNDS)) == ["predicted", "score_george", "score_jackson"]
     maps = ps.explain(classifier, SOUNDS, ps.contrast("george", "jackson"))
     assert maps.attrs["units"] == "cosine"
+    assert classifier.reference.labels == ["george", "jackson"]
     with pytest.raises(ClassifierError, match="at least one reference"):
         ps.similarity(model, {"george": []}, sample_rate=RATE)
+
+
+class Cut(Embedding):
+    """Its last dimension is cut off by a ReLU, whatever it hears."""
+
+    def forward(self, sounds):
+        features = super().forward(sounds)
+        return torch.cat([features[:, :-1], functional.relu(features[:, -1:] - 10)], 1)
+
+
+@pytest.mark.parametrize("make", [Cut, lambda: Activated("softmax"), Flat])
+def test_gradients_reach_the_sound_whatever_one_score_does(make):
+    torch.manual_seed(0)
+    assert ps.wrap(make(), RATE, kind="embedding").network.differentiable

@@ -25,7 +25,7 @@ from phonoscope.reference import choose_reference
 
 BATCH_SIZE = 64
 # Of the range of a token's logits: a map that misses more of its sum than this says so.
-_MOST_MISSING = 0.05
+_MOST_MISSING = 0.02
 
 
 class Explainer:
@@ -242,7 +242,7 @@ def explain(
     CutSoundWarning
         If tokens are longer than the front end takes.
     IncompleteMapWarning
-        If a map misses what its method promises that it sums to by more than 5 % of the range of the token's logits.
+        If a map misses what its method promises that it sums to by more than 2 % of the range of the token's logits.
     ScalingWarning
         If the method changes the sound and the front end scales each token without a way to hold that still.
     """

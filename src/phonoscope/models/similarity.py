@@ -36,7 +36,7 @@ def similarity(
         Anything that `phonoscope.load` or `phonoscope.wrap` takes, or gave.
     references
         Sounds of each label: 1-D arrays at the model's rate, or recordings. Their embeddings, each of length 1, are
-        averaged.
+        averaged. They are also the speech that the classifier knows, see ``Classifier.keep_reference``.
     how
         As of `load` or `wrap`, e.g. ``sample_rate``.
 
@@ -63,9 +63,10 @@ def similarity(
     gives = replace(network.gives, kind="embedding")
     embedding = network.read_as(gives)
     whole = Classifier(model.front_end, embedding, [str(i) for i in range(_size(model, embedding))], scores="embedding")
-    centres = [_centre(whole, sounds) for sounds in references.values()]
-    compared = network.read_as(gives, torch.stack(centres).to(model.device))
-    return Classifier(
+    sounds = {label: [_read(sound, model.sample_rate) for sound in given] for label, given in references.items()}
+    centres = torch.stack([_centre(whole, given) for given in sounds.values()])
+    compared = network.read_as(gives, centres.to(model.device))
+    classifier = Classifier(
         model.front_end,
         compared,
         list(references),
@@ -73,6 +74,11 @@ def similarity(
         network_name=OUTSIDE,
         network_options=compared.options,
     )
+    classifier.keep_reference(
+        [sound for given in sounds.values() for sound in given],
+        [label for label, given in sounds.items() for _ in given],
+    )
+    return classifier
 
 
 def _size(model: Classifier, embedding: Outside) -> int:
@@ -82,9 +88,11 @@ def _size(model: Classifier, embedding: Outside) -> int:
         return embedding(model.inputs(torch.zeros(1, samples))).shape[1]
 
 
-def _centre(model: Classifier, sounds: Sequence[Sound]) -> torch.Tensor:
+def _read(sound: Sound, sample_rate: int) -> np.ndarray:
+    """Samples of a reference."""
+    return sound if isinstance(sound, np.ndarray) else read_audio(Path(sound), sample_rate)[0]
+
+
+def _centre(model: Classifier, sounds: Sequence[np.ndarray]) -> torch.Tensor:
     """Mean of the embeddings of some sounds, each of length 1, shape (dimensions,)."""
-    waveforms = [
-        sound if isinstance(sound, np.ndarray) else read_audio(Path(sound), model.sample_rate)[0] for sound in sounds
-    ]
-    return functional.normalize(torch.from_numpy(model.logits(waveforms)), dim=1).mean(0)
+    return functional.normalize(torch.from_numpy(model.logits(sounds)), dim=1).mean(0)
