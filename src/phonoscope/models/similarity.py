@@ -15,6 +15,7 @@ from torch.nn import functional
 from phonoscope.audio import read_audio
 from phonoscope.classifier import Classifier
 from phonoscope.errors import ClassifierError
+from phonoscope.frontends import listed_waveforms
 from phonoscope.models.loading import load
 from phonoscope.models.wrapping import wrap
 from phonoscope.networks import OUTSIDE
@@ -25,7 +26,7 @@ Sound = np.ndarray | str | Path
 
 def similarity(
     model: Classifier | nn.Module | Callable[..., Any] | str | Path,
-    references: Mapping[str, Sequence[Sound]],
+    references: Mapping[str, Sequence[Sound] | Sound],
     **how: Any,
 ) -> Classifier:
     """Make a classifier of a model that gives embeddings: its scores are cosines with references of each label.
@@ -35,8 +36,8 @@ def similarity(
     model
         Anything that `phonoscope.load` or `phonoscope.wrap` takes, or gave.
     references
-        Sounds of each label: 1-D arrays at the model's rate, or recordings. Their embeddings, each of length 1, are
-        averaged. They are also the speech that the classifier knows, see ``Classifier.keep_reference``.
+        Sounds of each label, or one: 1-D arrays at the model's rate, or recordings. Their embeddings, each of length 1,
+        are averaged. They are also the speech that the classifier knows, see ``Classifier.keep_reference``.
     how
         As of `load` or `wrap`, e.g. ``sample_rate``.
 
@@ -50,7 +51,13 @@ def similarity(
     ClassifierError
         If there are no references of a label, or the model gives no embedding.
     """
-    if not references or not all(len(sounds) for sounds in references.values()):
+    if not isinstance(references, Mapping):
+        raise ClassifierError(
+            f"references are a {type(references).__name__}; expected a dictionary from each label to its sounds: "
+            '{"george": [...], "jackson": [...]}'
+        )
+    listed = {label: _listed(sounds) for label, sounds in references.items()}
+    if not listed or not all(len(sounds) for sounds in listed.values()):
         raise ClassifierError("similarity needs at least one reference sound of each label")
     if not isinstance(model, Classifier):
         how = {"kind": "embedding", **how}
@@ -63,7 +70,7 @@ def similarity(
     gives = replace(network.gives, kind="embedding")
     embedding = network.read_as(gives)
     whole = Classifier(model.front_end, embedding, [str(i) for i in range(_size(model, embedding))], scores="embedding")
-    sounds = {label: [_read(sound, model.sample_rate) for sound in given] for label, given in references.items()}
+    sounds = {label: [_read(sound, model.sample_rate) for sound in given] for label, given in listed.items()}
     centres = torch.stack([_centre(whole, given) for given in sounds.values()])
     compared = network.read_as(gives, centres.to(model.device))
     classifier = Classifier(
@@ -88,9 +95,14 @@ def _size(model: Classifier, embedding: Outside) -> int:
         return embedding(model.inputs(torch.zeros(1, samples))).shape[1]
 
 
+def _listed(sounds: Sequence[Sound] | Sound) -> Sequence[Sound]:
+    """References of a label as a list: a single one is one."""
+    return [sounds] if isinstance(sounds, (str, Path)) else listed_waveforms(sounds)
+
+
 def _read(sound: Sound, sample_rate: int) -> np.ndarray:
     """Samples of a reference."""
-    return sound if isinstance(sound, np.ndarray) else read_audio(Path(sound), sample_rate)[0]
+    return read_audio(sound, sample_rate)[0] if isinstance(sound, (str, Path)) else sound
 
 
 def _centre(model: Classifier, sounds: Sequence[np.ndarray]) -> torch.Tensor:

@@ -266,6 +266,9 @@ def as_model(value: Any, name: str = "the model") -> nn.Module:
         return model_of_file("torchscript", torch.frombuffer(bytearray(buffer.getvalue()), dtype=torch.uint8))
     if isinstance(value, nn.Module):
         return value
+    if isinstance(value, type):
+        made = f"{value.__name__}(…)"
+        raise ClassifierError(f"{name} is the class {value.__name__}; expected a model that it makes: {made}")
     if callable(value):
         return FunctionModel(value)
     raise ClassifierError(
