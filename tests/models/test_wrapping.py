@@ -1,7 +1,5 @@
 """Any model becomes a classifier in one line: what it takes and gives is found out, or asked for in words."""
 
-import hashlib
-
 import numpy as np
 import pytest
 import torch
@@ -27,6 +25,7 @@ from outside_models import (
 )
 from torch import nn
 from torch.nn import functional
+from untouched import assert_same, everything
 
 import phonoscope as ps
 from phonoscope.errors import ClassifierError, PhonoscopeError
@@ -79,23 +78,6 @@ def wrapped(name):
     return model, ps.wrap(model, RATE, **said)
 
 
-def state(model):
-    """Everything of a model that a call might touch."""
-    digest = hashlib.sha256()
-    for name, value in model.state_dict().items():
-        digest.update(name.encode() + value.detach().float().numpy().tobytes())
-    hooks = [len(m._forward_hooks) + len(m._forward_pre_hooks) + len(m._backward_hooks) for m in model.modules()]
-    return (
-        digest.hexdigest(),
-        hooks,
-        [m.training for m in model.modules()],
-        [(p.grad is None, p.requires_grad) for p in model.parameters()],
-        torch.get_rng_state().sum().item(),
-        np.random.get_state()[1].sum(),  # noqa: NPY002
-        torch.get_num_threads(),
-    )
-
-
 @pytest.mark.parametrize("name", KINDS)
 def test_a_model_is_explained_after_one_line(name):
     _, classifier = wrapped(name)
@@ -115,15 +97,15 @@ def test_a_model_is_left_as_it_was(name):
     torch.manual_seed(0)
     make, said, *_ = KINDS[name]
     model = make().train()
-    before = state(model)
+    before = everything(model)
     classifier = ps.wrap(model, RATE, **said)
-    assert state(model) == before
+    assert_same(before, everything(model))
     for method in ("integrated-gradients", "band-stop", "grad-cam"):
         try:
             ps.explain(classifier, SOUNDS[:1], method=method)
         except PhonoscopeError:
             assert method == "grad-cam"
-        assert state(model) == before
+        assert_same(before, everything(model))
 
 
 @pytest.mark.parametrize("name", ["(batch, samples)", "lengths", "frames", "recurrent", "double"])

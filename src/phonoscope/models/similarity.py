@@ -18,6 +18,7 @@ from phonoscope.errors import ClassifierError
 from phonoscope.frontends import listed_waveforms
 from phonoscope.models.loading import load
 from phonoscope.models.wrapping import wrap
+from phonoscope.modules import evaluation_mode
 from phonoscope.networks import OUTSIDE
 from phonoscope.networks.outside import Outside
 
@@ -91,7 +92,7 @@ def similarity(
 def _size(model: Classifier, embedding: Outside) -> int:
     """Dimensions of the embedding."""
     samples = round(model.front_end.usual_seconds * model.sample_rate)
-    with torch.no_grad():
+    with evaluation_mode(embedding), torch.no_grad():
         return embedding(model.inputs(torch.zeros(1, samples))).shape[1]
 
 
