@@ -191,7 +191,11 @@ class Classifier(nn.Module):
         """
         waveforms = listed_waveforms(waveforms)
         warn_of_cuts(self.front_end, np.array([np.size(waveform) for waveform in waveforms]) / self.sample_rate)
-        return prediction_table(self.logits(waveforms, batch_size), self.labels, self.scores)
+        logits = self.logits(waveforms, batch_size)
+        finite = np.isfinite(logits).all(axis=1)
+        if not finite.all():
+            raise ClassifierError(f"the output for waveform {finite.argmin()} is not finite; is the sound long enough?")
+        return prediction_table(logits, self.labels, self.scores)
 
     def keep_reference(self, waveforms: Sequence[np.ndarray], classes: Sequence[str] | None = None) -> None:
         """Measure what methods of attribution put in the place of what they take away, and keep it.
