@@ -13,9 +13,17 @@ import torch
 from torch import Tensor, nn
 
 from phonoscope import __version__
-from phonoscope.errors import ClassifierError, CorpusError
+from phonoscope.errors import ClassifierError, CorpusError, ShortSoundError
 from phonoscope.files import write_bytes, write_json
-from phonoscope.frontends import FrontEnd, build_front_end, in_batches, pad_waveforms, refuse_imports, warn_of_cuts
+from phonoscope.frontends import (
+    FrontEnd,
+    build_front_end,
+    in_batches,
+    listed_waveforms,
+    pad_waveforms,
+    refuse_imports,
+    warn_of_cuts,
+)
 from phonoscope.modules import device_of, evaluation_mode
 from phonoscope.networks import NETWORKS, OUTSIDE, build_network
 from phonoscope.networks.checkpoints import read_checkpoint
@@ -162,11 +170,14 @@ class Classifier(nn.Module):
         logits = np.zeros((len(waveforms), len(self.labels)), dtype=np.float32)
         with evaluation_mode(self):
             for part, inputs in self.batches(waveforms, batch_size):
-                logits[part] = self.network(inputs).float().cpu().numpy()
+                try:
+                    logits[part] = self.network(inputs).float().cpu().numpy()
+                except ShortSoundError as error:  # those of a batch are then equally long
+                    raise ClassifierError(f"waveform {part.start}: {error}") from error
         return logits
 
     def predict(self, waveforms: Sequence[np.ndarray], batch_size: int = 64) -> pd.DataFrame:
-        """Classify 1-D waveforms at ``sample_rate``.
+        """Classify 1-D waveforms at ``sample_rate``, or a single one.
 
         Returns
         -------
@@ -178,8 +189,13 @@ class Classifier(nn.Module):
         CutSoundWarning
             If waveforms are longer than the front end takes.
         """
-        warn_of_cuts(self.front_end, np.array([len(waveform) for waveform in waveforms]) / self.sample_rate)
-        return prediction_table(self.logits(waveforms, batch_size), self.labels, self.scores)
+        waveforms = listed_waveforms(waveforms)
+        warn_of_cuts(self.front_end, np.array([np.size(waveform) for waveform in waveforms]) / self.sample_rate)
+        logits = self.logits(waveforms, batch_size)
+        finite = np.isfinite(logits).all(axis=1)
+        if not finite.all():
+            raise ClassifierError(f"the output for waveform {finite.argmin()} is not finite; is the sound long enough?")
+        return prediction_table(logits, self.labels, self.scores)
 
     def keep_reference(self, waveforms: Sequence[np.ndarray], classes: Sequence[str] | None = None) -> None:
         """Measure what methods of attribution put in the place of what they take away, and keep it.

@@ -17,6 +17,10 @@ class ClassifierError(PhonoscopeError):
     """A classifier cannot be built, loaded or applied."""
 
 
+class ShortSoundError(ClassifierError):
+    """A sound is shorter than a model can take."""
+
+
 class AttributionError(PhonoscopeError):
     """A map cannot be made, placed or stored."""
 

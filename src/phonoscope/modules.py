@@ -85,14 +85,18 @@ def device_of(module: nn.Module) -> torch.device:
 
 
 def gradients_reach(function: Callable[[Tensor], Tensor], inputs: Tensor) -> bool:
-    """Whether gradients of a function's last score, (batch, scores), reach its input, finite and not all zero."""
+    """Whether gradients of a function's scores, (batch, scores), reach its input, finite and not all zero.
+
+    Each score weighs differently: the sum of some (a softmax) is constant, and any one alone may be cut off (a ReLU).
+    """
     with torch.enable_grad():
         leaf = inputs.detach().clone().requires_grad_()
         scores = function(leaf)
         if not scores.requires_grad:
             return False
         try:
-            (gradient,) = torch.autograd.grad(scores[:, -1].sum(), leaf, allow_unused=True)
+            weights = torch.arange(1, scores.shape[1] + 1).to(scores) / scores.shape[1]
+            (gradient,) = torch.autograd.grad((scores * weights).sum(), leaf, allow_unused=True)
         except RuntimeError:  # a step without a derivative
             return False
     return gradient is not None and bool(gradient.isfinite().all()) and bool(gradient.any())

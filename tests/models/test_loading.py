@@ -3,7 +3,6 @@
 import copy
 import importlib.util
 import json
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -239,19 +238,6 @@ def test_a_checkpoint_without_its_head_is_refused(transformers, tmp_path):
     (folder / "config.json").write_text(json.dumps(config))
     with pytest.raises(ClassifierError, match="code that comes with a checkpoint is never run"):
         ps.load(folder)
-
-
-def test_a_voice_activity_detector_has_two_opposite_sides():
-    package = importlib.util.find_spec("silero_vad")
-    if package is None or "silero_vad" in sys.modules:
-        pytest.skip("silero-vad is not installed")
-    file = Path(package.submodule_search_locations[0]) / "data" / "silero_vad.jit"
-    classifier = ps.load(file, sample_rate=RATE, labels=["no speech", "speech"], activation="sigmoid")
-    sides = [ps.explain(classifier, SOUNDS, label) for label in classifier.labels]
-    assert np.allclose(sides[0].values, -sides[1].values, atol=1e-6)
-    assert np.abs(sides[0].values).max() > 0
-    logits = classifier.logits([*SOUNDS, np.zeros(16000, np.float32)])
-    assert float(np.abs(sides[1]["incompleteness"]).max()) < 0.05 * float(np.ptp(logits))
 
 
 def test_few_examples_go_through_a_model_whose_memory_cannot_be_counted(tmp_path):

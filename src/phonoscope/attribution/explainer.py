@@ -5,7 +5,6 @@ from __future__ import annotations
 import copy
 import warnings
 from collections.abc import Iterator, Sequence
-from typing import cast
 
 import numpy as np
 import xarray as xr
@@ -18,14 +17,14 @@ from phonoscope.attribution.registry import RECOMMENDED, WITHOUT_GRADIENTS
 from phonoscope.attribution.scaling import NO_SCALING, checked_scaling
 from phonoscope.attribution.targets import Target, Targets, resolve_targets
 from phonoscope.classifier import Classifier
-from phonoscope.errors import AttributionError, EmptyMapWarning, IncompleteMapWarning
-from phonoscope.frontends import in_batches, warn_of_cuts
+from phonoscope.errors import AttributionError, EmptyMapWarning, IncompleteMapWarning, ShortSoundError
+from phonoscope.frontends import as_samples, in_batches, listed_waveforms, warn_of_cuts
 from phonoscope.modules import evaluation_mode
 from phonoscope.reference import choose_reference
 
 BATCH_SIZE = 64
 # Of the range of a token's logits: a map that misses more of its sum than this says so.
-_MOST_MISSING = 0.05
+_MOST_MISSING = 0.02
 # A text alone falls to nothing along the way to a baseline; what two texts share goes the same way and cancels.
 _CONTRAST_TEXTS = ". Of one text alone that is usual: explain a contrast of two, e.g. contrast('bad', 'bed')"
 
@@ -93,7 +92,9 @@ class Explainer:
         waveforms, target, true_labels, tokens, batch_size
             See ``explain``.
         """
-        sounds = _listed(waveforms)
+        sounds = listed_waveforms(waveforms, AttributionError)
+        if len(sounds) == 0:
+            raise AttributionError("there is no token to explain")
         if batch_size < 1:
             raise AttributionError(f"batch_size is {batch_size}; it must be at least 1")
         names = [str(i) for i in range(len(sounds))] if tokens is None else [str(t) for t in tokens]
@@ -122,7 +123,10 @@ class Explainer:
         with evaluation_mode(classifier):
             self._setting.samples = max(len(sound) for sound in sounds)
             batch = make_batch(classifier, sounds, context, targets.weights)
-            made = prepared.function(batch)
+            try:
+                made = prepared.function(batch)
+            except ShortSoundError as error:  # those of a batch are then equally long
+                raise AttributionError(f"token {names[0]}: {error}") from error
         logits = made.logits
         explained = (logits * targets.weights(logits)).sum(1)
         values = made.maps.float().cpu().numpy()
@@ -263,7 +267,7 @@ def explain(
     EmptyMapWarning
         If a map is zero everywhere.
     IncompleteMapWarning
-        If a map misses what its method promises that it sums to by more than 5 % of the range of the token's logits.
+        If a map misses what its method promises that it sums to by more than 2 % of the range of the token's logits.
     ScalingWarning
         If the method changes the sound and the front end scales each token without a way to hold that still.
     """
@@ -272,35 +276,11 @@ def explain(
     return joined(batches)
 
 
-def _listed(waveforms: Sequence[np.ndarray] | np.ndarray) -> Sequence[np.ndarray]:
-    """Waveforms as a list: a single one is one token."""
-    dimensions = getattr(waveforms, "ndim", None)
-    if dimensions == 1 and np.asarray(waveforms).dtype != object:
-        return [np.asarray(waveforms)]
-    if (dimensions is not None and dimensions != 1) or not isinstance(waveforms, (Sequence, np.ndarray)):
-        what = type(waveforms).__name__ if dimensions is None else f"an array with {dimensions} dimensions"
-        raise AttributionError(f"waveforms are {what}; expected a list of 1-D arrays of samples, one a token")
-    if len(waveforms) == 0:
-        raise AttributionError("there is no token to explain")
-    return cast("Sequence[np.ndarray]", waveforms)
-
-
 def _checked(waveforms: Sequence[np.ndarray], names: Sequence[str], context: int, sample_rate: int) -> list[np.ndarray]:
     """Waveforms of a batch as single-precision arrays; AttributionError names the one that is none."""
     sounds = []
     for name, waveform in zip(names, waveforms, strict=True):
-        try:
-            sound = np.asarray(waveform, dtype=np.float32)
-        except (TypeError, ValueError) as error:
-            raise AttributionError(f"the waveform of token {name} is no array of samples: {error}") from error
-        if sound.ndim != 1 or len(sound) == 0:
-            raise AttributionError(
-                f"the waveform of token {name} has shape {sound.shape}; expected a list of non-empty 1-D arrays"
-            )
-        if not np.isfinite(sound).all():
-            raise AttributionError(
-                f"the waveform of token {name} holds values that are not finite; repair or leave out the recording"
-            )
+        sound = as_samples(waveform, f"the waveform of token {name}", AttributionError)
         if context < 0 or 2 * context >= len(sound):
             raise AttributionError(
                 f"context_seconds is {context / sample_rate:g}, but the waveform of token {name} lasts "

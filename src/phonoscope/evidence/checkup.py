@@ -19,7 +19,7 @@ from phonoscope.attribution.explainer import Explainer, recommended_method
 from phonoscope.attribution.registry import WRAPPER, Method
 from phonoscope.classifier import Classifier, probabilities
 from phonoscope.errors import PhonoscopeError
-from phonoscope.frontends import InnerPicture
+from phonoscope.frontends import InnerPicture, as_samples
 from phonoscope.modules import evaluation_mode, gradients_reach
 from phonoscope.networks.first_layer import first_layer
 from phonoscope.networks.outside import Outside
@@ -141,7 +141,7 @@ def check(
     PhonoscopeError
         If the model gives no answer for the sound.
     """
-    sound = spoken(classifier.sample_rate) if waveform is None else np.asarray(waveform, dtype=np.float32)
+    sound = spoken(classifier.sample_rate) if waveform is None else as_samples(waveform, "the sound")
     network = classifier.network
     outside = isinstance(network, Outside)
     scores = classifier.logits([sound])
@@ -191,13 +191,19 @@ def reactions(classifier: Classifier, sound: np.ndarray) -> list[Reaction]:
         "the first half alone": half,
         "the sound twice in a row": np.concatenate([sound, sound]),
     }
-    before = classifier.logits([sound])[0]
-    others = np.concatenate([classifier.logits([each]) for each in changed.values()])
+    before, others = classifier.logits([sound])[0], {}
+    for change, each in changed.items():
+        try:
+            others[change] = classifier.logits([each])[0]
+        except PhonoscopeError:
+            if each is not half:
+                raise
+            # The model takes none so short.
     # The range of all answers: that of a model with one score is known from its answers alone.
-    everything = np.vstack([before, others])
+    everything = np.vstack([before, *others.values()])
     spread = max(float(np.ptp(everything)), 1e-9)
     beside = classifier.logits([sound, np.ascontiguousarray(sound[::-1])])[0]
-    answers = {"another sound in the same batch": beside, **dict(zip(changed, others, strict=True))}
+    answers = {"another sound in the same batch": beside, **others}
     return [
         Reaction(
             change,

@@ -22,6 +22,7 @@ from phonoscope.experiments.loading import load_model
 from phonoscope.experiments.map_parts import StoredMaps, as_rows, classes_of, store_parts
 from phonoscope.experiments.material import check_rate, rate_of
 from phonoscope.experiments.parts import PartTokens, Progress
+from phonoscope.frontends import in_batches
 from phonoscope.models.loading import describes_itself
 from phonoscope.modules import weights_hash
 from phonoscope.training import choose_device
@@ -63,8 +64,8 @@ class _Explaining:
         classes = classes_of(part.tokens)
         names = [str(token) for token in part.tokens["token"]]
         targets = resolve_targets(explainer.classifier, self.target, len(names), classes)
-        for first in range(0, len(names), BATCH_SIZE):
-            some = slice(first, first + BATCH_SIZE)
+        front_end = explainer.classifier.front_end
+        for some in in_batches(front_end, len(names), BATCH_SIZE, lambda i: len(part.sounds[i])):
             maps = explainer(part.sounds[some], targets.of(some), names[some])
             yield as_rows(maps, classes[some])
 

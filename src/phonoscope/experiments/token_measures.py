@@ -33,7 +33,7 @@ from phonoscope.experiments.parts import (
 )
 from phonoscope.experiments.pictures import network_pictures
 from phonoscope.files import write_with
-from phonoscope.frontends import FrontEnd, build_front_end
+from phonoscope.frontends import FrontEnd, build_front_end, in_batches
 from phonoscope.models.loading import load_weights
 from phonoscope.phones import vowels
 from phonoscope.training import choose_device
@@ -133,8 +133,7 @@ class _Spectra:
         front_end, device = _front_end(self), choose_device(self.device)
         context = round(part.context_seconds * part.sample_rate)
         classes, names = classes_of(part.tokens), [str(token) for token in part.tokens["token"]]
-        for first in range(0, len(names), BATCH_SIZE):
-            some = slice(first, first + BATCH_SIZE)
+        for some in in_batches(front_end, len(names), BATCH_SIZE, lambda i: len(part.sounds[i])):
             alone = [sound[context : len(sound) - context] for sound in part.sounds[some]]
             yield as_rows(network_pictures(front_end, alone, names[some], device), classes[some])
 

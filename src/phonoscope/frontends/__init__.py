@@ -13,7 +13,15 @@ from pathlib import Path
 from typing import Any
 
 from phonoscope.errors import ClassifierError
-from phonoscope.frontends.contract import DB_PER_UNIT, FrontEnd, in_batches, pad_waveforms, warn_of_cuts
+from phonoscope.frontends.contract import (
+    DB_PER_UNIT,
+    FrontEnd,
+    as_samples,
+    in_batches,
+    listed_waveforms,
+    pad_waveforms,
+    warn_of_cuts,
+)
 from phonoscope.frontends.extractors import front_end_of
 from phonoscope.frontends.inner import InnerPicture, axes_of
 from phonoscope.frontends.kaldi import KaldiFilterBank
@@ -33,9 +41,11 @@ __all__ = [
     "Spectrogram",
     "Waveform",
     "WhisperLogMel",
+    "as_samples",
     "build_front_end",
     "front_end_of",
     "in_batches",
+    "listed_waveforms",
     "pad_waveforms",
     "refuse_imports",
     "warn_of_cuts",

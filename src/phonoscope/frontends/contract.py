@@ -6,14 +6,15 @@ import math
 import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any
+from pathlib import Path
+from typing import Any, cast
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
 from phonoscope.axes import FrequencyAxis, TimeAxis
-from phonoscope.errors import ClassifierError, CutSoundWarning
+from phonoscope.errors import ClassifierError, CutSoundWarning, PhonoscopeError
 
 # Power re full scale below which a token counts as silence: far below any recording (24 bit: 1e-15), and far enough
 # above the smallest float that gradients stay finite.
@@ -35,24 +36,78 @@ def pad_waveforms(waveforms: Sequence[np.ndarray | Tensor]) -> tuple[Tensor, Ten
     Raises
     ------
     ClassifierError
-        If there is no waveform, or one is not 1-D, empty or not finite.
+        If there is no waveform, or one is not of samples (`as_samples`).
     """
     if len(waveforms) == 0:
         raise ClassifierError("no waveform was given; pass a list of 1-D arrays")
-    tensors = [torch.as_tensor(w, dtype=torch.float32) for w in waveforms]
-    shapes = [tuple(tensor.shape) for tensor in tensors]
-    for index, shape in enumerate(shapes):
-        if len(shape) != 1 or shape == (0,):
-            raise ClassifierError(f"waveform {index} has shape {shape}; expected a non-empty 1-D array of samples")
+    tensors = [torch.from_numpy(as_samples(w, f"waveform {i}")) for i, w in enumerate(waveforms)]
     padded = nn.utils.rnn.pad_sequence(tensors, batch_first=True)
-    if not math.isfinite(float(padded.sum())):  # quick, and rarely true of finite values: of such as overflow the sum
-        finite = padded.isfinite().all(dim=1)
-        if not finite.all():
-            index = int(finite.int().argmin())
-            raise ClassifierError(
-                f"waveform {index} holds values that are not finite; repair or leave out the recording"
-            )
     return padded, torch.tensor([t.numel() for t in tensors])
+
+
+def as_samples(waveform: Any, name: str, error: type[PhonoscopeError] = ClassifierError) -> np.ndarray:
+    """Samples of one sound in single precision, shape (samples,).
+
+    Parameters
+    ----------
+    waveform
+        1-D array, tensor or list of numbers within ±1.
+    name
+        What a message calls it.
+    error
+        Raised if it is none: of integers, which may be of any full scale; of several channels; empty; not finite.
+    """
+    if isinstance(waveform, (str, Path)):
+        raise error(f"{name} is the name {str(waveform)!r}; read it with phonoscope.read_audio(path, sample_rate)")
+    try:
+        samples = np.asarray(_array_of(waveform))
+    except (TypeError, ValueError) as fault:
+        raise error(f"{name} is no array of samples: {fault}") from fault
+    if samples.dtype.kind in "iu":
+        raise error(
+            f"{name} holds integers ({samples.dtype}), but samples lie within ±1: divide it by its full scale, which "
+            "is 32768 for 16 bit"
+        )
+    if samples.dtype.kind != "f":
+        raise error(f"{name} is no array of samples: it holds {samples.dtype}")
+    if samples.ndim != 1 or len(samples) == 0:
+        several = samples.ndim == 2 and min(samples.shape) > 0
+        mean = f"; average its channels: waveform.mean({int(np.argmin(samples.shape))})" if several else ""
+        raise error(f"{name} has shape {samples.shape}; expected a non-empty 1-D array of samples{mean}")
+    if not np.isfinite(samples).all():
+        raise error(f"{name} holds values that are not finite; repair or leave out the recording")
+    return np.ascontiguousarray(samples, dtype=np.float32)
+
+
+def listed_waveforms(waveforms: Any, error: type[PhonoscopeError] = ClassifierError) -> Sequence[np.ndarray]:
+    """Waveforms as a list: a single one is one token.
+
+    Parameters
+    ----------
+    waveforms
+        A list of 1-D arrays, or one such array.
+    error
+        Raised if it is neither.
+    """
+    dimensions = getattr(waveforms, "ndim", None)
+    if dimensions == 1 and str(getattr(waveforms, "dtype", "")) != "object":
+        return [_array_of(waveforms)]
+    if (dimensions is not None and dimensions != 1) or not isinstance(waveforms, (Sequence, np.ndarray)):
+        what = type(waveforms).__name__ if dimensions is None else f"an array with {dimensions} dimensions"
+        raise error(f"waveforms are {what}; expected a list of 1-D arrays of samples, one a token")
+    if isinstance(waveforms, str):
+        raise error(f"waveforms are the name {waveforms!r}; read it with phonoscope.read_audio(path, sample_rate)")
+    if isinstance(waveforms, (list, tuple)):
+        return [_array_of(waveform) for waveform in waveforms]
+    return cast("Sequence[np.ndarray]", waveforms)
+
+
+def _array_of(waveform: Any) -> Any:
+    """A tensor as an array; anything else as it is."""
+    if not isinstance(waveform, Tensor):
+        return waveform
+    values = waveform.detach().cpu()
+    return (values.float() if values.is_floating_point() else values).numpy()
 
 
 def in_batches(front_end: FrontEnd, count: int, size: int, samples_of: Callable[[int], int]) -> Iterator[slice]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from inspect import signature
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +40,12 @@ def load(source: str | Path, *, trust_imports: bool = False, device: str | None 
     ClassifierError
         If there is no such source, it cannot be loaded, or code would run that was not allowed to.
     """
+    if not isinstance(source, (str, Path)):
+        raise ClassifierError(
+            f"load takes the name of a folder or file, not a {type(source).__name__}; pass a model to phonoscope.wrap"
+        )
+    if unknown := how.keys() - (options := list(signature(wrap).parameters)[1:]):
+        raise ClassifierError(f"load has no option {', '.join(sorted(unknown))}; its options: {', '.join(options)}")
     text, path = str(source), Path(source)
     if _is_import_path(text) and not path.exists():
         if not trust_imports:

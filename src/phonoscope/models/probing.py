@@ -107,10 +107,12 @@ def find_call(
                 continue
             longer = _tried(model, takes, front_end, round(_LONGER * samples), reader)
             return Called(takes, samples, answer, None if isinstance(longer, str) else longer)
+    half = float_type(model) in (torch.float16, torch.bfloat16)
+    advice = "Its weights are of half precision, which some steps do not know: try model.float(). " if half else ""
     raise ClassifierError(
-        f"the model does not take {'pictures' if front_end.frequency_axis else 'sounds'}: {problems[0]}. If it takes "
-        "none of the usual lengths, say one with front_end=Recording(sample_rate, usual_seconds=…); else wrap it in a "
-        "module that takes (batch, samples)"
+        f"the model does not take {'pictures' if front_end.frequency_axis else 'sounds'}: {problems[0]}. {advice}If it "
+        "takes none of the usual lengths, say one with front_end=Recording(sample_rate, usual_seconds=…); else wrap it "
+        "in a module that takes (batch, samples)"
     )
 
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+import numpy as np
 from torch import Tensor, nn
 
 from phonoscope.classifier import Classifier
@@ -96,11 +97,18 @@ def wrap(
     if isinstance(model, Classifier):
         return model
     if front_end is None:
-        if sample_rate is None or not sample_rate > 0:
-            raise ClassifierError("the model does not say at which rate it takes sounds: pass sample_rate= in Hz")
+        if not isinstance(sample_rate, (int, float, np.number)) or not sample_rate > 0:
+            said = "" if sample_rate is None else f", and {sample_rate!r} is none"
+            raise ClassifierError(
+                f"the model does not say at which rate it takes sounds{said}: pass sample_rate= in Hz, e.g. 16000"
+            )
         front_end = Recording(int(sample_rate))
     elif sample_rate not in (None, front_end.sample_rate):
         raise ClassifierError(f"sample_rate is {sample_rate} Hz, but the front end's is {front_end.sample_rate} Hz")
+    if isinstance(labels, str):
+        raise ClassifierError(f"labels are the text {labels!r}; name each score in a list: labels=[{labels!r}, …]")
+    if window_seconds is not None and not window_seconds > 0:
+        raise ClassifierError(f"window_seconds is {window_seconds}; expected more than 0, or None for no windows")
     names = None if labels is None else [str(label) for label in labels]
     wishes = Wishes(names, output, kind, activation, frames, window_seconds, picture=picture)
     return wrapped(as_model(model), front_end, wishes)

@@ -11,12 +11,14 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.utils.checkpoint import checkpoint
 
-from phonoscope.errors import ClassifierError
+from phonoscope.errors import ClassifierError, PhonoscopeError, ShortSoundError
 from phonoscope.frontends.inner import Layout, answer_to, picture_of
-from phonoscope.modules import device_of
+from phonoscope.modules import device_of, random_numbers_kept
 from phonoscope.networks.outside.calling import Takes
 from phonoscope.networks.outside.reading import Gives, Reader, scores_in
 from phonoscope.networks.outside.sources import rebuilt_model
+
+_SEARCHED_SECONDS = 4.0  # for how short a sound a model takes
 
 
 class Outside(nn.Module):
@@ -168,7 +170,49 @@ class Outside(nn.Module):
         """
         kind = float_type(self.model)
         given = inputs if kind is None else inputs.to(kind)
-        return self.takes.call(self.model, given, self.sample_rate, goes_on=goes_on)
+        try:
+            return self.takes.call(self.model, given, self.sample_rate, goes_on=goes_on)
+        except PhonoscopeError:
+            raise
+        except Exception as error:  # a model may raise anything
+            least = None if self.exact else self._least_length(given)
+            if least is None:
+                raise
+            length, rate = given.shape[-1], self.columns_per_second
+            raise ShortSoundError(
+                f"a sound of {length / rate:.3f} s ({length} {'samples' if given.dim() < 4 else 'columns'}) is too "
+                f"short for the model, which takes {least / rate:.3f} s ({least}) or more; leave it out, or pad it"
+            ) from error
+
+    def _least_length(self, inputs: Tensor) -> int | None:
+        """Shortest input that the model takes, where it takes none as short as these; None if length is not at fault.
+
+        Parameters
+        ----------
+        inputs
+            That it did not take.
+        """
+
+        def taken(length: int) -> bool:
+            silence = inputs.new_zeros(1, *inputs.shape[1:-1], length)
+            with random_numbers_kept(inputs.device), torch.no_grad():
+                try:
+                    self.takes.call(self.model, silence, self.sample_rate)
+                except Exception:
+                    return False
+            return True
+
+        low = high = inputs.shape[-1]
+        if taken(low):
+            return None
+        while not taken(high):
+            low, high = high, 2 * high
+            if high > _SEARCHED_SECONDS * self.columns_per_second:
+                return None
+        while high - low > 1:
+            middle = (low + high) // 2
+            low, high = (low, middle) if taken(middle) else (middle, high)
+        return high
 
     def starting_at(self, picture: str, layout: Layout) -> Callable[[Tensor], Tensor]:
         """Take pictures from now on; returns what makes them of sounds (batch, 1, samples).

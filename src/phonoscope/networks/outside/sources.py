@@ -16,6 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from phonoscope.errors import ClassifierError, MissingExtraError
+from phonoscope.modules import random_numbers_kept
 from phonoscope.networks.outside.calling import resets_of
 from phonoscope.networks.outside.texts import build_texts
 from phonoscope.registry import imported
@@ -264,9 +265,11 @@ def imported_model(path: str) -> nn.Module:
         If there is nothing of that name, or it is neither.
     """
     try:
-        value = imported(path)
-        if isinstance(value, type) or (callable(value) and not isinstance(value, nn.Module) and _needs_nothing(value)):
-            value = value()
+        with random_numbers_kept():
+            value = imported(path)
+            is_model = isinstance(value, nn.Module)
+            if isinstance(value, type) or (callable(value) and not is_model and _needs_nothing(value)):
+                value = value()
     except Exception as error:  # code of another package: whatever it raises
         raise ClassifierError(f"{path!r} cannot be imported: {type(error).__name__}: {error}") from error
     return as_model(value, path)
@@ -286,6 +289,9 @@ def as_model(value: Any, name: str = "the model") -> nn.Module:
         return model_of_file("torchscript", torch.frombuffer(bytearray(buffer.getvalue()), dtype=torch.uint8))
     if isinstance(value, nn.Module):
         return value
+    if isinstance(value, type):
+        made = f"{value.__name__}(…)"
+        raise ClassifierError(f"{name} is the class {value.__name__}; expected a model that it makes: {made}")
     if callable(value):
         return FunctionModel(value)
     raise ClassifierError(
