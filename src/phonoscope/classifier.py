@@ -239,19 +239,16 @@ class Classifier(nn.Module):
         from html import escape
 
         weights = sum(parameter.numel() for parameter in self.network.parameters())
-        name = self.network_name or type(self.network).__name__
         facts = {
             "classes": ", ".join(self.labels),
             "sound": f"one channel at {self.sample_rate} Hz",
             "front end": f"{self.front_end.kind}: {self.front_end.extra_repr()}",
-            "network": f"{name}, {weights:,} weights on {self.device}",
+            "network": f"{self.network_name or type(self.network).__name__}, {weights:,} weights on {self.device}",
             **{str(key): str(value) for key, value in self.notes.items()},
         }
-        rows = "".join(
-            f'<tr><th style="text-align:left;vertical-align:top">{escape(key)}</th>'
-            f'<td style="text-align:left">{escape(value)}</td></tr>'
-            for key, value in facts.items()
-        )
+        left = 'style="text-align:left;vertical-align:top"'
+        cells = ((escape(key), escape(value)) for key, value in facts.items())
+        rows = "".join(f"<tr><th {left}>{key}</th><td {left}>{value}</td></tr>" for key, value in cells)
         return f"<table><caption>phonoscope classifier</caption>{rows}</table>"
 
     def save_pretrained(self, folder: str | Path) -> Path:

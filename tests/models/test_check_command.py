@@ -51,7 +51,7 @@ def test_everything_is_said_as_json(checked):
     assert answer.status == 0, answer.err
     said = answer.json
     assert (said["labels"], said["sample_rate"]) == (LABELS, RATE)
-    assert said["takes"] == "(batch, 1, samples) at 8000 Hz"
+    assert said["takes"] == "recordings at their natural length at 8000 Hz, called with (batch, 1, samples)"
     assert said["gives"] == "scores of classes that exclude each other"
     assert (said["differentiable"], said["level_sensitive"]) == (True, True)
     assert list(said["methods"]) == list(ps.methods())

@@ -9,6 +9,7 @@ from torch import nn
 
 import phonoscope as ps
 from phonoscope.errors import ClassifierError, IncompleteMapWarning
+from phonoscope.models import text_places
 from phonoscope.networks.outside.texts import CtcTexts, build_texts
 from phonoscope.networks.outside.tokenising import text_recogniser
 
@@ -160,3 +161,20 @@ def test_written_texts_need_a_tokenizer(texts):
 def test_candidates_are_needed():
     with pytest.raises(ClassifierError, match="no texts were given"):
         CtcTexts(ReadsBands(), [])
+
+
+def test_places_are_told_in_seconds_of_each_sound_and_stand_beside_its_map():
+    texts = ("b[a]d", "ba[d]")
+    classifier = ps.Classifier(ps.Recording(RATE), text_recogniser(ReadsBands(), texts, VOCABULARY, blank=0), texts)
+    longer = np.concatenate([np.zeros(RATE // 2, np.float32), spoken()])
+    table = text_places(classifier, [spoken(), longer]).set_index(["sound", "text"])
+    places = table.loc[[(0, "b[a]d"), (1, "b[a]d"), (1, "ba[d]")]].to_numpy()
+    np.testing.assert_allclose(places, [VOWEL_SECONDS, (0.75, 1.0), (1.05, 1.2)], atol=0.03)
+    maps = ps.explain(classifier, [longer], ps.contrast(*texts), method="gradient-x-input(space=sound)")
+    assert [float(maps[name][0]) for name in ("text_start", "text_end")] == pytest.approx(places[1])
+
+
+def test_a_model_of_classes_has_no_places():
+    classes = ps.wrap(nn.Sequential(nn.AdaptiveAvgPool1d(4), nn.Flatten()), RATE)
+    with pytest.raises(ClassifierError, match="compares no texts"):
+        text_places(classes, [spoken()])

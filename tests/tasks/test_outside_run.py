@@ -14,6 +14,7 @@ from phonoscope.audio import write_audio
 from phonoscope.errors import CorpusError, ExperimentError
 from phonoscope.experiments.evidence_run import run_evidence
 from phonoscope.experiments.folder import Run
+from phonoscope.networks.outside.texts import CtcTexts
 from phonoscope.tasks.outside.sentences import belief_sentence, chosen_words
 from phonoscope.tasks.reporting import write_report
 from phonoscope.viewer.session import Session
@@ -250,3 +251,28 @@ def test_a_model_with_a_picture_is_refused_nothing(corpus, tmp_path):
     run = execute(corpus, tmp_path / "run", picture, recipe=ps.load_recipe("recordings").changed(method="cam"))
     assert run.facts["method"] == "cam"
     assert pd.notna(run.table("middle_half")["low_hz"]).all()
+
+
+def test_a_recogniser_says_where_it_hears_each_text(tmp_path):
+    class Symbols(torch.nn.Module):
+        """CTC logits of blank, tief and hoch, frame by frame."""
+
+        def __init__(self):
+            super().__init__()
+            self.bands = TwoBands()
+
+        def forward(self, sounds):
+            frames = sounds[:, : sounds.shape[1] // 400 * 400].reshape(len(sounds), -1, 400)
+            levels = torch.stack([self.bands(frame) for frame in frames]) + 6
+            return torch.cat([torch.zeros_like(levels[..., :1]), levels], -1)
+
+    for number in range(2):
+        sounds = [noise(BANDS[name], 0.4 + 0.2 * number, number) for name in ("tief", "hoch")]
+        write_audio(tmp_path / "sounds" / f"{number}.wav", np.concatenate(sounds), RATE)
+    texts = [{"tokens": [1, 2], "span": [0, 1]}, {"tokens": [1, 2], "span": [1, 2]}]
+    wrapped = ps.wrap(CtcTexts(Symbols(), texts), RATE, ["[tief] hoch", "tief [hoch]"], kind="texts")
+    recipe = ps.load_recipe("recordings").changed(method="gradient-x-input(space=sound)")
+    places = execute(tmp_path / "sounds", tmp_path / "run", wrapped, recipe).table("places")
+    assert places["text"].tolist() == wrapped.labels * 2
+    expected = [(0, 0.4), (0.4, 0.8), (0, 0.6), (0.6, 1.2)]
+    np.testing.assert_allclose(places[["start", "end"]], expected, atol=0.06)

@@ -17,8 +17,15 @@ from phonoscope.attribution.registry import RECOMMENDED, WITHOUT_GRADIENTS
 from phonoscope.attribution.scaling import NO_SCALING, checked_scaling
 from phonoscope.attribution.targets import Target, Targets, resolve_targets
 from phonoscope.classifier import Classifier
-from phonoscope.errors import AttributionError, EmptyMapWarning, IncompleteMapWarning, ShortSoundError
+from phonoscope.errors import (
+    AttributionError,
+    ClassifierError,
+    EmptyMapWarning,
+    IncompleteMapWarning,
+    ShortSoundError,
+)
 from phonoscope.frontends import as_samples, in_batches, listed_waveforms, warn_of_cuts
+from phonoscope.models.places import hears_texts, places_in_inputs
 from phonoscope.modules import evaluation_mode
 from phonoscope.reference import choose_reference
 
@@ -138,19 +145,22 @@ class Explainer:
             )
         self._warn_of_what_is_missing(made, names)
         self._warn_of_empty_maps(values, names)
+        durations = batch.token_lengths.cpu().numpy() / classifier.sample_rate
+        places = self._places(batch.inputs, durations, targets.weights(logits)) if hears_texts(classifier) else {}
         axis = classifier.front_end.frequency_axis
         whole = axis is None or prepared.placement.layer == "sound"
         return label_maps(
             values,
             prepared.placement,
             tokens=names,
-            durations=batch.token_lengths.cpu().numpy() / classifier.sample_rate,
+            durations=durations,
             time_axis=classifier.front_end.time_axis,
             columns={
                 "target": np.asarray(targets.named(logits), dtype=object),
                 "predicted": np.asarray(classifier.labels, dtype=object)[logits.argmax(1).cpu().numpy()],
                 "logit": explained.float().cpu().numpy(),
                 "incompleteness": made.left.float().cpu().numpy(),
+                **places,
             },
             attrs={
                 "units": prepared.units.replace("logit", classifier.unit),
@@ -161,6 +171,18 @@ class Explainer:
                 "max_hz": float(classifier.sample_rate / 2 if whole else axis.max_hz),
             },
         )
+
+    def _places(self, inputs: Tensor, durations: np.ndarray, weights: Tensor) -> dict[str, np.ndarray]:
+        """Start and end (s) of the text that is explained in each token; NaN where the model does not tell them."""
+        found = np.full((len(durations), 2), np.nan)
+        try:
+            with evaluation_mode(self.classifier):
+                found = places_in_inputs(self.classifier, inputs, durations)[
+                    np.arange(len(durations)), weights.argmax(1).cpu().numpy()
+                ]
+        except ClassifierError:
+            pass  # maps need no places
+        return {"text_start": found[:, 0], "text_end": found[:, 1]}
 
     def _warn_of_what_is_missing(self, made: Attributed, names: Sequence[str]) -> None:
         """Warn once of a map that does not sum to what its method promises."""
@@ -251,9 +273,11 @@ def explain(
         Raw, signed, in logit units (``attrs["units"]``), dims (token, frequency, time). ``frequency`` is in Hz, at
         the receptive-field centres of the cells; ``time`` is the share of the token for stretched front ends, and the
         coordinate ``seconds`` (token, time) is in s. Further coordinates: ``target``, ``predicted``, ``logit``,
-        ``incompleteness`` (NaN for methods that promise no sum) and ``duration`` of each token. ``attrs`` hold layer,
-        cell spacing, theoretical field, measured resolution, where the reference comes from, and for methods that
-        change the sound whether the front end's ``scaling`` of each token was held: ``none``, ``held``, ``not held``.
+        ``incompleteness`` (NaN for methods that promise no sum) and ``duration`` of each token. Where texts are
+        compared, ``text_start`` and ``text_end`` (s) say where the model itself hears the marked part of the text that
+        is explained, the first of a contrast; NaN where it does not tell. ``attrs`` hold layer, cell spacing,
+        theoretical field, measured resolution, where the reference comes from, and for methods that change the sound
+        whether the front end's ``scaling`` of each token was held: ``none``, ``held``, ``not held``.
 
     Raises
     ------

@@ -20,9 +20,9 @@ from phonoscope.attribution.registry import WRAPPER, Method
 from phonoscope.classifier import Classifier, probabilities
 from phonoscope.errors import PhonoscopeError
 from phonoscope.frontends import InnerPicture, as_samples
+from phonoscope.models.describing import gives_in_words, takes_in_words
 from phonoscope.modules import evaluation_mode, gradients_reach
 from phonoscope.networks.first_layer import first_layer
-from phonoscope.networks.outside import Outside
 from phonoscope.synthesis.source_filter import voice
 
 STEP_DB = 6.0
@@ -142,14 +142,12 @@ def check(
         If the model gives no answer for the sound.
     """
     sound = spoken(classifier.sample_rate) if waveform is None else as_samples(waveform, "the sound")
-    network = classifier.network
-    outside = isinstance(network, Outside)
     scores = classifier.logits([sound])
     of_each = probabilities(torch.from_numpy(scores), classifier.scores)[0].tolist()
     answer = dict(zip(classifier.labels, scores[0].tolist() if np.isnan(of_each).any() else of_each, strict=True))
     return Checkup(
-        takes=f"{network.takes} at {classifier.sample_rate} Hz" if outside else _input_words(classifier),
-        gives=network.words if outside else "scores of classes that exclude each other",
+        takes=takes_in_words(classifier),
+        gives=gives_in_words(classifier),
         labels=classifier.labels,
         scores=classifier.scores,
         sample_rate=classifier.sample_rate,
@@ -267,11 +265,6 @@ def _of_few_passes(classifier: Classifier, name: str, method: Method) -> str:
     if name in _FEW:
         options.append(_FEW[name].format(half=half))
     return f"{name}({', '.join(options)})" if options else name
-
-
-def _input_words(classifier: Classifier) -> str:
-    size = ", ".join(map(str, classifier.front_end.shape))
-    return f"(batch, {size}) from the front end {classifier.front_end.kind!r} at {classifier.sample_rate} Hz"
 
 
 def _differentiable(classifier: Classifier, sound: np.ndarray) -> bool:

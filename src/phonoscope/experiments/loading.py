@@ -8,11 +8,10 @@ from typing import Any
 
 from phonoscope.classifier import Classifier
 from phonoscope.errors import ClassifierError
-from phonoscope.frontends import InnerPicture
 from phonoscope.models import load
+from phonoscope.models.describing import gives_in_words, takes_in_words
 from phonoscope.models.loading import describes_itself
 from phonoscope.models.picturing import at_picture
-from phonoscope.networks.outside import Outside
 
 # What an experiment is told of its model, beside its rate, and what `phonoscope.load` calls it.
 SAID = {name: name for name in ("output", "kind", "activation", "frames", "picture")} | {"model_labels": "labels"}
@@ -78,19 +77,10 @@ def load_model(
 
 def describe_model(classifier: Classifier, source: object) -> dict[str, Any]:
     """What a model is: ``source, takes, gives, labels, sample_rate`` (Hz), as a run and its results say it."""
-    network, front_end = classifier.network, classifier.front_end
-    seconds, picture = front_end.time_axis.seconds, front_end.frequency_axis
-    length = "recordings at their natural length" if front_end.natural or seconds is None else f"{seconds:g} s of sound"
-    seen = "" if picture is None else f", as a picture of {picture.rows} rows up to {picture.max_hz:g} Hz"
-    if isinstance(front_end, InnerPicture):
-        seen = f", as the picture {front_end.picture!r} inside it: {front_end.axes.words(classifier.sample_rate)}"
-    outside = network if isinstance(network, Outside) else None
-    called = "" if outside is None else f", called with {outside.takes}"
-    gives = {"classes": "scores of classes", "labels": "scores of labels, each of which may hold"}
     return {
         "source": type(source).__name__ if isinstance(source, Classifier) else str(source),
-        "takes": f"{length} at {classifier.sample_rate} Hz{seen}{called}",
-        "gives": gives.get(classifier.scores, classifier.scores) if outside is None else outside.words,
+        "takes": takes_in_words(classifier),
+        "gives": gives_in_words(classifier),
         "labels": classifier.labels,
         "sample_rate": classifier.sample_rate,
     }

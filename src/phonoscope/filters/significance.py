@@ -66,7 +66,7 @@ def null_test(
 
 def band_test(
     learned: xr.DataArray,
-    nulls: xr.DataArray,
+    nulls: xr.DataArray | None,
     bands: Mapping[str, tuple[float, float]],
     *,
     labels: Iterable[Any] | None = None,
@@ -92,13 +92,16 @@ def band_test(
         ``label, band, low_hz, high_hz``; ``share`` of the class mean of the response in the band (over trainings: their
         mean, with ``share_least`` and ``share_most``); ``null, null_low, null_high`` (mean and percentiles of the
         seeds), ``z``, ``p`` (two-sided, as of `null_test`; not corrected for the number of bands), ``n_seeds`` and
-        ``n_trainings``.
+        ``n_trainings``. Without nulls (fixed filters) all that is told from them is NaN.
     """
-    check_same(learned, nulls)
     names = label_names(labels, learned.sizes["token"])
     frequency, trained = learned["frequency"].values, each_training(learned)
+    random = trained[:0]
+    if nulls is not None:
+        check_same(learned, nulls)
+        random = nulls.transpose("seed", "token", "frequency").values
     layers = xr.DataArray(
-        np.concatenate([trained, nulls.transpose("seed", "token", "frequency").values]),
+        np.concatenate([trained, random]),
         dims=("layer", "token", "frequency"),
         coords={"frequency": frequency},
     )
@@ -109,11 +112,13 @@ def band_test(
         for (band, low_hz, high_hz), group in shares.groupby(["band", "low_hz", "high_hz"], sort=False):
             values = group.sort_values("layer")["share"].to_numpy()
             of_trained, null = values[: len(trained)], values[len(trained) :]
-            low, high = np.quantile(null, [(1 - confidence) / 2, (1 + confidence) / 2])
             row = {"label": label, "band": band, "low_hz": low_hz, "high_hz": high_hz, "share": of_trained.mean()}
             row |= {"share_least": of_trained.min(), "share_most": of_trained.max()}
-            row |= {"null": null.mean(), "null_low": low, "null_high": high, "z": float(distance(of_trained, null))}
-            row |= {"p": p_of(permuted_z(values[:, None], len(trained))), "n_seeds": len(null)}
+            row |= dict.fromkeys(("null", "null_low", "null_high", "z", "p"), np.nan) | {"n_seeds": len(null)}
+            if len(null):
+                low, high = np.quantile(null, [(1 - confidence) / 2, (1 + confidence) / 2])
+                row |= {"null": null.mean(), "null_low": low, "null_high": high, "z": float(distance(of_trained, null))}
+                row |= {"p": p_of(permuted_z(values[:, None], len(trained)))}
             row |= {"n_trainings": len(trained)}
             rows.append(row)
     return pd.DataFrame(rows)

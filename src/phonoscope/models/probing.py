@@ -142,7 +142,7 @@ def _ways(model: nn.Module, *, picture: bool) -> Iterator[Takes]:
 def _required(model: nn.Module) -> list[str]:
     """Names of the arguments without which a model cannot be called."""
     if isinstance(model, OnnxModel):
-        return [name for name, _, _ in model._inputs]
+        return model.arguments
     if isinstance(model, ScriptModel):
         schema = vars(model)["script"].forward.schema
         return [a.name for a in schema.arguments if a.name != "self" and not a.has_default_value()]

@@ -48,6 +48,11 @@ def meanings_of(name: str) -> tuple[str, ...]:
     return known if known and known != ("shares",) else (*known, *(kind for kind in _NAMES if kind not in known))
 
 
+def means_something(name: str) -> bool:
+    """Whether an argument's name says that it asks for lengths, a mask, or the sample rate."""
+    return any(name.lower() in names for names in _NAMES.values())
+
+
 def resets_of(model: Any) -> str:
     """Name of the method with which a model forgets what it was given before; empty where it remembers nothing."""
     return next((name for name in _RESETS if callable(getattr(model, name, None))), "")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -213,6 +213,35 @@ class Outside(nn.Module):
             middle = (low + high) // 2
             low, high = (low, middle) if taken(middle) else (middle, high)
         return high
+
+    @torch.no_grad()
+    def places(self, inputs: Tensor, seconds: float, heard: Sequence[float] | None = None) -> Tensor:
+        """Where a recogniser hears the marked part of each text, in s of the inputs, shape (batch, texts, 2).
+
+        Parameters
+        ----------
+        inputs
+            As of ``forward``.
+        seconds
+            Duration of the inputs.
+        heard
+            Where the sound in each of them ends, s.
+
+        Raises
+        ------
+        ClassifierError
+            If the model does not say where it hears texts.
+        """
+        model: Any = self.model
+        if not callable(getattr(model, "places", None)):
+            raise ClassifierError(
+                f"{type(model).__name__} does not say where it hears a text: it has no method places()"
+            )
+        window = None if self.window_seconds is None else round(self.window_seconds * self.sample_rate)
+        padded = self._padded(inputs[:, None] if inputs.dim() == 2 else inputs, window)
+        kind = float_type(self.model)
+        arranged = self.takes.arranged(padded if kind is None else padded.to(kind))
+        return model.places(arranged, seconds * padded.shape[-1] / inputs.shape[-1], heard)
 
     def starting_at(self, picture: str, layout: Layout) -> Callable[[Tensor], Tensor]:
         """Take pictures from now on; returns what makes them of sounds (batch, 1, samples).

@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from phonoscope.errors import ClassifierError, MissingExtraError
 from phonoscope.modules import random_numbers_kept
 from phonoscope.networks.outside.calling import resets_of
+from phonoscope.networks.outside.recurrent import Node, find_states, known_hop
 from phonoscope.networks.outside.texts import build_texts
 from phonoscope.registry import imported
 
@@ -110,57 +111,106 @@ class OnnxModel(FileModel):
         except ImportError as error:
             raise MissingExtraError("onnxruntime", "onnx") from error
         options = onnxruntime.SessionOptions()
-        options.log_severity_level = 3
+        options.log_severity_level = 4  # what fails is raised
         options.intra_op_num_threads = torch.get_num_threads()
         try:
             session = onnxruntime.InferenceSession(self.file(), options, providers=["CPUExecutionProvider"])
         except Exception as error:  # onnxruntime has errors of its own
             raise ClassifierError(f"this is no ONNX model that onnxruntime can run: {error}") from error
-        self._session: Any = session
-        self._inputs = [(node.name, node.type, node.shape) for node in session.get_inputs()]
-        self._outputs = [node.name for node in session.get_outputs()]
+        self._session = session
+        inputs, self._outputs = (
+            [Node(node.name, node.type, node.shape) for node in nodes]
+            for nodes in (session.get_inputs(), session.get_outputs())
+        )
+        self._states = find_states(inputs, self._outputs)
+        self._hop = known_hop(inputs, self._outputs)
+        self._inputs = [node for node in inputs if node not in [state.given for state in self._states]]
+        fixed = self._inputs[0].shape[0] if self._inputs[0].shape else None
+        if isinstance(fixed, int) and fixed != 1:
+            raise ClassifierError(f"the ONNX model was exported for {fixed} sounds at a time; export it for any")
+        self._singly = fixed == 1 or any(state.fixed for state in self._states)
+        if self._states:
+            object.__setattr__(self, "reset_states", self._forget)
+        self._forget()
 
     def __getstate__(self) -> dict[str, Any]:
-        return {name: value for name, value in self.__dict__.items() if name != "_session"}  # which cannot be copied
+        kept_out = ("_session", "reset_states")  # which cannot be copied
+        return {name: value for name, value in self.__dict__.items() if name not in kept_out}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         super().__setstate__(state)
         if len(self.content):
             self.open()
 
-    def forward(self, inputs: Tensor, lengths: Tensor | None = None) -> Any:
-        """Run it.
+    def _forget(self) -> None:
+        """Begin the next sounds anew; see `Takes`."""
+        self._carried: list[dict[str, np.ndarray]] = []
+        self._before: Tensor | None = None
+
+    @property
+    def arguments(self) -> list[str]:
+        """Names of what it must be given: all inputs but its states."""
+        return [node.name for node in self._inputs]
+
+    def forward(self, inputs: Tensor, beside: Tensor | int | None = None) -> Any:
+        """Run it; a model with states goes on from the sounds before, if they were as many, until ``reset_states()``.
 
         Parameters
         ----------
         inputs
             Sounds (batch, samples) or (batch, 1, samples), or pictures.
-        lengths
-            Second input, for models that have one.
+        beside
+            Second input, for models that have one: lengths, or the sample rate.
         """
-        given = [inputs] if lengths is None else [inputs, lengths]
+        given = [inputs] if beside is None else [inputs, beside]
         if len(given) != len(self._inputs):
-            names = ", ".join(name for name, _, _ in self._inputs)
+            names = ", ".join(self.arguments)
             raise ClassifierError(f"the ONNX model takes {len(self._inputs)} inputs ({names}), not {len(given)}")
-        arrays = {
-            name: tensor.detach().cpu().numpy().astype(_ONNX_TYPES.get(kind, np.float32))
-            for tensor, (name, kind, _) in zip(given, self._inputs, strict=True)
-        }
+        if self._hop is not None:
+            given[0] = self._after_context(inputs, *self._hop.samples(beside if isinstance(beside, int) else None))
+        arrays = {node.name: _array(value, node) for value, node in zip(given, self._inputs, strict=True)}
         count = len(inputs)
-        fixed = self._inputs[0][2][0] if self._inputs[0][2] else None
-        if isinstance(fixed, int) and fixed != count:  # exported for a fixed batch, mostly of one
-            if fixed != 1:
-                raise ClassifierError(f"the ONNX model was exported for {fixed} sounds at a time; export it for any")
-            runs = [self._session.run(None, {k: v[i : i + 1] for k, v in arrays.items()}) for i in range(count)]
-            values = [np.concatenate([run[i] for run in runs]) for i in range(len(self._outputs))]
-        else:
-            values = self._session.run(None, arrays)
-        tensors = {
-            name: torch.from_numpy(np.ascontiguousarray(value)).to(inputs.device)
-            for name, value in zip(self._outputs, values, strict=True)
-            if isinstance(value, np.ndarray)
-        }
+        runs = [slice(i, i + 1) for i in range(count)] if self._singly else [slice(None)]
+        if len(self._carried) != len(runs) or any(self._of_others(carried, count) for carried in self._carried):
+            each = 1 if self._singly else count
+            self._carried = [{state.given.name: state.start(each) for state in self._states} for _ in runs]
+        answers = []
+        for number, part in enumerate(runs):
+            fed = {name: array[part] if array.ndim and len(array) == count else array for name, array in arrays.items()}
+            values = self._session.run(None, fed | self._carried[number])
+            found = {node.name: value for node, value in zip(self._outputs, values, strict=True)}
+            self._carried[number] = {s.given.name: np.asarray(found.pop(s.output)) for s in self._states}
+            answers.append({name: value for name, value in found.items() if isinstance(value, np.ndarray)})
+        whole = answers[0]
+        if len(answers) > 1:
+            whole = {name: np.concatenate([answer[name] for answer in answers]) for name in whole}
+        tensors = {k: torch.from_numpy(np.ascontiguousarray(v)).to(inputs.device) for k, v in whole.items()}
         return next(iter(tensors.values())) if len(tensors) == 1 else tensors
+
+    def _of_others(self, carried: Mapping[str, np.ndarray], count: int) -> bool:
+        """Whether states are those of another number of sounds."""
+        each = 1 if self._singly else count
+        return any(carried[state.given.name].shape != state.start(each).shape for state in self._states)
+
+    def _after_context(self, sounds: Tensor, window: int, samples: int) -> Tensor:
+        """Sounds of a window's length with the end of those before in front; zeros in front of the first."""
+        if sounds.shape[-1] != window:
+            raise ClassifierError(f"the ONNX model takes {window} samples at a time, not {sounds.shape[-1]}")
+        before = self._before
+        if before is None or before.shape[:-1] != sounds.shape[:-1]:
+            before = sounds.new_zeros((*sounds.shape[:-1], samples))
+        self._before = sounds[..., -samples:].detach()
+        return torch.cat([before.to(sounds), sounds], -1)
+
+
+def _array(value: Tensor | int, node: Node) -> np.ndarray:
+    """A value as an input of a graph wants it: of its type, and a number as a scalar, or alone in an array."""
+    kind = _ONNX_TYPES.get(node.type, np.float32)
+    if isinstance(value, Tensor):
+        return value.detach().cpu().numpy().astype(kind)
+    if len(node.shape) > 1:
+        raise ClassifierError(f"the ONNX model's input {node.name!r} has {len(node.shape)} dimensions; it is no number")
+    return np.full([1] * len(node.shape), value, dtype=kind)
 
 
 _ONNX_TYPES = {

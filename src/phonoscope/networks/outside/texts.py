@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from phonoscope.errors import ClassifierError
+from phonoscope.networks.outside.attending import chosen_heads, cross_attentions, eager_attention, token_starts
 from phonoscope.networks.outside.ctc import ctc_best_tokens, ctc_frames, ctc_text_scores
 from phonoscope.networks.outside.marked import MarkedTokens, marked_tokens
 
@@ -49,7 +50,7 @@ class CtcTexts(nn.Module):
         return ctc_text_scores(self.log_probs(inputs), self.texts, self.blank)
 
     @torch.no_grad()
-    def places(self, inputs: Tensor, seconds: float) -> Tensor:
+    def places(self, inputs: Tensor, seconds: float, heard: Sequence[float] | None = None) -> Tensor:
         """Where each text's marked part lies by forced alignment, in s, shape (batch, texts, 2); see ``ctc_frames``.
 
         Parameters
@@ -58,7 +59,10 @@ class CtcTexts(nn.Module):
             What the model takes.
         seconds
             Duration of the inputs, over which the model's frames are taken to be spread evenly.
+        heard
+            Not used: as in the scores, a text is aligned to all frames.
         """
+        del heard
         log_probs = self.log_probs(inputs)
         frames = ctc_frames(log_probs, self.texts, self.blank)
         return frames * (seconds / log_probs.shape[1])
@@ -158,8 +162,12 @@ class SequenceTexts(nn.Module):
 
     def decode(self, encoded: Any, tokens: Tensor) -> Tensor:
         """Logits after each token of the decoder's input (batch, tokens), shape (batch, tokens, symbols)."""
-        output = self.model(encoder_outputs=encoded, decoder_input_ids=tokens, use_cache=False, return_dict=True)
-        return _precise(_logits(output))
+        return _precise(_logits(self._decoded(encoded, tokens)))
+
+    def _decoded(self, encoded: Any, tokens: Tensor, attentions: bool = False) -> Any:
+        """What the model gives for tokens; with its attentions where it is asked for them."""
+        asked: dict[str, Any] = {"output_attentions": True} if attentions else {}
+        return self.model(encoder_outputs=encoded, decoder_input_ids=tokens, use_cache=False, return_dict=True, **asked)
 
     def forward(self, inputs: Tensor) -> Tensor:
         """Scores (batch, texts) of what the model's encoder takes."""
@@ -169,6 +177,53 @@ class SequenceTexts(nn.Module):
     def _score(self, encoded: Any, text: MarkedTokens, inputs: Tensor) -> Tensor:
         given = torch.tensor([*self.prompt, *text.tokens[:-1]], device=inputs.device).expand(len(inputs), -1)
         return sequence_text_scores(self.decode(encoded, given)[:, len(self.prompt) - 1 :], text)
+
+    @torch.no_grad()
+    def places(self, inputs: Tensor, seconds: float, heard: Sequence[float] | None = None) -> Tensor:
+        """Where each text's marked part lies by the decoder's cross-attention, in s, shape (batch, texts, 2).
+
+        See ``attending``. A part ends where the token after it begins. The first token begins with the sound, silence
+        before it included; the token that ends a text is no part of its place.
+
+        Parameters
+        ----------
+        inputs
+            What the model's encoder takes.
+        seconds
+            Duration of the inputs, over which the encoder's frames are taken to be spread evenly.
+        heard
+            Where the sound in each of the inputs ends, s, shape (batch,): what follows is padding, and holds no token.
+
+        Raises
+        ------
+        ClassifierError
+            If the model does not give its cross-attention.
+        """
+        encoded = self.encode(inputs)
+        ends = [seconds] * len(inputs) if heard is None else [float(end) for end in heard]
+        places = [self._places(encoded, text, inputs, [end / seconds for end in ends]) for text in self.texts]
+        return torch.stack(places, 1) * seconds
+
+    def _places(self, encoded: Any, text: MarkedTokens, inputs: Tensor, shares: Sequence[float]) -> Tensor:
+        """Start and end of a text's marked part, shares of the inputs, shape (batch, 2)."""
+        spoken = text.tokens[:-1] if text.tokens[-1] == self.end else text.tokens
+        given = [*self.prompt, *spoken]
+        if len(given) > self._positions():
+            given = given[:-1]
+        with eager_attention(self.model):
+            output = self._decoded(encoded, torch.tensor(given, device=inputs.device).expand(len(inputs), -1), True)
+        known = getattr(getattr(self.model, "generation_config", None), "alignment_heads", None)
+        layers = cross_attentions(output, type(self.model).__name__)
+        # A token's row is that of the position which predicts it; the last is that of the token after the text.
+        heads = chosen_heads(layers, known)[:, :, len(self.prompt) - 1 :]
+        frames = heads.shape[-1]
+        start, stop = text.span[0], min(text.span[1], max(len(spoken), 1))
+        places = []
+        for weights, share in zip(heads, shares, strict=True):
+            hearing = min(max(math.ceil(share * frames), 1), frames)
+            borders = [*token_starts(weights[..., :hearing]).tolist(), hearing]
+            places.append([borders[min(at, len(borders) - 1)] / frames for at in (min(start, stop), stop)])
+        return torch.tensor(places, device=inputs.device)
 
     @torch.no_grad()
     def transcribe(self, inputs: Tensor, max_tokens: int = MAX_TOKENS) -> list[list[int]]:

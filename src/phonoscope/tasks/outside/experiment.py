@@ -35,7 +35,7 @@ from phonoscope.tasks.outside.carriers import RULES, energy_in_cells, phone_tabl
 from phonoscope.tasks.outside.material import Recordings, choose_classes, list_recordings, read_sounds
 from phonoscope.tasks.outside.recipe import OutsideRecipe
 from phonoscope.tasks.outside.sentences import carriers_sentence, hertz_sentence
-from phonoscope.tasks.outside.tables import level_reactions, map_tables, recognition_tables, twin_tables
+from phonoscope.tasks.outside.tables import level_reactions, map_tables, place_tables, recognition_tables, twin_tables
 from phonoscope.training import choose_device, copied_recordings
 
 _IN_MEMORY = (
@@ -226,6 +226,7 @@ class OutsideExperiment(Experiment):
         if len(self._phones):
             say("which phones carry the decision")
             tables["phones"] = self._carriers(measured, folder)
+        tables |= place_tables(self._classifier, material)
         say("6 dB softer and louder")
         tables["level"] = level_reactions(self._classifier, material, recipe.seed)
         facts = self._facts(measured)

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from phonoscope.classifier import Classifier
+from phonoscope.errors import ClassifierError
 from phonoscope.evidence.case import open_case
 from phonoscope.evidence.level import level_reaction, level_table
 from phonoscope.experiments.frame import left_out_table
@@ -16,6 +17,7 @@ from phonoscope.experiments.material import Material
 from phonoscope.experiments.measured import UNITS, Measured, profile_tables
 from phonoscope.experiments.twin import beside_twin, twin_predictions
 from phonoscope.judgement.calibration import calibration, reliability
+from phonoscope.models.places import hears_texts, text_places
 from phonoscope.phonetics.baselines import Baseline, majority_class
 from phonoscope.phonetics.confusions import accuracy_table, asymmetry_table, confusion_table
 from phonoscope.phonetics.middle import middle_half
@@ -135,6 +137,28 @@ def level_reactions(classifier: Classifier, material: Material, seed: int) -> pd
         seed=seed,
     )
     return level_table(level_reaction(case))
+
+
+def place_tables(classifier: Classifier, material: Material) -> dict[str, pd.DataFrame]:
+    """Where a recogniser hears each of its texts in each recording: ``places`` (token, text, start, end in s).
+
+    There is no such table of other models, nor of those that do not tell.
+
+    Parameters
+    ----------
+    classifier
+        The model.
+    material
+        The recordings.
+    """
+    if not hears_texts(classifier):
+        return {}
+    try:
+        places = text_places(classifier, material.waveforms)
+    except ClassifierError:
+        return {}
+    names = material.tokens["token"].to_numpy()[places.pop("sound")]
+    return {"places": places.assign(token=names)[["token", "text", "start", "end"]]}
 
 
 def _counts(tokens: pd.DataFrame) -> pd.DataFrame:

@@ -103,14 +103,17 @@ def listen(
         The recordings to send through, one row each with ``token, class, speaker, recording``. Each is scaled to the
         same root mean square without its mean, as the networks' input is.
     null_seeds
-        Layers of the same shape with fresh random weights.
+        Layers of the same shape with fresh random weights; there are none beside filters that are fixed, or of which
+        nobody can see how they began.
     seed
         Of the random layers, the resampling and the geometry.
 
     Returns
     -------
     dict
-        Tables of the run: ``curves`` by class, tests of curves and bands, peaks, geometry of each training.
+        Tables of the run: ``curves`` by class, tests of curves and bands, peaks, geometry of each training; ``nulls``
+        says what was drawn, or why nothing was: then there are no tests of curves, and all that is told from random
+        layers is NaN.
     """
     rate = classifiers[0].sample_rate
     banks = [bank_of(each, rate) for each in classifiers]
@@ -125,7 +128,9 @@ def listen(
         for layers in (banks, initial)
     )
     options["n_fft"] = learned.attrs["n_fft"]
-    nulls = null_responses(banks[0], waveforms, n_seeds=null_seeds, seed=seed, **options)
+    null, nulls = banks[0].untrained, None
+    if null.can_be_drawn:
+        nulls = null_responses(banks[0], waveforms, n_seeds=null_seeds, seed=seed, **options)
     plain = cumulative_response(spectrum_bank(rate), waveforms, rate, **options)
     units = tokens[["speaker", "recording"]]
     drawn = resample(resampling_unit(units, len(tokens)), N_BOOTSTRAP, seed)
@@ -135,7 +140,10 @@ def listen(
         "curves": [
             learned_minus_null(learned, nulls, plain, initial=before, labels=by, resampled=drawn) for by in groupings
         ],
-        "curve_tests": [null_test(learned, nulls, labels=by) for by in groupings],
+        "curve_tests": [pd.DataFrame() if nulls is None else null_test(learned, nulls, labels=by) for by in groupings],
+        "nulls": [
+            pd.DataFrame([{"kind": null.kind, "words": null.words, "layers": 0 if nulls is None else null_seeds}])
+        ],
         "bands": [_bands_with_intervals(learned, nulls, plain, bands, by, units) for by in groupings],
         "peaks": [spectral_peaks(_mean_of_trainings(learned), resampled=drawn, nulls=nulls)],
         "geometry_seeds": [
@@ -172,7 +180,7 @@ def _numbered_geometry(classifier: Classifier, seed: int) -> pd.DataFrame:
 
 def _bands_with_intervals(
     learned: xr.DataArray,
-    nulls: xr.DataArray,
+    nulls: xr.DataArray | None,
     plain: xr.DataArray,
     bands: dict[str, tuple[float, float]],
     labels: Sequence[str],
@@ -186,12 +194,14 @@ def _bands_with_intervals(
     """
     table = band_test(learned, nulls, bands, labels=labels)
     names = np.asarray(labels, dtype=object)
-    trained, random = (each.transpose("seed", "token", "frequency") for each in (learned, nulls))
+    trained = learned.transpose("seed", "token", "frequency")
+    random = None if nulls is None else nulls.transpose("seed", "token", "frequency")
     rows = []
     for label in sorted(set(labels)):
         chosen = np.flatnonzero(names == label)
         unit = resampling_unit(cluster_rows(units, chosen), len(chosen))
-        observed, of_random = (_shares(each.values[:, chosen].mean(axis=1), each, bands) for each in (trained, random))
+        observed = _shares(trained.values[:, chosen].mean(axis=1), trained, bands)
+        of_random = None if random is None else _shares(random.values[:, chosen].mean(axis=1), random, bands)
         sums = np.stack(
             [unit_sums(values[chosen].astype(float), unit.codes, unit.n_units) for values in trained.values]
         )  # (training, unit, frequency)
@@ -199,11 +209,13 @@ def _bands_with_intervals(
         of_plain = _shares(plain.isel(token=chosen).mean("token").values, plain, bands)
         for b, band in enumerate(bands):
             share = interval_of(observed[:, b], left_out[:, :, b], unit, scale="proportion")
-            ratio = _beyond_random(share, of_random[:, b])
-            stands = above(ratio, 1 + SMALLEST)
             row = {"label": label, "band": band, "low": share.low, "high": share.high, "spectrum": of_plain[b]}
-            row |= {"ratio": ratio.estimate, "ratio_low": ratio.low, "ratio_high": ratio.high}
-            row |= {"p_more": stands.p_for, "p_not_more": stands.p_against, "errors": stands.errors}
+            row |= dict.fromkeys(("ratio", "ratio_low", "ratio_high", "p_more", "p_not_more", "errors"), np.nan)
+            if of_random is not None:
+                ratio = _beyond_random(share, of_random[:, b])
+                stands = above(ratio, 1 + SMALLEST)
+                row |= {"ratio": ratio.estimate, "ratio_low": ratio.low, "ratio_high": ratio.high}
+                row |= {"p_more": stands.p_for, "p_not_more": stands.p_against, "errors": stands.errors}
             rows.append(row | {"n_units": share.n_units, "unit": share.unit})
     return table.merge(pd.DataFrame(rows), on=["label", "band"], how="left")
 

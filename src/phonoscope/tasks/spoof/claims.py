@@ -69,6 +69,8 @@ class Context:
 
 def _beyond_controls(context: Context, *, attack: str) -> Finding:
     """Is the layer beyond what real recordings differ by, and beyond random filters?"""
+    if (attack, RANDOM) not in context.rows:
+        return unmeasured("there are no random filters to compare with: those of this layer cannot be drawn anew")
     layer, random, plain = (context.rows[attack, feature] for feature in (LAYER, RANDOM, SPECTRUM))
     control = context.rows[CONTROL, LAYER]["balanced_accuracy"]
     of_layer = context.parts(attack, LAYER)

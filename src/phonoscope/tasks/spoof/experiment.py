@@ -131,6 +131,7 @@ class SpoofExperiment(Experiment):
             "layer": self.layer,
             "n_filters": self._bank.n_filters,
             "width": self._bank.width,
+            "null": {"kind": self._bank.untrained.kind, "words": self._bank.untrained.words},
             "native_rates": sorted(map(int, tokens["native_rate"].unique())),
             "sample_rate": recipe.sample_rate,
             "duplicates": copied_recordings(tokens),

@@ -65,7 +65,8 @@ def hear(
     bank : FilterBank
         First layer of the network.
     random_seeds : int
-        Layers of the same shape with random weights.
+        Layers of the same shape with random weights; there are none beside filters that are fixed, or of which nobody
+        can see how they began.
     seed : int
         Of the first random layer; the others count on from it.
 
@@ -78,7 +79,7 @@ def hear(
         twin the short-time spectrum, dB.
     """
     features = {(LAYER, 0): partial(mean_spectra, bank, strict=True)}
-    for number in range(random_seeds):
+    for number in range(random_seeds if bank.untrained.can_be_drawn else 0):
         features[RANDOM, number] = partial(mean_spectra, random_bank(bank, seed + number), strict=True)
     features[SPECTRUM, 0] = partial(mean_spectra, spectrum_bank(int(bank.sample_rate)))
     features[TWIN, 0] = partial(_pictures, int(bank.sample_rate))
@@ -181,8 +182,8 @@ def tell_apart(
         One row a problem (the control last) and feature: ``attack, level, kind, feature, accuracy, balanced_accuracy,
         low, high, eer, eer_low, eer_high`` (0 to 1, 95 % intervals over speakers or recordings) ``, majority`` (what
         naming the commoner side always would score) ``, beyond_random, beyond_random_low, beyond_random_high`` (of the
-        layer: balanced accuracy above that of random filters on the same recordings) ``, n_real, n_spoofed, n_units,
-        unit``.
+        layer: balanced accuracy above that of random filters on the same recordings, where there are any) ``, n_real,
+        n_spoofed, n_units, unit``.
     scores : DataFrame
         One row a recording, problem and feature: ``attack, feature, part, token, recording, speaker, truth, predicted,
         score``.
@@ -205,7 +206,7 @@ def tell_apart(
                 tables = judged.setdefault(feature.name, [])
                 tables.append(table.assign(part=len(tables), attack=name, feature=feature.name))
         for feature_name, tables in judged.items():
-            compared = feature_name == LAYER and name != CONTROL
+            compared = feature_name == LAYER and name != CONTROL and RANDOM in judged
             beyond = beyond_random(tables, judged[RANDOM])[:3] if compared else (np.nan,) * 3
             result = _result(versions[0], feature_name, tables)
             results.append(result | dict(zip(_BEYOND, beyond, strict=True)))

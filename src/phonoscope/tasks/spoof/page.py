@@ -55,7 +55,7 @@ def page(run: Run) -> Page:
     ]
     doubts = _doubts(run, results)
     twins = [(row, f"first layer ({row['attack']})") for row in run.results.get("beside_twin", ())]
-    findings = with_twin_sentences(_findings(results), twins)
+    findings = with_twin_sentences(_findings(results, run.facts.get("null", {}).get("words", "")), twins)
     return page_of(run.facts, sections, numbers=_numbers(results), findings=findings, doubts=doubts)
 
 
@@ -126,11 +126,20 @@ def _numbers(results: pd.DataFrame) -> list[tuple[str, str, str]]:
     return [*numbers, ("real against real", percent(control["balanced_accuracy"]), "found with nothing spoofed")]
 
 
-def _findings(results: pd.DataFrame) -> list[str]:
+def _findings(results: pd.DataFrame, null_words: str) -> list[str]:
+    """What the first layer tells apart; ``null_words`` say what random filters are, or why there are none."""
     table = rows_of(results)
     text = []
     for name in _main(results):
-        layer, random, plain_spectrum = (table[name, feature] for feature in (LAYER, RANDOM, SPECTRUM))
+        layer, plain_spectrum = (table[name, feature] for feature in (LAYER, SPECTRUM))
+        if (name, RANDOM) not in table:
+            text.append(
+                f"{name}: by the response spectrum of the first layer {percent(layer['balanced_accuracy'])} (balanced) "
+                f"are told apart, equal error rate {percent(layer['eer'])}; by the plain long-term spectrum "
+                f"{percent(plain_spectrum['balanced_accuracy'])}. There are no random filters beside it: {null_words}."
+            )
+            continue
+        random = table[name, RANDOM]
         gain = (
             f"{100 * layer['beyond_random']:+.1f} points ({100 * layer['beyond_random_low']:+.1f} to "
             f"{100 * layer['beyond_random_high']:+.1f}) beyond random filters"
