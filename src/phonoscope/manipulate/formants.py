@@ -163,7 +163,17 @@ def _at_middle(recorded: Sounds, points: np.ndarray) -> np.ndarray:
 
 
 def changed_formants(recorded: Sounds, asked: Asked, samples: Tensor, old: np.ndarray, new: np.ndarray) -> Sounds:
-    """Stimuli, with the formants that are to be expected in them: as measured, plus what they were moved by."""
+    """Stimuli, with the formants that are to be expected in them: as measured, plus what they were moved by.
+
+    Parameters
+    ----------
+    recorded, asked
+        See `Cue`.
+    samples
+        Of the stimuli.
+    old, new
+        Tracks before and after, Hz, shape (stimulus, frame, 4).
+    """
     stimuli = recorded[asked.of]
     times = recorded.shared(frames).times
     middle = np.abs(times - ((stimuli.start + stimuli.end) / 2)[:, None]).argmin(axis=1)

@@ -115,7 +115,7 @@ def boundary_lines(found: xr.Dataset, share: str = "share") -> pd.DataFrame:
             level = np.ma.masked_invalid(values[..., a] - values[..., b])
             if level.count() < 4 or np.ma.min(level) * np.ma.max(level) > 0:
                 continue
-            for path in contour_generator(y, x, level).lines(0.0):
+            for path in map(np.asarray, contour_generator(y, x, level).lines(0.0)):
                 there = _between(values, x, y, path[:, 1], path[:, 0])  # (point, label)
                 others = np.delete(there, [a, b], axis=1).max(axis=1, initial=0.0)
                 ahead = there[:, [a, b]].min(axis=1) > others - _ROUNDING
