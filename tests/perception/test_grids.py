@@ -55,6 +55,20 @@ def test_both_formants_reach_their_targets_and_the_rest_stays():
     assert {len(sound) for sound in sounds} == {len(vowels()[0])}
 
 
+def test_praat_finds_the_formants_where_they_were_moved():
+    parselmouth = pytest.importorskip("parselmouth", reason="needs the extra praat")
+    made = next(grid_stimuli(TOKENS, vowels(), RATE, GRID))
+    found = []
+    for sound in made.sounds:
+        track = parselmouth.Sound(sound.astype(float), RATE).to_formant_burg(maximum_formant=5500.0)
+        found.append([np.median([track.get_value_at_time(k, at) for at in (0.07, 0.08, 0.09)]) for k in (1, 2)])
+    heard = ~made.table["missed"].to_numpy()
+    for name, values in zip(("f1", "f2"), np.array(found).T, strict=True):
+        intended = made.table[f"intended_{name}"].to_numpy()
+        assert np.polyfit(intended[heard], values[heard], 1)[0] == pytest.approx(1.0, abs=0.05)
+        assert np.median(np.abs(values / intended - 1)[heard]) < 0.03
+
+
 def test_what_is_not_moved_is_the_same_sound():
     sounds = vowels()
     ends = np.array([len(sound) / RATE for sound in sounds])

@@ -210,7 +210,7 @@ def image_of(
             "label": label,
             "against": against or "all others",
             "trials": image.n_trials,
-            "penalty": image.penalty,
+            "penalty": float(image.penalty),
             "explained": image.explained,
             **{f"cluster_{name}": clusters[name].tolist() for name in ("sign", "cells", "p")},
             "cell_erb": _spacing(hz_to_erb(trials.frequency)),
