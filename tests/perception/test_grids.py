@@ -8,7 +8,7 @@ import pytest
 from scipy.special import log_expit
 
 from phonoscope.errors import AudioError, PerceptionError
-from phonoscope.manipulate import Sounds
+from phonoscope.manipulate import Sounds, measures
 from phonoscope.manipulate.joint import move_formants
 from phonoscope.perception.grids import FormantGrid, grid_stimuli, grid_trials
 from phonoscope.perception.territories import territory
@@ -76,6 +76,21 @@ def test_what_is_not_moved_is_the_same_sound():
     still = move_formants(recorded, np.arange(4), np.full((4, 4), np.nan))
     assert not still.missed.any()
     assert (still.sounds.samples - recorded.samples).abs().max().item() < 1e-6
+
+
+def test_a_dull_resonance_gets_sharper_as_it_moves():
+    hertz = np.repeat(np.array([[[500, 1500, 2500, 3600, 4600, 6000, 7000.0]]]), 3, axis=1)
+    wide = np.full_like(hertz, 80.0)
+    wide[..., 1] = 300.0
+    sound = voice(np.full((1, 3), 120.0), hertz, wide, np.array([0.16]), RATE, np.random.default_rng(0))
+    recorded = Sounds.of(sound, RATE, np.zeros(1), np.array([0.16]))
+    targets = np.full((2, 4), np.nan)
+    targets[:, 1] = recorded.shared(measures.formants)[0][0, 1], 2000.0
+    moved = move_formants(recorded, np.zeros(2, dtype=int), targets)
+    still, sharp = moved.sounds.shared(measures.formants)[1][:, 1]
+    assert still > 200
+    assert sharp < 150
+    assert not moved.missed.any()
 
 
 def test_a_closed_loop_comes_nearer():
