@@ -7,7 +7,6 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 import xarray as xr
-from contourpy import contour_generator
 from scipy.ndimage import map_coordinates
 from scipy.special import softmax
 
@@ -106,16 +105,18 @@ def boundary_lines(found: xr.Dataset, share: str = "share") -> pd.DataFrame:
     DataFrame
         One row a point: ``label, against``, number of the ``line``, and the two formants in Hz.
     """
+    from matplotlib.figure import Figure
+
     first, second = found[share].dims[:2]
     x, y = (hz_to_bark(found[name].values) for name in (first, second))
     values, labels = found[share].values, found["label"].values
-    rows, line = [], 0
+    rows, line, axes = [], 0, Figure().subplots()  # nothing is drawn: it finds the lines
     for a in range(len(labels)):
         for b in range(a + 1, len(labels)):
             level = np.ma.masked_invalid(values[..., a] - values[..., b])
             if level.count() < 4 or np.ma.min(level) * np.ma.max(level) > 0:
                 continue
-            for path in map(np.asarray, contour_generator(y, x, level).lines(0.0)):
+            for path in map(np.asarray, axes.contour(y, x, level, levels=[0.0]).allsegs[0]):
                 there = _between(values, x, y, path[:, 1], path[:, 0])  # (point, label)
                 others = np.delete(there, [a, b], axis=1).max(axis=1, initial=0.0)
                 ahead = there[:, [a, b]].min(axis=1) > others - _ROUNDING
