@@ -75,6 +75,13 @@ def test_lines_run_where_two_answers_are_equally_frequent(table):
     assert low["f2"].max() < 1600
 
 
+def test_where_one_answer_is_always_given_there_is_no_line(table):
+    log_p = np.tile(np.log([0.2, 0.7, 0.1]), (1, len(table), 1))
+    found = territory(Trials(table, LABELS, log_p), GRID)
+    assert len(boundary_lines(found)) == 0
+    assert set(found["winner"].values.ravel()) == {"u", ""}
+
+
 def test_missed_and_strayed_stimuli_are_counted_and_left_out(table):
     wild = table["step"] == 40
     far = table["step"] == 44

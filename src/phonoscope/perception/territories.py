@@ -114,9 +114,10 @@ def boundary_lines(found: xr.Dataset, share: str = "share") -> pd.DataFrame:
     for a in range(len(labels)):
         for b in range(a + 1, len(labels)):
             level = np.ma.masked_invalid(values[..., a] - values[..., b])
-            if level.count() < 4 or np.ma.min(level) * np.ma.max(level) > 0:
+            if level.count() < 4 or np.ma.min(level) * np.ma.max(level) >= 0:
                 continue
-            for path in map(np.asarray, axes.contour(y, x, level, levels=[0.0]).allsegs[0]):
+            paths = (np.asarray(path) for path in axes.contour(y, x, level, levels=[0.0]).allsegs[0])
+            for path in (path for path in paths if len(path) > 1):
                 there = _between(values, x, y, path[:, 1], path[:, 0])  # (point, label)
                 others = np.delete(there, [a, b], axis=1).max(axis=1, initial=0.0)
                 ahead = there[:, [a, b]].min(axis=1) > others - _ROUNDING
