@@ -167,15 +167,25 @@ def move_formant(
     wanted[..., k] = np.maximum(asked.scale.back(asked.scale.to(path) + weight * offset), LEAST_HZ)
     new = ordered(wanted, old, k, recorded.sample_rate / 2)
     samples = replaced(recorded, asked, known, (new, bandwidth))
-    return _changed(recorded, asked, samples, old, new)
+    return changed_formants(recorded, asked, samples, old, new)
 
 
 def _at_middle(recorded: Sounds, points: np.ndarray) -> np.ndarray:
     return np.interp((recorded.start + recorded.end) / 2, points[:, 0], points[:, 1])
 
 
-def _changed(recorded: Sounds, asked: Asked, samples: Tensor, old: np.ndarray, new: np.ndarray) -> Sounds:
-    """Stimuli, with the formants that are to be expected in them: as measured, plus what they were moved by."""
+def changed_formants(recorded: Sounds, asked: Asked, samples: Tensor, old: np.ndarray, new: np.ndarray) -> Sounds:
+    """Stimuli, with the formants that are to be expected in them: as measured, plus what they were moved by.
+
+    Parameters
+    ----------
+    recorded, asked
+        See `Cue`.
+    samples
+        Of the stimuli.
+    old, new
+        Tracks before and after, Hz, shape (stimulus, frame, 4).
+    """
     stimuli = recorded[asked.of]
     times = recorded.shared(frames).times
     middle = np.abs(times - ((stimuli.start + stimuli.end) / 2)[:, None]).argmin(axis=1)
@@ -224,7 +234,7 @@ def change_bandwidth(recorded: Sounds, asked: Asked, *, formant: int, tracks: xr
     factor = np.maximum(asked.value, BANDWIDTHS_HZ[0] / 3) / asked.before
     wider = bandwidth.copy()
     wider[..., formant - 1] *= factor[:, None] ** weight
-    return _changed(recorded, asked, replaced(recorded, asked, known, (old, wider)), old, old)
+    return changed_formants(recorded, asked, replaced(recorded, asked, known, (old, wider)), old, old)
 
 
 def bandwidth_value(sounds: Sounds, *, formant: int) -> np.ndarray:
@@ -246,7 +256,7 @@ def change_length(recorded: Sounds, asked: Asked, *, tracks: xr.Dataset | None =
     old, bandwidth = (part[asked.of] for part in known)
     weight = recorded.shared(weights)[asked.of]
     new = old * ((asked.before / asked.value)[:, None] ** weight)[..., None]
-    return _changed(recorded, asked, replaced(recorded, asked, known, (new, bandwidth)), old, new)
+    return changed_formants(recorded, asked, replaced(recorded, asked, known, (new, bandwidth)), old, new)
 
 
 def tract_length(sounds: Sounds) -> np.ndarray:

@@ -57,7 +57,7 @@ class ClassificationImage(NamedTuple):
 def classification_image(
     cells: np.ndarray,
     answered: np.ndarray,
-    tokens: Sequence[object] | None = None,
+    tokens: Sequence[object] | np.ndarray | None = None,
     *,
     shuffles: int = 500,
     seed: int = 0,

@@ -1,0 +1,182 @@
+"""Two cues at once: tokens moved to the places of a grid of two formants, and asked about."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from phonoscope.errors import PerceptionError
+from phonoscope.manipulate import Sounds, measures
+from phonoscope.manipulate.formants import LEAST_GAP_HZ
+from phonoscope.manipulate.joint import move_formants
+from phonoscope.manipulate.numbering import FORMANTS
+from phonoscope.perception.presenting import TOKEN_COLUMNS, Presented
+from phonoscope.perception.trials import Trials
+from phonoscope.scales import bark_to_hz, hz_to_bark
+
+FORMANT_NAMES = tuple(f"f{k + 1}" for k in range(FORMANTS))
+_TOKENS_AT_A_TIME = 16  # of like length
+_SAMPLES_AT_A_TIME = 1 << 19
+
+Answer = Callable[[list[np.ndarray]], np.ndarray]
+
+
+@dataclass(frozen=True)
+class FormantGrid:
+    """Places in the plane of two formants, equally far apart on the Bark scale.
+
+    Parameters
+    ----------
+    first, second
+        Which formants, ``f1`` to ``f4``; the first lies below the second.
+    first_hz, second_hz
+        Lowest and highest place, Hz.
+    steps
+        How many places along each.
+    """
+
+    first: str = "f1"
+    second: str = "f2"
+    first_hz: tuple[float, float] = (250.0, 900.0)
+    second_hz: tuple[float, float] = (700.0, 2700.0)
+    steps: tuple[int, int] = (21, 21)
+
+    def __post_init__(self) -> None:
+        if not {self.first, self.second} <= set(FORMANT_NAMES) or self.first >= self.second:
+            raise PerceptionError(f"found a grid of {self.first} and {self.second}; expected two of f1 to f4, rising")
+        rising = all(0 < low < high for low, high in (self.first_hz, self.second_hz))
+        if min(self.steps) < 2 or not rising:
+            raise PerceptionError(
+                f"found {self.steps} places from {self.first_hz} to {self.second_hz} Hz; expected two or more, rising"
+            )
+
+    @property
+    def numbers(self) -> tuple[int, int]:
+        """Positions of both formants among F1 to F4, from 0."""
+        return FORMANT_NAMES.index(self.first), FORMANT_NAMES.index(self.second)
+
+    @property
+    def places(self) -> tuple[np.ndarray, np.ndarray]:
+        """Frequencies along each axis, Hz."""
+        return _even(self.first_hz, self.steps[0]), _even(self.second_hz, self.steps[1])
+
+    def targets(self) -> np.ndarray:
+        """F1 to F4 of every place where the two formants do not meet, Hz, NaN for those that stay, shape (place, 4)."""
+        low, high = self.numbers
+        first, second = (plane.ravel() for plane in np.meshgrid(*self.places, indexing="ij"))
+        targets = np.full((len(first), FORMANTS), np.nan)
+        targets[:, low], targets[:, high] = first, second
+        return targets[second - first >= LEAST_GAP_HZ * (high - low)]
+
+    def cells(self, first: np.ndarray, second: np.ndarray) -> np.ndarray:
+        """Number of the cell that frequencies (n,) in Hz lie in, counted along the second axis first; −1 outside."""
+        found = []
+        for values, places in zip((first, second), self.places, strict=True):
+            bark = hz_to_bark(places)
+            step = (bark[-1] - bark[0]) / (len(bark) - 1)
+            at = np.round((hz_to_bark(np.asarray(values, dtype=float)) - bark[0]) / step)
+            found.append(np.where((at >= 0) & (at < len(bark)), at, -1).astype(int))
+        return np.where((found[0] >= 0) & (found[1] >= 0), found[0] * self.steps[1] + found[1], -1)
+
+
+def grid_stimuli(
+    tokens: pd.DataFrame,
+    waveforms: Sequence[np.ndarray],
+    sample_rate: float,
+    grid: FormantGrid | None = None,
+    *,
+    context: float = 0.0,
+    rounds: int = 2,
+    **options: Any,
+) -> Iterator[Presented]:
+    """Move every token to every place of a grid, some tokens of like length at a time.
+
+    Parameters
+    ----------
+    tokens
+        With ``token``, and ``class, speaker, recording`` where they are known.
+    waveforms
+        One a token, with ``context`` seconds on either side.
+    sample_rate
+        In Hz.
+    grid
+        The places; the usual ones if not given.
+    context
+        In s.
+    rounds
+        As of `phonoscope.manipulate.joint.move_formants`.
+    **options
+        As of `phonoscope.manipulate.Sounds.of`: ``ceiling``, ``device``.
+
+    Yields
+    ------
+    Presented
+        With ``cue`` (as ``f1+f2``), ``step`` (number of the cell), where each formant was meant to be (``intended_f1``
+        …), is (``f1`` … ``f4``) and was (``before_f1`` …); ``f0`` of the token.
+    """
+    grid = grid or FormantGrid()
+    targets = grid.targets()
+    if not len(tokens) or len(tokens) != len(waveforms):
+        raise PerceptionError(f"found {len(tokens)} tokens and {len(waveforms)} waveforms; expected as many")
+    known = tokens.reindex(columns=[name for name in TOKEN_COLUMNS if name in tokens]).reset_index(drop=True)
+    order = np.argsort([len(waveform) for waveform in waveforms], kind="stable")
+    for some in np.array_split(order, -(-len(order) // _TOKENS_AT_A_TIME)):
+        sounds = [waveforms[i] for i in some]
+        ends = np.array([len(sound) / sample_rate - context for sound in sounds])
+        recorded = Sounds.of(sounds, sample_rate, np.full(len(sounds), context), ends, **options)
+        before, f0 = recorded.shared(measures.formants)[0], measures.f0(recorded)
+        of = np.repeat(np.arange(len(sounds)), len(targets))
+        wanted = np.tile(targets, (len(sounds), 1))
+        parts = -(-len(of) * recorded.samples.shape[1] // _SAMPLES_AT_A_TIME)
+        for rows in np.array_split(np.arange(len(of)), parts):
+            made = move_formants(recorded, of[rows], wanted[rows], rounds=rounds)
+            table = known.iloc[some[of[rows]]].reset_index(drop=True).assign(
+                cue=f"{grid.first}+{grid.second}", unit="Hz", achieved=np.nan, missed=made.missed, f0=f0[of[rows]],
+                step=grid.cells(*wanted[rows][:, grid.numbers].T).astype(float),
+                **{f"intended_{FORMANT_NAMES[k]}": wanted[rows, k] for k in grid.numbers},
+                **{name: made.achieved[:, k] for k, name in enumerate(FORMANT_NAMES)},
+                **{f"before_{name}": before[of[rows], k] for k, name in enumerate(FORMANT_NAMES)},
+            )  # fmt: skip
+            edge = round(context * sample_rate)
+            yield Presented(table, [sound[edge : len(sound) - edge] for sound in made.sounds.arrays])
+
+
+def grid_trials(
+    answer: Answer,
+    tokens: pd.DataFrame,
+    waveforms: Sequence[np.ndarray],
+    sample_rate: float,
+    labels: Sequence[str],
+    grid: FormantGrid | None = None,
+    **options: Any,
+) -> Trials:
+    """Ask about every token at every place of a grid; sounds are held only while they are asked about.
+
+    Parameters
+    ----------
+    answer
+        From sounds (1-D arrays) to log probabilities (sound, label), or (training, sound, label), as
+        ``functools.partial(ask, classifier)``.
+    tokens, waveforms, sample_rate, grid
+        As of `grid_stimuli`.
+    labels
+        The answers, in the order of `answer`.
+    **options
+        As of `grid_stimuli`.
+    """
+    tables, answers = [], []
+    for presented in grid_stimuli(tokens, waveforms, sample_rate, grid, **options):
+        log_p = np.asarray(answer(presented.sounds), dtype=float)
+        answers.append(log_p[None] if log_p.ndim == 2 else log_p)
+        tables.append(presented.table)
+    return Trials(pd.concat(tables, ignore_index=True), list(labels), np.concatenate(answers, axis=1))
+
+
+def _even(ends: tuple[float, float], count: int) -> np.ndarray:
+    """Frequencies in Hz, equally far apart on the Bark scale."""
+    low, high = hz_to_bark(np.array(ends))
+    return bark_to_hz(np.linspace(low, high, count))
