@@ -207,6 +207,9 @@ def test_page_says_units_and_holds_no_empty_number(chain):
     assert chain.run.results["in_hertz"] in words
     assert re.findall(r".{40}\b(?:nan|NaN|None|inf)\b", words) == []
     assert re.findall(r"[ML] ?nan", chain.page) == []
+    assert ("there is one class, and no other to compare it with" in words) == (
+        len(set(chain.run.tokens["class"])) == 1
+    )
     assert ("The model gives a number" in words) == (chain.kind == "numbers")
     assert ("How often the network is right" in words) == (chain.kind != "numbers")
 

@@ -145,11 +145,15 @@ def class_difference(
     tested = grid_test(scores, unit.level, n_flips=n_flips, seed=seed, connected_axes=len(dims) - 1)
     coords = {dim: values[dim].values for dim in dims[1:]} | {"label": classes}
     parts = {"difference": difference, "t": tested.t, "p_region": tested.p_region, "p_cell": tested.p_cell}
+    note = tested.note or unit.note
+    if len(classes) < 2:
+        parts = {name: np.full_like(part, np.nan, dtype=float) for name, part in parts.items()}
+        note = "there is one class, and no other to compare it with"
     null = f"the class and all other classes have the same mean; {unit.level}s keep their tokens together"
     return xr.Dataset(
         {name: (("label", *dims[1:]), part) for name, part in parts.items()},
         coords=coords,
-        attrs={"n_units": tested.n_units, "unit": tested.unit, "note": tested.note or unit.note, "null": null},
+        attrs={"n_units": tested.n_units, "unit": tested.unit, "note": note, "null": null},
     )
 
 

@@ -13,6 +13,8 @@ from phonoscope.report.shares import dress_ratios, ratio_limits
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
+_SHORT = 8  # letters of a unit that stand beside a word
+
 
 def draw_time_profile(
     axes: Axes,
@@ -51,7 +53,8 @@ def draw_time_profile(
     axes.plot(profile["time"], profile["mean"], color=colour, linewidth=1.6)
     axes.set_xlim(0, last_time)
     axes.set_ylim(*limits)
-    style.dress(axes, title=title, x=time_label, y=f"Importance (summed {unit})")
+    between = "\n" if len(unit) > _SHORT else " "  # the panel is low
+    style.dress(axes, title=title, x=time_label, y=f"Importance{between}(summed {unit})")
 
 
 def draw_reliability(axes: Axes, table: pd.DataFrame) -> None:
