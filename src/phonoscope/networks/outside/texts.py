@@ -182,8 +182,8 @@ class SequenceTexts(nn.Module):
     def places(self, inputs: Tensor, seconds: float, heard: Sequence[float] | None = None) -> Tensor:
         """Where each text's marked part lies by the decoder's cross-attention, in s, shape (batch, texts, 2).
 
-        See ``attending``. A part ends where the token after it begins. The first token begins with the sound, silence
-        before it included; the token that ends a text is no part of its place.
+        See ``attending``. A part ends where the token after it begins, and lasts a frame at least. The first token
+        begins with the sound, silence before it included; the token that ends a text is no part of its place.
 
         Parameters
         ----------
@@ -222,7 +222,8 @@ class SequenceTexts(nn.Module):
         for weights, share in zip(heads, shares, strict=True):
             hearing = min(max(math.ceil(share * frames), 1), frames)
             borders = [*token_starts(weights[..., :hearing]).tolist(), hearing]
-            places.append([borders[min(at, len(borders) - 1)] / frames for at in (min(start, stop), stop)])
+            first, last = (borders[min(at, len(borders) - 1)] for at in (min(start, stop), stop))
+            places.append([first / frames, max(first + 1, last) / frames])
         return torch.tensor(places, device=inputs.device)
 
     @torch.no_grad()
