@@ -15,6 +15,7 @@ from phonoscope.errors import CorpusError, ExperimentError
 from phonoscope.experiments.evidence_run import run_evidence
 from phonoscope.experiments.folder import Run
 from phonoscope.networks.outside.texts import CtcTexts
+from phonoscope.tasks.figures import figure_of_run
 from phonoscope.tasks.outside.sentences import belief_sentence, chosen_words
 from phonoscope.tasks.reporting import write_report
 from phonoscope.viewer.session import Session
@@ -272,7 +273,12 @@ def test_a_recogniser_says_where_it_hears_each_text(tmp_path):
     texts = [{"tokens": [1, 2], "span": [0, 1]}, {"tokens": [1, 2], "span": [1, 2]}]
     wrapped = ps.wrap(CtcTexts(Symbols(), texts), RATE, ["[tief] hoch", "tief [hoch]"], kind="texts")
     recipe = ps.load_recipe("recordings").changed(method="gradient-x-input(space=sound)")
-    places = execute(tmp_path / "sounds", tmp_path / "run", wrapped, recipe).table("places")
+    run = execute(tmp_path / "sounds", tmp_path / "run", wrapped, recipe)
+    places = run.table("places")
     assert places["text"].tolist() == wrapped.labels * 2
     expected = [(0, 0.4), (0.4, 0.8), (0, 0.6), (0.6, 1.2)]
     np.testing.assert_allclose(places[["start", "end"]], expected, atol=0.06)
+    maps = run.maps(str(recipe.method))
+    axes = figure_of_run(run.folder, "map", token=str(maps["token"].values[0])).axes[0]
+    drawn = {round(float(line.get_xdata()[0]), 3) for line in axes.lines}
+    assert {round(float(maps[name][0]), 3) for name in ("text_start", "text_end")} <= drawn

@@ -17,7 +17,7 @@ from phonoscope.report.labels import class_name
 from phonoscope.report.overlays import add_colour_bar, draw_overlay
 from phonoscope.report.spectrograms import wideband_spectrogram
 from phonoscope.report.speech import draw_speech, nearby_tiers
-from phonoscope.report.style import MUTED
+from phonoscope.report.style import ACCENT, MUTED
 from phonoscope.tasks.figures.figure import Figure, FigureRequest
 from phonoscope.tasks.figures.made_up import RATE, made_up_map, vowels
 
@@ -187,6 +187,9 @@ def token_map_of_run(request: FigureRequest) -> Canvas:
     )
     for limit in (0.0, end - start):
         axes.axvline(limit, color=MUTED, linewidth=0.8, linestyle=(0, (4, 2)))
+    for name in ("text_start", "text_end"):  # where a recogniser hears the text that is explained
+        if name in token_map.coords and np.isfinite(token_map[name]):
+            axes.axvline(float(token_map[name]), color=ACCENT, linewidth=0.9)
     axes.set_xlim(float(picture["time"][0]), float(picture["time"][-1]))
     add_colour_bar(axes, mappable, f"{token_map.attrs.get('units', content.unit)} per cell")
     return figure
