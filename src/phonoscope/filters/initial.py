@@ -18,6 +18,7 @@ NOTE = "initial"  # where a classifier's notes say how it began: {"seed": …, "
 
 def initial_note(network: nn.Module, seed: int) -> dict[str, int | str]:
     """Note of an untrained network's weights, to be kept with the classifier: its seed and a hash to check them by."""
+
     return {"seed": seed, "sha256": weights_hash(network)}
 
 
@@ -49,6 +50,7 @@ def initial_bank(classifier: Classifier, layer: str | None = None) -> FilterBank
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(note["seed"])
         network = build_network(classifier.network_name, len(classifier.labels), **classifier.network_options)
+
     if weights_hash(network) != note["sha256"]:
         raise PhonoscopeError(
             f"seed {note['seed']} gives other weights here than those that the classifier was trained from: use the "

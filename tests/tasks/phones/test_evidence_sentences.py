@@ -1,5 +1,7 @@
 """Sentences of the evidence section: what level does, what beats chance, and why nothing was compared."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -20,11 +22,12 @@ LEVEL = pd.DataFrame({"change_db": [-6.0, -6.0], "held": [False, True], "loss": 
     ],
 )
 def test_the_reaction_to_level_is_said_for_each_kind_of_front_end(scaling, begins, holds):
-    text = _level_text(scaling, LEVEL)
+    content = SimpleNamespace(is_number=False, unit="logit", item="token")
+    text = _level_text(content, scaling, LEVEL)
     assert text.startswith(begins)
     assert "moves by 0.50 on average" in text
     assert holds in text
-    assert _level_text(scaling, pd.DataFrame()) == ""
+    assert _level_text(content, scaling, pd.DataFrame()) == ""
 
 
 def evidence_of(corrected):
