@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 from phonoscope.errors import PhonoscopeError
 from phonoscope.filters.bank import FilterBank, bank_of
-from phonoscope.modules import weights_hash
 
 if TYPE_CHECKING:
     from torch import nn
@@ -39,6 +38,7 @@ def initial_bank(classifier: Classifier, layer: str | None = None) -> FilterBank
     """
     import torch
 
+    from phonoscope.modules import weights_hash
     from phonoscope.networks import build_network
 
     note = classifier.notes.get(NOTE)
