@@ -18,6 +18,8 @@ NOTE = "initial"  # where a classifier's notes say how it began: {"seed": …, "
 def initial_note(network: nn.Module, seed: int) -> dict[str, int | str]:
     """Note of an untrained network's weights, to be kept with the classifier: its seed and a hash to check them by."""
 
+    from phonoscope.modules import weights_hash
+
     return {"seed": seed, "sha256": weights_hash(network)}
 
 
