@@ -34,7 +34,7 @@ CASES = {
     "similarity": (
         lambda: ps.similarity(scorer(3), {"a": [SOUND], "b": [-SOUND]}, sample_rate=RATE),
         "natural length",
-        "an embedding, compared with that of references",
+        "an embedding, compared with references of each label",
     ),
 }
 

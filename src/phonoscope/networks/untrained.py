@@ -223,7 +223,7 @@ def _scattered(first: Values, seed: int) -> Values:
     return drawn
 
 
-class _Enough(Exception):  # noqa: N818 (it ends a forward pass, it is no error)
+class _Enough(BaseException):  # it ends a forward pass, and no model may take it for an error
     pass
 
 
