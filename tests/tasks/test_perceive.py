@@ -110,6 +110,32 @@ def test_a_short_experiment_leads_the_page_of_the_run(finished, tmp_path):
     assert heard_in_short(Run(finished[0])) == ([], None)
 
 
+def test_people_are_asked_about_the_same_stimuli(asked, finished, phonoscope, tmp_path):
+    for kind, opened in (("web", "listening.html"), ("praat", "listening.praat")):
+        more = ("--cues", "f2", "--tokens", 6, "--for", kind, "--out", tmp_path / kind)
+        answer = phonoscope("perceive", finished[0], *more)
+        assert answer.status == 0, answer.err
+        assert (tmp_path / kind / opened).is_file()
+    assert "choose praat or web" in phonoscope("perceive", finished[0], "--for", "tape", "--out", tmp_path / "no").err
+    stimuli = pd.read_csv(tmp_path / "praat" / "stimuli.csv")
+    labels = Run(finished[0]).labels
+    rng, answers = np.random.default_rng(0), []
+    for participant in "abcdefgh":
+        for row in stimuli.to_dict("records"):
+            p = 1 / (1 + np.exp(-(row["step"] + rng.normal(0, 40)) / 120))
+            heard = labels[int(rng.random() < p)]
+            answers.append({**row, "participant": participant, "trial": len(answers), "answer": heard, "seconds": 1.0})
+    pd.DataFrame(answers).to_csv(tmp_path / "answers.csv", index=False)
+    out = tmp_path / "beside"
+    more = ("--cues", "f2", "--tokens", 12, "--listeners", tmp_path / "answers.csv", "--out", out)
+    answer = phonoscope("perceive", finished[0], *more)
+    assert answer.status == 0, answer.err
+    beside = Run(out).table("beside_listeners")
+    assert len(beside)
+    assert set(beside["cue"]) == {"f2"}
+    assert "Beside people" in (out / "report.html").read_text(encoding="utf-8")
+
+
 def test_wrong_uses_are_answered_in_words(finished, tmp_path):
     recipe = load_recipe("perceive")
     with pytest.raises(ExperimentError, match="cue=from:to:by"):

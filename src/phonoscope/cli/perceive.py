@@ -10,6 +10,7 @@ import typer
 from phonoscope.cli.experiment import execute
 from phonoscope.cli.options import AsJson, Device, Engine, Jobs, RecipeSeed, Resume, Trust, chosen_engine, typed
 from phonoscope.cli.terminal import print_json
+from phonoscope.errors import PhonoscopeError
 
 
 def perceive(
@@ -27,6 +28,13 @@ def perceive(
     ceiling: Annotated[
         float | None, typer.Option(help="Highest frequency at which formants are sought, Hz; 5500 by default.")
     ] = None,
+    for_people: Annotated[
+        str | None, typer.Option("--for", help="praat or web: write the stimuli as a listening test, and ask nobody.")
+    ] = None,
+    listeners: Annotated[
+        Path | None,
+        typer.Option(help="What people answered (CSV, or a folder): their curves beside the network's."),
+    ] = None,
     recipe: Annotated[str, typer.Option(help="perceive, or a TOML file.")] = "perceive",
     seed: RecipeSeed = None,
     device: Device = "auto",
@@ -40,9 +48,21 @@ def perceive(
 
     Example: phonoscope perceive runs/lj --cues f1,f2,f3 --tokens 100 --out runs/lj-heard
     """
-    del cues, steps, tokens, ceiling, seed, device, resume, trust_imports
-    others = {"run_folder", "out", "recipe", "engine", "jobs", "as_json"}
+    del cues, steps, tokens, ceiling, seed, device, resume, listeners
+    others = {"run_folder", "out", "for_people", "recipe", "engine", "jobs", "as_json"}
     options: dict[str, Any] = typed(ctx, ctx.params.keys() - others)
+    if for_people is not None:
+        from phonoscope.tasks import load_recipe
+        from phonoscope.tasks.perceive.material import write_listening_test
+        from phonoscope.tasks.perceive.recipe import PerceiveRecipe
+
+        loaded = load_recipe(recipe, trust_imports=trust_imports)
+        if not isinstance(loaded, PerceiveRecipe):
+            raise PhonoscopeError(f"{recipe} is no recipe of a perception experiment")
+        changes = {name: value for name, value in options.items() if name in loaded.changes()}
+        written = write_listening_test(run_folder, loaded.changed(**changes), out, for_people)
+        typer.echo(f"read  {run_folder}\nwrote {out}\nopen  {written}")
+        return
     results = execute(recipe, out, source=run_folder, executor=chosen_engine(engine, jobs), **options)
     typer.echo(f"\nread  {run_folder}\nwrote {out}\nopen  {results['report']}")
     if as_json:

@@ -11,19 +11,27 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from phonoscope.classifier import class_position
 from phonoscope.corpora import write_tokens
 from phonoscope.errors import ExperimentError, PerceptionError
-from phonoscope.experiments.evidence_run import choose_tokens
 from phonoscope.experiments.fit import Trained
 from phonoscope.experiments.folder import Run
 from phonoscope.experiments.held_out import classifier_identity
 from phonoscope.experiments.parts import WORK, groups_of, make_parts, sources_of
 from phonoscope.experiments.runner import Experiment, Results
 from phonoscope.files import digest_of, sha256, write_with
-from phonoscope.perception import Trials, boundaries, cue_weights, identification_curves, slopes
+from phonoscope.perception import (
+    Trials,
+    beside_listeners,
+    boundaries,
+    cue_weights,
+    identification_curves,
+    listener_curves,
+    read_answers,
+    slopes,
+)
 from phonoscope.perception.trials import calibrated
 from phonoscope.tasks.perceive.asking import CONTROLS, LINEAR, NETWORK, Asking, answers_in, folders_of
+from phonoscope.tasks.perceive.material import asked_tokens
 from phonoscope.tasks.perceive.recipe import PerceiveRecipe
 from phonoscope.tasks.perceive.sentences import cue_sentences
 from phonoscope.tasks.perceive.tables import curves_json, made_table
@@ -41,6 +49,8 @@ class PerceiveExperiment(Experiment):
     ----------
     source
         A finished run of tokens: each token is asked of the networks that never met it.
+    listeners
+        What people answered to the same stimuli, as of `phonoscope.perception.read_answers`.
     executor
         How the work is spread over processes or machines; the results do not depend on it.
     """
@@ -50,6 +60,7 @@ class PerceiveExperiment(Experiment):
     recipe: PerceiveRecipe
     source: str | Path | None = None
     executor: Executor = field(default=in_this_process)
+    listeners: Path | None = None
 
     def read(self, folder: Path) -> pd.DataFrame:
         """Choose the tokens, as many of each class."""
@@ -59,15 +70,7 @@ class PerceiveExperiment(Experiment):
         self._run = run = Run(self.source)
         if "classifier" not in {path.name for path in run.folder.iterdir()}:
             raise ExperimentError(f"{run.folder} holds no classifier that could be asked")
-        names = set(choose_tokens(run, self.recipe.tokens, self.recipe.seed))
-        every = run.tokens
-        known = np.array([class_position(run.labels, str(name)) is not None for name in every["class"]], dtype=bool)
-        tokens = every[every["token"].isin(names) & known].reset_index(drop=True)
-        if not len(tokens):
-            raise ExperimentError(
-                f"none of the classes of {run.folder} is an answer of its network, which are: {', '.join(run.labels)}"
-            )
-        tokens.attrs = {**every.attrs, "left_out": []}
+        tokens = asked_tokens(run, self.recipe)
         self._tokens = tokens
         return tokens
 
@@ -113,6 +116,8 @@ class PerceiveExperiment(Experiment):
         shutil.rmtree(work)
         settings.say(f"{len(table)} stimuli; what the answers say")
         tables = conclusions(table.drop(columns=names), answers, labels)
+        if self.listeners is not None:
+            tables |= people_tables(tables["boundaries"], self.listeners, labels)
         sentences = cue_sentences(tables["slopes"], tables["curves"], recipe.cues)
         return Results(tokens, tables, self._facts(absent), _results(tables, sentences))
 
@@ -169,6 +174,22 @@ def conclusions(
         "made": made_table(table),
         "counts": counts,
     }
+
+
+def people_tables(network: pd.DataFrame, answers: Path, labels: Sequence[str]) -> dict[str, pd.DataFrame]:
+    """What people answered, fitted alike, and the network's boundaries beside theirs.
+
+    Parameters
+    ----------
+    network
+        From `phonoscope.perception.boundaries`.
+    answers
+        A file, or a folder of files, of people's answers.
+    labels
+        The answers to choose from.
+    """
+    people = listener_curves(read_answers(answers, labels=labels), labels)
+    return {"listeners": people, "beside_listeners": beside_listeners(network, people)}
 
 
 def _with_probabilities(table: pd.DataFrame, log_p: np.ndarray, labels: Sequence[str]) -> pd.DataFrame:

@@ -26,7 +26,8 @@ def page(run: Run) -> Page:
     """Return the page of a perception experiment."""
     content = read_content(run)
     results = content.facts["results"]
-    sections = [_curves(content), _slopes(content), _weights(content), _stimuli(content), _provenance(content)]
+    sections = [_curves(content), _slopes(content), _weights(content), *_people(content), _stimuli(content),
+                _provenance(content)]  # fmt: skip
     return page_of(
         content.facts, sections, numbers=_numbers(content), findings=results["sentences"], doubts=_doubts(content)
     )
@@ -106,6 +107,18 @@ def _weights(content: Content) -> Section:
         "the stimuli really have, so that what was moved by accident is not taken for what was moved on purpose."
     )
     return Section("weights", "Cue weights", [text], [plate], folded=[table])
+
+
+def _people(content: Content) -> list[Section]:
+    beside = content.table("beside_listeners")
+    if beside.empty:
+        return []
+    text = (
+        "People were asked about the same stimuli, and their answers fitted alike, slips allowed for. Differences are "
+        "the network’s value less that of all participants, with an interval over both."
+    )
+    table = as_html_table("beside_listeners", "Network and people", _named(beside), list(beside.columns))
+    return [Section("people", "Beside people", [text], tables=[table])]
 
 
 def _stimuli(content: Content) -> Section:
