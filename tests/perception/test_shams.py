@@ -39,7 +39,7 @@ def test_a_sham_is_as_large_as_asked_for_and_moves_no_formant():
     sounds = Sounds.of(waves, RATE, np.full(2, 0.05), np.full(2, 0.2))
     of, patterns = np.repeat([0, 1], 2 * PATTERNS), np.tile(np.arange(PATTERNS), 4)
     signs, sizes = np.tile(np.repeat([1, -1], PATTERNS), 2), np.full(len(of), 3.0)
-    made, reached = sham_sounds(sounds, of, sizes, signs, patterns, log_spectra)
+    made, reached = sham_sounds(sounds, of, sizes, signs, patterns, log_spectra, log_spectra(waves)[of])
     assert np.allclose(reached, 3.0, rtol=0.05)
     changes = log_spectra(made.arrays) - log_spectra(waves)[of]
     assert reached == pytest.approx(np.sqrt(np.square(changes).mean(axis=1)))

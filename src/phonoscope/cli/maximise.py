@@ -20,7 +20,7 @@ def maximise(
     count: Annotated[int, typer.Option(help="How many, from different starting points.")] = 3,
     table: Annotated[
         Path | None,
-        typer.Option("--tokens", help="Token table of speech that a model knows, if it carries none itself."),
+        typer.Option("--tokens", help="Token table of speech the model knows, if it carries no reference."),
     ] = None,
     seed: Seed = 0,
     trust_imports: Trust = False,

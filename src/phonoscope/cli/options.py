@@ -104,7 +104,7 @@ def output_options(
         str | None, typer.Option(help="What the scores are: classes, labels, 'one logit', numbers, embedding.")
     ] = None,
     activation: Annotated[
-        str | None, typer.Option(help="What the model ends in: softmax or sigmoid (undone), or none.")
+        str | None, typer.Option(help="Last activation of the model: softmax or sigmoid (which is undone), or none.")
     ] = None,
     frames: Annotated[
         str | None, typer.Option(help="Of scores over time: mean (the default), max, a time in s, or from-to in s.")

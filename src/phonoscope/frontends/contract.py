@@ -96,7 +96,7 @@ def listed_waveforms(waveforms: Any, error: type[PhonoscopeError] = ClassifierEr
         what = type(waveforms).__name__ if dimensions is None else f"an array with {dimensions} dimensions"
         raise error(f"waveforms are {what}; expected a list of 1-D arrays of samples, one a token")
     if isinstance(waveforms, str):
-        raise error(f"waveforms are the name {waveforms!r}; read it with phonoscope.read_audio(path, sample_rate)")
+        raise error(f"got the name {waveforms!r}, not waveforms; read it with phonoscope.read_audio(path, sample_rate)")
     if isinstance(waveforms, (list, tuple)):
         return [_array_of(waveform) for waveform in waveforms]
     return cast("Sequence[np.ndarray]", waveforms)

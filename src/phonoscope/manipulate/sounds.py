@@ -167,7 +167,7 @@ def frames(sounds: Sounds) -> Frames:
 
 
 def weights(sounds: Sounds) -> np.ndarray:
-    """How far each frame takes part in a change of the stretch, 0 to 1, (sound, frame); fully at edges of the sound."""
+    """Weight of each frame in a change of the stretch, 0 to 1, shape (sound, frame); 1 at the edges of the sound."""
     times, lengths = sounds.shared(frames).times, sounds.lengths.cpu().numpy() / sounds.sample_rate
     start = np.where(sounds.start <= 0, -np.inf, sounds.start)[:, None]
     end = np.where(sounds.end >= lengths - 1e-6, np.inf, sounds.end)[:, None]

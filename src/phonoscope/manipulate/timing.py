@@ -1,4 +1,4 @@
-"""Times changed without a voice: a stretch of noise or silence made shorter or longer, and silence at the edges."""
+"""Durations of voiceless stretches: noise or silence made shorter or longer, and silence at the edges."""
 
 from __future__ import annotations
 

@@ -19,7 +19,7 @@ from phonoscope.perception.reverse import (
 )
 from phonoscope.perception.slopes import slopes
 from phonoscope.perception.territories import agreement, boundary_lines, published_territory, territory
-from phonoscope.perception.trials import Trials, ask, asked_of_each
+from phonoscope.perception.trials import Trials, ask
 from phonoscope.perception.weights import cue_weights
 
 __all__ = [
@@ -32,7 +32,6 @@ __all__ = [
     "Trials",
     "agreement",
     "ask",
-    "asked_of_each",
     "beside_listeners",
     "boundaries",
     "boundary_lines",

@@ -248,7 +248,7 @@ def _usable(table: pd.DataFrame, labels: Sequence[str] | None, left_out: LeftOut
             left_out.add("answer", f"{answer!r}, which is none of the labels", int((table["answer"] == answer).sum()),
                          table["place"][table["answer"] == answer])  # fmt: skip
         table = table[~wrong]
-    without(_blank(table["class"]) | _blank(table["cue"]), "it is not said of which class and cue the stimulus is")
+    without(_blank(table["class"]) | _blank(table["cue"]), "the class and the cue of the stimulus are not given")
     without(table["achieved"].isna(), "the stimulus has no number for what was achieved")
     known = table["trial"].notna()
     key = ["participant", "trial", "file", "answer", "class", "cue", "achieved"]

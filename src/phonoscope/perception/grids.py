@@ -1,4 +1,4 @@
-"""Two cues at once: tokens moved to the places of a grid of two formants, and asked about."""
+"""Two cues at once: tokens moved to every point of a grid of two formants, and presented to a model."""
 
 from __future__ import annotations
 

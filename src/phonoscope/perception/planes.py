@@ -200,7 +200,7 @@ class _Planes:
 
 
 def _nothing(slope: Interval, x: np.ndarray) -> bool:
-    """Whether a slope may be 0, or changes the odds by less than a tenth over all that was presented."""
+    """Whether a slope could be 0, or changes the odds by less than a tenth over the range presented."""
     return slope.low <= 0 <= slope.high or abs(slope.estimate) * float(np.ptp(x)) < SMALLEST_CHANGE
 
 

@@ -136,9 +136,10 @@ def _shams(
     ends = np.array([len(waveform) / made.sample_rate - context for waveform in waveforms])
     recorded = Sounds.of(waveforms, made.sample_rate, np.full(len(waveforms), context), ends, device=device)
     heard = made.without_context()
-    sizes = np.sqrt(np.square(pictures([heard[i] for i in rows.index]) - alone(waveforms)[of]).mean(axis=1))
+    before = alone(waveforms)[of]
+    sizes = np.sqrt(np.square(pictures([heard[i] for i in rows.index]) - before).mean(axis=1))
     up = np.where(rows["step"] >= 0, 1, -1)
-    shams, _ = sham_sounds(recorded, of, sizes, up, of % PATTERNS, alone)
+    shams, _ = sham_sounds(recorded, of, sizes, up, of % PATTERNS, alone, before)
     away = np.abs(cue.measure(shams) - rows["before"].to_numpy())
     aim = np.abs((rows["intended"] - rows["before"]).to_numpy())
     found = {name: other.measure(shams) for name, other in CUES.items() if other.measured}

@@ -46,7 +46,7 @@ def ripples(hertz: np.ndarray, count: int = PATTERNS, seed: int = 0) -> np.ndarr
 
 def sham_sounds(
     sounds: Sounds, of: np.ndarray, sizes: np.ndarray, signs: np.ndarray, patterns: np.ndarray, pictures: Pictures,
-    seed: int = 0,
+    before: np.ndarray, seed: int = 0,
 ) -> tuple[Sounds, np.ndarray]:  # fmt: skip
     """Make shams of a given size.
 
@@ -64,6 +64,8 @@ def sham_sounds(
         Number of the pattern.
     pictures
         From 1-D arrays, as long as the recorded ones, to pictures (sound, cell).
+    before : ndarray (sham, cell)
+        Picture of the recorded sound that each sham is made of.
     seed
         Of the patterns.
 
@@ -77,7 +79,7 @@ def sham_sounds(
     fading = torch.as_tensor(weights(sounds), dtype=torch.float32, device=gains.device)
     places, which = (torch.as_tensor(np.array(values), device=gains.device) for values in (of, patterns))
     direction = torch.as_tensor(np.asarray(signs, dtype=np.float32), device=gains.device)
-    before, still = pictures(sounds.arrays)[of], sounds[of]
+    still = sounds[of]
     # The poles of a sham are numbered by those of its sound: none of them is meant to move.
     expected = formants(sounds)[0][of]
     amounts, reached, made = np.full(len(of), _FIRST_DB), np.zeros(len(of)), still

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -165,38 +165,3 @@ def ask(classifier: Classifier, sounds: Sequence[np.ndarray]) -> np.ndarray:
     logits = np.empty((len(sounds), len(classifier.labels)))
     logits[order] = classifier.logits([sounds[i] for i in order])
     return log_probabilities(logits, classifier.scores)
-
-
-def asked_of_each(
-    models: Iterable[tuple[Classifier, np.ndarray]], sounds: Sequence[np.ndarray], labels: Sequence[str]
-) -> np.ndarray:
-    """What several trainings answer, each to the stimuli that are made of tokens that it never met.
-
-    Parameters
-    ----------
-    models
-        Each with the positions of its stimuli. The first that is asked about a stimulus belongs to the first training,
-        the second to the second, and so on.
-    sounds
-        All stimuli.
-    labels
-        The answers; those of all models, in this order.
-
-    Returns
-    -------
-    ndarray
-        Shape (training, stimulus, label); NaN where fewer trainings were asked.
-    """
-    asked = np.zeros(len(sounds), dtype=int)
-    rounds: list[np.ndarray] = []
-    for classifier, positions in models:
-        if list(classifier.labels) != list(labels):
-            raise PerceptionError(f"the models answer with different labels: {classifier.labels} and {list(labels)}")
-        answers = ask(classifier, [sounds[i] for i in positions])
-        for training in np.unique(asked[positions]):
-            if training == len(rounds):
-                rounds.append(np.full((len(sounds), len(labels)), np.nan))
-            now = asked[positions] == training
-            rounds[training][positions[now]] = answers[now]
-        asked[positions] += 1
-    return np.stack(rounds) if rounds else np.zeros((0, len(sounds), len(labels)))

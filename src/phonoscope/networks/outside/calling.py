@@ -49,7 +49,7 @@ def meanings_of(name: str) -> tuple[str, ...]:
 
 
 def means_something(name: str) -> bool:
-    """Whether an argument's name says that it asks for lengths, a mask, or the sample rate."""
+    """Whether an argument is named like one for lengths, a mask or the sample rate."""
     return any(name.lower() in names for names in _NAMES.values())
 
 

@@ -128,17 +128,18 @@ def trainings_of_fold(run: Run, fold: int, *, trust_imports: bool = False) -> li
     trust_imports
         Allow them to import their networks' code.
     """
-    further = sorted(run.folder.glob(f"trainings/seed-*/{fold}/classifier"), key=_seed)
     first = load_classifier(run, fold, trust_imports=trust_imports)
-    return [first, *(load_model(folder, trust_imports=trust_imports) for folder in further)]
+    return [first, *(load_model(folder, trust_imports=trust_imports) for folder in _folders(run, fold)[1:])]
 
 
 def folders_of(run: Run, folds: Sequence[int]) -> list[Path]:
     """Folders of all classifiers that are asked."""
-    found = [classifier_folder(run, fold) for fold in folds]
-    for fold in folds:
-        found += sorted(run.folder.glob(f"trainings/seed-*/{fold}/classifier"), key=_seed)
-    return list(dict.fromkeys(found))
+    return list(dict.fromkeys(folder for fold in folds for folder in _folders(run, fold)))
+
+
+def _folders(run: Run, fold: int) -> list[Path]:
+    """Folders of a fold's classifiers: that of the run, then those of its further trainings."""
+    return [classifier_folder(run, fold), *sorted(run.folder.glob(f"trainings/seed-*/{fold}/classifier"), key=_seed)]
 
 
 def _seed(folder: Path) -> int:

@@ -38,7 +38,7 @@ def perceive_in_short(run: Run, how: Mapping[str, Any], settings: Settings) -> N
     if (out / RUN_NAME).is_file():
         return
     shutil.rmtree(out, ignore_errors=True)
-    settings.say("what the network hears: formants moved, and asked again")
+    settings.say("moving formants and asking the network again")
     recipe = PerceiveRecipe("perceive", title=f"What the network of {run.facts.get('name', 'the run')} hears", **how)
     quiet = replace(settings, resume=False, say=lambda line: settings.say(line) if line.startswith("It ") else None)
     try:
