@@ -181,10 +181,7 @@ def _block(
         again = np.flatnonzero(known & (lost | (np.abs(error) > np.maximum(GOOD_ENOUGH * size, cue.slack / 10))))
         if not again.size:
             break
-        # What cannot be measured was moved too far: it is moved less, until it is found.
-        away = command - before
-        away = np.where(np.isnan(latest), FEWER * away, away + CORRECTED * (intended - latest))
-        command[again] = (before + np.clip(away, -LARGEST_COMMAND * size, LARGEST_COMMAND * size))[again]
+        command[again] = corrected(command, before, latest, intended)[again]
         trial = make(Asked(of[again], before[again], command[again], scale))
         latest[again] = found = cue.measure(trial)
         better = np.isfinite(found) & ~(np.abs(intended[again] - found) >= np.abs(error[again]))
@@ -197,6 +194,24 @@ def _block(
         if other.measured:
             table[name] = other.measure(best)
     return best.arrays, table
+
+
+def corrected(command: np.ndarray, before: np.ndarray, found: np.ndarray, wanted: np.ndarray) -> np.ndarray:
+    """Command of the next round; what could not be measured was moved too far, and is moved less until it is found.
+
+    Parameters
+    ----------
+    command, before
+        Last command, and value in the recorded sound.
+    found
+        Value that was measured after the last command; NaN where there was none.
+    wanted
+        Value to reach; NaN for what is not moved. All have one shape.
+    """
+    most = LARGEST_COMMAND * np.nan_to_num(np.abs(wanted - before))
+    away = command - before
+    away = np.where(np.isnan(found), FEWER * away, away + CORRECTED * (wanted - found))
+    return before + np.clip(away, -most, most)
 
 
 def _blocks(sizes: np.ndarray, n_steps: int) -> list[np.ndarray]:

@@ -9,7 +9,7 @@ import xarray as xr
 
 from phonoscope.errors import AudioError
 from phonoscope.manipulate import measures
-from phonoscope.manipulate.continua import CORRECTED, FEWER, GOOD_ENOUGH, LARGEST_COMMAND, MISSED
+from phonoscope.manipulate.continua import GOOD_ENOUGH, MISSED, corrected
 from phonoscope.manipulate.cue import BARK, Asked
 from phonoscope.manipulate.formants import LEAST_HZ, changed_formants, known_tracks, ordered, replaced
 from phonoscope.manipulate.numbering import FORMANTS
@@ -90,10 +90,7 @@ def move_formants(
         again = np.flatnonzero(~(good | ~wanted).all(axis=1) & ~(np.isnan(before) & wanted).any(axis=1))
         if not again.size:
             break
-        # What cannot be measured was moved too far: it is moved less, until it is found.
-        away = command - before
-        away = np.where(np.isnan(latest), FEWER * away, away + CORRECTED * (targets - latest))
-        command[again] = (before + np.clip(away, -LARGEST_COMMAND * size, LARGEST_COMMAND * size))[again]
+        command[again] = corrected(command, before, latest, targets)[again]
         trial = made(again)
         latest[again] = found = trial.shared(measures.formants)[0]
         worst = [_worst(each, targets[again], size[again]) for each in (found, achieved[again])]
