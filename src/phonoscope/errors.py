@@ -29,6 +29,10 @@ class PerceptionError(PhonoscopeError):
     """A sound cannot be changed as asked for, or answers to stimuli cannot be judged."""
 
 
+class AuditError(PhonoscopeError):
+    """An audit that cannot be made of these recordings, or of this model."""
+
+
 class ExperimentError(PhonoscopeError):
     """A recipe or a run folder is not as expected."""
 

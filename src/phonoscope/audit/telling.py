@@ -1,0 +1,167 @@
+"""Is it in the data? The class told from one property alone, on recordings of groups that were not learnt from."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+from scipy.special import ndtri
+from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
+from sklearn.model_selection import StratifiedGroupKFold
+
+from phonoscope.errors import AuditError
+from phonoscope.judgement.claims import Judged
+from phonoscope.judgement.intervals import Interval, jackknife_interval
+
+FOLDS = 5
+SHUFFLES = 20
+# Area under the curve: more than the first is more than chance, less than the second is too little to count.
+MORE_THAN_CHANCE, LEAST_THAT_COUNTS = 0.52, 0.60
+
+
+class Told(NamedTuple):
+    """How well a property tells the classes.
+
+    Attributes
+    ----------
+    balanced_accuracy, auc
+        Cross-validated; the area under the curve is the mean over classes, each against all others.
+    null_accuracy, null_auc
+        97.5 % points of the same with labels shuffled.
+    judged
+        How the area stands to "the property tells the classes".
+    scores
+        Log posterior of each class for each recording from all recordings, shape (recording, class).
+    """
+
+    balanced_accuracy: Interval
+    auc: Interval
+    null_accuracy: float
+    null_auc: float
+    judged: Judged
+    scores: np.ndarray
+
+
+def tell_classes(values: np.ndarray, classes: Sequence[str], groups: Sequence[str], seed: int = 0) -> Told:
+    """Tell classes from the values of a property by a linear discriminant.
+
+    Values are turned into normal scores, and their squares are offered beside them, so that a class that varies more,
+    or lies in the middle, is told too. Where the labels of a group differ, the null shuffles them within groups,
+    otherwise whole groups exchange their labels.
+
+    Parameters
+    ----------
+    values : array (recording, measure)
+    classes
+        Of each recording.
+    groups
+        What is kept together: speakers, or recordings.
+    seed
+        Of folds and shuffles.
+
+    Raises
+    ------
+    AuditError
+        If there are fewer than two classes, or too few groups of one to test on.
+    """
+    codes, names = pd.factorize(np.asarray(classes, dtype=object), sort=True)
+    units = pd.factorize(np.asarray(groups, dtype=object))[0]
+    if len(names) < 2:
+        raise AuditError("all recordings are of one class: there is nothing to tell apart")
+    fewest = min(len(np.unique(units[codes == k])) for k in range(len(names)))
+    folds = min(FOLDS, fewest)
+    if folds < 2:
+        raise AuditError("each class needs recordings of at least two groups (speakers, or recordings)")
+    values = np.nan_to_num(np.asarray(values, dtype=float).reshape(len(codes), -1))
+    splitter = StratifiedGroupKFold(folds, shuffle=True, random_state=seed)
+    splits = list(splitter.split(values, codes, units))
+    parts = [(*_offered(values[train], values[test]), train, test) for train, test in splits]
+    scores = _cross_validated(parts, codes, len(names))
+    clusters = pd.Series(units)
+    accuracy = jackknife_interval(
+        lambda weights: _balanced(weights, scores.argmax(axis=1) == codes, codes), len(codes), clusters,
+        scale="proportion",
+    )  # fmt: skip
+    auc = jackknife_interval(lambda weights: _auc(weights, scores, codes), len(codes), clusters, scale="proportion")
+    rng = np.random.default_rng(seed)
+    null = []
+    for _ in range(SHUFFLES):
+        shuffled = _shuffled(codes, units, rng)
+        found = _cross_validated(parts, shuffled, len(names))
+        one = np.ones((1, len(codes)))
+        null.append((_balanced(one, found.argmax(axis=1) == shuffled, shuffled)[0], _auc(one, found, shuffled)[0]))
+    null_accuracy, null_auc = np.quantile(null, 0.975, axis=0)
+    bound = max(MORE_THAN_CHANCE, null_auc)
+    judged = Judged(auc.p_above(bound), auc.p_below(LEAST_THAT_COUNTS), auc.errors_from(bound), auc)
+    offered, _ = _offered(values, values[:0])
+    return Told(accuracy, auc, float(null_accuracy), float(null_auc), judged, _posterior(offered, codes, offered))
+
+
+def _offered(train: np.ndarray, test: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Normal scores by the ranks among some recordings, and their squares."""
+
+    def scored(column: np.ndarray, among: np.ndarray) -> np.ndarray:
+        ranks = (np.searchsorted(among, column, "left") + np.searchsorted(among, column, "right")) / 2
+        return ndtri((ranks + 0.5) / (len(among) + 1))
+
+    both = []
+    for values in (train, test):
+        z = np.stack([scored(values[:, i], np.sort(train[:, i])) for i in range(train.shape[1])], axis=1)
+        both.append(np.concatenate([z, z**2], axis=1))
+    return both[0], both[1]
+
+
+def _cross_validated(parts: Sequence[tuple[Any, ...]], codes: np.ndarray, count: int) -> np.ndarray:
+    scores = np.zeros((len(codes), count))
+    for learnt, tested, train, test in parts:
+        present = np.unique(codes[train])
+        scores[test] = -np.inf
+        scores[np.ix_(test, present)] = _posterior(learnt, codes[train], tested)
+    return scores
+
+
+def _posterior(learnt: np.ndarray, codes: np.ndarray, tested: np.ndarray) -> np.ndarray:
+    """Log posterior of the classes that were learnt, equally frequent."""
+    count = len(np.unique(codes))
+    varying = learnt.std(axis=0) > 1e-9
+    if count < 2 or not varying.any():
+        return np.zeros((len(tested), count))
+    model = LinearDiscriminantAnalysis(solver="lsqr", shrinkage="auto", priors=np.full(count, 1 / count))
+    return model.fit(learnt[:, varying], codes).predict_log_proba(tested[:, varying])
+
+
+def _shuffled(codes: np.ndarray, units: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Labels shuffled within groups where they differ there, over whole groups where they do not."""
+    first = pd.Series(codes).groupby(units).agg(["min", "max"])
+    if (first["min"] == first["max"]).mean() > 0.5:
+        return rng.permutation(first["min"].to_numpy())[units]
+    found = codes.copy()
+    for rows in pd.Series(np.arange(len(codes))).groupby(units).groups.values():
+        found[rows] = rng.permutation(codes[rows])
+    return found
+
+
+def _balanced(weights: np.ndarray, right: np.ndarray, codes: np.ndarray) -> np.ndarray:
+    """Mean of the classes' shares of right answers, shape (samples,)."""
+    shares = []
+    for k in range(codes.max() + 1):
+        of = weights[:, codes == k]
+        with np.errstate(invalid="ignore", divide="ignore"):
+            shares.append(of @ right[codes == k] / of.sum(axis=1))
+    return np.nanmean(shares, axis=0)
+
+
+def _auc(weights: np.ndarray, scores: np.ndarray, codes: np.ndarray) -> np.ndarray:
+    """Mean over classes of the area under the curve, one against all others, shape (samples,)."""
+    areas = []
+    for k in range(scores.shape[1] if scores.shape[1] > 2 else 1):
+        own, other = codes == k, codes != k
+        if not own.any() or not other.any():
+            continue
+        above = (scores[own, k][:, None] > scores[other, k]) + 0.5 * (scores[own, k][:, None] == scores[other, k])
+        with np.errstate(invalid="ignore", divide="ignore"):
+            pairs = np.einsum("si,si->s", weights[:, own] @ above, weights[:, other])
+            areas.append(pairs / (weights[:, own].sum(axis=1) * weights[:, other].sum(axis=1)))
+    return np.nanmean(areas, axis=0)
