@@ -44,14 +44,14 @@ class Recordings:
     clusters: pd.DataFrame
 
     @property
-    def groups(self) -> np.ndarray:
+    def groups(self) -> list[str]:
         """What cross-validation keeps together: speakers; recordings where a class is one speaker, or none is known."""
         speaker = self.clusters["speaker"]
         if speaker.isna().any():
-            return self.clusters["recording"].to_numpy(dtype=object)
+            return self.clusters["recording"].astype(str).tolist()
         each = pd.DataFrame({"speaker": speaker.to_numpy(), "class": list(self.classes)})
         alone = each.groupby("class")["speaker"].nunique().min() < 2
-        return self.clusters["recording" if alone else "speaker"].to_numpy(dtype=object)
+        return self.clusters["recording" if alone else "speaker"].astype(str).tolist()
 
 
 class Item(NamedTuple):
