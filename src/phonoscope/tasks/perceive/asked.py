@@ -123,6 +123,8 @@ class AskedModel:
             raise ExperimentError("the recordings have no labels to train it on")
         tokens = read_tokens(self.others)
         learnt = np.flatnonzero(~tokens["token"].isin(judged).to_numpy())
+        if not len(learnt):
+            raise ExperimentError("there are no tokens beside those that are asked about to train it on")
         rows = tokens.iloc[reference_places(tokens["class"].tolist(), learnt)].reset_index(drop=True)
         rows.attrs = tokens.attrs
         waveforms, rows = cut(rows, self.load().sample_rate)
