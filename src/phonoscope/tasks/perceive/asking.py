@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -27,6 +27,7 @@ NETWORK, RANDOM, LINEAR = "network", "random", "linear"
 CONTROLS = (RANDOM, LINEAR)
 _TOKENS_AT_A_TIME, _SECONDS_AT_A_TIME = 16, 32.0
 _NAMED = 4  # labels, of many
+MOST_LABELS = 30  # that are followed
 
 Answering = Callable[[Sequence[np.ndarray]], np.ndarray]
 
@@ -184,3 +185,26 @@ def answers_in(table: pd.DataFrame, name: str, labels: int) -> np.ndarray:
     """
     values = np.stack(table[name].to_list()) if len(table) else np.zeros((0, labels))
     return values.reshape(len(table), -1, labels).transpose(1, 0, 2)
+
+
+def followed(
+    answers: Mapping[str, np.ndarray], labels: Sequence[str], classes: Sequence[str]
+) -> tuple[dict[str, np.ndarray], list[str]]:
+    """Answers with those labels that are followed: all, or of many those that are answered most often.
+
+    Parameters
+    ----------
+    answers
+        By who answered: log probabilities (training, stimulus, label).
+    labels
+        Of the model.
+    classes
+        Of the tokens; they are always followed.
+    """
+    if len(labels) <= MOST_LABELS:
+        return dict(answers), list(labels)
+    given = np.bincount(answers[NETWORK].argmax(axis=-1).ravel(), minlength=len(labels))
+    spoken = np.isin(np.asarray(labels, dtype=object), np.unique(np.asarray(classes, dtype=object)))
+    first = np.lexsort((-given, ~spoken))[: max(MOST_LABELS, int(spoken.sum()))]
+    kept = np.sort(first)
+    return {name: values[..., kept] for name, values in answers.items()}, [labels[i] for i in kept]

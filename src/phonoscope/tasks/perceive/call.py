@@ -13,8 +13,16 @@ from phonoscope.classifier import Classifier
 from phonoscope.errors import PerceptionError
 from phonoscope.models import wrap
 from phonoscope.perception import Continuum, ask, present
-from phonoscope.tasks.perceive.asking import CONTROLS, NETWORK, Learnt, answers_in, some_at_a_time, who_answers
-from phonoscope.tasks.perceive.experiment import conclusions
+from phonoscope.tasks.perceive.asking import (
+    CONTROLS,
+    NETWORK,
+    Learnt,
+    answers_in,
+    followed,
+    some_at_a_time,
+    who_answers,
+)
+from phonoscope.tasks.perceive.experiment import conclusions, with_probabilities
 from phonoscope.tasks.perceive.material import refuse_no_answers
 from phonoscope.tasks.perceive.sentences import cue_sentences
 
@@ -26,8 +34,8 @@ class Heard:
     Parameters
     ----------
     stimuli
-        One row a stimulus: what was moved, intended, achieved and measured, and ``p_<label>``, the probability of each
-        answer.
+        One row a stimulus: what was moved, intended, achieved and measured, the ``answer``, and ``p_<label>``, the
+        probability of each label.
     curves, slopes, boundaries, weights, made
         As of `phonoscope.perception`: shares of answers along the steps, slopes of log odds, boundaries, cue weights,
         and how well the stimuli were made.
@@ -122,9 +130,8 @@ def perceive(
     names = [NETWORK, *(name for name in CONTROLS if name in table)]
     answers = {name: answers_in(table, name, len(classifier.labels)) for name in names}
     stimuli = table.drop(columns=names)
-    tables = conclusions(stimuli, answers, classifier.labels)
-    p = np.exp(answers[NETWORK][0])
-    stimuli = stimuli.assign(**{f"p_{label}": p[:, i] for i, label in enumerate(classifier.labels)})
+    tables = conclusions(stimuli, *followed(answers, classifier.labels, tokens["class"].tolist()))
+    stimuli = with_probabilities(stimuli, answers[NETWORK], classifier.labels)
     sentences = cue_sentences(tables["slopes"], tables["curves"], list(cues))
     kept = {name: tables[name] for name in ("curves", "slopes", "boundaries", "weights", "made")}
     return Heard(stimuli, **kept, sentences=sentences, absent=who.absent)

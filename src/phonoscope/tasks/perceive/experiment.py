@@ -31,7 +31,7 @@ from phonoscope.perception import (
     slopes,
 )
 from phonoscope.perception.trials import calibrated
-from phonoscope.tasks.perceive.asking import CONTROLS, LINEAR, NETWORK, Asking, answers_in
+from phonoscope.tasks.perceive.asking import CONTROLS, LINEAR, NETWORK, Asking, answers_in, followed
 from phonoscope.tasks.perceive.corpus import Corpus
 from phonoscope.tasks.perceive.material import Material, is_run, of_model, of_run
 from phonoscope.tasks.perceive.recipe import PerceiveRecipe
@@ -162,16 +162,18 @@ class PerceiveExperiment(Experiment):
         table = pd.concat(stimuli, ignore_index=True)
         names = [NETWORK, *(name for name in CONTROLS if name in table)]
         answers = {name: answers_in(table, name, len(labels)) for name in names}
-        kept = _with_probabilities(table.drop(columns=names), answers[NETWORK], labels)
+        kept = with_probabilities(table.drop(columns=names), answers[NETWORK], labels)
         write_tokens(folder / "tokens.parquet", tokens)
         write_with(folder / STIMULI_NAME, lambda path: kept.to_parquet(path, index=False))
         shutil.rmtree(work)
         settings.say(f"{len(table)} stimuli; what the answers say")
+        answers, labels = followed(answers, labels, tokens["class"].tolist())
         tables = conclusions(table.drop(columns=names), answers, labels)
         if self.listeners is not None:
             tables |= people_tables(tables["boundaries"], self.listeners, labels)
         sentences = cue_sentences(tables["slopes"], tables["curves"], recipe.cues)
-        facts = material.facts | {"absent_controls": absent, "context_seconds": material.context_seconds}
+        facts = material.facts | {"labels": labels, "labels_in_all": len(material.labels)}
+        facts |= {"absent_controls": absent, "context_seconds": material.context_seconds}
         return Results(tokens, tables, facts, _results(tables, sentences))
 
     def summary(self, results: Mapping[str, Any]) -> Sequence[str]:
@@ -235,11 +237,22 @@ def people_tables(network: pd.DataFrame, answers: Path, labels: Sequence[str]) -
     return {"listeners": people, "beside_listeners": beside_listeners(network, people)}
 
 
-def _with_probabilities(table: pd.DataFrame, log_p: np.ndarray, labels: Sequence[str]) -> pd.DataFrame:
-    """Stimuli with the mean probability of each label over trainings, and the most probable one."""
+def with_probabilities(table: pd.DataFrame, log_p: np.ndarray, labels: Sequence[str]) -> pd.DataFrame:
+    """Stimuli with the most probable label (``answer``) and the mean probability of each over trainings (``p_<label>``).
+
+    Parameters
+    ----------
+    table
+        Stimuli.
+    log_p
+        Log probabilities (training, stimulus, label).
+    labels
+        Their names.
+    """
     p = np.exp(log_p).mean(axis=0)
-    named = {f"p_{label}": p[:, i] for i, label in enumerate(labels)}
-    return table.assign(answer=np.asarray(labels, dtype=object)[p.argmax(axis=1)], **named)
+    answers = np.asarray(labels, dtype=object)[p.argmax(axis=1)]
+    named = pd.DataFrame(p, columns=[f"p_{label}" for label in labels], index=table.index)
+    return pd.concat([table.assign(answer=answers), named], axis=1)
 
 
 def _results(tables: Mapping[str, pd.DataFrame], sentences: list[str]) -> dict[str, Any]:

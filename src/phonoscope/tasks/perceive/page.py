@@ -61,6 +61,12 @@ def _doubts(content: Content) -> list[str]:
             "The tokens have no labels: each counts as what the model answers to it as it was recorded, so it is never "
             "wrong where nothing is moved."
         )
+    count = facts.get("labels_in_all", 0)
+    if count > len(content.labels):
+        doubts.append(
+            f"Of its {count} labels the {len(content.labels)} that are answered most often are followed; the others "
+            "have their part in every probability."
+        )
     doubts += [str(warning) for warning in facts.get("warnings", ())]
     for name, why in facts.get("absent_controls", {}).items():
         doubts.append(f"{_NAMES[name]} could not be asked: {why}.")
