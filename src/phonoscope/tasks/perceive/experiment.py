@@ -238,7 +238,7 @@ def people_tables(network: pd.DataFrame, answers: Path, labels: Sequence[str]) -
 
 
 def with_probabilities(table: pd.DataFrame, log_p: np.ndarray, labels: Sequence[str]) -> pd.DataFrame:
-    """Stimuli with the most probable label (``answer``) and the mean probability of each over trainings (``p_<label>``).
+    """Stimuli with the most probable label (``answer``) and each one's mean probability over trainings (``p_<label>``).
 
     Parameters
     ----------
