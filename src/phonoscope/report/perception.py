@@ -23,6 +23,7 @@ def draw_identification(
     colours: Mapping[str, str],
     names: Mapping[str, str],
     cue: str = "",
+    reached: bool = False,
     title: str = "",
 ) -> None:
     """Draw the shares of answers along the steps of a cue, with their intervals.
@@ -36,6 +37,8 @@ def draw_identification(
         Colour and printed name of each label.
     cue : str
         Name of the cue.
+    reached : bool
+        Whether steps are values of the cue, not distances from the recorded sound.
     title : str
     """
     unit = ""
@@ -51,9 +54,11 @@ def draw_identification(
         last = rows.iloc[-1]
         place = (last["step"], last["share"])
         axes.annotate(names[str(label)], place, (4, 0), textcoords="offset points", color=colour, va="center")
-    axes.axvline(0.0, color=style.FAINT, linewidth=1.0, zorder=0)
+    if not reached:
+        axes.axvline(0.0, color=style.FAINT, linewidth=1.0, zorder=0)
     axes.set_ylim(-0.02, 1.02)
-    style.dress(axes, x=f"{cue} moved by ({unit})".strip(), y="share of answers", title=title)
+    moved = "" if reached else " moved by"
+    style.dress(axes, x=f"{cue}{moved} ({unit})".strip(), y="share of answers", title=title)
 
 
 def draw_cue_weights(axes: Axes, weights: pd.DataFrame, *, names: Mapping[str, str], title: str = "") -> None:

@@ -55,7 +55,20 @@ def _doubts(content: Content) -> list[str]:
         which = ", ".join(f"{cue_name(row['cue'])} of {row['class']}" for row in bad.head(4).to_dict("records"))
         more = " and others" if len(bad) > 4 else ""
         doubts.append(f"More than {percent(_BAD, 0)} of the stimuli missed their aim and were left out: {which}{more}.")
-    for name, why in content.facts.get("absent_controls", {}).items():
+    facts = content.facts
+    if not facts.get("labelled", True):
+        doubts.append(
+            "The tokens have no labels: each counts as what the model answers to it as it was recorded, so it is never "
+            "wrong where nothing is moved."
+        )
+    count = facts.get("labels_in_all", 0)
+    if count > len(content.labels):
+        doubts.append(
+            f"Of its {count} labels the {len(content.labels)} that are answered most often are followed; the others "
+            "have their part in every probability."
+        )
+    doubts += [str(warning) for warning in facts.get("warnings", ())]
+    for name, why in facts.get("absent_controls", {}).items():
         doubts.append(f"{_NAMES[name]} could not be asked: {why}.")
     if "sham" not in slopes:
         doubts.append("No changes of equal size that move no resonance stand beside the slopes: shams were turned off.")
@@ -63,10 +76,10 @@ def _doubts(content: Content) -> list[str]:
 
 
 def _curves(content: Content) -> Section:
+    who = "the model" if "model" in content.facts else "the network that never met the token"
     text = (
-        "Each token is presented with one property moved in steps, everything else as it was recorded, and the network "
-        "that never met the token is asked what it hears. Stimuli whose measured value is not what was intended are "
-        "left out."
+        f"Each token is presented with one property moved in steps, everything else as it was recorded, and {who} is "
+        "asked what it hears. Stimuli whose measured value is not what was intended are left out."
     )
     return Section("curves", "What is heard along each cue", [text], [identification_plate(content)])
 
@@ -134,8 +147,12 @@ def _stimuli(content: Content) -> Section:
 
 
 def _provenance(content: Content) -> Section:
-    further = [("Run that was asked", str(content.facts.get("of_run", "")))]
-    return provenance_section(content.facts, further=further)
+    facts = content.facts
+    model = facts.get("model")
+    if model is None:
+        return provenance_section(facts, further=[("Run that was asked", str(facts.get("of_run", "")))])
+    further = [("Model that was asked", model["source"]), ("takes", model["takes"]), ("gives", model["gives"])]
+    return provenance_section(facts, further=further)
 
 
 def _named(table: pd.DataFrame) -> pd.DataFrame:
