@@ -92,7 +92,7 @@ def audit_one(
     values = np.stack([shortcut.values(each) for each in recordings.anatomies])
     told = tell_classes(values, recordings.classes, recordings.groups, seed)
     codes, names = pd.factorize(np.asarray(recordings.classes, dtype=object), sort=True)
-    means = _means(shortcut, recordings)
+    means = medians(shortcut, values, recordings)
     predicted = before.mean(axis=0).argmax(axis=1)
     place = {str(name): k for k, name in enumerate(names)}
     own = np.array([place.get(labels[k], code) for k, code in zip(predicted, codes, strict=True)])
@@ -207,8 +207,17 @@ def finding_of(in_data: str, used: str, reacts: str) -> str:
     return OPEN
 
 
-def _means(shortcut: Shortcut, recordings: Recordings) -> dict[str, dict[str, float]]:
-    """Median of each measure, by class."""
-    table = pd.DataFrame([shortcut.measure(each) for each in recordings.anatomies])
-    medians = table.groupby(np.asarray(recordings.classes, dtype=object)).median()
-    return {str(name): {str(k): float(v) for k, v in row.items()} for name, row in medians.iterrows()}
+def medians(shortcut: Shortcut, values: np.ndarray, recordings: Recordings) -> dict[str, dict[str, float]]:
+    """Median of each measure, by class.
+
+    Parameters
+    ----------
+    shortcut
+        Whose measures they are.
+    values : array (recording, measure)
+    recordings
+        With their classes.
+    """
+    names = list(shortcut.measure(recordings.anatomies[0]))
+    table = pd.DataFrame(values, columns=names).groupby(np.asarray(recordings.classes, dtype=object)).median()
+    return {str(name): {str(k): float(v) for k, v in row.items()} for name, row in table.iterrows()}

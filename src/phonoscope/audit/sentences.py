@@ -8,9 +8,10 @@ from typing import Any
 import numpy as np
 
 from phonoscope.audit.battery import CLEAN, IN_DATA, REACTS, USED, Item
-from phonoscope.judgement.claims import SUPPORTED
+from phonoscope.judgement.claims import CONTRADICTED, SUPPORTED
 
 _DIGITS = {"ms": 0, "dB": 1}
+FACTS = {"format": "The format of the file", "order": "The name or its place in the order of names"}
 
 
 def sentence_of(item: Item, row: Mapping[str, Any]) -> str:
@@ -77,3 +78,25 @@ def _range(row: Mapping[str, Any], name: str, digits: int = 0) -> str:
     if not np.isfinite(low):
         return "no interval"
     return f"{100 * low:.{digits}f} to {100 * high:.{digits}f}".replace("-", "−")
+
+
+def fact_sentence(name: str, row: Mapping[str, Any], chance: float) -> str:
+    """What was found about a fact of the corpus, such as the format of its files.
+
+    Parameters
+    ----------
+    name
+        ``format``, ``order``, or a column.
+    row
+        Its verdict and numbers.
+    chance
+        Balanced accuracy of guessing.
+    """
+    says = FACTS.get(name, f"The {name} of a recording")
+    told = f"with a balanced accuracy of {_percent(row['balanced_accuracy'])} ({_range(row, 'accuracy')}; chance "
+    told += f"{_percent(chance)})"
+    if row["in_data"] == SUPPORTED:
+        return f"{says} tells the classes {told}. It is not in the sound, so the model cannot be asked about it."
+    if row["in_data"] == CONTRADICTED:
+        return f"{says} does not tell the classes."
+    return f"{says}: it cannot be told whether it tells the classes ({told.removeprefix('with a ')})."

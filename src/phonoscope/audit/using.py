@@ -64,7 +64,9 @@ class Exchanged(NamedTuple):
         return above(self.reacts, SMALLEST_SHARE)
 
 
-def choose_pairs(scores: np.ndarray, classes: np.ndarray, answers: np.ndarray, seed: int = 0) -> Pairs:
+def choose_pairs(
+    scores: np.ndarray, classes: np.ndarray, answers: np.ndarray, seed: int = 0, *, least: int = PAIRS
+) -> Pairs:
     """Choose donors: for each recording one of the class that the model answers, and one of another class.
 
     Both lie at the same quantile of their classes, ordered by what tells these two apart: they differ by what the
@@ -80,10 +82,12 @@ def choose_pairs(scores: np.ndarray, classes: np.ndarray, answers: np.ndarray, s
         Positions of the classes that the model answers.
     seed
         Of the choice.
+    least
+        How many pairs at least, if that does not take more than four donors a recording.
     """
     rng = np.random.default_rng(seed)
     count, n = scores.shape[1], len(classes)
-    donors = int(np.clip(np.ceil(PAIRS / n), 1, _MOST_DONORS))
+    donors = int(np.clip(np.ceil(least / n), 1, _MOST_DONORS))
     members = [np.flatnonzero(classes == k) for k in range(count)]
     ordered: dict[tuple[int, int], tuple[np.ndarray, np.ndarray]] = {}
     recording = np.tile(np.arange(n), donors)

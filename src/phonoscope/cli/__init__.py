@@ -10,6 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from phonoscope import __version__
+from phonoscope.cli.audit import audit
 from phonoscope.cli.bench import bench
 from phonoscope.cli.corpus import align, tokens
 from phonoscope.cli.evidence import evidence
@@ -66,6 +67,7 @@ _COMMANDS = (
     evidence,
     maximise,
     perceive,
+    audit,
     run,
     report,
     figure,

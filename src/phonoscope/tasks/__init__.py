@@ -21,6 +21,7 @@ __all__ = ["TASKS", "Task", "load_recipe", "recipe_names", "run_experiment", "ta
 TASKS: Registry[Task] = Registry(
     "task",
     {
+        "audit": "phonoscope.tasks.audit:TASK",
         "phones": "phonoscope.tasks.phones:TASK",
         "outside": "phonoscope.tasks.outside:TASK",
         "perceive": "phonoscope.tasks.perceive:TASK",

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 __all__ = ["FIGURES", "Figure", "FigureRequest", "draw", "figure_of_run", "find_figure"]
 
 _HERE, _PHONES = "phonoscope.tasks.figures", "phonoscope.tasks.phones.figures"
+_AUDIT = "phonoscope.tasks.audit.figures"
 _OUTSIDE, _PERCEIVE = "phonoscope.tasks.outside.figures", "phonoscope.tasks.perceive.figures"
 
 FIGURES: Registry[Figure] = Registry(
@@ -38,6 +39,7 @@ FIGURES: Registry[Figure] = Registry(
         "reliability": f"{_OUTSIDE}:RELIABILITY",
         "identification": f"{_PERCEIVE}:IDENTIFICATION",
         "cue-weights": f"{_PERCEIVE}:CUE_WEIGHTS",
+        "shortcuts": f"{_AUDIT}:SHORTCUTS_FIGURE",
         "strs": f"{_HERE}.weights:STRS",
         "strs-surface": f"{_HERE}.weights:SURFACE",
         "crs": f"{_HERE}.weights:CRS",

@@ -1,0 +1,147 @@
+"""An audit, step by step: recordings, exchanges, answers, findings."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from phonoscope.audit.reactions import REACTIONS, reactions_table
+from phonoscope.audit.shortcuts import SHORTCUTS
+from phonoscope.corpora import write_tokens
+from phonoscope.errors import ExperimentError
+from phonoscope.experiments.fit import Trained
+from phonoscope.experiments.parts import WORK
+from phonoscope.experiments.runner import Results
+from phonoscope.files import digest_of, sha256
+from phonoscope.tasks.audit import asking
+from phonoscope.tasks.audit.asking import FACT, FORMAT, ORDER, REACTION, SHORTCUT, Auditing, Unit
+from phonoscope.tasks.audit.findings import findings_json, findings_of, in_words, not_tested
+from phonoscope.tasks.audit.heard import write_examples
+from phonoscope.tasks.audit.recipe import AuditRecipe
+from phonoscope.tasks.asked.experiment import AskingExperiment
+from phonoscope.training import choose_device
+from phonoscope.work.units import complete
+
+
+@dataclass
+class AuditExperiment(AskingExperiment):
+    """Whether a model answers by speech or by a shortcut. Nothing is trained.
+
+    Parameters
+    ----------
+    mend
+        Folder for a copy of the recordings in which the shortcuts that were found are balanced over the classes.
+    """
+
+    command = "audit"
+
+    recipe: AuditRecipe
+    mend: Path | None = None
+
+    def read(self, folder: Path) -> pd.DataFrame:
+        """Choose the recordings, as many of each class."""
+        del folder
+        self._material = material = self.material()
+        if material.numbers:
+            raise ExperimentError("the model gives numbers, which are no classes: an audit needs a model that decides")
+        tokens = material.tokens
+        if unknown := [name for name in self.recipe.by if name not in tokens]:
+            known = ", ".join(name for name in tokens if name not in {"token", "recording", "start", "end"})
+            raise ExperimentError(f"--by {', '.join(unknown)}: there is no such column; the recordings have: {known}")
+        counts = tokens["class"].astype(str).value_counts()
+        if len(counts) < 2:
+            raise ExperimentError(
+                f"all recordings are of one class ({counts.index[0]}): there is nothing that a shortcut could tell. "
+                "Give recordings of several classes, or say which are which: --labels"
+            )
+        return tokens
+
+    def describe(self) -> str:
+        """How many recordings of which classes are audited."""
+        tokens = self._material.tokens
+        counts = ", ".join(f"{name} {count}" for name, count in tokens["class"].value_counts().items())
+        warned = "".join(f". {warning.rstrip('.')}" for warning in self._material.facts.get("warnings", ()))
+        return f"auditing {len(tokens)} recordings: {counts}{warned}"
+
+    def measure(self, trained: Sequence[Trained], folder: Path) -> Results:
+        """Exchange, change, ask, and draw the conclusions."""
+        del trained
+        recipe, settings, material = self.recipe, self.settings, self._material
+        path = folder / "tokens.parquet"
+        write_tokens(path, material.tokens)
+        auditing = Auditing(
+            material.asked,
+            digest_of(material.identity, sha256(path)),
+            str(path.absolute()),
+            str(choose_device(settings.device)),
+            material.sample_rate,
+            recipe.seed,
+            recipe.pairs,
+        )
+        names = {
+            SHORTCUT: recipe.shortcuts or list(SHORTCUTS),
+            REACTION: recipe.reactions or list(REACTIONS),
+            FACT: [FORMAT, ORDER, *recipe.by],
+        }
+        work = folder / WORK
+        units = [
+            Unit(auditing, kind, name, str((work / f"{kind}-{name}").absolute()))
+            for kind in names
+            for name in names[kind]
+        ]
+        for number, unit in enumerate(complete(units, asking.is_made, asking.make, self.executor), start=1):
+            settings.say(f"  {number} of {len(units)}: {unit.name}")
+        here = asking.ready(auditing)
+        shortcuts, reactions, facts = ([unit for unit in units if unit.kind == kind] for kind in names)
+        items = [asking.found_item(unit, here) for unit in shortcuts]
+        told = {unit.name: asking.found_fact(unit) for unit in facts}
+        findings = findings_of(items, told, here.recordings)
+        correct = _correct(here) if material.facts.get("labelled", True) else None
+        reacted = reactions_table(
+            [(REACTIONS[unit.name], *asking.found_reaction(unit)) for unit in reactions], here.before, correct,
+            here.recordings.clusters,
+        )  # fmt: skip
+        measured = _measured(shortcuts, here)
+        examples = write_examples(folder, shortcuts, findings, here)
+        shutil.rmtree(work)
+        lacking = not_tested(recipe, here, findings)
+        tables = {"findings": findings, "reactions": reacted, "measured": measured, "sounds": examples}
+        clusters = here.recordings.clusters
+        results = {
+            "findings": findings_json(findings),
+            "reactions": reacted.astype(object).where(reacted.notna(), None).to_dict("records"),
+            "not_tested": lacking,
+            "n": len(here.tokens),
+            "groups": int(pd.Series(here.recordings.groups).nunique()),
+            "speakers": int(clusters["speaker"].nunique()),
+            "accuracy": None if correct is None else float(np.mean(here.before.argmax(axis=-1) == correct)),
+            "sentences": in_words(findings),
+        }
+        return Results(here.tokens, tables, material.facts | {"context_seconds": 0.0}, results)
+
+    def summary(self, results: Mapping[str, Any]) -> Sequence[str]:
+        """What was found, the worst first."""
+        return results["sentences"]
+
+
+def _correct(here: asking.Ready) -> np.ndarray:
+    """Position of each recording's class among the model's answers; −1 of one that it cannot answer."""
+    return np.array([asking.position_of(here.labels, name) for name in here.recordings.classes])
+
+
+def _measured(units: Sequence[Unit], here: asking.Ready) -> pd.DataFrame:
+    """What is measured of each recording, one row a recording and measure."""
+    rows = []
+    for unit in units:
+        _, values = asking.found_pairs(unit)
+        names = list(SHORTCUTS[unit.name].measure(here.anatomies[0]))
+        table = pd.DataFrame(values, columns=names).assign(token=here.tokens["token"].to_numpy())
+        rows.append(table.melt("token", var_name="measure", value_name="value").assign(shortcut=unit.name))
+    columns = ["token", "shortcut", "measure", "value"]
+    return pd.concat(rows, ignore_index=True)[columns] if rows else pd.DataFrame(columns=columns)
