@@ -11,11 +11,23 @@ import pandas as pd
 import soundfile
 
 _MOST_VALUES = 40  # of a column that is told by: rarer ones are one value
+_CHUNK = re.compile(r"^\s*([A-Za-z ]{4}) :", re.M)
+_SAMPLE_BYTES = {
+    "PCM_S8": 1,
+    "PCM_U8": 1,
+    "PCM_16": 2,
+    "PCM_24": 3,
+    "PCM_32": 4,
+    "FLOAT": 4,
+    "DOUBLE": 8,
+    "ULAW": 1,
+    "ALAW": 1,
+}
 _NUMBER = re.compile(r"\d+")
 
 
 def file_values(paths: Sequence[Path | str]) -> np.ndarray:
-    """Format, sample format, channels, sample rate, size and further chunks of audio files, shape (file, measure).
+    """Format, sample format, channels, rate, chunks, and bytes beside the sound of audio files, shape (file, measure).
 
     Parameters
     ----------
@@ -25,14 +37,16 @@ def file_values(paths: Sequence[Path | str]) -> np.ndarray:
     rows = []
     for path in paths:
         info = soundfile.info(str(path), verbose=True)
-        size = Path(path).stat().st_size
+        chunks = sorted(set(_CHUNK.findall(info.extra_info or "")))
+        sample = _SAMPLE_BYTES.get(info.subtype)
+        sounding = info.frames * info.channels * sample if sample else 0
         rows.append({
             "format": info.format, "subtype": info.subtype, "endian": info.endian, "channels": str(info.channels),
-            "rate": str(info.samplerate), "chunks": "".join(sorted(set(re.findall(r"^\s*([A-Za-z ]{4}) :",
-            info.extra_info or "", re.M)))), "bytes": size / max(info.frames, 1),
+            "rate": str(info.samplerate), "chunks": " ".join(chunks), "compressed": str(sample is None),
+            "beside": Path(path).stat().st_size - sounding if sample else 0.0,
         })  # fmt: skip
     table = pd.DataFrame(rows)
-    return np.concatenate([_one_hot(table.drop(columns="bytes")), table[["bytes"]].to_numpy()], axis=1)
+    return np.concatenate([_one_hot(table.drop(columns="beside")), table[["beside"]].to_numpy()], axis=1)
 
 
 def order_values(names: Sequence[str]) -> np.ndarray:

@@ -65,6 +65,8 @@ def _difference(item: Item) -> str:
     least = min(item.means, key=lambda label: item.means[label][measure])
     unit = item.shortcut.unit
     size = f"{spread[measure]:.{_DIGITS.get(unit, 1)}f} {unit}"
+    if len(spread) > 2:
+        return f"the classes differ most at {measure}, by {size}; "
     where = f" ({measure})" if len(spread) > 1 else ""
     return f"recordings of {most} have {size} more of it{where} than those of {least}; "
 

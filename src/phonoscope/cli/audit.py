@@ -69,9 +69,7 @@ def audit(
     mend: Annotated[
         Path | None, typer.Option(help="Folder for a copy of the recordings in which what was found is balanced.")
     ] = None,
-    fail_on: Annotated[
-        str | None, typer.Option(help="used: exit status 3 where the model uses a shortcut.")
-    ] = None,
+    fail_on: Annotated[str | None, typer.Option(help="used: exit status 3 where the model uses a shortcut.")] = None,
     recipe: Annotated[str, typer.Option(help="audit, audit-quick, or a TOML file.")] = "audit",
     seed: RecipeSeed = None,
     device: Device = "auto",

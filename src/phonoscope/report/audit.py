@@ -24,9 +24,7 @@ def draw_in_data(axes: Axes, findings: pd.DataFrame, *, chance: float = 0.5) -> 
     chance : float
         Balanced accuracy of guessing.
     """
-    values = findings.rename(
-        columns={"balanced_accuracy": "value", "accuracy_low": "low", "accuracy_high": "high"}
-    )
+    values = findings.rename(columns={"balanced_accuracy": "value", "accuracy_low": "low", "accuracy_high": "high"})
     _draw(axes, values, chance, "balanced accuracy from it alone")
 
 
@@ -39,9 +37,7 @@ def draw_used(axes: Axes, findings: pd.DataFrame) -> None:
     findings : DataFrame
         Of `phonoscope.audit.battery.findings_table`.
     """
-    values = findings.rename(
-        columns={"difference": "value", "difference_low": "low", "difference_high": "high"}
-    )
+    values = findings.rename(columns={"difference": "value", "difference_low": "low", "difference_high": "high"})
     _draw(axes, values, 0.0, "log odds taken, beyond the sham (logits)")
 
 

@@ -108,7 +108,9 @@ class Ready:
         self.recordings = Recordings(
             self.anatomies, self.tokens["class"].astype(str).tolist(), self.tokens[CLUSTERS].reset_index(drop=True)
         )
-        self.before = self.answers([each.samples.astype(np.float32) for each in self.anatomies], np.arange(len(waveforms)))
+        self.before = self.answers(
+            [each.samples.astype(np.float32) for each in self.anatomies], np.arange(len(waveforms))
+        )
 
     def answers(self, sounds: Sequence[np.ndarray], of: np.ndarray) -> np.ndarray:
         """Log odds (training, sound, label) of sounds that stand for recordings, by the classifiers of these.
@@ -290,7 +292,7 @@ def found_reaction(unit: Unit) -> tuple[np.ndarray, np.ndarray | None]:
         That was made.
     """
     arrays = np.load(Path(unit.folder) / "found.npz")
-    return arrays["changed"], arrays["sham"] if "sham" in arrays else None
+    return arrays["changed"], arrays.get("sham")
 
 
 def found_pairs(unit: Unit) -> tuple[Pairs, np.ndarray]:
@@ -314,9 +316,11 @@ def _plain(told: Told) -> dict[str, Any]:
 
 
 def _told(kept: dict[str, Any], scores: np.ndarray) -> Told:
-    accuracy, auc = (
-        Interval(**{name: np.nan if value is None else value for name, value in kept[each].items()})
-        for each in ("balanced_accuracy", "auc")
-    )
+    accuracy, auc = (_interval(kept[each]) for each in ("balanced_accuracy", "auc"))
     judged = Judged(*(np.nan if value is None else value for value in kept["judged"]), auc)
     return Told(accuracy, auc, *kept["null"], judged, scores)
+
+
+def _interval(kept: dict[str, Any]) -> Interval:
+    known: dict[str, Any] = {name: np.nan if value is None else value for name, value in kept.items()}
+    return Interval(**known)

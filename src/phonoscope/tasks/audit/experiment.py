@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,18 +13,24 @@ import pandas as pd
 
 from phonoscope.audit.reactions import REACTIONS, reactions_table
 from phonoscope.audit.shortcuts import SHORTCUTS
+from phonoscope.classifier import SCORES
 from phonoscope.corpora import write_tokens
 from phonoscope.errors import ExperimentError
 from phonoscope.experiments.fit import Trained
+from phonoscope.experiments.folder import Run
 from phonoscope.experiments.parts import WORK
-from phonoscope.experiments.runner import Results
-from phonoscope.files import digest_of, sha256
+from phonoscope.experiments.runner import Results, execute
+from phonoscope.files import digest_of, sha256, write_text
+from phonoscope.tasks.asked.experiment import AskingExperiment
 from phonoscope.tasks.audit import asking
 from phonoscope.tasks.audit.asking import FACT, FORMAT, ORDER, REACTION, SHORTCUT, Auditing, Unit
+from phonoscope.tasks.audit.card import APPENDIX_NAME, CARD_NAME, appendix_of, card_of
 from phonoscope.tasks.audit.findings import findings_json, findings_of, in_words, not_tested
 from phonoscope.tasks.audit.heard import write_examples
+from phonoscope.tasks.audit.mending import to_mend, write_mended
 from phonoscope.tasks.audit.recipe import AuditRecipe
-from phonoscope.tasks.asked.experiment import AskingExperiment
+from phonoscope.tasks.perceive.material import is_run
+from phonoscope.tasks.reporting import write_report
 from phonoscope.training import choose_device
 from phonoscope.work.units import complete
 
@@ -48,8 +54,8 @@ class AuditExperiment(AskingExperiment):
         """Choose the recordings, as many of each class."""
         del folder
         self._material = material = self.material()
-        if material.numbers:
-            raise ExperimentError("the model gives numbers, which are no classes: an audit needs a model that decides")
+        if not SCORES[material.facts.get("scores", "classes")].probability:
+            raise ExperimentError("the model gives no classes: an audit needs a model that decides")
         tokens = material.tokens
         if unknown := [name for name in self.recipe.by if name not in tokens]:
             known = ", ".join(name for name in tokens if name not in {"token", "recording", "start", "end"})
@@ -111,6 +117,7 @@ class AuditExperiment(AskingExperiment):
         examples = write_examples(folder, shortcuts, findings, here)
         shutil.rmtree(work)
         lacking = not_tested(recipe, here, findings)
+        self._mend(findings, here)
         tables = {"findings": findings, "reactions": reacted, "measured": measured, "sounds": examples}
         clusters = here.recordings.clusters
         results = {
@@ -123,7 +130,38 @@ class AuditExperiment(AskingExperiment):
             "accuracy": None if correct is None else float(np.mean(here.before.argmax(axis=-1) == correct)),
             "sentences": in_words(findings),
         }
+        told = results | {"corpus": str(here.tokens["corpus"].iloc[0]), "model": str(self.source)}
+        write_text(folder / CARD_NAME, card_of(findings, lacking, told))
+        write_text(folder / APPENDIX_NAME, appendix_of(findings, reacted, lacking, told))
         return Results(here.tokens, tables, material.facts | {"context_seconds": 0.0}, results)
+
+    def _mend(self, findings: pd.DataFrame, here: asking.Ready) -> None:
+        """Write the mended recordings, where that was asked for."""
+        self._mended = None
+        if self.mend is None:
+            return
+        names = to_mend(findings)
+        if not names:
+            self.settings.say("the classes differ in nothing that could be mended")
+            return
+        self.settings.say(f"balancing {', '.join(names)}")
+        self._mended = write_mended(self.mend, names, here)
+
+    def follow(self, run: Run) -> None:
+        """Audit the mended recordings in turn, in the folder ``mended`` of the run."""
+        if self._mended is None:
+            return
+        self.settings.say("auditing the mended recordings")
+        speakers = self._mended if pd.read_csv(self._mended)["speaker"].notna().any() else None
+        again = replace(
+            self,
+            source=self.source if not is_run(str(self.source)) else Path(str(self.source)) / "classifier",
+            corpus=self.mend, labels=str(self._mended), label_column="label", layout="auto", mend=None,
+            rules={} if speakers is None else {"speakers": speakers},
+            settings=replace(self.settings, resume=False), recipe=replace(self.recipe, by=[]),
+        )  # fmt: skip
+        execute(again, run.folder / "mended", "audit")
+        write_report(run.folder / "mended")
 
     def summary(self, results: Mapping[str, Any]) -> Sequence[str]:
         """What was found, the worst first."""

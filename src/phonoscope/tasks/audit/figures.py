@@ -107,8 +107,9 @@ def _chance(content: Content) -> float:
 
 def _example(axes: Axes) -> None:
     draw_used(axes, pd.DataFrame({
-        "shortcut": ["edge-silence", "level", "hum"], "difference": [1.8, 0.1, 0.0], "difference_low": [1.4, -0.1, -0.1],
-        "difference_high": [2.2, 0.3, 0.1], "finding": ["in the data and used", "cannot be told", "clean"],
+        "shortcut": ["edge-silence", "level", "hum"], "difference": [1.8, 0.1, 0.0],
+        "difference_low": [1.4, -0.1, -0.1], "difference_high": [2.2, 0.3, 0.1],
+        "finding": ["in the data and used", "cannot be told", "clean"],
     }))  # fmt: skip
 
 

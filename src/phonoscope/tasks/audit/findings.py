@@ -71,8 +71,8 @@ def in_words(findings: pd.DataFrame) -> list[str]:
     by = {name: findings[findings["finding"] == name] for name in FINDINGS}
     asked = findings["effect"].notna() if "effect" in findings else pd.Series(False, index=findings.index)
     if len(by[USED]):
-        named = ", ".join(_says(name) for name in by[USED]["shortcut"])
-        verdict = f"The model answers by {_number(len(by[USED]))} that {_is(len(by[USED]))} not speech: {named}."
+        named, count = ", ".join(_says(name) for name in by[USED]["shortcut"]), len(by[USED])
+        verdict = f"The model uses {'a shortcut' if count == 1 else f'{count} shortcuts'}: {named}."
     else:
         clear = int((asked & (findings["used"] == CONTRADICTED)).sum())
         verdict = (
@@ -102,7 +102,8 @@ def findings_json(findings: pd.DataFrame) -> list[dict[str, Any]]:
     for row in findings.to_dict("records"):
         in_data = {"verdict": row["in_data"], "balanced_accuracy": number(row, "balanced_accuracy"),
                    "low": number(row, "accuracy_low"), "high": number(row, "accuracy_high"),
-                   "null": number(row, "null"), "auc": number(row, "auc"), "p_holm": number(row, "p_in_data")}  # fmt: skip
+                   "null": number(row, "null"), "auc": number(row, "auc"),
+                   "p_holm": number(row, "p_in_data")}  # fmt: skip
         used = {"verdict": row["used"], "effect": number(row, "effect"), "low": number(row, "effect_low"),
                 "high": number(row, "effect_high"), "sham": number(row, "sham"), "p_holm": number(row, "p_used"),
                 "difference": number(row, "difference"), "difference_low": number(row, "difference_low"),
@@ -140,7 +141,7 @@ def not_tested(recipe: AuditRecipe, here: Ready, findings: pd.DataFrame) -> list
         lacking.append("Speakers, devices, dates as such: --by speaker,device tells the class from columns.")
     facts = [name for name in findings["shortcut"] if name in (FORMAT, ORDER, *recipe.by)]
     lacking.append(
-        f"Whether the model uses {', '.join(facts)}: it gets samples, and what these leave in the sound is tested above."
+        f"Whether the model uses {', '.join(facts)}: it gets samples; what they leave in the sound is tested."
     )
     lacking.append("A drier room: reverberation can be added to a recording, but not be taken out of it.")
     return [*lacking, *_ALWAYS]
@@ -148,11 +149,3 @@ def not_tested(recipe: AuditRecipe, here: Ready, findings: pd.DataFrame) -> list
 
 def _says(name: str) -> str:
     return SHORTCUTS[name].says if name in SHORTCUTS else name
-
-
-def _number(count: int) -> str:
-    return "one property" if count == 1 else f"{count} properties"
-
-
-def _is(count: int) -> str:
-    return "is" if count == 1 else "are"

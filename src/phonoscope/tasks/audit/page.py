@@ -59,7 +59,8 @@ def _doubts(content: Content) -> list[str]:
     doubts = []
     if len(asked):
         row = asked.iloc[0]
-        doubts += doubts_of_basis(row["n_units"], str(row["unit_of_interval"]), int(row["trainings"]))
+        trainings = int(row["trainings"]) if "of_run" in content.facts else 0
+        doubts += doubts_of_basis(row["n_units"], str(row["unit_of_interval"]), trainings)
     for name in asked.loc[asked["finding"] == USED, "shortcut"]:
         if SHORTCUTS[name].caution:
             doubts.append(f"{SHORTCUTS[name].says.capitalize()}: {SHORTCUTS[name].caution}")
@@ -92,12 +93,11 @@ def _sounds(content: Content) -> list[Section]:
 def _reactions(content: Content) -> Section:
     table = content.table("reactions")
     shown = _with_range(table.sort_values("decisions", ascending=False), "decisions")
-    columns = ("says", "decisions", _RANGE, "sham", "effect", "accuracy_before", "accuracy", "verdict")
-    headings = {
-        "says": "Every recording …", "decisions": "decisions that change", "sham": "of them by the sham",
-        "effect": "change of log odds", "accuracy_before": "right before", "accuracy": "right after",
-        "verdict": "the model reacts",
-    }  # fmt: skip
+    if "accuracy" in shown:
+        shown = shown.assign(right=shown["accuracy"])
+    columns = ("says", "decisions", _RANGE, "sham", "right", "verdict")
+    headings = {"says": "Every recording …", "decisions": "decisions change", "sham": "by the sham",
+                "right": "right then", "verdict": "the model reacts"}  # fmt: skip
     printed = as_html_table("reactions", "What the model bears", _percents(shown), columns, headings=headings,
                             data=table)  # fmt: skip
     text = (
@@ -121,7 +121,7 @@ def _both(content: Content) -> Section:
                           data=findings)  # fmt: skip
     text = (
         "A change is that of the log odds of what the model answers to the recording as it is. Donors of the same and "
-        "of another class lie at the same place within their classes, so that they differ by what the classes differ in."
+        "of another class lie at the same place within their classes, so that they differ as the classes do."
     )
     return Section("numbers", "Both questions in numbers", [text], [shortcuts_plate(content)], folded=[table])
 
@@ -154,7 +154,7 @@ def _with_range(
 
 def _percents(table: pd.DataFrame) -> pd.DataFrame:
     """The table with shares as percentages."""
-    shares = ("decisions", "sham", "accuracy", "accuracy_before", "balanced_accuracy", "null", "reacts")
+    shares = ("decisions", "sham", "right", "balanced_accuracy", "null", "reacts")
     if "difference" in table:  # there the sham is one of log odds
         shares = tuple(name for name in shares if name != "sham")
     return table.assign(**{
