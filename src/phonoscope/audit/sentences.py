@@ -14,7 +14,7 @@ _DIGITS = {"ms": 0, "dB": 1}
 FACTS = {"format": "The format of the file", "order": "The name or its place in the order of names"}
 
 
-def sentence_of(item: Item, row: Mapping[str, Any]) -> str:
+def sentence_of(item: Item, row: Mapping[Any, Any]) -> str:
     """What was found about one shortcut.
 
     Parameters
@@ -75,14 +75,14 @@ def _percent(value: float, digits: int = 0) -> str:
     return f"{100 * value:.{digits}f} %".replace("-", "−") if np.isfinite(value) else "–"
 
 
-def _range(row: Mapping[str, Any], name: str, digits: int = 0) -> str:
+def _range(row: Mapping[Any, Any], name: str, digits: int = 0) -> str:
     low, high = (row[f"{name}_{end}"] for end in ("low", "high"))
     if not np.isfinite(low):
         return "no interval"
     return f"{100 * low:.{digits}f} to {100 * high:.{digits}f}".replace("-", "−")
 
 
-def fact_sentence(name: str, row: Mapping[str, Any], chance: float) -> str:
+def fact_sentence(name: str, row: Mapping[Any, Any], chance: float) -> str:
     """What was found about a fact of the corpus, such as the format of its files.
 
     Parameters

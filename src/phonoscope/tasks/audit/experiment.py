@@ -58,7 +58,7 @@ class AuditExperiment(AskingExperiment):
             raise ExperimentError("the model gives no classes: an audit needs a model that decides")
         tokens = material.tokens
         if unknown := [name for name in self.recipe.by if name not in tokens]:
-            known = ", ".join(name for name in tokens if name not in {"token", "recording", "start", "end"})
+            known = ", ".join(str(name) for name in tokens if name not in {"token", "recording", "start", "end"})
             raise ExperimentError(f"--by {', '.join(unknown)}: there is no such column; the recordings have: {known}")
         counts = tokens["class"].astype(str).value_counts()
         if len(counts) < 2:
@@ -152,12 +152,11 @@ class AuditExperiment(AskingExperiment):
         if self._mended is None:
             return
         self.settings.say("auditing the mended recordings")
-        speakers = self._mended if pd.read_csv(self._mended)["speaker"].notna().any() else None
         again = replace(
             self,
             source=self.source if not is_run(str(self.source)) else Path(str(self.source)) / "classifier",
             corpus=self.mend, labels=str(self._mended), label_column="label", layout="auto", mend=None,
-            rules={} if speakers is None else {"speakers": speakers},
+            rules={},
             settings=replace(self.settings, resume=False), recipe=replace(self.recipe, by=[]),
         )  # fmt: skip
         execute(again, run.folder / "mended", "audit")

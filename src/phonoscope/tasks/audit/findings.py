@@ -94,7 +94,7 @@ def findings_json(findings: pd.DataFrame) -> list[dict[str, Any]]:
         Of `findings_of`.
     """
 
-    def number(row: Mapping[str, Any], name: str) -> float | None:
+    def number(row: Mapping[Any, Any], name: str) -> float | None:
         value = row.get(name)
         return None if value is None or not np.isfinite(value) else float(value)
 

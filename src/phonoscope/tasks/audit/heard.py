@@ -71,7 +71,7 @@ def _versions(
     ]
     largest = max(float(np.abs(sound).max()) for _, _, sound in versions)
     gain = min(1.0, _LOUDEST / max(largest, 1e-9))
-    rows = []
+    rows: list[dict[str, object]] = []
     for number, (version, donor, sound) in enumerate(versions):
         file = f"{FOLDER}/{name}-{number}.wav"
         (folder / FOLDER).mkdir(exist_ok=True)

@@ -46,7 +46,9 @@ class AuditRecipe(Recipe):
     def check(self) -> None:
         """Refuse entries that no part of the audit would understand."""
         super().check()
-        for kind, names in (("shortcuts", self.shortcuts), ("reactions", self.reactions)):
+        for kind, names, known in (("shortcuts", self.shortcuts, SHORTCUTS), ("reactions", self.reactions, REACTIONS)):
+            for name in names:
+                known.find(name)
             if len(set(names)) < len(names):
                 raise ExperimentError(f"{kind} are {names}; name each once")
         if self.tokens < 2:
@@ -82,4 +84,6 @@ class AuditRecipe(Recipe):
         for name, text in (("shortcuts", shortcuts), ("by", by)):
             if text is not None:
                 changes[name] = [each.strip().lower() for each in text.split(",") if each.strip()]
-        return replace(super().changed(seed=seed), **changes)
+        found = replace(super().changed(seed=seed), **changes)
+        found.check()
+        return found
