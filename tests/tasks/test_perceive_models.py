@@ -105,6 +105,29 @@ def test_people_are_asked_about_the_same_stretches(asked, phonoscope, tmp_path):
     assert len(Run(tmp_path / "beside").table("beside_listeners"))
 
 
+def test_an_interrupted_experiment_goes_on_without_asking_again(talkers, finished, tmp_path):
+    class CutError(Exception):
+        pass
+
+    def stop(line):
+        said.append(line)
+        if line.endswith("of 6 tokens") and cut:
+            raise CutError
+
+    recipe, said, cut = load_recipe("perceive").changed(cues="level", tokens=6), [], True
+    how = {"source": finished[0] / "classifier", "corpus": talkers, "labels": "phones", "say": stop}
+    with pytest.raises(CutError):
+        run_experiment(recipe, tmp_path / "out", **how)
+    parts = list((tmp_path / "out" / "_parts").glob("part-*.parquet"))
+    made = [part.stat().st_mtime_ns for part in parts]
+    assert made
+    with pytest.raises(CutError):
+        run_experiment(recipe, tmp_path / "out", resume=True, **how)
+    assert [part.stat().st_mtime_ns for part in parts] == made
+    cut = False
+    assert len(run_experiment(recipe, tmp_path / "out", resume=True, **how).tokens) == 6
+
+
 def test_a_classifier_hears_the_phones_as_its_run_did(finished, talkers, phonoscope, tmp_path):
     model = (finished[0] / "classifier", "--corpus", talkers, "--labels", "phones")
     answer = phonoscope("perceive", *model, "--cues", "f2", "--tokens", 12, "--out", tmp_path / "heard", "--json")
