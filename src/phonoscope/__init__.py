@@ -25,6 +25,7 @@ _HOME = {
     "load_recipe": "phonoscope.tasks",
     "manipulate": "phonoscope.manipulate",
     "methods": "phonoscope.attribution",
+    "perceive": "phonoscope.tasks.perceive.call",
     "read_audio": "phonoscope.audio",
     "read_corpus": "phonoscope.corpora",
     "response_spectrum": "phonoscope.filters",

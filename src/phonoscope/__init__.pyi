@@ -20,6 +20,7 @@ from phonoscope.phonetics.formants import formants as formants
 from phonoscope.report.notebook import show as show
 from phonoscope.tasks import load_recipe as load_recipe
 from phonoscope.tasks import run_experiment as run_experiment
+from phonoscope.tasks.perceive.call import perceive as perceive
 from phonoscope.tasks.reporting import write_report as write_report
 
 __version__: str

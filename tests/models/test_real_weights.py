@@ -178,3 +178,18 @@ def test_what_a_map_of_real_weights_misses_is_said(pitch_tracker, steps):
     missing = np.abs(maps["incompleteness"].values) / np.ptp(pitch_tracker.logits(sounds), axis=1)
     warned = any(issubclass(each.category, IncompleteMapWarning) for each in caught)
     assert warned == bool(missing.max() > MOST_MISSING)
+
+
+def test_noise_hides_speech_from_a_detector_far_more_than_level_or_f0(speech_detector, digits):
+    heard = ps.perceive(speech_detector, digits, RATE, cues=["noise", "level", "f0"], shams=False)
+    speech = heard.stimuli.assign(step=heard.stimuli["step"].round(3)).groupby(["cue", "step"])["p_speech"].mean()
+    assert speech["noise"].is_monotonic_increasing  # with the signal-to-noise ratio
+    ranges = speech.groupby("cue").agg(np.ptp)
+    assert ranges["noise"] > 0.5
+    assert ranges.drop("noise").max() < ranges["noise"] / 3
+
+
+def test_a_pitch_tracker_of_many_labels_follows_f0(pitch_tracker):
+    sounds = [voiced(f0) for f0 in (110, 150, 220)]
+    heard = ps.perceive(pitch_tracker, sounds, RATE, cues=["level"], shams=False)
+    assert len(heard.slopes["against"].unique()) <= 31 < len(pitch_tracker.labels)

@@ -83,8 +83,19 @@ def randomise_layer(network: nn.Module, layer: str, seed: int) -> None:
 
 
 def with_random_weights(classifier: Classifier, seed: int) -> Classifier:
-    """Return a copy of a classifier whose weights are all drawn anew, as at the start of a training."""
-    drawn = copy.deepcopy(classifier)
+    """Return a copy of a classifier whose weights are all drawn anew, as at the start of a training.
+
+    Raises
+    ------
+    AttributionError
+        If it has no weights that could be drawn, as a function, or cannot be copied.
+    """
+    if next(classifier.network.parameters(), None) is None:
+        raise AttributionError("the model has no weights that could be drawn anew, as functions and frozen graphs")
+    try:
+        drawn = copy.deepcopy(classifier)
+    except (TypeError, RuntimeError) as error:  # what a model of others holds may be anything
+        raise AttributionError(f"the model cannot be copied to draw its weights anew ({error})") from error
     named = [name for name, m in drawn.network.named_modules() if next(m.parameters(recurse=False), None) is not None]
     for number, layer in enumerate(named):
         randomise_layer(drawn.network, layer, int(np.random.SeedSequence((seed, number)).generate_state(1)[0]))

@@ -272,12 +272,25 @@ def choose_tokens(run: Run, count: int, seed: int) -> np.ndarray:
     tested = tokens[tokens["fold"].notna()]
     if len(tested) < 2:
         raise ExperimentError(f"{run.folder} has {len(tested)} tested tokens; evidence needs at least two")
-    random = np.random.default_rng(seed)
-    shuffled = tested.iloc[random.permutation(len(tested))]
+    return tested["token"].to_numpy()[drawn_evenly(tested["class"], count, seed)]
+
+
+def drawn_evenly(classes: pd.Series, count: int, seed: int) -> np.ndarray:
+    """Positions of at most so many tokens, as many of each class as there is room for, drawn at random.
+
+    Parameters
+    ----------
+    classes
+        Of the tokens.
+    count
+        At most so many.
+    seed
+        Of the draw.
+    """
+    drawn = np.random.default_rng(seed).permutation(len(classes))
     # The n-th token of every class before the (n + 1)-th of any.
-    order = shuffled.groupby("class").cumcount().to_numpy()
-    kept = shuffled.iloc[np.argsort(order, kind="stable")[:count]]
-    return kept["token"].to_numpy()
+    order = classes.reset_index(drop=True).iloc[drawn]
+    return drawn[np.argsort(order.groupby(order).cumcount().to_numpy(), kind="stable")[:count]]
 
 
 def _known(method: str) -> str:

@@ -141,7 +141,7 @@ def _with_classes(
     unwanted = {"in no class of the experiment": named.isna()}
     if labels is not None:
         present = [str(name) for name in named.dropna().unique()]
-        meant = classes_of_labels([*present, *expected], labels, names, meaning=_phone_of)
+        meant = classes_of_labels([*present, *expected], labels, names, meaning=phone_of)
         if not meant.keys() & set(present):
             raise ExperimentError(
                 f"the model tells apart {_listed(labels)}; the tokens are of {_listed(present)}: no class in common. "
@@ -154,7 +154,7 @@ def _with_classes(
     return _without(tokens.assign(**{"class": named}), unwanted)[1], expected
 
 
-def _phone_of(name: str) -> str:
+def phone_of(name: str) -> str:
     """The phone that a label means by its symbol or its ASCII alias; the label itself where there is none."""
     try:
         return resolve_label(name)

@@ -41,9 +41,11 @@ class Recordings:
     tokens
         One row a recording, its whole length, with ``label`` (missing where nothing is known).
     entries
-        The same recordings as their layout lists them.
+        The same recordings as their layout lists them; none of stretches.
     source
         Where the labels come from; ``none`` where there are none.
+    what
+        What a row is: ``recording``, or ``token`` where there are stretches of recordings.
     """
 
     tokens: pd.DataFrame
@@ -51,6 +53,7 @@ class Recordings:
     source: str
     left_out: LeftOut
     settings: dict[str, Any] = field(default_factory=dict)
+    what: str = "recording"
 
     @property
     def labelled(self) -> bool:
@@ -84,10 +87,11 @@ class Recordings:
         examples
             Of what is left out; names of recordings by default.
         """
-        named = self.tokens.loc[unwanted, "recording"] if examples is None else examples
-        self.left_out.add("recording", reason, int(unwanted.sum()), named)
+        named = self.tokens.loc[unwanted, self.what] if examples is None else examples
+        self.left_out.add(self.what, reason, int(unwanted.sum()), named)
         self.tokens = self.tokens[~unwanted].reset_index(drop=True)
-        self.entries = [each for each, leave in zip(self.entries, unwanted, strict=True) if not leave]
+        if self.entries:
+            self.entries = [each for each, leave in zip(self.entries, unwanted, strict=True) if not leave]
 
 
 def list_recordings(
@@ -185,6 +189,7 @@ def choose_classes(
     most: int = 0,
     seed: int = 0,
     by_default: bool = False,
+    meaning: Callable[[str], str] = str,
 ) -> None:
     """Say which class of the model each recording is of (``class``), and leave out those of none.
 
@@ -202,21 +207,24 @@ def choose_classes(
         Of the draw.
     by_default
         Whether nobody asked for these labels: then the run goes on without them if the model knows none.
+    meaning
+        As of ``classes_of_labels``.
 
     Raises
     ------
     ExperimentError
         If the model has none of the labels.
     """
-    meant = classes_of_labels(found.labels, classes, given)
+    meant = classes_of_labels(found.labels, classes, given, meaning=meaning)
     if found.labelled and not meant:
         if not by_default:
             raise ExperimentError(
                 f"the labels are {_some(found.labels)} ({found.source}), the model's classes {_some(classes)}: none in "
                 "common. Say which is which: --map label=class, another --label-column, or --labels none"
             )
+        what = "folders" if found.source == FROM_FOLDER else "labels"
         found.settings["warnings"].append(
-            f"The folders ({_some(found.labels)}) are not called like the model’s classes ({_some(classes)}), so they "
+            f"The {what} ({_some(found.labels)}) are not called like the model’s classes ({_some(classes)}), so they "
             "are not taken for labels; --map or --labels says what they mean."
         )
         found.without_labels()
@@ -280,6 +288,81 @@ def _row(entry: Recording, root: Path) -> dict[str, Any]:
     }
 
 
+def with_stretches(found: Recordings, path: Path, column: str | None, root: Path) -> Recordings:
+    """Stretches of recordings, as a table says them, in the place of the recordings.
+
+    Parameters
+    ----------
+    found
+        All recordings, without labels.
+    path
+        CSV file with ``recording, start, end`` (s), and a label if it has a column of it. Its recordings are named from
+        the corpus, from the table's own folder, or by file.
+    column
+        That holds the labels; as of `list_recordings`.
+    root
+        Of the corpus.
+
+    Raises
+    ------
+    CorpusError
+        If no stretch can be used, or a start or an end is no number.
+    """
+    table = _named_table(path)
+    others = [str(name) for name in table.columns if name not in ("recording", "start", "end")]
+    wanted = _label_column(path, others, column) if column or set(_LABEL_COLUMNS) & set(others) else None
+    times = table[["start", "end"]].apply(pd.to_numeric, errors="coerce")
+    if times.isna().any(axis=None):
+        line = int(times.isna().any(axis=1).to_numpy().argmax())
+        raise CorpusError(f"{path}, line {line + 2}: start and end are no two numbers of seconds")
+    places: dict[str, int] = {}
+    for place, name in enumerate(found.tokens["recording"].astype(str)):
+        for form in (name, name.rpartition(".")[0], Path(name).name, Path(name).stem):
+            places.setdefault(form, place)
+    rows = np.array([places.get(name, -1) for name in _in_corpus(table["recording"], path, root)], dtype=int)
+    found.left_out.add("token", f"its recording is not in {root.name}", int((rows < 0).sum()),
+                       table.loc[rows < 0, "recording"])  # fmt: skip
+    known = np.flatnonzero(rows >= 0)
+    if not len(known):
+        raise CorpusError(f"{path} names no recording of {root}; e.g. {table['recording'].iloc[0]}")
+    tokens = found.tokens.iloc[rows[known]].reset_index(drop=True)
+    numbers = tokens.groupby("recording").cumcount()
+    stems = tokens["recording"].str.rpartition(".")[0]
+    tokens["token"] = stems + ":" + numbers.astype(str).str.zfill(4)
+    tokens[["start", "end"]] = times.iloc[known].to_numpy()
+    if wanted is not None:
+        labels = table[wanted].iloc[known].astype(object).reset_index(drop=True)
+        tokens["label"] = labels.where(labels.notna(), None)
+    tokens.attrs = found.tokens.attrs
+    source = NONE if wanted is None else str(path)
+    settings = found.settings | {"labels": source, "label_column": wanted}
+    return Recordings(tokens, [], source, found.left_out, settings, "token")
+
+
+def is_of_stretches(path: str | Path) -> bool:
+    """Whether a CSV file names stretches of recordings: it has the columns ``start`` and ``end``."""
+    return Path(path).is_file() and {"start", "end"} <= set(read_speakers(path).columns)
+
+
+def _in_corpus(names: pd.Series, path: Path, root: Path) -> list[str]:
+    """Recordings that a table names from its own folder, as the corpus names them; others as they are."""
+    beside = path.resolve().parent
+    full = [(beside / str(name).strip()).resolve() for name in names]
+    return [
+        each.relative_to(root).as_posix() if each.is_relative_to(root) and each.is_file() else str(name).strip()
+        for each, name in zip(full, names, strict=True)
+    ]
+
+
+def _named_table(path: Path) -> pd.DataFrame:
+    """A table of recordings, whose names are in the column ``recording``."""
+    table = read_speakers(path)
+    key = next((name for name in _RECORDING_COLUMNS if name in table), None)
+    if key is None:
+        raise CorpusError(f"{path}: expected a column 'recording'; found: {', '.join(table.columns)}")
+    return table.rename(columns={key: "recording"})
+
+
 def _with_table(
     tokens: pd.DataFrame, path: Path, column: str | None, root: Path, warn: Callable[[str], None]
 ) -> pd.DataFrame:
@@ -289,19 +372,10 @@ def _with_table(
             f"--labels is {str(path)!r}: there is no such file; give from-folder, words, speakers, none, or a CSV file "
             "with the columns recording,label"
         )
-    table = read_speakers(path)
-    key = next((name for name in _RECORDING_COLUMNS if name in table), None)
-    if key is None:
-        raise CorpusError(f"{path}: expected a column 'recording'; found: {', '.join(table.columns)}")
-    table = table.rename(columns={key: "recording"})
+    table = _named_table(path)
     others = [str(name) for name in table.columns if name != "recording"]
     wanted = _label_column(path, others, column)
-    beside = path.resolve().parent
-    named = [(beside / str(name).strip()).resolve() for name in table["recording"]]
-    table["recording"] = [
-        full.relative_to(root).as_posix() if full.is_relative_to(root) and full.is_file() else str(name)
-        for full, name in zip(named, table["recording"], strict=True)
-    ]
+    table["recording"] = _in_corpus(table["recording"], path, root)
     labels = table[wanted].astype(object)  # as it was written, also of a column that says speaker or sex
     table = table.drop(
         columns=[name for name in (*COLUMNS, "class", "fold") if name in others and name not in _BESIDE_LABELS]

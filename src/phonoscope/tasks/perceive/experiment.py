@@ -6,19 +6,20 @@ import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import pandas as pd
 
-from phonoscope.corpora import write_tokens
+from phonoscope.corpora import TokenRules, write_tokens
 from phonoscope.errors import ExperimentError, PerceptionError
 from phonoscope.experiments.fit import Trained
-from phonoscope.experiments.folder import Run
-from phonoscope.experiments.held_out import classifier_identity
+from phonoscope.experiments.loading import SAID, taken_out
 from phonoscope.experiments.parts import WORK, groups_of, make_parts, sources_of
+from phonoscope.experiments.recipe import Recipe
 from phonoscope.experiments.runner import Experiment, Results
-from phonoscope.files import digest_of, sha256, write_with
+from phonoscope.experiments.settings import Settings
+from phonoscope.files import write_with
 from phonoscope.perception import (
     Trials,
     beside_listeners,
@@ -29,11 +30,14 @@ from phonoscope.perception import (
     read_answers,
     slopes,
 )
+from phonoscope.perception.curves import number_curves
+from phonoscope.perception.slopes import number_slopes
 from phonoscope.perception.trials import calibrated
-from phonoscope.tasks.perceive.asking import CONTROLS, LINEAR, NETWORK, Asking, answers_in, folders_of
-from phonoscope.tasks.perceive.material import asked_tokens
+from phonoscope.tasks.perceive.asking import CONTROLS, LINEAR, NETWORK, Asking, answers_in, followed
+from phonoscope.tasks.perceive.corpus import Corpus
+from phonoscope.tasks.perceive.material import Material, is_run, of_model, of_run, refuse_numbers
 from phonoscope.tasks.perceive.recipe import PerceiveRecipe
-from phonoscope.tasks.perceive.sentences import cue_sentences
+from phonoscope.tasks.perceive.sentences import cue_sentences, number_sentences
 from phonoscope.tasks.perceive.tables import curves_json, made_table
 from phonoscope.training import choose_device
 from phonoscope.work.executor import Executor, in_this_process
@@ -48,11 +52,16 @@ class PerceiveExperiment(Experiment):
     Parameters
     ----------
     source
-        A finished run of tokens: each token is asked of the networks that never met it.
+        A finished run of tokens: each token is asked of the networks that never met it. Or any model of
+        `phonoscope.load`, which is asked about the recordings of ``corpus``.
     listeners
         What people answered to the same stimuli, as of `phonoscope.perception.read_answers`.
     executor
         How the work is spread over processes or machines; the results do not depend on it.
+    labels, label_column, map, layout, alignments, alignment_format, rules
+        Of the recordings that a model is asked about; see `phonoscope.tasks.perceive.material.Corpus`.
+    sample_rate, said
+        What is said of a model, as `load_model` takes it.
     """
 
     needs_corpus = False
@@ -61,44 +70,91 @@ class PerceiveExperiment(Experiment):
     source: str | Path | None = None
     executor: Executor = field(default=in_this_process)
     listeners: Path | None = None
+    labels: str | None = None
+    label_column: str | None = None
+    map: str = ""
+    layout: str = "auto"
+    alignments: Path | None = None
+    alignment_format: str | None = None
+    rules: dict[str, Any] = field(default_factory=dict)
+    sample_rate: int | None = None
+    said: dict[str, Any] = field(default_factory=dict)
+
+    @classmethod
+    def options(cls) -> set[str]:
+        """Names of the options: those of the experiment, every rule of the token table, and what is said of a model."""
+        return super().options() - {"rules", "said"} | set(TokenRules.names()) | set(SAID)
+
+    @classmethod
+    def of(cls, recipe: Recipe, corpus: Path | None, settings: Settings, **options: Any) -> Self:
+        """Make the experiment from options that stand side by side."""
+        rules = {name: options.pop(name) for name in TokenRules.names() if name in options}
+        said = taken_out(options)
+        return cls(recipe, corpus, settings, **options, rules=rules, said=said)  # ty: ignore[invalid-argument-type]
+
+    def material(self) -> Material:
+        """The tokens, and who is asked about them.
+
+        Raises
+        ------
+        ExperimentError
+            If there is neither a run nor a model with recordings, or what is said does not fit.
+        """
+        if self.source is None:
+            raise ExperimentError(
+                "a perception experiment needs a finished run: phonoscope perceive RUN --out DIR; or a model and "
+                "recordings: phonoscope perceive MODEL --corpus FOLDER --out DIR"
+            )
+        said = self.said | ({"sample_rate": self.sample_rate} if self.sample_rate else {})
+        of_corpus = {name: getattr(self, name) for name in ("labels", "label_column", "map", "alignments",
+                     "alignment_format") if getattr(self, name)}  # fmt: skip
+        if is_run(self.source):
+            if self.corpus is not None or said or of_corpus or self.rules:
+                raise ExperimentError(
+                    f"{self.source} is a run, which knows its tokens and its networks: give neither recordings nor "
+                    f"options of a model; to ask its network about others: phonoscope perceive {self.source}/classifier"
+                )
+            return of_run(self.source, self.recipe, self.settings)
+        if self.corpus is None:
+            raise ExperimentError(
+                f"{self.source} is no finished run; a model is asked about recordings: give --corpus FOLDER"
+            )
+        self.settings.say(f"reading {self.corpus}")
+        corpus = Corpus(self.corpus, layout=self.layout, rules=self.rules, **of_corpus)
+        return of_model(self.source, said, corpus, self.recipe, self.settings)
 
     def read(self, folder: Path) -> pd.DataFrame:
         """Choose the tokens, as many of each class."""
         del folder
-        if self.source is None:
-            raise ExperimentError("a perception experiment needs a finished run: phonoscope perceive RUN --out DIR")
-        self._run = run = Run(self.source)
-        if "classifier" not in {path.name for path in run.folder.iterdir()}:
-            raise ExperimentError(f"{run.folder} holds no classifier that could be asked")
-        tokens = asked_tokens(run, self.recipe)
-        self._tokens = tokens
-        return tokens
+        self._material = self.material()
+        if self.listeners is not None:
+            refuse_numbers(self._material)
+        return self._material.tokens
 
     def describe(self) -> str:
         """How many tokens are asked about, and which cues are moved."""
-        return f"moving {', '.join(self.recipe.cues)} of {len(self._tokens)} tokens of {self._run.folder}"
+        warned = "".join(f". {warning.rstrip('.')}" for warning in self._material.facts.get("warnings", ()))
+        tokens = self._material.tokens
+        return f"moving {', '.join(self.recipe.cues)} of {len(tokens)} tokens of {self.corpus or self.source}{warned}"
 
     def measure(self, trained: Sequence[Trained], folder: Path) -> Results:
         """Make the stimuli, ask, and draw the conclusions."""
         del trained
-        run, recipe, settings = self._run, self.recipe, self.settings
-        tokens = self._tokens
-        folds = sorted({int(fold) for fold in tokens["fold"]})
-        labels, rate = list(run.labels), int(run.facts["sample_rate"])
+        recipe, settings, work = self.recipe, self.settings, folder / WORK
+        material = self._material.with_others(work / "others.parquet")
+        tokens, labels = material.tokens, material.labels
         asking = Asking(
-            str(run.folder.absolute()),
-            digest_of(sha256(run.folder / "tokens.parquet"), *map(classifier_identity, folders_of(run, folds))),
+            material.asked,
+            material.identity,
             recipe.continua,
             recipe.shams,
             recipe.ceiling,
             recipe.seed,
             tuple(tokens["token"].astype(str)),
-            settings.trust_imports,
             str(choose_device(settings.device)),
-            rate,
-            run.context_seconds,
+            material.sample_rate,
+            material.context_seconds,
         )
-        work = folder / WORK
         paths = make_parts(
             asking, sources_of(tokens, work / "tokens", ["fold"]), work, executor=self.executor,
             progress=lambda done, count: settings.say(f"  {done} of {count} tokens"),
@@ -110,26 +166,20 @@ class PerceiveExperiment(Experiment):
         table = pd.concat(stimuli, ignore_index=True)
         names = [NETWORK, *(name for name in CONTROLS if name in table)]
         answers = {name: answers_in(table, name, len(labels)) for name in names}
-        kept = _with_probabilities(table.drop(columns=names), answers[NETWORK], labels)
+        numbers = material.numbers
+        kept = with_answers(table.drop(columns=names), answers[NETWORK], labels, numbers=numbers)
         write_tokens(folder / "tokens.parquet", tokens)
         write_with(folder / STIMULI_NAME, lambda path: kept.to_parquet(path, index=False))
         shutil.rmtree(work)
         settings.say(f"{len(table)} stimuli; what the answers say")
-        tables = conclusions(table.drop(columns=names), answers, labels)
+        answers, labels = followed(answers, labels, tokens["class"].tolist())
+        tables = conclusions(table.drop(columns=names), answers, labels, numbers=numbers)
         if self.listeners is not None:
             tables |= people_tables(tables["boundaries"], self.listeners, labels)
-        sentences = cue_sentences(tables["slopes"], tables["curves"], recipe.cues)
-        return Results(tokens, tables, self._facts(absent), _results(tables, sentences))
-
-    def _facts(self, absent: Mapping[str, str]) -> dict[str, Any]:
-        facts = self._run.facts
-        kept = ("labels", "sample_rate", "max_hz", "time_seconds", "network", "front_end", "scores")
-        return {name: facts[name] for name in kept if name in facts} | {
-            "of_run": self._run.folder.as_posix(),
-            "of_name": facts.get("name", ""),
-            "absent_controls": dict(absent),
-            "context_seconds": self._run.context_seconds,
-        }
+        sentences = said_of_cues(tables, recipe.cues, numbers=numbers)
+        facts = material.facts | {"labels": labels, "labels_in_all": len(material.labels)}
+        facts |= {"absent_controls": absent, "context_seconds": material.context_seconds}
+        return Results(tokens, tables, facts, _results(tables, sentences))
 
     def summary(self, results: Mapping[str, Any]) -> Sequence[str]:
         """One sentence a cue."""
@@ -137,7 +187,7 @@ class PerceiveExperiment(Experiment):
 
 
 def conclusions(
-    table: pd.DataFrame, answers: Mapping[str, np.ndarray], labels: Sequence[str]
+    table: pd.DataFrame, answers: Mapping[str, np.ndarray], labels: Sequence[str], *, numbers: bool = False
 ) -> dict[str, pd.DataFrame]:
     """Result tables of the answers.
 
@@ -149,6 +199,8 @@ def conclusions(
         By who answered: log probabilities (training, stimulus, label).
     labels
         The answers to choose from.
+    numbers
+        Whether the model gives numbers, and no answers to choose from: there are no boundaries and no weights then.
 
     Returns
     -------
@@ -161,19 +213,40 @@ def conclusions(
     controls = {name: trials[name].where(own) for name in CONTROLS if name in trials}
     if LINEAR in controls:
         controls[LINEAR] = calibrated(controls[LINEAR])
+    ripples = trials[NETWORK].where(shams) if len(shams) else None
+    counts = network.table.drop_duplicates("token")["class"].value_counts().rename_axis("class").reset_index()
+    both = {"made": made_table(table), "counts": counts}
+    if numbers:
+        found = {"curves": number_curves(network), "slopes": number_slopes(network, controls, ripples)}
+        return found | both | {"boundaries": pd.DataFrame(), "weights": pd.DataFrame()}
     try:
         weights = cue_weights(network)
     except PerceptionError:  # cues that never move, or always together
         weights = pd.DataFrame()
-    counts = network.table.drop_duplicates("token")["class"].value_counts().rename_axis("class").reset_index()
     return {
         "curves": identification_curves(network),
-        "slopes": slopes(network, controls, trials[NETWORK].where(shams) if len(shams) else None),
+        "slopes": slopes(network, controls, ripples),
         "boundaries": boundaries(network),
         "weights": weights,
-        "made": made_table(table),
-        "counts": counts,
+        **both,
     }
+
+
+def said_of_cues(tables: Mapping[str, pd.DataFrame], cues: Sequence[str], *, numbers: bool) -> list[str]:
+    """One sentence a cue.
+
+    Parameters
+    ----------
+    tables
+        From `conclusions`.
+    cues
+        That were moved.
+    numbers
+        Whether the model gives numbers.
+    """
+    if numbers:
+        return number_sentences(tables["slopes"], cues)
+    return cue_sentences(tables["slopes"], tables["curves"], cues)
 
 
 def people_tables(network: pd.DataFrame, answers: Path, labels: Sequence[str]) -> dict[str, pd.DataFrame]:
@@ -192,11 +265,31 @@ def people_tables(network: pd.DataFrame, answers: Path, labels: Sequence[str]) -
     return {"listeners": people, "beside_listeners": beside_listeners(network, people)}
 
 
-def _with_probabilities(table: pd.DataFrame, log_p: np.ndarray, labels: Sequence[str]) -> pd.DataFrame:
-    """Stimuli with the mean probability of each label over trainings, and the most probable one."""
+def with_answers(
+    table: pd.DataFrame, log_p: np.ndarray, labels: Sequence[str], *, numbers: bool = False
+) -> pd.DataFrame:
+    """Stimuli with the most probable label (``answer``) and each one's mean probability over trainings (``p_<label>``).
+
+    Of a model that gives numbers, with these (``value_<label>``).
+
+    Parameters
+    ----------
+    table
+        Stimuli.
+    log_p
+        Log probabilities (training, stimulus, label).
+    labels
+        Their names.
+    numbers
+        Whether the model gives numbers.
+    """
+    if numbers:
+        values = pd.DataFrame(log_p.mean(axis=0), columns=[f"value_{label}" for label in labels], index=table.index)
+        return pd.concat([table, values], axis=1)
     p = np.exp(log_p).mean(axis=0)
-    named = {f"p_{label}": p[:, i] for i, label in enumerate(labels)}
-    return table.assign(answer=np.asarray(labels, dtype=object)[p.argmax(axis=1)], **named)
+    answers = np.asarray(labels, dtype=object)[p.argmax(axis=1)]
+    named = pd.DataFrame(p, columns=[f"p_{label}" for label in labels], index=table.index)
+    return pd.concat([table.assign(answer=answers), named], axis=1)
 
 
 def _results(tables: Mapping[str, pd.DataFrame], sentences: list[str]) -> dict[str, Any]:

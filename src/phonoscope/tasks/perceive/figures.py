@@ -14,7 +14,7 @@ from phonoscope.report.plates import Plate, make_panel, panel_name
 from phonoscope.report.style import class_colour, draw_alone, keep_outer_labels, panel_grid
 from phonoscope.tasks.content import Content
 from phonoscope.tasks.figures.figure import Figure, FigureRequest
-from phonoscope.tasks.perceive.sentences import cue_name
+from phonoscope.tasks.perceive.sentences import cue_name, is_reached
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -97,17 +97,23 @@ def _style(content: Content, cue: str) -> dict[str, Any]:
         "colours": {label: class_colour(position) for position, label in enumerate(labels)},
         "names": {label: class_name(label) for label in labels},
         "cue": cue_name(cue),
+        "reached": is_reached(cue),
     }
 
 
 def _alt(rows: pd.DataFrame, label: str, cue: str) -> str:
+    if "value" in rows:
+        known = rows[rows["value"].notna()].sort_values("step").to_dict("records")
+        ends = [f"{each['value']:.3g} at {each['step']:g}" for each in (known[0], known[-1])] if known else []
+        return f"{class_name(label)} along {cue_name(cue)}: {' to '.join(ends) or 'no stimulus could be made'}."
     known = rows[rows["share"].notna()]
     own = known[known["label"] == label].sort_values("step")
     if own.empty:
         return f"No stimulus of {class_name(label)} could be made along {cue_name(cue)}."
     first, last = own.iloc[0], own.iloc[-1]
+    moved = "" if is_reached(cue) else " moved"
     return (
-        f"{class_name(label)} with {cue_name(cue)} moved from {first['step']:g} to {last['step']:g} "
+        f"{class_name(label)} with {cue_name(cue)}{moved} from {first['step']:g} to {last['step']:g} "
         f"{first['step_unit']}: answered so in {100 * first['share']:.0f} % to {100 * last['share']:.0f} % of tokens."
     )
 
