@@ -105,6 +105,29 @@ def test_people_are_asked_about_the_same_stretches(asked, phonoscope, tmp_path):
     assert len(Run(tmp_path / "beside").table("beside_listeners"))
 
 
+def test_an_interrupted_experiment_goes_on_without_asking_again(talkers, finished, tmp_path):
+    class CutError(Exception):
+        pass
+
+    def stop(line):
+        said.append(line)
+        if line.endswith("of 6 tokens") and cut:
+            raise CutError
+
+    recipe, said, cut = load_recipe("perceive").changed(cues="level", tokens=6), [], True
+    how = {"source": finished[0] / "classifier", "corpus": talkers, "labels": "phones", "say": stop}
+    with pytest.raises(CutError):
+        run_experiment(recipe, tmp_path / "out", **how)
+    parts = list((tmp_path / "out" / "_parts").glob("part-*.parquet"))
+    made = [part.stat().st_mtime_ns for part in parts]
+    assert made
+    with pytest.raises(CutError):
+        run_experiment(recipe, tmp_path / "out", resume=True, **how)
+    assert [part.stat().st_mtime_ns for part in parts] == made
+    cut = False
+    assert len(run_experiment(recipe, tmp_path / "out", resume=True, **how).tokens) == 6
+
+
 def test_a_classifier_hears_the_phones_as_its_run_did(finished, talkers, phonoscope, tmp_path):
     model = (finished[0] / "classifier", "--corpus", talkers, "--labels", "phones")
     answer = phonoscope("perceive", *model, "--cues", "f2", "--tokens", 12, "--out", tmp_path / "heard", "--json")
@@ -189,7 +212,7 @@ def test_wrong_uses_are_answered_in_words(asked, finished, talkers, vowels, tmp_
     assert "--labels phones" in refused(*asked[2], "--phone-tier", "phones")
     assert "none in common" in refused(finished[0] / "classifier", "--corpus", talkers, "--labels", "speakers")
     numbers = (f"{__name__}:loudness", "--trust-imports", "--corpus", talkers, "--kind", "embedding")
-    assert "no answers to choose" in refused(*numbers)
+    assert "similarity to references" in refused(*numbers)
     nowhere = tmp_path / "nowhere.csv"
     nowhere.write_text("recording,start,end\nelsewhere.wav,0,1\n", encoding="utf-8")
     assert "names no recording" in refused(*asked[2][:-1], nowhere)
@@ -207,3 +230,30 @@ def test_wrong_uses_are_answered_in_words(asked, finished, talkers, vowels, tmp_
 def test_long_sounds_are_taken_one_by_one():
     blocks = list(some_at_a_time([0.1] * 20 + [40.0, 0.1, 31.0, 2.0]))
     assert [(block.start, block.stop) for block in blocks] == [(0, 16), (16, 20), (20, 21), (21, 23), (23, 24)]
+
+
+def pitch_and_level(sounds):
+    """Two numbers: F0 in semitones above 160 Hz, and level in dB."""
+    return np.stack([height(sounds), 10 * np.log10([np.mean(np.square(sound)) + 1e-12 for sound in sounds])], axis=1)
+
+
+def test_a_model_that_gives_numbers_has_slopes_of_them(talkers, stretches, phonoscope, tmp_path):
+    model = (f"{__name__}:pitch_and_level", "--trust-imports", "--sample-rate", RATE, "--model-labels", "F0,dB")
+    corpus = ("--corpus", talkers, "--labels", stretches, "--kind", "numbers", "--tokens", 12)
+    out = tmp_path / "heard"
+    answer = phonoscope("perceive", *model, *corpus, "--cues", "level,f0", "--out", out, "--json")
+    assert answer.status == 0, answer.err
+    rows = pd.DataFrame(answer.json["slopes"])
+    assert (rows["against"] == "").all()
+    slopes = rows.set_index(["class", "cue"])["slope"]
+    assert slopes["F0", "f0"] == pytest.approx(1.0, abs=0.05)
+    assert slopes["dB", "level"] == pytest.approx(1.0, abs=0.01)
+    assert abs(slopes["F0", "level"]) < 0.02
+    assert set(rows.loc[rows["cue"] == "f0", "unit"]) == {"per semitone"}
+    assert answer.json["boundaries"] == answer.json["weights"] == []
+    still = [row["answers"]["dB"] for row in answer.json["curves"] if row["cue"] == "level" and row["class"] == "dB"]
+    assert np.diff(still) == pytest.approx(4.0, abs=0.1)
+    assert any(line.startswith("It hears level: dB rises by 1 ") for line in answer.json["sentences"])
+    assert "The model gives numbers" in (out / "report.html").read_text(encoding="utf-8")
+    people = phonoscope("perceive", *model, *corpus, "--for", "web", "--out", tmp_path / "web")
+    assert "no answers for people" in people.err

@@ -91,7 +91,7 @@ def with_random_weights(classifier: Classifier, seed: int) -> Classifier:
         If it has no weights that could be drawn, as a function, or cannot be copied.
     """
     if next(classifier.network.parameters(), None) is None:
-        raise AttributionError("the model has no weights that could be drawn anew")
+        raise AttributionError("the model has no weights that could be drawn anew, as functions and frozen graphs")
     try:
         drawn = copy.deepcopy(classifier)
     except (TypeError, RuntimeError) as error:  # what a model of others holds may be anything

@@ -64,6 +64,38 @@ def identification_curves(trials: Trials) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=list(COLUMNS))
 
 
+def number_curves(trials: Trials) -> pd.DataFrame:
+    """Mean numbers that a model gives along each cue, a row a number, cue and step.
+
+    Parameters
+    ----------
+    trials
+        With the model's numbers; stimuli that missed are counted and left out.
+
+    Returns
+    -------
+    DataFrame
+        As of `identification_curves`; ``class`` and ``label`` are the name of the number, and in the place of the share
+        stands its mean ``value`` with a 95 % interval.
+    """
+    rows = []
+    steps = trials.table[["cue", "step"]]
+    for cue, step in steps.drop_duplicates().itertuples(index=False):
+        some = trials.where((steps["cue"] == cue) & (steps["step"] == step))
+        heard = some.heard()
+        achieved = float(np.nanmedian(heard.table["achieved"])) if len(heard) else np.nan
+        told = {"cue": cue, "step": step, "step_unit": some.table["step_unit"].iloc[0], "unit": some.unit,
+                "achieved": achieved, "n": len(heard), "missed": len(some) - len(heard)}  # fmt: skip
+        for position, name in enumerate(trials.labels):
+            found = {"value": np.nan, "low": np.nan, "high": np.nan}
+            if len(heard):
+                interval = mean_interval(heard.log_p[..., position], heard.clusters)
+                found = {"value": interval.estimate, "low": interval.low, "high": interval.high}
+            rows.append({"class": name, "label": name, **told, **found})
+    columns = [*COLUMNS[: COLUMNS.index("share")], "value", "low", "high"]
+    return pd.DataFrame(rows, columns=columns).sort_values(["class", "cue", "step"], ignore_index=True)
+
+
 def log_odds(log_p: np.ndarray) -> np.ndarray:
     """Log odds of each label against all others, from log probabilities (…, label) of labels that exclude each other.
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from phonoscope.judgement.claims import above
+from phonoscope.judgement.claims import Judged, above
 from phonoscope.judgement.intervals import Interval, mean_interval
 from phonoscope.judgement.permutation import holm
 from phonoscope.perception.cue_scales import cue_scale
@@ -17,6 +18,7 @@ FEWEST_STEPS = 3  # of a token's stimuli, for a line through them
 # Smallest effect that counts, in logits, as the cue is moved over the whole range that was presented: an answer that is
 # given half of the time is then given in 6 of 10 cases.
 SMALLEST_CHANGE = 0.4
+SMALLEST_OF_SPREAD = 0.2  # smallest change of a number that counts, in standard deviations over the tokens
 COLUMNS = (
     "class", "cue", "against", "slope", "low", "high", "unit", "n", "n_units", "unit_of_interval", "trainings",
     "p", "p_holm", "verdict",
@@ -57,18 +59,65 @@ def slopes(trials: Trials, controls: Mapping[str, Trials] | None = None, shams: 
         for position, against in enumerate(trials.labels):
             if position == own:
                 continue
-            interval = lines.mean(own, position)
-            bound = SMALLEST_CHANGE / lines.range if lines.count else 0.0
-            row = {"class": spoken, "cue": cue, "against": against, "slope": interval.estimate, "low": interval.low,
-                   "high": interval.high, "unit": f"logit/{scale.unit}", "n": lines.count, "n_units": interval.n_units,
-                   "unit_of_interval": interval.unit, "trainings": interval.n_trainings}  # fmt: skip
-            row |= {name: other.mean(own, position).estimate for name, other in beside.items()}
-            if sham is not None:
-                row["sham"] = _size_of_sham(sham, own, position)
-                bound = np.fmax(bound, row["sham"])
-            rows.append(row)
-            judged.append(above(_risen(interval), bound))
-    columns = [*COLUMNS[:7], *(controls or {}), *(["sham"] if shams is not None else []), *COLUMNS[7:]]
+            row, finding = _slope(lines, beside, sham, (own, position), SMALLEST_CHANGE)
+            rows.append({"class": spoken, "cue": cue, "against": against, "unit": f"logit/{scale.unit}", **row})
+            judged.append(finding)
+    return _table(rows, judged, controls or {}, shams)
+
+
+def number_slopes(
+    trials: Trials, controls: Mapping[str, Trials] | None = None, shams: Trials | None = None
+) -> pd.DataFrame:
+    """Slopes of the numbers that a model gives over each cue: of all tokens, whatever their class.
+
+    Parameters
+    ----------
+    trials, controls, shams
+        As of `slopes`, with the model's numbers.
+
+    Returns
+    -------
+    DataFrame
+        As of `slopes`: ``class`` is the name of the number, ``against`` is empty, ``unit`` is ``per Bark`` …. A change
+        counts from a fifth of the number's standard deviation over the tokens, each with the mean of its stimuli.
+    """
+    rows, judged = [], []
+    for cue in trials.table["cue"].astype(str).unique():
+        some = trials.of(cue).heard()
+        lines, scale = _Lines(some), cue_scale(cue, some.unit)
+        beside = {name: _Lines(other.of(cue).heard()) for name, other in (controls or {}).items()}
+        sham = None if shams is None else _as_achieved(shams.of(cue).heard(), trials.of(cue))
+        codes = pd.factorize(some.table["token"])[0]
+        means = [np.bincount(codes, values) / np.bincount(codes) for values in some.log_p.mean(axis=0).T]
+        for position, name in enumerate(trials.labels):
+            spread = float(means[position].std()) if len(some) else 0.0
+            row, finding = _slope(lines, beside, sham, (position, None), SMALLEST_OF_SPREAD * spread)
+            rows.append({"class": name, "cue": cue, "against": "", "unit": f"per {scale.unit}", **row})
+            judged.append(finding)
+    return _table(rows, judged, controls or {}, shams)
+
+
+def _slope(
+    lines: _Lines, beside: Mapping[str, _Lines], sham: Trials | None, pair: tuple[int, int | None], smallest: float
+) -> tuple[dict[str, Any], Judged]:
+    """Slope of a pair of labels, or of one alone, with what stands beside it; and what is found of it."""
+    interval = lines.mean(*pair)
+    bound = smallest / lines.range if lines.count else 0.0
+    row: dict[str, Any] = {"slope": interval.estimate, "low": interval.low, "high": interval.high, "n": lines.count,
+                           "n_units": interval.n_units, "unit_of_interval": interval.unit,
+                           "trainings": interval.n_trainings}  # fmt: skip
+    row |= {name: other.mean(*pair).estimate for name, other in beside.items()}
+    if sham is not None:
+        row["sham"] = _size_of_sham(sham, *pair)
+        bound = np.fmax(bound, row["sham"])
+    return row, above(_risen(interval), bound)
+
+
+def _table(
+    rows: Sequence[Mapping[str, Any]], judged: Sequence[Judged], controls: Mapping[str, Trials], shams: Trials | None
+) -> pd.DataFrame:
+    """Slopes as a table, with verdicts that are corrected for all of them."""
+    columns = [*COLUMNS[:7], *controls, *(["sham"] if shams is not None else []), *COLUMNS[7:]]
     table = pd.DataFrame(rows, columns=columns)
     adjusted = holm([each.p for each in judged])
     verdicts = [each.verdict(p) for each, p in zip(judged, adjusted, strict=True)]
@@ -99,13 +148,14 @@ class _Lines:
         """Tokens that have a line."""
         return int(self.usable.sum())
 
-    def each(self, label: int, against: int) -> np.ndarray:
-        """Slopes (training, token) of the log odds of two labels."""
-        y = self.trials.log_p[..., label] - self.trials.log_p[..., against]
+    def each(self, label: int, against: int | None) -> np.ndarray:
+        """Slopes (training, token) of the log odds of two labels, or of the number of one."""
+        y = self.trials.log_p[..., label]
+        y = y if against is None else y - self.trials.log_p[..., against]
         sums = np.stack([np.bincount(self.codes, self.away * row, minlength=len(self.tokens)) for row in y])
         return sums[:, self.usable] / self.spread[self.usable]
 
-    def mean(self, label: int, against: int) -> Interval:
+    def mean(self, label: int, against: int | None) -> Interval:
         """Mean over tokens, with its interval."""
         if not self.count:
             return Interval(np.nan, np.nan, np.nan, 0, "token")
@@ -119,7 +169,7 @@ def _risen(interval: Interval) -> Interval:
     return interval._replace(estimate=-interval.estimate, low=-interval.high, high=-interval.low)
 
 
-def _size_of_sham(shams: Trials, own: int, against: int) -> float:
+def _size_of_sham(shams: Trials, own: int, against: int | None) -> float:
     """Root mean square over the patterns of the sham of the slope of each, without what chance adds to it."""
     patterns = shams.table["pattern"].to_numpy()
     found = [

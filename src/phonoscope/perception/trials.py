@@ -31,7 +31,7 @@ class Trials:
         The answers to choose from.
     log_p
         Log probability of each answer, shape (training, stimulus, label); of a model that was not trained by us, and
-        of people, one training. NaN where a stimulus was not presented.
+        of people, one training. NaN where a stimulus was not presented. Of a model that gives numbers, these.
     """
 
     table: pd.DataFrame
@@ -126,6 +126,19 @@ def log_probabilities(logits: np.ndarray, scores: str = "classes") -> np.ndarray
     return log_softmax(values, axis=-1) if kind == "softmax" else log_expit(values)
 
 
+def are_numbers(scores: str, labels: Sequence[str]) -> bool:
+    """Whether a model's scores are numbers (a regression, similarities, one score alone), not answers to choose from.
+
+    Parameters
+    ----------
+    scores
+        What they are, see `phonoscope.classifier.SCORES`.
+    labels
+        Their names.
+    """
+    return not SCORES[scores].probability or len(labels) < 2
+
+
 def calibrated(trials: Trials) -> Trials:
     """The same answers, as sure as they are right: log probabilities divided by one temperature (Guo et al. 2017).
 
@@ -160,8 +173,19 @@ def ask(classifier: Classifier, sounds: Sequence[np.ndarray]) -> np.ndarray:
     sounds
         1-D arrays at its sample rate.
     """
+    return log_probabilities(ask_numbers(classifier, sounds), classifier.scores)
+
+
+def ask_numbers(classifier: Classifier, sounds: Sequence[np.ndarray]) -> np.ndarray:
+    """What a model gives for stimuli, as it gives it: scores (stimulus, label).
+
+    Parameters
+    ----------
+    classifier, sounds
+        As of `ask`.
+    """
     lengths = np.array([len(sound) for sound in sounds])
     order = np.argsort(lengths, kind="stable")  # sounds of natural length are equally long in a batch
     logits = np.empty((len(sounds), len(classifier.labels)))
     logits[order] = classifier.logits([sounds[i] for i in order])
-    return log_probabilities(logits, classifier.scores)
+    return logits

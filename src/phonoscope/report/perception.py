@@ -32,7 +32,8 @@ def draw_identification(
     ----------
     axes : Axes
     curves : DataFrame
-        Of one class and cue, from `phonoscope.perception.identification_curves`.
+        Of one class and cue, from `phonoscope.perception.identification_curves`; or of one number and cue, from
+        `phonoscope.perception.curves.number_curves`.
     colours, names : mapping
         Colour and printed name of each label.
     cue : str
@@ -42,23 +43,25 @@ def draw_identification(
     title : str
     """
     unit = ""
+    what = "value" if "value" in curves else "share"
     for label, rows in curves.groupby("label", sort=False):
-        rows = rows[rows["share"].notna()].sort_values("step")
-        if rows.empty or rows["share"].max() < _SHOWN:
+        rows = rows[rows[what].notna()].sort_values("step")
+        if rows.empty or (what == "share" and rows[what].max() < _SHOWN):
             continue
         unit = str(rows["step_unit"].iloc[0])
         colour = colours[str(label)]
         known = np.isfinite(rows["low"])
         axes.fill_between(rows["step"][known], rows["low"][known], rows["high"][known], color=colour, alpha=0.16, lw=0)
-        axes.plot(rows["step"], rows["share"], "o-", color=colour, markersize=3.4, linewidth=1.4)
+        axes.plot(rows["step"], rows[what], "o-", color=colour, markersize=3.4, linewidth=1.4)
         last = rows.iloc[-1]
-        place = (last["step"], last["share"])
+        place = (last["step"], last[what])
         axes.annotate(names[str(label)], place, (4, 0), textcoords="offset points", color=colour, va="center")
     if not reached:
         axes.axvline(0.0, color=style.FAINT, linewidth=1.0, zorder=0)
-    axes.set_ylim(-0.02, 1.02)
-    moved = "" if reached else " moved by"
-    style.dress(axes, x=f"{cue}{moved} ({unit})".strip(), y="share of answers", title=title)
+    if what == "share":
+        axes.set_ylim(-0.02, 1.02)
+    moved, shown = "" if reached else " moved by", "share of answers" if what == "share" else what
+    style.dress(axes, x=f"{cue}{moved} ({unit})".strip(), y=shown, title=title)
 
 
 def draw_cue_weights(axes: Axes, weights: pd.DataFrame, *, names: Mapping[str, str], title: str = "") -> None:

@@ -19,7 +19,7 @@ from phonoscope.evidence.randomisation import with_random_weights
 from phonoscope.experiments.parts import PartTokens
 from phonoscope.experiments.twin import pictures_through
 from phonoscope.perception.presenting import Continuum, Presented, present
-from phonoscope.perception.trials import ask
+from phonoscope.perception.trials import are_numbers, ask, ask_numbers
 from phonoscope.phonetics.discriminant import fit_discriminant
 from phonoscope.tasks.perceive.asked import Asked, Learnt
 
@@ -108,7 +108,7 @@ class Who:
     absent: dict[str, str]
 
     def answered(self, made: Presented) -> pd.DataFrame:
-        """Table of the stimuli with a column of everybody's answers: log probabilities (training, label), flat."""
+        """Table of the stimuli with a column of everybody's answers or numbers, (training, label) laid flat."""
         answers = {
             name: np.stack([answer(made.sounds) for answer in who], axis=1) for name, who in self.answering.items()
         }
@@ -150,7 +150,8 @@ def _ready(asking: Asking, fold: int) -> Who:
 
 
 def _answers_of(classifier: Classifier) -> Answering:
-    return lambda sounds: ask(classifier, sounds)
+    answer = ask_numbers if are_numbers(classifier.scores, classifier.labels) else ask
+    return lambda sounds: answer(classifier, sounds)
 
 
 def _pictures_of(classifier: Classifier) -> Answering:

@@ -12,7 +12,8 @@ import pandas as pd
 from phonoscope.classifier import Classifier
 from phonoscope.errors import PerceptionError
 from phonoscope.models import wrap
-from phonoscope.perception import Continuum, ask, present
+from phonoscope.perception import Continuum, present
+from phonoscope.perception.trials import are_numbers
 from phonoscope.tasks.perceive.asking import (
     CONTROLS,
     NETWORK,
@@ -22,9 +23,8 @@ from phonoscope.tasks.perceive.asking import (
     some_at_a_time,
     who_answers,
 )
-from phonoscope.tasks.perceive.experiment import conclusions, with_probabilities
-from phonoscope.tasks.perceive.material import refuse_no_answers
-from phonoscope.tasks.perceive.sentences import cue_sentences
+from phonoscope.tasks.perceive.experiment import conclusions, said_of_cues, with_answers
+from phonoscope.tasks.perceive.material import ALL, own_answers, refuse_embedding
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class Heard:
     ----------
     stimuli
         One row a stimulus: what was moved, intended, achieved and measured, the ``answer``, and ``p_<label>``, the
-        probability of each label.
+        probability of each label; of a model that gives numbers, ``value_<label>``.
     curves, slopes, boundaries, weights, made
         As of `phonoscope.perception`: shares of answers along the steps, slopes of log odds, boundaries, cue weights,
         and how well the stimuli were made.
@@ -86,7 +86,8 @@ def perceive(
     steps
         How far, by cue; the usual steps of the cue where it is not named.
     labels
-        Class of each token, one of the model's labels; by default what the model answers to it as it is.
+        Class of each token, one of the model's labels; by default what the model answers to it as it is. Not used where
+        the model gives numbers.
     speakers
         Of each token, for intervals.
     context_seconds
@@ -130,9 +131,10 @@ def perceive(
     names = [NETWORK, *(name for name in CONTROLS if name in table)]
     answers = {name: answers_in(table, name, len(classifier.labels)) for name in names}
     stimuli = table.drop(columns=names)
-    tables = conclusions(stimuli, *followed(answers, classifier.labels, tokens["class"].tolist()))
-    stimuli = with_probabilities(stimuli, answers[NETWORK], classifier.labels)
-    sentences = cue_sentences(tables["slopes"], tables["curves"], list(cues))
+    numbers = are_numbers(classifier.scores, classifier.labels)
+    tables = conclusions(stimuli, *followed(answers, classifier.labels, tokens["class"].tolist()), numbers=numbers)
+    stimuli = with_answers(stimuli, answers[NETWORK], classifier.labels, numbers=numbers)
+    sentences = said_of_cues(tables, cues, numbers=numbers)
     kept = {name: tables[name] for name in ("curves", "slopes", "boundaries", "weights", "made")}
     return Heard(stimuli, **kept, sentences=sentences, absent=who.absent)
 
@@ -145,7 +147,7 @@ def _classifier(model: Classifier | Callable[..., Any], sample_rate: float) -> C
             f"the model takes sounds at {found.sample_rate} Hz, these are at {sample_rate:g} Hz: read them with "
             f"phonoscope.read_audio(path, {found.sample_rate})"
         )
-    refuse_no_answers(found)
+    refuse_embedding(found)
     return found
 
 
@@ -160,11 +162,12 @@ def _tokens(
     for what, given in (("labels", labels), ("speakers", speakers)):
         if given is not None and len(given) != len(waveforms):
             raise PerceptionError(f"{len(given)} {what} for {len(waveforms)} waveforms; give one to each")
-    if labels is None:
-        alone = [waveform[context : len(waveform) - context] for waveform in waveforms]
-        places = ask(classifier, alone).argmax(axis=1)
+    if are_numbers(classifier.scores, classifier.labels):
+        classes = np.full(len(waveforms), ALL, dtype=object)
+    elif labels is None:
+        classes = own_answers(classifier, [waveform[context : len(waveform) - context] for waveform in waveforms])
     else:
         places = [classifier.index_of(str(label)) for label in labels]
-    classes = np.asarray(classifier.labels, dtype=object)[places]
+        classes = np.asarray(classifier.labels, dtype=object)[places]
     tokens = pd.DataFrame({"token": np.arange(len(waveforms)).astype(str), "class": classes})
     return tokens.assign(recording=tokens["token"], speaker=None if speakers is None else list(speakers))

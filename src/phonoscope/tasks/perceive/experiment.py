@@ -30,12 +30,14 @@ from phonoscope.perception import (
     read_answers,
     slopes,
 )
+from phonoscope.perception.curves import number_curves
+from phonoscope.perception.slopes import number_slopes
 from phonoscope.perception.trials import calibrated
 from phonoscope.tasks.perceive.asking import CONTROLS, LINEAR, NETWORK, Asking, answers_in, followed
 from phonoscope.tasks.perceive.corpus import Corpus
-from phonoscope.tasks.perceive.material import Material, is_run, of_model, of_run
+from phonoscope.tasks.perceive.material import Material, is_run, of_model, of_run, refuse_numbers
 from phonoscope.tasks.perceive.recipe import PerceiveRecipe
-from phonoscope.tasks.perceive.sentences import cue_sentences
+from phonoscope.tasks.perceive.sentences import cue_sentences, number_sentences
 from phonoscope.tasks.perceive.tables import curves_json, made_table
 from phonoscope.training import choose_device
 from phonoscope.work.executor import Executor, in_this_process
@@ -125,6 +127,8 @@ class PerceiveExperiment(Experiment):
         """Choose the tokens, as many of each class."""
         del folder
         self._material = self.material()
+        if self.listeners is not None:
+            refuse_numbers(self._material)
         return self._material.tokens
 
     def describe(self) -> str:
@@ -162,16 +166,17 @@ class PerceiveExperiment(Experiment):
         table = pd.concat(stimuli, ignore_index=True)
         names = [NETWORK, *(name for name in CONTROLS if name in table)]
         answers = {name: answers_in(table, name, len(labels)) for name in names}
-        kept = with_probabilities(table.drop(columns=names), answers[NETWORK], labels)
+        numbers = material.numbers
+        kept = with_answers(table.drop(columns=names), answers[NETWORK], labels, numbers=numbers)
         write_tokens(folder / "tokens.parquet", tokens)
         write_with(folder / STIMULI_NAME, lambda path: kept.to_parquet(path, index=False))
         shutil.rmtree(work)
         settings.say(f"{len(table)} stimuli; what the answers say")
         answers, labels = followed(answers, labels, tokens["class"].tolist())
-        tables = conclusions(table.drop(columns=names), answers, labels)
+        tables = conclusions(table.drop(columns=names), answers, labels, numbers=numbers)
         if self.listeners is not None:
             tables |= people_tables(tables["boundaries"], self.listeners, labels)
-        sentences = cue_sentences(tables["slopes"], tables["curves"], recipe.cues)
+        sentences = said_of_cues(tables, recipe.cues, numbers=numbers)
         facts = material.facts | {"labels": labels, "labels_in_all": len(material.labels)}
         facts |= {"absent_controls": absent, "context_seconds": material.context_seconds}
         return Results(tokens, tables, facts, _results(tables, sentences))
@@ -182,7 +187,7 @@ class PerceiveExperiment(Experiment):
 
 
 def conclusions(
-    table: pd.DataFrame, answers: Mapping[str, np.ndarray], labels: Sequence[str]
+    table: pd.DataFrame, answers: Mapping[str, np.ndarray], labels: Sequence[str], *, numbers: bool = False
 ) -> dict[str, pd.DataFrame]:
     """Result tables of the answers.
 
@@ -194,6 +199,8 @@ def conclusions(
         By who answered: log probabilities (training, stimulus, label).
     labels
         The answers to choose from.
+    numbers
+        Whether the model gives numbers, and no answers to choose from: there are no boundaries and no weights then.
 
     Returns
     -------
@@ -206,19 +213,40 @@ def conclusions(
     controls = {name: trials[name].where(own) for name in CONTROLS if name in trials}
     if LINEAR in controls:
         controls[LINEAR] = calibrated(controls[LINEAR])
+    ripples = trials[NETWORK].where(shams) if len(shams) else None
+    counts = network.table.drop_duplicates("token")["class"].value_counts().rename_axis("class").reset_index()
+    both = {"made": made_table(table), "counts": counts}
+    if numbers:
+        found = {"curves": number_curves(network), "slopes": number_slopes(network, controls, ripples)}
+        return found | both | {"boundaries": pd.DataFrame(), "weights": pd.DataFrame()}
     try:
         weights = cue_weights(network)
     except PerceptionError:  # cues that never move, or always together
         weights = pd.DataFrame()
-    counts = network.table.drop_duplicates("token")["class"].value_counts().rename_axis("class").reset_index()
     return {
         "curves": identification_curves(network),
-        "slopes": slopes(network, controls, trials[NETWORK].where(shams) if len(shams) else None),
+        "slopes": slopes(network, controls, ripples),
         "boundaries": boundaries(network),
         "weights": weights,
-        "made": made_table(table),
-        "counts": counts,
+        **both,
     }
+
+
+def said_of_cues(tables: Mapping[str, pd.DataFrame], cues: Sequence[str], *, numbers: bool) -> list[str]:
+    """One sentence a cue.
+
+    Parameters
+    ----------
+    tables
+        From `conclusions`.
+    cues
+        That were moved.
+    numbers
+        Whether the model gives numbers.
+    """
+    if numbers:
+        return number_sentences(tables["slopes"], cues)
+    return cue_sentences(tables["slopes"], tables["curves"], cues)
 
 
 def people_tables(network: pd.DataFrame, answers: Path, labels: Sequence[str]) -> dict[str, pd.DataFrame]:
@@ -237,8 +265,12 @@ def people_tables(network: pd.DataFrame, answers: Path, labels: Sequence[str]) -
     return {"listeners": people, "beside_listeners": beside_listeners(network, people)}
 
 
-def with_probabilities(table: pd.DataFrame, log_p: np.ndarray, labels: Sequence[str]) -> pd.DataFrame:
+def with_answers(
+    table: pd.DataFrame, log_p: np.ndarray, labels: Sequence[str], *, numbers: bool = False
+) -> pd.DataFrame:
     """Stimuli with the most probable label (``answer``) and each one's mean probability over trainings (``p_<label>``).
+
+    Of a model that gives numbers, with these (``value_<label>``).
 
     Parameters
     ----------
@@ -248,7 +280,12 @@ def with_probabilities(table: pd.DataFrame, log_p: np.ndarray, labels: Sequence[
         Log probabilities (training, stimulus, label).
     labels
         Their names.
+    numbers
+        Whether the model gives numbers.
     """
+    if numbers:
+        values = pd.DataFrame(log_p.mean(axis=0), columns=[f"value_{label}" for label in labels], index=table.index)
+        return pd.concat([table, values], axis=1)
     p = np.exp(log_p).mean(axis=0)
     answers = np.asarray(labels, dtype=object)[p.argmax(axis=1)]
     named = pd.DataFrame(p, columns=[f"p_{label}" for label in labels], index=table.index)

@@ -102,6 +102,10 @@ def _style(content: Content, cue: str) -> dict[str, Any]:
 
 
 def _alt(rows: pd.DataFrame, label: str, cue: str) -> str:
+    if "value" in rows:
+        known = rows[rows["value"].notna()].sort_values("step").to_dict("records")
+        ends = [f"{each['value']:.3g} at {each['step']:g}" for each in (known[0], known[-1])] if known else []
+        return f"{class_name(label)} along {cue_name(cue)}: {' to '.join(ends) or 'no stimulus could be made'}."
     known = rows[rows["share"].notna()]
     own = known[known["label"] == label].sort_values("step")
     if own.empty:

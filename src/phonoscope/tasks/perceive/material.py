@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from phonoscope.audio import SOUND_HASH, cut
-from phonoscope.classifier import SCORES, Classifier, class_position
+from phonoscope.classifier import Classifier, class_position
 from phonoscope.corpora import write_tokens
 from phonoscope.errors import ExperimentError
 from phonoscope.experiments.evidence_run import choose_tokens, drawn_evenly
@@ -22,6 +22,7 @@ from phonoscope.experiments.material import phone_of
 from phonoscope.experiments.settings import Settings
 from phonoscope.left_out import LeftOut
 from phonoscope.perception import ask, present, write_for_praat, write_for_web
+from phonoscope.perception.trials import are_numbers
 from phonoscope.tasks.outside.material import choose_classes
 from phonoscope.tasks.perceive.asked import Asked, AskedModel, AskedRun, model_identity
 from phonoscope.tasks.perceive.corpus import Corpus
@@ -29,6 +30,7 @@ from phonoscope.tasks.perceive.recipe import PerceiveRecipe
 
 FOR = ("praat", "web")
 WEB_NAME = "listening.html"
+ALL = "all"  # class of the tokens of a model that gives numbers
 _KEPT = ("labels", "sample_rate", "max_hz", "time_seconds", "network", "front_end", "scores")
 
 
@@ -62,6 +64,11 @@ class Material:
     context_seconds: float
     facts: dict[str, Any]
     others: pd.DataFrame = field(default_factory=pd.DataFrame)
+
+    @property
+    def numbers(self) -> bool:
+        """Whether the model gives numbers, and no answers to choose from."""
+        return are_numbers(self.facts.get("scores", "classes"), self.labels)
 
     def with_others(self, path: Path) -> Material:
         """Write the further tokens to a file that others can read."""
@@ -144,7 +151,10 @@ def of_model(
         labels=found.labels if found.labelled else (),
     )
     classifier = asked.load()
-    refuse_no_answers(classifier)
+    refuse_embedding(classifier)
+    numbers = are_numbers(classifier.scores, classifier.labels)
+    if numbers:
+        found.without_labels()
     given = corpus.labels is not None or "classes" in corpus.rules
     choose_classes(
         found, classifier.labels, names_given(corpus.map), seed=recipe.seed, by_default=not given, meaning=phone_of
@@ -162,8 +172,7 @@ def of_model(
     if not audible.any():
         raise ExperimentError(f"no token of {corpus.root} can be used")
     if not found.labelled:
-        answers = ask(classifier, waveforms).argmax(axis=1)
-        drawn["class"] = np.asarray(classifier.labels, dtype=object)[answers]
+        drawn["class"] = ALL if numbers else own_answers(classifier, waveforms)
     attrs = drawn.attrs | {"left_out": left_out.entries()}
     drawn = drawn[audible].reset_index(drop=True)
     drawn.attrs = attrs
@@ -186,18 +195,45 @@ def of_model(
                     facts, others)  # fmt: skip
 
 
-def refuse_no_answers(classifier: Classifier) -> None:
-    """Refuse a model whose scores are no answers to choose from.
+def own_answers(classifier: Classifier, waveforms: Sequence[np.ndarray]) -> np.ndarray:
+    """The label that a model answers to each sound.
+
+    Parameters
+    ----------
+    classifier
+        Gives answers to choose from.
+    waveforms
+        Without context.
+    """
+    return np.asarray(classifier.labels, dtype=object)[ask(classifier, waveforms).argmax(axis=1)]
+
+
+def refuse_embedding(classifier: Classifier) -> None:
+    """Refuse a model whose numbers mean nothing one by one.
 
     Raises
     ------
     ExperimentError
-        If they are not.
+        If it gives an embedding.
     """
-    if not SCORES[classifier.scores].probability or len(classifier.labels) < 2:
+    if classifier.scores == "embedding":
         raise ExperimentError(
-            f"the model gives {classifier.scores} ({', '.join(classifier.labels[:4])}), which are no answers to choose "
-            "from: a perception experiment needs at least two classes"
+            "the model gives an embedding, of which no single number means anything: ask for its similarity to "
+            "references instead (phonoscope.similarity)"
+        )
+
+
+def refuse_numbers(material: Material) -> None:
+    """Refuse a model that gives numbers where people's answers are wanted.
+
+    Raises
+    ------
+    ExperimentError
+        If it does.
+    """
+    if material.numbers:
+        raise ExperimentError(
+            f"the model gives numbers ({', '.join(material.labels[:4])}), no answers for people to choose from"
         )
 
 
@@ -227,6 +263,7 @@ def write_listening_test(material: Material, recipe: PerceiveRecipe, out: str | 
     """
     if kind not in FOR:
         raise ExperimentError(f"--for is {kind!r}; choose praat or web")
+    refuse_numbers(material)
     out, rate, context = Path(out), material.sample_rate, material.context_seconds
     waveforms, tokens = cut(material.tokens, rate, context_seconds=context)
     if not waveforms:

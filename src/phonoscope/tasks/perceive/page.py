@@ -8,6 +8,7 @@ import pandas as pd
 from phonoscope.experiments.folder import Run
 from phonoscope.judgement.claims import SUPPORTED
 from phonoscope.judgement.words import doubts_of_basis
+from phonoscope.perception.trials import are_numbers
 from phonoscope.report.numbers import percent
 from phonoscope.report.page import Page, Section
 from phonoscope.report.tables import as_html_table
@@ -26,7 +27,8 @@ def page(run: Run) -> Page:
     """Return the page of a perception experiment."""
     content = read_content(run)
     results = content.facts["results"]
-    sections = [_curves(content), _slopes(content), _weights(content), *_people(content), _stimuli(content),
+    concluded = [_numbers_section(content)] if _gives_numbers(content) else [_slopes(content), _weights(content)]
+    sections = [_curves(content), *concluded, *_people(content), _stimuli(content),
                 _provenance(content)]  # fmt: skip
     return page_of(
         content.facts, sections, numbers=_numbers(content), findings=results["sentences"], doubts=_doubts(content)
@@ -49,14 +51,15 @@ def _doubts(content: Content) -> list[str]:
     doubts = []
     if len(slopes):
         row = slopes.iloc[0]
-        doubts += doubts_of_basis(row["n_units"], str(row["unit_of_interval"]), int(row["trainings"]))
+        trainings = 0 if "model" in content.facts else int(row["trainings"])
+        doubts += doubts_of_basis(row["n_units"], str(row["unit_of_interval"]), trainings)
     bad = made[made["share_missed"] > _BAD]
     if len(bad):
         which = ", ".join(f"{cue_name(row['cue'])} of {row['class']}" for row in bad.head(4).to_dict("records"))
         more = " and others" if len(bad) > 4 else ""
         doubts.append(f"More than {percent(_BAD, 0)} of the stimuli missed their aim and were left out: {which}{more}.")
     facts = content.facts
-    if not facts.get("labelled", True):
+    if not facts.get("labelled", True) and not _gives_numbers(content):
         doubts.append(
             "The tokens have no labels: each counts as what the model answers to it as it was recorded, so it is never "
             "wrong where nothing is moved."
@@ -107,6 +110,24 @@ def _slopes(content: Content) -> Section:
         "vowels near F3 − F2 = 3 Bark, that between high and other vowels near F1 − F0 = 3 Bark."
     )
     return Section("slopes", "How steep, and where the answer turns", [text, where], tables=[crossing], folded=[table])
+
+
+def _gives_numbers(content: Content) -> bool:
+    """Whether the model gives numbers, and no answers to choose from."""
+    return are_numbers(content.facts.get("scores", "classes"), content.labels)
+
+
+def _numbers_section(content: Content) -> Section:
+    slopes = content.table("slopes")
+    columns = ("class", "cue", "slope", _INTERVAL, "unit", "random", "sham", "verdict")
+    table = as_html_table("slopes", "Slopes", _named(slopes), columns, data=slopes, headings={"class": "number"})
+    text = (
+        "The model gives numbers, and no answers to choose from: a slope is the change of the number as the cue rises, "
+        "within each token, on the values measured in the stimuli. A cue counts as heard if its slope lies clear of "
+        "its sham, and over the whole range of the cue moves the number by more than a fifth of its standard deviation "
+        "over the tokens, after Holm’s correction."
+    )
+    return Section("slopes", "How steep", [text], tables=[table])
 
 
 def _weights(content: Content) -> Section:

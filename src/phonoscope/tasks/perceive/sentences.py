@@ -45,6 +45,34 @@ def cue_sentences(slopes: pd.DataFrame, curves: pd.DataFrame, cues: Sequence[str
     return [_sentence(turn, slopes[slopes["cue"] == cue], cue) for turn, cue in found]
 
 
+def number_sentences(slopes: pd.DataFrame, cues: Sequence[str]) -> list[str]:
+    """One sentence a cue on the numbers that a model gives.
+
+    Parameters
+    ----------
+    slopes
+        From `phonoscope.perception.slopes.number_slopes`.
+    cues
+        Names of the cues that were moved.
+    """
+    said = []
+    for cue in cues:
+        own, name = slopes[slopes["cue"] == cue], cue_name(cue)
+        heard = own[own["verdict"] == SUPPORTED]
+        if heard.empty:
+            deaf = len(own) and set(own["verdict"]) == {CONTRADICTED}
+            said.append(f"It does not hear {name}: what it gives changes no more than with a change of equal size."
+                        if deaf else f"Whether it hears {name} cannot be told from these tokens.")  # fmt: skip
+            continue
+        parts = []
+        for row in heard.to_dict("records"):
+            verb, unit = "rises" if row["slope"] > 0 else "falls", row["unit"].removeprefix("per ")
+            low, high = sorted(abs(row[end]) for end in ("low", "high"))
+            parts.append(f"{row['class']} {verb} by {abs(row['slope']):.3g} ({low:.3g} to {high:.3g}) a {unit}")
+        said.append(f"It hears {name}: {', '.join(parts)}.")
+    return said
+
+
 def _largest_turn(slopes: pd.DataFrame, curves: pd.DataFrame, cue: str) -> dict | None:
     """The change of a share that is largest among the answers whose slope is certain."""
     heard = slopes[(slopes["cue"] == cue) & (slopes["verdict"] == SUPPORTED)]

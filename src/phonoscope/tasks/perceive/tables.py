@@ -51,11 +51,12 @@ def made_table(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def curves_json(curves: pd.DataFrame) -> list[dict[str, Any]]:
-    """Curves as JSON values: ``class, cue, step, achieved, n, missed, answers`` (share of each label)."""
+    """Curves as JSON values: ``class, cue, step, achieved, n, missed, answers`` (share of each label, or number)."""
+    what = "value" if "value" in curves else "share"
     keys = ["class", "cue", "step", "achieved", "unit", "n", "missed"]
     found = []
     for key, rows in curves.groupby(keys, sort=False, dropna=False):
         values = {name: None if value != value else value for name, value in zip(keys, key, strict=True)}
-        shares = zip(rows["label"], rows["share"], strict=True)
+        shares = zip(rows["label"], rows[what], strict=True)
         found.append(values | {"answers": {str(label): None if pd.isna(share) else share for label, share in shares}})
     return found

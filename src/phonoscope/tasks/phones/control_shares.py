@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
@@ -89,8 +90,9 @@ def control_share_table(
         except AttributionError:  # there is no other network, or the method maps no class
             continue
         tables.append(shares(profiles).assign(map=CONTROLS[control], networks=int(control == OTHER)))
-    each = [shares(_profiles(RANDOM, rounds, recipe.seed + n)) for n in range(RANDOM_NETWORKS)]
-    tables.append(_mean(each).assign(map=CONTROLS[RANDOM], networks=RANDOM_NETWORKS))
+    with suppress(AttributionError):  # a function has no weights that could be drawn
+        each = [shares(_profiles(RANDOM, rounds, recipe.seed + n)) for n in range(RANDOM_NETWORKS)]
+        tables.append(_mean(each).assign(map=CONTROLS[RANDOM], networks=RANDOM_NETWORKS))
     every = pd.concat(tables, ignore_index=True)
     return every.reindex(columns=["map", "networks", *_KEPT, "sd"])
 
