@@ -126,7 +126,10 @@ def test_stretches_without_voice_and_silence_have_the_duration_asked_for():
 @pytest.mark.parametrize(("cue", "step"), [("f0", 3.0), ("duration", 30.0)])
 def test_voices_go_higher_and_longer(vowels, cue, step):
     pytest.importorskip("parselmouth", reason="F0 and duration need the extra praat")
-    made = stimuli(vowels[0][:4], RATE, cue, [step], rounds=1).table
+    stimuli_of = stimuli(vowels[0][:4], RATE, cue, [step], rounds=1)
+    made = stimuli_of.table
+    for before, after in zip(vowels[0][:4], stimuli_of.sounds, strict=True):
+        assert 20 * np.log10(np.std(after) / np.std(before)) == pytest.approx(0, abs=0.05)
     assert not made["missed"].any()
     factor = 2 ** (step / 12) if cue == "f0" else 1 + step / 100
     np.testing.assert_allclose(made["achieved"] / made["before"], factor, rtol=0.02)

@@ -81,9 +81,28 @@ def _made(recorded: Sounds, asked: Asked, f0_factor: Callable[[int], Factor], lo
     for number, of in enumerate(asked.of):
         stretch = (float(start[number]), float(end[number]))
         sound = psola(recorded.arrays[of], recorded.sample_rate, stretch, f0_factor(number), float(longer[number]))
-        arrays.append(sound.astype(np.float32))
+        recording = recorded.arrays[of]
+        longer_by = (sound.size - recording.size) / recorded.sample_rate
+        arrays.append(_as_loud(sound, (stretch[0], stretch[1] + longer_by), recording, stretch, recorded.sample_rate))
     gained = np.array([made.size - recorded.arrays[of].size for made, of in zip(arrays, asked.of, strict=True)])
     return remade(recorded, asked, arrays, start, end + gained / recorded.sample_rate)
+
+
+def _as_loud(
+    sound: np.ndarray, stretch: tuple[float, float], recording: np.ndarray, before: tuple[float, float], rate: float
+) -> np.ndarray:
+    """The sound with its stretch as loud as it was: overlapping more periods in the same time adds power."""
+
+    def size(samples: np.ndarray, limits: tuple[float, float]) -> float:
+        first, last = (round(limit * rate) for limit in limits)
+        return float(np.sqrt(np.mean(np.square(samples[first:last], dtype=np.float64)))) if last > first else 0.0
+
+    now, then = size(sound, stretch), size(recording, before)
+    if not now > 0 or not then > 0:
+        return sound.astype(np.float32)
+    times = np.arange(sound.size) / rate
+    outside = np.maximum(stretch[0] - times, times - stretch[1])
+    return (sound * (then / now) ** np.clip(1 - outside / RAMP_SECONDS, 0, 1)).astype(np.float32)
 
 
 def change_f0(recorded: Sounds, asked: Asked, *, contour: np.ndarray | None = None) -> Sounds:
