@@ -12,8 +12,8 @@ from phonoscope.experiments.loading import SAID, taken_out
 from phonoscope.experiments.recipe import Recipe
 from phonoscope.experiments.runner import Experiment
 from phonoscope.experiments.settings import Settings
-from phonoscope.tasks.perceive.corpus import Corpus
-from phonoscope.tasks.perceive.material import Material, is_run, of_model, of_run
+from phonoscope.tasks.asked.corpus import Corpus
+from phonoscope.tasks.asked.material import Material, is_run, of_model, of_run
 from phonoscope.work.executor import Executor, in_this_process
 
 

@@ -24,7 +24,7 @@ from phonoscope.corpora import read_tokens
 from phonoscope.files import write_with
 from phonoscope.judgement.claims import Judged
 from phonoscope.judgement.intervals import Interval
-from phonoscope.tasks.perceive.asked import Asked
+from phonoscope.tasks.asked.who import Asked
 from phonoscope.work.units import done, mark_done, undo
 
 SHORTCUT, REACTION, FACT = "shortcut", "reaction", "fact"

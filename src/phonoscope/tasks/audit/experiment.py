@@ -22,6 +22,7 @@ from phonoscope.experiments.parts import WORK
 from phonoscope.experiments.runner import Results, execute
 from phonoscope.files import digest_of, sha256, write_text
 from phonoscope.tasks.asked.experiment import AskingExperiment
+from phonoscope.tasks.asked.material import is_run
 from phonoscope.tasks.audit import asking
 from phonoscope.tasks.audit.asking import FACT, FORMAT, ORDER, REACTION, SHORTCUT, Auditing, Unit
 from phonoscope.tasks.audit.card import APPENDIX_NAME, CARD_NAME, appendix_of, card_of
@@ -29,7 +30,6 @@ from phonoscope.tasks.audit.findings import findings_json, findings_of, in_words
 from phonoscope.tasks.audit.heard import write_examples
 from phonoscope.tasks.audit.mending import to_mend, write_mended
 from phonoscope.tasks.audit.recipe import AuditRecipe
-from phonoscope.tasks.perceive.material import is_run
 from phonoscope.tasks.reporting import write_report
 from phonoscope.training import choose_device
 from phonoscope.work.units import complete

@@ -21,7 +21,7 @@ from phonoscope.experiments.twin import pictures_through
 from phonoscope.perception.presenting import Continuum, Presented, present
 from phonoscope.perception.trials import are_numbers, ask, ask_numbers
 from phonoscope.phonetics.discriminant import fit_discriminant
-from phonoscope.tasks.perceive.asked import Asked, Learnt
+from phonoscope.tasks.asked.who import Asked, Learnt
 
 NETWORK, RANDOM, LINEAR = "network", "random", "linear"
 CONTROLS = (RANDOM, LINEAR)

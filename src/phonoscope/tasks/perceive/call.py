@@ -14,6 +14,7 @@ from phonoscope.errors import PerceptionError
 from phonoscope.models import wrap
 from phonoscope.perception import Continuum, present
 from phonoscope.perception.trials import are_numbers
+from phonoscope.tasks.asked.material import ALL, own_answers, refuse_embedding
 from phonoscope.tasks.perceive.asking import (
     CONTROLS,
     NETWORK,
@@ -24,7 +25,6 @@ from phonoscope.tasks.perceive.asking import (
     who_answers,
 )
 from phonoscope.tasks.perceive.experiment import conclusions, said_of_cues, with_answers
-from phonoscope.tasks.perceive.material import ALL, own_answers, refuse_embedding
 
 
 @dataclass(frozen=True)

@@ -4,21 +4,18 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from phonoscope.corpora import TokenRules, write_tokens
-from phonoscope.errors import ExperimentError, PerceptionError
+from phonoscope.corpora import write_tokens
+from phonoscope.errors import PerceptionError
 from phonoscope.experiments.fit import Trained
-from phonoscope.experiments.loading import SAID, taken_out
 from phonoscope.experiments.parts import WORK, groups_of, make_parts, sources_of
-from phonoscope.experiments.recipe import Recipe
-from phonoscope.experiments.runner import Experiment, Results
-from phonoscope.experiments.settings import Settings
+from phonoscope.experiments.runner import Results
 from phonoscope.files import write_with
 from phonoscope.perception import (
     Trials,
@@ -33,95 +30,31 @@ from phonoscope.perception import (
 from phonoscope.perception.curves import number_curves
 from phonoscope.perception.slopes import number_slopes
 from phonoscope.perception.trials import calibrated
+from phonoscope.tasks.asked.experiment import AskingExperiment
+from phonoscope.tasks.asked.material import refuse_numbers
 from phonoscope.tasks.perceive.asking import CONTROLS, LINEAR, NETWORK, Asking, answers_in, followed
-from phonoscope.tasks.perceive.corpus import Corpus
-from phonoscope.tasks.perceive.material import Material, is_run, of_model, of_run, refuse_numbers
 from phonoscope.tasks.perceive.recipe import PerceiveRecipe
 from phonoscope.tasks.perceive.sentences import cue_sentences, number_sentences
 from phonoscope.tasks.perceive.tables import curves_json, made_table
 from phonoscope.training import choose_device
-from phonoscope.work.executor import Executor, in_this_process
 
 STIMULI_NAME = "stimuli.parquet"
 
 
 @dataclass
-class PerceiveExperiment(Experiment):
+class PerceiveExperiment(AskingExperiment):
     """What a network answers when one property of a sound is moved. Nothing is trained.
 
     Parameters
     ----------
-    source
-        A finished run of tokens: each token is asked of the networks that never met it. Or any model of
-        `phonoscope.load`, which is asked about the recordings of ``corpus``.
     listeners
         What people answered to the same stimuli, as of `phonoscope.perception.read_answers`.
-    executor
-        How the work is spread over processes or machines; the results do not depend on it.
-    labels, label_column, map, layout, alignments, alignment_format, rules
-        Of the recordings that a model is asked about; see `phonoscope.tasks.perceive.material.Corpus`.
-    sample_rate, said
-        What is said of a model, as `load_model` takes it.
     """
 
-    needs_corpus = False
+    command = "perceive"
 
     recipe: PerceiveRecipe
-    source: str | Path | None = None
-    executor: Executor = field(default=in_this_process)
     listeners: Path | None = None
-    labels: str | None = None
-    label_column: str | None = None
-    map: str = ""
-    layout: str = "auto"
-    alignments: Path | None = None
-    alignment_format: str | None = None
-    rules: dict[str, Any] = field(default_factory=dict)
-    sample_rate: int | None = None
-    said: dict[str, Any] = field(default_factory=dict)
-
-    @classmethod
-    def options(cls) -> set[str]:
-        """Names of the options: those of the experiment, every rule of the token table, and what is said of a model."""
-        return super().options() - {"rules", "said"} | set(TokenRules.names()) | set(SAID)
-
-    @classmethod
-    def of(cls, recipe: Recipe, corpus: Path | None, settings: Settings, **options: Any) -> Self:
-        """Make the experiment from options that stand side by side."""
-        rules = {name: options.pop(name) for name in TokenRules.names() if name in options}
-        said = taken_out(options)
-        return cls(recipe, corpus, settings, **options, rules=rules, said=said)  # ty: ignore[invalid-argument-type]
-
-    def material(self) -> Material:
-        """The tokens, and who is asked about them.
-
-        Raises
-        ------
-        ExperimentError
-            If there is neither a run nor a model with recordings, or what is said does not fit.
-        """
-        if self.source is None:
-            raise ExperimentError(
-                "a perception experiment needs a finished run: phonoscope perceive RUN --out DIR; or a model and "
-                "recordings: phonoscope perceive MODEL --corpus FOLDER --out DIR"
-            )
-        said = self.said | ({"sample_rate": self.sample_rate} if self.sample_rate else {})
-        of_corpus = {name: getattr(self, name) for name in ("labels", "label_column", "map", "alignments",
-                     "alignment_format") if getattr(self, name)}  # fmt: skip
-        if is_run(self.source):
-            if self.corpus is not None or said or of_corpus or self.rules:
-                raise ExperimentError(
-                    f"{self.source} is a run, which knows its tokens and its networks: give neither recordings nor "
-                    f"options of a model; to ask its network about others: phonoscope perceive {self.source}/classifier"
-                )
-            return of_run(self.source, self.recipe, self.settings)
-        if self.corpus is None:
-            raise ExperimentError(
-                f"{self.source} is no finished run; a model is asked about recordings: give --corpus FOLDER"
-            )
-        self.settings.say(f"reading {self.corpus}")
-        corpus = Corpus(self.corpus, layout=self.layout, rules=self.rules, **of_corpus)
-        return of_model(self.source, said, corpus, self.recipe, self.settings)
 
     def read(self, folder: Path) -> pd.DataFrame:
         """Choose the tokens, as many of each class."""
