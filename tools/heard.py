@@ -37,7 +37,7 @@ class Turn(NamedTuple):
     rises: bool  # whether the cue rises on the way to the other answer
 
 
-# Chosen before these experiments: the pairs of the first trial on LJSpeech; of other vowels, the pair that F2 tells apart.
+# Chosen before these experiments: the pairs of the first trial on LJSpeech; of other vowels, those told apart by F2.
 TURNS = (
     Turn("i", "f2", "u", rises=False),
     Turn("u", "f2", "i", rises=True),
