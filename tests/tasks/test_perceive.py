@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from tools import heard, results
 
 from phonoscope.errors import ExperimentError
 from phonoscope.experiments.folder import Run
@@ -72,6 +73,29 @@ def test_mixed_models_for_r_name_columns_that_are_there(asked):
             used |= set(re.findall(r"[a-z]\w*", re.sub(r"%in% c\(.*?\)", "", condition)))
         assert {"token", "bark", "achieved", "cue"} <= used
         assert used <= known | made, used - known - made
+
+
+def test_what_was_heard_is_stored_and_stands_in_the_tables_of_the_documents(asked, monkeypatch, tmp_path):
+    out, answer = asked
+    monkeypatch.setattr(results, "STORED", tmp_path)
+    results.collect([out])
+    name = "/".join(out.parts[-2:])
+    row = answer.json["slopes"][0]
+    kept = pd.read_csv(tmp_path / "heard-slopes.csv").set_index(["class", "cue", "against"])
+    stored = kept.loc[(row["class"], row["cue"], row["against"])]
+    assert stored["run"] == name
+    assert stored["slope"] == pytest.approx(row["slope"], rel=1e-4)
+    turn = heard.Turn(row["class"], "f2", row["against"], rises=True)
+    monkeypatch.setattr(heard, "CORPORA", {name: "mine"})
+    monkeypatch.setattr(heard, "TURNS", (turn,))
+    curve = next(
+        each for each in answer.json["curves"] if (each["class"], each["cue"], each["step"]) == (turn.spoken, "f2", 600)
+    )
+    line = f"| mine | /{turn.spoken}/, F2 +600 Hz | /{turn.against}/ |"
+    assert line in heard.turns()
+    assert f"| {100 * curve['answers'][turn.against]:.0f} %" in heard.turns()
+    counts = heard.verdicts().splitlines()[2:]
+    assert sum(int(line.split("|")[3]) for line in counts) == len(answer.json["slopes"])
 
 
 def test_a_network_that_scales_each_token_is_deaf_to_level(asked):
