@@ -21,7 +21,10 @@ CORPORA = {
     "asterisk/vowels-heard": "Asterisk prompts",
     "commands/vowels-heard": "Speech Commands",
 }
-VOICING = "lj/voicing-heard"
+VOICING = {
+    "lj/voicing-heard": "`compact`, spectrogram up to 4 kHz",
+    "lj/voicing-waveform-heard": "`multi-resolution`, waveform",
+}
 TALKERS = "heard-talkers"
 HEARD = {"supported": "heard", "contradicted": "not heard", "cannot be told": "cannot be told"}
 PAIR = ("ɛ", "ʌ")
@@ -345,28 +348,28 @@ def follows_talker() -> str:
 
 def voicing() -> str:
     """Vowels against voiceless consonants: shares before and after, and slopes beside their controls."""
-    curves, rows = _of("heard-curves", VOICING), []
-    for _, row in _of("heard-slopes", VOICING).iterrows():
-        own = curves[(curves["class"] == row["class"]) & (curves["cue"] == row["cue"])]
-        own = own[own["label"] == row["against"]].dropna(subset=["share"]).sort_values("step")
-        still = own[own["step"] == 0]
-        ends = (
-            [f"{_signed(end['step'], 0)} {end['step_unit']}: {_share(end)}" for _, end in own.iloc[[0, -1]].iterrows()]
-            if len(own)
-            else []
-        )
-        cells = [str(row["class"]), str(row["cue"]).replace("_", " "), str(int(row["n"])), str(row["against"])]
-        cells += [f"{100 * still.iloc[0]['share']:.0f} %" if len(still) else "–", "; ".join(ends) or "–"]
-        cells += [f"{_between(row, 'slope', 3)} {row['unit']}" if pd.notna(row["slope"]) else "–"]
-        rows.append([*cells, _signed(row["linear"], 3), _signed(row["sham"], 3), HEARD[row["verdict"]]])
-    head = ("spoken", "moved", "tokens", "heard", "before", "after", "slope", "linear twin", "sham", "is it heard?")
+    rows = []
+    for run, network in VOICING.items():
+        curves = _of("heard-curves", run)
+        for _, row in _of("heard-slopes", run).iterrows():
+            own = curves[(curves["class"] == row["class"]) & (curves["cue"] == row["cue"])]
+            own = own[own["label"] == row["against"]].dropna(subset=["share"]).sort_values("step")
+            moved = own[own["step"] != 0]
+            ends = [f"{_signed(end['step'], 0)} {end['step_unit']}: {_share(end)}" for _, end in moved.iterrows()]
+            still = [f"{100 * share:.0f} %" for share in own.loc[own["step"] == 0, "share"]]
+            cells = [network, row["class"], str(row["cue"]).replace("_", " "), f"{row['n']:.0f}", row["against"]]
+            slope = f"{_between(row, 'slope')} {row['unit']}" if pd.notna(row["slope"]) else "–"
+            controls = [_signed(row["linear"]), _signed(row["sham"]).lstrip("+")]
+            rows.append([*cells, *(still or ["–"]), "; ".join(ends) or "–", slope, *controls, HEARD[row["verdict"]]])
+    head = ("network", "spoken", "moved", "tokens", "heard as", "before", "after", "slope", "linear twin", "sham",
+            "is it heard?")  # fmt: skip
     return markdown(head, rows)
 
 
 def made() -> str:
     """How well the stimuli were made: range over classes."""
     rows = []
-    for run, corpus in {**CORPORA, VOICING: "LJSpeech, voicing"}.items():
+    for run, corpus in {**CORPORA, **dict.fromkeys(VOICING, "LJSpeech, voicing")}.items():
         for cue, own in _of("heard-made", run).groupby("cue"):
             own = own[own["n"] > 0]
             missed = (
