@@ -7,7 +7,8 @@ whether the boundary of F2 follows the talker, in a finished run on many talkers
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -28,6 +29,7 @@ VOICING = {
 TALKERS = "heard-talkers"
 HEARD = {"supported": "heard", "contradicted": "not heard", "cannot be told": "cannot be told"}
 PAIR = ("ɛ", "ʌ")
+BY = {"f3": "mean F3", "other_f3": "mean F3 in the other vowels", "f0": "mean F0"}  # of the talker
 PEOPLE = "middle between people's /ɛ/ and /ʌ/"
 
 
@@ -105,30 +107,35 @@ def talkers(folder: str | Path) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        One row a listener, ``by`` (``f3, f0``) and whose ``tokens``: the ``shift`` of the boundary in Bark per Bark,
+        One row a listener, ``by`` (see `BY`) and whose ``tokens``: the ``shift`` of the boundary in Bark per Bark,
         with ``low, high``. Talkers who speak both vowels; beside them the tokens of each vowel alone, of all talkers:
         a talker who speaks more of one than of the other cannot shift those.
     """
     from phonoscope.perception import normalisation
     from phonoscope.perception.trials import calibrated
+    from phonoscope.scales import bark_to_hz
 
     trials = _asked(folder)
     trials["linear twin"] = calibrated(trials["linear twin"])
     network = trials["network"]
     f2, slope, means = _bark(network.table["f2"]), _slope(network), _means_of_talkers(folder, network.table)
+    elsewhere = bark_to_hz(_means_of_talkers(folder, network.table, without=PAIR)["f3"])
     trials["planted: one boundary for all"] = network.answered_by(_answers(network, slope * (f2 - np.nanmean(f2))))
     classes = network.table.groupby("speaker")["class"].transform("nunique").to_numpy()
     parts = {"of talkers with both": classes == 2}
     parts |= {f"/{vowel}/ alone": (network.table["class"] == vowel).to_numpy() for vowel in PAIR}
     rows = []
-    for by in ("f3", "f0"):
-        follows = slope * (f2 - np.nanmean(f2) - (means[by] - np.nanmean(means[by])))
-        planted = {f"planted: fixed distance to {by.upper()}": network.answered_by(_answers(network, follows))}
+    for by in BY:
+        of = by.removeprefix("other_")
+        follows = slope * (f2 - np.nanmean(f2) - (means[of] - np.nanmean(means[of])))
+        planted = {f"planted: fixed distance to {of.upper()}": network.answered_by(_answers(network, follows))}
         for listener, answered in (trials | planted).items():
             for tokens, part in parts.items():
-                found = normalisation(answered.where(part), *PAIR, cue="f2", by=[by], of_talker=True)
+                some = answered.where(part)
+                some = replace(some, table=some.table.assign(other_f3=elsewhere[part]))
+                found = normalisation(some, *PAIR, cue="f2", by=[by], of_talker=by == of)
                 rows.append(found.assign(listener=listener, tokens=tokens))
-        rows.append(pd.DataFrame([{"listener": PEOPLE, "by": by, "shift": of_people(by), "unit": "Bark/Bark"}]))
+        rows.append(pd.DataFrame([{"listener": PEOPLE, "by": by, "shift": of_people(of), "unit": "Bark/Bark"}]))
     return pd.concat(rows, ignore_index=True)
 
 
@@ -191,13 +198,13 @@ def _answers(trials: Any, odds: np.ndarray) -> np.ndarray:
     return log_p
 
 
-def _means_of_talkers(folder: str | Path, table: pd.DataFrame) -> dict[str, np.ndarray]:
-    """F3 and F0 (Bark) of the talker of each stimulus: means over all vowels, each as it differs from its class."""
+def _means_of_talkers(folder: str | Path, table: pd.DataFrame, without: Sequence[str] = ()) -> dict[str, np.ndarray]:
+    """F3 and F0 (Bark) of the talker of each stimulus: means over vowels, each as it differs from its class."""
     from phonoscope.experiments.folder import Run
 
     run = Run(folder)
     formants = run.formants.set_index("token")
-    tokens = run.tokens.set_index("token")
+    tokens = run.tokens[~run.tokens["class"].isin(list(without))].set_index("token")
     found = {}
     for name in ("f3", "f0"):
         values = pd.Series(_bark(formants[f"{name}_50"]), index=formants.index)
@@ -340,9 +347,12 @@ def follows_talker() -> str:
         shifts = own.set_index(own["tokens"].fillna(""))
         cells = [_between(row, "shift") for _, row in shifts.iterrows()]
         name = listener if listener != "network" else f"**network**, {int(own['trainings'].iloc[0])} trainings"
-        rows.append([f"mean {by.upper()}", name, *(cells if len(cells) > 1 else [*cells, "", ""])])
-    both = found[found["tokens"] == "of talkers with both"].iloc[0]
-    head = (f"{int(both['n_units'])} talkers who speak both", *(f"tokens of /{vowel}/ alone" for vowel in PAIR))
+        rows.append([BY[str(by)], name, *(cells if len(cells) > 1 else [*cells, "", ""])])
+    units = found.loc[found["tokens"] == "of talkers with both", "n_units"]
+    head = (
+        f"{units.min():.0f} to {units.max():.0f} talkers who speak both",
+        *(f"tokens of /{vowel}/ alone" for vowel in PAIR),
+    )
     return markdown(("by the talker's", "listener", *head), rows)
 
 
