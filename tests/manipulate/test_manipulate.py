@@ -144,6 +144,20 @@ def test_poles_between_formants_are_passed_over():
     np.testing.assert_array_equal(lost, [[500.0, 2500.0, 3500.0, np.nan]])
 
 
+def test_a_first_formant_stops_at_f0(vowels):
+    made = stimuli(vowels[0], RATE, "f1", [-300.0, -40.0, 40.0]).table
+    limited, other = made[made["limited"]], made[~made["limited"]]
+    assert len(limited)
+    assert len(other)
+    still = stimuli(vowels[0], RATE, "f1", [0.0]).table
+    lowest = np.minimum(still["f0"].to_numpy()[limited["token"]], limited["before"])
+    np.testing.assert_allclose(limited["intended"], lowest)
+    assert (limited["before"] + limited["step"] < lowest).all()
+    np.testing.assert_allclose(other["intended"], other["before"] + other["step"])
+    assert made["missed"].mean() <= 0.1
+    assert not stimuli(vowels[0][:2], RATE, "f2", [-600.0]).table["limited"].any()
+
+
 @pytest.mark.parametrize("cue", [*FILTERED, "hnr", "noise"])
 def test_what_cannot_be_measured_stays_as_it_is(cue):
     silence = np.zeros(2400, dtype=np.float32)
