@@ -30,6 +30,7 @@ _RANGES_HZ = {"f1": (150.0, 1300.0), "f2": (500.0, 3500.0), "f3": (1200.0, 4500.
 _OF_NYQUIST = 0.95
 _FACTORS = {"f0": (0.5, 2.0), "duration": (0.4, 2.5)}
 _TILT_DB = 9.0  # per octave, either way
+_DECIMALS = {"duration": 3, "tilt": 1}  # of limits
 _ROUNDS = 4  # of correction
 _PUSHED_BARK = 0.3  # what moved less has stayed
 _CONTEXT_SECONDS = 0.05  # around stimuli that are asked about and not played
@@ -102,13 +103,16 @@ def movable(subject: Subject) -> Movable:
 
 
 def _limits(name: str, before: float, rate: float) -> tuple[float, float]:
+    """Lowest and highest value, rounded inwards: a page that rounds them stays inside."""
     if name in _FACTORS:
-        low, high = _FACTORS[name]
-        return before * low, before * high
-    if name == "tilt":
-        return before - _TILT_DB, before + _TILT_DB
-    low, high = _RANGES_HZ[name]
-    return min(low, before), max(min(high, _OF_NYQUIST * rate / 2), before)
+        low, high = (before * factor for factor in _FACTORS[name])
+    elif name == "tilt":
+        low, high = before - _TILT_DB, before + _TILT_DB
+    else:
+        low, high = _RANGES_HZ[name]
+        low, high = min(low, before), max(min(high, _OF_NYQUIST * rate / 2), before)
+    scale = 10 ** _DECIMALS.get(name, 0)
+    return float(np.ceil(low * scale) / scale), float(np.floor(high * scale) / scale)
 
 
 def tracks(can: Movable) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 import { h, percent, signed } from "./dom.js";
 
-const ARROWS_FROM = 0.005;
+const ARROWS_FROM = 0.005; // the arrows themselves are drawn by the style sheet
 
 export function barRows({ labels, row, probabilities, scores, heard, heardAs, unit }) {
   const values = probabilities ?? scores; // numbers without probabilities are shown as they are
@@ -24,6 +24,6 @@ export function barRows({ labels, row, probabilities, scores, heard, heardAs, un
       h("span", { role: "rowheader", class: "ipa" }, label),
       h("span", { class: "track", "aria-hidden": "true" }, bar(heard ? "before" : "now", before), heard ? bar("now", now) : null),
       h("span", { role: "cell", class: "number" }, values ? number(before) : ""),
-      h("span", { role: "cell", class: `number ${way}` }, heard ? number(now) : "", way ? h("span", { class: "arrow", "aria-hidden": "true" }, way === "up" ? "▲" : "▼") : null));
+      h("span", { role: "cell", class: `number ${way}` }, heard ? number(now) : ""));
   })];
 }

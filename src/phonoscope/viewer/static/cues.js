@@ -17,7 +17,7 @@ export const CUES = {
   f4: formant(4),
   f0: { name: "F0", unit: "Hz", step: 0.1, to: toSemitones, back: fromSemitones, digits: 0, shift: "semitones" },
   duration: { name: "Duration", unit: "ms", step: 1, to: (s) => 1000 * s, back: (ms) => ms / 1000, digits: 0, shift: "ms", times: 1000 },
-  tilt: { name: "Tilt", unit: "dB/octave", step: 0.1, to: same, back: same, digits: 1, shift: "dB/octave" },
+  tilt: { name: "Tilt", unit: "dB/oct", step: 0.1, to: same, back: same, digits: 1, shift: "dB/oct" },
 };
 
 export const FORMANTS = ["f1", "f2", "f3", "f4"];

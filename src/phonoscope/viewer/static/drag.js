@@ -33,12 +33,13 @@ export class Mover {
     this.comparing = button("▶ A–B", "The token as it is, then changed (V)", () => this.compare());
     this.peeking = button("Show original", "The picture as recorded, and back (D)", () => this.peek(), { "aria-pressed": "false" });
     this.loud = h("input", { type: "checkbox", checked: true });
-    this.verdict = h("p", { class: "verdict", role: "status" });
+    this.verdict = h("p", { role: "status" });
     this.words = h("ul", { class: "words" });
+    this.saying = h("div", { class: "verdict", hidden: true }, this.verdict, this.words);
     this.rows = h("div", { class: "cues", role: "group", "aria-label": "Cues" });
     this.hint = h("p", { class: "hint quiet" });
     this.element.append(
-      h("div", { class: "mover-left" }, this.verdict, this.words, this.rows,
+      h("div", { class: "mover-left" }, this.rows,
         h("div", { class: "row" }, this.undoing, this.redoing, this.resetting, this.comparing, this.peeking,
           h("label", { class: "tick" }, this.loud, "play as it moves")),
         this.hint),
@@ -75,7 +76,7 @@ export class Mover {
   }
 
   toggle(open = !this.opened) {
-    this.element.hidden = !open;
+    this.element.hidden = this.saying.hidden = !open;
     this.opener.setAttribute("aria-expanded", open);
     if (open) this.load();
     else this.close();
@@ -89,13 +90,15 @@ export class Mover {
 
   close() {
     this.clear();
-    this.element.hidden = true;
+    this.element.hidden = this.saying.hidden = true;
+    this.words.replaceChildren();
     this.opener.setAttribute("aria-expanded", "false");
     this.panel.onmove?.({});
     if (this.panel.facts_ && !this.panel.gone) {
       const { end } = this.panel.facts_;
       this.panel.plot.show({ handles: null, changed: false, end, tiers: tiersOf(this.panel.facts_) });
       this.panel.show(null);
+      this.panel.element.classList.remove("changed");
       this.panel.loadPicture();
     }
   }
@@ -135,7 +138,7 @@ export class Mover {
   buildRows() {
     const { cues } = this.cues;
     this.controls = {};
-    const head = ["", "", "is to be", "moved by", "measured"].map((text) => h("span", {}, text));
+    const head = ["", "", "intended", "moved by", "achieved"].map((text) => h("span", {}, text));
     this.rows.replaceChildren(h("div", { class: "cue cue-head", "aria-hidden": "true" }, ...head), ...Object.keys(CUES).map((cue) => {
       const { before, limits } = cues[cue];
       const { name, step, to, unit, times = 1 } = CUES[cue];
@@ -253,7 +256,7 @@ export class Mover {
 
   async askNow({ begun = null, play = false }) {
     if (!this.opened || !this.cues) return;
-    const [{ token, settings, top }, values] = [this.panel, this.current];
+    const [{ token, settings, top }, values, sent] = [this.panel, this.current, performance.now()];
     const { window } = settings.values;
     try {
       const found = await getArrays("moved", { ...this.panel.asked, ...asText(values), window, top_hz: top });
@@ -261,10 +264,11 @@ export class Mover {
       this.found = found;
       this.peeked = false;
       this.shown = values;
+      this.took = performance.now() - (begun ?? sent);
       this.plane.heard(values, found);
       this.show({});
       Object.assign(this.panel.element.dataset, { move: JSON.stringify(asText(values)), movedMs: found.ms.toFixed(1) });
-      if (begun !== null) this.panel.element.dataset.movedWhole = (performance.now() - begun).toFixed(1);
+      if (begun !== null) this.panel.element.dataset.movedWhole = this.took.toFixed(1);
       if (play && this.loud.checked && sameMove(values, this.current) && Object.keys(values).length) await this.panel.play("moved", { quiet: true });
     } catch (error) {
       complain(error);
@@ -283,12 +287,13 @@ export class Mover {
     });
     panel.show(...(moved ? [found.probabilities ?? found.scores, "changed"] : [null, ""]));
     panel.buttons.moved.disabled = !moved;
+    panel.element.classList.toggle("changed", moved);
     const { probabilities: p, predicted } = this.cues;
     const sure = (values, label) => (values ? ` ${percent(values[facts_.labels.indexOf(label)])}` : "");
     const asIs = `${predicted}${sure(p, predicted)}`;
     this.verdict.replaceChildren(
       "Heard as ", h("strong", { class: `ipa${found.predicted === predicted ? "" : " turned"}` }, found.predicted), sure(found.probabilities, found.predicted),
-      h("span", { class: "quiet" }, moved ? `; as recorded ${asIs} · made and heard in ${Math.round(found.ms)} ms` : ", as recorded"));
+      h("span", { class: "quiet" }, moved ? `; as recorded ${asIs} · answered in ${Math.round(this.took)} ms` : ", as recorded"));
     this.words.replaceChildren(...found.words.map((text) => h("li", {}, text)));
     this.refresh();
   }

@@ -74,6 +74,7 @@ export class Panel {
       h("div", { class: "figure" }, this.plot.element),
       h("div", { class: "under" }, this.output, this.scale),
       this.state,
+      this.mover.saying,
       h("div", { class: "controls" }, h("div", {},
         h("div", { class: "row sounds", role: "group", "aria-label": "Play" }, ...sounds, this.part, this.audio),
         h("div", { class: "row band" }, h("label", {}, h("span", {}, "Band"), this.low), h("span", {}, "to"), this.high, h("span", {}, "Hz"),
@@ -86,9 +87,9 @@ export class Panel {
   destroy() {
     for (const [kind, run] of Object.entries(this.changed)) this.settings.removeEventListener(kind, run);
     this.audio.pause();
+    this.gone = true;
     this.mover.close();
     this.element.remove();
-    this.gone = true;
   }
 
   // Only the newest request of a kind may change the panel.

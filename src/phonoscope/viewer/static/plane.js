@@ -322,6 +322,15 @@ export class Plane {
 
   // The token as recorded (ring), where it is to be (dot), and where it was measured, if that is elsewhere.
   drawToken(pen) {
+    pen.save();
+    pen.beginPath();
+    pen.rect(LEFT, EDGE, this.width - EDGE - LEFT, this.height - BOTTOM - EDGE);
+    pen.clip();
+    this.drawPlaces(pen);
+    pen.restore();
+  }
+
+  drawPlaces(pen) {
     const place = (values) => [this.at(this.across, this.second, values[this.second]), this.at(this.down, this.first, values[this.first])];
     const circle = ([x, y], radius) => { pen.beginPath(); pen.arc(x, y, radius, 0, 7); };
     const recorded = this.full({});
