@@ -143,8 +143,8 @@ def test_f0_and_duration_change_in_one_overlap_add(vowels):
     made = change_voice(recorded, Asked(one, f0, 1.2 * f0), Asked(one, duration, 1.5 * duration))
     assert CUES["f0"].measure(made) == pytest.approx(1.2 * f0, rel=0.02)
     assert CUES["duration"].measure(made) == pytest.approx(1.5 * duration, rel=0.01)
-    still = change_voice(recorded, Asked(one, f0, f0), Asked(one, duration, duration))
-    assert np.corrcoef(still.arrays[0], sound)[0, 1] > 0.95
+    for name in ("f1", "f2"):
+        assert CUES[name].measure(made) == pytest.approx(CUES[name].measure(recorded), rel=0.08)
 
 
 def test_poles_between_formants_are_passed_over():

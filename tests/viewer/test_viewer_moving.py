@@ -132,9 +132,7 @@ def test_voice_tilt_and_formants_all_at_once(client: TestClient, token: str, cue
     slack = {"f0": 3.0, "duration": 0.002, "tilt": 0.3, "f2": 60.0}
     for name, aim in aims.items():
         assert facts["cues"][name]["achieved"] == pytest.approx(aim, abs=slack[name])
-    start, end = (
-        client.get("/api/token", params={"run": 0, "token": token}).json()[edge] for edge in ("start", "end")
-    )
+    start, end = (client.get("/api/token", params={"run": 0, "token": token}).json()[edge] for edge in ("start", "end"))
     assert facts["end"] - start == pytest.approx(1.5 * (end - start), abs=0.002)
     around, rate = sound_of(client, token, what="moved", **aims)
     plain, _ = sound_of(client, token)
