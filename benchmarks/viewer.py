@@ -51,7 +51,7 @@ def measure(rounds: int) -> Iterator[Measurement]:
             classifier.logits(moving.stimuli(can, moves[first : first + moving.MOST_AT_ONCE])[0])
 
     def several(by: int) -> dict[str, float]:
-        voice = {"f0": 0.9 * before["f0"], "duration": 1.2 * before["duration"], "tilt": before["tilt"] - 2}
+        voice = {"f0": 0.9 * before["f0"] - by, "duration": 1.2 * before["duration"], "tilt": before["tilt"] - 2}
         return {"f2": before["f2"] - 300 - by, **voice}
 
     work: dict[str, Callable[[int], None]] = {

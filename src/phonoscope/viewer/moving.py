@@ -51,12 +51,15 @@ class Movable(NamedTuple):
         Lowest and highest value that each may be given.
     absent
         Why a cue cannot be moved, for those that cannot.
+    sources
+        The token with its voice and tilt as they were last moved: while a formant is dragged they stay.
     """
 
     recorded: Sounds
     before: dict[str, float]
     limits: dict[str, tuple[float, float]]
     absent: dict[str, str]
+    sources: dict[tuple[float | None, ...], Sounds]
 
 
 class Moved(NamedTuple):
@@ -99,7 +102,7 @@ def movable(subject: Subject) -> Movable:
     if find_spec("parselmouth") is None:
         absent |= dict.fromkeys(VOICE, str(MissingExtraError("praat-parselmouth", "praat")))
     limits = {name: _limits(name, before[name], rate) for name in CUES if name not in absent}
-    return Movable(recorded, before, limits, absent)
+    return Movable(recorded, before, limits, absent, {})
 
 
 def _limits(name: str, before: float, rate: float) -> tuple[float, float]:
@@ -211,7 +214,7 @@ def stimuli(can: Movable, moves: Sequence[Move]) -> tuple[list[np.ndarray], list
     facts: list[dict[str, Any]] = [{}] * len(moves)
     batches: dict[tuple[float | None, ...], list[int]] = {}
     for number, move in enumerate(moves):
-        batches.setdefault(tuple(move.get(name) for name in CUES if name not in FORMANTS), []).append(number)
+        batches.setdefault(_beside_formants(move), []).append(number)
     with one_thread():
         for some in batches.values():
             source = _cropped(_source(can, moves[some[0]]))
@@ -226,18 +229,27 @@ def stimuli(can: Movable, moves: Sequence[Move]) -> tuple[list[np.ndarray], list
     return sounds, facts
 
 
+def _beside_formants(move: Move) -> tuple[float | None, ...]:
+    return tuple(move.get(name) for name in CUES if name not in FORMANTS)
+
+
 def _source(can: Movable, move: Move) -> Sounds:
     """The token with its F0, duration and tilt where they are to be."""
     from phonoscope.manipulate import Asked
     from phonoscope.manipulate.voice import change_voice
 
-    sounds, one = can.recorded, np.zeros(1, dtype=int)
+    key = _beside_formants(move)
+    if (kept := can.sources.get(key)) is not None:
+        return kept
+    sounds = can.recorded
     if set(VOICE) & set(move):
-        before = {name: np.array([can.before[name]]) for name in VOICE}
+        one, before = np.zeros(1, dtype=int), {name: np.array([can.before[name]]) for name in VOICE}
         f0, duration = (Asked(one, before[n], np.array([move.get(n, can.before[n])])) for n in VOICE)
         sounds = change_voice(sounds, f0, duration)
     if "tilt" in move:
         sounds = _tilted(sounds, move["tilt"])
+    can.sources.clear()
+    can.sources[key] = sounds
     return sounds
 
 
