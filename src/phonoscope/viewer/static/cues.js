@@ -15,7 +15,7 @@ export const CUES = {
   f2: formant(2),
   f3: formant(3),
   f4: formant(4),
-  f0: { name: "F0", unit: "Hz", step: 0.1, to: toSemitones, back: fromSemitones, digits: 0, shift: "semitones" },
+  f0: { name: "F0", unit: "Hz", step: 0.1, to: toSemitones, back: fromSemitones, digits: 0, shift: "st" },
   duration: { name: "Duration", unit: "ms", step: 1, to: (s) => 1000 * s, back: (ms) => ms / 1000, digits: 0, shift: "ms", times: 1000 },
   tilt: { name: "Tilt", unit: "dB/oct", step: 0.1, to: same, back: same, digits: 1, shift: "dB/oct" },
 };
