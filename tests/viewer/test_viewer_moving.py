@@ -181,6 +181,19 @@ def test_tracks_and_class_means_are_those_of_the_run(cues: dict[str, Any], token
     assert {one["label"] for one in cues["means"]} == set(run.labels)
 
 
+def test_one_s_own_voice_can_be_moved_too(client: TestClient, token: str, made: Path) -> None:
+    row = Run(made).tokens.set_index("token").loc[token]
+    around, rate = sound_of(client, token)
+    buffer = io.BytesIO()
+    soundfile.write(buffer, around, rate, format="WAV", subtype="FLOAT")
+    number = client.post("/api/own", params={"name": "mine.wav"}, content=buffer.getvalue()).json()["number"]
+    name = f"own:{number}:{CONTEXT:.4f}-{CONTEXT + row['end'] - row['start']:.4f}"
+    facts, _ = moved(client, name, f2=1500)
+    assert facts["cues"]["f2"]["achieved"] == pytest.approx(1500, abs=60)
+    means = client.get("/api/cues", params={"run": 0, "token": name}).json()["means"]
+    assert sum(one["n"] for one in means) == len(Run(made).formants.dropna(subset=["f1_50", "f2_50"])), "of all talkers"
+
+
 @pytest.mark.parametrize(
     ("asked", "says"),
     [
