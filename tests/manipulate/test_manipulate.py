@@ -5,8 +5,9 @@ import pytest
 
 import phonoscope as ps
 from phonoscope.errors import AudioError
-from phonoscope.manipulate import CUES, Cue, cues, stimuli
+from phonoscope.manipulate import CUES, Asked, Cue, Sounds, cues, stimuli
 from phonoscope.manipulate.numbering import numbered
+from phonoscope.manipulate.voice import change_voice
 from phonoscope.synthesis.corpus import synthesise_tokens
 
 RATE = 16000
@@ -133,6 +134,20 @@ def test_voices_go_higher_and_longer(vowels, cue, step):
     assert not made["missed"].any()
     factor = 2 ** (step / 12) if cue == "f0" else 1 + step / 100
     np.testing.assert_allclose(made["achieved"] / made["before"], factor, rtol=0.02)
+
+
+def test_f0_and_duration_change_in_one_overlap_add(vowels):
+    pytest.importorskip("parselmouth", reason="F0 and duration need the extra praat")
+    sound = vowels[0][0]
+    seconds = len(sound) / RATE
+    recorded = Sounds.of([sound], RATE, np.zeros(1), np.array([seconds]))
+    f0, duration = (CUES[name].measure(recorded) for name in ("f0", "duration"))
+    one = np.zeros(1, dtype=int)
+    made = change_voice(recorded, Asked(one, f0, 1.2 * f0), Asked(one, duration, 1.5 * duration))
+    assert CUES["f0"].measure(made) == pytest.approx(1.2 * f0, rel=0.02)
+    assert CUES["duration"].measure(made) == pytest.approx(1.5 * duration, rel=0.01)
+    for name in ("f1", "f2"):
+        assert CUES[name].measure(made) == pytest.approx(CUES[name].measure(recorded), rel=0.08)
 
 
 def test_poles_between_formants_are_passed_over():
