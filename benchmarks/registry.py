@@ -17,6 +17,7 @@ BENCHMARKS = {
     "textgrids": "reading 13 100 TextGrids, and praatio",
     "outside": "explaining a wav2vec 2.0 of base size, and captum and a bare forward pass on the same model",
     "perception": "territory maps and classification images of a network, and their limits",
+    "viewer": "answers of the viewer to cues moved by hand, and their limits",
     "training": "steps of a training, and a bare PyTorch loop",
     "evidence": "judging four methods on a run of LJSpeech: CPU time and memory, and their limits",
     "gpu": "steps and class activation maps on a GPU, and bare ones on inputs that are made up",

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from tools import heard
 from tools.markdown import markdown
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -59,6 +60,10 @@ def collect(folders: Iterable[str]) -> None:
     for folder in map(Path, folders):
         run, name = Run(folder), "/".join(folder.parts[-2:])
         kind = run.facts["kind"]
+        if kind == "perceive":
+            for table, rows in heard.of_perception(run).items():
+                _store(f"heard-{table}", name, rows)
+            continue
         collected = {"phones": _of_phones, "recordings": _of_recordings, "spoof": _of_spoof}[kind](run)
         collected["claims"] = run.table("claims").drop(columns="detail")
         for table, rows in collected.items():
@@ -386,6 +391,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "spoof": spoof,
     "evidence": evidence,
     "coverage": coverage,
+    **heard.TABLES,
 }
 
 

@@ -5,8 +5,9 @@ import pytest
 
 import phonoscope as ps
 from phonoscope.errors import AudioError
-from phonoscope.manipulate import CUES, Cue, cues, stimuli
+from phonoscope.manipulate import CUES, Asked, Cue, Sounds, cues, stimuli
 from phonoscope.manipulate.numbering import numbered
+from phonoscope.manipulate.voice import change_voice
 from phonoscope.synthesis.corpus import synthesise_tokens
 
 RATE = 16000
@@ -135,6 +136,20 @@ def test_voices_go_higher_and_longer(vowels, cue, step):
     np.testing.assert_allclose(made["achieved"] / made["before"], factor, rtol=0.02)
 
 
+def test_f0_and_duration_change_in_one_overlap_add(vowels):
+    pytest.importorskip("parselmouth", reason="F0 and duration need the extra praat")
+    sound = vowels[0][0]
+    seconds = len(sound) / RATE
+    recorded = Sounds.of([sound], RATE, np.zeros(1), np.array([seconds]))
+    f0, duration = (CUES[name].measure(recorded) for name in ("f0", "duration"))
+    one = np.zeros(1, dtype=int)
+    made = change_voice(recorded, Asked(one, f0, 1.2 * f0), Asked(one, duration, 1.5 * duration))
+    assert CUES["f0"].measure(made) == pytest.approx(1.2 * f0, rel=0.02)
+    assert CUES["duration"].measure(made) == pytest.approx(1.5 * duration, rel=0.01)
+    for name in ("f1", "f2"):
+        assert CUES[name].measure(made) == pytest.approx(CUES[name].measure(recorded), rel=0.08)
+
+
 def test_poles_between_formants_are_passed_over():
     poles = np.array([[500.0, 1100.0, 1500.0, 2500.0, 3500.0]])
     widths = np.array([[60.0, 900.0, 80.0, 120.0, 200.0]])
@@ -142,6 +157,20 @@ def test_poles_between_formants_are_passed_over():
     np.testing.assert_array_equal(frequency, [[500.0, 1500.0, 2500.0, 3500.0]])
     lost, _ = numbered(poles, widths, np.array([[480.0, 2450.0, 3450.0, 6000.0]]))
     np.testing.assert_array_equal(lost, [[500.0, 2500.0, 3500.0, np.nan]])
+
+
+def test_a_first_formant_stops_at_f0(vowels):
+    made = stimuli(vowels[0], RATE, "f1", [-300.0, -40.0, 40.0]).table
+    limited, other = made[made["limited"]], made[~made["limited"]]
+    assert len(limited)
+    assert len(other)
+    still = stimuli(vowels[0], RATE, "f1", [0.0]).table
+    lowest = np.minimum(still["f0"].to_numpy()[limited["token"]], limited["before"])
+    np.testing.assert_allclose(limited["intended"], lowest)
+    assert (limited["before"] + limited["step"] < lowest).all()
+    np.testing.assert_allclose(other["intended"], other["before"] + other["step"])
+    assert made["missed"].mean() <= 0.1
+    assert not stimuli(vowels[0][:2], RATE, "f2", [-600.0]).table["limited"].any()
 
 
 @pytest.mark.parametrize("cue", [*FILTERED, "hnr", "noise"])

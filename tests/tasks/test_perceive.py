@@ -1,16 +1,20 @@
 """A perception experiment on a finished run: through the command, its tables, its page, its figures, and again."""
 
 import json
+import re
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+from tools import heard, results
 
 from phonoscope.errors import ExperimentError
 from phonoscope.experiments.folder import Run
 from phonoscope.experiments.held_out import held_out
 from phonoscope.experiments.settings import Settings
+from phonoscope.perception.answers import COLUMNS
 from phonoscope.tasks import load_recipe, run_experiment
 from phonoscope.tasks.figures.figure import figure_of_run
 from phonoscope.tasks.perceive.sentences import cue_sentences
@@ -51,6 +55,47 @@ def test_answers_at_step_zero_are_those_of_the_run(asked, finished):
     for label in run.labels:
         assert np.allclose(still[f"p_{label}"], predictions[f"p_{label}"], atol=0.02)
     assert (still["answer"] == predictions["predicted"]).mean() > 0.9
+
+
+def test_mixed_models_for_r_name_columns_that_are_there(asked):
+    """The R lines of the documentation, on stimuli of a run and on answers as a listening test saves them."""
+    page = (Path(__file__).resolve().parents[2] / "docs" / "r.md").read_text(encoding="utf-8")
+    section = page.partition("## Perception experiments")[2].partition("\n## ")[0]
+    network, people = re.findall(r"^```r\n(.*?)^```$", section, re.MULTILINE | re.DOTALL)
+    stimuli = pd.read_parquet(asked[0] / "stimuli.parquet")
+    for lines, known in ((network, set(stimuli)), (people, set(COLUMNS))):
+        bare = re.sub(r'"[^"]*"', "", lines)
+        made = set(re.findall(r"^\w+\$(\w+) <-", bare, re.MULTILINE)) | {"i", "u"}
+        used = set(re.findall(r"\w+\$(\w+)", bare))
+        for formula in re.findall(r"lmer\((.+?), data = ", bare) + re.findall(r"aggregate\((.+?), \w+, sum", bare):
+            used |= set(re.findall(r"[a-z]\w*", formula)) - {"cbind"}
+        for condition in re.findall(r"subset\(\w+, (.+)\)$", bare, re.MULTILINE):
+            used |= set(re.findall(r"[a-z]\w*", re.sub(r"%in% c\(.*?\)", "", condition)))
+        assert {"token", "bark", "achieved", "cue"} <= used
+        assert used <= known | made, used - known - made
+
+
+def test_what_was_heard_is_stored_and_stands_in_the_tables_of_the_documents(asked, monkeypatch, tmp_path):
+    out, answer = asked
+    monkeypatch.setattr(results, "STORED", tmp_path)
+    results.collect([out])
+    name = "/".join(out.parts[-2:])
+    row = answer.json["slopes"][0]
+    kept = pd.read_csv(tmp_path / "heard-slopes.csv").set_index(["class", "cue", "against"])
+    stored = kept.loc[(row["class"], row["cue"], row["against"])]
+    assert stored["run"] == name
+    assert stored["slope"] == pytest.approx(row["slope"], rel=1e-4)
+    turn = heard.Turn(row["class"], "f2", row["against"], rises=True)
+    monkeypatch.setattr(heard, "CORPORA", {name: "mine"})
+    monkeypatch.setattr(heard, "TURNS", (turn,))
+    curve = next(
+        each for each in answer.json["curves"] if (each["class"], each["cue"], each["step"]) == (turn.spoken, "f2", 600)
+    )
+    line = f"| mine | /{turn.spoken}/, F2 +600 Hz | /{turn.against}/ |"
+    assert line in heard.turns()
+    assert f"| {100 * curve['answers'][turn.against]:.0f} %" in heard.turns()
+    counts = heard.verdicts().splitlines()[2:]
+    assert sum(int(line.split("|")[3]) for line in counts) == len(answer.json["slopes"])
 
 
 def test_a_network_that_scales_each_token_is_deaf_to_level(asked):

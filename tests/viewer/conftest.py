@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -83,9 +84,9 @@ def client(made: Path) -> Iterator[TestClient]:
         yield one
 
 
-@pytest.fixture
-def started(made: Path) -> Iterator[Callable[..., tuple[str, subprocess.Popen[str]]]]:
-    """Starts the real command: ``started(folder, …)`` gives the address that it prints, and the process."""
+@contextmanager
+def starting() -> Iterator[Callable[..., tuple[str, subprocess.Popen[str]]]]:
+    """Starts the real command; all that was started ends with the block."""
     running = []
 
     def start(*folders: Path, more: tuple[str, ...] = ()) -> tuple[str, subprocess.Popen[str]]:
@@ -107,6 +108,20 @@ def started(made: Path) -> Iterator[Callable[..., tuple[str, subprocess.Popen[st
         process.communicate(timeout=30)
 
 
+@pytest.fixture
+def started() -> Iterator[Callable[..., tuple[str, subprocess.Popen[str]]]]:
+    """Starts the real command: ``started(folder, …)`` gives the address that it prints, and the process."""
+    with starting() as start:
+        yield start
+
+
+@pytest.fixture(scope="session")
+def served(made: Path) -> Iterator[str]:
+    """Address of one viewer of the small run, for tests that leave nothing behind in it."""
+    with starting() as start:
+        yield start(made)[0]
+
+
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Any]:
     """Chromium without a window; tests that need it are skipped where it or playwright is missing."""
@@ -120,15 +135,21 @@ def browser() -> Iterator[Any]:
 
 
 @pytest.fixture
-def view(browser: Any, started: Any) -> Iterator[Callable[..., Viewed]]:
-    """Opens the page of the viewer: ``view(folder, …, dark=…, size=…)``."""
+def look(browser: Any) -> Iterator[Callable[..., Viewed]]:
+    """Opens a page at an address that a viewer printed: ``look(address, dark=…, size=…)``."""
     contexts = []
 
-    def open_page(*folders: Path, dark: bool = False, size: dict[str, int] = DESK) -> Viewed:
+    def open_page(address: str, *, dark: bool = False, size: dict[str, int] = DESK) -> Viewed:
         context = browser.new_context(viewport=size, color_scheme="dark" if dark else "light", accept_downloads=True)
         contexts.append(context)
-        return Viewed(context, started(*folders)[0])
+        return Viewed(context, address)
 
     yield open_page
     for context in contexts:
         context.close()
+
+
+@pytest.fixture
+def view(look: Any, started: Any) -> Callable[..., Viewed]:
+    """Opens the page of a viewer of its own: ``view(folder, …, dark=…, size=…)``."""
+    return lambda *folders, **how: look(started(*folders)[0], **how)

@@ -51,6 +51,7 @@ def test_other_pages_are_refused_even_with_the_token(page: TestClient, origin: s
 
 def test_changing_requests_must_say_where_they_come_from(page: TestClient) -> None:
     assert page.post("/api/own", headers=OWN, content=b"x").status_code == 403
+    assert page.post("/api/heard?run=0&token=x", headers=OWN, json={"moves": [{}]}).status_code == 403
     assert page.post("/api/own", headers={**OWN, **HERE}, content=b"x").status_code == 415
     assert page.delete("/api/notes?run=0&id=1", headers=OWN).status_code == 403
 
@@ -108,7 +109,7 @@ def test_no_file_outside_the_page_is_served(page: TestClient, path: str) -> None
     "name", ["../../etc/passwd", "/etc/passwd", "run.json", "", "own:1:0.0-0.1", "own:../1:0.0-0.1", "x" * 5000]
 )
 def test_only_tokens_of_the_table_are_opened(page: TestClient, name: str) -> None:
-    for path in ("token", "picture", "sound", "tracks", "hear", "map"):
+    for path in ("token", "picture", "sound", "tracks", "hear", "map", "cues", "moved"):
         answer = page.get(f"/api/{path}", params={"run": 0, "token": name}, headers=OWN)
         assert answer.status_code in (400, 404)
         assert "root:" not in answer.text

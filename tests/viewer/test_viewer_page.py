@@ -14,8 +14,8 @@ from phonoscope.attribution import read_maps
 from phonoscope.experiments.folder import Run
 
 
-def test_first_token_is_shown_and_read_off_in_hz_and_s(view: Any, made: Path) -> None:
-    seen = view(made)
+def test_first_token_is_shown_and_read_off_in_hz_and_s(look: Any, served: str, made: Path) -> None:
+    seen = look(served)
     page, run = seen.page, Run(made)
     assert "token=" not in page.url.split("#")[0]
     pixels = page.evaluate(SHOWN_PIXELS)
@@ -48,8 +48,8 @@ def test_first_token_is_shown_and_read_off_in_hz_and_s(view: Any, made: Path) ->
     seen.calm()
 
 
-def test_filters_confusions_order_and_search(view: Any, made: Path) -> None:
-    seen = view(made)
+def test_filters_confusions_order_and_search(look: Any, served: str, made: Path) -> None:
+    seen = look(served)
     page = seen.page
     predictions = pd.read_parquet(made / "predictions.parquet")
     wrong = predictions[predictions["class"] != predictions["predicted"]]
@@ -90,8 +90,8 @@ def test_filters_confusions_order_and_search(view: Any, made: Path) -> None:
     seen.calm()
 
 
-def test_keyboard_alone_goes_through_tokens_methods_and_settings(view: Any, made: Path) -> None:
-    seen = view(made)
+def test_keyboard_alone_goes_through_tokens_methods_and_settings(look: Any, served: str) -> None:
+    seen = look(served)
     page = seen.page
     names = [seen.chosen(), seen.next("j"), seen.next("ArrowDown")]
     assert len(set(names)) == 3
@@ -137,8 +137,8 @@ def test_keyboard_alone_goes_through_tokens_methods_and_settings(view: Any, made
     seen.calm()
 
 
-def test_band_dragged_with_the_mouse_is_heard_by_the_network_and_played(view: Any, made: Path) -> None:
-    seen = view(made)
+def test_band_dragged_with_the_mouse_is_heard_by_the_network_and_played(look: Any, served: str) -> None:
+    seen = look(served)
     page = seen.page
     before = page.locator(".bar-row .number").all_inner_texts()
     top, bottom = seen.hover(400, 90)[1], seen.hover(400, 250)[1]
@@ -169,8 +169,8 @@ def test_band_dragged_with_the_mouse_is_heard_by_the_network_and_played(view: An
     seen.calm()
 
 
-def test_sounds_as_it_is_masked_in_and_masked_out(view: Any, made: Path) -> None:
-    seen = view(made)
+def test_sounds_as_it_is_masked_in_and_masked_out(look: Any, served: str) -> None:
+    seen = look(served)
     page = seen.page
     heard = {}
     for key, what in ((" ", "plain"), ("o", "only"), ("w", "without")):
@@ -192,8 +192,8 @@ def test_sounds_as_it_is_masked_in_and_masked_out(view: Any, made: Path) -> None
     seen.calm()
 
 
-def test_methods_are_computed_on_demand_with_options_and_targets(view: Any, made: Path) -> None:
-    seen = view(made)
+def test_methods_are_computed_on_demand_with_options_and_targets(look: Any, served: str) -> None:
+    seen = look(served)
     page = seen.page
     page.wait_for_function("() => document.querySelectorAll('#settings optgroup').length > 3")
 

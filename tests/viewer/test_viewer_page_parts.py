@@ -57,8 +57,8 @@ def own_recording(made: Path) -> bytes:
     return buffer.getvalue()
 
 
-def test_own_voice_is_opened_dropped_and_explained(view: Any, made: Path) -> None:
-    seen = view(made)
+def test_own_voice_is_opened_dropped_and_explained(look: Any, served: str, made: Path) -> None:
+    seen = look(served)
     page, content = seen.page, own_recording(made)
     name = "<b>me</b>.wav"
     page.set_input_files("#own-file", {"name": name, "mimeType": "audio/wav", "buffer": content})
@@ -178,8 +178,8 @@ def test_a_hundred_thousand_tokens_are_scrolled_and_never_all_on_the_page(view: 
 
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
 @pytest.mark.parametrize("size", [DESK, PHONE], ids=["desk", "phone"])
-def test_light_and_dark_at_a_desk_and_on_a_phone(view: Any, made: Path, dark: bool, size: dict[str, int]) -> None:
-    seen = view(made, dark=dark, size=size)
+def test_light_and_dark_at_a_desk_and_on_a_phone(look: Any, served: str, dark: bool, size: dict[str, int]) -> None:
+    seen = look(served, dark=dark, size=size)
     page = seen.page
 
     def brightness() -> float:

@@ -36,8 +36,9 @@ class Stimuli:
         1-D float32 arrays, token by token, each with its steps in order; with the context that the recorded ones had.
     table
         One row a stimulus: ``token, step`` (as asked), ``intended, achieved, before`` (values of the cue, in
-        ``table.attrs["unit"]``), ``missed``, ``start, end`` (of the stretch in the stimulus, s), and the value of
-        every cue that can be measured in any sound.
+        ``table.attrs["unit"]``), ``limited`` (whether the step stops at the lowest value that makes sense, F0 for F1),
+        ``missed``, ``start, end`` (of the stretch in the stimulus, s), and the value of every cue that can be measured
+        in any sound.
     sample_rate
         In Hz.
     """
@@ -163,7 +164,8 @@ def _block(
     of = np.repeat(np.arange(len(recorded)), len(steps))
     step = np.tile(steps, len(recorded))
     before = cue.measure(recorded)[of]
-    intended = step if to or cue.absolute else moved(before, step, unit)
+    asked = step if to or cue.absolute else moved(before, step, unit)
+    intended = asked if cue.lowest is None else np.fmax(asked, np.minimum(cue.lowest(recorded)[of], before))
     scale = scale_of(unit)
     size = np.nan_to_num(np.abs(intended - before))
     # Where the cue cannot be measured nothing is changed: the sound stays, and counts as missed.
@@ -188,6 +190,7 @@ def _block(
         best = best.with_sounds(again[better], trial[np.flatnonzero(better)])
         achieved[again[better]] = found[better]
     table = pd.DataFrame({"token": of, "step": step, "intended": intended, "achieved": achieved, "before": before})
+    table["limited"] = intended > asked
     table["missed"] = ~(np.abs(achieved - intended) <= MISSED * size + cue.slack)
     table["start"], table["end"] = best.start, best.end
     for name, other in CUES.items():

@@ -112,6 +112,8 @@ class Cue:
         Whether stimuli of every cue are measured for it; else only its own.
     absolute
         Whether steps are values to reach, since the recorded sound has none.
+    lowest
+        The lowest value that makes sense in each sound, (sound,), NaN where nothing limits it: steps stop there.
     """
 
     name: str
@@ -126,6 +128,7 @@ class Cue:
     slack: float = 0.0
     measured: bool = True
     absolute: bool = False
+    lowest: Callable[[Sounds], np.ndarray] | None = None
 
     @property
     def options(self) -> dict[str, Any]:

@@ -209,6 +209,7 @@ def _formant_cue(formant: int, steps: tuple[float, ...]) -> Cue:
         measure=partial(formant_value, formant=formant),
         units=("Bark", "%"),
         slack=20.0,
+        lowest=measures.f0 if formant == 1 else None,  # there is no energy below F0 that a resonance could raise
     )
 
 

@@ -115,6 +115,11 @@ def change_f0(recorded: Sounds, asked: Asked, *, contour: np.ndarray | None = No
     contour
         Factors of F0 beside the one asked for: times (as shares of the stretch, 0 to 1) and factors, (point, 2).
     """
+    return _made(recorded, asked, _f0_factors(recorded, asked, contour), np.ones(len(asked.of)))
+
+
+def _f0_factors(recorded: Sounds, asked: Asked, contour: np.ndarray | None = None) -> Callable[[int], Factor]:
+    """Factor of F0 of each stimulus by time; none where F0 is not known, and fading out around the stretch."""
     factors = np.clip(np.nan_to_num(asked.value / asked.before, nan=1.0), _SHORTEST_FACTOR, _LONGEST_FACTOR)
 
     def factor_of(number: int) -> Factor:
@@ -131,13 +136,29 @@ def change_f0(recorded: Sounds, asked: Asked, *, contour: np.ndarray | None = No
 
         return factor
 
-    return _made(recorded, asked, factor_of, np.ones(len(asked.of)))
+    return factor_of
 
 
 def change_duration(recorded: Sounds, asked: Asked) -> Sounds:
     """Make the stretch shorter or longer; F0 and formants stay."""
-    longer = np.clip(asked.value / asked.before, _SHORTEST_FACTOR, _LONGEST_FACTOR)
-    return _made(recorded, asked, lambda _: np.ones_like, longer)
+    return _made(recorded, asked, lambda _: np.ones_like, _longer(asked))
+
+
+def _longer(asked: Asked) -> np.ndarray:
+    return np.clip(asked.value / asked.before, _SHORTEST_FACTOR, _LONGEST_FACTOR)
+
+
+def change_voice(recorded: Sounds, f0: Asked, duration: Asked) -> Sounds:
+    """F0 and duration at once: periods are overlapped once, not twice.
+
+    Parameters
+    ----------
+    recorded
+        See `Cue`.
+    f0, duration
+        Of the same stimuli; an F0 that is not known stays.
+    """
+    return _made(recorded, f0, _f0_factors(recorded, f0), _longer(duration))
 
 
 F0 = Cue(

@@ -24,6 +24,7 @@ from phonoscope.errors import AudioError, PhonoscopeError
 from phonoscope.files import to_json
 from phonoscope.viewer.guard import Guard
 from phonoscope.viewer.live import without_band
+from phonoscope.viewer.moving import CUES, MOST_AT_ONCE, Moved, read_move, stimuli, tracks
 from phonoscope.viewer.notes import to_csv, to_textgrids
 from phonoscope.viewer.packing import MEDIA_TYPE
 from phonoscope.viewer.pictures import WINDOWS_SECONDS, map_of, picture_of, tracks_of, wav_of
@@ -33,7 +34,7 @@ from phonoscope.viewer.subject import Subject
 from phonoscope.viewer.uploads import MOST_BYTES
 
 STATIC = Path(__file__).with_name("static")
-SOUNDS = ("plain", "only", "without", "band")
+SOUNDS = ("plain", "only", "without", "band", "moved")
 _MOST_JSON_BYTES = 64 * 2**10
 _NARROWEST_HZ = 10.0
 
@@ -68,6 +69,9 @@ def build_app(session: Session, *, token: str, port: int, on_start: Callable[[],
         Route("/api/methods", _methods),
         Route("/api/map", _map),
         Route("/api/hear", _probabilities),
+        Route("/api/cues", _cues),
+        Route("/api/moved", _moved),
+        Route("/api/heard", _heard, methods=["POST"]),
         Route("/api/sound", _sound),
         Route("/api/notes", _notes, methods=["GET"]),
         Route("/api/notes", _put_note, methods=["POST"]),
@@ -227,10 +231,12 @@ def _map(request: Request) -> Response:
 
 
 def _rendered(query: Query, opened: OpenRun, subject: Subject) -> np.ndarray:
-    """Sound of a token with what is around it: as it is, only or without what a map shows, or with a band taken out."""
+    """Sound of a token with what is around it: as it is, masked by a map, without a band, or with cues moved."""
     what = query.choice("what", SOUNDS)
     if what == "plain":
         return subject.waveform
+    if what == "moved":
+        return _with_cues(query, opened, subject).waveform
     if what == "band":
         top = subject.sample_rate / 2
         low, high = (query.number(name, None, 0.0, top) for name in ("low", "high"))
@@ -258,6 +264,61 @@ def _probabilities(request: Request) -> Response:
     opened, subject = _subject(request)
     said = opened.classifiers.answer(subject, _rendered(_query(request), opened, subject))
     return _json({**said._asdict(), "ms": 1000 * (time.perf_counter() - started)})
+
+
+def _with_cues(query: Query, opened: OpenRun, subject: Subject) -> Moved:
+    given = {name: query.optional_number(name) for name in CUES}
+    return opened.moved(subject.token, read_move(given, opened.movable(subject.token)))
+
+
+def _cues(request: Request) -> Response:
+    """What can be moved in a token, its formant tracks, and where the classes of the run lie; the network is loaded."""
+    opened, subject = _subject(request)
+    can = opened.movable(subject.token)
+    (said,) = opened.classifiers.answers(subject, [subject.with_context(0.0)])
+    found = tracks(can)
+    cues = {
+        name: {"before": can.before[name], "limits": can.limits.get(name), "absent": can.absent.get(name, "")}
+        for name in CUES
+    }
+    times = [at + subject.shown_start for at in found["time"]]
+    return _json({"cues": cues, **found, "time": times, "means": opened.class_means(subject.sex), **said._asdict()})
+
+
+def _moved(request: Request) -> Response:
+    """A token with cues moved: its picture, what became of each cue, what is heard, and in how many milliseconds."""
+    started = time.perf_counter()
+    opened, subject = _subject(request)
+    query = _query(request)
+    made = _with_cues(query, opened, subject)
+    (said,) = opened.classifiers.answers(subject, [made.waveform[subject.context : -subject.context]])
+    facts = {"cues": made.cues, "words": made.words, "end": subject.start + made.seconds, **said._asdict()}
+    packed = picture_of(
+        made.waveform,
+        subject.sample_rate,
+        subject.shown_start,
+        window=query.choice("window", list(WINDOWS_SECONDS)),
+        top_hz=query.number("top_hz", opened.max_hz, 100.0, subject.sample_rate / 2),
+        **facts,
+        ms=1000 * (time.perf_counter() - started),
+    )
+    return Response(packed, media_type=MEDIA_TYPE)
+
+
+async def _heard(request: Request) -> Response:
+    (opened, subject), asked = _subject(request), await _json_body(request)
+    return await run_in_threadpool(_heard_of_many, opened, subject, asked.get("moves"))
+
+
+def _heard_of_many(opened: OpenRun, subject: Subject, moves: Any) -> Response:
+    """What is heard of a token with cues moved in several ways."""
+    several = isinstance(moves, list) and 1 <= len(moves) <= MOST_AT_ONCE
+    if not several or not all(isinstance(move, dict) for move in moves):
+        raise QueryError(f"expected 1 to {MOST_AT_ONCE} objects, of values by name of the cue")
+    can = opened.movable(subject.token)
+    sounds, facts = stimuli(can, [read_move(move, can) for move in moves])
+    said = opened.classifiers.answers(subject, sounds)
+    return _json([{**fact, **answer._asdict()} for fact, answer in zip(facts, said, strict=True)])
 
 
 def _sound(request: Request) -> Response:

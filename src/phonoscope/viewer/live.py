@@ -13,6 +13,9 @@ import numpy as np
 from phonoscope.errors import AttributionError, ClassifierError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import torch
     import xarray as xr
 
     from phonoscope.classifier import Classifier
@@ -66,7 +69,6 @@ class Classifiers:
         """
         import torch
 
-        from phonoscope.classifier import SCORES, probabilities
         from phonoscope.frontends import pad_waveforms
         from phonoscope.modules import evaluation_mode, one_thread_if_small
 
@@ -78,9 +80,26 @@ class Classifiers:
             level = None if sound is None else classifier.front_end.reference_level(*alone(subject.waveform))
             with evaluation_mode(classifier):
                 logits = classifier(*alone(subject.waveform if sound is None else sound), level)
-            values, known = logits[0].double(), bool(SCORES[classifier.scores].probability)
-            p = probabilities(values, classifier.scores).tolist() if known else None
-            return Answer(classifier.labels[int(values.argmax())], p, None if known else values.tolist())
+            return _said(classifier, logits[0].double())
+
+    def answers(self, subject: Subject, sounds: Sequence[np.ndarray]) -> list[Answer]:
+        """What the classifier of a token says of other sounds, as it would be asked in an experiment: each by itself.
+
+        Parameters
+        ----------
+        subject
+            The token.
+        sounds
+            Without context.
+        """
+        import torch
+
+        from phonoscope.modules import one_thread_if_small
+
+        classifier = self.of_fold(subject.fold)
+        with self._classifying, one_thread_if_small(classifier.network, weights=_SMALL_NETWORK):
+            logits = classifier.logits(sounds)
+        return [_said(classifier, torch.from_numpy(row).double()) for row in logits]
 
     def map(
         self, subject: Subject, method: str, target: str, versus: str = "", layer: str = "", seed: int = 0
@@ -140,6 +159,14 @@ class Classifiers:
                 seed=seed,
             )
         return maps[0]
+
+
+def _said(classifier: Classifier, values: torch.Tensor) -> Answer:
+    from phonoscope.classifier import SCORES, probabilities
+
+    known = bool(SCORES[classifier.scores].probability)
+    p = probabilities(values, classifier.scores).tolist() if known else None
+    return Answer(classifier.labels[int(values.argmax())], p, None if known else values.tolist())
 
 
 def without_band(subject: Subject, low: float, high: float, *, keep: bool, depth_db: float) -> np.ndarray:

@@ -26,7 +26,9 @@ _OF_MAPS = ("units", "method", "layer", "cell_hz", "resolution_hz", "field_hz", 
 _OF_TOKEN = ("target", "predicted", "logit", "incompleteness")
 
 
-def picture_of(waveform: np.ndarray, sample_rate: int, shown_start: float, *, window: str, top_hz: float) -> bytes:
+def picture_of(
+    waveform: np.ndarray, sample_rate: int, shown_start: float, *, window: str, top_hz: float, **more: Any
+) -> bytes:
     """Pack a spectrogram and its waveform.
 
     Parameters
@@ -39,6 +41,8 @@ def picture_of(waveform: np.ndarray, sample_rate: int, shown_start: float, *, wi
         ``wide`` or ``narrow``: 5 or 30 ms.
     top_hz
         Top of the frequency axis.
+    more
+        Further facts.
 
     Returns
     -------
@@ -59,6 +63,7 @@ def picture_of(waveform: np.ndarray, sample_rate: int, shown_start: float, *, wi
         "sample_rate": sample_rate,
         "shown_start": shown_start,
         "shown_end": shown_start + len(waveform) / sample_rate,
+        **more,
     }
     thinned = level.reshape(len(level), -1)[:, ::every]
     samples = np.clip(np.round(waveform * 32767), -32768, 32767)

@@ -6,7 +6,7 @@ import contextlib
 import math
 import re
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ from typing import Any
 from phonoscope.audio import audio_info, read_audio
 from phonoscope.errors import AudioError, CorpusError, ExperimentError, PhonoscopeError
 from phonoscope.experiments.folder import Run
+from phonoscope.viewer import moving
 from phonoscope.viewer.live import Classifiers
 from phonoscope.viewer.notes import Notes
 from phonoscope.viewer.placed import StoredMaps
@@ -24,6 +25,7 @@ from phonoscope.viewer.uploads import Uploads
 
 MOST_RUNS = 4
 _SUBJECTS_KEPT = 64
+_MOVED_KEPT = 16
 _UPLOADED = re.compile(r"own:(\d{1,6}):(\d{1,5}\.\d{1,6})-(\d{1,5}\.\d{1,6})")
 
 
@@ -34,6 +36,9 @@ class OpenRun:
         self.folder, self.number, self.uploads, self.trust_imports = folder, number, uploads, trust_imports
         self._maps: dict[str, StoredMaps] = {}
         self.subject = lru_cache(maxsize=_SUBJECTS_KEPT)(self._read_subject)
+        self.movable = lru_cache(maxsize=_MOVED_KEPT)(lambda token: moving.movable(self.subject(token)))
+        self._moved = lru_cache(maxsize=_MOVED_KEPT)(lambda token, move: moving.moved(self.movable(token), dict(move)))
+        self.class_means = lru_cache(maxsize=_MOVED_KEPT)(self._class_means)
 
     @cached_property
     def run(self) -> Run:
@@ -108,6 +113,24 @@ class OpenRun:
             return None
         measured = self._formants.loc[token].items()
         return {str(k): float(v) for k, v in measured if isinstance(v, float) and math.isfinite(v)}
+
+    def moved(self, token: str, move: Mapping[str, float]) -> moving.Moved:
+        """Return a token with cues moved; the last ones are kept, to be drawn, asked about and played in turn."""
+        return self._moved(token, tuple(move.items()))
+
+    def _class_means(self, sex: str | None) -> list[dict[str, Any]]:
+        """Mean of F1 to F4, F0 (Hz, in the middle) and duration (s) of each class; of talkers of one sex, if known."""
+        if self._formants is None:
+            return []
+        table, measured = self.columns.table, self._formants
+        table = table if sex is None else table[table["sex"] == sex]
+        named = {f"f{k}_50": f"f{k}" for k in range(5)}
+        values = measured.reindex(table["token"])[[name for name in named if name in measured]].rename(columns=named)
+        values = values.reset_index(drop=True).assign(
+            label=table["class"].astype(str).to_numpy(), duration=(table["end"] - table["start"]).to_numpy()
+        )
+        classes = values.dropna(subset=["f1", "f2"]).groupby("label")
+        return classes.mean().assign(n=classes.size()).reset_index().to_dict("records")
 
     @cached_property
     def _formants(self) -> Any:

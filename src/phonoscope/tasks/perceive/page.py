@@ -156,8 +156,9 @@ def _people(content: Content) -> list[Section]:
 
 
 def _stimuli(content: Content) -> Section:
-    columns = ("class", "cue", "n", "missed", "share_missed", "slope", "off", "unit", "crosstalk", "crosstalk_of")
-    headings = {"slope": "achieved / intended", "off": "median error", "crosstalk_of": "of"}
+    columns = ("class", "cue", "n", "limited", "missed", "share_missed", "slope", "off", "unit")
+    columns += ("crosstalk", "crosstalk_of")
+    headings = {"slope": "achieved / intended", "off": "median error", "crosstalk_of": "of", "limited": "stopped at F0"}
     made = as_html_table("made", "Intended and achieved", _named(content.table("made")), columns, headings=headings)
     text = (
         "Every stimulus was measured after it was made. Crosstalk is the largest median change of another property, "

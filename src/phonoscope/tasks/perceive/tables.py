@@ -16,14 +16,14 @@ def made_table(table: pd.DataFrame) -> pd.DataFrame:
     Parameters
     ----------
     table
-        Stimuli, with ``intended, achieved, before, missed, sham`` and what was measured in each.
+        Stimuli, with ``intended, achieved, before, limited, missed, sham`` and what was measured in each.
 
     Returns
     -------
     DataFrame
-        ``class, cue, n`` stimuli that were moved, how many ``missed``, ``share_missed``; ``slope``, achieved over
-        intended move within tokens; ``off`` (median error, in ``unit``); ``crosstalk``, the largest median relative
-        change of another property, and ``crosstalk_of`` which.
+        ``class, cue, n`` stimuli that were moved, how many steps were ``limited`` (F1 stops at F0), how many stimuli
+        ``missed``, ``share_missed``; ``slope``, achieved over intended move within tokens; ``off`` (median error, in
+        ``unit``); ``crosstalk``, the largest median relative change of another property, and ``crosstalk_of`` which.
     """
     rows = []
     own = table[~table["sham"].astype(bool)]
@@ -42,7 +42,8 @@ def made_table(table: pd.DataFrame) -> pd.DataFrame:
         }
         worst = max(changes, key=lambda name: changes[name], default="")
         rows.append({
-            "class": spoken, "cue": cue, "n": len(moved), "missed": int(moved["missed"].sum()),
+            "class": spoken, "cue": cue, "n": len(moved), "limited": int(moved["limited"].sum()),
+            "missed": int(moved["missed"].sum()),
             "share_missed": float(moved["missed"].mean()) if len(moved) else np.nan, "slope": slope,
             "off": float(np.median(np.abs(got - asked))) if len(good) else np.nan, "unit": group["unit"].iloc[0],
             "crosstalk": changes.get(worst, np.nan), "crosstalk_of": worst,

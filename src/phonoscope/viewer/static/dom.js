@@ -40,6 +40,27 @@ export function debounced(wait, run) {
   };
 }
 
+// One question at a time; while the answer is on its way only the newest waits.
+export function latest(run) {
+  let [asking, waiting] = [false, null];
+  return async function ask(...given) {
+    if (asking) {
+      waiting = given;
+      return;
+    }
+    asking = true;
+    try {
+      await run(...given);
+    } finally {
+      asking = false;
+    }
+    if (!waiting) return;
+    const next = waiting;
+    waiting = null;
+    await ask(...next);
+  };
+}
+
 export const percent = (share) => (share === null || share === undefined ? "" : `${(100 * share).toFixed(share > 0.9995 ? 0 : 1)} %`);
 
 export const signed = (value, digits = 3) => `${value < 0 ? "−" : "+"}${Math.abs(value).toPrecision(digits)}`;

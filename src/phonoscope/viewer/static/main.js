@@ -1,6 +1,7 @@
 // The page as a whole: which run and tokens are open, the keyboard, light and dark.
 
 import { getJson } from "./api.js";
+import { CUES, asText } from "./cues.js";
 import { byId, complain, h, say } from "./dom.js";
 import { TokenList } from "./list.js";
 import { Notes } from "./notes.js";
@@ -15,6 +16,11 @@ const KEYS = [
   [["O"], "play only what the network used", ["o"], () => main().play("only")],
   [["W"], "play without what the network used", ["w"], () => main().play("without")],
   [["B"], "play without the band", ["b"], () => main().play("band")],
+  [["E"], "move cues: formants, F0, duration, tilt", ["e"], () => main().mover.toggle()],
+  [["C"], "play with the cues moved", ["c"], () => main().play("moved")],
+  [["V"], "play as it is, then with the cues moved", ["v"], () => main().mover.compare()],
+  [["D"], "the picture as recorded, and back", ["d"], () => main().mover.peek()],
+  [["U", "Shift U"], "undo, redo a move of cues", ["u", "U"], (event) => (event.shiftKey ? main().mover.redo() : main().mover.undo())],
   [["X"], "no band", ["x"], () => main().plot.setBand(null)],
   [["M", "Shift M"], "next, previous method", ["m", "M"], (event) => settings.step(event.shiftKey ? -1 : 1)],
   [["[", "]"], "less, more of the map", ["[", "]"], (event) => settings.nudge("opacity", event.key === "]" ? 0.1 : -0.1)],
@@ -60,8 +66,13 @@ function panel(title, more = {}) {
   return made;
 }
 
+// What is looked at stands in the address: run, token, and where its cues were moved to.
+function keepInAddress(token, values = {}) {
+  history.replaceState(null, "", `#${new URLSearchParams({ run: run.number, token, ...asText(values) })}`);
+}
+
 async function openToken(token) {
-  history.replaceState(null, "", `#run=${run.number}&token=${encodeURIComponent(token)}`);
+  keepInAddress(token, main().mover.wanted ?? {});
   showView("stage");
   const second = compared === "run" ? openOther(token) : null;
   await main().open(run, token);
@@ -173,22 +184,29 @@ function turnTheme() {
   setTheme(all[(all.indexOf(document.documentElement.dataset.theme ?? "") + 1) % all.length]);
 }
 
-const redraw = () => panels.forEach((one) => one.plot.draw());
+const redraw = () => panels.forEach((one) => { one.plot.draw(); one.mover.plane.draw(); });
 
 function openHelp() {
   const dialog = byId("help");
   dialog.replaceChildren(
     h("header", {}, h("h2", { id: "help-title" }, "Keys"), h("button", { type: "button", class: "link close", onclick: () => dialog.close() }, "close")),
     h("dl", { class: "keys" }, KEYS.map(([shown, does]) => [h("dt", {}, shown.map((key) => [h("kbd", {}, key), " "])), h("dd", {}, does)])),
-    h("p", { class: "quiet" }, "On the spectrogram: drag up or down for a band; arrow keys read off Hz and seconds, with Shift they move the band. On the waveform: drag along for a stretch."),
+    h("p", { class: "quiet" }, "On the spectrogram: drag up or down for a band, or, where cues are moved, drag a formant track; arrow keys read off Hz and seconds, with Shift they move the band. On the waveform: drag along for a stretch."),
     h("p", { class: "quiet" }, "Sounds that are masked keep cells in proportion to the map, or those above the threshold where one is set."));
   if (!dialog.open) dialog.showModal();
 }
 
 function pressed(event) {
+  const field = event.target.closest("input:not([type=range]):not([type=checkbox]), select, textarea");
+  if ((event.ctrlKey || event.metaKey) && event.key.toLowerCase() === "z" && main()?.mover.opened && !field) {
+    event.preventDefault();
+    if (event.shiftKey) main().mover.redo();
+    else main().mover.undo();
+    return;
+  }
   if (event.ctrlKey || event.metaKey || event.altKey || document.querySelector("dialog[open]")) return;
   const { target } = event;
-  if (target.closest("input:not([type=range]):not([type=checkbox]), select, textarea")) return;
+  if (field) return;
   if (event.key === " " && target.closest("button, summary, a, input")) return;
   const found = KEYS.find(([, , keys]) => keys.includes(event.key));
   if (!found || !main()?.facts_) return;
@@ -214,9 +232,11 @@ async function start() {
   document.addEventListener("keydown", pressed);
   new OwnVoice({ run: () => run, onexplain: (token) => openToken(token) });
   runs = await getJson("runs");
-  panel("Token");
+  panel("Token", { onmove: (values) => { if (main().token) keepInAddress(main().token, values); } });
   buildRunChoice();
   const asked = new URLSearchParams(hash.slice(1));
+  const moved = Object.keys(CUES).filter((cue) => Number.isFinite(parseFloat(asked.get(cue)))).map((cue) => [cue, parseFloat(asked.get(cue))]);
+  if (moved.length) main().mover.open(Object.fromEntries(moved));
   const number = Number(asked.get("run") ?? 0);
   await openRun(runs[number] ? number : 0, asked.get("token"));
 }

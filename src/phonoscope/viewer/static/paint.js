@@ -3,6 +3,7 @@
 import { h } from "./dom.js";
 import { levelColours } from "./palette.js";
 import { Scale, tickText } from "./scale.js";
+import { paintTracks } from "./tracks.js";
 
 export const LEFT = 52;
 export const WAVE = 44;
@@ -18,15 +19,17 @@ export function paintBelow(plot) {
     drawPicture(plot, pen);
     drawWave(plot, pen);
   }
-  if (plot.map) {
+  // A map explains the recorded sound, so that it is not drawn over a changed one.
+  const map = plot.map && !plot.changed;
+  if (map) {
     drawVeil(plot, pen);
     drawMap(plot, pen);
   }
   drawOutside(plot, pen);
-  if (plot.options.formants) drawFormants(plot, pen);
+  if (plot.options.formants && !plot.handles) drawFormants(plot, pen);
   drawAxes(plot, pen);
   drawTiers(plot, pen);
-  if (plot.map) drawProfile(plot, pen);
+  if (map) drawProfile(plot, pen);
 }
 
 function clip(plot, pen, run) {
@@ -329,6 +332,7 @@ export function paintAbove(plot) {
   const pen = plot.context(plot.above);
   const [left, right, top, bottom] = [plot.seconds.from, plot.seconds.to, plot.hertz.to, plot.hertz.from];
   const ink = plot.ink;
+  if (plot.handles) paintTracks(plot, pen);
   if (plot.band) {
     const [high, low] = [plot.hertz.at(Math.min(plot.band.high, plot.top_hz)), plot.hertz.at(plot.band.low)];
     pen.fillStyle = ink.accent;

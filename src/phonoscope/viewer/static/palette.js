@@ -24,3 +24,8 @@ export function levelColours({ low, high }, sent, shown) {
   }
   return table;
 }
+
+// Colours of classes, as in the report (Paul Tol's bright scheme); more classes begin anew, and are told by their labels.
+const CLASSES = ["#4477aa", "#ee6677", "#228833", "#ccbb44", "#66ccee", "#aa3377"];
+
+export const classColour = (place) => CLASSES[Math.max(0, place) % CLASSES.length];

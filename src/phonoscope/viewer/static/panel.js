@@ -1,28 +1,34 @@
 // One token: its picture, its sounds, what the network makes of it, and what it makes of it without a band.
 
 import { getArrays, getJson, getSound } from "./api.js";
-import { complain, debounced, h, percent, signed } from "./dom.js";
+import { barRows } from "./bars.js";
+import { complain, debounced, h, latest, percent, signed } from "./dom.js";
+import { Mover } from "./drag.js";
 import { Plot } from "./plot.js";
+import { tiersOf } from "./tiers.js";
 
 const SOUNDS = {
   plain: ["As it is", "Space", "The recording"],
   only: ["Only what it used", "O", "Only where the map speaks for the class"],
   without: ["Without it", "W", "Everything but where the map speaks for the class"],
   band: ["Band-stop", "B", "Without the band dragged on the spectrogram"],
+  moved: ["Changed", "C", "With the cues where they were moved to"],
 };
 
 export class Panel {
-  constructor(settings, { onopen, onready, onclose, onmark, title }) {
-    Object.assign(this, { settings, onopen, onready, onclose, onmark });
+  constructor(settings, { onopen, onready, onclose, onmark, onmove, title }) {
+    Object.assign(this, { settings, onopen, onready, onclose, onmark, onmove });
     this.plot = new Plot({
       label: "Spectrogram",
       onband: (band, done) => this.changeBand(band, done),
       onstretch: () => this.showStretch(),
       oncursor: (cursor) => this.read(cursor),
       ontoken: (token) => this.onopen?.(token),
+      ongrab: (cue, by, phase) => this.mover.drag(cue, by, phase),
     });
     this.audio = h("audio", { preload: "auto", class: "player", "aria-label": "Sound of the token" });
     this.last = "plain";
+    this.mover = new Mover(this);
     this.build(title);
     this.changed = {
       look: () => this.look(),
@@ -64,23 +70,26 @@ export class Panel {
     this.mark = h("button", { type: "button", onclick: () => this.onmark?.(this), title: "Keep this token with a note (N)" }, "Note…");
     const close = this.onclose ? h("button", { type: "button", class: "link", onclick: this.onclose, title: "One token again" }, "close") : null;
     this.element = h("article", { class: "panel", "aria-label": title },
-      h("header", { class: "panel-head" }, h("div", {}, this.heading, this.facts), h("div", { class: "panel-tools" }, this.mark, close)),
+      h("header", { class: "panel-head" }, h("div", {}, this.heading, this.facts), h("div", { class: "panel-tools" }, this.mover.opener, this.mark, close)),
       h("div", { class: "figure" }, this.plot.element),
       h("div", { class: "under" }, this.output, this.scale),
       this.state,
+      this.mover.saying,
       h("div", { class: "controls" }, h("div", {},
         h("div", { class: "row sounds", role: "group", "aria-label": "Play" }, ...sounds, this.part, this.audio),
         h("div", { class: "row band" }, h("label", {}, h("span", {}, "Band"), this.low), h("span", {}, "to"), this.high, h("span", {}, "Hz"),
         this.keep, this.clearBand, this.speed,
         h("p", { class: "hint quiet" }, "Drag up or down on the spectrogram for a band; along on the waveform for a stretch of time."))),
-      this.bars));
+      this.bars),
+      this.mover.element);
   }
 
   destroy() {
     for (const [kind, run] of Object.entries(this.changed)) this.settings.removeEventListener(kind, run);
     this.audio.pause();
-    this.element.remove();
     this.gone = true;
+    this.mover.close();
+    this.element.remove();
   }
 
   // Only the newest request of a kind may change the panel.
@@ -109,12 +118,13 @@ export class Panel {
       const same = this.facts_?.labels.join() === facts.labels.join();
       this.facts_ = facts;
       this.heard = null;
+      this.mover.clear();
       this.describe();
       const band = same ? this.plot.band : null;
       this.plot.show({
         start: facts.start, end: facts.end, heard_hz: facts.max_hz,
         top_hz: this.top, formants: facts.formants, tracks: null, map: null, picture: null,
-        tiers: tiersOf(facts), cursor: null, stretch: null, band, playing: null,
+        tiers: tiersOf(facts), cursor: null, stretch: null, band, playing: null, handles: null, changed: false,
       });
       this.showStretch();
       this.showBars();
@@ -123,6 +133,7 @@ export class Panel {
       this.element.dataset.ready = Math.round(performance.now() - begun);
       this.loadMap();
       this.loadTracks();
+      this.mover.load();
       if (band) this.hear();
     } catch (error) {
       if (error.name === "AbortError") return;
@@ -158,6 +169,10 @@ export class Panel {
 
   async loadPicture() {
     if (!this.facts_) return;
+    if (this.mover.moving) {
+      this.mover.ask({});
+      return;
+    }
     const { window, heard } = this.settings.values;
     const changed = heard && this.last !== "plain" ? this.soundAsked(this.last) : {};
     try {
@@ -257,9 +272,8 @@ export class Panel {
     this.buttons.band.disabled = !band;
     this.element.dataset.band = band ? `${Math.round(band.low)}-${Math.round(band.high)}` : "";
     if (!band) {
-      this.heard = null;
       this.speed.textContent = "";
-      this.showBars();
+      this.show(...this.mover.heard);
       return;
     }
     this.hear();
@@ -274,56 +288,31 @@ export class Panel {
     }
   }
 
-  // One question at a time; while the answer is on its way only the newest band waits.
-  async hear() {
-    if (this.asking) {
-      this.waiting = true;
-      return;
-    }
-    this.asking = true;
+  async hearBand() {
+    const { band } = this.plot;
+    if (!band) return;
     const begun = performance.now();
     const token = this.token;
     try {
       const { probabilities, scores, ms } = await getJson("hear", { ...this.asked, ...this.soundAsked("band") });
-      if (this.token === token && this.plot.band) {
-        const whole = performance.now() - begun;
-        this.heard = probabilities ?? scores;
-        this.speed.textContent = `heard in ${Math.round(ms)} ms (${Math.round(whole)} ms with the way)`;
-        this.element.dataset.heardMs = ms.toFixed(1);
-        this.showBars();
-      }
+      if (this.token !== token || !this.plot.band) return;
+      this.show(probabilities ?? scores, band.keep ? "band alone" : "without band");
+      this.speed.textContent = `heard in ${Math.round(ms)} ms (${Math.round(performance.now() - begun)} ms with the way)`;
+      this.element.dataset.heardMs = ms.toFixed(1);
     } catch (error) {
       complain(error);
     }
-    this.asking = false;
-    if (this.waiting) {
-      this.waiting = false;
-      if (this.plot.band) this.hear();
-    }
+  }
+
+  // What is heard of a changed sound, beside the token as it is; null for nothing.
+  show(heard, heardAs = "") {
+    Object.assign(this, { heard, heardAs });
+    this.showBars();
   }
 
   showBars() {
-    const { labels, probabilities, scores, row } = this.facts_;
-    const values = probabilities ?? scores; // numbers without probabilities are shown as they are
-    const number = (value) => (probabilities ? percent(value) : signed(value ?? NaN));
-    const bar = (kind, value) => {
-      const fill = h("span", { class: `fill ${kind}` });
-      fill.style.width = `${probabilities ? 100 * (value ?? 0) : 0}%`;
-      return fill;
-    };
-    const heading = h("div", { class: "bar-row bar-head", role: "row" },
-      h("span", { role: "columnheader" }, "class"), h("span", { role: "columnheader", class: "track-head" }, probabilities || !scores ? "probability" : this.run.unit),
-      h("span", { role: "columnheader" }, "as it is"), h("span", { role: "columnheader" }, this.heard ? (this.plot.band?.keep ? "band alone" : "without band") : ""));
-    this.bars.replaceChildren(heading, ...labels.map((label, n) => {
-      const before = values?.[n];
-      const now = this.heard?.[n];
-      const rose = now !== undefined && before !== undefined && before !== null ? now - before : 0;
-      return h("div", { class: `bar-row${label === row.class ? " is-true" : ""}${label === row.predicted ? " is-predicted" : ""}`, role: "row" },
-        h("span", { role: "rowheader", class: "ipa" }, label),
-        h("span", { class: "track", "aria-hidden": "true" }, bar(this.heard ? "before" : "now", before), this.heard ? bar("now", now) : null),
-        h("span", { role: "cell", class: "number" }, values ? number(before) : ""),
-        h("span", { role: "cell", class: `number ${rose > 0.005 ? "up" : rose < -0.005 ? "down" : ""}` }, this.heard ? number(now) : ""));
-    }));
+    const { heard, heardAs } = this;
+    this.bars.replaceChildren(...barRows({ ...this.facts_, heard, heardAs, unit: this.run.unit }));
   }
 
   // What names a sound in a request; null where there is none.
@@ -333,13 +322,15 @@ export class Panel {
       return band ? { what, low: band.low.toFixed(1), high: band.high.toFixed(1), keep: band.keep ? 1 : 0 } : null;
     }
     if (what === "plain") return { what };
+    if (what === "moved") return this.mover.moving ? { what, ...this.mover.asked } : null;
     return this.map ? { what, ...this.mapAsked(), threshold: this.settings.values.threshold } : null;
   }
 
-  async play(what) {
+  // Sounds that nobody asked for by hand may be refused by the browser: `quiet` then says nothing.
+  async play(what, { quiet = false } = {}) {
     const sound = this.soundAsked(what);
     if (!sound) {
-      this.state.textContent = what === "band" ? "Drag a band on the spectrogram first." : "Choose a map first.";
+      this.state.textContent = { band: "Drag a band on the spectrogram first.", moved: "Move a cue first (E)." }[what] ?? "Choose a map first.";
       return;
     }
     const part = this.part.value;
@@ -356,7 +347,7 @@ export class Panel {
       await this.audio.play();
       if (this.settings.values.heard) this.loadPicture();
     } catch (error) {
-      complain(error);
+      if (!quiet || error.name !== "NotAllowedError") complain(error);
     }
   }
 
@@ -368,8 +359,8 @@ export class Panel {
     };
     this.audio.addEventListener("playing", step);
     this.audio.addEventListener("ended", step);
-    this.buttons.band.disabled = this.buttons.only.disabled = this.buttons.without.disabled = true;
-    this.hear = debouncedFirst(this.hear.bind(this));
+    for (const what of ["band", "only", "without", "moved"]) this.buttons[what].disabled = true;
+    this.hear = debouncedFirst(latest(() => this.hearBand()));
   }
 }
 
@@ -389,29 +380,6 @@ function debouncedFirst(run) {
 function limitOf(values) {
   const sizes = Float64Array.from(values, Math.abs).sort();
   return sizes[sizes.length < 200 ? sizes.length - 1 : Math.floor(0.99 * (sizes.length - 1))] || sizes.at(-1);
-}
-
-function tiersOf({ around, row, start, end, token, own }) {
-  if (own) return [{ name: "phone", entries: [{ start, end, text: row.predicted, current: true }] }];
-  const phones = around.map((one) => ({
-    start: one.start, end: one.end, text: one.phone ?? one.label ?? one.class ?? "", token: one.token, current: one.token === token,
-  }));
-  // Phones that are no tokens of the run have no times: they stand where there is room, in grey.
-  const before = around.filter((one) => one.end <= start + 1e-6).at(-1);
-  const after = around.find((one) => one.start >= end - 1e-6);
-  if (row.previous && !(before && start - before.end < 0.005)) phones.push({ start: start - 0.05, end: start, text: row.previous, faint: true });
-  if (row.next && !(after && after.start - end < 0.005)) phones.push({ start: end, end: end + 0.05, text: row.next, faint: true });
-  const tiers = [{ name: "phone", entries: phones }];
-  const words = [];
-  for (const one of around) {
-    const last = words.at(-1);
-    if (!one.word) continue;
-    if (last && last.text === one.word && one.start - last.end < 0.5) last.end = one.end;
-    else words.push({ start: one.start, end: one.end, text: one.word, current: false });
-    if (one.token === token) words.at(-1).current = true;
-  }
-  if (words.length) tiers.push({ name: "word", entries: words });
-  return tiers;
 }
 
 function describeMap(map, asked) {

@@ -4,10 +4,11 @@ import { h } from "./dom.js";
 import { AXIS, GAP, LEFT, TIER, WAVE, paintAbove, paintBelow } from "./paint.js";
 import { inks } from "./palette.js";
 import { Scale, cellAt } from "./scale.js";
+import { trackUnder } from "./tracks.js";
 
 export class Plot {
-  constructor({ onband, onstretch, oncursor, ontoken, label }) {
-    Object.assign(this, { onband, onstretch, oncursor, ontoken });
+  constructor({ onband, onstretch, oncursor, ontoken, ongrab, label }) {
+    Object.assign(this, { onband, onstretch, oncursor, ontoken, ongrab });
     this.below = h("canvas", { role: "presentation" });
     this.above = h("canvas", { tabIndex: 0, role: "img", "aria-label": label, class: "above" });
     this.element = h("div", { class: "plot" }, this.below, this.above);
@@ -18,6 +19,7 @@ export class Plot {
     this.band = null;
     this.stretch = null;
     this.playing = null;
+    this.handles = null;
     new ResizeObserver(() => this.draw()).observe(this.element);
     this.listen();
   }
@@ -84,7 +86,7 @@ export class Plot {
         found.db = -range_db * (1 - level[row * level.shape[1] + column] / 255);
       }
     }
-    if (this.map) {
+    if (this.map && !this.changed) {
       const [row, column] = [cellAt(this.map.edges_hz, hz), cellAt(this.map.edges_s, s)];
       if (row >= 0 && column >= 0) found.value = this.map.values[row * this.map.values.shape[1] + column];
     }
@@ -104,20 +106,26 @@ export class Plot {
     return y >= this.tierTop ? "tiers" : null;
   }
 
+  trackAt(at, event) {
+    return this.zoneOf(at) === "picture" ? trackUnder(this, at, event.pointerType) : null;
+  }
+
   listen() {
     const canvas = this.above;
     canvas.addEventListener("pointerdown", (event) => {
       if (event.button !== 0 || !this.hertz) return;
       const at = this.place(event);
-      this.pointer = { zone: this.zoneOf(at), from: at, moved: false };
+      const track = this.trackAt(at, event);
+      this.pointer = { zone: track ? "track" : this.zoneOf(at), from: at, moved: false, track };
       if (this.pointer.zone) canvas.setPointerCapture(event.pointerId);
     });
     canvas.addEventListener("pointermove", (event) => {
       if (!this.hertz) return;
       const at = this.place(event);
       const held = this.pointer;
-      if (!held) canvas.dataset.zone = this.zoneOf(at) ?? "";
+      if (!held) canvas.dataset.zone = this.trackAt(at, event) ? "track" : this.zoneOf(at) ?? "";
       if (held && Math.hypot(at.x - held.from.x, at.y - held.from.y) > 3) held.moved = true;
+      if (held?.moved && held.zone === "track") this.ongrab(held.track.cue, { from: held.track.hz, to: held.track.hz + at.hz - held.from.hz }, "moving");
       if (held?.moved && held.zone === "picture") this.dragBand(held.from.hz, at.hz, false);
       if (held?.moved && (held.zone === "wave")) this.dragStretch(held.from.s, at.s, false);
       const inside = this.zoneOf(at) === "picture";
@@ -126,7 +134,11 @@ export class Plot {
     const release = (event) => {
       const held = this.pointer;
       this.pointer = null;
-      if (!held || event.type === "pointercancel") return;
+      if (held?.zone === "track") {
+        const to = held.track.hz + this.place(event).hz - held.from.hz;
+        this.ongrab(held.track.cue, { from: held.track.hz, to }, event.type === "pointercancel" || !held.moved ? "cancelled" : "done");
+      }
+      if (!held || held.zone === "track" || event.type === "pointercancel") return;
       const at = this.place(event);
       if (held.moved && held.zone === "picture") this.dragBand(held.from.hz, at.hz, true);
       else if (held.moved && held.zone === "wave") this.dragStretch(held.from.s, at.s, true);
