@@ -19,6 +19,10 @@ COLUMNS = (
     "unit_of_interval", "trainings",
 )  # fmt: skip
 
+# A tracker may lose these and take another peak for them: a value further from the recorded one than the cue was ever
+# moved on purpose is such an error.
+TRACKED = ("f0", "f1", "f2", "f3", "f4")
+
 
 def cue_weights(trials: Trials, *, among: Sequence[str] = ()) -> pd.DataFrame:
     """Weights of all cues that were moved in the decision for each class.
@@ -55,17 +59,19 @@ def cue_weights(trials: Trials, *, among: Sequence[str] = ()) -> pd.DataFrame:
     cues = list(dict.fromkeys(heard.table["cue"]))
     values = np.stack([_values(heard.table, cue) for cue in cues], axis=1)  # (stimulus, cue)
     codes = pd.factorize(heard.table["token"])[0]
-    within = _within(values, codes)
+    asked = _within(np.stack([_steps(heard.table, cue) for cue in cues], axis=1), codes)
     unit = resampling_unit(heard.clusters, len(heard))
-    products = unit_sums(within[:, :, None] * within[:, None, :], unit.codes, unit.n_units)
+    # Instrumental variables: along each continuum the odds move by the sum over cues of how far each moves there, times
+    # its weight. Errors of measuring, which least squares on the values alone would take for moves, cancel out.
+    products = unit_sums(asked[:, :, None] * _within(values, codes)[:, None, :], unit.codes, unit.n_units)
     whole = products.sum(axis=0)
-    if np.linalg.matrix_rank(whole, hermitian=True) < len(cues):
+    if np.linalg.matrix_rank(whole) < len(cues):
         raise PerceptionError(f"the cues {', '.join(cues)} cannot be told apart: some never move, or always together")
     spreads = np.array([spread_of(heard.table, cue) for cue in cues])
     rows = []
     for position, label in enumerate(trials.labels):
         odds = log_odds(heard.log_p)[..., position]  # (training, stimulus)
-        targets = unit_sums(within[:, :, None] * _within(odds.T, codes)[:, None, :], unit.codes, unit.n_units)
+        targets = unit_sums(asked[:, :, None] * _within(odds.T, codes)[:, None, :], unit.codes, unit.n_units)
         observed = np.linalg.solve(whole, targets.sum(axis=0)).T  # (training, cue)
         left_out = np.stack([
             np.linalg.lstsq(whole - products[i], targets.sum(axis=0) - targets[i], rcond=None)[0].T
@@ -110,17 +116,34 @@ def spread_of(table: pd.DataFrame, cue: str) -> float:
 
 
 def _values(table: pd.DataFrame, cue: str) -> np.ndarray:
-    """Values of a cue in every stimulus, on its scale; where it was not measured, as if it had not moved."""
+    """Values of a cue in every stimulus, on its scale; where it was not measured, or lost, as if it had not moved."""
     moved = (table["cue"] == cue).to_numpy()
-    raw = table[cue].to_numpy(dtype=float) if cue in table else np.where(moved, table["achieved"], np.nan)
-    raw = np.where(moved, table["achieved"].to_numpy(dtype=float), raw)
-    scaled = cue_scale(cue, _unit(table, cue)).to(raw)
-    codes = pd.factorize(table["token"])[0]
+    achieved = table["achieved"].to_numpy(dtype=float)
+    to = cue_scale(cue, _unit(table, cue)).to
+    raw = table[cue].to_numpy(dtype=float) if cue in table else np.full(len(table), np.nan)
+    scaled, own = to(np.where(moved, achieved, raw)), to(np.where(moved, achieved, np.nan))
+    recorded = _of_token(table, to(np.where(moved, table["before"].to_numpy(dtype=float), np.nan)))
+    away = np.abs(scaled - recorded)
+    if cue in TRACKED:
+        furthest = np.nanmax(np.abs(own - recorded), initial=0.0)
+        scaled = np.where(moved | ~(away > furthest), scaled, np.nan)
     known = np.isfinite(scaled)
-    counts = np.bincount(codes, known, minlength=codes.max(initial=-1) + 1)
-    sums = np.bincount(codes, np.where(known, scaled, 0.0), minlength=len(counts))
-    means = sums / np.maximum(counts, 1)
-    return np.where(known, scaled, means[codes])
+    still = np.where(np.isfinite(recorded), recorded, _of_token(table, scaled))
+    return np.where(known, scaled, still)
+
+
+def _steps(table: pd.DataFrame, cue: str) -> np.ndarray:
+    """How far each stimulus was asked to be moved in a cue, in units of its steps: 0 where another cue was moved."""
+    moved = (table["cue"] == cue).to_numpy()
+    steps = np.where(moved, table["step"].to_numpy(dtype=float), np.nan)
+    without = ~np.isfinite(table["before"].to_numpy(dtype=float)) & moved  # the recorded sound has no value: no zero
+    steps = np.where(without, steps - _of_token(table, steps), steps)
+    return np.where(moved, steps, 0.0)
+
+
+def _of_token(table: pd.DataFrame, values: np.ndarray) -> np.ndarray:
+    """Mean of what is known of the token of each stimulus, (stimulus,); NaN where nothing is."""
+    return pd.Series(values).where(np.isfinite(values)).groupby(table["token"].to_numpy()).transform("mean").to_numpy()
 
 
 def _within(values: np.ndarray, codes: np.ndarray) -> np.ndarray:
