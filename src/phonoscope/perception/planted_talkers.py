@@ -5,7 +5,7 @@ Nothing that is drawn depends on the class: it is drawn afterwards, with odds th
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,12 +13,13 @@ import pandas as pd
 from scipy.special import expit
 
 from phonoscope.manipulate import Sounds, find_cue
+from phonoscope.manipulate.bands import HIGH_HZ
 from phonoscope.perception.cue_scales import cue_scale
 from phonoscope.synthesis.source_filter import POSITIONS, cascade, equalise, glottal_source, unit_level
 
 LABELS = ("A", "B")
 SAMPLE_RATE = 16000
-TOKENS_PER_TALKER = 8
+TOKENS_PER_TALKER = 4
 # Middle of each cue in its own unit, and its standard deviation over tokens on the scale of `cue_scale`.
 DRAWN: dict[str, tuple[float, float]] = {
     "f1": (500.0, 0.5),  # Hz, Bark
@@ -29,9 +30,11 @@ DRAWN: dict[str, tuple[float, float]] = {
     "level": (-26.0, 3.0),  # dB
     "tilt": (-1.5, 1.0),  # dB per octave, beside that of the voice
     "hnr": (14.0, 4.0),  # dB: how far the breath lies below the voice's source
+    "high_band": (0.0, 4.0),  # dB above 4 kHz, beside what the voice has there
 }
-# A slope and a harmonicity are what is measured in the sound, whatever was turned to get there: mean and spread.
-MEASURED = {"tilt": (-4.7, 1.4), "hnr": (16.7, 3.7)}
+# A slope, a harmonicity and the share of a band are what is measured in the sound, whatever was turned to get there:
+# mean and spread.
+MEASURED = {"tilt": (-4.7, 1.4), "hnr": (16.7, 3.7), "high_band": (-28.0, 6.0)}
 PLANTED = tuple(DRAWN)
 _BANDWIDTHS_HZ = (70.0, 90.0, 130.0, 180.0, 250.0, 300.0, 350.0, 400.0)
 _F4_HZ, _SPACING_HZ = 3500.0, 1000.0
@@ -55,16 +58,20 @@ class PlantedTokens:
         Deviation of each cue from its middle in standard deviations, (token, cue) in the order of `DRAWN`.
     values
         Deviation of each cue in the sound, in standard deviations; as drawn, but for those that have to be measured.
+    talkers, seed
+        Number of who speaks each, (token,), and the seed of all that is drawn beside the cues.
     """
 
     sounds: list[np.ndarray]
     table: pd.DataFrame
     drawn: np.ndarray
     values: np.ndarray
+    talkers: np.ndarray
+    seed: int
 
     def log_odds(self, weights: Mapping[str, float]) -> np.ndarray:
         """Log odds of the second class, (token,), for weights in logits per standard deviation."""
-        return sum(weight * self.values[:, PLANTED.index(cue)] for cue, weight in weights.items())
+        return self.values[:, [PLANTED.index(cue) for cue in weights]] @ np.array(list(weights.values()))
 
     def classes(self, weights: Mapping[str, float], seed: int = 0) -> list[str]:
         """Draw the class of each token with these odds."""
@@ -78,7 +85,7 @@ def draw_tokens(count: int, seed: int = 0) -> PlantedTokens:
     Parameters
     ----------
     count
-        How many; eight of each talker.
+        How many; four of each talker.
     seed
         Talkers of different seeds are different.
     """
@@ -112,21 +119,38 @@ def speak(drawn: np.ndarray, talkers: np.ndarray, seed: int) -> PlantedTokens:
         for k, rng in enumerate(rngs)
     ]  # fmt: skip
     voices = cascade(sources, resonances, np.broadcast_to(_BANDWIDTHS_HZ, resonances.shape), SAMPLE_RATE)
-    hertz = np.geomspace(_TILT_HZ[0], SAMPLE_RATE / 2, 40)
+    hertz = np.geomspace(_TILT_HZ[0], SAMPLE_RATE / 2, 80)
     sounds = []
     for k, rng in enumerate(rngs):
-        sound = equalise(voices[k], SAMPLE_RATE, hertz, said["tilt"][k] * np.log2(hertz / _TILT_HZ[1]))
+        gain = said["tilt"][k] * np.log2(hertz / _TILT_HZ[1]) + said["high_band"][k] * (hertz > HIGH_HZ)
+        sound = equalise(voices[k], SAMPLE_RATE, hertz, gain)
         sound = unit_level(unit_level(sound) + 10 ** (_ROOM_DB / 20) * rng.standard_normal(sound.size))
         sounds.append((10 ** (said["level"][k] / 20) * sound).astype(np.float32))
     names = [f"{seed}-{talker}" for talker in talkers]
     table = pd.DataFrame({"token": np.arange(len(sounds)), "speaker": names, "recording": names})
     values = drawn.copy()
+    for cue, found in _measured(sounds).items():
+        middle, spread = MEASURED[cue]
+        values[:, PLANTED.index(cue)] = np.clip(np.nan_to_num((found - middle) / spread), -_LIMIT, _LIMIT)
+    return PlantedTokens(sounds, table, drawn, values, talkers, seed)
+
+
+def own_values(tokens: PlantedTokens) -> dict[str, np.ndarray]:
+    """Value of each cue in each token in the cue's own unit: as planted, or as measured where it has to be.
+
+    Parameters
+    ----------
+    tokens
+        From `draw_tokens` or `speak`.
+    """
+    said = {cue: _value(cue, tokens.drawn[:, k]) for k, cue in enumerate(DRAWN)}
+    return said | _measured(tokens.sounds)
+
+
+def _measured(sounds: Sequence[np.ndarray]) -> dict[str, np.ndarray]:
     seconds = np.array([len(sound) for sound in sounds]) / SAMPLE_RATE
     whole = Sounds.of(sounds, SAMPLE_RATE, np.zeros(len(sounds)), seconds)
-    for cue, (middle, spread) in MEASURED.items():
-        found = (find_cue(cue).measure(whole) - middle) / spread
-        values[:, PLANTED.index(cue)] = np.clip(np.nan_to_num(found), -_LIMIT, _LIMIT)
-    return PlantedTokens(sounds, table, drawn, values)
+    return {cue: find_cue(cue).measure(whole) for cue in MEASURED}
 
 
 def _value(cue: str, deviations: np.ndarray) -> np.ndarray:
@@ -134,3 +158,15 @@ def _value(cue: str, deviations: np.ndarray) -> np.ndarray:
     middle, spread = DRAWN[cue]
     scale = cue_scale(cue)
     return scale.back(scale.to(middle) + spread * deviations)
+
+
+def usual(cue: str) -> tuple[float, float]:
+    """Mean and standard deviation of a cue over the talkers' tokens, on the scale of `cue_scale`.
+
+    Parameters
+    ----------
+    cue
+        One of `PLANTED`.
+    """
+    middle, spread = DRAWN[cue]
+    return MEASURED.get(cue, (float(cue_scale(cue).to(middle)), spread))
