@@ -24,7 +24,7 @@ _CEILING_HZ = 5500.0
 _NEAR_BARK = 1.0  # a resonance that is not found so near to where it was put is heard there
 _F0_HZ = (75.0, 300.0)
 _MIDDLE_SECONDS = 0.07  # however long the sound: what is heard of the voice says nothing about its duration
-_OCTAVE_COST = 0.05  # per octave: of equally good periods the shorter one
+_OCTAVE_COST = 0.1  # per octave: of equally good periods the shorter one
 _TILT_HZ = (100.0, 5000.0)
 _HIGH_HZ = 4000.0
 
