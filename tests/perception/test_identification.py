@@ -168,6 +168,18 @@ def test_a_lost_f0_is_no_move(table):
     assert found["weight"].to_numpy() == pytest.approx(clean["weight"].to_numpy(), abs=1e-9)
 
 
+def test_a_tracker_that_is_drawn_aside_makes_no_cue(table):
+    """Where only the level or F0 was moved, a formant is where it was, whatever a tracker says; of F1, it is believed."""
+    trials = answered(table, {"i": {"f2": 2.0}, "u": {"f2": -2.0}})
+    drawn = table.copy()
+    drawn["f2"] += np.where(table["cue"].isin(["level", "f0"]), 8.0 * table["step"], 0.0)
+    found = cue_weights(Trials(drawn, LABELS, trials.log_p)).query("`class` == 'i'").set_index("cue")["weight"]
+    assert found.drop("f2").abs().max() < 1e-9 * abs(found["f2"])
+    dragged = presented(crosstalk=0.2)  # F2 drags F1 along
+    found = cue_weights(answered(dragged, {"u": {"f1": 2.0}})).query("`class` == 'u'").set_index("cue")["weight"]
+    assert abs(found["f2"]) < 0.1 * abs(found["f1"])
+
+
 def test_the_ratio_of_two_weights_has_an_interval():
     rule = {"i": {"f2": 2.0, "f1": 1.0}, "u": {"f2": -2.0, "f1": -1.0}}
     trials = answered(presented(), rule, trainings=2)

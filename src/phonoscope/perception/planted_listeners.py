@@ -32,7 +32,8 @@ _HIGH_HZ = 4000.0
 def heard(presented: Presented) -> pd.DataFrame:
     """What is heard in each stimulus: a column a cue, in the cue's own unit, a row a stimulus.
 
-    A formant is the resonance nearest to where it was put: these listeners count no poles.
+    A formant is the resonance nearest to where it was put: these listeners count no poles. Where no formant was moved,
+    it is as recorded: they are not drawn aside by a tilt, as trackers are.
 
     Parameters
     ----------
@@ -42,7 +43,7 @@ def heard(presented: Presented) -> pd.DataFrame:
     table = presented.table
     put = np.stack([_put(table, formant) for formant in FORMANTS], axis=1)
     found = np.stack([_nearest(_poles(sound), wanted) for sound, wanted in zip(presented.sounds, put, strict=True)])
-    columns = dict(zip(FORMANTS, found.T, strict=True))
+    columns = {formant: _as_recorded(table, column) for formant, column in zip(FORMANTS, found.T, strict=True)}
     return pd.DataFrame(columns | {cue: [ear(sound) for sound in presented.sounds] for cue, ear in EARS.items()})
 
 
@@ -61,6 +62,13 @@ def answers(heard_values: pd.DataFrame, weights: Mapping[str, float]) -> np.ndar
         middle, spread = usual(cue)
         odds += weight * (cue_scale(cue).to(heard_values[cue].to_numpy()) - middle) / spread
     return np.stack([np.zeros(len(odds)), odds], axis=1)
+
+
+def _as_recorded(table: pd.DataFrame, found: np.ndarray) -> np.ndarray:
+    """Values of a formant, those of the recorded sound where no formant was moved."""
+    of_formants = table["cue"].isin(FORMANTS).to_numpy()
+    still = pd.Series(found).where(of_formants & (table["step"] == 0).to_numpy())
+    return np.where(of_formants, found, still.groupby(table["token"].to_numpy()).transform("mean"))
 
 
 def _put(table: pd.DataFrame, formant: str) -> np.ndarray:

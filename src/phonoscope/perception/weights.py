@@ -20,9 +20,15 @@ COLUMNS = (
     "unit_of_interval", "trainings",
 )  # fmt: skip
 
-# A tracker may lose these and take another peak for them: a value further from the recorded one than the cue was ever
+# What a tracker finds. It may take another peak for them: a value further from the recorded one than the cue was ever
 # moved on purpose is such an error.
 TRACKED = ("f0", "f1", "f2", "f3", "f4")
+# Changes of level, of the spectrum's shape, of noise and of time move no resonance and no F0. Trackers are drawn aside
+# by them all the same (and by F0, whose harmonics they follow), and that is no move.
+_STEADY = (
+    "level", "tilt", "high_band", "voicing_bar", "centre", "noise", "hnr", "duration", "vot", "silence",
+)  # fmt: skip
+_RESONANCES = ("f1", "f2", "f3", "f4", "b1", "b2", "b3", "tract")
 
 
 def cue_weights(
@@ -63,7 +69,8 @@ def cue_weights(
     The fit is by instrumental variables, which are the steps that were asked for (Wright 1928): along the continuum of
     each cue, the log odds rise by the sum over all cues of how far each moves there, times its weight. Least squares
     on measured values would take errors of measuring for moves, and so find too little weight where there is one, and
-    some where there is none.
+    some where there is none. Formants and F0 count as recorded where nothing was done that could move them: a tracker
+    that is drawn aside by a tilt, by noise or by other harmonics would make a cue of them.
     """
     planes = _Planes.of(trials, among)
     beside = {name: _among(other, among).log_p for name, other in (controls or {}).items()}
@@ -212,7 +219,8 @@ def _values(table: pd.DataFrame, cue: str) -> np.ndarray:
     away = np.abs(scaled - recorded)
     if cue in TRACKED:
         furthest = np.nanmax(np.abs(own - recorded), initial=0.0)
-        scaled = np.where(moved | ~(away > furthest), scaled, np.nan)
+        kept = table["cue"].isin([*_STEADY, *(_RESONANCES if cue == "f0" else ("f0",))]).to_numpy()
+        scaled = np.where(moved | ~(kept | (away > furthest)), scaled, np.nan)
     known = np.isfinite(scaled)
     still = np.where(np.isfinite(recorded), recorded, _of_token(table, scaled))
     return np.where(known, scaled, still)
