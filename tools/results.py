@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from tools import planted_cues
 from tools.markdown import markdown
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -386,6 +387,8 @@ TABLES: dict[str, Callable[[], str]] = {
     "spoof": spoof,
     "evidence": evidence,
     "coverage": coverage,
+    "planted-cues": planted_cues.one_cue,
+    "planted-pairs": planted_cues.two_cues,
 }
 
 

@@ -26,8 +26,7 @@ def test_the_one_cue_that_counts_weighs_ten_times_as_much_as_any_other(found):
     assert list(single.index) == list(PLANTED)
     assert (single["times"].drop("hnr") >= 10).all(), single["times"]
     own = weights[weights["planted"] == weights["cue"]].set_index("cue")
-    assert (own["weight"] / own["truth"]).drop("hnr").to_numpy() == pytest.approx(1.0, abs=0.05)
-    assert own["weight"]["hnr"] == pytest.approx(own["truth"]["hnr"], rel=0.25)  # one draw of noise, two measures of it
+    assert (own["weight"] / own["truth"]).to_numpy() == pytest.approx(1.0, abs=0.15)  # six tokens
     assert (weights.loc[weights["planted"] != weights["cue"], "truth"] == 0).sum() == 9 * 8 + 3 * 7
 
 

@@ -84,34 +84,12 @@ class PlantedSizes:
     tokens: int = 48
     trained: int = 3200
     epochs: int = 6
-    trainings: int = 2
+    trainings: int = 1
 
 
 FULL, QUICK = PlantedSizes(), PlantedSizes(trained=0)
 TIMES, FEWEST = 10.0, 6  # weight of the one cue that counts over any other, in at least so many cues
 OFF = 0.2  # how far the ratio of two weights may lie from the planted one
-
-
-@dataclass(frozen=True)
-class Material:
-    """Stimuli in which each cue was moved in the sound, and others of the same tokens, spoken with the cue different.
-
-    Parameters
-    ----------
-    moved, spoken
-        See `phonoscope.perception.present`.
-    """
-
-    moved: Presented
-    spoken: Presented
-
-    @classmethod
-    def of(cls, tokens: int, cues: Sequence[str] = PLANTED) -> Material:
-        """Make both for some tokens."""
-        drawn = draw_tokens(tokens, _ASKED_SEED)
-        table = drawn.table.assign(**{"class": LABELS[0]})  # nothing in them depends on a class
-        continua = [Continuum(cue, STEPS[cue]) for cue in cues]
-        return cls(present(table, drawn.sounds, SAMPLE_RATE, continua, context=0.0), spoken_stimuli(drawn, cues))
 
 
 def cases(cues: Sequence[str] = PLANTED) -> dict[str, dict[str, float]]:
@@ -149,19 +127,21 @@ def run_planted_cues(
         weights with its interval, planted as 2; ``times_spoken, ratio_spoken`` without manipulation; ``follows``, the
         correlation of a network's log odds with the planted ones.
     """
-    material = Material.of(sizes.tokens, cues)
-    listened = heard(material.moved)
-    planted = cases(cues)
+    tokens, planted = draw_tokens(sizes.tokens, _ASKED_SEED), cases(cues)
+    moved = moved_stimuli(tokens, cues)
+    listened = heard(moved)
     corpus = draw_tokens(sizes.trained) if sizes.trained else None
     inputs = None if corpus is None else TokenInputs(Spectrogram(SAMPLE_RATE, **FRONT_END), corpus.sounds)
     total, found = len(planted) * (1 + sizes.trainings * (corpus is not None)), []
     for name, odds in planted.items():
         log_p = log_probabilities(answers(listened, odds))[None]
-        found.append(_scored(LISTENER, name, odds, Trials(material.moved.table, LABELS, log_p), None, np.nan))
+        found.append(_scored(LISTENER, name, odds, Trials(moved.table, LABELS, log_p), None, np.nan))
         if progress is not None:
             progress(len(found), total)
-    done = len(found)
-    for name, odds in planted.items() if corpus is not None and inputs is not None else ():
+    if corpus is None or inputs is None:
+        return _joined(found)
+    done, spoken = len(found), spoken_stimuli(tokens, cues)
+    for name, odds in planted.items():
         networks = []
         for seed in range(sizes.trainings):
             networks.append(learn(corpus, odds, sizes.epochs, seed, inputs))
@@ -170,12 +150,15 @@ def run_planted_cues(
                 progress(done, total)
         trials = [
             Trials(each.table, LABELS, np.stack([ask(network, each.sounds) for network in networks]))
-            for each in (material.moved, material.spoken)
+            for each in (moved, spoken)
         ]
         found.append(_scored(NETWORK, name, odds, *trials, _follows(networks, odds)))
-    return pd.concat([weights for weights, _ in found], ignore_index=True), pd.DataFrame(
-        [case for _, case in found], columns=list(CASES)
-    )
+    return _joined(found)
+
+
+def _joined(found: Sequence[tuple[pd.DataFrame, dict[str, Any]]]) -> tuple[pd.DataFrame, pd.DataFrame]:
+    weights = pd.concat([weights for weights, _ in found], ignore_index=True)
+    return weights, pd.DataFrame([case for _, case in found], columns=list(CASES))
 
 
 def missed_bars(table: pd.DataFrame, kind: str = LISTENER) -> list[str]:
@@ -222,6 +205,20 @@ def learn(
         recipe=RECIPE.changed(epochs=epochs, seed=seed), device="cpu", inputs=inputs,
     )  # fmt: skip
     return classifier.eval()
+
+
+def moved_stimuli(tokens: PlantedTokens, cues: Sequence[str] = PLANTED) -> Presented:
+    """Tokens with each cue moved in the sound.
+
+    Parameters
+    ----------
+    tokens
+        From `draw_tokens`.
+    cues
+        Which are moved.
+    """
+    table = tokens.table.assign(**{"class": LABELS[0]})  # nothing in them depends on a class
+    return present(table, tokens.sounds, SAMPLE_RATE, [Continuum(cue, STEPS[cue]) for cue in cues], context=0.0)
 
 
 def spoken_stimuli(tokens: PlantedTokens, cues: Sequence[str] = PLANTED) -> Presented:
@@ -274,12 +271,13 @@ def _scored(
     bounds = weights[["low", "high"]].abs()
     crossing = (weights["low"] < 0) & (weights["high"] > 0)
     least = bounds.min(axis=1).where(~crossing, 0.0)
-    case: dict[str, Any] = {
-        "kind": kind, "planted": name, "times": size[own].min() / size[other],
-        "at_least": least[own].min() / bounds.loc[others].to_numpy().max(), "other": other, "follows": follows,
-    }  # fmt: skip
-    if without is not None:
-        case["times_spoken"] = without[own].abs().min() / without[others].abs().max()
+    with np.errstate(divide="ignore"):  # the others may weigh nothing at all
+        case: dict[str, Any] = {
+            "kind": kind, "planted": name, "times": size[own].min() / size[other],
+            "at_least": least[own].min() / bounds.loc[others].to_numpy().max(), "other": other, "follows": follows,
+        }  # fmt: skip
+        if without is not None:
+            case["times_spoken"] = without[own].abs().min() / without[others].abs().max()
     if len(own) > 1:
         first, second = own
         per_sd = usual(first)[1] / usual(second)[1]
