@@ -1,4 +1,4 @@
-"""Tables of the cue benchmark, ``phonoscope bench cues --out FOLDER``; ``planted-*.csv`` there go to ``docs/results``."""
+"""Tables of the cue benchmark: ``phonoscope bench cues --out docs/results`` stores what they show."""
 
 from __future__ import annotations
 
@@ -55,4 +55,4 @@ def two_cues() -> str:
 
 def times(value: float) -> str:
     """How many times as much."""
-    return f"> {_MANY}" if value > _MANY else f"{value:.0f}" if value >= 10 else f"{value:.1f}"  # noqa: PLR2004
+    return f"> {_MANY}" if value > _MANY else f"{value:.0f}" if value >= 10 else f"{value:.1f}"

@@ -169,7 +169,7 @@ def test_a_lost_f0_is_no_move(table):
 
 
 def test_a_tracker_that_is_drawn_aside_makes_no_cue(table):
-    """Where only the level or F0 was moved, a formant is where it was, whatever a tracker says; of F1, it is believed."""
+    """Where only the level or F0 was moved, a formant is where it was, whatever a tracker says; not if F1 was."""
     trials = answered(table, {"i": {"f2": 2.0}, "u": {"f2": -2.0}})
     drawn = table.copy()
     drawn["f2"] += np.where(table["cue"].isin(["level", "f0"]), 8.0 * table["step"], 0.0)

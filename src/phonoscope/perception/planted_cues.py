@@ -36,8 +36,8 @@ from phonoscope.training import TokenInputs, train
 from phonoscope.training.recipe import TrainingRecipe
 
 LISTENER, NETWORK = "listener", "network"
-# No further than about one and a half standard deviations of the talkers: what a network makes of sounds that are unlike
-# all that it learnt from says nothing about cue weights.
+# No further than about one and a half standard deviations of the talkers: what a network makes of sounds unlike all
+# that it learnt from says nothing about cue weights.
 STEPS: dict[str, tuple[float, ...]] = {
     "f1": (-90.0, -45.0, 0.0, 45.0, 90.0),
     "f2": (-200.0, -100.0, 0.0, 100.0, 200.0),

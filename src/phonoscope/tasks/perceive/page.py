@@ -104,8 +104,8 @@ def _weights(content: Content) -> Section:
     table = as_html_table("weights", "Cue weights", _named(weights), columns, data=weights)
     text = (
         "All cues at once: how much the decision for a class moves with each, fitted within tokens on the values that "
-        "the stimuli really have, so that what was moved by accident is not taken for what was moved on purpose. Beside "
-        "them stand the weights of the same network with random weights and of the linear model."
+        "the stimuli really have, so that what was moved by accident is not taken for what was moved on purpose. The "
+        "same network with random weights and the linear model stand beside them."
     )
     return Section("weights", "Cue weights", [text], [plate], folded=[table])
 
