@@ -24,7 +24,10 @@ BENCHMARKS = {
     "scaling": "exponents of time and memory in tokens, their length, rows, classes and methods",
 }
 # Commands of their own beside them.
-ELSEWHERE = {"truth": "every method scored where the truth was planted; by itself: phonoscope bench truth"}
+ELSEWHERE = {
+    "truth": "every method scored where the truth was planted; by itself: phonoscope bench truth",
+    "cues": "cue weights of models that use one cue or two; by itself: phonoscope bench cues",
+}
 
 
 def load(name: str) -> ModuleType:

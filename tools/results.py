@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from tools import heard
+from tools import heard, planted_cues
 from tools.markdown import markdown
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -392,6 +392,8 @@ TABLES: dict[str, Callable[[], str]] = {
     "evidence": evidence,
     "coverage": coverage,
     **heard.TABLES,
+    "planted-cues": planted_cues.one_cue,
+    "planted-pairs": planted_cues.two_cues,
 }
 
 

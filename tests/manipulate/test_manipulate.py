@@ -173,6 +173,19 @@ def test_a_first_formant_stops_at_f0(vowels):
     assert not stimuli(vowels[0][:2], RATE, "f2", [-600.0]).table["limited"].any()
 
 
+def test_breath_has_nothing_below_the_first_harmonic(vowels):
+    sounds, table = vowels
+    voice = int(table["true_f0_50"].argmax())  # a child's
+    recorded, made = sounds[voice], stimuli([sounds[voice]], RATE, "hnr", [-6.0])
+    power = np.abs(np.fft.rfft(made.sounds[0] - recorded)) ** 2
+    hertz = np.fft.rfftfreq(len(recorded), 1 / RATE)
+    first = table["true_f0_50"].iloc[voice]
+    assert first > 180
+    below, above = power[hertz < first - 100].mean(), power[(hertz > first) & (hertz < first + 300)].mean()
+    assert below < 0.02 * above
+    assert made.table["achieved"].sub(made.table["before"]).iloc[0] == pytest.approx(-6.0, abs=1.0)
+
+
 @pytest.mark.parametrize("cue", [*FILTERED, "hnr", "noise"])
 def test_what_cannot_be_measured_stays_as_it_is(cue):
     silence = np.zeros(2400, dtype=np.float32)

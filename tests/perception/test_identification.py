@@ -11,6 +11,7 @@ from phonoscope.perception import Trials, boundaries, cue_weights, fit_psychomet
 from phonoscope.perception.curves import log_odds
 from phonoscope.perception.logistic import logistic_lines
 from phonoscope.perception.trials import calibrated
+from phonoscope.perception.weights import weight_ratio
 from phonoscope.scales import hz_to_bark
 
 
@@ -130,6 +131,64 @@ def test_weights_find_two_cues_and_their_ratio_despite_crosstalk():
     weights = found[found["class"] == "i"].set_index("cue")["weight"].abs()
     assert weights["f2"] > 10 * max(weights["f3"], weights["f0"], weights["level"])
     assert found.groupby("class")["share"].sum().round(9).eq(1).all()
+
+
+def test_controls_stand_beside_each_weight(table, by_f2):
+    twin, deaf = answered(table, {"i": {"f2": 1.5}}), by_f2.answered_by(np.full_like(by_f2.log_p, np.log(1 / 3)))
+    found = cue_weights(by_f2, {"random": deaf, "linear": twin})
+    alone = cue_weights(twin)
+    assert found["linear"].to_numpy() == pytest.approx(alone["weight"].to_numpy())
+    assert np.abs(found["random"]).max() < 1e-12
+    assert found["weight"].to_numpy() == pytest.approx(cue_weights(by_f2)["weight"].to_numpy())
+
+
+def test_errors_of_measuring_are_no_moves(table):
+    """Where nothing is moved, measures are noisy: that may neither weaken a cue nor give weight to another."""
+    rng = np.random.default_rng(0)
+    trials = answered(table, {"u": {"f2": -2.0}}, noise=0.0)
+    noisy = table.copy()
+    for cue in ("f2", "f3"):
+        off = np.where(table["cue"] == cue, 0.0, rng.normal(0, 150, len(table)))
+        noisy[cue] = table[cue] + off
+    found = cue_weights(Trials(noisy, LABELS, trials.log_p)).query("`class` == 'u'").set_index("cue")
+    clean = cue_weights(trials).query("`class` == 'u'").set_index("cue")
+    assert found["weight"]["f2"] == pytest.approx(clean["weight"]["f2"], rel=0.1)
+    assert found["weight"].drop("f2").abs().max() < 0.1 * abs(found["weight"]["f2"])
+
+
+def test_a_lost_f0_is_no_move(table):
+    """Octave errors where F0 was not moved, and values that are missing, count as the recorded value."""
+    trials = answered(table, {"i": {"f0": 0.5}, "u": {"f0": -0.5}})
+    spoilt = table.copy()
+    other = np.flatnonzero(table["cue"] == "level")
+    spoilt.loc[table.index[other[::7]], "f0"] *= 2
+    spoilt.loc[table.index[other[3::7]], "f0"] = np.nan
+    found = cue_weights(Trials(spoilt, LABELS, trials.log_p)).query("`class` == 'i'")
+    clean = cue_weights(trials).query("`class` == 'i'")
+    assert found["weight"].to_numpy() == pytest.approx(clean["weight"].to_numpy(), abs=1e-9)
+
+
+def test_a_tracker_that_is_drawn_aside_makes_no_cue(table):
+    """Where only the level or F0 was moved, a formant is where it was, whatever a tracker says; not if F1 was."""
+    trials = answered(table, {"i": {"f2": 2.0}, "u": {"f2": -2.0}})
+    drawn = table.copy()
+    drawn["f2"] += np.where(table["cue"].isin(["level", "f0"]), 8.0 * table["step"], 0.0)
+    found = cue_weights(Trials(drawn, LABELS, trials.log_p)).query("`class` == 'i'").set_index("cue")["weight"]
+    assert found.drop("f2").abs().max() < 1e-9 * abs(found["f2"])
+    dragged = presented(crosstalk=0.2)  # F2 drags F1 along
+    found = cue_weights(answered(dragged, {"u": {"f1": 2.0}})).query("`class` == 'u'").set_index("cue")["weight"]
+    assert abs(found["f2"]) < 0.1 * abs(found["f1"])
+
+
+def test_the_ratio_of_two_weights_has_an_interval():
+    rule = {"i": {"f2": 2.0, "f1": 1.0}, "u": {"f2": -2.0, "f1": -1.0}}
+    trials = answered(presented(), rule, trainings=2)
+    trials = trials.where(trials.table["class"] == "i")
+    ratio, low, high = weight_ratio(trials, "i", "f2", "f1")
+    assert ratio == pytest.approx(2.0, rel=0.05)
+    assert low <= ratio <= high
+    opposed = answered(presented(), {"i": {"f2": 2.0, "f1": -1.0}})
+    assert np.isnan(weight_ratio(opposed, "i", "f2", "f1")).all()
 
 
 def test_weights_need_cues_that_move(by_f2):

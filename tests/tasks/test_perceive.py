@@ -39,6 +39,7 @@ def test_the_results_are_one_object(asked):
     spoken = {row["class"] for row in results["slopes"]}
     assert pairs == {(a, cue, b) for a in spoken for cue in ("f2", "level") for b in labels if a != b}
     assert {"slope", "low", "high", "unit", "random", "linear", "sham"} <= set(results["slopes"][0])
+    assert {"weight", "low", "high", "random", "linear"} <= set(results["weights"][0])
     for row in results["curves"]:
         shares = [share for share in row["answers"].values() if share is not None]
         assert not shares or sum(shares) == pytest.approx(1.0)
@@ -103,6 +104,9 @@ def test_a_network_that_scales_each_token_is_deaf_to_level(asked):
     of = {cue: slopes.loc[slopes["cue"] == cue, "slope"].abs() for cue in ("level", "f2")}
     assert of["level"].max() * 12 < 0.05 * of["f2"].max()
     assert slopes["random"].abs().max() < 0.1 * slopes["slope"].abs().max()
+    weights = Run(asked[0]).table("weights")
+    assert weights["random"].abs().max() < 0.1 * weights["weight"].abs().max()
+    assert weights["linear"].abs().max() > 0.1 * weights["weight"].abs().max()
 
 
 def test_the_page_leads_with_what_is_heard(asked):

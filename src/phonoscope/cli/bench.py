@@ -151,6 +151,47 @@ def truth(
         raise PhonoscopeError(f"the benchmark does not hold: {'; '.join(wrong)}")
 
 
+@bench.command()
+def cues(
+    quick: Annotated[bool, typer.Option("--quick", help="Listeners of known rule alone, no networks.")] = False,
+    out: Annotated[Path | None, typer.Option(help="Folder for tables.")] = None,
+    check: Annotated[bool, typer.Option("--check", help="Fail if listeners of known rule miss a bar.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Weigh nine cues in the answers of listeners and networks that use one of them, or two in the ratio 2 : 1.
+
+    Example: phonoscope bench cues --quick --check
+    """
+    from phonoscope.files import write_text
+    from phonoscope.perception import planted_cues
+
+    sizes = planted_cues.QUICK if quick else planted_cues.FULL
+    weights, cases = planted_cues.run_planted_cues(sizes, progress=counter("models"))
+    if not as_json:
+        say(_cases_in_words(cases))
+    if out is not None:
+        for name, table in (("planted-weights.csv", weights), ("planted-cues.csv", cases)):
+            write_text(out / name, table.to_csv(index=False, float_format="%.4g"))
+            say(f"wrote {out / name}")
+    if as_json:
+        tables = {"cases": cases, "weights": weights}
+        print_json({name: table.to_dict("records") for name, table in tables.items()})
+    if check and (wrong := planted_cues.missed_bars(cases)):
+        raise PhonoscopeError(f"cue weights do not hold: {'; '.join(wrong)}")
+
+
+def _cases_in_words(cases: Any) -> str:
+    """One line a model: how far the planted cue leads, or in which ratio two are found."""
+    lines = []
+    for row in cases.to_dict("records"):
+        name = f"{row['kind']} of {row['planted']}"
+        found = f"{min(row['times'], 1000):7.1f} times any other (at least {min(row['at_least'], 1000):.1f})"
+        if row["ratio"] == row["ratio"]:
+            found += f"; {row['ratio']:.2f} : 1 ({row['low']:.2f} to {row['high']:.2f}), planted 2 : 1"
+        lines.append(f"{name:28s}{found}")
+    return "\n".join(lines)
+
+
 def _write_figure(path: Path, table: Any) -> None:
     from phonoscope.evidence.answers import answer_table, scored
     from phonoscope.evidence.planted_results import answers_by_distance

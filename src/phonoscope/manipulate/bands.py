@@ -15,7 +15,7 @@ VOICING_HZ = 300.0
 _EDGE_HZ = 200.0  # width of the raised-cosine edge of a band
 
 
-def above(hertz: np.ndarray, edge: float) -> np.ndarray:
+def above(hertz: np.ndarray, edge: float | np.ndarray) -> np.ndarray:
     """Rise from 0 below an edge to 1 above it, over 200 Hz."""
     return 0.5 - 0.5 * np.cos(np.pi * np.clip((hertz - edge) / _EDGE_HZ + 0.5, 0, 1))
 

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from phonoscope.manipulate import measures
+from phonoscope.manipulate.bands import above
 from phonoscope.manipulate.cue import Asked, Cue
 from phonoscope.manipulate.sounds import Sounds, frames, weights
 
@@ -65,6 +66,8 @@ def signal_to_noise(sounds: Sounds) -> np.ndarray:
 def add_breath(recorded: Sounds, asked: Asked, *, seed: int = 0) -> Sounds:
     """Add noise that follows the spectrum of each frame, smoothed over 400 Hz, until the harmonicity is as wanted.
 
+    Below the first harmonic, where smoothing would put some too and no voice has breath, there is none.
+
     A recorded sound cannot be made less breathy: such stimuli miss.
 
     Parameters
@@ -77,6 +80,8 @@ def add_breath(recorded: Sounds, asked: Asked, *, seed: int = 0) -> Sounds:
     cut = recorded.shared(frames)
     width = max(1, round(400 / (cut.hertz[1] - cut.hertz[0]))) // 2 * 2 + 1
     shape = torch.nn.functional.avg_pool1d(cut.power, width, 1, width // 2, count_include_pad=False).sqrt()
+    voiced = above(cut.hertz, np.nan_to_num(recorded.shared(measures.f0))[:, None])
+    shape = shape * torch.as_tensor(voiced, dtype=shape.dtype, device=shape.device)[:, None]
     of = torch.as_tensor(asked.of, device=shape.device)
     noise = _noise(recorded, asked, shape[of], seed)
     # Harmonic and noise energy add up: from the harmonicity wanted and the one there is, what is lacking.

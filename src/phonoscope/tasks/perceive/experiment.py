@@ -153,7 +153,7 @@ def conclusions(
         found = {"curves": number_curves(network), "slopes": number_slopes(network, controls, ripples)}
         return found | both | {"boundaries": pd.DataFrame(), "weights": pd.DataFrame()}
     try:
-        weights = cue_weights(network)
+        weights = cue_weights(network, controls)
     except PerceptionError:  # cues that never move, or always together
         weights = pd.DataFrame()
     return {
@@ -238,7 +238,7 @@ def _results(tables: Mapping[str, pd.DataFrame], sentences: list[str]) -> dict[s
                           "sham", "verdict", "p_holm"),
         "boundaries": records("boundaries", "class", "cue", "against", "measure", "boundary", "low", "high", "unit",
                               "logits_per_unit", "why_not"),
-        "weights": records("weights", "class", "cue", "weight", "low", "high", "per_jnd", "unit"),
+        "weights": records("weights", "class", "cue", "weight", "low", "high", "random", "linear", "per_jnd", "unit"),
         "sentences": sentences,
         "n_stimuli": int(tables["made"]["n"].sum()),
         "n_missed": int(tables["made"]["missed"].sum()),

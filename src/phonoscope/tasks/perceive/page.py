@@ -134,11 +134,12 @@ def _weights(content: Content) -> Section:
     plate, weights = cue_weights_plate(content), content.table("weights")
     if plate is None:
         return Section("weights", "Cue weights", ["The cues of this experiment could not be told apart."])
-    columns = ("class", "cue", "weight", _INTERVAL, "per_jnd", "per_unit", "unit", "share")
+    columns = ("class", "cue", "weight", _INTERVAL, "random", "linear", "per_jnd", "per_unit", "unit", "share")
     table = as_html_table("weights", "Cue weights", _named(weights), columns, data=weights)
     text = (
         "All cues at once: how much the decision for a class moves with each, fitted within tokens on the values that "
-        "the stimuli really have, so that what was moved by accident is not taken for what was moved on purpose."
+        "the stimuli really have, so that what was moved by accident is not taken for what was moved on purpose. The "
+        "same network with random weights and the linear model stand beside them."
     )
     return Section("weights", "Cue weights", [text], [plate], folded=[table])
 
