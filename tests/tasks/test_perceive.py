@@ -13,6 +13,7 @@ from phonoscope.experiments.held_out import held_out
 from phonoscope.experiments.settings import Settings
 from phonoscope.tasks import load_recipe, run_experiment
 from phonoscope.tasks.figures.figure import figure_of_run
+from phonoscope.tasks.perceive.asking import each_once
 from phonoscope.tasks.perceive.sentences import cue_sentences
 from phonoscope.tasks.perceive.short import heard_in_short, perceive_in_short
 from phonoscope.tasks.reporting import write_report
@@ -51,6 +52,15 @@ def test_answers_at_step_zero_are_those_of_the_run(asked, finished):
     for label in run.labels:
         assert np.allclose(still[f"p_{label}"], predictions[f"p_{label}"], atol=0.02)
     assert (still["answer"] == predictions["predicted"]).mean() > 0.9
+
+
+def test_sounds_that_stand_there_twice_are_asked_about_once():
+    rng = np.random.default_rng(0)
+    some = [rng.normal(size=count).astype(np.float32) for count in (5, 7, 5)]
+    sounds, place = each_once([some[0], some[1], some[0].copy(), some[2], some[1]])
+    assert len(sounds) == 3
+    for sound, at in zip([some[0], some[1], some[0], some[2], some[1]], place, strict=True):
+        assert np.array_equal(sounds[at], sound)
 
 
 def test_a_network_that_scales_each_token_is_deaf_to_level(asked):

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, fields
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -21,11 +21,12 @@ from phonoscope.experiments.evidence_controls import training_tokens
 from phonoscope.experiments.folder import Run
 from phonoscope.experiments.held_out import classifier_folder, load_classifier
 from phonoscope.experiments.loading import load_model
-from phonoscope.experiments.parts import PartTokens
+from phonoscope.experiments.parts import Ask, PartTokens, Progress, Source, groups_of, make_parts
 from phonoscope.experiments.twin import pictures_through
 from phonoscope.perception.presenting import Continuum, present
 from phonoscope.perception.trials import ask
 from phonoscope.phonetics.discriminant import fit_discriminant
+from phonoscope.work.executor import Executor
 
 NETWORK, RANDOM, LINEAR = "network", "random", "linear"
 CONTROLS = (RANDOM, LINEAR)
@@ -36,7 +37,7 @@ Answering = Callable[[Sequence[np.ndarray]], np.ndarray]
 
 @dataclass(frozen=True)
 class Asking:
-    """All that the answers depend on beside the tokens; see `phonoscope.experiments.parts.Ask`.
+    """All that answers depend on beside the tokens and what is done to them.
 
     Parameters
     ----------
@@ -50,8 +51,6 @@ class Asking:
 
     source: str
     identity: str
-    continua: tuple[Continuum, ...]
-    shams: bool
     ceiling: float
     seed: int
     judged: tuple[str, ...]
@@ -60,9 +59,21 @@ class Asking:
     sample_rate: int | None
     context_seconds: float
 
+    def asked(self, part: PartTokens) -> Asked:
+        """Those who answer about the tokens of a part, which are of one fold."""
+        return _ready(Asking(*(getattr(self, each.name) for each in fields(Asking))), int(part.tokens["fold"].iloc[0]))
+
+
+@dataclass(frozen=True)
+class AskingCues(Asking):
+    """Tokens moved along continua, one cue at a time; see `phonoscope.experiments.parts.Ask`."""
+
+    continua: tuple[Continuum, ...]
+    shams: bool
+
     def rows(self, part: PartTokens) -> Iterator[tuple[pa.Table, dict[str, Any]]]:
         """Yield stimuli with their answers, some tokens at a time."""
-        asked = _ready(self, int(part.tokens["fold"].iloc[0]))
+        asked = self.asked(part)
         for first in range(0, len(part.tokens), _TOKENS_AT_A_TIME):
             some = slice(first, first + _TOKENS_AT_A_TIME)
             made = present(
@@ -75,28 +86,79 @@ class Asking:
                 device=self.device,
                 ceiling=self.ceiling,
             )
-            answers = {
-                name: np.stack([answer(made.sounds) for answer in who], axis=1) for name, who in asked.answering.items()
-            }
-            table = made.table.assign(
-                **{name: list(values.reshape(len(values), -1)) for name, values in answers.items()}
-            )
-            table["pattern"] = table["pattern"].astype("Int64")
-            table["speaker"] = table["speaker"].astype("string")
-            yield pa.Table.from_pandas(table, preserve_index=False), {"absent": asked.absent}
+            sounds, place = each_once(made.sounds)
+            answers = {name: values[place] for name, values in asked.answers(sounds).items()}
+            yield with_answers(made.table, answers), {"absent": asked.absent}
+
+
+def each_once(sounds: Sequence[np.ndarray]) -> tuple[list[np.ndarray], np.ndarray]:
+    """Sounds without those that are there already, and the place of each among them.
+
+    What is not moved is the same along every cue.
+
+    Parameters
+    ----------
+    sounds
+        1-D arrays.
+    """
+    places: dict[bytes, int] = {}
+    found = np.array([places.setdefault(sound.tobytes(), len(places)) for sound in sounds], dtype=int)
+    return [sounds[i] for i in np.unique(found, return_index=True)[1]], found
+
+
+def with_answers(table: pd.DataFrame, answers: Mapping[str, np.ndarray]) -> pa.Table:
+    """Stimuli with a column of answers of each who was asked, as a part holds them; see `answers_in`.
+
+    Parameters
+    ----------
+    table
+        One row a stimulus.
+    answers
+        By who answered: (stimulus, training, label).
+    """
+    lists = {name: list(values.reshape(len(values), -1)) for name, values in answers.items()}
+    table = table.assign(**lists, speaker=table["speaker"].astype("string"))
+    if "pattern" in table:
+        table["pattern"] = table["pattern"].astype("Int64")
+    return pa.Table.from_pandas(table, preserve_index=False)
 
 
 @dataclass(frozen=True)
-class _Asked:
-    """Those who answer about one fold's tokens."""
+class Asked:
+    """Those who answer about one fold's tokens.
+
+    Parameters
+    ----------
+    answering
+        By name: what gives log probabilities (sound, label), one a training.
+    pictures
+        From sounds to the network's pictures (sound, cell).
+    absent
+        Why somebody does not answer, by name.
+    """
 
     answering: dict[str, list[Answering]]
     pictures: Answering
     absent: dict[str, str]
 
+    def answers(self, sounds: Sequence[np.ndarray], draws: int | None = None) -> dict[str, np.ndarray]:
+        """What everybody answers, by name: log probabilities (sound, training, label).
+
+        Parameters
+        ----------
+        sounds
+            1-D arrays.
+        draws
+            How many drawings of random weights are asked; as many as trainings by default.
+        """
+        return {
+            name: np.stack([answer(sounds) for answer in (who[:draws] if name == RANDOM else who)], axis=1)
+            for name, who in self.answering.items()
+        }
+
 
 @lru_cache(maxsize=1)
-def _ready(asking: Asking, fold: int) -> _Asked:
+def _ready(asking: Asking, fold: int) -> Asked:
     """Load the classifiers of a fold and make their controls; once a process and fold."""
     run = Run(asking.source)
     trainings = [each.to(asking.device) for each in trainings_of_fold(run, fold, trust_imports=asking.trust_imports)]
@@ -113,7 +175,7 @@ def _ready(asking: Asking, fold: int) -> _Asked:
         answering[LINEAR] = [_twin(run, fold, set(asking.judged), labels, pictures)]
     except PhonoscopeError as error:
         absent[LINEAR] = str(error)
-    return _Asked(answering, pictures, absent)
+    return Asked(answering, pictures, absent)
 
 
 def trainings_of_fold(run: Run, fold: int, *, trust_imports: bool = False) -> list[Classifier]:
@@ -164,6 +226,48 @@ def _twin(run: Run, fold: int, judged: set[str], labels: Sequence[str], pictures
     model = fit_discriminant(pictures(waveforms), np.asarray(classes, dtype=object))
     order = [list(model.classes).index(label) for label in labels]
     return lambda sounds: log_softmax(model.scores(pictures(sounds))[:, order], axis=1)
+
+
+@dataclass(frozen=True)
+class Answered:
+    """Stimuli, and what everybody answered.
+
+    Parameters
+    ----------
+    table
+        One row a stimulus.
+    answers
+        By who answered: log probabilities (training, stimulus, label).
+    absent
+        Who did not answer, and why.
+    """
+
+    table: pd.DataFrame
+    answers: dict[str, np.ndarray]
+    absent: dict[str, str]
+
+
+def answered(
+    asking: Ask, sources: Sequence[Source], folder: Path, labels: int, *, executor: Executor, progress: Progress
+) -> Answered:
+    """Ask, part by part, and put what was answered together.
+
+    Parameters
+    ----------
+    asking
+        What is done to the tokens.
+    sources, folder, executor, progress
+        As of `phonoscope.experiments.parts.make_parts`.
+    labels
+        How many labels there are.
+    """
+    stimuli, absent = [], {}
+    for rows, facts in groups_of(make_parts(asking, sources, folder, executor=executor, progress=progress)):
+        stimuli.append(rows.to_pandas())
+        absent |= facts["absent"]
+    table = pd.concat(stimuli, ignore_index=True)
+    names = [NETWORK, *(name for name in CONTROLS if name in table)]
+    return Answered(table.drop(columns=names), {name: answers_in(table, name, labels) for name in names}, absent)
 
 
 def answers_in(table: pd.DataFrame, name: str, labels: int) -> np.ndarray:

@@ -16,7 +16,7 @@ from phonoscope.errors import ExperimentError, PerceptionError
 from phonoscope.experiments.fit import Trained
 from phonoscope.experiments.folder import Run
 from phonoscope.experiments.held_out import classifier_identity
-from phonoscope.experiments.parts import WORK, groups_of, make_parts, sources_of
+from phonoscope.experiments.parts import WORK, sources_of
 from phonoscope.experiments.runner import Experiment, Results
 from phonoscope.files import digest_of, sha256, write_with
 from phonoscope.perception import (
@@ -30,7 +30,7 @@ from phonoscope.perception import (
     slopes,
 )
 from phonoscope.perception.trials import calibrated
-from phonoscope.tasks.perceive.asking import CONTROLS, LINEAR, NETWORK, Asking, answers_in, folders_of
+from phonoscope.tasks.perceive.asking import CONTROLS, LINEAR, NETWORK, Asking, AskingCues, answered, folders_of
 from phonoscope.tasks.perceive.material import asked_tokens
 from phonoscope.tasks.perceive.recipe import PerceiveRecipe
 from phonoscope.tasks.perceive.sentences import cue_sentences
@@ -81,45 +81,40 @@ class PerceiveExperiment(Experiment):
     def measure(self, trained: Sequence[Trained], folder: Path) -> Results:
         """Make the stimuli, ask, and draw the conclusions."""
         del trained
-        run, recipe, settings = self._run, self.recipe, self.settings
-        tokens = self._tokens
-        folds = sorted({int(fold) for fold in tokens["fold"]})
-        labels, rate = list(run.labels), int(run.facts["sample_rate"])
-        asking = Asking(
-            str(run.folder.absolute()),
-            digest_of(sha256(run.folder / "tokens.parquet"), *map(classifier_identity, folders_of(run, folds))),
-            recipe.continua,
-            recipe.shams,
-            recipe.ceiling,
-            recipe.seed,
-            tuple(tokens["token"].astype(str)),
-            settings.trust_imports,
-            str(choose_device(settings.device)),
-            rate,
-            run.context_seconds,
-        )
-        work = folder / WORK
-        paths = make_parts(
-            asking, sources_of(tokens, work / "tokens", ["fold"]), work, executor=self.executor,
+        recipe, settings, tokens = self.recipe, self.settings, self._tokens
+        labels, work = list(self._run.labels), folder / WORK
+        asking = AskingCues(**vars(self._asking()), continua=recipe.continua, shams=recipe.shams)
+        found = answered(
+            asking, sources_of(tokens, work / "tokens", ["fold"]), work, len(labels), executor=self.executor,
             progress=lambda done, count: settings.say(f"  {done} of {count} tokens"),
         )  # fmt: skip
-        stimuli, absent = [], {}
-        for rows, facts in groups_of(paths):
-            stimuli.append(rows.to_pandas())
-            absent |= facts["absent"]
-        table = pd.concat(stimuli, ignore_index=True)
-        names = [NETWORK, *(name for name in CONTROLS if name in table)]
-        answers = {name: answers_in(table, name, len(labels)) for name in names}
-        kept = _with_probabilities(table.drop(columns=names), answers[NETWORK], labels)
+        kept = _with_probabilities(found.table, found.answers[NETWORK], labels)
         write_tokens(folder / "tokens.parquet", tokens)
         write_with(folder / STIMULI_NAME, lambda path: kept.to_parquet(path, index=False))
         shutil.rmtree(work)
-        settings.say(f"{len(table)} stimuli; what the answers say")
-        tables = conclusions(table.drop(columns=names), answers, labels)
+        settings.say(f"{len(kept)} stimuli; what the answers say")
+        tables = conclusions(found.table, found.answers, labels)
         if self.listeners is not None:
             tables |= people_tables(tables["boundaries"], self.listeners, labels)
         sentences = cue_sentences(tables["slopes"], tables["curves"], recipe.cues)
-        return Results(tokens, tables, self._facts(absent), _results(tables, sentences))
+        return Results(tokens, tables, self._facts(found.absent), _results(tables, sentences))
+
+    def _asking(self) -> Asking:
+        run, tokens, settings = self._run, self._tokens, self.settings
+        folds = sorted({int(fold) for fold in tokens["fold"]})
+        return Asking(
+            source=str(run.folder.absolute()),
+            identity=digest_of(
+                sha256(run.folder / "tokens.parquet"), *map(classifier_identity, folders_of(run, folds))
+            ),
+            ceiling=self.recipe.ceiling,
+            seed=self.recipe.seed,
+            judged=tuple(tokens["token"].astype(str)),
+            trust_imports=settings.trust_imports,
+            device=str(choose_device(settings.device)),
+            sample_rate=int(run.facts["sample_rate"]),
+            context_seconds=run.context_seconds,
+        )
 
     def _facts(self, absent: Mapping[str, str]) -> dict[str, Any]:
         facts = self._run.facts
