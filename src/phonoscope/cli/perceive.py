@@ -28,6 +28,14 @@ def perceive(
     ceiling: Annotated[
         float | None, typer.Option(help="Highest frequency at which formants are sought, Hz; 5500 by default.")
     ] = None,
+    territory: Annotated[
+        str | None,
+        typer.Option(help="Two formants: which answer is given where in their plane? f1,f2; several by semicolons."),
+    ] = None,
+    bubbles: Annotated[
+        int | None,
+        typer.Option(help="Ask so often about random changes in bubbles of Hz and time (reverse correlation): 20000."),
+    ] = None,
     for_people: Annotated[
         str | None, typer.Option("--for", help="praat or web: write the stimuli as a listening test, and ask nobody.")
     ] = None,
@@ -48,7 +56,7 @@ def perceive(
 
     Example: phonoscope perceive runs/lj --cues f1,f2,f3 --tokens 100 --out runs/lj-heard
     """
-    del cues, steps, tokens, ceiling, seed, device, resume, listeners
+    del cues, steps, tokens, ceiling, territory, bubbles, seed, device, resume, listeners
     others = {"run_folder", "out", "for_people", "recipe", "engine", "jobs", "as_json"}
     options: dict[str, Any] = typed(ctx, ctx.params.keys() - others)
     if for_people is not None:

@@ -19,6 +19,7 @@ from phonoscope.perception.trials import Trials
 from phonoscope.scales import bark_to_hz, hz_to_bark
 
 FORMANT_NAMES = tuple(f"f{k + 1}" for k in range(FORMANTS))
+USUAL_HZ = {"f1": (250.0, 1000.0), "f2": (700.0, 3000.0), "f3": (1500.0, 3500.0), "f4": (2900.0, 4600.0)}
 _TOKENS_AT_A_TIME = 16  # of like length
 _SAMPLES_AT_A_TIME = 1 << 19
 
@@ -41,8 +42,8 @@ class FormantGrid:
 
     first: str = "f1"
     second: str = "f2"
-    first_hz: tuple[float, float] = (250.0, 900.0)
-    second_hz: tuple[float, float] = (700.0, 2700.0)
+    first_hz: tuple[float, float] = USUAL_HZ["f1"]
+    second_hz: tuple[float, float] = USUAL_HZ["f2"]
     steps: tuple[int, int] = (21, 21)
 
     def __post_init__(self) -> None:
@@ -53,6 +54,27 @@ class FormantGrid:
             raise PerceptionError(
                 f"found {self.steps} places from {self.first_hz} to {self.second_hz} Hz; expected two or more, rising"
             )
+
+    @classmethod
+    def of(cls, cues: Sequence[str], places: int = 21) -> FormantGrid:
+        """The usual grid of two formants, in either order.
+
+        Parameters
+        ----------
+        cues
+            Their names.
+        places
+            How many along each.
+
+        Raises
+        ------
+        PerceptionError
+            If they are not two formants.
+        """
+        first, *second = sorted(cues)
+        if len(second) != 1 or not {first, *second} <= set(FORMANT_NAMES):
+            raise PerceptionError(f"found a grid of {', '.join(cues) or 'nothing'}; expected two of f1 to f4, as f1,f2")
+        return cls(first, second[0], USUAL_HZ[first], USUAL_HZ[second[0]], (places, places))
 
     @property
     def numbers(self) -> tuple[int, int]:

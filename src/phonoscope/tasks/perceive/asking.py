@@ -284,3 +284,20 @@ def answers_in(table: pd.DataFrame, name: str, labels: int) -> np.ndarray:
     """
     values = np.stack(table[name].to_list()) if len(table) else np.zeros((0, labels))
     return values.reshape(len(table), -1, labels).transpose(1, 0, 2)
+
+
+def with_probabilities(table: pd.DataFrame, log_p: np.ndarray, labels: Sequence[str]) -> pd.DataFrame:
+    """Stimuli with the mean probability of each label over trainings, and the most probable one.
+
+    Parameters
+    ----------
+    table
+        One row a stimulus.
+    log_p
+        Log probabilities (training, stimulus, label).
+    labels
+        The answers to choose from.
+    """
+    p = np.exp(log_p).mean(axis=0)
+    named = {f"p_{label}": p[:, i] for i, label in enumerate(labels)}
+    return table.assign(answer=np.asarray(labels, dtype=object)[p.argmax(axis=1)], **named)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -29,12 +29,26 @@ from phonoscope.perception import (
     read_answers,
     slopes,
 )
+from phonoscope.perception.reverse import holds_cells
 from phonoscope.perception.trials import calibrated
-from phonoscope.tasks.perceive.asking import CONTROLS, LINEAR, NETWORK, Asking, AskingCues, answered, folders_of
-from phonoscope.tasks.perceive.material import asked_tokens
+from phonoscope.tasks.perceive.asking import (
+    CONTROLS,
+    LINEAR,
+    NETWORK,
+    Asking,
+    AskingCues,
+    answered,
+    folders_of,
+    with_probabilities,
+)
+from phonoscope.tasks.perceive.image_sentences import image_sentences
+from phonoscope.tasks.perceive.images import classification_images
+from phonoscope.tasks.perceive.material import asked_tokens, keep_formants
 from phonoscope.tasks.perceive.recipe import PerceiveRecipe
 from phonoscope.tasks.perceive.sentences import cue_sentences
-from phonoscope.tasks.perceive.tables import curves_json, made_table
+from phonoscope.tasks.perceive.tables import curves_json, image_json, made_table, records, territory_json
+from phonoscope.tasks.perceive.territory import territories
+from phonoscope.tasks.perceive.territory_sentences import territory_sentences
 from phonoscope.training import choose_device
 from phonoscope.work.executor import Executor, in_this_process
 
@@ -83,21 +97,39 @@ class PerceiveExperiment(Experiment):
         del trained
         recipe, settings, tokens = self.recipe, self.settings, self._tokens
         labels, work = list(self._run.labels), folder / WORK
-        asking = AskingCues(**vars(self._asking()), continua=recipe.continua, shams=recipe.shams)
+        asked = self._asking()
+        asking = AskingCues(**vars(asked), continua=recipe.continua, shams=recipe.shams)
         found = answered(
             asking, sources_of(tokens, work / "tokens", ["fold"]), work, len(labels), executor=self.executor,
             progress=lambda done, count: settings.say(f"  {done} of {count} tokens"),
         )  # fmt: skip
-        kept = _with_probabilities(found.table, found.answers[NETWORK], labels)
+        kept = with_probabilities(found.table, found.answers[NETWORK], labels)
         write_tokens(folder / "tokens.parquet", tokens)
+        keep_formants(self._run, tokens, folder)
         write_with(folder / STIMULI_NAME, lambda path: kept.to_parquet(path, index=False))
-        shutil.rmtree(work)
         settings.say(f"{len(kept)} stimuli; what the answers say")
         tables = conclusions(found.table, found.answers, labels)
-        if self.listeners is not None:
+        of_bubbles = self.listeners if recipe.bubbles and self.listeners and holds_cells(self.listeners) else None
+        if self.listeners is not None and of_bubbles is None:
             tables |= people_tables(tables["boundaries"], self.listeners, labels)
         sentences = cue_sentences(tables["slopes"], tables["curves"], recipe.cues)
-        return Results(tokens, tables, self._facts(found.absent), _results(tables, sentences))
+        absent = dict(found.absent)
+        if recipe.grids:
+            few = asked_tokens(self._run, replace(recipe, tokens=min(recipe.tokens, recipe.territory_tokens)))
+            more, lacking = territories(
+                asked, few, recipe.grids, labels, folder, executor=self.executor, say=settings.say
+            )
+            tables, absent = tables | more, absent | lacking
+            sentences += territory_sentences(more, few)
+        if recipe.bubbles:
+            more, lacking = classification_images(
+                asked, tokens, recipe.bubbles, labels, folder, executor=self.executor, say=settings.say,
+                people=of_bubbles,
+            )  # fmt: skip
+            tables, absent = tables | more, absent | lacking
+            sentences += image_sentences(more)
+        shutil.rmtree(work)
+        return Results(tokens, tables, self._facts(absent), _results(tables, sentences))
 
     def _asking(self) -> Asking:
         run, tokens, settings = self._run, self._tokens, self.settings
@@ -187,27 +219,19 @@ def people_tables(network: pd.DataFrame, answers: Path, labels: Sequence[str]) -
     return {"listeners": people, "beside_listeners": beside_listeners(network, people)}
 
 
-def _with_probabilities(table: pd.DataFrame, log_p: np.ndarray, labels: Sequence[str]) -> pd.DataFrame:
-    """Stimuli with the mean probability of each label over trainings, and the most probable one."""
-    p = np.exp(log_p).mean(axis=0)
-    named = {f"p_{label}": p[:, i] for i, label in enumerate(labels)}
-    return table.assign(answer=np.asarray(labels, dtype=object)[p.argmax(axis=1)], **named)
-
-
 def _results(tables: Mapping[str, pd.DataFrame], sentences: list[str]) -> dict[str, Any]:
-    def records(name: str, *columns: str) -> list[dict[str, Any]]:
-        table = tables[name]
-        kept = table[[column for column in columns if column in table]]
-        rows = kept.to_dict("records")
-        return [{str(key): None if pd.isna(value) else value for key, value in row.items()} for row in rows]
+    def rows(name: str, *columns: str) -> list[dict[str, Any]]:
+        return records(tables[name], *columns)
 
     return {
         "curves": curves_json(tables["curves"]),
-        "slopes": records("slopes", "class", "cue", "against", "slope", "low", "high", "unit", "random", "linear",
+        "slopes": rows("slopes", "class", "cue", "against", "slope", "low", "high", "unit", "random", "linear",
                           "sham", "verdict", "p_holm"),
-        "boundaries": records("boundaries", "class", "cue", "against", "measure", "boundary", "low", "high", "unit",
+        "boundaries": rows("boundaries", "class", "cue", "against", "measure", "boundary", "low", "high", "unit",
                               "logits_per_unit", "why_not"),
-        "weights": records("weights", "class", "cue", "weight", "low", "high", "per_jnd", "unit"),
+        "weights": rows("weights", "class", "cue", "weight", "low", "high", "per_jnd", "unit"),
+        **territory_json(tables),
+        **image_json(tables),
         "sentences": sentences,
         "n_stimuli": int(tables["made"]["n"].sum()),
         "n_missed": int(tables["made"]["missed"].sum()),

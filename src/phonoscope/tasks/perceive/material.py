@@ -12,6 +12,7 @@ from phonoscope.classifier import class_position
 from phonoscope.errors import ExperimentError
 from phonoscope.experiments.evidence_run import choose_tokens
 from phonoscope.experiments.folder import Run
+from phonoscope.files import write_with
 from phonoscope.perception import present, write_for_praat, write_for_web
 from phonoscope.tasks.perceive.recipe import PerceiveRecipe
 
@@ -36,6 +37,27 @@ def asked_tokens(run: Run, recipe: PerceiveRecipe) -> pd.DataFrame:
         )
     tokens.attrs = {**every.attrs, "left_out": []}
     return tokens
+
+
+def keep_formants(run: Run, tokens: pd.DataFrame, folder: Path) -> None:
+    """Write the formants that the run measured in these tokens into the folder of the experiment, if it did.
+
+    Parameters
+    ----------
+    run
+        That is asked.
+    tokens
+        Which are asked about.
+    folder
+        Of the experiment.
+    """
+    try:
+        formants = run.formants
+    except ExperimentError:
+        return
+    kept = formants[formants["token"].isin(tokens["token"])].reset_index(drop=True)
+    if len(kept):
+        write_with(folder / "formants.parquet", lambda path: kept.to_parquet(path, index=False))
 
 
 def write_listening_test(source: str | Path, recipe: PerceiveRecipe, out: str | Path, kind: str) -> Path:
