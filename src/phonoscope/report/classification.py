@@ -49,7 +49,7 @@ def draw_classification_image(
     AxesImage
         For a colour bar.
     """
-    grid = cells.pivot(index="frequency_hz", columns="time", values="weight")
+    grid = cells.pivot_table(index="frequency_hz", columns="time", values="weight")
     erb, times = hz_to_erb(grid.index.to_numpy(dtype=float)), grid.columns.to_numpy(dtype=float)
     extent = (*_ends(times), *_ends(erb))
     limit = float(np.abs(grid.to_numpy()).max()) if limit is None else limit
@@ -58,7 +58,7 @@ def draw_classification_image(
         interpolation="nearest",
     )  # fmt: skip
     if "cluster" in cells and cells["cluster"].notna().any():
-        numbers = cells.pivot(index="frequency_hz", columns="time", values="cluster").to_numpy()
+        numbers = cells.pivot_table(index="frequency_hz", columns="time", values="cluster").to_numpy()
         for number in np.unique(numbers[numbers > 0]):
             _outline(axes, numbers == number, extent)
     top = extent[3] if max_hz is None else min(extent[3], float(hz_to_erb(max_hz)))

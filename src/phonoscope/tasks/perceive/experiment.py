@@ -41,6 +41,8 @@ from phonoscope.tasks.perceive.asking import (
     folders_of,
     with_probabilities,
 )
+from phonoscope.tasks.perceive.examples import TABLE as SOUNDS
+from phonoscope.tasks.perceive.examples import keep_sounds
 from phonoscope.tasks.perceive.image_sentences import image_sentences
 from phonoscope.tasks.perceive.images import classification_images
 from phonoscope.tasks.perceive.material import asked_tokens, keep_formants
@@ -109,6 +111,8 @@ class PerceiveExperiment(Experiment):
         write_with(folder / STIMULI_NAME, lambda path: kept.to_parquet(path, index=False))
         settings.say(f"{len(kept)} stimuli; what the answers say")
         tables = conclusions(found.table, found.answers, labels)
+        rate, context = int(self._run.facts["sample_rate"]), self._run.context_seconds
+        tables[SOUNDS] = keep_sounds(kept, tokens, recipe, folder, rate, context)
         of_bubbles = self.listeners if recipe.bubbles and self.listeners and holds_cells(self.listeners) else None
         if self.listeners is not None and of_bubbles is None:
             tables |= people_tables(tables["boundaries"], self.listeners, labels)

@@ -1,4 +1,4 @@
-"""Sections of a perception experiment that are there only where they were asked for: territories, classification images."""
+"""Sections of a perception experiment that were asked for: territories, classification images."""
 
 from __future__ import annotations
 
@@ -110,26 +110,24 @@ def image_sections(content: Content) -> list[Section]:
     text = [
         "Where does the answer rest, if no cue is named? Tokens are changed at random in bubbles of Hz and time "
         "(standard deviation 6 dB), and the answers are regressed on the change of every cell. Strength is by how many "
-        "logits the changes moved the answer through the image, as standard deviation over trials; r says how alike two "
-        "images are: that of the network and another’s, and those of single trainings."
+        "logits the changes moved the answer through the image, as standard deviation over trials; r says how alike "
+        "two images are: that of the network and another’s, and those of single trainings."
     ]
     strengths, clusters = content.table("image_strengths"), content.table("image_clusters")
     names = _NAMES | {"who": "answers of"}
     shown = strengths.assign(against=strengths["against"].map(class_name), who=strengths["who"].map(WHO))
     columns = ("label", "against", "who", "strength", "explained", "r", "r_trainings", "trials")
-    tables = [
-        as_html_table("image_strengths", "How strong, and how alike", shown, columns, headings=names, data=strengths)
-    ]
+    title, folded = "How strong, and how alike", []
+    tables = [as_html_table("image_strengths", title, shown, columns, headings=names, data=strengths)]
     if len(clusters):
+        rows = clusters.to_dict("records")
         shown = clusters.assign(
             against=clusters["against"].map(class_name), who=clusters["who"].map(WHO),
-            speaks=[class_name(row["label"] if row["sign"] > 0 else row["against"]) for row in clusters.to_dict("records")],
-            during=[f"{row['first']:.2f}–{row['last']:.2f}" for row in clusters.to_dict("records")],
+            speaks=[class_name(row["label"] if row["sign"] > 0 else row["against"]) for row in rows],
+            during=[f"{row['first']:.2f}–{row['last']:.2f}" for row in rows],
         )  # fmt: skip
         columns = ("label", "against", "who", "speaks", "low_hz", "high_hz", "peak_hz", "during", "cells", "p")
         folded = [as_html_table("image_clusters", "Clusters", shown, columns, headings=names, data=clusters)]
-    else:
-        folded = []
     return [Section("images", "Where answers rest, without naming a cue", text, [plate], tables=tables, folded=folded)]
 
 

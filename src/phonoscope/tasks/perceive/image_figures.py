@@ -59,18 +59,22 @@ def classification_plate(content: Content) -> Plate | None:
     images = content.table("images")
     if images.empty:
         return None
-    panels, clusters = [], content.table("image_clusters")
-    for number, (pair, rows) in enumerate(images.groupby(_PAIR, sort=False)):
-        limit = float(rows.loc[rows["who"] == NETWORK, "weight"].abs().max())
-        for who, cells in rows.groupby("who", sort=False):
-            options = _options(content, pair)
-            title = f"{options.pop('title')}: {WHO[str(who)]}"
+    panels, clusters, strengths = [], content.table("image_clusters"), content.table("image_strengths")
+    own = strengths[strengths["who"] == NETWORK].sort_values("strength", ascending=False)
+    limit = float(images.loc[images["who"] == NETWORK, "weight"].abs().max())
+    for place, (label, against) in enumerate(zip(own["label"], own["against"], strict=True)):
+        rows = images[(images["label"] == label) & (images["against"] == against)]
+        for who in (name for name in WHO if (rows["who"] == name).any()):
+            if who not in (NETWORK, PEOPLE) and place:
+                continue
+            options = _options(content, (label, against))
+            title = f"{options.pop('title')}: {WHO[who]}"
             scale = limit if who != PEOPLE else None  # people differ in how sure they are
-            figure = draw_alone(2.9, 2.6, draw_classification_image, cells, limit=scale, title=title, **options)
-            name = f"classification-image-{number + 1}-{'-'.join(map(file_slug, pair))}-{who}"
-            panels.append(make_panel(name, figure, _alt(clusters, pair, str(who))))
-    limit_text = {"limit": f"{images.loc[images['who'] == NETWORK, 'weight'].abs().max():.3f}"}
-    return CLASSIFICATION_IMAGE.plate(panels, images, legend=_legend(), **limit_text)
+            cells = rows[rows["who"] == who]
+            figure = draw_alone(2.9, 2.7, draw_classification_image, cells, limit=scale, title=title, **options)
+            name = f"classification-image-{len(panels) + 1}-{file_slug(label)}-{file_slug(against)}-{who}"
+            panels.append(make_panel(name, figure, _alt(clusters, (label, against), who)))
+    return CLASSIFICATION_IMAGE.plate(panels, images, legend=_legend(), limit=f"{limit:.3f}")
 
 
 def _options(content: Content, pair: Any) -> dict[str, Any]:
@@ -99,11 +103,9 @@ def _legend() -> Panel:
 def _alt(clusters: pd.DataFrame, pair: Any, who: str) -> str:
     label, against = map(class_name, pair)
     title = f"Classification image of {label} against {against}, {WHO[who]}"
-    own = (
-        clusters[(clusters["who"] == who) & (clusters["label"] == pair[0]) & (clusters["against"] == pair[1])]
-        if len(clusters)
-        else clusters
-    )
+    own = clusters
+    if len(own):
+        own = own[(own["who"] == who) & (own["label"] == pair[0]) & (own["against"] == pair[1])]
     if own.empty:
         return f"{title}: no cluster is outlined."
     told = [
@@ -136,7 +138,8 @@ CLASSIFICATION_IMAGE = Figure(
         "Change of the log odds of the first answer against the second for 1 dB more energy in a cell: red for the "
         "first, blue for the second, at most {limit} logits per dB. Outlined: clusters that answers shuffled within "
         "tokens reach in fewer than 5 % of cases. Right and left of the picture: mean F1 to F3 of the first and of the "
-        "second vowel. Random weights and the linear twin answered the same trials and have the network’s colours."
+        "second vowel. Random weights and the linear twin answered the same trials and have the network’s colours; "
+        "they stand beside the pair that was moved most."
     ),
     reading=(
         "Nobody told the method where formants are: every trial raises and lowers all cells at random, and a logistic "

@@ -42,9 +42,9 @@ def _sentence(row: dict, clusters: pd.DataFrame, strengths: pd.DataFrame) -> str
         return f"Between {pair} no place in Hz and time was found that moves the answer for certain."
     beside = _of_pair(strengths, row, RANDOM)
     ratio = float(beside["strength"].iloc[0]) / row["strength"] if len(beside) and row["strength"] > 0 else np.nan
-    control = (
-        f"; with random weights the same changes move the answer {_times(ratio)} as much" if is_known(ratio) else ""
-    )
+    control = ""
+    if is_known(ratio):
+        control = f"; with random weights the same changes move the answer {_times(ratio)} as much"
     worst = f"p ≤ {rows['p'].max():.3f}".replace("0.", ".")
     return f"Between {pair}, by random changes: {'; '.join(parts)} ({worst}){control}."
 

@@ -27,8 +27,9 @@ def page(run: Run) -> Page:
     """Return the page of a perception experiment."""
     content = read_content(run)
     results = content.facts["results"]
-    sections = [_curves(content), _slopes(content), _weights(content), *territory_sections(content), *image_sections(content),
-                *_people(content), _stimuli(content), _provenance(content)]  # fmt: skip
+    asked_for = [*territory_sections(content), *image_sections(content), *_people(content)]
+    sections = [_curves(content), _slopes(content), _weights(content), *asked_for, _stimuli(content),
+                _provenance(content)]  # fmt: skip
     return page_of(
         content.facts, sections, numbers=_numbers(content), findings=results["sentences"], doubts=_doubts(content)
     )

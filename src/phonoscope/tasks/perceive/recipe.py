@@ -131,7 +131,9 @@ class PerceiveRecipe(Recipe):
             changes["territory"] = [",".join(_names(pair)) for pair in territory.split(";") if pair.strip()]
         if steps is not None:
             changes["steps"] = self.steps | dict(map(_steps_of, filter(str.strip, steps.split(";"))))
-        return replace(super().changed(seed=seed), **changes)
+        changed = replace(super().changed(seed=seed), **changes)
+        changed.check()
+        return changed
 
 
 def _names(text: str) -> list[str]:
