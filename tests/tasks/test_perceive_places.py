@@ -82,7 +82,7 @@ def test_places_hold_the_answer_that_is_given_there(answered):
 
 
 def test_what_is_no_grid_is_refused():
-    with pytest.raises(PerceptionError, match="two of f1 to f4"):
+    with pytest.raises(PerceptionError, match="two of f0 to f4"):
         FormantGrid.of(["f2"])
     with pytest.raises(PerceptionError, match="f1,f2"):
         load_recipe("perceive").changed(territory="f2,duration")

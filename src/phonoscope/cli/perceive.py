@@ -30,7 +30,7 @@ def perceive(
     ] = None,
     territory: Annotated[
         str | None,
-        typer.Option(help="Two formants: which answer is given where in their plane? f1,f2; several by semicolons."),
+        typer.Option(help="Two formants, or f0 and one: which answer is given where? f1,f2; several by semicolons."),
     ] = None,
     bubbles: Annotated[
         int | None,

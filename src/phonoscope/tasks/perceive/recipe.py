@@ -33,7 +33,7 @@ class PerceiveRecipe(Recipe):
     shams
         Whether changes of equal size that move no resonance are presented too.
     territory
-        Pairs of formants, as ``f1,f2``: tokens are moved to every place of the plane of each pair.
+        Pairs of formants, or of F0 and one, as ``f1,f2``: tokens are moved to every place of the plane of each pair.
     places, territory_tokens
         How many places along each formant; how many tokens are moved there, at most.
     bubbles

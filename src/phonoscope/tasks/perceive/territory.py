@@ -198,8 +198,9 @@ def own_vowels(table: pd.DataFrame) -> pd.DataFrame:
         Stimuli of a grid.
     """
     columns = {name: name.removeprefix("before_") for name in map(str, table) if name.startswith("before_")}
-    own = table.drop_duplicates("token")[["token", "class", "f0", *columns]]
-    return own.rename(columns=columns).reset_index(drop=True)
+    own = table.drop_duplicates("token").reset_index(drop=True)
+    before = {name: own[column] for column, name in columns.items()}
+    return own[["token", "class", "f0"]].assign(**before)
 
 
 def plane_name(grid: FormantGrid) -> str:
