@@ -144,3 +144,20 @@ def test_places_where_formants_would_meet_are_left_out():
     cells = grid.cells(*grid.targets()[:, 1:3].T)
     assert len(np.unique(cells)) == len(cells)
     assert grid.cells(np.array([100.0, np.nan]), np.array([2000.0, 2000.0])).tolist() == [-1, -1]
+
+
+def test_f0_and_a_formant_are_moved_together():
+    grid = FormantGrid("f0", "f2", (100.0, 200.0), (1100.0, 2100.0), (3, 3))
+    made = list(grid_stimuli(TOKENS, vowels(0.05), RATE, grid, context=0.05))
+    table = pd.concat([each.table for each in made], ignore_index=True)
+    assert len(table) == 4 * 9
+    assert table["missed"].mean() < 0.15
+    sounds = [sound for each in made for sound in each.sounds]
+    heard = table[~table["missed"]]
+    ends = np.array([len(sound) / RATE for sound in sounds])
+    pitch = measures.f0(Sounds.of(sounds, RATE, np.zeros(len(sounds)), ends))[heard.index]
+    assert np.nanmedian(np.abs(pitch / heard["intended_f0"] - 1)) < 0.02
+    found = token_formants(sounds, RATE, ceiling=5500.0, positions=[0.5]).loc[heard.index]
+    assert np.nanmedian(np.abs(found["f2_50"] / heard["intended_f2"] - 1)) < 0.04
+    assert set(grid.cells(heard["f0"].to_numpy(), heard["f2"].to_numpy())) == set(range(9))
+    assert heard["before_f0"].between(105, 145).all()

@@ -88,3 +88,15 @@ def test_what_cannot_be_presented_is_refused():
         present(tokens, waveforms, RATE, [Continuum("f2", (100.0,))], context=CONTEXT)
     with pytest.raises(PerceptionError, match="no token"):
         present(tokens[:0], [], RATE, [Continuum("f2")], context=CONTEXT)
+
+
+def test_what_is_not_moved_is_its_own_sham(presented):
+    table = presented.table.reset_index(drop=True)
+    still = table[(table["step"] == 0) & ~table["missed"]]
+    stimulus = still[~still["sham"]].set_index(["token", "cue"])
+    for place, row in still[still["sham"]].iterrows():
+        own = stimulus.loc[(row["token"], row["cue"])]
+        assert row["f1"] == own["f1"]
+        at = np.flatnonzero((table["token"] == row["token"]) & (table["cue"] == row["cue"])
+                            & (table["step"] == 0) & ~table["sham"])[0]  # fmt: skip
+        assert np.array_equal(presented.sounds[place], presented.sounds[at])

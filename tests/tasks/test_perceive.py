@@ -17,6 +17,7 @@ from phonoscope.experiments.settings import Settings
 from phonoscope.perception.answers import COLUMNS
 from phonoscope.tasks import load_recipe, run_experiment
 from phonoscope.tasks.figures.figure import figure_of_run
+from phonoscope.tasks.perceive.asking import each_once
 from phonoscope.tasks.perceive.sentences import cue_sentences
 from phonoscope.tasks.perceive.short import heard_in_short, perceive_in_short
 from phonoscope.tasks.reporting import write_report
@@ -97,6 +98,15 @@ def test_what_was_heard_is_stored_and_stands_in_the_tables_of_the_documents(aske
     assert f"| {100 * curve['answers'][turn.against]:.0f} %" in heard.turns()
     counts = heard.verdicts().splitlines()[2:]
     assert sum(int(line.split("|")[3]) for line in counts) == len(answer.json["slopes"])
+
+
+def test_sounds_that_stand_there_twice_are_asked_about_once():
+    rng = np.random.default_rng(0)
+    some = [rng.normal(size=count).astype(np.float32) for count in (5, 7, 5)]
+    sounds, place = each_once([some[0], some[1], some[0].copy(), some[2], some[1]])
+    assert len(sounds) == 3
+    for sound, at in zip([some[0], some[1], some[0], some[2], some[1]], place, strict=True):
+        assert np.array_equal(sounds[at], sound)
 
 
 def test_a_network_that_scales_each_token_is_deaf_to_level(asked):

@@ -69,6 +69,14 @@ def perceive(
     ceiling: Annotated[
         float | None, typer.Option(help="Highest frequency at which formants are sought, Hz; 5500 by default.")
     ] = None,
+    territory: Annotated[
+        str | None,
+        typer.Option(help="Two formants, or f0 and one: which answer is given where? f1,f2; several by semicolons."),
+    ] = None,
+    bubbles: Annotated[
+        int | None,
+        typer.Option(help="Ask so often about random changes in bubbles of Hz and time (reverse correlation): 20000."),
+    ] = None,
     for_people: Annotated[
         str | None, typer.Option("--for", help="praat or web: write the stimuli as a listening test, and ask nobody.")
     ] = None,

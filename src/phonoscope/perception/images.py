@@ -116,36 +116,49 @@ def _offsets(answered: np.ndarray, codes: np.ndarray) -> np.ndarray:
     return np.log((sums + 0.5) / (counts - sums + 0.5))[codes]
 
 
-def _fitted(x: np.ndarray, y: np.ndarray, offsets: np.ndarray, penalty: float) -> tuple[np.ndarray, np.ndarray]:
+def image_weights(
+    cells: np.ndarray, answered: np.ndarray, tokens: Sequence[object] | np.ndarray, penalty: float
+) -> np.ndarray:
+    """Weights (frequency, time) alone, under a known penalty: to compare listeners, each alike.
+
+    Parameters
+    ----------
+    cells, answered, tokens
+        As of `classification_image`.
+    penalty
+        As of a `ClassificationImage`.
+    """
+    cells, answered = np.asarray(cells, dtype=float), np.asarray(answered, dtype=float)
+    offsets = _offsets(answered, pd.factorize(np.asarray(tokens, dtype=object))[0])
+    return _fitted(cells.reshape(len(cells), -1), answered, offsets, penalty)[0].reshape(cells.shape[1:])
+
+
+def _fitted(
+    x: np.ndarray, y: np.ndarray, offsets: np.ndarray, penalty: float, start: np.ndarray | None = None
+) -> tuple[np.ndarray, np.ndarray]:
     """Weights of a logistic regression with squared penalty, and the matrix of second derivatives there."""
-    weights, intercept = np.zeros(x.shape[1]), 0.0
-    ridge = penalty * len(x) * np.eye(x.shape[1])
-    hessian = ridge
+    ridge = np.append(np.full(x.shape[1], penalty * len(x)), 0.0)  # the intercept, which comes last, costs nothing
+    z = np.column_stack([x, np.ones(len(x))])
+    found = np.append(np.zeros(x.shape[1]) if start is None else start, 0.0)
+    hessian = np.diag(ridge)
     for _ in range(_NEWTON_STEPS):
-        p = expit(offsets + intercept + x @ weights)
-        v = p * (1 - p)
-        intercept += float((y - p).sum() / v.sum())
-        p = expit(offsets + intercept + x @ weights)
-        v = p * (1 - p)
-        hessian = x.T @ (x * v[:, None]) + ridge
-        step = np.linalg.solve(hessian, x.T @ (y - p) - penalty * len(x) * weights)
-        weights = weights + step
-        if np.abs(step).max() <= _DONE * max(np.abs(weights).max(), 1e-12):
+        p = expit(offsets + z @ found)
+        hessian = z.T @ (z * (p * (1 - p))[:, None]) + np.diag(ridge)
+        step = np.linalg.solve(hessian, z.T @ (y - p) - ridge * found)
+        found = found + step
+        if np.abs(step).max() <= _DONE * max(np.abs(found).max(), 1e-12):
             break
-    return weights, hessian
+    return found[:-1], hessian[:-1, :-1]
 
 
 def _best_penalty(x: np.ndarray, y: np.ndarray, offsets: np.ndarray, folds: np.ndarray) -> tuple[float, float]:
     """The penalty under which answers that were left out are most probable, and the deviance explained of these."""
-    scale = float(x.var())
-    losses = []
-    for penalty in PENALTIES:
-        loss = 0.0
-        for fold in range(_FOLDS):
-            out = folds == fold
-            weights, _ = _fitted(x[~out], y[~out], offsets[~out], penalty * scale)
-            loss += _deviance(y[out], offsets[out] + x[out] @ weights)
-        losses.append(loss)
+    scale, losses = float(x.var()), np.zeros(len(PENALTIES))
+    for fold in range(_FOLDS):
+        out, weights = folds == fold, None
+        for at in reversed(range(len(PENALTIES))):  # each begins where the next stronger one ended
+            weights, _ = _fitted(x[~out], y[~out], offsets[~out], PENALTIES[at] * scale, weights)
+            losses[at] += _deviance(y[out], offsets[out] + x[out] @ weights)
     best = int(np.argmin(losses))
     none = _deviance(y, offsets)
     return PENALTIES[best] * scale, float(1 - losses[best] / none) if none > 0 else 0.0

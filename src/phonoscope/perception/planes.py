@@ -18,7 +18,7 @@ from phonoscope.judgement.intervals import Interval, interval_of
 from phonoscope.judgement.units import resampling_unit
 from phonoscope.perception.slopes import SMALLEST_CHANGE
 from phonoscope.perception.trials import Trials
-from phonoscope.scales import hz_to_bark
+from phonoscope.scales import bark_to_hz, hz_to_bark
 
 COLUMNS = (
     "label", "against", "cue", "by", "shift", "low", "high", "unit", "spread", "n", "pushed", "n_units",
@@ -178,6 +178,18 @@ def normalisation(
     return pd.DataFrame(rows, columns=list(COLUMNS))
 
 
+def hertz_for_hertz(at: float, by: float) -> float:
+    """How many Hz of one formant a relation of 1 Bark/Bark is for each Hz of another.
+
+    Parameters
+    ----------
+    at, by
+        Where both lie, Hz.
+    """
+    widths = [float(np.diff(bark_to_hz(hz_to_bark(hertz) + np.array([-0.01, 0.01])))[0]) for hertz in (at, by)]
+    return widths[0] / widths[1]
+
+
 class _Planes:
     """A plane of each training through the answers, and those with each unit left out."""
 
@@ -186,11 +198,13 @@ class _Planes:
         if len(trials) < 2 * (x.shape[1] + 1):
             raise PerceptionError(f"{len(trials)} stimuli are too few for a plane in {x.shape[1]} dimensions")
         shares = expit(trials.log_p[..., own] - trials.log_p[..., other])
+        # Where a third answer is heard, the odds of these two count for little.
+        counts = np.exp(np.logaddexp(trials.log_p[..., own], trials.log_p[..., other]))
         self.unit = resampling_unit(trials.clusters if trials.clusters.columns.size else trials.table["token"], len(x))
-        self.whole = np.stack([logistic_plane(x, each) for each in shares])
+        self.whole = np.stack([logistic_plane(x, *each) for each in zip(shares, counts, strict=True)])
         self.left_out = np.stack([
-            [logistic_plane(x, each, (self.unit.codes != i).astype(float), start)
-             for each, start in zip(shares, self.whole, strict=True)]
+            [logistic_plane(x, share, count * (self.unit.codes != i), start)
+             for share, count, start in zip(shares, counts, self.whole, strict=True)]
             for i in range(self.unit.n_units)
         ])  # fmt: skip
 

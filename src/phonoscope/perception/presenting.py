@@ -124,9 +124,16 @@ def _shams(
 ) -> tuple[pd.DataFrame, list[np.ndarray]]:
     """A sham of each stimulus that is what was asked for: all of a token have one pattern, lower steps its inverse.
 
-    One that moves the cue after all, by more than a stimulus may miss its aim, has ``missed``.
+    One that moves the cue after all, by more than a stimulus may miss its aim, has ``missed``. Where nothing was moved
+    the stimulus is its own sham.
     """
     rows = made.table[~made.table["missed"]]
+    heard = dict(zip(made.table.index, made.without_context(), strict=True))
+    measured = [name for name, other in CUES.items() if other.measured]
+    told = rows[measured].assign(pattern=rows["token"] % PATTERNS, missed=False)
+    rows = rows[(rows["step"] != 0) | cue.absolute]
+    if rows.empty:
+        return told, [heard[i] for i in told.index]
     of = rows["token"].to_numpy()
     edge = round(context * made.sample_rate)
 
@@ -135,13 +142,13 @@ def _shams(
 
     ends = np.array([len(waveform) / made.sample_rate - context for waveform in waveforms])
     recorded = Sounds.of(waveforms, made.sample_rate, np.full(len(waveforms), context), ends, device=device)
-    heard = made.without_context()
     before = alone(waveforms)[of]
     sizes = np.sqrt(np.square(pictures([heard[i] for i in rows.index]) - before).mean(axis=1))
     up = np.where(rows["step"] >= 0, 1, -1)
     shams, _ = sham_sounds(recorded, of, sizes, up, of % PATTERNS, alone, before)
     away = np.abs(cue.measure(shams) - rows["before"].to_numpy())
     aim = np.abs((rows["intended"] - rows["before"]).to_numpy())
-    found = {name: other.measure(shams) for name, other in CUES.items() if other.measured}
-    table = pd.DataFrame({"pattern": of % PATTERNS, "missed": ~(away <= MISSED * aim + cue.slack), **found}, rows.index)
-    return table, [sham[edge : len(sham) - edge] for sham in shams.arrays]
+    told.loc[rows.index, measured] = np.stack([CUES[name].measure(shams) for name in measured], axis=1)
+    told.loc[rows.index, "missed"] = ~(away <= MISSED * aim + cue.slack)
+    heard |= zip(rows.index, (sham[edge : len(sham) - edge] for sham in shams.arrays), strict=True)
+    return told, [heard[i] for i in told.index]

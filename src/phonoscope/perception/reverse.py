@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from os import PathLike
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -57,6 +58,10 @@ class BubbleTrials:
 
     def __len__(self) -> int:
         return len(self.cells)
+
+    def where(self, rows: np.ndarray) -> BubbleTrials:
+        """Some of the trials, by a mask or positions."""
+        return replace(self, cells=self.cells[rows], token=self.token[rows], p=self.p[rows])
 
     def table(self) -> pd.DataFrame:
         """One row a trial: ``token, answer`` (the most probable), and a column a cell, as ``f1234.5_share0.25``."""
@@ -110,11 +115,24 @@ def bubble_block(
     if log_p.shape != (trials, len(labels)):
         raise PerceptionError(f"answers have the shape {log_p.shape}; expected ({trials} sounds, {len(labels)} labels)")
     longest = max(len(waveform) for waveform in waveforms) / sample_rate
+    middles = cell_middles(design, sample_rate, longest)
+    return BubbleTrials(made.cells, made.token, np.exp(log_p), list(labels), *middles, design.clock)
+
+
+def cell_middles(design: Bubbles, sample_rate: float, longest: float = 1.0) -> tuple[np.ndarray, np.ndarray]:
+    """Middles of the cells of a grid: in Hz, and in the unit of its clock.
+
+    Parameters
+    ----------
+    design
+        The grid.
+    sample_rate
+        In Hz.
+    longest
+        Duration of the longest token, s; only a clock in s needs it.
+    """
     hertz = erb_to_hz(_middles(hz_to_erb(design.frequency_edges(sample_rate))))
-    return BubbleTrials(
-        made.cells, made.token, np.exp(log_p), list(labels),
-        hertz, _middles(design.time_edges(longest)), design.clock,
-    )  # fmt: skip
+    return hertz, _middles(design.time_edges(longest))
 
 
 def reverse_correlation(
@@ -271,6 +289,18 @@ def read_classification_trials(
     both = [table[name].astype(str) for name in ("token", "listener") if name in table]
     heard = sum(both[1:], start=both[0]).to_numpy() if both else np.zeros(len(table), dtype=int)
     return BubbleTrials(cells[given], heard[given], p[given], names, np.array(hertz), np.array(times), *clocks)
+
+
+def holds_cells(answers: str | PathLike[str]) -> bool:
+    """Whether a file of answers is one of answers to random changes: a CSV with columns of cells.
+
+    Parameters
+    ----------
+    answers
+        A file, or a folder of other answers.
+    """
+    path = Path(answers)
+    return path.is_file() and path.suffix.lower() == ".csv" and bool(_cells_of(pd.read_csv(path, nrows=0)))
 
 
 def _cells_of(table: pd.DataFrame) -> dict[str, tuple[float, str, float]]:

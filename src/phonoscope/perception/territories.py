@@ -149,7 +149,7 @@ def published_territory(grid: FormantGrid | None = None, vowels: Sequence[str] =
     -------
     Dataset
         Dims ``group`` (men, women, children), the two formants, and ``label``: ``share``, the probability of each vowel
-        there, and the ``winner``.
+        there, and the ``winner``; ``mean`` and ``sd`` of each vowel in Hz, by ``formant``.
 
     Raises
     ------
@@ -162,10 +162,12 @@ def published_territory(grid: FormantGrid | None = None, vowels: Sequence[str] =
     names = [_in_table(name, known) for name in vowels] or known
     planes = np.meshgrid(*grid.places, indexing="ij")
     density = np.zeros((len(SEXES), *grid.steps, len(names)))
+    moments = np.zeros((2, len(SEXES), len(names), 2))  # mean and standard deviation
     for group, sex in enumerate(SEXES):
         for at, vowel in enumerate(names):
             row = table[sex, vowel]
-            for cue, hertz in zip((grid.first, grid.second), planes, strict=True):
+            for axis, (cue, hertz) in enumerate(zip((grid.first, grid.second), planes, strict=True)):
+                moments[:, group, at, axis] = row[cue], row[f"{cue}_sd"]
                 z = (hertz - row[cue]) / row[f"{cue}_sd"]
                 density[group, ..., at] -= 0.5 * z**2 + np.log(row[f"{cue}_sd"])
     shares = softmax(density, axis=-1)
@@ -175,8 +177,11 @@ def published_territory(grid: FormantGrid | None = None, vowels: Sequence[str] =
         {
             "share": ((*plane, "label"), shares),
             "winner": (plane, np.asarray(labels, dtype=object)[shares.argmax(axis=-1)]),
+            "mean": (("group", "label", "formant"), moments[0]),
+            "sd": (("group", "label", "formant"), moments[1]),
         },
-        _coordinates(grid) | {"group": [GROUPS[sex] for sex in SEXES], "label": labels},
+        _coordinates(grid)
+        | {"group": [GROUPS[sex] for sex in SEXES], "label": labels, "formant": [grid.first, grid.second]},
         {"source": "Hillenbrand et al. (1995), J. Acoust. Soc. Am. 97, 3099"},
     )
 

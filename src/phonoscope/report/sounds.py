@@ -24,6 +24,15 @@ def equally_loud(sounds: Sequence[np.ndarray]) -> list[np.ndarray]:
     return [gain * sound for sound in even]
 
 
+def evenly_raised(sounds: Sequence[np.ndarray]) -> list[np.ndarray]:
+    """Multiply sounds by one factor, so that the loudest has −20 dB and none is clipped: their differences stay."""
+    levels = [float(np.sqrt(np.mean(np.square(sound, dtype=np.float64)))) for sound in sounds if len(sound)]
+    level = max(levels, default=0.0)
+    peak = max((float(np.abs(sound).max(initial=0.0)) for sound in sounds), default=0.0)
+    gain = min(LEVEL_RMS / level, MOST_PEAK / peak) if level > 0 else 1.0
+    return [gain * np.asarray(sound, dtype=np.float64) for sound in sounds]
+
+
 def ramped(sound: np.ndarray, sample_rate: int) -> np.ndarray:
     """Fade a sound in and out within 5 ms, so that it does not click."""
     length = min(round(RAMP_SECONDS * sample_rate), len(sound) // 2)

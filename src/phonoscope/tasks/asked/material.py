@@ -20,6 +20,7 @@ from phonoscope.experiments.labels import names_given
 from phonoscope.experiments.loading import describe_model
 from phonoscope.experiments.material import phone_of
 from phonoscope.experiments.settings import Settings
+from phonoscope.files import write_with
 from phonoscope.left_out import LeftOut
 from phonoscope.perception import ask
 from phonoscope.perception.trials import are_numbers
@@ -246,3 +247,24 @@ def refuse_numbers(material: Material) -> None:
         raise ExperimentError(
             f"the model gives numbers ({', '.join(material.labels[:4])}), no answers for people to choose from"
         )
+
+
+def keep_formants(material: Material, folder: Path) -> None:
+    """Write the formants that a run measured in its tokens into the folder of the experiment, if it did.
+
+    Parameters
+    ----------
+    material
+        Tokens of a run, or of a model, of which nothing is known.
+    folder
+        Of the experiment.
+    """
+    if not isinstance(material.asked, AskedRun):
+        return
+    try:
+        formants = Run(material.asked.folder).formants
+    except ExperimentError:
+        return
+    kept = formants[formants["token"].isin(material.tokens["token"])].reset_index(drop=True)
+    if len(kept):
+        write_with(folder / "formants.parquet", lambda path: kept.to_parquet(path, index=False))

@@ -18,7 +18,7 @@ __all__ = ["FIGURES", "Figure", "FigureRequest", "draw", "figure_of_run", "find_
 
 _HERE, _PHONES = "phonoscope.tasks.figures", "phonoscope.tasks.phones.figures"
 _AUDIT = "phonoscope.tasks.audit.figures"
-_OUTSIDE, _PERCEIVE = "phonoscope.tasks.outside.figures", "phonoscope.tasks.perceive.figures"
+_OUTSIDE, _PERCEIVE = "phonoscope.tasks.outside.figures", "phonoscope.tasks.perceive"
 
 FIGURES: Registry[Figure] = Registry(
     "figure",
@@ -37,8 +37,10 @@ FIGURES: Registry[Figure] = Registry(
         "time-profile": f"{_OUTSIDE}:TIME_PROFILE",
         "phones": f"{_OUTSIDE}:STRETCHES",
         "reliability": f"{_OUTSIDE}:RELIABILITY",
-        "identification": f"{_PERCEIVE}:IDENTIFICATION",
-        "cue-weights": f"{_PERCEIVE}:CUE_WEIGHTS",
+        "identification": f"{_PERCEIVE}.figures:IDENTIFICATION",
+        "cue-weights": f"{_PERCEIVE}.figures:CUE_WEIGHTS",
+        "classification-image": f"{_PERCEIVE}.image_figures:CLASSIFICATION_IMAGE",
+        "territory": f"{_PERCEIVE}.territory_figures:TERRITORY",
         "shortcuts": f"{_AUDIT}:SHORTCUTS_FIGURE",
         "strs": f"{_HERE}.weights:STRS",
         "strs-surface": f"{_HERE}.weights:SURFACE",

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import lru_cache
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,12 +17,13 @@ from phonoscope.classifier import Classifier
 from phonoscope.errors import PhonoscopeError
 from phonoscope.evidence.controls import picture_of
 from phonoscope.evidence.randomisation import with_random_weights
-from phonoscope.experiments.parts import PartTokens
+from phonoscope.experiments.parts import Ask, PartTokens, Progress, Source, groups_of, make_parts
 from phonoscope.experiments.twin import pictures_through
 from phonoscope.perception.presenting import Continuum, Presented, present
 from phonoscope.perception.trials import are_numbers, ask, ask_numbers
 from phonoscope.phonetics.discriminant import fit_discriminant
 from phonoscope.tasks.asked.who import Asked, Learnt
+from phonoscope.work.executor import Executor
 
 NETWORK, RANDOM, LINEAR = "network", "random", "linear"
 CONTROLS = (RANDOM, LINEAR)
@@ -34,7 +36,7 @@ Answering = Callable[[Sequence[np.ndarray]], np.ndarray]
 
 @dataclass(frozen=True)
 class Asking:
-    """All that the answers depend on beside the tokens; see `phonoscope.experiments.parts.Ask`.
+    """All that answers depend on beside the tokens and what is done to them.
 
     Parameters
     ----------
@@ -48,8 +50,6 @@ class Asking:
 
     asked: Asked
     identity: str
-    continua: tuple[Continuum, ...]
-    shams: bool
     ceiling: float
     seed: int
     judged: tuple[str, ...]
@@ -57,9 +57,21 @@ class Asking:
     sample_rate: int | None
     context_seconds: float
 
+    def who(self, part: PartTokens) -> Who:
+        """Those who answer about the tokens of a part, which are of one fold."""
+        return _ready(Asking(*(getattr(self, each.name) for each in fields(Asking))), int(part.tokens["fold"].iloc[0]))
+
+
+@dataclass(frozen=True)
+class AskingCues(Asking):
+    """Tokens moved along continua, one cue at a time; see `phonoscope.experiments.parts.Ask`."""
+
+    continua: tuple[Continuum, ...]
+    shams: bool
+
     def rows(self, part: PartTokens) -> Iterator[tuple[pa.Table, dict[str, Any]]]:
         """Yield stimuli with their answers, some tokens at a time."""
-        who = _ready(self, int(part.tokens["fold"].iloc[0]))
+        who = self.who(part)
         for some in some_at_a_time([len(sound) / part.sample_rate for sound in part.sounds]):
             made = present(
                 part.tokens.iloc[some],
@@ -71,10 +83,7 @@ class Asking:
                 device=self.device,
                 ceiling=self.ceiling,
             )
-            table = who.answered(made)
-            table["pattern"] = table["pattern"].astype("Int64")
-            table["speaker"] = table["speaker"].astype("string")
-            yield pa.Table.from_pandas(table, preserve_index=False), {"absent": who.absent}
+            yield who.answered(made), {"absent": who.absent}
 
 
 def some_at_a_time(seconds: Sequence[float]) -> Iterator[slice]:
@@ -87,6 +96,38 @@ def some_at_a_time(seconds: Sequence[float]) -> Iterator[slice]:
         total += each
     if first < len(seconds):
         yield slice(first, len(seconds))
+
+
+def each_once(sounds: Sequence[np.ndarray]) -> tuple[list[np.ndarray], np.ndarray]:
+    """Sounds without those that are there already, and the place of each among them.
+
+    What is not moved is the same along every cue.
+
+    Parameters
+    ----------
+    sounds
+        1-D arrays.
+    """
+    places: dict[bytes, int] = {}
+    found = np.array([places.setdefault(sound.tobytes(), len(places)) for sound in sounds], dtype=int)
+    return [sounds[i] for i in np.unique(found, return_index=True)[1]], found
+
+
+def as_rows(table: pd.DataFrame, answers: Mapping[str, np.ndarray]) -> pa.Table:
+    """Stimuli with a column of answers of each who was asked, as a part holds them; see `answers_in`.
+
+    Parameters
+    ----------
+    table
+        One row a stimulus.
+    answers
+        By who answered: (stimulus, training, label).
+    """
+    lists = {name: list(values.reshape(len(values), -1)) for name, values in answers.items()}
+    table = table.assign(**lists, speaker=table["speaker"].astype("string"))
+    if "pattern" in table:
+        table["pattern"] = table["pattern"].astype("Int64")
+    return pa.Table.from_pandas(table, preserve_index=False)
 
 
 @dataclass(frozen=True)
@@ -107,12 +148,25 @@ class Who:
     pictures: Answering
     absent: dict[str, str]
 
-    def answered(self, made: Presented) -> pd.DataFrame:
-        """Table of the stimuli with a column of everybody's answers or numbers, (training, label) laid flat."""
-        answers = {
-            name: np.stack([answer(made.sounds) for answer in who], axis=1) for name, who in self.answering.items()
+    def answered(self, made: Presented) -> pa.Table:
+        """Stimuli with everybody's answers; sounds that stand there twice are asked about once."""
+        sounds, place = each_once(made.sounds)
+        return as_rows(made.table, {name: values[place] for name, values in self.answers(sounds).items()})
+
+    def answers(self, sounds: Sequence[np.ndarray], draws: int | None = None) -> dict[str, np.ndarray]:
+        """What everybody answers, by name: log probabilities or numbers (sound, training, label).
+
+        Parameters
+        ----------
+        sounds
+            1-D arrays.
+        draws
+            How many drawings of random weights are asked; as many as trainings by default.
+        """
+        return {
+            name: np.stack([answer(sounds) for answer in (who[:draws] if name == RANDOM else who)], axis=1)
+            for name, who in self.answering.items()
         }
-        return made.table.assign(**{name: list(values.reshape(len(values), -1)) for name, values in answers.items()})
 
 
 def who_answers(trainings: Sequence[Classifier], seed: int, learnt: Callable[[], Learnt]) -> Who:
@@ -172,6 +226,48 @@ def _twin(
     return lambda sounds: log_softmax(model.scores(pictures(sounds))[:, order], axis=1)
 
 
+@dataclass(frozen=True)
+class Answered:
+    """Stimuli, and what everybody answered.
+
+    Parameters
+    ----------
+    table
+        One row a stimulus.
+    answers
+        By who answered: log probabilities (training, stimulus, label).
+    absent
+        Who did not answer, and why.
+    """
+
+    table: pd.DataFrame
+    answers: dict[str, np.ndarray]
+    absent: dict[str, str]
+
+
+def answered(
+    asking: Ask, sources: Sequence[Source], folder: Path, labels: int, *, executor: Executor, progress: Progress
+) -> Answered:
+    """Ask, part by part, and put what was answered together.
+
+    Parameters
+    ----------
+    asking
+        What is done to the tokens.
+    sources, folder, executor, progress
+        As of `phonoscope.experiments.parts.make_parts`.
+    labels
+        How many labels there are.
+    """
+    stimuli, absent = [], {}
+    for rows, facts in groups_of(make_parts(asking, sources, folder, executor=executor, progress=progress)):
+        stimuli.append(rows.to_pandas())
+        absent |= facts["absent"]
+    table = pd.concat(stimuli, ignore_index=True)
+    names = [NETWORK, *(name for name in CONTROLS if name in table)]
+    return Answered(table.drop(columns=names), {name: answers_in(table, name, labels) for name in names}, absent)
+
+
 def answers_in(table: pd.DataFrame, name: str, labels: int) -> np.ndarray:
     """Answers (training, stimulus, label) as they are stored in a column of the parts.
 
@@ -209,3 +305,30 @@ def followed(
     first = np.lexsort((-given, ~spoken))[: max(MOST_LABELS, int(spoken.sum()))]
     kept = np.sort(first)
     return {name: values[..., kept] for name, values in answers.items()}, [labels[i] for i in kept]
+
+
+def with_answers(
+    table: pd.DataFrame, log_p: np.ndarray, labels: Sequence[str], *, numbers: bool = False
+) -> pd.DataFrame:
+    """Stimuli with the most probable label (``answer``) and each one's mean probability over trainings (``p_<label>``).
+
+    Of a model that gives numbers, with these (``value_<label>``).
+
+    Parameters
+    ----------
+    table
+        Stimuli.
+    log_p
+        Log probabilities (training, stimulus, label).
+    labels
+        Their names.
+    numbers
+        Whether the model gives numbers.
+    """
+    if numbers:
+        values = pd.DataFrame(log_p.mean(axis=0), columns=[f"value_{label}" for label in labels], index=table.index)
+        return pd.concat([table, values], axis=1)
+    p = np.exp(log_p).mean(axis=0)
+    answers = np.asarray(labels, dtype=object)[p.argmax(axis=1)]
+    named = pd.DataFrame(p, columns=[f"p_{label}" for label in labels], index=table.index)
+    return pd.concat([table.assign(answer=answers), named], axis=1)

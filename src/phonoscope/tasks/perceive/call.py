@@ -23,8 +23,9 @@ from phonoscope.tasks.perceive.asking import (
     followed,
     some_at_a_time,
     who_answers,
+    with_answers,
 )
-from phonoscope.tasks.perceive.experiment import conclusions, said_of_cues, with_answers
+from phonoscope.tasks.perceive.experiment import conclusions, said_of_cues
 
 
 @dataclass(frozen=True)
@@ -126,7 +127,7 @@ def perceive(
         made = present(
             tokens.iloc[some], waveforms[some], int(sample_rate), continua, context=context_seconds, pictures=pictures
         )
-        asked.append(who.answered(made))
+        asked.append(who.answered(made).to_pandas())
     table = pd.concat(asked, ignore_index=True)
     names = [NETWORK, *(name for name in CONTROLS if name in table)]
     answers = {name: answers_in(table, name, len(classifier.labels)) for name in names}

@@ -13,8 +13,9 @@ import pandas as pd
 
 from phonoscope.corpora import write_tokens
 from phonoscope.errors import PerceptionError
+from phonoscope.experiments.evidence_run import drawn_evenly
 from phonoscope.experiments.fit import Trained
-from phonoscope.experiments.parts import WORK, groups_of, make_parts, sources_of
+from phonoscope.experiments.parts import WORK, sources_of
 from phonoscope.experiments.runner import Results
 from phonoscope.files import write_with
 from phonoscope.perception import (
@@ -28,14 +29,30 @@ from phonoscope.perception import (
     slopes,
 )
 from phonoscope.perception.curves import number_curves
+from phonoscope.perception.reverse import holds_cells
 from phonoscope.perception.slopes import number_slopes
 from phonoscope.perception.trials import calibrated
 from phonoscope.tasks.asked.experiment import AskingExperiment
-from phonoscope.tasks.asked.material import refuse_numbers
-from phonoscope.tasks.perceive.asking import CONTROLS, LINEAR, NETWORK, Asking, answers_in, followed
+from phonoscope.tasks.asked.material import keep_formants, refuse_numbers
+from phonoscope.tasks.perceive.asking import (
+    CONTROLS,
+    LINEAR,
+    NETWORK,
+    Asking,
+    AskingCues,
+    answered,
+    followed,
+    with_answers,
+)
+from phonoscope.tasks.perceive.examples import TABLE as SOUNDS
+from phonoscope.tasks.perceive.examples import keep_sounds
+from phonoscope.tasks.perceive.image_sentences import image_sentences
+from phonoscope.tasks.perceive.images import classification_images
 from phonoscope.tasks.perceive.recipe import PerceiveRecipe
 from phonoscope.tasks.perceive.sentences import cue_sentences, number_sentences
-from phonoscope.tasks.perceive.tables import curves_json, made_table
+from phonoscope.tasks.perceive.tables import curves_json, image_json, made_table, records, territory_json
+from phonoscope.tasks.perceive.territory import territories
+from phonoscope.tasks.perceive.territory_sentences import territory_sentences
 from phonoscope.training import choose_device
 
 STIMULI_NAME = "stimuli.parquet"
@@ -60,7 +77,7 @@ class PerceiveExperiment(AskingExperiment):
         """Choose the tokens, as many of each class."""
         del folder
         self._material = self.material()
-        if self.listeners is not None:
+        if self.listeners is not None or self.recipe.grids or self.recipe.bubbles:
             refuse_numbers(self._material)
         return self._material.tokens
 
@@ -75,12 +92,10 @@ class PerceiveExperiment(AskingExperiment):
         del trained
         recipe, settings, work = self.recipe, self.settings, folder / WORK
         material = self._material.with_others(work / "others.parquet")
-        tokens, labels = material.tokens, material.labels
-        asking = Asking(
+        tokens, labels, numbers = material.tokens, material.labels, material.numbers
+        asked = Asking(
             material.asked,
             material.identity,
-            recipe.continua,
-            recipe.shams,
             recipe.ceiling,
             recipe.seed,
             tuple(tokens["token"].astype(str)),
@@ -88,29 +103,43 @@ class PerceiveExperiment(AskingExperiment):
             material.sample_rate,
             material.context_seconds,
         )
-        paths = make_parts(
-            asking, sources_of(tokens, work / "tokens", ["fold"]), work, executor=self.executor,
+        asking = AskingCues(**vars(asked), continua=recipe.continua, shams=recipe.shams)
+        found = answered(
+            asking, sources_of(tokens, work / "tokens", ["fold"]), work, len(labels), executor=self.executor,
             progress=lambda done, count: settings.say(f"  {done} of {count} tokens"),
         )  # fmt: skip
-        stimuli, absent = [], {}
-        for rows, facts in groups_of(paths):
-            stimuli.append(rows.to_pandas())
-            absent |= facts["absent"]
-        table = pd.concat(stimuli, ignore_index=True)
-        names = [NETWORK, *(name for name in CONTROLS if name in table)]
-        answers = {name: answers_in(table, name, len(labels)) for name in names}
-        numbers = material.numbers
-        kept = with_answers(table.drop(columns=names), answers[NETWORK], labels, numbers=numbers)
+        kept = with_answers(found.table, found.answers[NETWORK], labels, numbers=numbers)
         write_tokens(folder / "tokens.parquet", tokens)
+        keep_formants(material, folder)
         write_with(folder / STIMULI_NAME, lambda path: kept.to_parquet(path, index=False))
-        shutil.rmtree(work)
-        settings.say(f"{len(table)} stimuli; what the answers say")
-        answers, labels = followed(answers, labels, tokens["class"].tolist())
-        tables = conclusions(table.drop(columns=names), answers, labels, numbers=numbers)
-        if self.listeners is not None:
-            tables |= people_tables(tables["boundaries"], self.listeners, labels)
+        settings.say(f"{len(kept)} stimuli; what the answers say")
+        answers, some = followed(found.answers, labels, tokens["class"].tolist())
+        tables = conclusions(found.table, answers, some, numbers=numbers)
+        if not numbers:
+            tables[SOUNDS] = keep_sounds(kept, tokens, recipe, folder, material.sample_rate, material.context_seconds)
+        of_bubbles = self.listeners if recipe.bubbles and self.listeners and holds_cells(self.listeners) else None
+        if self.listeners is not None and of_bubbles is None:
+            tables |= people_tables(tables["boundaries"], self.listeners, some)
         sentences = said_of_cues(tables, recipe.cues, numbers=numbers)
-        facts = material.facts | {"labels": labels, "labels_in_all": len(material.labels)}
+        absent = dict(found.absent)
+        if recipe.grids:
+            count = min(recipe.tokens, recipe.territory_tokens)
+            few = tokens.iloc[np.sort(drawn_evenly(tokens["class"], count, recipe.seed))].reset_index(drop=True)
+            few.attrs = tokens.attrs
+            more, lacking = territories(
+                asked, few, recipe.grids, labels, folder, executor=self.executor, say=settings.say
+            )
+            tables, absent = tables | more, absent | lacking
+            sentences += territory_sentences(more, few)
+        if recipe.bubbles:
+            more, lacking = classification_images(
+                asked, tokens, recipe.bubbles, labels, folder, executor=self.executor, say=settings.say,
+                people=of_bubbles,
+            )  # fmt: skip
+            tables, absent = tables | more, absent | lacking
+            sentences += image_sentences(more)
+        shutil.rmtree(work)
+        facts = material.facts | {"labels": some, "labels_in_all": len(labels)}
         facts |= {"absent_controls": absent, "context_seconds": material.context_seconds}
         return Results(tokens, tables, facts, _results(tables, sentences))
 
@@ -198,47 +227,19 @@ def people_tables(network: pd.DataFrame, answers: Path, labels: Sequence[str]) -
     return {"listeners": people, "beside_listeners": beside_listeners(network, people)}
 
 
-def with_answers(
-    table: pd.DataFrame, log_p: np.ndarray, labels: Sequence[str], *, numbers: bool = False
-) -> pd.DataFrame:
-    """Stimuli with the most probable label (``answer``) and each one's mean probability over trainings (``p_<label>``).
-
-    Of a model that gives numbers, with these (``value_<label>``).
-
-    Parameters
-    ----------
-    table
-        Stimuli.
-    log_p
-        Log probabilities (training, stimulus, label).
-    labels
-        Their names.
-    numbers
-        Whether the model gives numbers.
-    """
-    if numbers:
-        values = pd.DataFrame(log_p.mean(axis=0), columns=[f"value_{label}" for label in labels], index=table.index)
-        return pd.concat([table, values], axis=1)
-    p = np.exp(log_p).mean(axis=0)
-    answers = np.asarray(labels, dtype=object)[p.argmax(axis=1)]
-    named = pd.DataFrame(p, columns=[f"p_{label}" for label in labels], index=table.index)
-    return pd.concat([table.assign(answer=answers), named], axis=1)
-
-
 def _results(tables: Mapping[str, pd.DataFrame], sentences: list[str]) -> dict[str, Any]:
-    def records(name: str, *columns: str) -> list[dict[str, Any]]:
-        table = tables[name]
-        kept = table[[column for column in columns if column in table]]
-        rows = kept.to_dict("records")
-        return [{str(key): None if pd.isna(value) else value for key, value in row.items()} for row in rows]
+    def rows(name: str, *columns: str) -> list[dict[str, Any]]:
+        return records(tables[name], *columns)
 
     return {
         "curves": curves_json(tables["curves"]),
-        "slopes": records("slopes", "class", "cue", "against", "slope", "low", "high", "unit", "random", "linear",
+        "slopes": rows("slopes", "class", "cue", "against", "slope", "low", "high", "unit", "random", "linear",
                           "sham", "verdict", "p_holm"),
-        "boundaries": records("boundaries", "class", "cue", "against", "measure", "boundary", "low", "high", "unit",
+        "boundaries": rows("boundaries", "class", "cue", "against", "measure", "boundary", "low", "high", "unit",
                               "logits_per_unit", "why_not"),
-        "weights": records("weights", "class", "cue", "weight", "low", "high", "random", "linear", "per_jnd", "unit"),
+        "weights": rows("weights", "class", "cue", "weight", "low", "high", "random", "linear", "per_jnd", "unit"),
+        **territory_json(tables),
+        **image_json(tables),
         "sentences": sentences,
         "n_stimuli": int(tables["made"]["n"].sum()),
         "n_missed": int(tables["made"]["missed"].sum()),

@@ -14,6 +14,7 @@ from phonoscope.report.plates import Plate, make_panel, panel_name
 from phonoscope.report.style import class_colour, draw_alone, keep_outer_labels, panel_grid
 from phonoscope.tasks.content import Content
 from phonoscope.tasks.figures.figure import Figure, FigureRequest
+from phonoscope.tasks.perceive.examples import sounds_of
 from phonoscope.tasks.perceive.sentences import cue_name, is_reached
 
 if TYPE_CHECKING:
@@ -49,7 +50,7 @@ def identification_plate(content: Content) -> Plate:
             title = f"{class_name(label)}, {cue_name(cue)}"
             figure = draw_alone(3.1, 2.3, draw_identification, rows, title=title, **_style(content, cue))
             name = panel_name(f"identification-{cue}", position, label)
-            panels.append(make_panel(name, figure, _alt(rows, label, cue)))
+            panels.append(make_panel(name, figure, _alt(rows, label, cue), sounds=sounds_of(content, label, cue)))
     return IDENTIFICATION.plate(panels, curves)
 
 
@@ -148,7 +149,7 @@ IDENTIFICATION = Figure(
     reading=(
         "At 0 the tokens are as they were recorded. A curve that falls says that the class is lost as the cue moves; "
         "the one that rises says what is heard instead. Bands are 95 % intervals over speakers or recordings and "
-        "trainings."
+        "trainings. To hear: one token as it was recorded and moved to both ends, each with what the network calls it."
     ),
     choices=("class",),
     tasks=("perceive",),

@@ -15,6 +15,7 @@ from phonoscope.report.tables import as_html_table
 from phonoscope.tasks.content import Content, read_content
 from phonoscope.tasks.perceive.asking import LINEAR, RANDOM
 from phonoscope.tasks.perceive.figures import cue_weights_plate, identification_plate
+from phonoscope.tasks.perceive.further_page import image_sections, short_interval, territory_sections
 from phonoscope.tasks.perceive.sentences import cue_name
 from phonoscope.tasks.sections import left_out_table, page_of, provenance_section
 
@@ -28,7 +29,8 @@ def page(run: Run) -> Page:
     content = read_content(run)
     results = content.facts["results"]
     concluded = [_numbers_section(content)] if _gives_numbers(content) else [_slopes(content), _weights(content)]
-    sections = [_curves(content), *concluded, *_people(content), _stimuli(content),
+    asked_for = [*territory_sections(content), *image_sections(content), *_people(content)]
+    sections = [_curves(content), *concluded, *asked_for, _stimuli(content),
                 _provenance(content)]  # fmt: skip
     return page_of(
         content.facts, sections, numbers=_numbers(content), findings=results["sentences"], doubts=_doubts(content)
@@ -185,10 +187,4 @@ def _named(table: pd.DataFrame) -> pd.DataFrame:
     shown = table.assign(cue=table["cue"].map(cue_name))
     if "low" not in table:
         return shown
-    bounds = zip(table["low"], table["high"], strict=True)
-    intervals = [f"{_short(low)} to {_short(high)}" if low == low else "–" for low, high in bounds]
-    return shown.assign(**{_INTERVAL: intervals})
-
-
-def _short(value: float) -> str:
-    return (f"{value:.0f}" if abs(value) >= 100 else f"{value:.2f}").replace("-", "−")
+    return shown.assign(**{_INTERVAL: short_interval(table)})

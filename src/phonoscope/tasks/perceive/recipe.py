@@ -9,6 +9,7 @@ from typing import Any, Self
 from phonoscope.errors import ExperimentError
 from phonoscope.experiments.recipe import Recipe
 from phonoscope.manipulate import CUES
+from phonoscope.perception.grids import FormantGrid
 from phonoscope.perception.presenting import Continuum
 from phonoscope.registry import Registry
 
@@ -31,6 +32,12 @@ class PerceiveRecipe(Recipe):
         Highest frequency at which formants are sought, Hz.
     shams
         Whether changes of equal size that move no resonance are presented too.
+    territory
+        Pairs of formants, or of F0 and one, as ``f1,f2``: tokens are moved to every place of the plane of each pair.
+    places, territory_tokens
+        How many places along each formant; how many tokens are moved there, at most.
+    bubbles
+        How often the network is asked about random changes in bubbles of Hz and time (reverse correlation).
     """
 
     task: str = "perceive"
@@ -40,6 +47,15 @@ class PerceiveRecipe(Recipe):
     tokens: int = 100
     ceiling: float = 5500.0
     shams: bool = True
+    territory: list[str] = field(default_factory=list)
+    places: int = 21
+    territory_tokens: int = 50
+    bubbles: int = 0
+
+    @property
+    def grids(self) -> tuple[FormantGrid, ...]:
+        """The planes of two formants whose territories are sought."""
+        return tuple(FormantGrid.of(_names(pair), self.places) for pair in self.territory)
 
     @property
     def continua(self) -> tuple[Continuum, ...]:
@@ -59,11 +75,17 @@ class PerceiveRecipe(Recipe):
         super().check()
         if not self.cues or len(set(self.cues)) < len(self.cues):
             raise ExperimentError(f"cues are {self.cues}; name at least one, each once")
-        if self.tokens < 2:
-            raise ExperimentError(f"tokens is {self.tokens}; an experiment asks about at least two")
+        for name in ("tokens", "territory_tokens", "places"):
+            if (count := getattr(self, name)) < 2:
+                raise ExperimentError(f"{name} is {count}; an experiment asks about at least two")
         for entry in ("steps", "units"):
             if unknown := set(getattr(self, entry)) - set(self.cues):
                 raise ExperimentError(f"[{entry}] names {', '.join(sorted(unknown))}, which is not among the cues")
+        planes = [f"{grid.first},{grid.second}" for grid in self.grids]  # refuses what is no grid
+        if len(set(planes)) < len(planes):
+            raise ExperimentError(f"territory is {'; '.join(planes)}; name each pair once")
+        if self.bubbles < 0:
+            raise ExperimentError(f"bubbles is {self.bubbles}; it is a number of trials, 20000 for instance")
 
     def changed(
         self,
@@ -74,6 +96,8 @@ class PerceiveRecipe(Recipe):
         steps: str | None = None,
         tokens: int | None = None,
         ceiling: float | None = None,
+        territory: str | None = None,
+        bubbles: int | None = None,
     ) -> Self:
         """Return the recipe with what is given here changed; None leaves the recipe's own value.
 
@@ -92,16 +116,28 @@ class PerceiveRecipe(Recipe):
             How many tokens are asked about.
         ceiling
             Highest frequency at which formants are sought, Hz.
+        territory
+            Two formants, separated by a comma; several pairs by semicolons.
+        bubbles
+            How many random changes are asked about.
         """
         if trainings is not None:
             raise ExperimentError("--trainings means nothing here: the trainings of the run are asked")
-        changes: dict[str, Any] = {name: value for name, value in {"tokens": tokens, "ceiling": ceiling}.items()
-                                   if value is not None}  # fmt: skip
+        given = {"tokens": tokens, "ceiling": ceiling, "bubbles": bubbles}
+        changes: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
         if cues is not None:
-            changes["cues"] = [name.strip().lower() for name in cues.split(",") if name.strip()]
+            changes["cues"] = _names(cues)
+        if territory is not None:
+            changes["territory"] = [",".join(_names(pair)) for pair in territory.split(";") if pair.strip()]
         if steps is not None:
             changes["steps"] = self.steps | dict(map(_steps_of, filter(str.strip, steps.split(";"))))
-        return replace(super().changed(seed=seed), **changes)
+        changed = replace(super().changed(seed=seed), **changes)
+        changed.check()
+        return changed
+
+
+def _names(text: str) -> list[str]:
+    return [name.strip().lower() for name in text.split(",") if name.strip()]
 
 
 def _steps_of(text: str) -> tuple[str, list[float]]:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 import pandas as pd
+
+from phonoscope.tasks.perceive.asking import NETWORK
 
 _OTHERS = ("f1", "f2", "f3", "f0", "duration")  # of which crosstalk is told
 
@@ -61,3 +64,53 @@ def curves_json(curves: pd.DataFrame) -> list[dict[str, Any]]:
         shares = zip(rows["label"], rows[what], strict=True)
         found.append(values | {"answers": {str(label): None if pd.isna(share) else share for label, share in shares}})
     return found
+
+
+def records(table: pd.DataFrame, *columns: str) -> list[dict[str, Any]]:
+    """Rows of a table as JSON values; what is missing is null.
+
+    Parameters
+    ----------
+    table
+        Any.
+    *columns
+        Those that are wanted; the table may lack some.
+    """
+    rows = table[[column for column in columns if column in table]].to_dict("records")
+    return [{str(key): None if pd.isna(value) else value for key, value in row.items()} for row in rows]
+
+
+def territory_json(tables: Mapping[str, pd.DataFrame]) -> dict[str, list[dict[str, Any]]]:
+    """The network's territories, and what follows from them, as JSON values; nothing where none was sought.
+
+    Parameters
+    ----------
+    tables
+        By name.
+    """
+    if "territory" not in tables:
+        return {}
+    places = tables["territory"]
+    wanted = {
+        "agreement": ("plane", "who", "group", "agreement", "low", "high", "chance", "n"),
+        "trading": ("plane", "label", "against", "cue", "by", "trade", "low", "high", "unit", "hz_trade", "hz_low",
+                    "hz_high", "random", "linear", "why_not"),
+        "normalisation": ("plane", "label", "against", "cue", "by", "shift", "low", "high", "unit", "hz_shift",
+                          "hz_low", "hz_high", "why_not"),
+    }  # fmt: skip
+    found = {name: records(tables.get(name, pd.DataFrame()), *columns) for name, columns in wanted.items()}
+    columns = ("plane", "first_hz", "second_hz", "answer", "share", "low", "high", "n", "missed")
+    return {"territory": records(places[places["who"] == NETWORK], *columns), **found}
+
+
+def image_json(tables: Mapping[str, pd.DataFrame]) -> dict[str, list[dict[str, Any]]]:
+    """What classification images say, as JSON values; nothing where there are none.
+
+    Parameters
+    ----------
+    tables
+        By name.
+    """
+    if "image_strengths" not in tables:
+        return {}
+    return {name: records(tables[name], *map(str, tables[name])) for name in ("image_strengths", "image_clusters")}
