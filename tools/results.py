@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from tools import heard, planted_cues
+from tools import audits, heard, planted_cues
 from tools.markdown import markdown
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -37,6 +37,7 @@ OTHERS = {
     "digits/vowels": "spoken digits, /aɪ ɪ ʌ eɪ u/, each speaker left out",
     "transfer/vowels-4k": "trained on synthetic talkers, tested on LJSpeech",
 }
+_ASKED = {"perceive": ("heard", heard.of_perception), "audit": ("audit", audits.of_audit)}
 _MARKS = {"no better than chance": "°", "cannot be told": "?"}
 
 
@@ -60,9 +61,10 @@ def collect(folders: Iterable[str]) -> None:
     for folder in map(Path, folders):
         run, name = Run(folder), "/".join(folder.parts[-2:])
         kind = run.facts["kind"]
-        if kind == "perceive":
-            for table, rows in heard.of_perception(run).items():
-                _store(f"heard-{table}", name, rows)
+        if kind in _ASKED:
+            prefix, kept = _ASKED[kind]
+            for table, rows in kept(run).items():
+                _store(f"{prefix}-{table}", name, rows)
             continue
         collected = {"phones": _of_phones, "recordings": _of_recordings, "spoof": _of_spoof}[kind](run)
         collected["claims"] = run.table("claims").drop(columns="detail")
@@ -392,6 +394,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "evidence": evidence,
     "coverage": coverage,
     **heard.TABLES,
+    **audits.TABLES,
     "planted-cues": planted_cues.one_cue,
     "planted-pairs": planted_cues.two_cues,
 }
