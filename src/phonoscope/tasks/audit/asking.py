@@ -21,6 +21,7 @@ from phonoscope.audit.telling import Told, tell_classes
 from phonoscope.audit.using import Pairs, choose_pairs, compare, exchange, log_odds
 from phonoscope.classifier import Classifier, class_position
 from phonoscope.corpora import read_tokens
+from phonoscope.experiments.evidence_run import drawn_evenly
 from phonoscope.files import write_with
 from phonoscope.judgement.claims import Judged
 from phonoscope.judgement.intervals import Interval
@@ -54,6 +55,7 @@ class Auditing:
     sample_rate: int
     seed: int
     pairs: int
+    changed_alike: int
 
 
 @dataclass(frozen=True)
@@ -81,7 +83,8 @@ class Unit:
     def facts(self) -> dict[str, Any]:
         """All that the result depends on."""
         asked = self.auditing
-        return {"identity": asked.identity, "seed": asked.seed, "pairs": asked.pairs, "kind": self.kind,
+        return {"identity": asked.identity, "seed": asked.seed, "pairs": asked.pairs,
+                "changed_alike": asked.changed_alike, "kind": self.kind,
                 "name": self.name}  # fmt: skip
 
 
@@ -108,6 +111,8 @@ class Ready:
         self.recordings = Recordings(
             self.anatomies, self.tokens["class"].astype(str).tolist(), self.tokens[CLUSTERS].reset_index(drop=True)
         )
+        classes = pd.Series(self.recordings.classes)
+        self.changed_alike = np.sort(drawn_evenly(classes, auditing.changed_alike, auditing.seed))
         self.before = self.answers(
             [each.samples.astype(np.float32) for each in self.anatomies], np.arange(len(waveforms))
         )
@@ -219,8 +224,8 @@ def position_of(names: Sequence[str], label: str) -> int:
 
 def _reaction(here: Ready, name: str) -> dict[str, Any]:
     changed, shams = [], []
-    for first in range(0, len(here.anatomies), _SOUNDS_AT_A_TIME):
-        rows = np.arange(first, min(first + _SOUNDS_AT_A_TIME, len(here.anatomies)))
+    for first in range(0, len(here.changed_alike), _SOUNDS_AT_A_TIME):
+        rows = here.changed_alike[first : first + _SOUNDS_AT_A_TIME]
         after, sham = react(
             REACTIONS[name], [here.anatomies[i] for i in rows], lambda sounds, of=rows: here.answers(sounds, of),
             seed=here.auditing.seed + first,

@@ -89,6 +89,7 @@ class AuditExperiment(AskingExperiment):
             material.sample_rate,
             recipe.seed,
             recipe.pairs,
+            recipe.changed_alike,
         )
         names = {
             SHORTCUT: recipe.shortcuts or list(SHORTCUTS),
@@ -109,10 +110,13 @@ class AuditExperiment(AskingExperiment):
         told = {unit.name: asking.found_fact(unit) for unit in facts}
         findings = findings_of(items, told, here.recordings)
         correct = _correct(here) if material.facts.get("labelled", True) else None
+        alike = here.changed_alike
         reacted = reactions_table(
-            [(REACTIONS[unit.name], *asking.found_reaction(unit)) for unit in reactions], here.before, correct,
-            here.recordings.clusters,
-        )  # fmt: skip
+            [(REACTIONS[unit.name], *asking.found_reaction(unit)) for unit in reactions],
+            here.before[:, alike],
+            None if correct is None else correct[alike],
+            here.recordings.clusters.iloc[alike],
+        )
         measured = _measured(shortcuts, here)
         examples = write_examples(folder, shortcuts, findings, here)
         shutil.rmtree(work)

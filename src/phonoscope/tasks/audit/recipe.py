@@ -29,6 +29,8 @@ class AuditRecipe(Recipe):
         Most recordings, over all classes.
     pairs
         Exchanges of each shortcut, at least one a recording.
+    changed_alike
+        Most recordings, over all classes, to which all the changes are made that every recording gets alike.
     """
 
     task: str = "audit"
@@ -37,6 +39,7 @@ class AuditRecipe(Recipe):
     by: list[str] = field(default_factory=list)
     tokens: int = 500
     pairs: int = 500
+    changed_alike: int = 200
 
     def imports(self) -> Iterator[tuple[Registry[Any], str]]:
         """Yield the names of shortcuts and reactions."""
