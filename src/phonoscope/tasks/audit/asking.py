@@ -183,7 +183,7 @@ def make(unit: Unit) -> None:
     found = {SHORTCUT: _shortcut, REACTION: _reaction, FACT: _fact}[unit.kind](ready(unit.auditing), unit.name)
     arrays = {name: value for name, value in found.items() if isinstance(value, np.ndarray)}
     notes = {name: value for name, value in found.items() if not isinstance(value, np.ndarray)}
-    write_with(folder / "found.npz", lambda path: np.savez(path.open("wb"), **arrays))  # ty: ignore[invalid-argument-type]
+    write_with(folder / "found.npz", lambda path: np.savez(path.open("wb"), **arrays))
     mark_done(folder, unit.facts, **notes)
 
 
