@@ -89,16 +89,30 @@ def audit_one(
     seed
         Of folds, shuffles and donors.
     """
-    values = np.stack([shortcut.values(each) for each in recordings.anatomies])
-    told = tell_classes(values, recordings.classes, recordings.groups, seed)
+    told, means = tell(shortcut, recordings, seed)
     codes, names = pd.factorize(np.asarray(recordings.classes, dtype=object), sort=True)
-    means = _means(shortcut, recordings)
     predicted = before.mean(axis=0).argmax(axis=1)
     place = {str(name): k for k, name in enumerate(names)}
     own = np.array([place.get(labels[k], code) for k, code in zip(predicted, codes, strict=True)])
     pairs = choose_pairs(told.scores, codes, own, seed)
     after = exchange(shortcut, recordings.anatomies, pairs, answer, seed=seed)
     return Item(shortcut, told, compare(before, after, pairs, predicted, recordings.clusters), means)
+
+
+def tell(shortcut: Shortcut, recordings: Recordings, seed: int = 0) -> tuple[Told, dict[str, dict[str, float]]]:
+    """Ask the first question about one shortcut: whether it is in the data, and the classes' medians of its measures.
+
+    Parameters
+    ----------
+    shortcut
+        Which.
+    recordings
+        Of at least two classes.
+    seed
+        Of folds and shuffles.
+    """
+    values = np.stack([shortcut.values(each) for each in recordings.anatomies])
+    return tell_classes(values, recordings.classes, recordings.groups, seed), _means(shortcut, recordings)
 
 
 def audit(

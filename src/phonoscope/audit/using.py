@@ -89,8 +89,8 @@ def choose_pairs(scores: np.ndarray, classes: np.ndarray, answers: np.ndarray, s
     recording = np.tile(np.arange(n), donors)
     own, other = np.empty((2, len(recording)), dtype=int)
     quantile = np.empty(len(recording))
-    for k in range(count):
-        rows = np.flatnonzero(answers[recording] == k)
+    for k in range(count):  # by class, not by answer: every model is asked about the same sounds
+        rows = np.flatnonzero(classes[recording] == k)
         quantile[rows] = (rng.permutation(len(rows)) + rng.random(len(rows))) / max(len(rows), 1)
     for at, (i, u) in enumerate(zip(recording, quantile, strict=True)):
         mine = int(answers[i])
