@@ -54,9 +54,8 @@ def inner_silence(own: Anatomy, donor: Anatomy, seed: int) -> np.ndarray:
     """Pauses inside the speech as long, in proportion, as the donor's."""
     pauses, rest = own.pauses, own.rest
     paused = sum(end - first for first, end in pauses)
-    spoken = own.span[1] - own.span[0] - paused
     share = min(measures.inner_silence(donor)["pauses"] / 100, 0.9)
-    wanted = share / (1 - share) * spoken
+    wanted = share / (1 - share) * own.spoken
     if not pauses:
         inside = own.loudness[own.span[0] // own.hop : max(own.span[1] // own.hop, own.span[0] // own.hop + 1)]
         middle = own.span[0] + int(np.argmin(inside)) * own.hop
@@ -75,8 +74,7 @@ def duration(own: Anatomy, donor: Anatomy, seed: int) -> np.ndarray:
     """Speech as long as the donor's, at its own pitch."""
     del seed
     first, end = own.span
-    wanted = donor.span[1] - donor.span[0]
-    ratio = np.clip(wanted / max(end - first, 1), 1 / _MOST_STRETCH, _MOST_STRETCH)
+    ratio = np.clip(donor.spoken / own.spoken, 1 / _MOST_STRETCH, _MOST_STRETCH)
     rest = own.rest
     return _finished(np.concatenate([rest[:first], stretched(rest[first:end], ratio, own.rate), rest[end:]]), own)
 
@@ -160,7 +158,9 @@ def room(own: Anatomy, donor: Anatomy, seed: int) -> np.ndarray:
         return own.samples
     for tail_db in _TAIL_DB:
         tried = own.rest + 10 ** (tail_db / 20) * wet
-        away = abs(measures.fastest_fall(frame_levels(tried, own.frame, own.hop), own.hop / own.rate) - wanted)
+        away = abs(
+            measures.fastest_fall(frame_levels(tried, own.frame, own.hop), own.hop / own.rate, own.floor) - wanted
+        )
         if away > least:
             break
         best, least = tried, away

@@ -93,8 +93,10 @@ def tell_classes(values: np.ndarray, classes: Sequence[str], groups: Sequence[st
         one = np.ones((1, len(codes)))
         null.append((_balanced(one, found.argmax(axis=1) == shuffled, shuffled)[0], _auc(one, found, shuffled)[0]))
     null_accuracy, null_auc = np.quantile(null, 0.975, axis=0)
-    bound = max(MORE_THAN_CHANCE, null_auc)
+    bound = max(MORE_THAN_CHANCE, float(np.median([area for _, area in null])))
     judged = Judged(auc.p_above(bound), auc.p_below(LEAST_THAT_COUNTS), auc.errors_from(bound), auc)
+    if not np.ptp(values, axis=0).any():  # all recordings are alike in it
+        judged = Judged(1.0, 0.0, np.nan, auc)
     offered, _ = _offered(values, values[:0])
     return Told(accuracy, auc, float(null_accuracy), float(null_auc), judged, _posterior(offered, codes, offered))
 

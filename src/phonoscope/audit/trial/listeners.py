@@ -6,8 +6,6 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 from sklearn.linear_model import LogisticRegression
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
 
 from phonoscope.classifier import Classifier
 from phonoscope.frontends import Spectrogram, Waveform
@@ -19,6 +17,7 @@ SECONDS = 1.3  # that a network hears
 _FRAME = 0.032
 _BANDS = 20
 _POWER_FLOOR = 1e-9
+_LEAST_SPREAD = 0.03  # of a measure: what hardly varies is not blown up
 
 Answers = Callable[[Sequence[np.ndarray]], np.ndarray]  # sounds → log odds of the second class, shape (sound,)
 
@@ -37,9 +36,10 @@ def linear(sounds: Sequence[np.ndarray], classes: np.ndarray, rate: float, seed:
         Without meaning here.
     """
     del seed
-    model = make_pipeline(StandardScaler(), LogisticRegression(C=0.03, max_iter=300))
-    model.fit(_features(sounds, rate), classes)
-    return lambda some: model.decision_function(_features(some, rate))
+    learnt = _features(sounds, rate)
+    mean, spread = learnt.mean(axis=0), np.maximum(learnt.std(axis=0), _LEAST_SPREAD)
+    model = LogisticRegression(C=0.03, max_iter=300).fit((learnt - mean) / spread, classes)
+    return lambda some: model.decision_function((_features(some, rate) - mean) / spread)
 
 
 def _features(sounds: Sequence[np.ndarray], rate: float) -> np.ndarray:
@@ -97,9 +97,7 @@ def waveform(sounds: Sequence[np.ndarray], classes: np.ndarray, rate: float, see
         Of weights and order.
     """
     front_end = Waveform(round(rate), seconds=SECONDS)
-    built = Classifier.build(
-        front_end, "sub-segmental", LABELS, head="pooled", samples=front_end.time_axis.columns
-    )
+    built = Classifier.build(front_end, "sub-segmental", LABELS, head="pooled", samples=front_end.time_axis.columns)
     return _trained(built, sounds, classes, seed, 1e-3)
 
 

@@ -180,9 +180,9 @@ def _bandwidth(x: np.ndarray, rate: float, value: float, rng: np.random.Generato
 
 
 def _clipping(x: np.ndarray, rate: float, value: float, rng: np.random.Generator) -> np.ndarray:
-    del rate, rng
+    del rng
     top = np.quantile(np.abs(x), 1 - np.clip(0.02 * 10 ** (0.35 * value), 0.001, 0.3))
-    return np.clip(x, -top, top)
+    return levelled(np.clip(x, -top, top), rate)
 
 
 def _quantisation(x: np.ndarray, rate: float, value: float, rng: np.random.Generator) -> np.ndarray:
@@ -196,7 +196,7 @@ def _room(x: np.ndarray, rate: float, value: float, rng: np.random.Generator) ->
     tail = rng.standard_normal(len(t)) * 10 ** (-3 * t / (0.35 * 1.5**value))
     tail *= 10 ** (4 * value / 20) / np.sqrt(np.sum(tail**2))
     tail[0] = 1.0
-    return fftconvolve(x, tail)[: len(x)]
+    return levelled(fftconvolve(x, tail)[: len(x)], rate)
 
 
 def _channel(x: np.ndarray, rate: float, value: float, rng: np.random.Generator) -> np.ndarray:

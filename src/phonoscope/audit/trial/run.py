@@ -126,7 +126,7 @@ def run_scene(scene: Scene) -> list[dict[str, Any]]:
     recordings = Recordings([Anatomy(each, stage.rate) for each in sounds], stage.labels, clusters)
     before = answer([each.astype(np.float32) for each in sounds])
     items = audit_models(recordings, before, answer, scene.seed)
-    truths = _truths(stage, before, answer, clusters)
+    truths = _truths(stage, len(models), answer, clusters)
     data = background_auc(sounds, stage.rate, stage.labels, clusters["speaker"], scene.seed)
     meta = metadata_auc(sounds, stage.rate, stage.labels, clusters["speaker"], scene.seed)
     shared = {
@@ -188,13 +188,12 @@ def _from_the_answer(pairs: Pairs, after: np.ndarray, predicted: np.ndarray) -> 
 
 
 def _truths(
-    stage: Stage, before: np.ndarray, answer: Callable[..., np.ndarray], clusters: pd.DataFrame
+    stage: Stage, count: int, answer: Callable[..., np.ndarray], clusters: pd.DataFrame
 ) -> list[dict[str, Interval]]:
     """What planting anew does to the answers of each model, by what is planted."""
-    truths: list[dict[str, Interval]] = [{} for _ in before]
+    truths: list[dict[str, Interval]] = [{} for _ in range(count)]
     for kind in stage.kinds:
         first, second = (answer([each.astype(np.float32) for each in some]) for some in stage.replanted(kind))
-        for m, one in enumerate(before):
-            sign = np.where(one.argmax(axis=1) == 1, 1.0, -1.0)
-            truths[m][kind] = mean_interval(sign * (second[m, :, 1] - first[m, :, 1]), clusters)
+        for m, true in enumerate(truths):  # what the answer B gains by the value of B, the answer A gains by that of A
+            true[kind] = mean_interval(second[m, :, 1] - first[m, :, 1], clusters)
     return truths
