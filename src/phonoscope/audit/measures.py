@@ -14,6 +14,7 @@ FEW_VALUES = 1024  # different sample values: fewer make a grid of their own
 _FINEST_BITS = 20
 _LOWEST_BAND = 60.0  # Hz
 _LOWEST_EDGE = 1500.0  # Hz: below it, speech itself falls off steeply
+_WHOLE = 0.93  # of the edge of the band: up to there the background is untouched
 _CLIFF_HZ = (125.0, 500.0)  # near and far end of what is compared on both sides of an edge
 _HUM_BELOW = 80.0  # dB
 _LEAST_DROP = 10.0  # dB
@@ -68,7 +69,7 @@ def background(own: Anatomy) -> dict[str, float]:
         for low, high in itertools.pairwise(edges)
     ])  # fmt: skip
     db = 10 * np.log10(np.maximum(total, SILENCE**2))
-    inside = max(int(np.searchsorted(edges[1:], bandwidth(own)["edge"], "right")), 1)
+    inside = max(int(np.searchsorted(edges[1:], _WHOLE * bandwidth(own)["edge"], "right")), 1)
     db[inside:] = db[inside - 1]  # beyond the edge of the band there is nothing to measure
     return {f"{low:.0f}–{high:.0f} Hz": float(value) for low, high, value in
             zip(edges[:-1], edges[1:], db - db.mean(), strict=True)}  # fmt: skip

@@ -18,7 +18,7 @@ from phonoscope.judgement.intervals import Interval, mean_interval
 
 SMALLEST_EFFECT = 0.1  # logits: a decision at fifty-fifty moves by two and a half points
 SMALLEST_SHARE = 0.05  # of decisions that change: fewer is no reaction
-PAIRS = 500  # recordings × donors at least
+PAIRS = 300  # recordings × donors at least
 _MOST_DONORS = 4
 
 Answer = Callable[[Sequence[np.ndarray]], np.ndarray]
