@@ -89,6 +89,7 @@ class Anatomy:
         if weight.sum() < _FEWEST_OF_HUM * self.rate:
             return none
         at, heard = np.flatnonzero(weight) / self.rate, around[weight]
+        heard = heard - heard.mean()  # what is constant there is no hum
         block = (np.arange(len(heard)) // self.frame) % 2 == 0
         best, most = none, _HUM_FORETOLD
         for mains in MAINS:

@@ -51,11 +51,10 @@ def edge_silence(own: Anatomy, donor: Anatomy, seed: int) -> np.ndarray:
 
 
 def inner_silence(own: Anatomy, donor: Anatomy, seed: int) -> np.ndarray:
-    """Pauses inside the speech as long, in proportion, as the donor's."""
+    """Pauses inside the speech as long, in all, as the donor's."""
     pauses, rest = own.pauses, own.rest
     paused = sum(end - first for first, end in pauses)
-    share = min(measures.inner_silence(donor)["pauses"] / 100, 0.9)
-    wanted = share / (1 - share) * own.spoken
+    wanted = sum(end - first for first, end in donor.pauses)
     if not pauses:
         inside = own.loudness[own.span[0] // own.hop : max(own.span[1] // own.hop, own.span[0] // own.hop + 1)]
         middle = own.span[0] + int(np.argmin(inside)) * own.hop
@@ -71,12 +70,15 @@ def inner_silence(own: Anatomy, donor: Anatomy, seed: int) -> np.ndarray:
 
 
 def duration(own: Anatomy, donor: Anatomy, seed: int) -> np.ndarray:
-    """Speech as long as the donor's, at its own pitch."""
+    """Speech as long as the donor's, at its own pitch; pauses stay as they are."""
     del seed
-    first, end = own.span
     ratio = np.clip(donor.spoken / own.spoken, 1 / _MOST_STRETCH, _MOST_STRETCH)
-    rest = own.rest
-    return _finished(np.concatenate([rest[:first], stretched(rest[first:end], ratio, own.rate), rest[end:]]), own)
+    rest, at = own.rest, own.span[0]
+    parts = [rest[:at]]
+    for first, end in [*own.pauses, (own.span[1], len(rest))]:
+        parts += [stretched(rest[at:first], ratio, own.rate), rest[first:end]]
+        at = end
+    return _finished(np.concatenate(parts), own)
 
 
 def background(own: Anatomy, donor: Anatomy, seed: int) -> np.ndarray:
@@ -141,7 +143,8 @@ def quantisation(own: Anatomy, donor: Anatomy, seed: int) -> np.ndarray:
     if len(values) <= measures.FEW_VALUES:  # a grid of its own, such as that of the mu-law
         middle = (values[1:] + values[:-1]) / 2
         inside = np.clip(changed, values[0], values[-1])
-        return np.where(inside == changed, values[np.searchsorted(middle, inside)], changed)
+        beyond = np.round(changed / wanted) * wanted if wanted > 0 else changed
+        return np.where(inside == changed, values[np.searchsorted(middle, inside)], beyond)
     return np.round(changed / wanted) * wanted if wanted > 0 else changed
 
 

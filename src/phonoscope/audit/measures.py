@@ -18,6 +18,7 @@ _WHOLE = 0.93  # of the edge of the band: up to there the background is untouche
 _CLIFF_HZ = (125.0, 500.0)  # near and far end of what is compared on both sides of an edge
 _HUM_BELOW = 80.0  # dB
 _LEAST_DROP = 10.0  # dB
+_ALIKE = 2.0  # dB: places that fall so much less are in the middle of the same edge
 _RECORDED = 1e-4  # full scale: of a quieter background the sample values leave no spectrum
 _OFFSET_SECONDS, _OFFSET_ERRORS = 0.05, 2.0  # blocks whose means tell how sure an offset is
 _TOP = 1e-4  # of the largest sample: so near to it a sample is at the top
@@ -53,10 +54,9 @@ def edge_silence(own: Anatomy) -> dict[str, float]:
 
 
 def inner_silence(own: Anatomy) -> dict[str, float]:
-    """Share of pauses in the time from the first to the last speech, %, and the longest, ms."""
+    """Pauses between the first and the last speech, ms: all, and the longest."""
     lengths = [end - first for first, end in own.pauses]
-    whole = max(own.span[1] - own.span[0], 1)
-    return {"pauses": 100 * sum(lengths) / whole, "longest": 1e3 * max(lengths, default=0) / own.rate}
+    return {"pauses": 1e3 * sum(lengths) / own.rate, "longest": 1e3 * max(lengths, default=0) / own.rate}
 
 
 def background(own: Anatomy) -> dict[str, float]:
@@ -96,21 +96,21 @@ def bandwidth(own: Anatomy) -> dict[str, float]:
     near, far = _CLIFF_HZ
     width = own.hertz[1]
     reach, gap = max(1, round((far - near) / width)), max(1, round(near / width))
-    first, last = int(np.searchsorted(own.hertz, _LOWEST_EDGE)), len(own.hertz) - gap - 1
-    places = np.arange(max(first, gap + 1), last + 1)
+    away = gap + reach // 2
+    places = np.arange(max(int(np.searchsorted(own.hertz, _LOWEST_EDGE)), away), len(own.hertz) - away)
 
     def falls(power: np.ndarray) -> np.ndarray:
         db = 10 * np.log10(np.maximum(uniform_filter1d(power, reach), SILENCE**2))
-        above = np.maximum.accumulate(db[::-1])[::-1][places + gap]  # the loudest of all that lies higher
-        return db[np.maximum(places - gap - reach // 2, 0)] - above
+        above = np.maximum.accumulate(db[::-1])[::-1][places + away]  # the loudest of all that lies higher
+        return db[places - away] - above
 
     drops = falls(np.mean(np.abs(own.spectrum) ** 2, axis=1))
     if own.floor > _RECORDED:  # a vowel ends somewhere too, but the background does so only where the band ends
         drops = np.minimum(drops, falls(own.background_power))
     if not len(drops) or drops.max() < _LEAST_DROP:
         return {"edge": own.rate / 2, "drop": 0.0}
-    best = int(np.argmax(drops))
-    return {"edge": float(own.hertz[places[best]]), "drop": float(drops[best])}
+    best = places[drops >= drops.max() - _ALIKE]
+    return {"edge": float(own.hertz[best].mean()), "drop": float(drops.max())}
 
 
 def clipping(own: Anatomy) -> dict[str, float]:
@@ -125,11 +125,12 @@ def clipped(samples: np.ndarray) -> np.ndarray:
     ----------
     samples : array (sample,)
     """
-    size = np.abs(samples)
-    top = size >= (1 - _TOP) * size.max(initial=0.0)
-    if not len(samples) or size.max() < 16 * SILENCE:
+    if not len(samples) or np.abs(samples).max() < 16 * SILENCE:
         return np.zeros(len(samples), dtype=bool)
-    side = np.where(top, np.sign(samples), 0)
+    side = np.zeros(len(samples))
+    for sign in (1, -1):  # each side by itself: an offset that was taken out later has moved both
+        highest = (sign * samples).max()
+        side[sign * samples >= highest - _TOP * abs(highest)] = sign if highest > 0 else 0
     beside = np.zeros(len(samples), dtype=bool)
     same = (side[1:] == side[:-1]) & (side[1:] != 0)
     beside[1:] |= same

@@ -59,7 +59,7 @@ SHORTCUTS: Registry[Shortcut] = Registry(
             Shortcut("duration", "duration of the speech", "ms", measures.duration, exchanges.duration, _SPEAKERS),
             Shortcut("edge-silence", "silence before and after the speech", "ms", measures.edge_silence,
                      exchanges.edge_silence),
-            Shortcut("inner-silence", "silence inside the speech", "", measures.inner_silence, exchanges.inner_silence,
+            Shortcut("inner-silence", "silence inside the speech", "ms", measures.inner_silence, exchanges.inner_silence,
                      _SPEAKERS),
             Shortcut("background", "spectrum of the background", "dB", measures.background, exchanges.background),
             Shortcut("noise-floor", "level of the background", "dB", measures.noise_floor, exchanges.noise_floor),
