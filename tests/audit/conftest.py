@@ -8,7 +8,7 @@ from phonoscope.audit.anatomy import Anatomy
 RATE = 8000.0
 
 
-def recording(  # noqa: PLR0913
+def recording(
     seed=0, *, level=0.05, floor_db=-40.0, slope=0.0, lead=0.15, trail=0.15, pause=0.1, spoken=0.18, hum_db=None,
     offset=0.0,
 ):  # fmt: skip

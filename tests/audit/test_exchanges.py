@@ -22,7 +22,8 @@ DIFFERS = {
 # One step of each measure that counts as reached, or as left alone.
 STEP = {
     "level": 1.0, "dc": 3.0, "duration": 45.0, "edge-silence": 25.0, "inner-silence": 30.0, "background": 4.0,
-    "noise-floor": 2.5, "hum": 4.0, "channel": 6.0, "bandwidth": 300.0, "clipping": 0.5, "quantisation": 1.0, "room": 5.0,
+    "noise-floor": 2.5, "hum": 4.0, "channel": 6.0, "bandwidth": 300.0, "clipping": 0.5,
+    "quantisation": 1.0, "room": 5.0,
 }  # fmt: skip
 
 

@@ -160,23 +160,24 @@ class Anatomy:
         return max(self.span[1] - self.span[0] - sum(end - first for first, end in self.pauses), 1)
 
     @cached_property
-    def _transform(self) -> ShortTimeFFT:
+    def transform(self) -> ShortTimeFFT:
+        """Transform that gives the spectra."""
         return ShortTimeFFT(hann(self.frame, sym=False), self.hop, self.rate, fft_mode="onesided")
 
     @cached_property
     def hertz(self) -> np.ndarray:
         """Frequencies of the spectra, shape (frequency,)."""
-        return self._transform.f
+        return self.transform.f
 
     @cached_property
     def spectrum(self) -> np.ndarray:
         """Short-time spectra of the rest, complex, shape (frequency, time)."""
-        return self._transform.stft(np.pad(self.rest, (0, max(0, self.frame - len(self.rest)))))
+        return self.transform.stft(np.pad(self.rest, (0, max(0, self.frame - len(self.rest)))))
 
     @cached_property
     def background_power(self) -> np.ndarray:
         """Mean power of the background's spectra, shape (frequency,)."""
-        centre = (self.quiet * self.hop + self.frame // 2) / self.hop - self._transform.p_min
+        centre = (self.quiet * self.hop + self.frame // 2) / self.hop - self.transform.p_min
         index = np.clip(np.round(centre).astype(int), 0, self.spectrum.shape[1] - 1)
         return np.mean(np.abs(self.spectrum[:, index]) ** 2, axis=1)
 
@@ -188,7 +189,7 @@ class Anatomy:
         with np.errstate(divide="ignore", invalid="ignore"):
             gain = 1 - _OVERESTIMATE * self.background_power[:, None] / np.maximum(smooth, 1e-30)
         gain = np.clip(gain, _LEAST_GAIN, 1.0)
-        return self._transform.istft(self.spectrum * gain, k1=max(len(self.rest), self.frame))[: len(self.rest)]
+        return self.transform.istft(self.spectrum * gain, k1=max(len(self.rest), self.frame))[: len(self.rest)]
 
     @cached_property
     def background(self) -> np.ndarray:

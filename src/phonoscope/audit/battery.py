@@ -22,6 +22,8 @@ USED, IN_DATA, REACTS, CLEAN = (
 )  # fmt: skip
 FINDINGS = (USED, IN_DATA, REACTS, CLEAN, OPEN)
 
+_PART_OF_CHANNEL = 0.5
+
 Progress = Callable[[int, int], None]
 
 
@@ -219,6 +221,25 @@ def finding_of(in_data: str, used: str, reacts: str) -> str:
             return REACTS
         return CLEAN if used == CONTRADICTED else OPEN
     return OPEN
+
+
+def strongest(table: pd.DataFrame) -> str:
+    """Name of the shortcut that the model uses most; empty where it uses none.
+
+    A microphone colours the background as it colours the speech. So where colouring the speech alone takes at least
+    half as much as exchanging the background alone does, both are the channel; where less, it is the background.
+
+    Parameters
+    ----------
+    table
+        See `findings_table`.
+    """
+    used = table[table["finding"] == USED].set_index("shortcut")["difference"].astype(float)
+    if not len(used):
+        return ""
+    if {"channel", "background"} <= set(used.index) and used["channel"] >= _PART_OF_CHANNEL * used["background"]:
+        used["channel"] += used.pop("background")
+    return str(used.idxmax())
 
 
 def _means(shortcut: Shortcut, recordings: Recordings) -> dict[str, dict[str, float]]:

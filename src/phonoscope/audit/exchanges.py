@@ -6,8 +6,11 @@ relative to the level of the speech, so that a loud donor makes nothing louder.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 from scipy.interpolate import CubicSpline
+from scipy.ndimage import uniform_filter1d
 from scipy.signal import fftconvolve
 
 from phonoscope.audit import measures
@@ -20,6 +23,8 @@ _GRAIN_SECONDS = 0.03
 _SEARCH_SECONDS = 0.008
 _TAIL_DB = np.arange(-30.0, 13.0, 3.0)  # of the reverberation, re the direct sound
 _DECAY_SECONDS = 0.4
+_DAMPING = (0.01, 0.03, 0.06, 0.1, 0.2, 0.4, 0.8)
+_DAMPED_AFTER, _LEAST_DAMPED = 0.04, 0.1  # s, and least gain
 
 
 def level(own: Anatomy, donor: Anatomy, seed: int) -> np.ndarray:
@@ -149,25 +154,42 @@ def quantisation(own: Anatomy, donor: Anatomy, seed: int) -> np.ndarray:
 
 
 def room(own: Anatomy, donor: Anatomy, seed: int) -> np.ndarray:
-    """As reverberant as the donor where that is more so; what was recorded in a room cannot be taken out of it."""
+    """As reverberant as the donor: a tail is added, or what goes on from what sounded before is damped."""
     wanted = measures.room(donor)["fall"]
-    rng = np.random.default_rng(seed)
+    mine = measures.room(own)["fall"]
+    if mine == wanted:
+        return own.samples
+    make = _reverberated(own, seed) if mine > wanted else _damped(own)
+    tried = [own.rest, *(make(strength) for strength in (_TAIL_DB if mine > wanted else _DAMPING))]
+    falls = [
+        measures.fastest_fall(frame_levels(each, own.frame, own.hop), own.hop / own.rate, own.floor) for each in tried
+    ]
+    best = tried[int(np.argmin(np.abs(np.array(falls) - wanted)))]
+    return _finished(_as_loud(best, own.rest, own), own)
+
+
+def _reverberated(own: Anatomy, seed: int) -> Callable[[float], np.ndarray]:
+    """The rest with a tail of so many dB re the direct sound."""
     t = np.arange(round(_DECAY_SECONDS * own.rate)) / own.rate
-    tail = rng.standard_normal(len(t)) * 10 ** (-3 * t / _DECAY_SECONDS)
+    tail = np.random.default_rng(seed).standard_normal(len(t)) * 10 ** (-3 * t / _DECAY_SECONDS)
     tail[: round(0.002 * own.rate)] = 0
     wet = fftconvolve(own.speech, tail / np.sqrt((tail**2).sum()))[: len(own.rest)]
-    best, least = own.rest, abs(measures.room(own)["fall"] - wanted)
-    if measures.room(own)["fall"] <= wanted:
-        return own.samples
-    for tail_db in _TAIL_DB:
-        tried = own.rest + 10 ** (tail_db / 20) * wet
-        away = abs(
-            measures.fastest_fall(frame_levels(tried, own.frame, own.hop), own.hop / own.rate, own.floor) - wanted
-        )
-        if away > least:
-            break
-        best, least = tried, away
-    return _finished(_as_loud(best, own.rest, own), own)
+    return lambda tail_db: own.rest + 10 ** (tail_db / 20) * wet
+
+
+def _damped(own: Anatomy) -> Callable[[float], np.ndarray]:
+    """The rest without a share of what sounded 40 ms before (Lebart et al. 2001); the background is left."""
+    lag = round(_DAMPED_AFTER * own.rate / own.hop)
+    spectrum = own.transform.stft(np.pad(own.speech, (0, max(0, own.frame - len(own.speech)))))
+    power = uniform_filter1d(np.abs(spectrum) ** 2, 3, axis=1)
+    before = np.pad(power, ((0, 0), (lag, 0)))[:, : power.shape[1]] / np.maximum(power, 1e-30)
+
+    def damped(share: float) -> np.ndarray:
+        gain = np.clip(1 - share * before, _LEAST_DAMPED, 1.0)
+        speech = own.transform.istft(spectrum * gain, k1=max(len(own.rest), own.frame))[: len(own.rest)]
+        return speech + own.background
+
+    return damped
 
 
 def stretched(samples: np.ndarray, ratio: float, rate: float) -> np.ndarray:

@@ -203,29 +203,30 @@ def _channel(x: np.ndarray, rate: float, value: float, rng: np.random.Generator)
     del rng
     size = next_fast_len(len(x))
     hertz = np.fft.rfftfreq(size, 1 / rate)
-    gain = 10 ** (2.5 * value * np.log2(np.maximum(hertz, 100) / 1000) / 20)
+    gain = 10 ** (3.5 * value * np.log2(np.maximum(hertz, 100) / 1000) / 20)
     made = np.fft.irfft(np.fft.rfft(x, size) * gain, size)[: len(x)]
     return made * (LEVEL / _loud(made, rate))
 
 
+# In the order in which they happen to a recording: speech, room, microphone, noise, line, file.
 PLANTERS: Registry[Planter] = Registry(
     "planted shortcut",
     {
         each.name: each
         for each in (
-            Planter("level", "level, 4 dB a standard deviation", _level),
-            Planter("dc", "constant offset, 12 % of the speech", _dc),
-            Planter("edge-silence", "silence before the speech, 60 ms", _edge_silence),
-            Planter("inner-silence", "a pause in the speech, 50 ms", _inner_silence),
             Planter("duration", "duration of the speech, 16 %", _duration),
+            Planter("inner-silence", "a pause in the speech, 50 ms", _inner_silence),
+            Planter("edge-silence", "silence before the speech, 60 ms", _edge_silence),
+            Planter("room", "reverberation, 4 dB and a factor of 1.5 in its decay", _room),
+            Planter("channel", "slope of the microphone, 3.5 dB an octave", _channel),
+            Planter("bandwidth", "low-pass, 4 % of the sample rate", _bandwidth),
             Planter("background", "slope of a noise, 2.5 dB an octave", _background),
             Planter("noise-floor", "level of a noise, 4 dB", _noise_floor),
             Planter("hum", "mains hum, 4 dB", _hum),
-            Planter("bandwidth", "low-pass, 4 % of the sample rate", _bandwidth),
             Planter("clipping", "share of samples cut off, a factor of 2.2", _clipping),
+            Planter("dc", "constant offset, 12 % of the speech", _dc),
+            Planter("level", "level, 4 dB a standard deviation", _level),
             Planter("quantisation", "coarseness of sample values, 1.3 bits", _quantisation),
-            Planter("room", "reverberation, 4 dB and a factor of 1.5 in its decay", _room),
-            Planter("channel", "slope of the microphone, 2.5 dB an octave", _channel),
         )
     },
 )

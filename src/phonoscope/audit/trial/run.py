@@ -105,13 +105,15 @@ def _do(scene: Scene, folder: Path) -> None:
     write_json(folder / f"{scene.name}.json", {"facts": _facts(scene), "rows": run_scene(scene)})
 
 
-def run_scene(scene: Scene) -> list[dict[str, Any]]:
+def run_scene(scene: Scene, shortcuts: Sequence[str] = ()) -> list[dict[str, Any]]:
     """Train the models of a scene, audit them, and plant anew to know what each uses.
 
     Parameters
     ----------
     scene
         Which.
+    shortcuts
+        That are looked for; all by default.
     """
     began = time.process_time()
     stage = Stage(scene)
@@ -125,7 +127,7 @@ def run_scene(scene: Scene) -> list[dict[str, Any]]:
     clusters = pd.DataFrame({"speaker": stage.speakers[stage.audited], "recording": stage.audited.astype(str)})
     recordings = Recordings([Anatomy(each, stage.rate) for each in sounds], stage.labels, clusters)
     before = answer([each.astype(np.float32) for each in sounds])
-    items = audit_models(recordings, before, answer, scene.seed)
+    items = audit_models(recordings, before, answer, scene.seed, shortcuts)
     truths = _truths(stage, len(models), answer, clusters)
     data = background_auc(sounds, stage.rate, stage.labels, clusters["speaker"], scene.seed)
     meta = metadata_auc(sounds, stage.rate, stage.labels, clusters["speaker"], scene.seed)
@@ -151,7 +153,11 @@ def run_scene(scene: Scene) -> list[dict[str, Any]]:
 
 
 def audit_models(
-    recordings: Recordings, before: np.ndarray, answer: Callable[..., np.ndarray], seed: int
+    recordings: Recordings,
+    before: np.ndarray,
+    answer: Callable[..., np.ndarray],
+    seed: int,
+    shortcuts: Sequence[str] = (),
 ) -> list[list[Item]]:
     """Audit several models that tell two classes at once, on the same exchanged sounds; the items of each.
 
@@ -165,10 +171,12 @@ def audit_models(
         Sounds → log odds (model, sound, label).
     seed
         Of folds, shuffles and donors.
+    shortcuts
+        Names; all by default.
     """
     codes = pd.factorize(np.asarray(recordings.classes, dtype=object), sort=True)[0]
     items: list[list[Item]] = [[] for _ in before]
-    for shortcut in SHORTCUTS.values():
+    for shortcut in (SHORTCUTS[name] for name in shortcuts or SHORTCUTS):
         told, means = tell(shortcut, recordings, seed)
         pairs = choose_pairs(told.scores, codes, np.zeros_like(codes), seed)
         after = exchange(shortcut, recordings.anatomies, pairs, answer, seed=seed)

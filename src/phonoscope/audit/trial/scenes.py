@@ -124,7 +124,8 @@ class Stage:
         made = []
         for i in which:
             sound = self.sounds[i]
-            for k, kind in enumerate(self.kinds):
+            for kind in (name for name in PLANTERS if name in self.kinds):
+                k = self.kinds.index(kind)
                 rng = np.random.default_rng([self.scene.seed, int(i), k])
                 sound = PLANTERS[kind].plant(sound, self.rate, float(values[i, k]), rng)
             made.append(sound)

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from scipy.special import ndtri
 
-from phonoscope.audit.battery import IN_DATA, USED
+from phonoscope.audit.battery import IN_DATA, USED, strongest
 from phonoscope.judgement.claims import SUPPORTED
 
 CASE = ["scene", "listener", "taught", "deaf"]
@@ -38,7 +38,6 @@ def case_table(rows: pd.DataFrame) -> pd.DataFrame:
         first = case.iloc[0]
         planted = case[case["true_effect"].notna()] if "true_effect" in case else case.iloc[:0]
         used, told = case[case["finding"] == USED], case[case["in_data"] == SUPPORTED]
-        strongest = used.loc[used["difference"].idxmax(), "shortcut"] if len(used) else ""
         names = {
             "true": planted.loc[planted["truly_used"].eq(True), "shortcut"],
             "unsure": planted.loc[planted["truly_used"].isna(), "shortcut"],
@@ -46,7 +45,7 @@ def case_table(rows: pd.DataFrame) -> pd.DataFrame:
         }  # fmt: skip
         found.append({
             **{name: first[name] for name in [*CASE, "corpus", "planted", "auc_planted", "varied", "accuracy"]},
-            **{name: "+".join(values) for name, values in names.items()}, "strongest": strongest,
+            **{name: "+".join(values) for name, values in names.items()}, "strongest": strongest(case),
             "alarm": not first["planted"] and bool(len(used) or len(told)),
         })  # fmt: skip
     return pd.DataFrame(found)
@@ -73,7 +72,7 @@ def score_table(rows: pd.DataFrame) -> pd.DataFrame:
 
 def _scores(rows: pd.DataFrame) -> Iterator[tuple[str, np.ndarray]]:
     cases = case_table(rows)
-    strongest = cases.set_index(CASE)["strongest"]
+    named = cases.set_index(CASE)["strongest"]
     true = rows[rows["truly_used"].notna() & rows["planted"].fillna("").ne("")].copy()
     if len(true):
         inside = [
@@ -81,7 +80,7 @@ def _scores(rows: pd.DataFrame) -> Iterator[tuple[str, np.ndarray]]:
         ]
         true = true[inside]
     true["truly_used"] = true["truly_used"].astype(bool)
-    true["strongest"] = [strongest.get(tuple(key), "") for key in true[CASE].to_numpy()]
+    true["strongest"] = [named.get(tuple(key), "") for key in true[CASE].to_numpy()]
     used = true[true["truly_used"]]
     for auc in sorted(used["auc_planted"].unique()):
         some = used[used["auc_planted"] == auc]
