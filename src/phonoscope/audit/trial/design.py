@@ -58,9 +58,13 @@ def quick_design(corpus: str = SYNTHETIC) -> list[Scene]:
     corpus
         ``synthetic``, or a folder.
     """
-    wanted = {f"{kind} 0.8" for kind in _QUICK} | {"level or background", "clean 0", "hum varies"}
-    name = Path(corpus).name
-    chosen = [scene for scene in full_design(corpus) if scene.name.removeprefix(f"{name} ") in wanted]
+    chosen = [
+        scene
+        for scene in full_design(corpus)
+        if (scene.planted in [(kind,) for kind in _QUICK] and scene.auc == STRENGTHS[1])
+        or (len(scene.planted) > 1 and scene.planted[0] == _QUICK[0])
+        or (not scene.planted and scene.name.endswith((" clean 0", f"{_QUICK[-1]} varies")))
+    ]
     return [replace(scene, listeners=("linear",), trained=300, audited=240) for scene in chosen]
 
 
