@@ -28,25 +28,49 @@ _DAMPED_AFTER, _LEAST_DAMPED = 0.04, 0.1  # s, and least gain
 
 
 def level(own: Anatomy, donor: Anatomy, seed: int) -> np.ndarray:
-    """As loud as the donor's speech."""
+    """As loud as the donor's speech.
+
+    Parameters
+    ----------
+    own, donor, seed
+        See the head of the module.
+    """
     del seed
     return own.samples * (donor.level / own.level)
 
 
 def offset(own: Anatomy, donor: Anatomy, seed: int) -> np.ndarray:
-    """The donor's constant offset."""
+    """The donor's constant offset.
+
+    Parameters
+    ----------
+    own, donor, seed
+        See the head of the module.
+    """
     del seed
     return own.samples - own.offset + donor.offset * (own.level / donor.level)
 
 
 def hum(own: Anatomy, donor: Anatomy, seed: int) -> np.ndarray:
-    """The donor's mains hum in place of the own."""
+    """The donor's mains hum in place of the own.
+
+    Parameters
+    ----------
+    own, donor, seed
+        See the head of the module.
+    """
     del seed
     return own.rest + own.offset + donor.hum.wave(len(own.rest), own.rate) * (own.level / donor.level)
 
 
 def edge_silence(own: Anatomy, donor: Anatomy, seed: int) -> np.ndarray:
-    """As much silence before and after the speech as the donor has, made of the own background."""
+    """As much silence before and after the speech as the donor has, made of the own background.
+
+    Parameters
+    ----------
+    own, donor, seed
+        See the head of the module.
+    """
     first, end = own.span
     before, after = donor.span[0], len(donor.samples) - donor.span[1]
     rest = own.rest
@@ -56,7 +80,13 @@ def edge_silence(own: Anatomy, donor: Anatomy, seed: int) -> np.ndarray:
 
 
 def inner_silence(own: Anatomy, donor: Anatomy, seed: int) -> np.ndarray:
-    """Pauses inside the speech as long, in all, as the donor's."""
+    """Pauses inside the speech as long, in all, as the donor's.
+
+    Parameters
+    ----------
+    own, donor, seed
+        See the head of the module.
+    """
     pauses, rest = own.pauses, own.rest
     paused = sum(end - first for first, end in pauses)
     wanted = sum(end - first for first, end in donor.pauses)
@@ -75,7 +105,13 @@ def inner_silence(own: Anatomy, donor: Anatomy, seed: int) -> np.ndarray:
 
 
 def duration(own: Anatomy, donor: Anatomy, seed: int) -> np.ndarray:
-    """Speech as long as the donor's, at its own pitch; pauses stay as they are."""
+    """Speech as long as the donor's, at its own pitch; pauses stay as they are.
+
+    Parameters
+    ----------
+    own, donor, seed
+        See the head of the module.
+    """
     del seed
     ratio = np.clip(donor.spoken / own.spoken, 1 / _MOST_STRETCH, _MOST_STRETCH)
     rest, at = own.rest, own.span[0]
@@ -87,13 +123,25 @@ def duration(own: Anatomy, donor: Anatomy, seed: int) -> np.ndarray:
 
 
 def background(own: Anatomy, donor: Anatomy, seed: int) -> np.ndarray:
-    """The donor's background in place of the own, as loud as that was."""
+    """The donor's background in place of the own, as loud as that was.
+
+    Parameters
+    ----------
+    own, donor, seed
+        See the head of the module.
+    """
     noise = shaped_noise(len(own.rest), donor.hertz, donor.background_power, own.floor, own.rate, seed)
     return _finished(own.speech + noise, own)
 
 
 def noise_floor(own: Anatomy, donor: Anatomy, seed: int) -> np.ndarray:
-    """The own background, as loud as the donor's."""
+    """The own background, as loud as the donor's.
+
+    Parameters
+    ----------
+    own, donor, seed
+        See the head of the module.
+    """
     factor = (donor.floor / donor.level) / (own.floor / own.level)
     if factor <= 1:
         return _finished(own.speech + factor * own.background, own)
@@ -102,7 +150,13 @@ def noise_floor(own: Anatomy, donor: Anatomy, seed: int) -> np.ndarray:
 
 
 def channel(own: Anatomy, donor: Anatomy, seed: int) -> np.ndarray:
-    """Speech coloured as the donor's background is beside the own: another microphone, the background left alone."""
+    """Speech coloured as the donor's background is beside the own: another microphone, the background left alone.
+
+    Parameters
+    ----------
+    own, donor, seed
+        See the head of the module.
+    """
     del seed
     ratio = measures.smoothed_db(donor) - measures.smoothed_db(own)
     gain = np.clip(ratio - ratio.mean(), -_MOST_EQUALISED_DB, _MOST_EQUALISED_DB)
@@ -111,7 +165,13 @@ def channel(own: Anatomy, donor: Anatomy, seed: int) -> np.ndarray:
 
 
 def bandwidth(own: Anatomy, donor: Anatomy, seed: int) -> np.ndarray:
-    """The band that the donor has: cut off where it is, or filled up to there with what is left of the own."""
+    """The band that the donor has: cut off where it is, or filled up to there with what is left of the own.
+
+    Parameters
+    ----------
+    own, donor, seed
+        See the head of the module.
+    """
     del seed
     mine, wanted = measures.bandwidth(own), measures.bandwidth(donor)
     hertz = own.hertz
@@ -121,7 +181,13 @@ def bandwidth(own: Anatomy, donor: Anatomy, seed: int) -> np.ndarray:
 
 
 def clipping(own: Anatomy, donor: Anatomy, seed: int) -> np.ndarray:
-    """As many samples cut off as in the donor: more are clipped, or those that were are drawn anew."""
+    """As many samples cut off as in the donor: more are clipped, or those that were are drawn anew.
+
+    Parameters
+    ----------
+    own, donor, seed
+        See the head of the module.
+    """
     del seed
     mine, wanted = measures.clipped(own.samples), measures.clipped(donor.samples)
     changed = own.samples
@@ -140,7 +206,13 @@ def clipping(own: Anatomy, donor: Anatomy, seed: int) -> np.ndarray:
 
 
 def quantisation(own: Anatomy, donor: Anatomy, seed: int) -> np.ndarray:
-    """Sample values as coarse as the donor's."""
+    """Sample values as coarse as the donor's.
+
+    Parameters
+    ----------
+    own, donor, seed
+        See the head of the module.
+    """
     step, wanted = measures.step_of(own.samples), measures.step_of(donor.samples)
     values = np.unique(donor.samples)
     noise = np.random.default_rng(seed).uniform(-0.5, 0.5, len(own.samples)) * step if step > wanted else 0.0
@@ -154,7 +226,13 @@ def quantisation(own: Anatomy, donor: Anatomy, seed: int) -> np.ndarray:
 
 
 def room(own: Anatomy, donor: Anatomy, seed: int) -> np.ndarray:
-    """As reverberant as the donor: a tail is added, or what goes on from what sounded before is damped."""
+    """As reverberant as the donor: a tail is added, or what goes on from what sounded before is damped.
+
+    Parameters
+    ----------
+    own, donor, seed
+        See the head of the module.
+    """
     wanted = measures.room(donor)["fall"]
     mine = measures.room(own)["fall"]
     if mine == wanted:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
 from importlib import import_module
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
@@ -231,7 +232,7 @@ def audit(
         raise PhonoscopeError(f"the audit does not hold its bars: {'; '.join(wrong)}")
 
 
-def _score_in_words(row: dict[str, Any]) -> str:
+def _score_in_words(row: Mapping[Any, Any]) -> str:
     share = f"{row['right']} of {row['n']}"
     interval = f"{100 * row['share']:5.1f} % ({100 * row['low']:.1f} to {100 * row['high']:.1f})" if row["n"] else ""
     return f"{row['score']:34s} {share:>12s} {interval:28s} {row['bar']}".rstrip()

@@ -111,7 +111,7 @@ def _trained(
     torch.manual_seed(seed)
     for module in classifier.network.modules():
         if hasattr(module, "reset_parameters"):
-            module.reset_parameters()  # ty: ignore[call-non-callable]
+            module.reset_parameters()  # ty: ignore[not-callable]
     every = np.arange(len(sounds))
     train(
         classifier, [np.asarray(each, dtype=np.float32) for each in sounds], [LABELS[k] for k in classes],

@@ -124,13 +124,14 @@ def run_scene(scene: Scene, shortcuts: Sequence[str] = ()) -> list[dict[str, Any
         return np.stack([-odds, odds], axis=-1)
 
     sounds = stage.recordings()
-    clusters = pd.DataFrame({"speaker": stage.speakers[stage.audited], "recording": stage.audited.astype(str)})
+    speakers = [str(each) for each in stage.speakers[stage.audited]]
+    clusters = pd.DataFrame({"speaker": speakers, "recording": stage.audited.astype(str)})
     recordings = Recordings([Anatomy(each, stage.rate) for each in sounds], stage.labels, clusters)
     before = answer([each.astype(np.float32) for each in sounds])
     items = audit_models(recordings, before, answer, scene.seed, shortcuts)
     truths = _truths(stage, len(models), answer, clusters)
-    data = background_auc(sounds, stage.rate, stage.labels, clusters["speaker"], scene.seed)
-    meta = metadata_auc(sounds, stage.rate, stage.labels, clusters["speaker"], scene.seed)
+    data = background_auc(sounds, stage.rate, stage.labels, speakers, scene.seed)
+    meta = metadata_auc(sounds, stage.rate, stage.labels, speakers, scene.seed)
     shared = {
         "scene": scene.name, "corpus": Path(scene.corpus).name, "planted": "+".join(scene.planted),
         "auc_planted": scene.auc if scene.planted else np.nan, "varied": scene.varied, "spoken": scene.spoken,
@@ -147,7 +148,7 @@ def run_scene(scene: Scene, shortcuts: Sequence[str] = ()) -> list[dict[str, Any
                 "true_effect": truth.estimate, "true_low": truth.low, "true_high": truth.high,
                 "truly_used": is_used(truth, SMALLEST_EFFECT),
             }  # fmt: skip
-            rows.append({**shared, **own, **{k: v for k, v in found.items() if k in FOUND}, **true})
+            rows.append({**shared, **own, **{str(k): v for k, v in found.items() if k in FOUND}, **true})
     seconds = (time.process_time() - began) / len(models)
     return [{**row, "seconds": seconds} for row in rows]
 
