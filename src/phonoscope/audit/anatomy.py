@@ -22,12 +22,15 @@ MAINS = (50.0, 60.0)
 HARMONICS = 5
 SILENCE = 1e-6  # full scale: below this nothing was recorded
 _FEWEST_QUIET = 5
+_SMOOTHED = 5  # frames
 _SPEECH_BELOW_PEAK = 30.0  # dB: frames at least so loud are speech
 _SPEECH_ABOVE_FLOOR = 10.0  # dB, where the background is louder than that
 _LEAST_RUN = 3  # frames: shorter stretches are clicks, or no pauses
 _LEAST_GAIN = 0.05  # of the Wiener filter
 _OVERESTIMATE = 2.0  # of the background's power, so that little of it is left in the speech
-_FEWEST_OF_HUM = 0.04  # s of background: the hum of a shorter one cannot be told from noise
+_FEWEST_OF_HUM = 0.06  # s of background: the hum of a shorter one cannot be told from noise
+_HUM_ABOVE_FLOOR = 6.0  # dB: louder frames are not fitted
+_HUM_FORETOLD = 0.05  # of the power in one half that the other half must foretell
 
 
 @dataclass(frozen=True)
@@ -72,18 +75,32 @@ class Anatomy:
 
     @cached_property
     def hum(self) -> Hum:
-        """Mains hum, fitted to the background by least squares; none where there is too little of that."""
+        """Mains hum, fitted to what is not much louder than the background; none where half of it foretells no other.
+
+        A fit to noise explains noise; hum goes on with its phase.
+        """
         around = self.samples - self.offset
         loudness = frame_levels(around, self.frame, self.hop)
+        floor = loudness[_quietest(loudness)].mean()
         weight = np.zeros(len(around), dtype=bool)
-        for first in _quietest(loudness) * self.hop:
+        for first in np.flatnonzero(loudness < floor + _HUM_ABOVE_FLOOR) * self.hop:
             weight[first : first + self.frame] = True
+        none = Hum(MAINS[0], np.zeros(1, dtype=complex))
         if weight.sum() < _FEWEST_OF_HUM * self.rate:
-            return Hum(MAINS[0], np.zeros(1, dtype=complex))
-        t = np.flatnonzero(weight) / self.rate
-        fits = [_fit(around[weight], t, mains, self.rate) for mains in MAINS]
-        hum, _ = min(fits, key=lambda fit: fit[1])
-        return hum
+            return none
+        at, heard = np.flatnonzero(weight) / self.rate, around[weight]
+        heard = heard - heard.mean()  # what is constant there is no hum
+        block = (np.arange(len(heard)) // self.frame) % 2 == 0
+        best, most = none, _HUM_FORETOLD
+        for mains in MAINS:
+            columns = _harmonics(at, mains, self.rate)
+            left = sum(_foretold(columns, heard, side) for side in (block, ~block))
+            share = 1 - left / max(float(heard @ heard), 1e-20)
+            if share > most:
+                found, *_ = np.linalg.lstsq(columns, heard, rcond=1e-3)
+                count = (columns.shape[1] - 1) // 2
+                best, most = Hum(mains, found[:count] - 1j * found[count : 2 * count]), share
+        return best
 
     @cached_property
     def hum_wave(self) -> np.ndarray:
@@ -122,9 +139,10 @@ class Anatomy:
 
     @cached_property
     def level(self) -> float:
-        """Root mean square of the frames that hold speech, full scale."""
+        """Root mean square of the speech in the frames that hold it, without the background's, full scale."""
         some = self.loudness[self.active] if self.active.any() else self.loudness
-        return max(float(np.sqrt(np.mean(10 ** (some / 10)))), SILENCE)
+        power = float(np.mean(10 ** (some / 10)))
+        return max(float(np.sqrt(max(power - self.floor**2, power / 4))), SILENCE)
 
     @cached_property
     def pauses(self) -> list[tuple[int, int]]:
@@ -136,24 +154,30 @@ class Anatomy:
         return [(a * self.hop + self.frame - self.hop, b * self.hop) for a, b in zip(starts, ends, strict=False)
                 if b * self.hop > a * self.hop + self.frame - self.hop]  # fmt: skip
 
+    @property
+    def spoken(self) -> int:
+        """Samples from the first to the last speech, without the pauses."""
+        return max(self.span[1] - self.span[0] - sum(end - first for first, end in self.pauses), 1)
+
     @cached_property
-    def _transform(self) -> ShortTimeFFT:
+    def transform(self) -> ShortTimeFFT:
+        """Transform that gives the spectra."""
         return ShortTimeFFT(hann(self.frame, sym=False), self.hop, self.rate, fft_mode="onesided")
 
     @cached_property
     def hertz(self) -> np.ndarray:
         """Frequencies of the spectra, shape (frequency,)."""
-        return self._transform.f
+        return self.transform.f
 
     @cached_property
     def spectrum(self) -> np.ndarray:
         """Short-time spectra of the rest, complex, shape (frequency, time)."""
-        return self._transform.stft(np.pad(self.rest, (0, max(0, self.frame - len(self.rest)))))
+        return self.transform.stft(np.pad(self.rest, (0, max(0, self.frame - len(self.rest)))))
 
     @cached_property
     def background_power(self) -> np.ndarray:
         """Mean power of the background's spectra, shape (frequency,)."""
-        centre = (self.quiet * self.hop + self.frame // 2) / self.hop - self._transform.p_min
+        centre = (self.quiet * self.hop + self.frame // 2) / self.hop - self.transform.p_min
         index = np.clip(np.round(centre).astype(int), 0, self.spectrum.shape[1] - 1)
         return np.mean(np.abs(self.spectrum[:, index]) ** 2, axis=1)
 
@@ -165,7 +189,7 @@ class Anatomy:
         with np.errstate(divide="ignore", invalid="ignore"):
             gain = 1 - _OVERESTIMATE * self.background_power[:, None] / np.maximum(smooth, 1e-30)
         gain = np.clip(gain, _LEAST_GAIN, 1.0)
-        return self._transform.istft(self.spectrum * gain, k1=max(len(self.rest), self.frame))[: len(self.rest)]
+        return self.transform.istft(self.spectrum * gain, k1=max(len(self.rest), self.frame))[: len(self.rest)]
 
     @cached_property
     def background(self) -> np.ndarray:
@@ -237,7 +261,8 @@ def frame_levels(samples: np.ndarray, frame: int, hop: int) -> np.ndarray:
 
 def _quietest(loudness: np.ndarray) -> np.ndarray:
     """Positions of the quietest frames."""
-    return np.argsort(loudness, kind="stable")[: max(_FEWEST_QUIET, round(QUIET_SHARE * len(loudness)))]
+    smooth = uniform_filter1d(10 ** (loudness / 10), _SMOOTHED)  # so that noise that flutters is not taken for quieter
+    return np.argsort(smooth, kind="stable")[: max(_FEWEST_QUIET, round(QUIET_SHARE * len(loudness)))]
 
 
 def _without_short_runs(mask: np.ndarray, value: bool) -> np.ndarray:
@@ -250,11 +275,14 @@ def _without_short_runs(mask: np.ndarray, value: bool) -> np.ndarray:
     return found
 
 
-def _fit(samples: np.ndarray, t: np.ndarray, mains: float, rate: float) -> tuple[Hum, float]:
-    """Harmonics of a mains frequency that explain most, and the power that is left."""
+def _harmonics(t: np.ndarray, mains: float, rate: float) -> np.ndarray:
+    """Cosines and sines of the harmonics of a mains frequency, and a constant, shape (sample, column)."""
     count = max(1, min(HARMONICS, int((rate / 2 - 1) // mains)))
     angle = 2 * np.pi * mains * np.outer(t, np.arange(1, count + 1))
-    columns = np.concatenate([np.cos(angle), np.sin(angle), np.ones((len(t), 1))], axis=1)
-    found, *_ = np.linalg.lstsq(columns, samples, rcond=1e-3)
-    left = samples - columns @ found
-    return Hum(mains, found[:count] - 1j * found[count : 2 * count]), float(left @ left)
+    return np.concatenate([np.cos(angle), np.sin(angle), np.ones((len(t), 1))], axis=1)
+
+
+def _foretold(columns: np.ndarray, samples: np.ndarray, learnt: np.ndarray) -> float:
+    """Power that a fit to some samples leaves in the others."""
+    found, *_ = np.linalg.lstsq(columns[learnt], samples[learnt], rcond=1e-3)
+    return float(np.sum((samples[~learnt] - columns[~learnt] @ found) ** 2))

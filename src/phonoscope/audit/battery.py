@@ -22,6 +22,8 @@ USED, IN_DATA, REACTS, CLEAN = (
 )  # fmt: skip
 FINDINGS = (USED, IN_DATA, REACTS, CLEAN, OPEN)
 
+_PART_OF_CHANNEL = 0.5
+
 Progress = Callable[[int, int], None]
 
 
@@ -89,16 +91,30 @@ def audit_one(
     seed
         Of folds, shuffles and donors.
     """
-    values = np.stack([shortcut.values(each) for each in recordings.anatomies])
-    told = tell_classes(values, recordings.classes, recordings.groups, seed)
+    told, means = tell(shortcut, recordings, seed)
     codes, names = pd.factorize(np.asarray(recordings.classes, dtype=object), sort=True)
-    means = medians(shortcut, values, recordings)
     predicted = before.mean(axis=0).argmax(axis=1)
     place = {str(name): k for k, name in enumerate(names)}
     own = np.array([place.get(labels[k], code) for k, code in zip(predicted, codes, strict=True)])
     pairs = choose_pairs(told.scores, codes, own, seed)
     after = exchange(shortcut, recordings.anatomies, pairs, answer, seed=seed)
     return Item(shortcut, told, compare(before, after, pairs, predicted, recordings.clusters), means)
+
+
+def tell(shortcut: Shortcut, recordings: Recordings, seed: int = 0) -> tuple[Told, dict[str, dict[str, float]]]:
+    """Ask the first question about one shortcut: whether it is in the data, and the classes' medians of its measures.
+
+    Parameters
+    ----------
+    shortcut
+        Which.
+    recordings
+        Of at least two classes.
+    seed
+        Of folds and shuffles.
+    """
+    values = np.stack([shortcut.values(each) for each in recordings.anatomies])
+    return tell_classes(values, recordings.classes, recordings.groups, seed), medians(shortcut, values, recordings)
 
 
 def audit(
@@ -221,3 +237,22 @@ def medians(shortcut: Shortcut, values: np.ndarray, recordings: Recordings) -> d
     names = list(shortcut.measure(recordings.anatomies[0]))
     table = pd.DataFrame(values, columns=names).groupby(np.asarray(recordings.classes, dtype=object)).median()
     return {str(name): {str(k): float(v) for k, v in row.items()} for name, row in table.iterrows()}
+
+
+def strongest(table: pd.DataFrame) -> str:
+    """Name of the shortcut that the model uses most; empty where it uses none.
+
+    A microphone colours the background as it colours the speech. So where colouring the speech alone takes at least
+    half as much as exchanging the background alone does, both are the channel; where less, it is the background.
+
+    Parameters
+    ----------
+    table
+        See `findings_table`.
+    """
+    used = table[table["finding"] == USED].set_index("shortcut")["difference"].astype(float)
+    if not len(used):
+        return ""
+    if {"channel", "background"} <= set(used.index) and used["channel"] >= _PART_OF_CHANNEL * used["background"]:
+        used["channel"] += used.pop("background")
+    return str(used.idxmax())

@@ -6,8 +6,11 @@ relative to the level of the speech, so that a loud donor makes nothing louder.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 from scipy.interpolate import CubicSpline
+from scipy.ndimage import uniform_filter1d
 from scipy.signal import fftconvolve
 
 from phonoscope.audit import measures
@@ -20,28 +23,54 @@ _GRAIN_SECONDS = 0.03
 _SEARCH_SECONDS = 0.008
 _TAIL_DB = np.arange(-30.0, 13.0, 3.0)  # of the reverberation, re the direct sound
 _DECAY_SECONDS = 0.4
+_DAMPING = (0.01, 0.03, 0.06, 0.1, 0.2, 0.4, 0.8)
+_DAMPED_AFTER, _LEAST_DAMPED = 0.04, 0.1  # s, and least gain
 
 
 def level(own: Anatomy, donor: Anatomy, seed: int) -> np.ndarray:
-    """As loud as the donor's speech."""
+    """As loud as the donor's speech.
+
+    Parameters
+    ----------
+    own, donor, seed
+        See the head of the module.
+    """
     del seed
     return own.samples * (donor.level / own.level)
 
 
 def offset(own: Anatomy, donor: Anatomy, seed: int) -> np.ndarray:
-    """The donor's constant offset."""
+    """The donor's constant offset.
+
+    Parameters
+    ----------
+    own, donor, seed
+        See the head of the module.
+    """
     del seed
     return own.samples - own.offset + donor.offset * (own.level / donor.level)
 
 
 def hum(own: Anatomy, donor: Anatomy, seed: int) -> np.ndarray:
-    """The donor's mains hum in place of the own."""
+    """The donor's mains hum in place of the own.
+
+    Parameters
+    ----------
+    own, donor, seed
+        See the head of the module.
+    """
     del seed
     return own.rest + own.offset + donor.hum.wave(len(own.rest), own.rate) * (own.level / donor.level)
 
 
 def edge_silence(own: Anatomy, donor: Anatomy, seed: int) -> np.ndarray:
-    """As much silence before and after the speech as the donor has, made of the own background."""
+    """As much silence before and after the speech as the donor has, made of the own background.
+
+    Parameters
+    ----------
+    own, donor, seed
+        See the head of the module.
+    """
     first, end = own.span
     before, after = donor.span[0], len(donor.samples) - donor.span[1]
     rest = own.rest
@@ -51,12 +80,16 @@ def edge_silence(own: Anatomy, donor: Anatomy, seed: int) -> np.ndarray:
 
 
 def inner_silence(own: Anatomy, donor: Anatomy, seed: int) -> np.ndarray:
-    """Pauses inside the speech as long, in proportion, as the donor's."""
+    """Pauses inside the speech as long, in all, as the donor's.
+
+    Parameters
+    ----------
+    own, donor, seed
+        See the head of the module.
+    """
     pauses, rest = own.pauses, own.rest
     paused = sum(end - first for first, end in pauses)
-    spoken = own.span[1] - own.span[0] - paused
-    share = min(measures.inner_silence(donor)["pauses"] / 100, 0.9)
-    wanted = share / (1 - share) * spoken
+    wanted = sum(end - first for first, end in donor.pauses)
     if not pauses:
         inside = own.loudness[own.span[0] // own.hop : max(own.span[1] // own.hop, own.span[0] // own.hop + 1)]
         middle = own.span[0] + int(np.argmin(inside)) * own.hop
@@ -72,23 +105,43 @@ def inner_silence(own: Anatomy, donor: Anatomy, seed: int) -> np.ndarray:
 
 
 def duration(own: Anatomy, donor: Anatomy, seed: int) -> np.ndarray:
-    """Speech as long as the donor's, at its own pitch."""
+    """Speech as long as the donor's, at its own pitch; pauses stay as they are.
+
+    Parameters
+    ----------
+    own, donor, seed
+        See the head of the module.
+    """
     del seed
-    first, end = own.span
-    wanted = donor.span[1] - donor.span[0]
-    ratio = np.clip(wanted / max(end - first, 1), 1 / _MOST_STRETCH, _MOST_STRETCH)
-    rest = own.rest
-    return _finished(np.concatenate([rest[:first], stretched(rest[first:end], ratio, own.rate), rest[end:]]), own)
+    ratio = np.clip(donor.spoken / own.spoken, 1 / _MOST_STRETCH, _MOST_STRETCH)
+    rest, at = own.rest, own.span[0]
+    parts = [rest[:at]]
+    for first, end in [*own.pauses, (own.span[1], len(rest))]:
+        parts += [stretched(rest[at:first], ratio, own.rate), rest[first:end]]
+        at = end
+    return _finished(np.concatenate(parts), own)
 
 
 def background(own: Anatomy, donor: Anatomy, seed: int) -> np.ndarray:
-    """The donor's background in place of the own, as loud as that was."""
+    """The donor's background in place of the own, as loud as that was.
+
+    Parameters
+    ----------
+    own, donor, seed
+        See the head of the module.
+    """
     noise = shaped_noise(len(own.rest), donor.hertz, donor.background_power, own.floor, own.rate, seed)
     return _finished(own.speech + noise, own)
 
 
 def noise_floor(own: Anatomy, donor: Anatomy, seed: int) -> np.ndarray:
-    """The own background, as loud as the donor's."""
+    """The own background, as loud as the donor's.
+
+    Parameters
+    ----------
+    own, donor, seed
+        See the head of the module.
+    """
     factor = (donor.floor / donor.level) / (own.floor / own.level)
     if factor <= 1:
         return _finished(own.speech + factor * own.background, own)
@@ -97,7 +150,13 @@ def noise_floor(own: Anatomy, donor: Anatomy, seed: int) -> np.ndarray:
 
 
 def channel(own: Anatomy, donor: Anatomy, seed: int) -> np.ndarray:
-    """Speech coloured as the donor's background is beside the own: another microphone, the background left alone."""
+    """Speech coloured as the donor's background is beside the own: another microphone, the background left alone.
+
+    Parameters
+    ----------
+    own, donor, seed
+        See the head of the module.
+    """
     del seed
     ratio = measures.smoothed_db(donor) - measures.smoothed_db(own)
     gain = np.clip(ratio - ratio.mean(), -_MOST_EQUALISED_DB, _MOST_EQUALISED_DB)
@@ -106,7 +165,13 @@ def channel(own: Anatomy, donor: Anatomy, seed: int) -> np.ndarray:
 
 
 def bandwidth(own: Anatomy, donor: Anatomy, seed: int) -> np.ndarray:
-    """The band that the donor has: cut off where it is, or filled up to there with what is left of the own."""
+    """The band that the donor has: cut off where it is, or filled up to there with what is left of the own.
+
+    Parameters
+    ----------
+    own, donor, seed
+        See the head of the module.
+    """
     del seed
     mine, wanted = measures.bandwidth(own), measures.bandwidth(donor)
     hertz = own.hertz
@@ -116,7 +181,13 @@ def bandwidth(own: Anatomy, donor: Anatomy, seed: int) -> np.ndarray:
 
 
 def clipping(own: Anatomy, donor: Anatomy, seed: int) -> np.ndarray:
-    """As many samples cut off as in the donor: more are clipped, or those that were are drawn anew."""
+    """As many samples cut off as in the donor: more are clipped, or those that were are drawn anew.
+
+    Parameters
+    ----------
+    own, donor, seed
+        See the head of the module.
+    """
     del seed
     mine, wanted = measures.clipped(own.samples), measures.clipped(donor.samples)
     changed = own.samples
@@ -135,7 +206,13 @@ def clipping(own: Anatomy, donor: Anatomy, seed: int) -> np.ndarray:
 
 
 def quantisation(own: Anatomy, donor: Anatomy, seed: int) -> np.ndarray:
-    """Sample values as coarse as the donor's."""
+    """Sample values as coarse as the donor's.
+
+    Parameters
+    ----------
+    own, donor, seed
+        See the head of the module.
+    """
     step, wanted = measures.step_of(own.samples), measures.step_of(donor.samples)
     values = np.unique(donor.samples)
     noise = np.random.default_rng(seed).uniform(-0.5, 0.5, len(own.samples)) * step if step > wanted else 0.0
@@ -143,28 +220,54 @@ def quantisation(own: Anatomy, donor: Anatomy, seed: int) -> np.ndarray:
     if len(values) <= measures.FEW_VALUES:  # a grid of its own, such as that of the mu-law
         middle = (values[1:] + values[:-1]) / 2
         inside = np.clip(changed, values[0], values[-1])
-        return np.where(inside == changed, values[np.searchsorted(middle, inside)], changed)
+        beyond = np.round(changed / wanted) * wanted if wanted > 0 else changed
+        return np.where(inside == changed, values[np.searchsorted(middle, inside)], beyond)
     return np.round(changed / wanted) * wanted if wanted > 0 else changed
 
 
 def room(own: Anatomy, donor: Anatomy, seed: int) -> np.ndarray:
-    """As reverberant as the donor where that is more so; what was recorded in a room cannot be taken out of it."""
+    """As reverberant as the donor: a tail is added, or what goes on from what sounded before is damped.
+
+    Parameters
+    ----------
+    own, donor, seed
+        See the head of the module.
+    """
     wanted = measures.room(donor)["fall"]
-    rng = np.random.default_rng(seed)
+    mine = measures.room(own)["fall"]
+    if mine == wanted:
+        return own.samples
+    make = _reverberated(own, seed) if mine > wanted else _damped(own)
+    tried = [own.rest, *(make(strength) for strength in (_TAIL_DB if mine > wanted else _DAMPING))]
+    falls = [
+        measures.fastest_fall(frame_levels(each, own.frame, own.hop), own.hop / own.rate, own.floor) for each in tried
+    ]
+    best = tried[int(np.argmin(np.abs(np.array(falls) - wanted)))]
+    return _finished(_as_loud(best, own.rest, own), own)
+
+
+def _reverberated(own: Anatomy, seed: int) -> Callable[[float], np.ndarray]:
+    """The rest with a tail of so many dB re the direct sound."""
     t = np.arange(round(_DECAY_SECONDS * own.rate)) / own.rate
-    tail = rng.standard_normal(len(t)) * 10 ** (-3 * t / _DECAY_SECONDS)
+    tail = np.random.default_rng(seed).standard_normal(len(t)) * 10 ** (-3 * t / _DECAY_SECONDS)
     tail[: round(0.002 * own.rate)] = 0
     wet = fftconvolve(own.speech, tail / np.sqrt((tail**2).sum()))[: len(own.rest)]
-    best, least = own.rest, abs(measures.room(own)["fall"] - wanted)
-    if measures.room(own)["fall"] <= wanted:
-        return own.samples
-    for tail_db in _TAIL_DB:
-        tried = own.rest + 10 ** (tail_db / 20) * wet
-        away = abs(measures.fastest_fall(frame_levels(tried, own.frame, own.hop), own.hop / own.rate) - wanted)
-        if away > least:
-            break
-        best, least = tried, away
-    return _finished(_as_loud(best, own.rest, own), own)
+    return lambda tail_db: own.rest + 10 ** (tail_db / 20) * wet
+
+
+def _damped(own: Anatomy) -> Callable[[float], np.ndarray]:
+    """The rest without a share of what sounded 40 ms before (Lebart et al. 2001); the background is left."""
+    lag = round(_DAMPED_AFTER * own.rate / own.hop)
+    spectrum = own.transform.stft(np.pad(own.speech, (0, max(0, own.frame - len(own.speech)))))
+    power = uniform_filter1d(np.abs(spectrum) ** 2, 3, axis=1)
+    before = np.pad(power, ((0, 0), (lag, 0)))[:, : power.shape[1]] / np.maximum(power, 1e-30)
+
+    def damped(share: float) -> np.ndarray:
+        gain = np.clip(1 - share * before, _LEAST_DAMPED, 1.0)
+        speech = own.transform.istft(spectrum * gain, k1=max(len(own.rest), own.frame))[: len(own.rest)]
+        return speech + own.background
+
+    return damped
 
 
 def stretched(samples: np.ndarray, ratio: float, rate: float) -> np.ndarray:

@@ -14,11 +14,17 @@ FEW_VALUES = 1024  # different sample values: fewer make a grid of their own
 _FINEST_BITS = 20
 _LOWEST_BAND = 60.0  # Hz
 _LOWEST_EDGE = 1500.0  # Hz: below it, speech itself falls off steeply
+_WHOLE = 0.93  # of the edge of the band: up to there the background is untouched
 _CLIFF_HZ = (125.0, 500.0)  # near and far end of what is compared on both sides of an edge
-_LEAST_DROP = 15.0  # dB
+_HUM_BELOW = 80.0  # dB
+_LEAST_DROP = 10.0  # dB
+_ALIKE = 2.0  # dB: places that fall so much less are in the middle of the same edge
+_RECORDED = 1e-4  # full scale: of a quieter background the sample values leave no spectrum
+_OFFSET_SECONDS, _OFFSET_ERRORS = 0.05, 2.0  # blocks whose means tell how sure an offset is
 _TOP = 1e-4  # of the largest sample: so near to it a sample is at the top
-_FALL_SECONDS = 0.1
-_FALL_BELOW_PEAK = 25.0  # dB: what lies deeper may be background
+_FALL_SECONDS, _USUAL = 0.05, 0.8
+_FALL_FLOOR = 1.5  # of the background's power
+_FALL_BELOW_PEAK = 35.0  # dB: what lies deeper may be background
 
 
 def level(own: Anatomy) -> dict[str, float]:
@@ -27,13 +33,19 @@ def level(own: Anatomy) -> dict[str, float]:
 
 
 def offset(own: Anatomy) -> dict[str, float]:
-    """Offset in percent of the speech's root mean square."""
-    return {"offset": 100 * own.offset / own.level}
+    """Offset in percent of the speech's root mean square; none where slow noise alone may make as much."""
+    block = max(1, round(_OFFSET_SECONDS * own.rate))
+    count = len(own.samples) // block
+    if count < 2:
+        return {"offset": 0.0}
+    means = own.samples[: count * block].reshape(count, block).mean(axis=1)
+    doubt = _OFFSET_ERRORS * means.std(ddof=1) / np.sqrt(count)
+    return {"offset": float(100 * np.sign(own.offset) * max(abs(own.offset) - doubt, 0) / own.level)}
 
 
 def duration(own: Anatomy) -> dict[str, float]:
-    """From the first to the last speech, ms."""
-    return {"speech": 1e3 * (own.span[1] - own.span[0]) / own.rate}
+    """From the first to the last speech, without the pauses, ms."""
+    return {"speech": 1e3 * own.spoken / own.rate}
 
 
 def edge_silence(own: Anatomy) -> dict[str, float]:
@@ -42,10 +54,9 @@ def edge_silence(own: Anatomy) -> dict[str, float]:
 
 
 def inner_silence(own: Anatomy) -> dict[str, float]:
-    """Share of pauses in the time from the first to the last speech, %, and the longest, ms."""
+    """Pauses between the first and the last speech, ms: all, and the longest."""
     lengths = [end - first for first, end in own.pauses]
-    spoken = max(own.span[1] - own.span[0], 1)
-    return {"pauses": 100 * sum(lengths) / spoken, "longest": 1e3 * max(lengths, default=0) / own.rate}
+    return {"pauses": 1e3 * sum(lengths) / own.rate, "longest": 1e3 * max(lengths, default=0) / own.rate}
 
 
 def background(own: Anatomy) -> dict[str, float]:
@@ -58,7 +69,7 @@ def background(own: Anatomy) -> dict[str, float]:
         for low, high in itertools.pairwise(edges)
     ])  # fmt: skip
     db = 10 * np.log10(np.maximum(total, SILENCE**2))
-    inside = max(int(np.searchsorted(edges[1:], bandwidth(own)["edge"], "right")), 1)
+    inside = max(int(np.searchsorted(edges[1:], _WHOLE * bandwidth(own)["edge"], "right")), 1)
     db[inside:] = db[inside - 1]  # beyond the edge of the band there is nothing to measure
     return {f"{low:.0f}–{high:.0f} Hz": float(value) for low, high, value in
             zip(edges[:-1], edges[1:], db - db.mean(), strict=True)}  # fmt: skip
@@ -70,15 +81,11 @@ def noise_floor(own: Anatomy) -> dict[str, float]:
 
 
 def hum(own: Anatomy) -> dict[str, float]:
-    """Level of the mains hum re the speech, and re the background around it, dB, by mains frequency."""
+    """Level of the mains hum re 80 dB below the speech, dB, by mains frequency; 0 for none."""
     its = own.hum
     size = np.sqrt(np.sum(np.abs(its.amplitude) ** 2) / 2)
-    near = own.hertz <= MAINS[-1] * (len(its.amplitude) + 1)
-    total = own.background_power.sum()
-    low = own.floor * np.sqrt(own.background_power[near].sum() / total) if total > 0 else 0.0
-    above = 20 * np.log10((size + SILENCE) / (low + SILENCE))
-    found = {f"{mains:.0f} Hz": float(np.clip(above, 0, 60)) if its.mains == mains else 0.0 for mains in MAINS}
-    return found | {"hum": float(20 * np.log10((size + SILENCE) / own.level))}
+    heard = float(max(20 * np.log10((size + SILENCE) / own.level) + _HUM_BELOW, 0)) if size > 0 else 0.0
+    return {f"{mains:.0f} Hz": heard if its.mains == mains else 0.0 for mains in MAINS}
 
 
 def bandwidth(own: Anatomy) -> dict[str, float]:
@@ -88,16 +95,22 @@ def bandwidth(own: Anatomy) -> dict[str, float]:
     """
     near, far = _CLIFF_HZ
     width = own.hertz[1]
-    db = 10 * np.log10(np.maximum(np.mean(np.abs(own.spectrum) ** 2, axis=1), SILENCE**2))
     reach, gap = max(1, round((far - near) / width)), max(1, round(near / width))
-    top = own.rate / 2
-    best, edge = 0.0, top
-    for i in range(np.searchsorted(own.hertz, _LOWEST_EDGE), len(db) - gap - reach + 1):
-        below, above = db[max(0, i - gap - reach) : i - gap], db[i + gap : i + gap + reach]
-        drop = float(below.mean() - above.mean())
-        if drop > best:
-            best, edge = drop, float(own.hertz[i])
-    return {"edge": edge, "drop": best} if best >= _LEAST_DROP else {"edge": top, "drop": 0.0}
+    away = gap + reach // 2
+    places = np.arange(max(int(np.searchsorted(own.hertz, _LOWEST_EDGE)), away), len(own.hertz) - away)
+
+    def falls(power: np.ndarray) -> np.ndarray:
+        db = 10 * np.log10(np.maximum(uniform_filter1d(power, reach), SILENCE**2))
+        above = np.maximum.accumulate(db[::-1])[::-1][places + away]  # the loudest of all that lies higher
+        return db[places - away] - above
+
+    drops = falls(np.mean(np.abs(own.spectrum) ** 2, axis=1))
+    if own.floor > _RECORDED:  # a vowel ends somewhere too, but the background does so only where the band ends
+        drops = np.minimum(drops, falls(own.background_power))
+    if not len(drops) or drops.max() < _LEAST_DROP:
+        return {"edge": own.rate / 2, "drop": 0.0}
+    best = places[drops >= drops.max() - _ALIKE]
+    return {"edge": float(own.hertz[best].mean()), "drop": float(drops.max())}
 
 
 def clipping(own: Anatomy) -> dict[str, float]:
@@ -112,11 +125,12 @@ def clipped(samples: np.ndarray) -> np.ndarray:
     ----------
     samples : array (sample,)
     """
-    size = np.abs(samples)
-    top = size >= (1 - _TOP) * size.max(initial=0.0)
-    if not len(samples) or size.max() < 16 * SILENCE:
+    if not len(samples) or np.abs(samples).max() < 16 * SILENCE:
         return np.zeros(len(samples), dtype=bool)
-    side = np.where(top, np.sign(samples), 0)
+    side = np.zeros(len(samples))
+    for sign in (1, -1):  # each side by itself: an offset that was taken out later has moved both
+        highest = (sign * samples).max()
+        side[sign * samples >= highest - _TOP * abs(highest)] = sign if highest > 0 else 0
     beside = np.zeros(len(samples), dtype=bool)
     same = (side[1:] == side[:-1]) & (side[1:] != 0)
     beside[1:] |= same
@@ -128,9 +142,10 @@ def quantisation(own: Anatomy) -> dict[str, float]:
     """Bits of the grid on which all samples lie, and how many of its steps are used, as a logarithm."""
     step = step_of(own.samples)
     span = np.ptp(own.samples) if len(own.samples) else 0.0
-    places = min(len(own.samples), span / step + 1) if step > 0 else len(own.samples)
-    used = np.log10(len(np.unique(own.samples)) / max(places, 1))
-    return {"bits": float(_FINEST_BITS if step <= 0 else 1 - np.log2(step)), "used": float(used)}
+    inside = own.samples[~clipped(own.samples)]
+    places = min(len(inside), span / step + 1) if step > 0 else len(inside)
+    used = np.log10(max(len(np.unique(inside)), 1) / max(places, 1))
+    return {"bits": float(_FINEST_BITS if step <= 0 else 1 - np.log2(step)), "used": float(np.round(used, 1))}
 
 
 def step_of(samples: np.ndarray) -> float:
@@ -151,12 +166,13 @@ def step_of(samples: np.ndarray) -> float:
 
 
 def room(own: Anatomy) -> dict[str, float]:
-    """How fast the speech falls where it falls fastest, dB in 100 ms: the slower, the more reverberant."""
-    return {"fall": fastest_fall(own.loudness, own.hop / own.rate)}
+    """How fast the speech falls where it falls fastest, dB in 50 ms: the slower, the more reverberant; and usually."""
+    given = (own.loudness, own.hop / own.rate, own.floor)
+    return {"fall": fastest_fall(*given), "usual fall": fastest_fall(*given, share=_USUAL)}
 
 
-def fastest_fall(loudness: np.ndarray, hop: float) -> float:
-    """Fall of the level in 100 ms where it falls fastest, dB, from the loudest 25 dB alone.
+def fastest_fall(loudness: np.ndarray, hop: float, floor: float, share: float = 0.97) -> float:
+    """Fall of the level in 50 ms where it falls fastest, dB, from the loudest 35 dB alone.
 
     Parameters
     ----------
@@ -164,10 +180,16 @@ def fastest_fall(loudness: np.ndarray, hop: float) -> float:
         dB.
     hop : float
         From frame to frame, s.
+    floor : float
+        Root mean square of the background, whose power is subtracted.
+    share : float
+        Of the frames that fall more slowly.
     """
+    power = np.maximum(10 ** (loudness / 10) - _FALL_FLOOR * floor**2, SILENCE**2)
+    loudness = 10 * np.log10(power)
     smooth = uniform_filter1d(np.maximum(loudness, loudness.max() - _FALL_BELOW_PEAK), 3)
     lag = round(_FALL_SECONDS / hop)
-    return float(np.quantile(smooth[:-lag] - smooth[lag:], 0.9)) if len(smooth) > lag else 0.0
+    return float(np.quantile(smooth[:-lag] - smooth[lag:], share)) if len(smooth) > lag else 0.0
 
 
 def smoothed_db(own: Anatomy) -> np.ndarray:

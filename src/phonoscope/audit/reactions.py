@@ -97,10 +97,11 @@ def low_pass(own: Anatomy, seed: int) -> np.ndarray:
 
 
 def resample(own: Anatomy, seed: int) -> np.ndarray:
-    """Down to 8 kHz and back."""
+    """Down to 8 kHz and back; down to half the rate where that is no more."""
     del seed
-    there = soxr.resample(own.samples, own.rate, _NARROW_RATE)
-    return _as_long(soxr.resample(there, _NARROW_RATE, own.rate), own)
+    narrow = min(_NARROW_RATE, own.rate / 2)
+    there = soxr.resample(own.samples, own.rate, narrow)
+    return _as_long(soxr.resample(there, narrow, own.rate), own)
 
 
 def eight_bits(own: Anatomy, seed: int) -> np.ndarray:
@@ -159,7 +160,7 @@ REACTIONS: Registry[Reaction] = Registry(
             Reaction("time-shift", "50 ms later", shift),
             Reaction("louder", "6 dB louder", louder),
             Reaction("telephone-band", "without what lies above 3.4 kHz", low_pass),
-            Reaction("resampled", "resampled to 8 kHz and back", resample),
+            Reaction("resampled", "resampled to 8 kHz, or half the rate, and back", resample),
             Reaction("mu-law", "with 8 bits (mu-law)", eight_bits),
             Reaction("codec", "coded as Ogg Vorbis and decoded", codec),
             Reaction("reverberation", "in a room of 300 ms", in_a_room),

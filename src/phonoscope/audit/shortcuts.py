@@ -59,8 +59,8 @@ SHORTCUTS: Registry[Shortcut] = Registry(
             Shortcut("duration", "duration of the speech", "ms", measures.duration, exchanges.duration, _SPEAKERS),
             Shortcut("edge-silence", "silence before and after the speech", "ms", measures.edge_silence,
                      exchanges.edge_silence),
-            Shortcut("inner-silence", "silence inside the speech", "", measures.inner_silence, exchanges.inner_silence,
-                     _SPEAKERS),
+            Shortcut("inner-silence", "silence inside the speech", "ms", measures.inner_silence,
+                     exchanges.inner_silence, _SPEAKERS),
             Shortcut("background", "spectrum of the background", "dB", measures.background, exchanges.background),
             Shortcut("noise-floor", "level of the background", "dB", measures.noise_floor, exchanges.noise_floor),
             Shortcut("channel", "colour of the microphone or line", "dB", measures.background, exchanges.channel),
@@ -69,7 +69,7 @@ SHORTCUTS: Registry[Shortcut] = Registry(
             Shortcut("clipping", "clipping", "", measures.clipping, exchanges.clipping),
             Shortcut("quantisation", "coarseness of the sample values", "", measures.quantisation,
                      exchanges.quantisation),
-            Shortcut("room", "reverberation", "dB in 100 ms", measures.room, exchanges.room, _SPEAKERS),
+            Shortcut("room", "reverberation", "dB in 50 ms", measures.room, exchanges.room, _SPEAKERS),
         )
     },
 )  # fmt: skip

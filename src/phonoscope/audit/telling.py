@@ -7,8 +7,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
-from scipy.special import ndtri
-from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
+from scipy.special import logsumexp, ndtri
+from sklearn.covariance import ledoit_wolf_shrinkage
 from sklearn.model_selection import StratifiedGroupKFold
 
 from phonoscope.errors import AuditError
@@ -77,7 +77,10 @@ def tell_classes(values: np.ndarray, classes: Sequence[str], groups: Sequence[st
     values = np.nan_to_num(np.asarray(values, dtype=float).reshape(len(codes), -1))
     splitter = StratifiedGroupKFold(folds, shuffle=True, random_state=seed)
     splits = list(splitter.split(values, codes, units))
-    parts = [(*_offered(values[train], values[test]), train, test) for train, test in splits]
+    parts = []
+    for train, test in splits:
+        learnt, tested = _offered(values[train], values[test])
+        parts.append((_Learnt(learnt), tested, train, test))
     scores = _cross_validated(parts, codes, len(names))
     clusters = pd.Series(units)
     accuracy = jackknife_interval(
@@ -93,10 +96,14 @@ def tell_classes(values: np.ndarray, classes: Sequence[str], groups: Sequence[st
         one = np.ones((1, len(codes)))
         null.append((_balanced(one, found.argmax(axis=1) == shuffled, shuffled)[0], _auc(one, found, shuffled)[0]))
     null_accuracy, null_auc = np.quantile(null, 0.975, axis=0)
-    bound = max(MORE_THAN_CHANCE, null_auc)
+    bound = max(MORE_THAN_CHANCE, float(np.median([area for _, area in null])))
     judged = Judged(auc.p_above(bound), auc.p_below(LEAST_THAT_COUNTS), auc.errors_from(bound), auc)
+    if not np.ptp(values, axis=0).any():  # all recordings are alike in it
+        judged = Judged(1.0, 0.0, np.nan, auc)
     offered, _ = _offered(values, values[:0])
-    return Told(accuracy, auc, float(null_accuracy), float(null_auc), judged, _posterior(offered, codes, offered))
+    return Told(
+        accuracy, auc, float(null_accuracy), float(null_auc), judged, _Learnt(offered).posterior(codes, offered)
+    )
 
 
 def _offered(train: np.ndarray, test: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -113,23 +120,44 @@ def _offered(train: np.ndarray, test: np.ndarray) -> tuple[np.ndarray, np.ndarra
     return both[0], both[1]
 
 
+class _Learnt:
+    """A linear discriminant without labels yet: everything that does not depend on them, made once for all shuffles.
+
+    Parameters
+    ----------
+    values : array (recording, measure)
+        To learn from.
+    """
+
+    def __init__(self, values: np.ndarray) -> None:
+        self.varying = values.std(axis=0) > 1e-9
+        self.values = values[:, self.varying]
+        self.shrinkage = float(ledoit_wolf_shrinkage(self.values)) if self.varying.any() else 1.0
+        self.squares = self.values.T @ self.values / max(len(values), 1)
+
+    def posterior(self, codes: np.ndarray, tested: np.ndarray) -> np.ndarray:
+        """Log posterior of the classes that occur, equally frequent, shape (recording, class)."""
+        present, at = np.unique(codes, return_inverse=True)
+        if len(present) < 2 or not self.varying.any():
+            return np.zeros((len(tested), len(present)))
+        member = (at == np.arange(len(present))[:, None]).astype(float)
+        counts = member.sum(axis=1)
+        means = member @ self.values / counts[:, None]
+        within = self.squares - (means.T * counts / len(codes)) @ means
+        around = self.shrinkage * np.trace(within) / len(within) + 1e-9
+        within = (1 - self.shrinkage) * within + around * np.eye(len(within))
+        weights = np.linalg.solve(within, means.T)  # (measure, class)
+        scores = tested[:, self.varying] @ weights - 0.5 * np.sum(means.T * weights, axis=0)
+        return scores - logsumexp(scores, axis=1, keepdims=True)
+
+
 def _cross_validated(parts: Sequence[tuple[Any, ...]], codes: np.ndarray, count: int) -> np.ndarray:
     scores = np.zeros((len(codes), count))
     for learnt, tested, train, test in parts:
         present = np.unique(codes[train])
         scores[test] = -np.inf
-        scores[np.ix_(test, present)] = _posterior(learnt, codes[train], tested)
+        scores[np.ix_(test, present)] = learnt.posterior(codes[train], tested)
     return scores
-
-
-def _posterior(learnt: np.ndarray, codes: np.ndarray, tested: np.ndarray) -> np.ndarray:
-    """Log posterior of the classes that were learnt, equally frequent."""
-    count = len(np.unique(codes))
-    varying = learnt.std(axis=0) > 1e-9
-    if count < 2 or not varying.any():
-        return np.zeros((len(tested), count))
-    model = LinearDiscriminantAnalysis(solver="lsqr", shrinkage="auto", priors=np.full(count, 1 / count))
-    return model.fit(learnt[:, varying], codes).predict_log_proba(tested[:, varying])
 
 
 def _shuffled(codes: np.ndarray, units: np.ndarray, rng: np.random.Generator) -> np.ndarray:

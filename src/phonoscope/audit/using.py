@@ -18,7 +18,7 @@ from phonoscope.judgement.intervals import Interval, mean_interval
 
 SMALLEST_EFFECT = 0.1  # logits: a decision at fifty-fifty moves by two and a half points
 SMALLEST_SHARE = 0.05  # of decisions that change: fewer is no reaction
-PAIRS = 500  # recordings × donors at least
+PAIRS = 300  # recordings × donors at least
 _MOST_DONORS = 4
 
 Answer = Callable[[Sequence[np.ndarray]], np.ndarray]
@@ -93,8 +93,8 @@ def choose_pairs(
     recording = np.tile(np.arange(n), donors)
     own, other = np.empty((2, len(recording)), dtype=int)
     quantile = np.empty(len(recording))
-    for k in range(count):
-        rows = np.flatnonzero(answers[recording] == k)
+    for k in range(count):  # by class, not by answer: every model is asked about the same sounds
+        rows = np.flatnonzero(classes[recording] == k)
         quantile[rows] = (rng.permutation(len(rows)) + rng.random(len(rows))) / max(len(rows), 1)
     for at, (i, u) in enumerate(zip(recording, quantile, strict=True)):
         mine = int(answers[i])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
 from importlib import import_module
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
@@ -226,3 +227,53 @@ def _answers_in_words(value: dict[str, Any]) -> str:
     ]
     lines += [f"not run: {name} ({reason})" for name, reason in value["absent"].items()]
     return "\n".join(lines)
+
+
+@bench.command()
+def audit(
+    quick: Annotated[bool, typer.Option("--quick", help="Three kinds, a decoy, two clean scenes: a minute.")] = False,
+    corpus: Annotated[
+        Path | None, typer.Option(help="Folder with recordings to plant into; synthetic talkers by default.")
+    ] = None,
+    kinds: Annotated[str | None, typer.Option(help="Scenes with these shortcuts only, separated by commas.")] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Folder for tables and JSON; what it holds already is not done again.")
+    ] = None,
+    jobs: Annotated[int, typer.Option(help="Processes.")] = 1,
+    check: Annotated[bool, typer.Option("--check", help="Fail unless the bars are held.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Plant shortcuts, train models that use them or do not, and see whether the audit finds and names them.
+
+    Example: phonoscope bench audit --quick --out audited
+    """
+    from phonoscope.audit.trial import design, run, scores
+    from phonoscope.files import write_json, write_text
+
+    where = design.SYNTHETIC if corpus is None else str(corpus)
+    planned = design.select(design.quick_design(where) if quick else design.full_design(where), names_in(kinds))
+    rows = run.run_trial(planned, folder=None if out is None else out / "scenes", jobs=jobs, progress=counter("scenes"))
+    found, wrong = scores.score_table(rows), scores.check(rows)
+    value = {"scores": found.to_dict("records"), "missed": wrong, "scenes": len(planned)}
+    if out is not None:
+        write_text(out / "audit.csv", rows.to_csv(index=False))
+        write_text(out / "audit_cases.csv", scores.case_table(rows).to_csv(index=False))
+        write_text(out / "audit_scores.csv", found.to_csv(index=False, float_format="%.4g"))
+        write_json(out / "audit.json", value)
+        say(
+            "\n".join(
+                f"wrote {out / name}" for name in ("audit.csv", "audit_cases.csv", "audit_scores.csv", "audit.json")
+            )
+        )
+    if as_json:
+        print_json(value)
+    else:
+        say("\n".join(map(_score_in_words, value["scores"])))
+    if check and wrong:
+        raise PhonoscopeError(f"the audit does not hold its bars: {'; '.join(wrong)}")
+
+
+def _score_in_words(row: Mapping[Any, Any]) -> str:
+    share = f"{row['right']} of {row['n']}"
+    interval = f"{100 * row['share']:5.1f} % ({100 * row['low']:.1f} to {100 * row['high']:.1f})" if row["n"] else ""
+    return f"{row['score']:34s} {share:>12s} {interval:28s} {row['bar']}".rstrip()
