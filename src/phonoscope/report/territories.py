@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from matplotlib.artist import Artist
     from matplotlib.axes import Axes
 
+_MOST_TICKS = 5  # side by side
 _TICKS = (250, 350, 500, 700, 900, 1200, 1600, 2000, 2500, 3000, 3500, 4000, 4500)
 _FAINTEST, _FULLEST = 0.08, 0.78  # opacity of a place where no, or every answer is the one it is coloured by
 
@@ -82,7 +83,8 @@ def draw_territory(
     dress(axes, title=title, x=f"{names[x_name]} (Hz)", y=f"{names[y_name]} (Hz)")
     for axis, ends in ((axes.xaxis, (left, right)), (axes.yaxis, (bottom, top))):
         ticks = [hertz for hertz in _TICKS if ends[0] <= hz_to_bark(float(hertz)) <= ends[1]]
-        axis.set_ticks(hz_to_bark(np.array(ticks, dtype=float)), [str(hertz) for hertz in ticks])
+        few = ticks[:: 1 + (len(ticks) - 1) // _MOST_TICKS] if axis is axes.xaxis else ticks
+        axis.set_ticks(hz_to_bark(np.array(few, dtype=float)), [str(hertz) for hertz in few])
     if reversed_y:
         axes.xaxis.set_label_position("top")
         axes.xaxis.tick_top()

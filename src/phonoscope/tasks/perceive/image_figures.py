@@ -44,7 +44,7 @@ def classification_images_of_run(request: FigureRequest) -> Canvas:
     panels = panel_grid(figure, len(groups), across)[:, 0]
     for axes, (pair, rows) in zip(panels, groups, strict=True):
         image = draw_classification_image(axes, rows, limit=limit, **_options(content, pair))
-    dress_bar(figure.colorbar(image, ax=list(panels), shrink=0.6, aspect=30), "logits per dB")
+    dress_bar(figure.colorbar(image, ax=list(panels), location="bottom", shrink=0.8, aspect=30), "logits per dB")
     return figure
 
 

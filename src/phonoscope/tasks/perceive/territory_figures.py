@@ -100,7 +100,7 @@ def _maps(content: Content, plane: str) -> list[_Map]:
             "lines": published[published["group"] == group] if len(published) else None,
             "vowels": means[means["group"] == group],
         }
-        maps.insert(1, _Map("people", f"vowels of American {group}", people[people["group"] == group], options))
+        maps.insert(1, _Map("people", f"American {group}", people[people["group"] == group], options))
     return maps
 
 
