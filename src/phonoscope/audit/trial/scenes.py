@@ -111,7 +111,12 @@ class Stage:
         self.classes = clips.halves(scene.seed) if scene.spoken else drawn
         self.speakers = clips.speakers
         self.apart = np.sqrt(2) * ndtri(scene.auc)
-        self.noise = self.rng.standard_normal((count, max(len(self.kinds), 1)))
+        self.noise = np.empty((count, max(len(self.kinds), 1)))
+        for which in (self.train, self.audited):  # quantiles of a normal, so that the strength is exact in both
+            for side in (0, 1):
+                some = which[self.classes[which] == side]
+                for k in range(self.noise.shape[1]):
+                    self.noise[some, k] = ndtri((self.rng.permutation(len(some)) + 0.5) / max(len(some), 1))
         self.blind = self.rng.permutation(count) % 2  # a class of no meaning
 
     def values(self, taught: Sequence[str]) -> np.ndarray:
