@@ -117,7 +117,11 @@ class Stage:
                 some = which[self.classes[which] == side]
                 for k in range(self.noise.shape[1]):
                     self.noise[some, k] = ndtri((self.rng.permutation(len(some)) + 0.5) / max(len(some), 1))
-        self.blind = self.rng.permutation(count) % 2  # a class of no meaning
+        self.blind = np.empty(count, dtype=int)  # a class of no meaning, as often in the one class as in the other
+        for which in (self.train, self.audited):
+            for side in (0, 1):
+                some = which[self.classes[which] == side]
+                self.blind[some] = self.rng.permutation(len(some)) % 2
 
     def values(self, taught: Sequence[str]) -> np.ndarray:
         """Value of each kind in each clip, where only some go with the class, shape (clip, kind)."""
