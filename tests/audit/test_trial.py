@@ -169,6 +169,13 @@ def test_scores_count_what_came_out_right(changed, score, share):
     assert found.loc[score, "low"] <= share <= found.loc[score, "high"]
 
 
+def test_alarms_are_counted_in_stored_rows_as_in_fresh_ones(tmp_path):
+    fresh = table(r2__in_data="supported")
+    fresh.to_csv(tmp_path / "rows.csv", index=False)  # an empty cell comes back as no number
+    for rows in (fresh, pd.read_csv(tmp_path / "rows.csv")):
+        assert scores.score_table(rows).set_index("score").loc["false alarms", "share"] == 1.0
+
+
 def test_bars_are_held_against_enough_cases():
     def many(rows):
         return pd.concat([rows.assign(scene=rows["scene"] + str(k)) for k in range(20)], ignore_index=True)

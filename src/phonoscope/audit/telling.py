@@ -16,6 +16,9 @@ from phonoscope.judgement.claims import Judged
 from phonoscope.judgement.intervals import Interval, jackknife_interval
 
 FOLDS = 5
+# Few recordings cannot weigh two dozen measures against one another: half of the weight is on each by itself, and
+# squares count less than the values.
+_LEAST_SHRINKAGE, _SQUARES = 0.4, 0.3
 SHUFFLES = 20
 # Area under the curve: more than the first is more than chance, less than the second is too little to count.
 MORE_THAN_CHANCE, LEAST_THAT_COUNTS = 0.52, 0.60
@@ -116,7 +119,7 @@ def _offered(train: np.ndarray, test: np.ndarray) -> tuple[np.ndarray, np.ndarra
     both = []
     for values in (train, test):
         z = np.stack([scored(values[:, i], np.sort(train[:, i])) for i in range(train.shape[1])], axis=1)
-        both.append(np.concatenate([z, z**2], axis=1))
+        both.append(np.concatenate([z, _SQUARES * (z**2 - 1)], axis=1))
     return both[0], both[1]
 
 
@@ -132,7 +135,7 @@ class _Learnt:
     def __init__(self, values: np.ndarray) -> None:
         self.varying = values.std(axis=0) > 1e-9
         self.values = values[:, self.varying]
-        self.shrinkage = float(ledoit_wolf_shrinkage(self.values)) if self.varying.any() else 1.0
+        self.shrinkage = max(_LEAST_SHRINKAGE, float(ledoit_wolf_shrinkage(self.values))) if self.varying.any() else 1.0
         self.squares = self.values.T @ self.values / max(len(values), 1)
 
     def posterior(self, codes: np.ndarray, tested: np.ndarray) -> np.ndarray:

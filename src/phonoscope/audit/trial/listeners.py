@@ -116,7 +116,7 @@ def _trained(
     train(
         classifier, [np.asarray(each, dtype=np.float32) for each in sounds], [LABELS[k] for k in classes],
         train_index=every, validation_index=every[:0], device="cpu",
-        recipe=TrainingRecipe(batch_size=32, epochs=8, choose="last", noise=0.2, seed=seed,
+        recipe=TrainingRecipe(batch_size=32, epochs=6, choose="last", noise=0.2, seed=seed,
                               learning_rate=learning_rate, weight_decay=0.05),
     )  # fmt: skip
     classifier.eval()

@@ -26,7 +26,7 @@ from phonoscope.judgement.intervals import Interval, mean_interval
 from phonoscope.work.executor import spread_over
 from phonoscope.work.units import complete
 
-EDITION = 1
+EDITION = 2
 CASE = ("scene", "corpus", "planted", "auc_planted", "varied", "spoken", "listener", "taught", "deaf", "accuracy")
 FOUND = (
     "shortcut", "true_effect", "true_low", "true_high", "truly_used", "in_data", "auc", "auc_low", "auc_high", "used",
@@ -130,8 +130,10 @@ def run_scene(scene: Scene, shortcuts: Sequence[str] = ()) -> list[dict[str, Any
     before = answer([each.astype(np.float32) for each in sounds])
     items = audit_models(recordings, before, answer, scene.seed, shortcuts)
     truths = _truths(stage, len(models), answer, clusters)
-    data = background_auc(sounds, stage.rate, stage.labels, speakers, scene.seed)
-    meta = metadata_auc(sounds, stage.rate, stage.labels, speakers, scene.seed)
+    data, meta = (np.nan, np.nan), (np.nan, np.nan)
+    if scene.planted:
+        data = background_auc(sounds, stage.rate, stage.labels, speakers, scene.seed)
+        meta = metadata_auc(sounds, stage.rate, stage.labels, speakers, scene.seed)
     shared = {
         "scene": scene.name, "corpus": Path(scene.corpus).name, "planted": "+".join(scene.planted),
         "auc_planted": scene.auc if scene.planted else np.nan, "varied": scene.varied, "spoken": scene.spoken,

@@ -111,8 +111,17 @@ class Stage:
         self.classes = clips.halves(scene.seed) if scene.spoken else drawn
         self.speakers = clips.speakers
         self.apart = np.sqrt(2) * ndtri(scene.auc)
-        self.noise = self.rng.standard_normal((count, max(len(self.kinds), 1)))
-        self.blind = self.rng.permutation(count) % 2  # a class of no meaning
+        self.noise = np.empty((count, max(len(self.kinds), 1)))
+        for which in (self.train, self.audited):  # quantiles of a normal, so that the strength is exact in both
+            for side in (0, 1):
+                some = which[self.classes[which] == side]
+                for k in range(self.noise.shape[1]):
+                    self.noise[some, k] = ndtri((self.rng.permutation(len(some)) + 0.5) / max(len(some), 1))
+        self.blind = np.empty(count, dtype=int)  # a class of no meaning, as often in the one class as in the other
+        for which in (self.train, self.audited):
+            for side in (0, 1):
+                some = which[self.classes[which] == side]
+                self.blind[some] = self.rng.permutation(len(some)) % 2
 
     def values(self, taught: Sequence[str]) -> np.ndarray:
         """Value of each kind in each clip, where only some go with the class, shape (clip, kind)."""

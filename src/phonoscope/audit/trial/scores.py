@@ -34,6 +34,7 @@ def case_table(rows: pd.DataFrame) -> pd.DataFrame:
         ``strongest`` of them, ``told`` (those in the data), ``alarm`` where nothing goes with the class.
     """
     found = []
+    rows = rows.assign(**{name: rows[name].fillna("") for name in ("planted", "varied", "deaf", "taught")})
     for _, case in rows.groupby(CASE, sort=False, dropna=False):
         first = case.iloc[0]
         planted = case[case["true_effect"].notna()] if "true_effect" in case else case.iloc[:0]
@@ -71,6 +72,7 @@ def score_table(rows: pd.DataFrame) -> pd.DataFrame:
 
 
 def _scores(rows: pd.DataFrame) -> Iterator[tuple[str, np.ndarray]]:
+    rows = rows.assign(**{name: rows[name].fillna("") for name in ("planted", "varied", "deaf", "taught")})
     cases = case_table(rows)
     named = cases.set_index(CASE)["strongest"]
     true = rows[rows["truly_used"].notna() & rows["planted"].fillna("").ne("")].copy()
@@ -145,3 +147,19 @@ def check(rows: pd.DataFrame) -> list[str]:
         if score["n"] >= _FEWEST and (missed or alarmed):
             wrong.append(f"{score['score']}: {score['right']} of {score['n']} ({score['bar']})")
     return wrong
+
+
+def to_markdown(scores: pd.DataFrame) -> str:
+    """Scores as a table of a page.
+
+    Parameters
+    ----------
+    scores
+        See `score_table`.
+    """
+    lines = ["| | right | share (95 %) | bar |", "| --- | --- | --- | --- |"]
+    for row in scores.to_dict("records"):
+        share = f"{100 * row['share']:.1f} % ({100 * row['low']:.1f} to {100 * row['high']:.1f})" if row["n"] else "–"
+        bar = "" if pd.isna(row["bar"]) else row["bar"]
+        lines.append(f"| {row['score']} | {row['right']} of {row['n']} | {share} | {bar} |")
+    return "\n".join(lines)
