@@ -180,6 +180,16 @@ def test_a_tracker_that_is_drawn_aside_makes_no_cue(table):
     assert abs(found["f2"]) < 0.1 * abs(found["f1"])
 
 
+def test_a_token_in_which_a_cue_is_never_measured_moves_no_weight(table):
+    voiceless = table.assign(f0=table["f0"].where(table["token"] > 1))
+    of_f0 = (table["cue"] == "f0") & (table["token"] <= 1)
+    voiceless.loc[of_f0, ["before", "achieved"]] = np.nan
+    found = cue_weights(answered(voiceless, {"i": {"f2": 2.0}}))
+    assert np.isfinite(found["weight"]).all()
+    assert row_of(found, **{"class": "i", "cue": "f2"})["per_unit"] == pytest.approx(2.0)
+    assert abs(row_of(found, **{"class": "i", "cue": "f0"})["per_unit"]) < 0.05
+
+
 def test_the_ratio_of_two_weights_has_an_interval():
     rule = {"i": {"f2": 2.0, "f1": 1.0}, "u": {"f2": -2.0, "f1": -1.0}}
     trials = answered(presented(), rule, trainings=2)

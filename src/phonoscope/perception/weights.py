@@ -223,6 +223,7 @@ def _values(table: pd.DataFrame, cue: str) -> np.ndarray:
         scaled = np.where(moved | ~(kept | (away > furthest)), scaled, np.nan)
     known = np.isfinite(scaled)
     still = np.where(np.isfinite(recorded), recorded, _of_token(table, scaled))
+    still = np.where(np.isfinite(still), still, 0.0)  # never measured in this token: it does not move
     return np.where(known, scaled, still)
 
 
