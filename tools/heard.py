@@ -388,7 +388,9 @@ def made() -> str:
             slopes = f"{own['slope'].min():.2f}–{own['slope'].max():.2f}"
             worst = own.loc[own["crosstalk"].idxmax()] if own["crosstalk"].notna().any() else None
             crosstalk = "–" if worst is None else f"{100 * worst['crosstalk']:.1f} % of {worst['crosstalk_of'].upper()}"
-            rows.append([corpus, str(cue).replace("_", " "), str(own["n"].sum()), missed, slopes, crosstalk])
+            row = [corpus, str(cue).replace("_", " "), str(own["n"].sum()), missed, slopes, crosstalk]
+            if row not in rows:  # the same stimuli were given to two networks
+                rows.append(row)
     head = ("corpus", "moved", "stimuli", "missed", "achieved / intended", "largest median crosstalk")
     return markdown(head, rows)
 
