@@ -139,7 +139,7 @@ def test_nothing_hostile_reaches_praat(tmp_path):
     with pytest.raises(CorpusError, match=r"x\.TextGrid, byte 30: .*nan"):
         read_textgrid(as_file(tmp_path, SEGMENTATION_FAULT))
     for source in sorted((Path(__file__).parents[2] / "src").rglob("*.py")):
-        if source.parts[-2:] != ("manipulate", "voice.py"):  # gives Praat samples, and never a file
+        if source.name not in ("voice.py", "planted_listeners.py"):  # they give Praat samples, and never a file
             assert "import parselmouth" not in source.read_text(encoding="utf-8"), source
 
 

@@ -23,10 +23,9 @@ from phonoscope.perception.presenting import Continuum, Presented, present
 from phonoscope.perception.trials import are_numbers, ask, ask_numbers
 from phonoscope.phonetics.discriminant import fit_discriminant
 from phonoscope.tasks.asked.who import Asked, Learnt
+from phonoscope.tasks.perceive.names import CONTROLS, LINEAR, NETWORK, RANDOM
 from phonoscope.work.executor import Executor
 
-NETWORK, RANDOM, LINEAR = "network", "random", "linear"
-CONTROLS = (RANDOM, LINEAR)
 _TOKENS_AT_A_TIME, _SECONDS_AT_A_TIME = 16, 32.0
 _NAMED = 4  # labels, of many
 MOST_LABELS = 30  # that are followed

@@ -4,19 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
 from phonoscope.audio import cut, read_audio, write_audio
 from phonoscope.errors import PhonoscopeError
-from phonoscope.perception import Continuum, present
 from phonoscope.report.labels import class_name, file_slug
 from phonoscope.report.numbers import fixed
 from phonoscope.report.plates import Sound
 from phonoscope.report.sounds import evenly_raised, ramped, wav_address
 from phonoscope.tasks.content import Content
-from phonoscope.tasks.perceive.recipe import PerceiveRecipe
+
+if TYPE_CHECKING:
+    from phonoscope.tasks.perceive.recipe import PerceiveRecipe
 
 FOLDER = "sounds"
 _LONGEST_SECONDS = 4.0  # longer ones would burden the page
@@ -49,6 +51,8 @@ def keep_sounds(
     DataFrame
         ``class, cue, token, step`` (in ``step_unit``), ``answer`` and ``file``, a row a sound.
     """
+    from phonoscope.perception import Continuum, present
+
     rows: list[dict[str, object]] = []
     short = tokens.loc[tokens["end"] - tokens["start"] <= _LONGEST_SECONDS, "token"]
     own = stimuli[~stimuli["sham"].astype(bool) & ~stimuli["missed"].astype(bool) & stimuli["token"].isin(short)]

@@ -14,8 +14,7 @@ from phonoscope.report.plates import Panel, Plate, make_panel
 from phonoscope.report.style import draw_alone, dress_bar, new_figure, panel_grid
 from phonoscope.tasks.content import Content
 from phonoscope.tasks.figures.figure import Figure, FigureRequest
-from phonoscope.tasks.perceive.asking import NETWORK
-from phonoscope.tasks.perceive.images import PEOPLE
+from phonoscope.tasks.perceive.names import NETWORK, PEOPLE
 from phonoscope.tasks.perceive.territory_figures import TITLES
 
 if TYPE_CHECKING:

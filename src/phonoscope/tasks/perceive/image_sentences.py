@@ -9,7 +9,7 @@ import pandas as pd
 
 from phonoscope.report.labels import class_name
 from phonoscope.report.numbers import is_known
-from phonoscope.tasks.perceive.asking import NETWORK, RANDOM
+from phonoscope.tasks.perceive.names import NETWORK, RANDOM
 
 _MOST_SENTENCES, _MOST_PLACES = 3, 2
 

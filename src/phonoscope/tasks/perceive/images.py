@@ -22,11 +22,11 @@ from phonoscope.perception.images import image_weights
 from phonoscope.perception.reverse import cell_middles
 from phonoscope.perception.trials import calibrated
 from phonoscope.scales import erb_to_hz, hz_to_erb
-from phonoscope.tasks.perceive.asking import CONTROLS, LINEAR, NETWORK, Answered, Asking, answered, as_rows
+from phonoscope.tasks.perceive.asking import Answered, Asking, answered, as_rows
+from phonoscope.tasks.perceive.names import CONTROLS, LINEAR, NETWORK, PEOPLE
 from phonoscope.work.executor import Executor
 
 TABLES = ("images", "image_clusters", "image_strengths")
-PEOPLE = "people"
 TRIALS_NAME = "bubble_trials.parquet"
 MOST_PAIRS = 10
 _TRIALS_PER_PART, _TOKENS_PER_PART = 1000, 1000

@@ -13,9 +13,9 @@ from phonoscope.report.numbers import percent
 from phonoscope.report.page import Page, Section
 from phonoscope.report.tables import as_html_table
 from phonoscope.tasks.content import Content, read_content
-from phonoscope.tasks.perceive.asking import LINEAR, RANDOM
 from phonoscope.tasks.perceive.figures import cue_weights_plate, identification_plate
 from phonoscope.tasks.perceive.further_page import image_sections, short_interval, territory_sections
+from phonoscope.tasks.perceive.names import LINEAR, RANDOM
 from phonoscope.tasks.perceive.sentences import cue_name
 from phonoscope.tasks.sections import left_out_table, page_of, provenance_section
 

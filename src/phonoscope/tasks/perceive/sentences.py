@@ -8,7 +8,6 @@ import numpy as np
 import pandas as pd
 
 from phonoscope.judgement.claims import CONTRADICTED, SUPPORTED
-from phonoscope.manipulate import CUES
 from phonoscope.report.labels import class_name
 
 _NOTICED = 0.1  # a share that grows by less is no turn
@@ -27,6 +26,8 @@ def cue_name(cue: str) -> str:
 
 def is_reached(cue: str) -> bool:
     """Whether the steps of a cue are values to reach, as of noise: the recorded sound has none."""
+    from phonoscope.manipulate import CUES
+
     return cue in CUES and CUES[cue].absolute
 
 

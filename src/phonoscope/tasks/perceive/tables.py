@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from phonoscope.tasks.perceive.asking import NETWORK
+from phonoscope.tasks.perceive.names import NETWORK
 
 _OTHERS = ("f1", "f2", "f3", "f0", "duration")  # of which crosstalk is told
 

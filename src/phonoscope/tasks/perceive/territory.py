@@ -27,23 +27,20 @@ from phonoscope.perception import (
     trading_relation,
 )
 from phonoscope.perception.planes import hertz_for_hertz
-from phonoscope.perception.territories import GROUPS
 from phonoscope.tasks.perceive.asking import (
-    CONTROLS,
-    NETWORK,
     Answered,
     Asking,
     answered,
     as_rows,
     with_answers,
 )
+from phonoscope.tasks.perceive.names import CONTROLS, NETWORK, OWN_VOWELS
 from phonoscope.work.executor import Executor
 
 TABLES = (
     "territory", "territory_lines", "territory_people", "people_lines", "people_vowels", "agreement", "trading",
     "normalisation",
 )  # fmt: skip
-OWN_VOWELS = "own_vowels"
 _TOKENS_PER_PART = 5
 _BROUGHT_ALONG = ("f3", "f0")  # by which people normalise
 _HZ = 100.0
@@ -211,22 +208,6 @@ def plane_name(grid: FormantGrid) -> str:
 def moved_by(grid: FormantGrid) -> tuple[str, str]:
     """Whose boundary is told, and the other formant, which may move it: F2 and the other where F2 is one of both."""
     return (grid.second, grid.first) if grid.second == "f2" else (grid.first, grid.second)
-
-
-def group_of_talkers(tokens: pd.DataFrame, agreements: pd.DataFrame) -> str:
-    """The group of American talkers to compare with: that of the tokens' talkers, else the one that agrees best.
-
-    Parameters
-    ----------
-    tokens
-        With ``sex`` where it is known.
-    agreements
-        Rows of a network, one a ``group``.
-    """
-    sexes = tokens["sex"].dropna().astype(str).str.lower().str[0] if "sex" in tokens else pd.Series(dtype=str)
-    if len(set(sexes)) == 1 and sexes.iloc[0] in GROUPS:
-        return GROUPS[sexes.iloc[0]]
-    return str(agreements["group"].iloc[int(np.argmax(agreements["agreement"]))])
 
 
 def _joined(tables: Mapping[str, pd.DataFrame], by: str = "who") -> pd.DataFrame:

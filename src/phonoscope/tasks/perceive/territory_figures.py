@@ -15,8 +15,8 @@ from phonoscope.report.territories import draw_territory, territory_legend
 from phonoscope.scales import bark_to_hz, hz_to_bark
 from phonoscope.tasks.content import Content
 from phonoscope.tasks.figures.figure import Figure, FigureRequest
-from phonoscope.tasks.perceive.asking import LINEAR, NETWORK, RANDOM
-from phonoscope.tasks.perceive.territory import OWN_VOWELS, group_of_talkers
+from phonoscope.tasks.perceive.names import LINEAR, NETWORK, OWN_VOWELS, RANDOM
+from phonoscope.tasks.perceive.territory_sentences import group_of_talkers
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

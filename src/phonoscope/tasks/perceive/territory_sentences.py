@@ -9,9 +9,8 @@ import pandas as pd
 
 from phonoscope.report.labels import class_name
 from phonoscope.report.numbers import is_known, whole
-from phonoscope.tasks.perceive.asking import LINEAR, NETWORK, RANDOM
+from phonoscope.tasks.perceive.names import LINEAR, NETWORK, RANDOM
 from phonoscope.tasks.perceive.sentences import cue_name
-from phonoscope.tasks.perceive.territory import group_of_talkers
 
 _BESIDE = {RANDOM: "random weights", LINEAR: "a linear twin"}
 _OPEN = ": whether it moves at all cannot be told"
@@ -103,3 +102,21 @@ def _doubt(row: dict) -> str:
 
 def _percent(share: float) -> str:
     return f"{100 * share:.0f} %"
+
+
+def group_of_talkers(tokens: pd.DataFrame, agreements: pd.DataFrame) -> str:
+    """The group of American talkers to compare with: that of the tokens' talkers, else the one that agrees best.
+
+    Parameters
+    ----------
+    tokens
+        With ``sex`` where it is known.
+    agreements
+        Rows of a network, one a ``group``.
+    """
+    from phonoscope.perception.territories import GROUPS
+
+    sexes = tokens["sex"].dropna().astype(str).str.lower().str[0] if "sex" in tokens else pd.Series(dtype=str)
+    if len(set(sexes)) == 1 and sexes.iloc[0] in GROUPS:
+        return GROUPS[sexes.iloc[0]]
+    return str(agreements["group"].iloc[int(np.argmax(agreements["agreement"]))])
