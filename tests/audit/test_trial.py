@@ -5,9 +5,9 @@ import json
 import numpy as np
 import pandas as pd
 import pytest
+from tests.audit.audit_recordings import recording
 from typer.testing import CliRunner
 
-from conftest import recording
 from phonoscope.audio import write_audio
 from phonoscope.audit.battery import CLEAN, IN_DATA, USED
 from phonoscope.audit.trial import data_only, design, run, scenes, scores
