@@ -3,11 +3,11 @@
 import hashlib
 import math
 import stat
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 import numpy as np
 import pandas as pd
@@ -20,6 +20,7 @@ from phonoscope.left_out import LeftOut
 
 # Alignments are made on frames of 10 ms, so the last boundary may lie up to one frame behind the last sample.
 END_TOLERANCE_SECONDS = 0.010
+CHANNEL = "channel"  # column of token tables: which channel of the recording holds the token, from 1
 SOUND_HASH = "audio_sha256"  # column of token tables: the same for copies of one recording under several names
 
 
@@ -46,7 +47,8 @@ def _opened(path: Path) -> Generator[soundfile.SoundFile]:
         recording = soundfile.SoundFile(path)
     except (soundfile.LibsndfileError, RuntimeError, TypeError) as error:
         raise AudioError(
-            f"{path} cannot be read as audio ({error}); expected WAV, FLAC, OGG, MP3 or uncompressed NIST SPHERE"
+            f"{path} cannot be read as audio ({error}); expected WAV, FLAC, OGG, Opus, MP3, CAF or uncompressed NIST "
+            "SPHERE; convert others with: ffmpeg -i RECORDING OUT.wav"
         ) from error
     with recording:
         yield recording
@@ -65,11 +67,16 @@ def audio_info(path: str | Path) -> AudioInfo:
 
 
 def read_audio(
-    path: str | Path, sample_rate: int | None = None, start: float | None = None, end: float | None = None
+    path: str | Path,
+    sample_rate: int | None = None,
+    start: float | None = None,
+    end: float | None = None,
+    *,
+    channel: int | None = None,
 ) -> tuple[np.ndarray, int]:
     """Read a recording, or a stretch of it, as one channel.
 
-    Channels are averaged. Resampling (soxr, high quality) is done on the whole recording before the stretch is cut, so
+    Channels are averaged, unless one is named. Resampling (soxr, high quality) is done on the whole recording before the stretch is cut, so
     that ``read_audio(path, rate, start, end)`` is exactly that part of ``read_audio(path, rate)``.
 
     Parameters
@@ -80,6 +87,8 @@ def read_audio(
         Rate wanted, in Hz; the recording's own rate if not given.
     start, end : float, optional
         Limits of the stretch in s. An end up to 10 ms behind the last sample is trimmed.
+    channel : int, optional
+        The channel to read, from 1 (left).
 
     Returns
     -------
@@ -91,7 +100,8 @@ def read_audio(
     Raises
     ------
     AudioError
-        If the file is missing, empty, corrupt or has samples that are not finite, or the stretch is not inside it.
+        If the file is missing, empty, corrupt or has samples that are not finite, or the stretch is not inside it, or
+        there is no such channel.
     """
     path = Path(path)
     if sample_rate is not None and sample_rate <= 0:
@@ -112,7 +122,12 @@ def read_audio(
             raise AudioError(f"{path} is damaged: its samples cannot be read ({error})") from error
     if len(channels) < (frames if resample else last - first):
         raise AudioError(f"{path} is damaged: its header promises {frames} samples, fewer could be read")
-    waveform = channels[:, 0] if channels.shape[1] == 1 else channels.mean(axis=1, dtype=np.float32)
+    if channel is not None and not 1 <= channel <= channels.shape[1]:
+        raise AudioError(f"{path} has {channels.shape[1]} channel(s); channel {channel} was asked for")
+    if channel is None and channels.shape[1] > 1:
+        waveform = channels.mean(axis=1, dtype=np.float32)
+    else:
+        waveform = channels[:, (channel or 1) - 1]
     if not np.isfinite(waveform).all():
         raise AudioError(f"{path} holds samples that are not finite (NaN or infinity); export it again")
     if resample:
@@ -234,8 +249,9 @@ def cut(
     rates: dict[int, str] = {}
     hashes = np.full(len(tokens), np.nan, dtype=object)
     starts, ends, names = tokens["start"].to_numpy(), tokens["end"].to_numpy(), tokens["token"].to_numpy()
-    for key, positions in tokens.groupby(["corpus", "recording"], sort=False, dropna=False).indices.items():
-        corpus, recording = cast("tuple[str, str]", key)
+    heard = ["corpus", "recording", *({CHANNEL} & set(tokens.columns))]
+    for key, positions in tokens.groupby(heard, sort=False, dropna=False).indices.items():
+        corpus, recording = cast("tuple[str, str]", key[:2])
         if corpus not in roots:
             raise CorpusError(
                 f"the token table does not say where corpus {corpus!r} lies; expected tokens.attrs['roots'] to "
@@ -243,7 +259,7 @@ def cut(
             )
         path = roots[corpus] / str(recording)
         try:
-            waveform, rate = read_audio(path, sample_rate)
+            waveform, rate = read_audio(path, sample_rate, channel=channel_of(tokens.iloc[positions[0]]))
         except AudioError as error:
             if strict:
                 raise
@@ -268,11 +284,23 @@ def cut(
             waveforms[position] = window(waveform, round(start * rate), min(round(end * rate), len(waveform)), context)
     if len(rates) > 1:
         listed = ", ".join(f"{rate} Hz ({recording})" for rate, recording in sorted(rates.items()))
-        raise CorpusError(f"the recordings have different sample rates: {listed}. Say which to use: sample_rate=...")
+        raise CorpusError(f"the recordings have different sample rates: {listed}. Say which to use: sample_rate=... (--sample-rate)")
     kept = tokens.assign(**{SOUND_HASH: pd.Series(hashes, index=tokens.index, dtype=pd.Series(["text"]).dtype)})
     kept = kept[[waveform is not None for waveform in waveforms]].reset_index(drop=True)
     kept.attrs = {**tokens.attrs, "left_out": left_out.entries()}
     return [waveform for waveform in waveforms if waveform is not None], kept
+
+
+def channel_of(token: Mapping[str, Any] | pd.Series) -> int | None:
+    """Channel of its recording that a token is read from, from 1; None to average them.
+
+    Parameters
+    ----------
+    token : mapping or Series
+        A row of the token table; only some tables have the column ``channel``.
+    """
+    channel = token.get(CHANNEL)
+    return None if channel is None or pd.isna(channel) else int(channel)
 
 
 def sound_hash(waveform: np.ndarray) -> str | None:

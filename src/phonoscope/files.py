@@ -1,8 +1,11 @@
-"""Writing files whole or not at all, and telling whether they changed."""
+"""Writing files whole or not at all, telling whether they changed, and reading tables that people made."""
 
 from __future__ import annotations
 
+import codecs
+import csv
 import hashlib
+import io
 import json
 import math
 import os
@@ -10,10 +13,16 @@ import platform
 import re
 import tempfile
 import time
+import unicodedata
 import zlib
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+from phonoscope.errors import CorpusError, PhonoscopeError
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 # Names of files that are not whole yet, with who writes them; one that is left over is of a process that was killed.
 _BEGUN_NAME = re.compile(r"\.(?P<stem>.*)\.(?P<machine>[0-9a-f]{8})-(?P<process>\d+)-\w+\.begun(\..*)?", re.DOTALL)
@@ -135,6 +144,78 @@ def sha256(path: str | Path) -> str:
         while chunk := file.read(1 << 20):
             digest.update(chunk)
     return digest.hexdigest()
+
+
+def read_table(
+    path: str | Path, *, what: str = "table", error: type[PhonoscopeError] = CorpusError
+) -> pd.DataFrame:
+    """Read a table that people made (speakers, phones, words) as text, as a spreadsheet or an editor saved it.
+
+    Commas, semicolons or tabs; UTF-8 with or without a byte order mark, UTF-16, else Windows-1252. Text is composed
+    (Unicode NFC), so that names from macOS match those from elsewhere.
+
+    Parameters
+    ----------
+    path : path
+        The file; its first line names the columns.
+    what : str
+        What the table is, for messages.
+    error : type
+        Kind of error to raise.
+
+    Returns
+    -------
+    DataFrame
+        Text; names of columns in lower case; empty cells are missing (NaN), but names such as "NA" or "007" stay.
+
+    Raises
+    ------
+    PhonoscopeError
+        Of the kind `error`, if the file cannot be read, is empty, names a column twice, or a row is too long.
+    """
+    import pandas as pd
+
+    try:
+        text = _decoded(Path(path).read_bytes())
+    except (OSError, UnicodeError) as fault:
+        raise error(f"{path}: the {what} cannot be read ({fault})") from fault
+    if "\0" in text:
+        raise error(f"{path}: the {what} cannot be read (it is no text); save it as CSV, UTF-8")
+    heading = next((line for line in text.splitlines() if line.strip()), "")
+    separator = max(",;\t", key=heading.count)
+    try:
+        rows = [row for row in csv.reader(io.StringIO(text), delimiter=separator) if any(cell.strip() for cell in row)]
+    except csv.Error as fault:
+        raise error(f"{path}: the {what} cannot be read ({fault})") from fault
+    if not rows:
+        raise error(f"{path}: the {what} cannot be read (it is empty); its first line must name the columns")
+    names = [cell.strip().lower() for cell in rows[0]]
+    while names and not names[-1]:  # spreadsheets write empty columns behind the last
+        names.pop()
+    doubled = next((name for name in names if names.count(name) > 1), None)
+    if doubled is not None:
+        raise error(f"{path}: the {what} has two columns called {doubled!r}; rename one")
+    for number, row in enumerate(rows[1:], 2):
+        if any(cell.strip() for cell in row[len(names) :]):
+            raise error(
+                f"{path}: the {what} has {len(row)} cells in row {number} ({', '.join(row[:3])} ...), but "
+                f"{len(names)} columns; put cells that hold {separator!r} in quotes"
+            )
+    cells = [[cell.strip() or math.nan for cell in (row + [""] * len(names))[: len(names)]] for row in rows[1:]]
+    return pd.DataFrame(cells, columns=names, dtype=object)
+
+
+def _decoded(content: bytes) -> str:
+    """Text of a table, whatever program saved it, composed."""
+    encoding = "utf-16" if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) else "utf-8-sig"
+    try:
+        text = content.decode(encoding)
+    except UnicodeDecodeError:
+        if encoding == "utf-16":
+            raise
+        # Windows leaves five bytes undefined that Latin-1 has as control characters.
+        text = content.decode("cp1252", errors="replace")
+    return unicodedata.normalize("NFC", text)
 
 
 def _plain(value: Any) -> Any:

@@ -9,6 +9,9 @@ from typing import Protocol
 # Share of the recordings whose names must fit a layout: a stray file is no other corpus, a mixed folder is.
 SHARE_THAT_FITS = 0.9
 AUDIO_SUFFIXES = frozenset({".wav", ".flac", ".ogg", ".mp3", ".sph", ".aif", ".aiff"})
+AUDIO_SUFFIXES |= {".opus", ".oga", ".w64", ".caf", ".au", ".rf64"}
+# Sound that libsndfile cannot read: recordings of these kinds are named, not passed over.
+UNREAD_SUFFIXES = frozenset({".m4a", ".mp4", ".aac", ".wma", ".amr", ".3gp", ".webm", ".mkv", ".mov", ".ape", ".shn"})
 
 
 @dataclass(frozen=True)
@@ -23,6 +26,8 @@ class Recording:
         Its alignment; None to have it found by its path (see `phonoscope.corpora.pairing`).
     speaker, sex, transcript
         Who speaks ("m", "f" or "c" for children), and what is said; None where the layout does not tell.
+    channel
+        Which channel of the file it is, from 1; None for the mean of all.
     warnings
         What is odd about it, for the report.
     """
@@ -32,6 +37,7 @@ class Recording:
     speaker: str | None = None
     sex: str | None = None
     transcript: str | None = None
+    channel: int | None = None
     warnings: tuple[str, ...] = ()
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from phonoscope.audio import SOUND_HASH
+from phonoscope.audio import CHANNEL, SOUND_HASH
 from phonoscope.corpora.select import TEXT
 from phonoscope.errors import CorpusError
 from phonoscope.files import write_json, write_with
@@ -74,5 +74,6 @@ def as_written(tokens: pd.DataFrame) -> pd.DataFrame:
     for name in (*TEXT_COLUMNS, *({SOUND_HASH} & set(tokens))):
         if tokens[name].dtype != TEXT:
             tokens[name] = tokens[name].astype(object).where(tokens[name].notna(), float("nan")).astype(TEXT)
-    tokens["stress"] = tokens["stress"].astype("Int8")
+    for name in {"stress", CHANNEL} & set(tokens):
+        tokens[name] = tokens[name].astype("Int8")
     return tokens

@@ -11,7 +11,7 @@ from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
 
-from phonoscope.audio import audio_info, read_audio
+from phonoscope.audio import audio_info, channel_of, read_audio
 from phonoscope.errors import AudioError, CorpusError, ExperimentError, PhonoscopeError
 from phonoscope.experiments.folder import Run
 from phonoscope.viewer import moving
@@ -159,7 +159,7 @@ class OpenRun:
         start, end = float(row["start"]), float(row["end"])
         duration = audio_info(path).duration
         first, last = max(0.0, start - SHOWN_SECONDS), min(duration, end + SHOWN_SECONDS)
-        waveform, rate = read_audio(path, self.sample_rate, first, last)
+        waveform, rate = read_audio(path, self.sample_rate, first, last, channel=channel_of(row))
         return subject_of(
             waveform,
             rate,

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from phonoscope.audio import audio_info, read_audio
+from phonoscope.audio import audio_info, channel_of, read_audio
 from phonoscope.errors import PhonoscopeError
 from phonoscope.report.labels import class_name
 from phonoscope.report.overlays import add_colour_bar, draw_overlay
@@ -82,7 +82,7 @@ def sound_of(
     start, end = float(row["start"]), float(row["end"])
     begin = max(0.0, start - context_seconds)
     stop = max(min(end + context_seconds, audio_info(path).duration), end)
-    waveform, rate = read_audio(path, sample_rate=rate, start=begin, end=stop)
+    waveform, rate = read_audio(path, sample_rate=rate, start=begin, end=stop, channel=channel_of(row))
     return waveform, rate, (start - begin, end - begin)
 
 
