@@ -139,6 +139,34 @@ def read_audio(
     return np.ascontiguousarray(waveform, dtype=np.float32), int(rate)
 
 
+def channels_cancel(path: str | Path, seconds: float = 30.0) -> bool:
+    """Whether the channels of a recording are in opposite phase: their mean has less than 1 % of their power.
+
+    Parameters
+    ----------
+    path : path
+        The recording.
+    seconds : float
+        How much of its beginning is looked at, and as much of its middle.
+
+    Raises
+    ------
+    AudioError
+        If the file is missing, empty or not audio.
+    """
+    with _opened(Path(path)) as recording:
+        frames, alone, mean = round(seconds * recording.samplerate), 0.0, 0.0
+        try:
+            for first in {0, recording.frames // 2}:
+                recording.seek(first)
+                samples = np.nan_to_num(recording.read(frames, dtype="float32", always_2d=True))
+                alone += float(np.mean(np.square(samples)))
+                mean += float(np.mean(np.square(samples.mean(axis=1))))
+        except (soundfile.LibsndfileError, RuntimeError, ValueError):
+            return False  # reading the token says what is wrong
+    return alone > 0 and mean < 0.01 * alone
+
+
 def _limits(path: Path, duration: float, rate: int, start: float | None, end: float | None) -> tuple[int, int]:
     """First and last sample (exclusive) of a stretch given in s."""
     begin, stop = (0.0 if start is None else float(start)), (duration if end is None else float(end))

@@ -5,19 +5,21 @@ from array import array
 from collections import Counter
 from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from phonoscope.audio import audio_info
+from phonoscope.audio import audio_info, channels_cancel
 from phonoscope.corpora.formats import READERS, AlignmentReader, read_alignment
 from phonoscope.corpora.pairing import NO_ALIGNMENT
-from phonoscope.corpora.recording import Recording
+from phonoscope.corpora.recording import Recording, channel_in
 from phonoscope.corpora.rules import TokenRules
 from phonoscope.corpora.tiers import SpeakerTiers, choose_tiers
 from phonoscope.errors import AudioError, CorpusError, PhonoscopeError
 from phonoscope.left_out import LeftOut
 
 WARNINGS_KEPT = 20
+# A grid that is longer than this beyond its sound is of another sound, or of another sample rate.
+LONGER_SECONDS = 0.1
 
 
 @dataclass
@@ -38,7 +40,10 @@ class Collected:
     speaker: list[str | None] = field(default_factory=list)
     sex: list[str | None] = field(default_factory=list)
     duration: list[float] = field(default_factory=list)
+    channel: list[int | None] = field(default_factory=list)
     words: list[tuple[array, array, list[str]]] = field(default_factory=list)
+    numbered: dict[str, int] = field(default_factory=dict)
+    rates: Counter[int] = field(default_factory=Counter)
     recordings: int = 0
     phone_sets: set[str | None] = field(default_factory=set)
     tier_names: Counter[str] = field(default_factory=Counter)
@@ -65,8 +70,8 @@ class Collected:
         tiers : iterable of SpeakerTiers
             Of its alignment.
         """
-        number = 0
-        for speaker, phones, words in tiers:
+        number = self.numbered.get(name, 0)  # a recording may have an alignment for each of its channels
+        for speaker, phones, words, sure in tiers:
             if not phones.intervals:
                 self.warn(f"{name}: tier {phones.name!r} is empty")
                 continue
@@ -74,7 +79,9 @@ class Collected:
             self.first.append(len(self.phone))
             self.number.append(number)
             self.recording.append(name)
-            self.speaker.append(speaker or recording.speaker)
+            named = speaker if sure or not recording.speaker else recording.speaker
+            self.speaker.append(named or recording.speaker)
+            self.channel.append(recording.channel or channel_in(phones.name))
             self.sex.append(recording.sex)
             self.duration.append(duration)
             spoken = words.intervals if words else ()
@@ -85,6 +92,7 @@ class Collected:
             self.phone.extend(map(sys.intern, labels))
             self.tier_names[phones.name if speaker is None else "phones of several speakers"] += 1
             number += len(labels)
+        self.numbered[name] = number
         self.recordings += 1
 
     def phone_set_of_format(self) -> str | None:
@@ -142,11 +150,20 @@ def collect(
             if check_audio and not recording.audio.is_file():
                 raise _UnusableError("audio missing", AudioError(f"recording not found: {recording.audio}"), name)
             with _faults("audio unreadable"):
-                duration = audio_info(recording.audio).duration if check_audio else float("inf")
+                info = audio_info(recording.audio) if check_audio else None
+                duration = info.duration if info else float("inf")
             with _faults("alignment unreadable"):
                 grid = read_alignment(recording.alignment, readers)
             with _faults("no such tier in the alignment"):
-                tiers, warnings = choose_tiers(grid, recording.alignment, rules.phone_tier, rules.word_tier)
+                tiers, warnings = choose_tiers(
+                    grid, recording.alignment, rules.phone_tier, rules.word_tier, rules.speaker_tier
+                )
+            if grid.xmax > duration + LONGER_SECONDS:
+                fault = (
+                    f"{name}: the alignment lasts {grid.xmax:.3f} s, the sound {duration:.3f} s; they do not belong "
+                    "together, or the sound was cut or its sample rate misread"
+                )
+                raise _UnusableError("alignment longer than the sound", CorpusError(fault))
         except _UnusableError as unusable:
             if strict:
                 raise unusable.error from None
@@ -154,11 +171,33 @@ def collect(
         else:
             for warning in (*recording.warnings, *grid.warnings, *warnings):
                 collected.warn(f"{name}: {warning}")
+            if info is not None:
+                collected.rates[info.sample_rate] += 1
+                if info.channels > 1 and recording.channel is None:
+                    channel, warning = _of_channels(recording.audio, [tier.phones.name for tier in tiers])
+                    recording = replace(recording, channel=channel)
+                    if warning and not rules.names_channels:
+                        collected.warn(f"{name}: {warning}")
             collected.add(recording, name, duration, tiers)
             collected.phone_sets.add(readers[recording.alignment.suffix.lower()].phone_set)
         if progress is not None:
             progress(done, len(recordings))
+    if len(collected.rates) > 1:
+        found = ", ".join(f"{rate} Hz ({count})" for rate, count in sorted(collected.rates.items()))
+        collected.warn(f"the recordings have different sample rates, all are kept: {found}")
     return collected
+
+
+def _of_channels(path: Path, tiers: Sequence[str]) -> tuple[int | None, str | None]:
+    """Channel to read of a recording with several where their mean is no use, and what to say of it."""
+    if channels_cancel(path):
+        return 1, "its channels cancel out (opposite phase: their mean is silence); channel 1 is read alone"
+    if len(tiers) < 2 or any(channel_in(name) for name in tiers):
+        return None, None
+    return None, (
+        f"it has several channels and {len(tiers)} speakers; the channels are averaged, so each speaker is heard "
+        "through the others: give the table of speakers a column channel (1, 2 ...)"
+    )
 
 
 class _UnusableError(Exception):

@@ -1,6 +1,7 @@
 """What a layout is, and what it says about each recording."""
 
 import os
+import re
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Protocol
 SHARE_THAT_FITS = 0.9
 AUDIO_SUFFIXES = frozenset({".wav", ".flac", ".ogg", ".mp3", ".sph", ".aif", ".aiff"})
 AUDIO_SUFFIXES |= {".opus", ".oga", ".w64", ".caf", ".au", ".rf64"}
+_CHANNEL = re.compile(r"[\W_]ch(?:annel)?[_-]?([1-9])(?:$|\W)|^ch(?:annel)?[_-]?([1-9])(?:$|[\W_])", re.IGNORECASE)
 # Sound that libsndfile cannot read: recordings of these kinds are named, not passed over.
 UNREAD_SUFFIXES = frozenset({".m4a", ".mp4", ".aac", ".wma", ".amr", ".3gp", ".webm", ".mkv", ".mov", ".ape", ".shn"})
 
@@ -39,6 +41,12 @@ class Recording:
     transcript: str | None = None
     channel: int | None = None
     warnings: tuple[str, ...] = ()
+
+
+def channel_in(name: str) -> int | None:
+    """Channel that a name of a file or tier ends or begins with, as in ``dialogue_ch1``; None if it names none."""
+    match = _CHANNEL.search(name)
+    return int(match[1] or match[2]) if match else None
 
 
 class Layout(Protocol):

@@ -7,6 +7,7 @@ from typing import Any, Self
 
 import pandas as pd
 
+from phonoscope.corpora.speakers import read_speakers
 from phonoscope.errors import CorpusError
 
 
@@ -18,12 +19,18 @@ class TokenRules:
     ----------
     phone_tier, word_tier : str, optional
         Names of the tiers; found by the aligners' habits otherwise.
+    speaker_tier : str, optional
+        What the phone tiers of several speakers are called where the usual spellings do not tell:
+        ``{speaker}_phones``.
+    speaker_from : str, optional
+        Takes the speaker from the file name, ``{speaker}_*``, or from a folder, ``{speaker}/*``.
     phone_set : str
         "arpabet", "timit", "sampa", "ipa" or "auto".
     mapping : path or mapping, optional
         CSV with the columns ``phone,label``, or a dict: overrides the phone set's own mapping.
     speakers : path or DataFrame, optional
-        CSV with ``speaker`` and/or ``recording`` and any of ``sex``, ``dialect``, ``age`` ...: joined to the tokens.
+        CSV with ``speaker`` and/or ``recording`` and any of ``sex``, ``channel``, ``dialect``, ``age`` ...: joined to
+        the tokens.
     classes : str or sequence of str
         "paper", "vowels", "voiceless", "any-vowel", "all", "vowels:4", or labels (IPA or aliases).
     stressed_only : bool
@@ -34,12 +41,16 @@ class TokenRules:
         Most tokens per class, drawn at random.
     balanced : bool
         Draw as many tokens of each class as the smallest one has.
+    without_overlap : bool
+        Leave out tokens during which another speaker of the recording speaks.
     exclude_words : collection of str, or str with commas
         Words whose phones are left out (upper or lower case).
     """
 
     phone_tier: str | None = None
     word_tier: str | None = None
+    speaker_tier: str | None = None
+    speaker_from: str | None = None
     phone_set: str = "auto"
     mapping: str | Path | Mapping[str, str] | None = None
     speakers: str | Path | pd.DataFrame | None = None
@@ -48,6 +59,7 @@ class TokenRules:
     min_duration: float = 0.05
     max_per_class: int | None = None
     balanced: bool = False
+    without_overlap: bool = False
     exclude_words: Collection[str] = ()
 
     def __post_init__(self) -> None:
@@ -57,6 +69,14 @@ class TokenRules:
             )
         words = self.exclude_words.split(",") if isinstance(self.exclude_words, str) else self.exclude_words
         object.__setattr__(self, "exclude_words", tuple(word.strip() for word in words if word.strip()))
+
+    @property
+    def names_channels(self) -> bool:
+        """Whether the table of speakers says which channel is whose."""
+        if self.speakers is None:
+            return False
+        table = self.speakers if isinstance(self.speakers, pd.DataFrame) else read_speakers(self.speakers)
+        return "channel" in table.columns
 
     @classmethod
     def names(cls) -> list[str]:

@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from phonoscope.audio import END_TOLERANCE_SECONDS
+from phonoscope.audio import CHANNEL, END_TOLERANCE_SECONDS
 from phonoscope.corpora.collect import Collected
+from phonoscope.corpora.overlap import overlaps, several_speakers
 from phonoscope.corpora.rules import TokenRules
 from phonoscope.errors import CorpusError
 from phonoscope.left_out import EXAMPLES_KEPT, LeftOut
@@ -26,6 +27,8 @@ from phonoscope.phones import (
 
 # Durations are differences of decimal fractions: 0.05 s may come out as 0.04999999.
 _DURATION_TOLERANCE_SECONDS = 1e-6
+# Phones that are further apart are no neighbours: formats that count in ms round boundaries by up to 1 ms.
+GAP_SECONDS = 0.002
 # The kind of text column that this pandas uses; missing is NaN in it.
 TEXT = pd.Series(["text"]).dtype
 
@@ -152,6 +155,9 @@ def select(
                 "drop stressed_only, or map stressed phones to classes of their own"
             )
         leave_out("unstressed vowel", stress_of[codes[remaining]] == 0)
+    overlap = overlaps(collected, silent[codes]) if several_speakers(collected) else None
+    if overlap is not None and rules.without_overlap:
+        leave_out("overlaps another speaker", overlap[remaining] > 0)
     words = _words_of(collected, remaining, starts, ends, tier_of)
     if rules.exclude_words:
         excluded = {word.casefold() for word in rules.exclude_words}
@@ -168,6 +174,12 @@ def select(
     for reason, over in _surplus(labels[codes[remaining]], wanted, rules, seed):
         leave_out(reason, over)
     tokens = _columns(collected, remaining, codes, written, labels, stress_of, words[remaining], tier_of)
+    if overlap is not None:
+        tokens["overlap"] = overlap[remaining]
+    channels = np.array([0 if channel is None else channel for channel in collected.channel], dtype=np.int8)
+    if channels.any():
+        channels = channels[tier_of[remaining]]
+        tokens[CHANNEL] = pd.arrays.IntegerArray(channels, channels == 0)
     return tokens, {"phone_set": phone_set, "labels": wanted}
 
 
@@ -226,7 +238,8 @@ def _columns(
     """Columns of the token table for the kept intervals."""
     tiers = tier_of[kept]
     stress = stress_of[codes[kept]]
-    # A neighbour without a label is silence: missing, as beyond the edge of the tier.
+    starts, ends = np.frombuffer(collected.start), np.frombuffer(collected.end)
+    # A neighbour without a label is silence: missing, as beyond the edge of the tier or a hole in it.
     text = np.array([*(phone.strip() or np.nan for phone in written), np.nan], dtype=object)
 
     def neighbour(step: int) -> np.ndarray:
@@ -234,6 +247,8 @@ def _columns(
         inside = (beside >= 0) & (beside < len(codes))
         beside = np.where(inside, beside, 0)
         inside &= tier_of[beside] == tiers
+        gap = starts[beside] - ends[kept] if step > 0 else starts[kept] - ends[beside]
+        inside &= gap < GAP_SECONDS
         return text[np.where(inside, codes[beside], len(written))]
 
     def per_tier(values: Sequence[str | None]) -> np.ndarray:
@@ -243,8 +258,8 @@ def _columns(
     columns = {
         "token": ids,
         "recording": per_tier(collected.recording),
-        "start": np.frombuffer(collected.start)[kept],
-        "end": np.frombuffer(collected.end)[kept],
+        "start": starts[kept],
+        "end": ends[kept],
         "phone": text[codes[kept]],
         "label": labels[codes[kept]],
         "stress": pd.arrays.IntegerArray(stress, stress < 0),
