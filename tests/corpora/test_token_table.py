@@ -49,7 +49,7 @@ def corpus(tmp_path: Path) -> Path:
         "- see see at at me odd me at",
     )  # fmt: skip
     utterance(root, "bea/2", [(0.1, "IY1"), (0.1, "S"), (0.1, "AE1"), (0.1, "EY1"), (0.1, "IY2")], "he is at the sea")
-    utterance(root, "bea/3", [(0.1, "IY1"), (0.1, "S"), (0.5, "AE1")], seconds=0.3)
+    utterance(root, "bea/3", [(0.1, "IY1"), (0.1, "S"), (0.5, "AE1")], seconds=0.65)
     return root
 
 

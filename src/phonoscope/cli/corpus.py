@@ -45,6 +45,10 @@ def tokens(
     """Turn a corpus and its alignments into a token table, one row a phone; say what was left out and why.
 
     Example: phonoscope tokens LJSpeech-1.1 --alignments textgrids --out lj.parquet
+
+    Several speakers: phonoscope tokens talks --speaker-tier "{speaker}_phones" --without-overlap --out t.parquet
+
+    Speakers in file names: phonoscope tokens readings --speaker-from "{speaker}_*" --out r.parquet
     """
     from phonoscope.corpora import TokenRules, read_corpus, summary, write_tokens
     from phonoscope.files import sweep

@@ -52,12 +52,18 @@ def corpus_options(
         str | None, typer.Option(help="Name of the phone tier, if not found by aligner conventions.")
     ] = None,
     word_tier: Annotated[str | None, typer.Option(help="Name of the word tier.")] = None,
+    speaker_tier: Annotated[
+        str | None, typer.Option(help='Phone tiers of several speakers, if not found: "{speaker}_phones".')
+    ] = None,
+    speaker_from: Annotated[
+        str | None, typer.Option(help='Speaker from the file name, "{speaker}_*", or a folder, "{speaker}/*".')
+    ] = None,
     phone_set: Annotated[str, typer.Option(help="How phones are written: auto, arpabet, timit, sampa, ipa.")] = "auto",
     mapping: Annotated[
         Path | None, typer.Option(help="CSV with columns phone,label: overrides the phone table.")
     ] = None,
     speakers: Annotated[
-        Path | None, typer.Option(help="CSV with column speaker or recording, and sex, dialect …")
+        Path | None, typer.Option(help="Table with column speaker or recording, and sex, channel, dialect …")
     ] = None,
     classes: Annotated[
         str | None, typer.Option(help="paper, vowels, voiceless, any-vowel, all, vowels:4 (most frequent), i,ae …")
@@ -69,6 +75,9 @@ def corpus_options(
     ] = None,
     balanced: Annotated[
         bool, typer.Option("--balanced", help="As many tokens of each class as the smallest has.")
+    ] = False,
+    without_overlap: Annotated[
+        bool, typer.Option("--without-overlap", help="Leave out tokens during which another speaker speaks.")
     ] = False,
     exclude_words: Annotated[str, typer.Option(help="Words whose phones are left out, separated by commas.")] = "",
 ) -> None:

@@ -1,17 +1,43 @@
 """Pairs recordings with alignments by the ends of their paths, in a parallel tree or beside each other."""
 
 import os
+import re
+import unicodedata
 from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any, NamedTuple
 
-from phonoscope.corpora.formats import READERS
-from phonoscope.corpora.recording import AUDIO_SUFFIXES, Recording, files_with
+from phonoscope.corpora.formats import READERS, AlignmentReader, chosen_readers
+from phonoscope.corpora.layouts import find_recordings
+from phonoscope.corpora.recording import AUDIO_SUFFIXES, UNREAD_SUFFIXES, Recording, channel_in, files_with
+from phonoscope.errors import CorpusError
+from phonoscope.left_out import LeftOut
 
 # Folders in which people keep alignments, looked for inside the corpus when none is named.
 ALIGNMENT_FOLDERS = frozenset({"textgrid", "textgrids", "alignment", "alignments", "aligned", "mfa"})
 NO_ALIGNMENT = "no alignment (make one with: phonoscope align)"
+
+
+# What tools put behind a recording's name in that of its alignment: the kinds that hold phones.
+_SUFFIX_OF_TOOLS = re.compile(r"[-_. ](?:palign|phones?|phon|mau|maus|mfa|aligned|align|alignment|fave|textgrid|tg)$")
+_CHANNEL_OF_NAME = re.compile(r"[-_. ]ch(?:annel)?[-_]?[1-9]$")
+_SEPARATORS = re.compile(r"[-_ ]+")
+# Files of these suffixes may be anything, such as texts of what was said: they are no alignment that was left over.
+_OF_MANY_KINDS = frozenset({".txt", ".csv", ".tsv", ".json", ".lab", ".xml", ".words", ".wrd"})
+
+
+class Pairing(NamedTuple):
+    """Recordings with their alignments, and what was done to find them.
+
+    `left_out` has the entries of `phonoscope.left_out.LeftOut`: alignments without a recording, doubles, recordings of
+    kinds that cannot be read. `notes` are lines about pairs whose names differ.
+    """
+
+    recordings: list[Recording]
+    left_out: list[dict[str, Any]]
+    notes: list[str]
 
 
 def with_alignments(
@@ -30,13 +56,93 @@ def with_alignments(
     suffixes : collection of str
         Of the alignments, the preferred ones first.
     """
+    return pair(recordings, root, alignments, suffixes).recordings
+
+
+def pair(
+    recordings: Sequence[Recording], root: Path, alignments: Path | None = None, suffixes: Collection[str] = READERS
+) -> Pairing:
+    """Pair recordings with alignments, and account for every file of either kind that has no partner.
+
+    Parameters
+    ----------
+    recordings, root, alignments, suffixes
+        As in `with_alignments`.
+    """
+    left_out, notes = LeftOut(), []
+    unread = [path.relative_to(root).as_posix() for path in files_with(root, UNREAD_SUFFIXES)]
+    for suffix in sorted({Path(name).suffix.lower() for name in unread}):
+        names = [name for name in unread if name.lower().endswith(suffix)]
+        left_out.add("recording", f"{suffix} cannot be read; convert it to WAV or FLAC", len(names), names)
     if alignments is None and all(recording.alignment for recording in recordings):
-        return list(recordings)
-    paired = pair_alignments(root, [recording.audio for recording in recordings], alignments, suffixes)
-    return [
-        recording if alignments is None and recording.alignment else replace(recording, alignment=path)
-        for recording, path in zip(recordings, paired, strict=True)
+        return Pairing(list(recordings), left_out.entries(), notes)
+    folder = alignment_folder(root, alignments)
+    files, doubles = _alignments_in(folder, suffixes)
+    open_ = [each for each in recordings if alignments is not None or each.alignment is None]
+    paired = iter(_pair_exactly([_key(each.audio, root) for each in open_], files))
+    given = [
+        each if alignments is None and each.alignment else replace(each, alignment=next(paired)) for each in recordings
     ]
+    found, differing = _pair_loosely(given, root, files)
+    if differing:
+        example = ", ".join(f"{audio.name} with {path.name}" for audio, path in differing[:3])
+        notes.append(f"{len(differing)} recordings are paired by names that differ a little: {example}")
+    used = {each.alignment for each in found}
+    apart = [
+        path.relative_to(folder).as_posix()
+        for path in files.values()
+        if path not in used and path.suffix.lower() not in _OF_MANY_KINDS
+    ]
+    left_out.add("alignment", "no recording of this name", len(apart), apart)
+    doubles = [path for path in doubles if path not in used and path.suffix.lower() not in _OF_MANY_KINDS]
+    names = [path.relative_to(folder).as_posix() for path in doubles]
+    left_out.add("alignment", "another alignment of this name is read", len(names), names)
+    return Pairing(_without_copies(found, root, left_out), left_out.entries(), notes)
+
+
+def pairing_report(
+    root: str | Path,
+    alignments: str | Path | None = None,
+    *,
+    layout: str = "auto",
+    alignment_format: str | AlignmentReader | None = None,
+) -> list[dict[str, Any]]:
+    """Say which recordings and alignments of a corpus have no partner, without reading any of them.
+
+    Parameters
+    ----------
+    root : path
+        Folder of the corpus.
+    alignments : path, optional
+        Folder of the alignments, as it stands or inside `root`.
+    layout : str
+        A name in `phonoscope.corpora.LAYOUTS`, an import path, or "auto".
+    alignment_format : str or AlignmentReader, optional
+        Only this format, as in `read_corpus`.
+
+    Returns
+    -------
+    list of dict
+        ``{"what", "reason", "count", "examples"}`` as in ``tokens.attrs["left_out"]``; ``what`` is "recording",
+        "alignment", or "pair" for pairs whose names differ.
+
+    Raises
+    ------
+    CorpusError
+        If the folder, layout or format is not understood.
+    """
+    readers = chosen_readers(alignment_format)
+    folder, _, recordings = find_recordings(root, layout)
+    beside = alignment_root(folder, alignments)
+    pairing = pair(recordings, folder, beside, readers)
+    report = LeftOut()
+    names = [each.audio.relative_to(folder).as_posix() for each in pairing.recordings if each.alignment is None]
+    report.add("recording", why_unaligned(pairing.recordings, folder, beside, readers), len(names), names)
+    for entry in pairing.left_out:
+        report.add(**entry)
+    for note in pairing.notes:
+        report.add("pair", note.partition(":")[0].partition(" ")[2], int(note.partition(" ")[0]), [note])
+    return report.entries()
 
 
 def pair_alignments(
@@ -63,12 +169,22 @@ def pair_alignments(
     list of path or None
         One per recording.
     """
-    folder = alignment_folder(root, alignments)
+    return [each.alignment for each in with_alignments([Recording(path) for path in audio], root, alignments, suffixes)]
+
+
+def _alignments_in(folder: Path, suffixes: Collection[str]) -> tuple[dict[tuple[str, ...], Path], list[Path]]:
+    """Alignments by their key, and those of less preferred formats (or written otherwise) that have the same key."""
     files: dict[tuple[str, ...], Path] = {}
+    doubles = []
     for suffix in suffixes:
         for path in files_with(folder, (suffix,)):
-            files.setdefault(_key(path, folder), path)
-    audio_keys = [_key(path, root) for path in audio]
+            if files.setdefault(_key(path, folder), path) != path:
+                doubles.append(path)
+    return files, doubles
+
+
+def _pair_exactly(audio_keys: Sequence[tuple[str, ...]], files: dict[tuple[str, ...], Path]) -> list[Path | None]:
+    """Alignment of each recording by the end of its path; what is found is taken out of `files`."""
     paired: list[Path | None] = [files.pop(key, None) for key in audio_keys]
     for length in range(max(map(len, audio_keys), default=0), 0, -1):
         if not files or all(paired):
@@ -81,6 +197,60 @@ def pair_alignments(
             if paired[index] is None and len(end) == length and audio_ends[end] == 1 and end in by_end:
                 paired[index] = files.pop(by_end.pop(end))
     return paired
+
+
+def _pair_loosely(
+    recordings: Sequence[Recording], root: Path, files: dict[tuple[str, ...], Path]
+) -> tuple[list[Recording], list[tuple[Path, Path]]]:
+    """Pair what is left by names that differ in separators, a tool's suffix or a channel, where one fits one.
+
+    A recording that has an alignment for each of its channels comes back once for each.
+    """
+    waiting = [each for each in recordings if each.alignment is None]
+    of_audio = Counter(_loose(_key(each.audio, root)[-1]) for each in waiting)
+    of_file: dict[str, list[Path]] = {}
+    for key, path in files.items():
+        of_file.setdefault(_loose(key[-1]), []).append(path)
+    found, differing = [], []
+    for each in recordings:
+        name = _loose(_key(each.audio, root)[-1])
+        fitting = of_file.get(name, []) if each.alignment is None and of_audio[name] == 1 else []
+        channels = {channel_in(path.stem): path for path in fitting}
+        several = len(fitting) > 1 and None not in channels and len(channels) == len(fitting)
+        if len(fitting) != 1 and not several:
+            found.append(each)
+            continue
+        for channel, path in sorted(channels.items(), key=lambda item: item[0] or 0):
+            heard = None if channel_in(each.audio.stem) else channel  # the sound of one channel may be a file itself
+            speaker = f"{each.speaker or each.audio.stem}_ch{channel}" if several else each.speaker
+            found.append(replace(each, alignment=path, channel=heard, speaker=speaker))
+            differing.append((each.audio, path))
+    return found, differing
+
+
+def _without_copies(recordings: list[Recording], root: Path, left_out: LeftOut) -> list[Recording]:
+    """Leave out sound files without an alignment whose namesake of another kind, in the same folder, has one."""
+    aligned = {_key(each.audio, root) for each in recordings if each.alignment}
+    copies = [each for each in recordings if each.alignment is None and _key(each.audio, root) in aligned]
+    names = [each.audio.relative_to(root).as_posix() for each in copies]
+    left_out.add("recording", "the same recording is read from another file of this name", len(names), names)
+    return [each for each in recordings if each not in copies] if copies else recordings
+
+
+def _loose(name: str) -> str:
+    """A key's name without what tools put behind it, and with one kind of separator."""
+    name = _CHANNEL_OF_NAME.sub("", _SUFFIX_OF_TOOLS.sub("", _CHANNEL_OF_NAME.sub("", name)))
+    return _SEPARATORS.sub("_", name)
+
+
+def alignment_root(root: Path, alignments: str | Path | None) -> Path | None:
+    """Folder of alignments that the user named, as it stands or inside the corpus."""
+    if alignments is None:
+        return None
+    for folder in (Path(alignments), root / alignments):
+        if folder.is_dir():
+            return folder.resolve()
+    raise CorpusError(f"the folder of alignments {alignments} was not found, neither as given nor inside {root}")
 
 
 def alignment_folder(root: Path, alignments: Path | None) -> Path:
@@ -119,7 +289,8 @@ def why_unaligned(
 
 
 def _key(path: Path, folder: Path) -> tuple[str, ...]:
-    """Path below `folder` without suffix (a conversion's, ``a.WAV.wav``, has two), as a tuple of lower-case names."""
-    stem, _ = os.path.splitext(os.path.relpath(path, folder).casefold())
+    """Path below `folder` without suffix (a conversion's, ``a.WAV.wav``, has two), as a tuple of names,
+    lower case and composed: macOS decomposes its letters."""
+    stem, _ = os.path.splitext(unicodedata.normalize("NFC", os.path.relpath(path, folder)).casefold())
     first, second = os.path.splitext(stem)
     return Path(first if second in AUDIO_SUFFIXES else stem).parts

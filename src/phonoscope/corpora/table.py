@@ -10,14 +10,20 @@ import pandas as pd
 from phonoscope.corpora.collect import collect
 from phonoscope.corpora.formats import READERS, AlignmentReader, chosen_readers
 from phonoscope.corpora.layouts import find_recordings
-from phonoscope.corpora.pairing import why_unaligned, with_alignments
+from phonoscope.corpora.pairing import alignment_root, pair, why_unaligned
 from phonoscope.corpora.recording import Recording
 from phonoscope.corpora.rules import TokenRules
 from phonoscope.corpora.select import TEXT, select
-from phonoscope.corpora.speakers import join_speakers
+from phonoscope.corpora.speakers import join_speakers, speakers_from
 from phonoscope.errors import CorpusError
 from phonoscope.left_out import LeftOut
 from phonoscope.phones import load_mapping
+
+
+UNKNOWN_SPEAKERS = (
+    'the speakers are unknown; say who they are: --speaker-from "{speaker}_*" (from file names), --speaker-from '
+    '"{speaker}/*" (from folders), or --speakers with a table of the columns recording,speaker'
+)
 
 
 def read_corpus(
@@ -52,14 +58,15 @@ def read_corpus(
         Called with (recordings read, recordings in all).
     **rules
         Which intervals become tokens, as keywords of `phonoscope.corpora.TokenRules`: ``phone_tier``, ``word_tier``,
-        ``phone_set``, ``mapping``, ``speakers``, ``classes``, ``stressed_only``, ``min_duration``, ``max_per_class``,
+        ``speaker_tier``, ``speaker_from``, ``without_overlap``, ``phone_set``, ``mapping``, ``speakers``, ``classes``, ``stressed_only``, ``min_duration``, ``max_per_class``,
         ``balanced``, ``exclude_words``.
 
     Returns
     -------
     tokens : DataFrame
         Columns ``token, recording, start, end`` (s), ``phone, label, stress, word, previous, next, speaker, sex,
-        corpus, split`` (missing is missing) and those of `speakers`; ``attrs`` has ``roots``, ``left_out`` and
+        corpus, split`` (missing is missing) and those of `speakers`; ``overlap``
+        (share of the token during which another speaker speaks) and ``channel`` only where a recording has several; ``attrs`` has ``roots``, ``left_out`` and
         ``settings``.
 
     Raises
@@ -116,9 +123,12 @@ def build_table(
     check_audio : bool
         Without it alignments are read even where there is no audio (to count phones).
     """
-    recordings = with_alignments(recordings, root, alignments, readers)
+    pairing = pair(recordings, root, alignments, readers)
+    recordings, notes = pairing.recordings, list(pairing.notes)
+    if rules.speaker_from is not None:
+        recordings = speakers_from(recordings, root, rules.speaker_from, notes.append)
     mapping = load_mapping(rules.mapping) if isinstance(rules.mapping, str | Path) else dict(rules.mapping or {})
-    left_out = LeftOut()
+    left_out = LeftOut(pairing.left_out)
     collected = collect(
         recordings,
         root,
@@ -130,6 +140,8 @@ def build_table(
         strict=strict,
         progress=progress,
     )
+    for note in notes:
+        collected.warn(note)
     if not collected.phone:
         raise CorpusError(_nothing(root, "no recording of {} could be used", left_out))
     tokens, detected = select(collected, left_out, rules, mapping, seed=seed)
@@ -173,6 +185,8 @@ def summary(tokens: pd.DataFrame) -> str:
             lines.append(f"  {label:<4}{counts[label]:>8}   median {1000 * medians[label]:.0f} ms")
         elif settings.get("classes") != "all":
             lines.append(f"  {label:<4}{0:>8}")
+    if not n_speakers:
+        lines.append(UNKNOWN_SPEAKERS)
     return "\n".join([*lines, *_left_out_lines(tokens.attrs.get("left_out", [])), *_warning_lines(settings)])
 
 
@@ -198,13 +212,3 @@ def _warning_lines(settings: Mapping) -> list[str]:
 def _nothing(root: Path, what: str, left_out: LeftOut) -> str:
     lines = _left_out_lines(left_out.entries()) or ["no recording was found"]
     return "\n".join([f"{what.format(root)}.", *lines])
-
-
-def alignment_root(root: Path, alignments: str | Path | None) -> Path | None:
-    """Folder of alignments that the user named, as it stands or inside the corpus."""
-    if alignments is None:
-        return None
-    for folder in (Path(alignments), root / alignments):
-        if folder.is_dir():
-            return folder.resolve()
-    raise CorpusError(f"the folder of alignments {alignments} was not found, neither as given nor inside {root}")

@@ -151,7 +151,7 @@ def _by_speaker(grid: TextGrid, names: tuple[str, ...], warnings: list[str]) -> 
         key, rank = _key(reading), names.index(reading.kind)
         if key in best and best[key][0] == rank:
             same = best[key][2].name
-            what = f"two tiers are called {tier.name!r}" if same == tier.name else f"{same!r} and {tier.name!r} are one"
+            what = f"two tiers are called {tier.name!r}" if same.casefold() == tier.name.casefold() else f"{same!r} and {tier.name!r} are one"
             warnings.append(f"{what}; the first is used")
         elif key not in best or rank < best[key][0]:
             best[key] = rank, reading, tier

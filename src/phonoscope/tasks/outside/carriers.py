@@ -12,10 +12,9 @@ import xarray as xr
 
 from phonoscope.corpora.collect import Collected, collect
 from phonoscope.corpora.formats import chosen_readers
-from phonoscope.corpora.pairing import with_alignments
+from phonoscope.corpora.pairing import alignment_root, with_alignments
 from phonoscope.corpora.recording import Recording
 from phonoscope.corpora.rules import TokenRules
-from phonoscope.corpora.table import alignment_root
 from phonoscope.errors import CorpusError
 from phonoscope.left_out import LeftOut
 from phonoscope.phones import detect_phone_set, is_silence, load_mapping, map_phones
