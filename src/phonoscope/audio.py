@@ -312,7 +312,9 @@ def cut(
             waveforms[position] = window(waveform, round(start * rate), min(round(end * rate), len(waveform)), context)
     if len(rates) > 1:
         listed = ", ".join(f"{rate} Hz ({recording})" for rate, recording in sorted(rates.items()))
-        raise CorpusError(f"the recordings have different sample rates: {listed}. Say which to use: sample_rate=... (--sample-rate)")
+        raise CorpusError(
+            f"the recordings have different sample rates: {listed}. Say which to use: sample_rate=... (--sample-rate)"
+        )
     kept = tokens.assign(**{SOUND_HASH: pd.Series(hashes, index=tokens.index, dtype=pd.Series(["text"]).dtype)})
     kept = kept[[waveform is not None for waveform in waveforms]].reset_index(drop=True)
     kept.attrs = {**tokens.attrs, "left_out": left_out.entries()}

@@ -146,9 +146,7 @@ def sha256(path: str | Path) -> str:
     return digest.hexdigest()
 
 
-def read_table(
-    path: str | Path, *, what: str = "table", error: type[PhonoscopeError] = CorpusError
-) -> pd.DataFrame:
+def read_table(path: str | Path, *, what: str = "table", error: type[PhonoscopeError] = CorpusError) -> pd.DataFrame:
     """Read a table that people made (speakers, phones, words) as text, as a spreadsheet or an editor saved it.
 
     Commas, semicolons or tabs; UTF-8 with or without a byte order mark, UTF-16, else Windows-1252. Text is composed

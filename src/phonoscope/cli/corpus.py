@@ -94,7 +94,9 @@ def tokens(
     typer.echo(f"\nread  {corpus}\nwrote {out}")
     if as_json:
         counts = {str(k): int(v) for k, v in table["label"].value_counts().items()}
-        print_json({"tokens": out.as_posix(), "counts": counts, "left_out": table.attrs["left_out"]})
+        warned = table.attrs["settings"]["warnings"]
+        left_out = table.attrs["left_out"]
+        print_json({"tokens": out.as_posix(), "counts": counts, "left_out": left_out, "warnings": warned})
 
 
 def align(

@@ -86,7 +86,7 @@ def pair(
     found, differing = _pair_loosely(given, root, files)
     if differing:
         example = ", ".join(f"{audio.name} with {path.name}" for audio, path in differing[:3])
-        notes.append(f"{len(differing)} recordings are paired by names that differ a little: {example}")
+        notes.append(f"{len(differing)} recording(s) paired by names that differ a little: {example}")
     used = {each.alignment for each in found}
     apart = [
         path.relative_to(folder).as_posix()

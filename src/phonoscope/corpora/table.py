@@ -19,7 +19,6 @@ from phonoscope.errors import CorpusError
 from phonoscope.left_out import LeftOut
 from phonoscope.phones import load_mapping
 
-
 UNKNOWN_SPEAKERS = (
     'the speakers are unknown; say who they are: --speaker-from "{speaker}_*" (from file names), --speaker-from '
     '"{speaker}/*" (from folders), or --speakers with a table of the columns recording,speaker'

@@ -23,9 +23,56 @@ _BRACKETS = re.compile(r"(?P<kind>[^()\[\]]+?)[\s_]*[(\[](?P<speaker>[^()\[\]]+)
 _NUMBERED = re.compile(r"(?P<kind>.*?\D)(?P<speaker>\d{1,2})")
 # What stands before or behind "phones" and is nobody.
 _NOBODY = frozenset(
-    "auto automatic aligned alignment arpabet auto-aligned checked clean corrected disc final fixed gold hand ipa ipu "
-    "manual maus mfa my new old original phonetic phonemic praat ref reference sampa tier timit transcription x-sampa "
-    "xsampa v1 v2 ort kan mau raw broad narrow english german french spanish the all".split()
+    [
+        "auto",
+        "automatic",
+        "aligned",
+        "alignment",
+        "arpabet",
+        "auto-aligned",
+        "checked",
+        "clean",
+        "corrected",
+        "disc",
+        "final",
+        "fixed",
+        "gold",
+        "hand",
+        "ipa",
+        "ipu",
+        "manual",
+        "maus",
+        "mfa",
+        "my",
+        "new",
+        "old",
+        "original",
+        "phonetic",
+        "phonemic",
+        "praat",
+        "ref",
+        "reference",
+        "sampa",
+        "tier",
+        "timit",
+        "transcription",
+        "x-sampa",
+        "xsampa",
+        "v1",
+        "v2",
+        "ort",
+        "kan",
+        "mau",
+        "raw",
+        "broad",
+        "narrow",
+        "english",
+        "german",
+        "french",
+        "spanish",
+        "the",
+        "all",
+    ]
 )
 
 
@@ -151,7 +198,11 @@ def _by_speaker(grid: TextGrid, names: tuple[str, ...], warnings: list[str]) -> 
         key, rank = _key(reading), names.index(reading.kind)
         if key in best and best[key][0] == rank:
             same = best[key][2].name
-            what = f"two tiers are called {tier.name!r}" if same.casefold() == tier.name.casefold() else f"{same!r} and {tier.name!r} are one"
+            what = (
+                f"two tiers are called {tier.name!r}"
+                if same.casefold() == tier.name.casefold()
+                else f"{same!r} and {tier.name!r} are one"
+            )
             warnings.append(f"{what}; the first is used")
         elif key not in best or rank < best[key][0]:
             best[key] = rank, reading, tier
@@ -182,7 +233,9 @@ def _reading(name: str, kinds: Collection[str], first: Collection[str] = ()) -> 
     if whole.casefold() in first or whole.casefold() in kinds:
         return _Reading(None, whole.casefold())
     readings = [
-        (speaker.strip(), kind.strip().casefold(), clear) for speaker, kind, clear in _divisions(whole) if speaker.strip()
+        (speaker.strip(), kind.strip().casefold(), clear)
+        for speaker, kind, clear in _divisions(whole)
+        if speaker.strip()
     ]
     # "Anna - ORT-MAU" is of the kind ORT-MAU, not MAU: the longest kind is the right one, a clear mark better than none.
     fitting = [each for each in readings if each[1] in kinds and each[0].strip("-_. ").casefold() not in _NOBODY]
@@ -218,6 +271,8 @@ def _missing(grid: TextGrid, path: Path, name: str, option: str) -> str:
     points = [tier.name for tier in grid.tiers if tier.kind == "point"]
     note = f" (points, not intervals: {', '.join(points)})" if points else ""
     if option == "--speaker-tier":
-        return f"no tier of {path} fits --speaker-tier {name!r}; it has: {', '.join(tiers) or 'no interval tiers'}{note}"
+        return (
+            f"no tier of {path} fits --speaker-tier {name!r}; it has: {', '.join(tiers) or 'no interval tiers'}{note}"
+        )
     advice = f" Pass {option} {tiers[-1] if len(tiers) == 1 or option == '--phone-tier' else tiers[0]}" if tiers else ""
     return f"tier {name!r} not found in {path}; it has: {', '.join(tiers) or 'no interval tiers'}{note}.{advice}"
