@@ -76,8 +76,9 @@ def read_audio(
 ) -> tuple[np.ndarray, int]:
     """Read a recording, or a stretch of it, as one channel.
 
-    Channels are averaged, unless one is named. Resampling (soxr, high quality) is done on the whole recording before the stretch is cut, so
-    that ``read_audio(path, rate, start, end)`` is exactly that part of ``read_audio(path, rate)``.
+    Channels are averaged, unless one is named. Resampling (soxr, high quality) is done on the whole recording before
+    the stretch is cut, so that ``read_audio(path, rate, start, end)`` is exactly that part of ``read_audio(path,
+    rate)``.
 
     Parameters
     ----------
@@ -279,7 +280,7 @@ def cut(
     starts, ends, names = tokens["start"].to_numpy(), tokens["end"].to_numpy(), tokens["token"].to_numpy()
     heard = ["corpus", "recording", *({CHANNEL} & set(tokens.columns))]
     for key, positions in tokens.groupby(heard, sort=False, dropna=False).indices.items():
-        corpus, recording = cast("tuple[str, str]", key[:2])
+        corpus, recording = cast("tuple[str, str]", key)[:2]
         if corpus not in roots:
             raise CorpusError(
                 f"the token table does not say where corpus {corpus!r} lies; expected tokens.attrs['roots'] to "

@@ -49,9 +49,9 @@ def test_a_pattern_for_other_names():
         choose_tiers(tiers, HERE)
     chosen, _ = choose_tiers(tiers, HERE, speaker_tier="phn<{speaker}>")
     assert [(each.speaker, each.phones.name) for each in chosen] == [("anna", "phn<anna>"), ("bea", "phn<bea>")]
-    with pytest.raises(CorpusError, match="no tier of x.TextGrid fits"):
+    with pytest.raises(CorpusError, match=r"no tier of x\.TextGrid fits"):
         choose_tiers(tiers, HERE, speaker_tier="{speaker}_phones")
-    with pytest.raises(CorpusError, match="expected {speaker} once"):
+    with pytest.raises(CorpusError, match=r"expected \{speaker\} once"):
         choose_tiers(tiers, HERE, speaker_tier="phones")
 
 

@@ -171,14 +171,15 @@ def collect(
         else:
             for warning in (*recording.warnings, *grid.warnings, *warnings):
                 collected.warn(f"{name}: {warning}")
+            heard = recording
             if info is not None:
                 collected.rates[info.sample_rate] += 1
                 if info.channels > 1 and recording.channel is None:
                     channel, warning = _of_channels(recording.audio, [tier.phones.name for tier in tiers])
-                    recording = replace(recording, channel=channel)
+                    heard = replace(recording, channel=channel)
                     if warning and not rules.names_channels:
                         collected.warn(f"{name}: {warning}")
-            collected.add(recording, name, duration, tiers)
+            collected.add(heard, name, duration, tiers)
             collected.phone_sets.add(readers[recording.alignment.suffix.lower()].phone_set)
         if progress is not None:
             progress(done, len(recordings))

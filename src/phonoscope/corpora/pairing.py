@@ -177,9 +177,8 @@ def _alignments_in(folder: Path, suffixes: Collection[str]) -> tuple[dict[tuple[
     files: dict[tuple[str, ...], Path] = {}
     doubles = []
     for suffix in suffixes:
-        for path in files_with(folder, (suffix,)):
-            if files.setdefault(_key(path, folder), path) != path:
-                doubles.append(path)
+        found = files_with(folder, (suffix,))
+        doubles += [path for path in found if files.setdefault(_key(path, folder), path) != path]
     return files, doubles
 
 

@@ -5,6 +5,7 @@ import unicodedata
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -97,7 +98,7 @@ def _sex(written: object) -> object:
     return sex
 
 
-def _channel(written: object) -> object:
+def _channel(written: Any) -> object:
     """Number of a channel, from 1; missing where the cell is empty."""
     if pd.isna(written):
         return pd.NA
@@ -155,8 +156,8 @@ def speakers_from(recordings: Sequence[Recording], root: Path, pattern: str, war
         raise CorpusError(f"--speaker-from {pattern!r} fits no recording; their names are {', '.join(odd[:3])} ...")
     if odd:
         warn(
-            f"--speaker-from {pattern!r} does not fit {len(odd)} of {len(names)} recordings, e.g. {', '.join(odd[:3])}; "
-            "their speaker is unknown"
+            f"--speaker-from {pattern!r} does not fit {len(odd)} of {len(names)} recordings, e.g. {', '.join(odd[:3])};"
+            " their speaker is unknown"
         )
     return [
         replace(each, speaker=match["speaker"].strip() if match else None)

@@ -57,16 +57,16 @@ def read_corpus(
         Called with (recordings read, recordings in all).
     **rules
         Which intervals become tokens, as keywords of `phonoscope.corpora.TokenRules`: ``phone_tier``, ``word_tier``,
-        ``speaker_tier``, ``speaker_from``, ``without_overlap``, ``phone_set``, ``mapping``, ``speakers``, ``classes``, ``stressed_only``, ``min_duration``, ``max_per_class``,
-        ``balanced``, ``exclude_words``.
+        ``speaker_tier``, ``speaker_from``, ``without_overlap``, ``phone_set``, ``mapping``, ``speakers``, ``classes``,
+        ``stressed_only``, ``min_duration``, ``max_per_class``, ``balanced``, ``exclude_words``.
 
     Returns
     -------
     tokens : DataFrame
         Columns ``token, recording, start, end`` (s), ``phone, label, stress, word, previous, next, speaker, sex,
-        corpus, split`` (missing is missing) and those of `speakers`; ``overlap``
-        (share of the token during which another speaker speaks) and ``channel`` only where a recording has several; ``attrs`` has ``roots``, ``left_out`` and
-        ``settings``.
+        corpus, split`` (missing is missing) and those of `speakers`; ``overlap`` (share of the token
+        during which another speaker speaks) and ``channel`` only where a recording has several; ``attrs`` has
+        ``roots``, ``left_out`` and ``settings``.
 
     Raises
     ------

@@ -175,15 +175,15 @@ def _settled(grid: TextGrid, path: Path, phones: _Found, warnings: list[str]) ->
     if not phones:
         if len(further) > 1:
             raise CorpusError(_several(path, [tier.name for tier in further]))
-        return {None: (_Reading(None, ""), tier) for tier in further}
+        return {None: (_Reading(None, ""), further[0])} if further else {}
     # Other kinds of phone tier of the same speakers ("Phonetic" beside "Phoneme") are a choice by rank, as ever.
     unused = [tier.name for tier in further if (_reading(tier.name, _KINDS) or _Reading("?", "")).speaker is not None]
     unused = [name for name in unused if _key(_reading(name, _KINDS)) not in phones]
     if unused:
         used = ", ".join(repr(tier.name) for tier in taken)
         warnings.append(
-            f"of the tiers of phones {used} is read, not {', '.join(map(repr, unused))}; if these are further speakers, "
-            'say how they are called: --speaker-tier "{speaker}_phones"'
+            f"of the tiers of phones {used} is read, not {', '.join(map(repr, unused))}; if these are further speakers,"
+            ' say how they are called: --speaker-tier "{speaker}_phones"'
         )
     return phones
 
@@ -237,7 +237,7 @@ def _reading(name: str, kinds: Collection[str], first: Collection[str] = ()) -> 
         for speaker, kind, clear in _divisions(whole)
         if speaker.strip()
     ]
-    # "Anna - ORT-MAU" is of the kind ORT-MAU, not MAU: the longest kind is the right one, a clear mark better than none.
+    # "Anna - ORT-MAU" is of the kind ORT-MAU, not MAU: the longest kind is right, a clear mark better than a weak one.
     fitting = [each for each in readings if each[1] in kinds and each[0].strip("-_. ").casefold() not in _NOBODY]
     if not fitting:
         return None
