@@ -141,7 +141,7 @@ def collect(
     CorpusError, AudioError
         With `strict`, for the first recording that cannot be used.
     """
-    collected = Collected()
+    collected, channels_named = Collected(), rules.names_channels
     for done, recording in enumerate(recordings, 1):
         name = recording.audio.relative_to(root).as_posix()
         try:
@@ -177,7 +177,7 @@ def collect(
                 if info.channels > 1 and recording.channel is None:
                     channel, warning = _of_channels(recording.audio, [tier.phones.name for tier in tiers])
                     heard = replace(recording, channel=channel)
-                    if warning and not rules.names_channels:
+                    if warning and not channels_named:
                         collected.warn(f"{name}: {warning}")
             collected.add(heard, name, duration, tiers)
             collected.phone_sets.add(readers[recording.alignment.suffix.lower()].phone_set)
