@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import hashlib
 import json
 import math
@@ -10,6 +11,7 @@ import platform
 import re
 import tempfile
 import time
+import unicodedata
 import zlib
 from collections.abc import Callable
 from pathlib import Path
@@ -40,6 +42,38 @@ def write_with(path: str | Path, write: Callable[[Path], object]) -> Path:
         temporary.unlink(missing_ok=True)
         raise
     return path
+
+
+def read_table(path: str | Path) -> list[list[str]]:
+    """Read a table of text as rows of cells, the header first, whatever program wrote it.
+
+    UTF-8, UTF-16 (with or without its mark) or, where it is neither, Windows-1252; commas, semicolons or tabs; cells in
+    NFC.
+
+    Raises
+    ------
+    OSError
+        If the file cannot be read.
+    """
+    content = Path(path).read_bytes()
+    if content[:2] in (b"\xff\xfe", b"\xfe\xff"):
+        encodings = ["utf-16"]
+    elif b"\x00" in content[:200]:
+        encodings = ["utf-16-be" if content[:1] == b"\x00" else "utf-16-le"]
+    else:
+        encodings = ["utf-8-sig", "cp1252", "latin-1"]
+    text = ""
+    for encoding in encodings:
+        try:
+            text = content.decode(encoding)
+            break
+        except UnicodeDecodeError:
+            if encoding == encodings[-1]:
+                raise
+    text = unicodedata.normalize("NFC", text)
+    header = text.partition("\n")[0]
+    separator = max(",;\t", key=header.count)
+    return list(csv.reader(text.splitlines(), delimiter=separator))
 
 
 def write_bytes(path: str | Path, content: bytes) -> Path:

@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 
 from phonoscope.errors import CorpusError
+from phonoscope.files import read_table
 
 _SEX = {"f": "f", "female": "f", "woman": "f", "w": "f", "m": "m", "male": "m", "man": "m"}
 _SEX |= dict.fromkeys(("c", "child", "boy", "girl", "b", "g"), "c")
@@ -95,9 +96,14 @@ def read_speakers(path: str | Path) -> pd.DataFrame:
         If it is no such file.
     """
     try:
-        # Names such as "NA" or "007" are names.
-        table = pd.read_csv(path, sep=None, engine="python", dtype=str, keep_default_na=False, encoding="utf-8-sig")
-    except (OSError, ValueError, pd.errors.ParserError) as error:
+        rows = read_table(path)
+    except (OSError, ValueError) as error:
         raise CorpusError(f"{path}: the table of speakers cannot be read ({error})") from error
+    header, *cells = rows or [[]]
+    uneven = [n for n, row in enumerate(cells, 2) if row and len(row) > len(header)]
+    if uneven:
+        raise CorpusError(f"{path}, line {uneven[0]}: the table of speakers cannot be read (more cells than columns)")
+    filled = [row + [""] * (len(header) - len(row)) for row in cells if row]
+    table = pd.DataFrame(filled, columns=header, dtype=object)
     table.columns = [str(name).strip().lower() for name in table.columns]
     return table.replace("", np.nan)

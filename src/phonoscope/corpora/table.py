@@ -117,7 +117,7 @@ def build_table(
         Without it alignments are read even where there is no audio (to count phones).
     """
     recordings = with_alignments(recordings, root, alignments, readers)
-    mapping = load_mapping(rules.mapping) if isinstance(rules.mapping, str | Path) else dict(rules.mapping or {})
+    mapping = load_mapping(rules.mapping) if isinstance(rules.mapping, str | Path) else (rules.mapping or {})
     left_out = LeftOut()
     collected = collect(
         recordings,
@@ -144,10 +144,11 @@ def build_table(
         "left_out": left_out.entries(),
         "settings": {
             **{name: getattr(rules, name) for name in TokenRules.names()},
-            "mapping": mapping,
+            "mapping": dict(mapping),
             "speakers": str(rules.speakers) if isinstance(rules.speakers, str | Path) else None,
             "classes": rules.classes if isinstance(rules.classes, str) else list(rules.classes),
             "exclude_words": sorted(rules.exclude_words),
+            "fold": list(rules.fold),
             **detected,  # the phone set that "auto" stands for, and the classes' labels
             "seed": seed,
             "tiers_found": dict(collected.tier_names),
@@ -166,6 +167,8 @@ def summary(tokens: pd.DataFrame) -> str:
     speakers = f"{n_speakers or 'unknown'} speaker{_s(n_speakers)}"
     phone_set = f"; phone set {settings['phone_set']}" if "phone_set" in settings else ""
     lines = [f"{len(tokens)} tokens of {n_recordings} recording{_s(n_recordings)}, {speakers}{phone_set}"]
+    if settings.get("folded"):
+        lines.append(f"  called otherwise by {settings['phone_set']}: {', '.join(settings['folded'])}")
     durations = (tokens["end"] - tokens["start"]).groupby(tokens["label"])
     counts, medians = tokens["label"].value_counts(), durations.median()
     for label in dict.fromkeys([*settings.get("labels", ()), *counts.index]):
