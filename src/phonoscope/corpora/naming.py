@@ -86,7 +86,10 @@ def name_phones(
 def _guess(written: list[str], rest: list[str]) -> str:
     """Phone set of the labels that the mapping leaves; "none" where it covers all and no stress is marked."""
     if any(not is_silence(label) for label in rest):
-        return detect_phone_set(rest)
+        try:
+            return detect_phone_set(written)
+        except CorpusError:
+            return detect_phone_set(rest)
     try:
         found = detect_phone_set(written)
     except CorpusError:

@@ -68,7 +68,8 @@ def class_labels(
         present = list(kinds)
         own_vowels = [label for label in present if kinds[label] in VOWEL_KINDS]
         voiceless = [label for label in present if (kinds[label] or "").startswith("voiceless")]
-        named = {"paper": [*own_vowels, *voiceless], "vowels": own_vowels, "voiceless": voiceless}
+        mapped_vowels = [label for label in own_vowels if label in further] or own_vowels
+        named = {"paper": [*own_vowels, *voiceless], "vowels": mapped_vowels, "voiceless": voiceless}
         named |= {"any-vowel": own_vowels, "all": present}
     else:
         present = further

@@ -53,7 +53,7 @@ def read_corpus(
     **rules
         Which intervals become tokens, as keywords of `phonoscope.corpora.TokenRules`: ``phone_tier``, ``word_tier``,
         ``phone_set``, ``mapping``, ``speakers``, ``classes``, ``stressed_only``, ``min_duration``, ``max_per_class``,
-        ``balanced``, ``exclude_words``.
+        ``balanced``, ``exclude_words``, ``fold``.
 
     Returns
     -------

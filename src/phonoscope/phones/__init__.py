@@ -166,9 +166,9 @@ def kind_of_class(name: str) -> str | None:
     known = {phone.label: phone.kind for phone in phones()}
     in_x_sampa = from_x_sampa(name)
     return (
-        known.get(name)
-        or kind_of_lexical_set(name)
+        kind_of_lexical_set(name)
         or kind_of(_plain_ipa(name)[0])
+        or known.get(name)
         or (kind_of(in_x_sampa) if in_x_sampa else None)
     )
 
@@ -223,7 +223,7 @@ def detect_phone_set(labels: Iterable[str]) -> str:
             return name
     if best and len({tuple(map_phones(seen, name)[0]) for name in best}) == 1:
         return "ipa" if "ipa" in best else best[0]
-    if len(best) > 1 and "arpabet" not in best:
+    if len(best) > 1 and not {"arpabet", "sampa"} <= set(best):
         best = best[:1]  # a set of English that knows all of them, before the sets of every language
     if len(best) == 1:
         return best[0]

@@ -8,6 +8,7 @@ import unicodedata
 
 VOWELS = frozenset("iyɨʉɯuɪʏʊeøɘɵɤoəɛœɜɞʌɔæɐaɶɑɒɚɝᵻᵿɿʅ")
 _GLIDES = frozenset("jwɥɰ")
+_GLIDE_ENDS = frozenset("iɪuʊyʏeoəɐɯ")
 _MANNERS = {
     "plosive": "pbtdʈɖcɟkɡqɢʔʡ",
     "nasal": "mɱnɳɲŋɴ",
@@ -54,7 +55,12 @@ def from_x_sampa(label: str) -> str | None:
     """IPA of a phone in X-SAMPA; None if a character is not X-SAMPA."""
     if not label.isascii() or _X_SAMPA_PARTS.sub("", label):
         return None
-    return "".join(_X_SAMPA.get(part, part) for part in _X_SAMPA_PARTS.findall(label))
+    phone = "".join(_X_SAMPA.get(part, part) for part in _X_SAMPA_PARTS.findall(label))
+    letters = [letter for letter in phone if letter in VOWELS]
+    # "AE" or "a1" is some other set's way to write a vowel: no language's X-SAMPA glides that way.
+    if len(letters) > 1 and letters[-1] not in _GLIDE_ENDS and len(set(letters)) > 1:
+        return None
+    return phone
 
 
 def read_phone(label: str) -> tuple[str, int | None, str | None] | None:
