@@ -129,7 +129,7 @@ def test_any_text_is_mapped_to_a_known_class_or_none(labels, phone_set):
         ("S { T i:", "sampa"),
         ("ʃ i t", "ipa"),
         ("aj ow p t ʃ", "mfa-english"),
-        ("æ i: s", "ipa"),
+        ("æ i: s", "mfa-english"),
     ],
 )
 def test_detection(labels, phone_set):

@@ -95,7 +95,7 @@ def _labels(
 ) -> list[dict[str, Any]]:
     """One entry a label of each interval tier, most frequent first; all but words of a phone tier have a class."""
     found: dict[str, Counter[str]] = defaultdict(Counter)
-    seconds: dict[str, Counter[str]] = defaultdict(Counter)
+    seconds: dict[tuple[str, str], float] = defaultdict(float)
     for recording in recordings:
         if recording.alignment is None:
             continue
@@ -106,7 +106,7 @@ def _labels(
         for tier in grid.tiers:
             for start, end, label in tier.intervals if tier.kind == "interval" else ():
                 found[tier.name][label] += 1
-                seconds[tier.name][label] += end - start
+                seconds[tier.name, label] += end - start
     classes = dict(zip(counts, naming.classes, strict=True)) if naming else {}
     several = "phones of several speakers" in phone_tiers
     labels = []
@@ -116,7 +116,7 @@ def _labels(
             silent = label not in mapping and is_silence(label, naming.phone_set if naming else "")
             name = classes.get(label) if is_phones and not silent else None
             kind = "silence" if is_phones and silent else (naming.kinds.get(name) if naming and name else None)
-            mean = seconds[tier][label] / count
+            mean = seconds[tier, label] / count
             labels.append({"tier": tier, "label": label, "count": count, "seconds": mean, "class": name, "kind": kind})
     return labels
 

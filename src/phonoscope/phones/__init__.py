@@ -286,8 +286,8 @@ def _english(label: str) -> str:
         return label
 
 
-# Spellings of MFA's English that no other language of its IPA has.
-_ENGLISH_ONLY = frozenset({"ɹ", "ɝ", "ɚ", "ej", "ow", "əw"})
+# Where MFA's English knows all phones that are seen, one of these makes them English.
+_ENGLISH_ONLY = frozenset({"æ", "ɹ", "ɝ", "ɚ", "ej", "ow", "əw"})
 
 
 @cache
