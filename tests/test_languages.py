@@ -144,3 +144,14 @@ def test_a_class_that_is_not_there_asks_for_a_mapping():
 
     with pytest.raises(CorpusError, match="give a mapping"):
         class_labels("i:")
+
+
+def test_vowels_of_any_name_are_measured():
+    import pandas as pd
+
+    from phonoscope.corpora.select import vowel_tokens
+
+    by_name = pd.DataFrame({"label": ["yː", "2:", "GOOSE", "t", "STADT"]})
+    assert vowel_tokens(by_name).tolist() == [True, True, True, False, False]
+    by_kind = by_name.assign(kind=["vowel", "vowel", "vowel", "voiceless plosive", "vowel"])
+    assert vowel_tokens(by_kind).tolist() == [True, True, True, False, True]
