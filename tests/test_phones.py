@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from phonoscope.errors import CorpusError
 from phonoscope.phones import (
-    PHONE_SETS,
+    ENGLISH_SETS,
     SILENCES,
     detect_phone_set,
     is_silence,
@@ -35,7 +35,7 @@ MFA = (
 
 
 @pytest.mark.parametrize(
-    ("phone_set", "inventory"), [("arpabet", ARPABET), ("timit", TIMIT), ("sampa", MAUS), ("ipa", MFA)]
+    ("phone_set", "inventory"), [("arpabet", ARPABET), ("timit", TIMIT), ("sampa", MAUS), ("mfa-english", MFA)]
 )
 def test_inventories_are_mapped_whole_and_recognised(phone_set, inventory):
     labels, _ = map_phones(inventory, phone_set)
@@ -44,19 +44,19 @@ def test_inventories_are_mapped_whole_and_recognised(phone_set, inventory):
 
 
 EQUIVALENT = {
-    "i": {"arpabet": "IY1 IY0", "timit": "iy", "sampa": "i: i", "ipa": "iː i"},
-    "æ": {"arpabet": "AE2", "timit": "ae", "sampa": "{", "ipa": "æ"},
-    "ɝ": {"arpabet": "ER1 ER0", "timit": "er axr", "sampa": "3` 3: @`", "ipa": "ɝ ɜː ɜ˞ ɚ"},
-    "ɑ": {"arpabet": "AA1", "timit": "aa", "sampa": "A: A", "ipa": "ɑ ɑː"},
-    "u": {"arpabet": "UW1", "timit": "uw ux", "sampa": "u: u", "ipa": "u uː ʉ ʉː"},
-    "p": {"arpabet": "P", "timit": "p", "sampa": "p", "ipa": "p pʰ pʲ pʷ"},
-    "t": {"arpabet": "T", "timit": "t", "sampa": "t", "ipa": "t tʰ tʲ tʷ"},
-    "k": {"arpabet": "K", "timit": "k", "sampa": "k", "ipa": "k kʰ kʷ c cʰ cʷ"},
-    "f": {"arpabet": "F", "timit": "f", "sampa": "f", "ipa": "f fʲ"},
-    "s": {"arpabet": "S", "timit": "s", "sampa": "s", "ipa": "s"},
-    "tʃ": {"arpabet": "CH", "timit": "ch", "sampa": "tS", "ipa": "tʃ t͡ʃ t͜ʃ ʧ"},
-    "ʃ": {"arpabet": "SH", "timit": "sh", "sampa": "S", "ipa": "ʃ"},
-    "θ": {"arpabet": "TH", "timit": "th", "sampa": "T", "ipa": "θ t̪"},
+    "i": {"arpabet": "IY1 IY0", "timit": "iy", "sampa": "i: i", "mfa-english": "iː i"},
+    "æ": {"arpabet": "AE2", "timit": "ae", "sampa": "{", "mfa-english": "æ"},
+    "ɝ": {"arpabet": "ER1 ER0", "timit": "er axr", "sampa": "3` 3: @`", "mfa-english": "ɝ ɜː ɜ˞ ɚ"},
+    "ɑ": {"arpabet": "AA1", "timit": "aa", "sampa": "A: A", "mfa-english": "ɑ ɑː"},
+    "u": {"arpabet": "UW1", "timit": "uw ux", "sampa": "u: u", "mfa-english": "u uː ʉ ʉː"},
+    "p": {"arpabet": "P", "timit": "p", "sampa": "p", "mfa-english": "p pʰ pʲ pʷ"},
+    "t": {"arpabet": "T", "timit": "t", "sampa": "t", "mfa-english": "t tʰ tʲ tʷ"},
+    "k": {"arpabet": "K", "timit": "k", "sampa": "k", "mfa-english": "k kʰ kʷ c cʰ cʷ"},
+    "f": {"arpabet": "F", "timit": "f", "sampa": "f", "mfa-english": "f fʲ"},
+    "s": {"arpabet": "S", "timit": "s", "sampa": "s", "mfa-english": "s"},
+    "tʃ": {"arpabet": "CH", "timit": "ch", "sampa": "tS", "mfa-english": "tʃ t͡ʃ t͜ʃ ʧ"},
+    "ʃ": {"arpabet": "SH", "timit": "sh", "sampa": "S", "mfa-english": "ʃ"},
+    "θ": {"arpabet": "TH", "timit": "th", "sampa": "T", "mfa-english": "θ t̪"},
 }
 
 
@@ -79,7 +79,7 @@ def test_the_same_letter_means_different_phones():
     assert map_phones(["q", "dx", "tcl"], "timit")[0] == ["ʔ", "ɾ", "t̚"]
 
 
-@pytest.mark.parametrize("name", PHONE_SETS)
+@pytest.mark.parametrize("name", ENGLISH_SETS)
 def test_no_spelling_stands_for_two_phones(name):
     spellings = [spelling for phone in phones() for spelling in phone.spellings[name]]
     assert len(spellings) == len(set(spellings))
@@ -87,7 +87,7 @@ def test_no_spelling_stands_for_two_phones(name):
 
 def test_stress_is_read_from_digits_marks_and_reduced_spellings():
     assert map_phones("AA0 AA1 AA2 AA ER0 T".split(), "arpabet")[1] == [0, 1, 2, None, 0, None]
-    assert map_phones(["ˈiː", "ˌiː", "iː", "ɚ"], "ipa") == (["i", "i", "i", "ɝ"], [1, 2, None, 0])
+    assert map_phones(["ˈiː", "ˌiː", "iː", "ɚ"], "mfa-english") == (["i", "i", "i", "ɝ"], [1, 2, None, 0])
     assert map_phones(["axr", "er"], "timit")[1] == [0, None]
     assert map_phones(['"i:'], "sampa") == (["i"], [1])
 
@@ -95,7 +95,7 @@ def test_stress_is_read_from_digits_marks_and_reduced_spellings():
 def test_kaldi_positions_and_unknown_phones():
     assert map_phones("SH_B AA1_I T_E AY_S".split(), "arpabet")[0] == ["ʃ", "ɑ", "t", "aɪ"]
     assert map_phones(["XX", "ʃ"], "arpabet")[0] == [None, None]
-    with pytest.raises(CorpusError, match="arpabet, timit, sampa, ipa"):
+    with pytest.raises(CorpusError, match="arpabet, timit, sampa, mfa-english"):
         map_phones(["a"], "cyrillic")
 
 
@@ -103,15 +103,15 @@ def test_schwa_is_not_strut():
     assert map_phones(["AH0", "AH1", "AH"], "arpabet")[0] == ["ə", "ʌ", "ʌ"]
 
 
-@given(st.sampled_from([spelling for phone in phones() for spelling in phone.spellings["ipa"]]), st.data())
+@given(st.sampled_from([spelling for phone in phones() for spelling in phone.spellings["mfa-english"]]), st.data())
 def test_ipa_may_be_composed_or_decomposed(spelling, data):
     form = data.draw(st.sampled_from(["NFC", "NFD"]))
-    expected = map_phones([spelling], "ipa")[0]
-    assert map_phones([unicodedata.normalize(form, spelling)], "ipa")[0] == expected
+    expected = map_phones([spelling], "mfa-english")[0]
+    assert map_phones([unicodedata.normalize(form, spelling)], "mfa-english")[0] == expected
     assert expected[0] is not None
 
 
-@given(st.lists(st.text(max_size=6), max_size=10), st.sampled_from(PHONE_SETS))
+@given(st.lists(st.text(max_size=6), max_size=10), st.sampled_from(ENGLISH_SETS))
 def test_any_text_is_mapped_to_a_known_class_or_none(labels, phone_set):
     found, stress = map_phones(labels, phone_set)
     assert len(found) == len(stress) == len(labels)
@@ -128,8 +128,8 @@ def test_any_text_is_mapped_to_a_known_class_or_none(labels, phone_set):
         ("sh iy hv dcl", "timit"),
         ("S { T i:", "sampa"),
         ("ʃ i t", "ipa"),
-        ("aj ow p t ʃ", "ipa"),
-        ("æ i: s", "ipa"),
+        ("aj ow p t ʃ", "mfa-english"),
+        ("æ i: s", "mfa-english"),
     ],
 )
 def test_detection(labels, phone_set):
@@ -173,7 +173,7 @@ def test_user_mapping_goes_first(tmp_path):
     ("text", "words"),
     [
         ("a,b\n", "columns phone,label"),
-        ("", "columns phone,label"),
+        ("", "it is empty"),
         ("phone,label\nAA,\n", "line 2"),
         ("phone,label\nAA,i\nAA,u\n", "line 3: 'AA' is mapped twice"),
     ],

@@ -12,14 +12,14 @@ ROWS = [["Speaker", "sex", "note"], ["Jörg", "m", "Größe"], ["NA", "", "007"]
 
 
 @pytest.mark.parametrize("separator", [",", ";", "\t"])
-@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le-bom", "cp1252", "latin-1"])
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "cp1252", "latin-1"])
 @pytest.mark.parametrize("form", ["NFC", "NFD"])
 def test_every_spreadsheet_gives_the_same_table(tmp_path, separator, encoding, form):
     text = "\r\n".join(separator.join(row) for row in ROWS) + "\r\n"
     if encoding.startswith("utf"):
         text = unicodedata.normalize(form, text)
     path = tmp_path / "t.csv"
-    path.write_bytes(b"\xff\xfe" + text.encode("utf-16-le") if encoding == "utf-16-le-bom" else text.encode(encoding))
+    path.write_bytes(text.encode(encoding))
     table = read_table(path)
     assert list(table.columns) == ["speaker", "sex", "note"]
     assert table["speaker"].tolist() == ["Jörg", "NA"]

@@ -205,11 +205,15 @@ def read_table(path: str | Path, *, what: str = "table", error: type[PhonoscopeE
 
 def _decoded(content: bytes) -> str:
     """Text of a table, whatever program saved it, composed."""
-    encoding = "utf-16" if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) else "utf-8-sig"
+    encoding = "utf-8-sig"
+    if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        encoding = "utf-16"
+    elif b"\0" in content[:2]:  # UTF-16 without its mark; columns' names begin with a letter of one byte
+        encoding = "utf-16-be" if content[:1] == b"\0" else "utf-16-le"
     try:
         text = content.decode(encoding)
     except UnicodeDecodeError:
-        if encoding == "utf-16":
+        if encoding != "utf-8-sig":
             raise
         # Windows leaves five bytes undefined that Latin-1 has as control characters.
         text = content.decode("cp1252", errors="replace")

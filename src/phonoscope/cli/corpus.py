@@ -1,4 +1,4 @@
-"""Commands on corpora: ``tokens`` and ``align``."""
+"""Commands on corpora: ``phones``, ``tokens`` and ``align``."""
 
 from __future__ import annotations
 
@@ -22,6 +22,54 @@ from phonoscope.cli.options import (
 )
 from phonoscope.cli.terminal import counter, print_json
 from phonoscope.errors import PhonoscopeError
+
+
+def phones(
+    corpus: Corpus,
+    alignments: Annotated[Path | None, typer.Option(help="Folder of the alignments, if not beside the sound.")] = None,
+    layout: Layout = "auto",
+    phone_tier: Annotated[str | None, typer.Option(help="Name of the phone tier.")] = None,
+    phone_set: Annotated[str, typer.Option(help="How phones are written: auto, arpabet, ipa, none …")] = "auto",
+    mapping: Annotated[Path | None, typer.Option(help="Table with columns phone,label and maybe kind.")] = None,
+    mapping_out: Annotated[Path | None, typer.Option(help="Write a mapping of these phones, to edit (CSV).")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """List the labels of a corpus by tier: how many, how long, and what each would be called.
+
+    Example: phonoscope phones my-corpus --mapping-out mapping.csv
+    """
+    from phonoscope.corpora.listing import list_phones, write_mapping
+
+    listed = list_phones(
+        corpus,
+        alignments,
+        layout=layout,
+        progress=counter("recordings"),
+        phone_tier=phone_tier,
+        phone_set=phone_set,
+        mapping=mapping,
+    )
+    tier = None
+    for each in listed["labels"]:
+        if each["tier"] != tier:
+            tier = each["tier"]
+            typer.echo(f"tier {tier}\n  {'label':<10}{'count':>7}{'mean ms':>9}  class")
+        label, length = each["label"].strip() or "(empty)", 1000 * each["seconds"]
+        named = f"{each['class'] or '–'}  {each['kind'] or ''}".rstrip()
+        typer.echo(f"  {label:<10}{each['count']:>7}{length:>9.0f}  {named}")
+    shares = sorted(((share, name) for name, share in listed["sets"].items() if share), reverse=True)
+    typer.echo("known by: " + ", ".join(f"{name} {100 * share:.0f} %" for share, name in shares))
+    typer.echo(f"phone set: {listed['phone_set'] or 'cannot be told'}")
+    if listed["problem"]:
+        typer.echo(listed["problem"])
+    typer.echo(f"{listed['paired']} recordings with an alignment")
+    for reason, count in listed["unpaired"].items():
+        typer.echo(f"{count:>8} left out: {reason}")
+    typer.echo(f"\nread  {corpus}")
+    if mapping_out is not None:
+        typer.echo(f"wrote {write_mapping(mapping_out, listed)}")
+    if as_json:
+        print_json(listed)
 
 
 @sharing(corpus_options, before="sound")

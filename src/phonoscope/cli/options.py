@@ -58,15 +58,15 @@ def corpus_options(
     speaker_from: Annotated[
         str | None, typer.Option(help='Speaker from the file name, "{speaker}_*", or a folder, "{speaker}/*".')
     ] = None,
-    phone_set: Annotated[str, typer.Option(help="How phones are written: auto, arpabet, timit, sampa, ipa.")] = "auto",
+    phone_set: Annotated[str, typer.Option(help="How phones are written: auto, arpabet, ipa, none …")] = "auto",
     mapping: Annotated[
-        Path | None, typer.Option(help="CSV with columns phone,label: overrides the phone table.")
+        Path | None, typer.Option(help="Table with columns phone,label and maybe kind: goes before the phone set.")
     ] = None,
     speakers: Annotated[
         Path | None, typer.Option(help="Table with column speaker or recording, and sex, channel, dialect …")
     ] = None,
     classes: Annotated[
-        str | None, typer.Option(help="paper, vowels, voiceless, any-vowel, all, vowels:4 (most frequent), i,ae …")
+        str | None, typer.Option(help="paper, vowels, voiceless, any-vowel, all, vowels:4, mine, as-written, i,ae …")
     ] = None,
     stressed_only: Annotated[bool, typer.Option("--stressed-only", help="Leave out unstressed vowels.")] = False,
     min_duration: Annotated[float | None, typer.Option(help="Shortest token in s; 0.05 unless said otherwise.")] = None,
@@ -80,6 +80,7 @@ def corpus_options(
         bool, typer.Option("--without-overlap", help="Leave out tokens during which another speaker speaks.")
     ] = False,
     exclude_words: Annotated[str, typer.Option(help="Words whose phones are left out, separated by commas.")] = "",
+    fold: Annotated[str, typer.Option(help="Leave out of IPA phones: nasal, voiceless, syllabic, long (commas).")] = "",
 ) -> None:
     """How a corpus is read, and which of its phones become tokens."""
 

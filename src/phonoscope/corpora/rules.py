@@ -9,6 +9,7 @@ import pandas as pd
 
 from phonoscope.corpora.speakers import read_speakers
 from phonoscope.errors import CorpusError
+from phonoscope.phones.ipa import FOLDS
 
 
 @dataclass(frozen=True)
@@ -25,14 +26,14 @@ class TokenRules:
     speaker_from : str, optional
         Takes the speaker from the file name, ``{speaker}_*``, or from a folder, ``{speaker}/*``.
     phone_set : str
-        "arpabet", "timit", "sampa", "ipa" or "auto".
+        A name in `phonoscope.phones.PHONE_SETS` ("arpabet", "ipa", "none" …), or "auto".
     mapping : path or mapping, optional
         CSV with the columns ``phone,label``, or a dict: overrides the phone set's own mapping.
     speakers : path or DataFrame, optional
         CSV with ``speaker`` and/or ``recording`` and any of ``sex``, ``channel``, ``dialect``, ``age`` ...: joined to
         the tokens.
     classes : str or sequence of str
-        "paper", "vowels", "voiceless", "any-vowel", "all", "vowels:4", or labels (IPA or aliases).
+        "paper", "vowels", "voiceless", "any-vowel", "all", "vowels:4", "mine", "as-written", or labels.
     stressed_only : bool
         Leave out vowels marked as unstressed.
     min_duration : float
@@ -45,6 +46,8 @@ class TokenRules:
         Leave out tokens during which another speaker of the recording speaks.
     exclude_words : collection of str, or str with commas
         Words whose phones are left out (upper or lower case).
+    fold : collection of str, or str with commas
+        What is no part of a phone of IPA or X-SAMPA: "nasal", "voiceless", "syllabic", "long".
     """
 
     phone_tier: str | None = None
@@ -61,6 +64,7 @@ class TokenRules:
     balanced: bool = False
     without_overlap: bool = False
     exclude_words: Collection[str] = ()
+    fold: Collection[str] = ()
 
     def __post_init__(self) -> None:
         if self.min_duration < 0 or (self.max_per_class is not None and self.max_per_class < 1):
@@ -69,6 +73,11 @@ class TokenRules:
             )
         words = self.exclude_words.split(",") if isinstance(self.exclude_words, str) else self.exclude_words
         object.__setattr__(self, "exclude_words", tuple(word.strip() for word in words if word.strip()))
+
+        marks = self.fold.split(",") if isinstance(self.fold, str) else self.fold
+        object.__setattr__(self, "fold", tuple(mark.strip() for mark in marks if mark.strip()))
+        if unknown := set(self.fold) - set(FOLDS):
+            raise CorpusError(f"fold {', '.join(sorted(unknown))}: only {', '.join(FOLDS)} can be folded")
 
     @property
     def names_channels(self) -> bool:

@@ -1,7 +1,7 @@
 """Which intervals become tokens: one rule after the other, each with a count of what it left out."""
 
 from bisect import bisect_right
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from functools import cache
 from typing import Any
 
@@ -10,18 +10,21 @@ import pandas as pd
 
 from phonoscope.audio import CHANNEL, END_TOLERANCE_SECONDS
 from phonoscope.corpora.collect import Collected
+from phonoscope.corpora.naming import Naming, name_phones
 from phonoscope.corpora.overlap import overlaps, several_speakers
 from phonoscope.corpora.rules import TokenRules
 from phonoscope.errors import CorpusError
 from phonoscope.left_out import EXAMPLES_KEPT, LeftOut
 from phonoscope.phones import (
-    detect_phone_set,
+    ENGLISH_SETS,
+    VOWEL_KINDS,
     is_silence,
-    map_phones,
+    kind_of_class,
     paper_voiceless,
     paper_vowels,
     phones,
     resolve_label,
+    tones_of,
     vowels,
 )
 
@@ -33,17 +36,22 @@ GAP_SECONDS = 0.002
 TEXT = pd.Series(["text"]).dtype
 
 
-def class_labels(classes: str | Sequence[str], further: Collection[str] = ()) -> tuple[list[str], int | None]:
-    """Turn what the user calls the classes into IPA labels.
+def class_labels(
+    classes: str | Sequence[str], further: Collection[str] = (), naming: Naming | None = None
+) -> tuple[list[str], int | None]:
+    """Turn what the user calls the classes into labels.
 
     Parameters
     ----------
     classes : str or sequence of str
         "paper" (13 phones), "vowels" or "voiceless" (those of the paper), "any-vowel", "all", "vowels:4" (the four
-        most frequent vowels of any kind), or labels: IPA or ASCII aliases. Groups and labels may be listed, as a list
-        or with commas in between: "any-vowel,voiceless".
+        most frequent vowels of any kind), "mine" (all classes of the mapping), "as-written", or labels: IPA or ASCII
+        aliases. Groups and labels may be listed, as a list or with commas in between: "any-vowel,voiceless". In a
+        corpus that is not English, "vowels" and "voiceless" are all that it has.
     further : collection of str
         Further classes, of the user's mapping.
+    naming : Naming, optional
+        What the corpus's phones are called; English by default.
 
     Returns
     -------
@@ -57,30 +65,66 @@ def class_labels(classes: str | Sequence[str], further: Collection[str] = ()) ->
     CorpusError
         If a label is unknown or the request is empty.
     """
-    named = {
-        "paper": [*paper_vowels(), *paper_voiceless()],
-        "vowels": paper_vowels(),
-        "voiceless": paper_voiceless(),
-        "any-vowel": vowels(),
-        "all": [*(phone.label for phone in phones()), *further],
-    }
+    further, own = list(dict.fromkeys(further)), naming is not None and naming.phone_set not in ENGLISH_SETS
+    kinds = naming.kinds if naming else {}
+    if own:
+        present = list(kinds)
+        own_vowels = [label for label in present if kinds[label] in VOWEL_KINDS]
+        voiceless = [label for label in present if (kinds[label] or "").startswith("voiceless")]
+        mapped_vowels = [label for label in own_vowels if label in further] or own_vowels
+        named = {"paper": [*own_vowels, *voiceless], "vowels": mapped_vowels, "voiceless": voiceless}
+        named |= {"any-vowel": own_vowels, "all": present}
+    else:
+        present = further
+        own_vowels = list(dict.fromkeys([*vowels(), *(each for each in further if kinds.get(each) in VOWEL_KINDS)]))
+        named = {"paper": [*paper_vowels(), *paper_voiceless()], "vowels": paper_vowels()}
+        named |= {"voiceless": paper_voiceless(), "any-vowel": own_vowels}
+        named |= {"all": [*(phone.label for phone in phones()), *further]}
+    named |= {"mine": further, "as-written": present}
     if isinstance(classes, str) and classes.startswith("vowels:"):
         count = classes.removeprefix("vowels:")
         if not count.isdigit() or int(count) < 1:
             raise CorpusError(f"classes {classes!r}: a number must follow 'vowels:', as in vowels:4")
-        return vowels(), int(count)
+        return own_vowels, int(count)
+    if classes == "mine" and not further:
+        raise CorpusError("classes 'mine' are those of a mapping: give it with --mapping")
     listed = [name.strip() for name in (classes.split(",") if isinstance(classes, str) else classes) if name.strip()]
     names = [label for name in listed for label in named.get(name, [name])]
     if not names:
-        raise CorpusError(f"no class was given; use {', '.join(named)}, vowels:4 or labels such as i,ae,er")
-    return list(dict.fromkeys(name if name in further else resolve_label(name) for name in names)), None
+        raise CorpusError(f"no class was given or found; use {', '.join(named)}, vowels:4 or labels such as i,ae,er")
+    return list(dict.fromkeys(_class_of(name, further, naming if own else None) for name in names)), None
+
+
+def _class_of(name: str, further: Collection[str], own: Naming | None) -> str:
+    """Class that a name means; in a corpus that is not English no name becomes an English phone."""
+    if name in further or (own is not None and name in own.kinds):
+        return name
+    advice = "To call phones otherwise, give a mapping (--mapping; phonoscope phones CORPUS --mapping-out writes one)"
+    if own is not None:
+        found = own.find(name)
+        if found is None:
+            present = " ".join(list(own.kinds)[:40])
+            raise CorpusError(f"there is no class {name!r} in {own.phone_set}; the corpus has: {present}. {advice}")
+        return found
+    try:
+        return resolve_label(name)
+    except CorpusError as error:
+        raise CorpusError(f"{error}. {advice}") from error
+
+
+def vowel_tokens(tokens: pd.DataFrame) -> np.ndarray:
+    """Which tokens are of vowels or diphthongs: by their column ``kind``, else by the letters of their class."""
+    kinds = tokens["label"].map({label: kind_of_class(str(label)) for label in tokens["label"].dropna().unique()})
+    if "kind" in tokens.columns:
+        kinds = tokens["kind"].astype(object).where(tokens["kind"].notna(), kinds)
+    return kinds.isin(VOWEL_KINDS).to_numpy()
 
 
 def select(
     collected: Collected,
     left_out: LeftOut,
     rules: TokenRules,
-    mapping: dict[str, str],
+    mapping: Mapping[str, str],
     *,
     seed: int,
 ) -> tuple[pd.DataFrame, dict[str, Any]]:
@@ -111,14 +155,12 @@ def select(
     CorpusError
         If the phone set cannot be told, a class is unknown, or stress is asked for where none is written.
     """
-    wanted, best = class_labels(rules.classes, set(mapping.values()))
     codes, written = pd.factorize(np.array(collected.phone, dtype=object))
-    phone_set = rules.phone_set
-    if phone_set == "auto":
-        unmapped_phones = [label for label in written if label not in mapping]
-        phone_set = collected.phone_set_of_format() or detect_phone_set(unmapped_phones or written)
-    mapped, stresses = map_phones(written, phone_set, mapping)
-    silent = np.array([is_silence(p) and p not in mapping for p in written], dtype=bool)
+    counted = dict(zip(written, np.bincount(codes, minlength=len(written)).tolist(), strict=True))
+    naming = name_phones(counted, rules, mapping, collected.phone_set_of_format())
+    phone_set, mapped, stresses = naming.phone_set, naming.classes, naming.stress
+    wanted, best = class_labels(rules.classes, mapping.values(), naming)
+    silent = np.array([is_silence(p, phone_set) and p not in mapping for p in written], dtype=bool)
     unmapped = np.array([label is None for label in mapped], dtype=bool) & ~silent
     stress_of = np.array([-1 if stress is None else stress for stress in stresses], dtype=np.int8)
     starts, ends = np.frombuffer(collected.start), np.frombuffer(collected.end)
@@ -180,7 +222,20 @@ def select(
     if channels.any():
         channels = channels[tier_of[remaining]]
         tokens[CHANNEL] = pd.arrays.IntegerArray(channels, channels == 0)
-    return tokens, {"phone_set": phone_set, "labels": wanted}
+    if naming.tells_kind:
+        tokens["kind"] = pd.Series(tokens["label"].map(naming.kinds).to_numpy(dtype=object), dtype=TEXT)
+        unknown_kind = tokens.loc[tokens["kind"].isna(), "label"].unique()
+        left_out.add(
+            "class",
+            "not measured: its kind is not known (give it in the mapping's column kind)",
+            len(unknown_kind),
+            unknown_kind,
+        )
+    tones = np.array([np.nan if tone is None else tone for tone in tones_of(written, phone_set)], dtype=object)
+    if not pd.isna(tones).all():
+        tokens["tone"] = pd.Series(tones[codes[remaining]], dtype=TEXT)
+    detected: dict[str, Any] = {"phone_set": phone_set, "labels": wanted}
+    return tokens, detected | ({"folded": naming.folded} if naming.folded else {})
 
 
 def _surplus(labels: np.ndarray, wanted: list[str], rules: TokenRules, seed: int) -> list[tuple[str, np.ndarray]]:

@@ -58,7 +58,7 @@ def read_corpus(
     **rules
         Which intervals become tokens, as keywords of `phonoscope.corpora.TokenRules`: ``phone_tier``, ``word_tier``,
         ``speaker_tier``, ``speaker_from``, ``without_overlap``, ``phone_set``, ``mapping``, ``speakers``, ``classes``,
-        ``stressed_only``, ``min_duration``, ``max_per_class``, ``balanced``, ``exclude_words``.
+        ``stressed_only``, ``min_duration``, ``max_per_class``, ``balanced``, ``exclude_words``, ``fold``.
 
     Returns
     -------
@@ -126,7 +126,7 @@ def build_table(
     recordings, notes = pairing.recordings, list(pairing.notes)
     if rules.speaker_from is not None:
         recordings = speakers_from(recordings, root, rules.speaker_from, notes.append)
-    mapping = load_mapping(rules.mapping) if isinstance(rules.mapping, str | Path) else dict(rules.mapping or {})
+    mapping = load_mapping(rules.mapping) if isinstance(rules.mapping, str | Path) else (rules.mapping or {})
     left_out = LeftOut(pairing.left_out)
     collected = collect(
         recordings,
@@ -155,10 +155,11 @@ def build_table(
         "left_out": left_out.entries(),
         "settings": {
             **{name: getattr(rules, name) for name in TokenRules.names()},
-            "mapping": mapping,
+            "mapping": dict(mapping),
             "speakers": str(rules.speakers) if isinstance(rules.speakers, str | Path) else None,
             "classes": rules.classes if isinstance(rules.classes, str) else list(rules.classes),
             "exclude_words": sorted(rules.exclude_words),
+            "fold": list(rules.fold),
             **detected,  # the phone set that "auto" stands for, and the classes' labels
             "seed": seed,
             "tiers_found": dict(collected.tier_names),
@@ -177,6 +178,8 @@ def summary(tokens: pd.DataFrame) -> str:
     speakers = f"{n_speakers or 'unknown'} speaker{_s(n_speakers)}"
     phone_set = f"; phone set {settings['phone_set']}" if "phone_set" in settings else ""
     lines = [f"{len(tokens)} tokens of {n_recordings} recording{_s(n_recordings)}, {speakers}{phone_set}"]
+    if settings.get("folded"):
+        lines.append(f"  called otherwise by {settings['phone_set']}: {', '.join(settings['folded'])}")
     durations = (tokens["end"] - tokens["start"]).groupby(tokens["label"])
     counts, medians = tokens["label"].value_counts(), durations.median()
     for label in dict.fromkeys([*settings.get("labels", ()), *counts.index]):

@@ -12,6 +12,8 @@ from phonoscope.errors import CorpusError
 # Best first. MFA and EasyAlign: phones, words; FAVE: phone, word; WebMAUS and Common Phone: MAU, ORT-MAU; LaBB-CAT:
 # segment, transcript; SPPAS: PhonAlign, TokensAlign; emuR: Phonetic or Phoneme, Word or Text.
 PHONE_TIERS = ("phones", "phone", "mau", "segment", "segments", "phonalign", "phonetic", "phoneme", "phonemes")
+# Hand annotation of vowels alone, where there is no tier of all phones.
+PHONE_TIERS += ("vowel", "vowels")
 WORD_TIERS = ("words", "word", "ort-mau", "ort", "tokensalign", "transcript", "text")
 _KINDS = frozenset({*PHONE_TIERS, *WORD_TIERS, "kan-mau", "kan", "utterance", "utterances"})
 _LOOKS_LIKE_PHONES = re.compile(r"(?:^|[\W_])(?:phones?|phon(?:eme|etic)s?|phonalign|segments?|mau)(?:$|[\W_\d])")

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from phonoscope.corpora.select import vowel_tokens
 from phonoscope.errors import ExperimentError, PhonoscopeError
 from phonoscope.experiments.folder import RUN_NAME, Run, provenance, token_hash, write_run, write_table
 from phonoscope.experiments.recipe import Recipe, read_toml, without_words
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
     from phonoscope.experiments.runner import Results
 
 MATERIAL_NAME, RECIPE_NAME = "material.json", "recipe.toml"
+
+_NUMBERS = tuple("no one two three four five six seven eight nine ten eleven twelve".split())  # noqa: SIM905
 
 
 @contextmanager
@@ -153,7 +156,8 @@ def finish_run(recipe: Recipe, out: Path, found: Results, *, kind: str, device: 
         "seconds": float((tokens["end"] - tokens["start"]).sum()),
         "settings": tokens.attrs.get("settings", {}),
     }
-    words = {"kind": kind, "name": recipe.name, "title": recipe.title, "question": recipe.question}
+    title, question = (of_classes(text, tokens) for text in (recipe.title, recipe.question))
+    words = {"kind": kind, "name": recipe.name, "title": title, "question": question}
     rest = {
         "corpus": counts | facts.get("corpus", {}),
         "recipe": recipe.to_dict(),
@@ -163,6 +167,15 @@ def finish_run(recipe: Recipe, out: Path, found: Results, *, kind: str, device: 
     write_run(out, {**words, **facts, **rest})
     write_checksums(out)
     return Run(out)
+
+
+def of_classes(text: str, tokens: pd.DataFrame) -> str:
+    """A recipe's title or question with the number of vowels that its tokens have: "five vowels" is the recipe's."""
+    if "class" not in tokens or "label" not in tokens or tokens.empty:
+        return text
+    count, noun = int(tokens["class"].nunique()), "vowels" if vowel_tokens(tokens).all() else "classes"
+    number = _NUMBERS[count] if count < len(_NUMBERS) else str(count)
+    return text.replace("Five vowels", f"{number.capitalize()} {noun}").replace("five vowels", f"{number} {noun}")
 
 
 def sweep_report(run_folder: Path, out: Path | None = None) -> None:

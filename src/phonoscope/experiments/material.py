@@ -9,14 +9,14 @@ import numpy as np
 import pandas as pd
 
 from phonoscope.audio import SOUND_HASH, cut, sound_hash
-from phonoscope.corpora.select import class_labels
+from phonoscope.corpora.select import class_labels, vowel_tokens
 from phonoscope.corpora.shards import first_rate
 from phonoscope.corpora.sounds import TokenSounds
 from phonoscope.errors import CorpusError, ExperimentError
 from phonoscope.experiments.folder import CONTEXT_SECONDS
 from phonoscope.experiments.labels import classes_of_labels
 from phonoscope.left_out import LeftOut
-from phonoscope.phones import resolve_label, vowels
+from phonoscope.phones import resolve_label
 from phonoscope.phonetics.formants import ceiling_for, token_formants
 
 FEWEST_TOKENS = 8
@@ -206,7 +206,7 @@ def measure_formants(material: Material) -> pd.DataFrame:
         The formant table with ``token``; no rows when there is no vowel. Recordings whose sample rate is below twice
         the ceiling are analysed up to half their rate, with as many formants as fit there.
     """
-    of_vowels = material.tokens["label"].isin(vowels()).to_numpy()
+    of_vowels = vowel_tokens(material.tokens)
     chosen = np.flatnonzero(of_vowels)
     if len(chosen) == 0:
         return pd.DataFrame(columns=["token"])

@@ -16,6 +16,7 @@ import pyarrow.csv
 import pyarrow.parquet as pq
 
 from phonoscope.attribution.explainer import BATCH_SIZE
+from phonoscope.corpora.select import vowel_tokens
 from phonoscope.corpora.sounds import TokenSounds, open_tokens
 from phonoscope.errors import ExperimentError
 from phonoscope.experiments.folder import CONTEXT_SECONDS
@@ -35,7 +36,6 @@ from phonoscope.experiments.pictures import network_pictures
 from phonoscope.files import write_with
 from phonoscope.frontends import FrontEnd, build_front_end, in_batches
 from phonoscope.models.loading import load_weights
-from phonoscope.phones import vowels
 from phonoscope.training import choose_device
 from phonoscope.work.executor import Executor, in_this_process
 from phonoscope.work.folders import locked
@@ -99,7 +99,7 @@ def formants_of_tokens(
     tokens = open_tokens(table)
     if isinstance(tokens, TokenSounds):
         check_rate(tokens, sample_rate)
-    elif not tokens["label"].isin(vowels()).any():
+    elif not vowel_tokens(tokens).any():
         raise ExperimentError(f"{table} has no vowel: formants are measured of vowels only")
     work = out.with_name(out.name + WORK)
     with locked(work):

@@ -80,7 +80,7 @@ def read_phones(
 def _table(collected: Collected, rules: TokenRules) -> pd.DataFrame:
     """Intervals of all tiers, phones written in IPA where they are known."""
     written = list(dict.fromkeys(collected.phone))
-    mapping = load_mapping(rules.mapping) if isinstance(rules.mapping, str | Path) else dict(rules.mapping or {})
+    mapping = load_mapping(rules.mapping) if isinstance(rules.mapping, str | Path) else (rules.mapping or {})
     spoken = [name for name in written if name in mapping or not is_silence(name)]
     phone_set = rules.phone_set
     if phone_set == "auto" and spoken:
