@@ -117,11 +117,11 @@ def test_words_on_a_quiet_stretch_are_disbelieved():
     waveform = np.random.default_rng(0).normal(size=RATE) * 0.01
     waveform[: RATE // 2] *= 10
     quiet, loud = (Alignment("aligned", words=(Interval(*times, "yes"),)) for times in ((0.6, 0.9), (0.1, 0.4)))
-    fault = aligner._misplaced(waveform, quiet)
+    fault = aligner.misplaced(waveform, quiet)
     assert fault is not None
     assert fault.status == "failed"
     assert "20 dB louder" in fault.reason
-    assert aligner._misplaced(waveform, loud) is None
+    assert aligner.misplaced(waveform, loud) is None
 
 
 @pytest.mark.parametrize(("frames", "status"), [([3, 3, 3], "silent"), ([3, 3, 9], "failed"), ([3, 9], None)])

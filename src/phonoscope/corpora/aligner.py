@@ -30,7 +30,7 @@ LOUDER_SILENCE_DB = 3.0
 _PHONE_WORD = "phone_"
 _VARIANT = re.compile(r"\(\d+\)$")
 
-Status = Literal["aligned", "fallback", "failed", "silent"]
+Status = Literal["aligned", "fallback", "rough", "failed", "silent"]
 
 
 @dataclass(frozen=True)
@@ -153,7 +153,7 @@ def align_waveform(decoder: Any, waveform: np.ndarray, words: Sequence[str]) -> 
         tuple(_interval(_VARIANT.sub("", word), phones[0][1], phones[-1][2], duration) for word, phones in entries),
         tuple(_interval(*phone, duration) for _, phones in entries for phone in phones),
     )
-    fault = _implausible(entries) or _misplaced(waveform, alignment)
+    fault = _implausible(entries) or misplaced(waveform, alignment)
     return fault or alignment
 
 
@@ -218,7 +218,7 @@ def _implausible(entries: list[tuple[str, _Phones]]) -> Alignment | None:
     return None
 
 
-def _misplaced(waveform: np.ndarray, alignment: Alignment) -> Alignment | None:
+def misplaced(waveform: np.ndarray, alignment: Alignment) -> Alignment | None:
     """Refuse an alignment in which the speech is silence and the silence speech."""
     levels = _level(waveform)
     centres = LEVEL_WINDOW_SECONDS / 2 + FRAME_SECONDS * np.arange(len(levels))
