@@ -14,6 +14,8 @@ INSTALL = "install espeak-ng: apt install espeak-ng, brew install espeak-ng, or 
 # Constants of speak_lib.h, the library's public header.
 _SYNCHRONOUS, _PHONEME_EVENTS, _IPA, _DO_NOT_EXIT, _UTF8 = 2, 1, 2, 0x8000, 1
 _LAST, _WORD, _PHONEME = 0, 1, 7
+# Length, syllabic and not, nasal.
+_SIGNS = "ːˑ\u0329\u032f\u0303"
 
 
 class _Name(ctypes.Union):
@@ -123,33 +125,43 @@ def speak(text: str, language: str) -> Spoken:
     library.espeak_Synth(raw, len(raw) + 1, 0, 1, 0, _UTF8, None, None)
     library.espeak_Synchronize()
     waveform = np.concatenate([np.zeros(0, np.int16), *sound]) / 32768.0
-    return Spoken(waveform, rate, *_phones(text, events, len(waveform) / rate))
+    return Spoken(waveform, rate, *_phones(text, language, events, len(waveform) / rate))
 
 
 def _phones(
-    text: str, events: list[tuple[int, int, int, float, str]], end: float
+    text: str, language: str, events: list[tuple[int, int, int, float, str]], end: float
 ) -> tuple[tuple[str, ...], tuple[Interval, ...], tuple[int, ...]]:
     """Words, phones and the word of each phone; a phone ends where the next, or a pause, begins."""
     starts = [event[3] for event in events if event[0] == _PHONEME] + [end]
     words: list[str] = []
     phones: list[Interval] = []
     word_of: list[int] = []
-    word, number = "", 0
+    word, until, fresh, number, foreign, strange = "", 0, True, 0, False, 0
     for kind, position, length, start, label in events:
-        if kind == _WORD:
-            word = text[position - 1 : position - 1 + length]
-            fresh = True
+        # A number is several words, which begin inside the first.
+        if kind == _WORD and position >= until:
+            word, until, fresh = text[position - 1 : position - 1 + length], position + length, True
         if kind != _PHONEME:
             continue
         number += 1
-        name = "".join(letter for letter in label if letter.isalpha() or letter in "ːˑ\u0329\u032f\u0303")
+        if label.startswith("("):
+            foreign = label.strip("()") != language.split("-")[0]
+            continue
+        name = "".join(letter for letter in label if letter.isalpha() or letter in _SIGNS)
         if not name or starts[number] <= start:
             continue
-        if not words or fresh:
+        if fresh:
             words.append(word)
             fresh = False
         phones.append(Interval(start, starts[number], name))
         word_of.append(len(words) - 1)
+        strange += foreign
     if not phones:
         raise CorpusError("espeak-ng says nothing for the transcript; are its letters those of the language?")
+    if strange > len(phones) / 2:
+        raise CorpusError(
+            f"espeak-ng ({language}) speaks {strange} of {len(phones)} phones in another language, because it does not "
+            "know these letters; are they those of the language? For Mandarin, write pinyin (nǐ hǎo or ni3 hao3) and "
+            "choose cmn-latn-pinyin"
+        )
     return tuple(words), tuple(phones), tuple(word_of)
