@@ -179,7 +179,7 @@ def test_one_textgrid_a_recording_in_a_parallel_tree(tmp_path, stand_in):
         "no/0a_nohash_0.wav": "aligned",
         "yes/0a_nohash_0.wav": "aligned",
     }
-    assert report.counts == {"aligned": 2, "fallback": 0, "failed": 0, "silent": 1}
+    assert report.counts == {"aligned": 2, "fallback": 0, "rough": 0, "failed": 0, "silent": 1}
     written = sorted(path.relative_to(tmp_path / "out").as_posix() for path in (tmp_path / "out").rglob("*.*"))
     assert written == ["alignment_report.csv", "no/0a_nohash_0.TextGrid", "yes/0a_nohash_0.TextGrid"]
     grid = read_textgrid(tmp_path / "out/yes/0a_nohash_0.TextGrid")

@@ -33,6 +33,17 @@ _VARIANT = re.compile(r"\(\d+\)$")
 Status = Literal["aligned", "fallback", "rough", "failed", "silent"]
 
 
+def tier_names(rough: bool) -> tuple[str, str]:
+    """What the tiers of words and of phones are called: a rough alignment says so.
+
+    Parameters
+    ----------
+    rough : bool
+        Whether the alignment is rough.
+    """
+    return ("words (rough)", "phones (rough)") if rough else ("words", "phones")
+
+
 @dataclass(frozen=True)
 class Alignment:
     """Words and phones of one recording (times in s, silence left out), or the reason why there are none."""
@@ -43,9 +54,9 @@ class Alignment:
     phones: tuple[Interval, ...] = ()
 
     def textgrid(self, duration: float) -> TextGrid:
-        """Tiers ``words`` and ``phones`` over the whole recording, with empty intervals where nothing is said."""
+        """Tiers of words and phones over the whole recording, with empty intervals where nothing is said."""
         tiers = []
-        for name, intervals in (("words", self.words), ("phones", self.phones)):
+        for name, intervals in zip(tier_names(self.status == "rough"), (self.words, self.phones), strict=True):
             # Resampling to 16 kHz may move the end of the recording by a part of a sample.
             ends = [duration if abs(duration - end) < 1 / SAMPLE_RATE_HZ else end for _, end, _ in intervals]
             moved = [interval._replace(end=end) for interval, end in zip(intervals, ends, strict=True)]
@@ -219,7 +230,20 @@ def _implausible(entries: list[tuple[str, _Phones]]) -> Alignment | None:
 
 
 def misplaced(waveform: np.ndarray, alignment: Alignment) -> Alignment | None:
-    """Refuse an alignment in which the speech is silence and the silence speech."""
+    """Refuse an alignment in which the speech is silence and the silence speech.
+
+    Parameters
+    ----------
+    waveform : ndarray, shape (samples,)
+        At 16 kHz.
+    alignment : Alignment
+        What is doubted.
+
+    Returns
+    -------
+    Alignment or None
+        "failed" with a reason; None if it may be right.
+    """
     levels = _level(waveform)
     centres = LEVEL_WINDOW_SECONDS / 2 + FRAME_SECONDS * np.arange(len(levels))
     inside = np.zeros(len(levels), dtype=bool)

@@ -16,7 +16,6 @@ from phonoscope.corpora.aligner import (
 from phonoscope.corpora.espeak import speak
 from phonoscope.corpora.textgrid import Interval
 
-
 WINDOW_SECONDS = 0.025
 COEFFICIENTS = 6
 BANDS = 32
@@ -39,8 +38,9 @@ def align_rough(waveform: np.ndarray, text: str, language: str) -> Alignment:
     Pauses are cut out of both; level, the first mel-frequency cepstra and the slopes of all, standardised over the
     utterance so that voice and room count less, are matched by dynamic time warping (Sakoe and Chiba 1978, IEEE Trans.
     ASSP 26(1), 43–49, with symmetric steps). Twice the synthetic voice is then fitted to the recording by ridge
-    regression over the matched frames, and matched again. The phones of espeak-ng are carried over. They are those of a careful speaker: what was said
-    otherwise, or left out, is not noticed. Boundaries lie on a 10-ms grid; no phone is shorter than 20 ms.
+    regression over the matched frames, and matched again. The phones of espeak-ng are carried over. They are those of a
+    careful speaker: what was said otherwise, or left out, is not noticed. Boundaries lie on a 10-ms grid; no phone is
+    shorter than 20 ms.
 
     Parameters
     ----------
@@ -154,7 +154,7 @@ def _features(waveform: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     size, step = round(WINDOW_SECONDS * SAMPLE_RATE_HZ), round(FRAME_SECONDS * SAMPLE_RATE_HZ)
     # Frame i is centred on i + 1/2 steps.
     padded = np.pad(waveform, (size // 2 - step // 2, size))
-    windows = np.lib.stride_tricks.sliding_window_view(padded, size)[:: step][: len(waveform) // step]
+    windows = np.lib.stride_tricks.sliding_window_view(padded, size)[::step][: len(waveform) // step]
     power = np.abs(np.fft.rfft((windows - windows.mean(1, keepdims=True)) * np.hanning(size), 512)) ** 2
     bands = np.log(power @ _mel_bands() + 1e-8)
     cepstra = dct(bands, norm="ortho")[:, 1 : COEFFICIENTS + 1]
@@ -202,4 +202,6 @@ def _interval(label: str, frames: np.ndarray, duration: float) -> Interval:
     parts = np.split(frames, np.flatnonzero(np.diff(frames) > 1) + 1)
     part = max(parts, key=len)
     end = (part[-1] + 1) * FRAME_SECONDS
-    return Interval(round(part[0] * FRAME_SECONDS, 6), duration if duration - end < FRAME_SECONDS else round(end, 6), label)
+    return Interval(
+        round(part[0] * FRAME_SECONDS, 6), duration if duration - end < FRAME_SECONDS else round(end, 6), label
+    )

@@ -89,8 +89,8 @@ def _by_speaker(grid: TextGrid, names: tuple[str, ...], warnings: list[str]) -> 
 
 
 def _readings(name: str) -> list[tuple[str | None, str]]:
-    """Ways to read a tier's name as (speaker, kind): "phones", "Anna - phones", "segment - Anna"."""
-    stripped = name.strip()
+    """Ways to read a tier's name as (speaker, kind): "phones", "Anna - phones", "segment - Anna", "phones (rough)"."""
+    stripped = name.strip().removesuffix(" (rough)")
     before, dash, after = stripped.rpartition(" - ")
     first, _, rest = stripped.partition(" - ")
     readings: list[tuple[str | None, str]] = [(None, stripped.casefold())]
