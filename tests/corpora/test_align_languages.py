@@ -73,7 +73,8 @@ for lab in sorted(Path(corpus).rglob("*.lab")):
     target = Path(out) / lab.relative_to(corpus).with_suffix(".TextGrid")
     target.parent.mkdir(parents=True, exist_ok=True)
     tiers = TIER.format(n=1, name="words", end=end, label=word) + TIER.format(n=2, name="phones", end=end, label="aː")
-    head = 'File type = "ooTextFile"\\nObject class = "TextGrid"\\n\\nxmin = 0\\nxmax = %s\\ntiers? <exists>\\nsize = 2\\nitem []:\\n'
+    head = 'File type = "ooTextFile"\\nObject class = "TextGrid"\\n\\nxmin = 0\\nxmax = %s\\n'
+    head += 'tiers? <exists>\\nsize = 2\\nitem []:\\n'
     target.write_text(head % end + tiers, encoding="utf-8")
 '''
 
@@ -160,7 +161,7 @@ def test_what_espeak_cannot_speak_is_refused():
 
 def test_a_language_that_nothing_aligns_says_what_to_install(tmp_path, monkeypatch):
     root = record(tmp_path / "c", a="ja")
-    with pytest.raises(CorpusError, match="'qqq'.*espeak-ng"):
+    with pytest.raises(CorpusError, match=r"'qqq'.*espeak-ng"):
         align_corpus(root, tmp_path / "out", language="qqq")
 
     def lacking():

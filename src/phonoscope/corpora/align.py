@@ -323,7 +323,7 @@ def _with_mfa(way: _Way, tasks: Sequence[_Task], work: Path, jobs: int) -> _Way:
             kept = _kept(task, audio_info(task.audio).duration, way.rough)
         except AudioError:
             continue
-        if kept is None and not task.problem and task.text is not None and task.text.strip():
+        if kept is None and not task.problem and task.text is not None and _letters(task.text):
             items.append((task.number, task.audio, task.text))
     acoustic, dictionary = way.models
     if way.dictionary is not None:
@@ -356,7 +356,7 @@ def _align_file(way: _Way, task: _Task) -> _Row:
         if task.text is None:
             reason = text_beside(task.audio)[1] or "no transcript in the corpus, beside it or in the list"
             return row("failed", f"its words are not known: {reason}")
-        if not any(character.isalnum() for character in task.text):
+        if not _letters(task.text):
             return row("silent", "its transcript has no words")
         if way.models is not None:
             alignment = _by_mfa(way, task)

@@ -6,6 +6,8 @@ import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
+
 from phonoscope.audio import read_audio, write_audio
 from phonoscope.corpora.aligner import SAMPLE_RATE_HZ, Alignment
 from phonoscope.corpora.textgrid import Interval, Tier, read_textgrid
@@ -103,7 +105,9 @@ def run_mfa(
         place = folder / "corpus" / speakers.setdefault(audio.parent, f"speaker{len(speakers)}")
         place.mkdir(parents=True, exist_ok=True)
         try:
-            write_audio(place / f"{name}.wav", read_audio(audio, SAMPLE_RATE_HZ)[0], SAMPLE_RATE_HZ)
+            # Resampling may overshoot full scale a little.
+            waveform = np.clip(read_audio(audio, SAMPLE_RATE_HZ)[0], -1, 1)
+            write_audio(place / f"{name}.wav", waveform, SAMPLE_RATE_HZ, "PCM_16")
         except AudioError as error:
             unread[name] = str(error)
             continue
