@@ -388,7 +388,7 @@ def aligning() -> str:
     rows = [
         [row["aligner"], f"{row['half']} {row['recordings']}", row["aligned"], row["phones"], row["paired"],
          f"{row['median_ms']:.0f} ms", f"{row['bias_ms']:.0f} ms".replace("-", "−"),
-         *(percent(row[name]) for name in limits)]
+         *(f"{percent(row[name])} %" for name in limits)]
         for _, row in table.iterrows()
     ]  # fmt: skip
     return markdown(head, [[str(cell) for cell in row] for row in rows])

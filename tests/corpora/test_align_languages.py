@@ -136,6 +136,7 @@ def test_rough_alignment_finds_the_phones_of_another_voice(tmp_path):
     (tmp_path / "c" / "a.lab").write_text("Guten Tag, zwei Äpfel für dich", encoding="utf-8")
     report = align_corpus(tmp_path / "c", tmp_path / "out", language="de")
     assert report.counts["rough"] == 1
+    assert "rough alignments find" in "\n".join(report.summary())
     grid = read_textgrid(tmp_path / "out" / "a.TextGrid")
     assert grid.tier_names == ["words (rough)", "phones (rough)"]
     found = [each for each in grid.tier("phones (rough)").intervals if each.label]

@@ -76,6 +76,8 @@ class AlignmentReport:
             more = f" and {len(self.out_of_vocabulary) - 20} more" if len(self.out_of_vocabulary) > 20 else ""
             lines.append(f"words not in the pronouncing dictionary (recordings left out): {', '.join(words)}{more}")
             lines.append("  give their pronunciations in a dictionary of your own: HAWED  HH AO1 D")
+        if counts["rough"]:
+            lines.append("rough alignments find the middle of a vowel; do not measure durations or bursts by them")
         return [*lines, *self.notes]
 
 
