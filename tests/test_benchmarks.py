@@ -18,7 +18,7 @@ from phonoscope.cli import app
 from phonoscope.errors import PhonoscopeError
 
 ROOT = Path(__file__).resolve().parents[1]
-COMMANDS = {"__main__", "coverage", "million", "page", "paper_scale"}
+COMMANDS = {"__main__", "aligning", "coverage", "million", "page", "paper_scale"}
 HELPERS = {"__init__", "cost", "figure", "measure", "registry", "runner", "stored", *COMMANDS}
 FILES = {path.stem for path in (ROOT / "benchmarks").glob("*.py")} - HELPERS
 

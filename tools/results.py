@@ -22,6 +22,7 @@ from tools.markdown import markdown
 ROOT = Path(__file__).resolve().parents[1]
 STORED = ROOT / "docs" / "results"
 COVERAGE = ROOT / "benchmarks" / "results" / "coverage.csv"
+ALIGNING = ROOT / "benchmarks" / "results" / "aligning.csv"
 MARKED = re.compile(r"(<!-- table: ([\w.-]+) -->\n).*?(<!-- end of table -->)", re.DOTALL)
 
 MATERIAL = {"synthetic": "synthetic", "lj": "LJSpeech"}
@@ -378,6 +379,21 @@ def coverage() -> str:
     return markdown(("", *(f"{count} speakers" for count in speakers)), rows)
 
 
+def aligning() -> str:
+    """How far two aligners' boundaries lie from MFA's."""
+    table = pd.read_csv(ALIGNING)
+    limits = [name for name in table.columns if name.startswith("within_")]
+    head = ("aligner", "recordings", "aligned", "phones", "paired", "median error", "median shift",
+            *(f"within {name.split('_')[1]} ms" for name in limits))  # fmt: skip
+    rows = [
+        [row["aligner"], f"{row['half']} {row['recordings']}", row["aligned"], row["phones"], row["paired"],
+         f"{row['median_ms']:.0f} ms", f"{row['bias_ms']:.0f} ms".replace("-", "−"),
+         *(f"{percent(row[name])} %" for name in limits)]
+        for _, row in table.iterrows()
+    ]  # fmt: skip
+    return markdown(head, [[str(cell) for cell in row] for row in rows])
+
+
 TABLES: dict[str, Callable[[], str]] = {
     "accuracies": accuracies,
     "shares": shares,
@@ -393,6 +409,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "spoof": spoof,
     "evidence": evidence,
     "coverage": coverage,
+    "aligning": aligning,
     **heard.TABLES,
     **audits.TABLES,
     "planted-cues": planted_cues.one_cue,

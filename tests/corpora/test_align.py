@@ -117,11 +117,11 @@ def test_words_on_a_quiet_stretch_are_disbelieved():
     waveform = np.random.default_rng(0).normal(size=RATE) * 0.01
     waveform[: RATE // 2] *= 10
     quiet, loud = (Alignment("aligned", words=(Interval(*times, "yes"),)) for times in ((0.6, 0.9), (0.1, 0.4)))
-    fault = aligner._misplaced(waveform, quiet)
+    fault = aligner.misplaced(waveform, quiet)
     assert fault is not None
     assert fault.status == "failed"
     assert "20 dB louder" in fault.reason
-    assert aligner._misplaced(waveform, loud) is None
+    assert aligner.misplaced(waveform, loud) is None
 
 
 @pytest.mark.parametrize(("frames", "status"), [([3, 3, 3], "silent"), ([3, 3, 9], "failed"), ([3, 9], None)])
@@ -179,7 +179,7 @@ def test_one_textgrid_a_recording_in_a_parallel_tree(tmp_path, stand_in):
         "no/0a_nohash_0.wav": "aligned",
         "yes/0a_nohash_0.wav": "aligned",
     }
-    assert report.counts == {"aligned": 2, "fallback": 0, "failed": 0, "silent": 1}
+    assert report.counts == {"aligned": 2, "fallback": 0, "rough": 0, "failed": 0, "silent": 1}
     written = sorted(path.relative_to(tmp_path / "out").as_posix() for path in (tmp_path / "out").rglob("*.*"))
     assert written == ["alignment_report.csv", "no/0a_nohash_0.TextGrid", "yes/0a_nohash_0.TextGrid"]
     grid = read_textgrid(tmp_path / "out/yes/0a_nohash_0.TextGrid")

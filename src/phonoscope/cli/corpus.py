@@ -156,14 +156,22 @@ def align(
     ] = "auto",
     layout: Layout = "auto",
     dictionary: Annotated[Path | None, typer.Option(help="Pronouncing dictionary (CMU format) for more words.")] = None,
+    language: Annotated[
+        str,
+        typer.Option(
+            help="en (pocketsphinx); de, es, fr, cmn and others: MFA if it is installed and has models, else "
+            "roughly by espeak-ng."
+        ),
+    ] = "en",
     jobs: Annotated[int, typer.Option(help="Processes; the result does not depend on it.")] = 1,
     resume: Annotated[bool, typer.Option("--resume/--fresh", help="Keep TextGrids that already exist.")] = True,
     strict: Strict = False,
     as_json: AsJson = False,
 ) -> None:
-    """Find the phones of English recordings whose words are known (needs phonoscope[align]).
+    """Find the phones of recordings whose words are known (English needs phonoscope[align]).
 
     Example: phonoscope align speech_commands --words from-folder --out textgrids
+    Example: phonoscope align my-corpus --language de --out textgrids
     """
     from phonoscope.corpora.align import align_corpus
 
@@ -177,6 +185,7 @@ def align(
         resume=resume,
         strict=strict,
         progress=counter("recordings"),
+        language=language,
     )
     typer.echo("\n".join(report.summary()))
     typer.echo(f"\nread  {corpus}\nwrote {report.out}")

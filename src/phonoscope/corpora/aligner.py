@@ -30,7 +30,18 @@ LOUDER_SILENCE_DB = 3.0
 _PHONE_WORD = "phone_"
 _VARIANT = re.compile(r"\(\d+\)$")
 
-Status = Literal["aligned", "fallback", "failed", "silent"]
+Status = Literal["aligned", "fallback", "rough", "failed", "silent"]
+
+
+def tier_names(rough: bool) -> tuple[str, str]:
+    """What the tiers of words and of phones are called: a rough alignment says so.
+
+    Parameters
+    ----------
+    rough : bool
+        Whether the alignment is rough.
+    """
+    return ("words (rough)", "phones (rough)") if rough else ("words", "phones")
 
 
 @dataclass(frozen=True)
@@ -43,9 +54,9 @@ class Alignment:
     phones: tuple[Interval, ...] = ()
 
     def textgrid(self, duration: float) -> TextGrid:
-        """Tiers ``words`` and ``phones`` over the whole recording, with empty intervals where nothing is said."""
+        """Tiers of words and phones over the whole recording, with empty intervals where nothing is said."""
         tiers = []
-        for name, intervals in (("words", self.words), ("phones", self.phones)):
+        for name, intervals in zip(tier_names(self.status == "rough"), (self.words, self.phones), strict=True):
             # Resampling to 16 kHz may move the end of the recording by a part of a sample.
             ends = [duration if abs(duration - end) < 1 / SAMPLE_RATE_HZ else end for _, end, _ in intervals]
             moved = [interval._replace(end=end) for interval, end in zip(intervals, ends, strict=True)]
@@ -153,7 +164,7 @@ def align_waveform(decoder: Any, waveform: np.ndarray, words: Sequence[str]) -> 
         tuple(_interval(_VARIANT.sub("", word), phones[0][1], phones[-1][2], duration) for word, phones in entries),
         tuple(_interval(*phone, duration) for _, phones in entries for phone in phones),
     )
-    fault = _implausible(entries) or _misplaced(waveform, alignment)
+    fault = _implausible(entries) or misplaced(waveform, alignment)
     return fault or alignment
 
 
@@ -218,8 +229,21 @@ def _implausible(entries: list[tuple[str, _Phones]]) -> Alignment | None:
     return None
 
 
-def _misplaced(waveform: np.ndarray, alignment: Alignment) -> Alignment | None:
-    """Refuse an alignment in which the speech is silence and the silence speech."""
+def misplaced(waveform: np.ndarray, alignment: Alignment) -> Alignment | None:
+    """Refuse an alignment in which the speech is silence and the silence speech.
+
+    Parameters
+    ----------
+    waveform : ndarray, shape (samples,)
+        At 16 kHz.
+    alignment : Alignment
+        What is doubted.
+
+    Returns
+    -------
+    Alignment or None
+        "failed" with a reason; None if it may be right.
+    """
     levels = _level(waveform)
     centres = LEVEL_WINDOW_SECONDS / 2 + FRAME_SECONDS * np.arange(len(levels))
     inside = np.zeros(len(levels), dtype=bool)

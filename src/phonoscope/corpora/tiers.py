@@ -231,7 +231,7 @@ def _key(reading: _Reading | None) -> str | None:
 
 def _reading(name: str, kinds: Collection[str], first: Collection[str] = ()) -> _Reading | None:
     """Read a tier's name as the kind of tier and whose it is; None if it is of no such kind."""
-    whole = composed(name.strip())
+    whole = composed(name.strip().removesuffix(" (rough)"))
     if whole.casefold() in first or whole.casefold() in kinds:
         return _Reading(None, whole.casefold())
     readings = [
