@@ -21,7 +21,8 @@ QUIET_SHARE = 0.1  # of the frames: the background
 MAINS = (50.0, 60.0)
 HARMONICS = 5
 SILENCE = 1e-6  # full scale: below this nothing was recorded
-_FEWEST_QUIET = 5
+_FEWEST_QUIET, _FEWEST_ALIKE = 5, 3
+_QUIET_SPREAD = 5.0  # dB
 _SMOOTHED = 5  # frames
 _SPEECH_BELOW_PEAK = 30.0  # dB: frames at least so loud are speech
 _SPEECH_ABOVE_FLOOR = 10.0  # dB, where the background is louder than that
@@ -262,7 +263,9 @@ def frame_levels(samples: np.ndarray, frame: int, hop: int) -> np.ndarray:
 def _quietest(loudness: np.ndarray) -> np.ndarray:
     """Positions of the quietest frames."""
     smooth = uniform_filter1d(10 ** (loudness / 10), _SMOOTHED)  # so that noise that flutters is not taken for quieter
-    return np.argsort(smooth, kind="stable")[: max(_FEWEST_QUIET, round(QUIET_SHARE * len(loudness)))]
+    ordered = np.argsort(smooth, kind="stable")[: max(_FEWEST_QUIET, round(QUIET_SHARE * len(loudness)))]
+    alike = smooth[ordered] <= smooth[ordered[0]] * 10 ** (_QUIET_SPREAD / 10)  # louder ones hold the end of a vowel
+    return ordered[: max(_FEWEST_ALIKE, np.count_nonzero(alike))]
 
 
 def _without_short_runs(mask: np.ndarray, value: bool) -> np.ndarray:

@@ -236,6 +236,7 @@ def audit(
         Path | None, typer.Option(help="Folder with recordings to plant into; synthetic talkers by default.")
     ] = None,
     kinds: Annotated[str | None, typer.Option(help="Scenes with these shortcuts only, separated by commas.")] = None,
+    seed: Annotated[int, typer.Option(help="Another seed draws other clips, values and weights.")] = 0,
     out: Annotated[
         Path | None, typer.Option(help="Folder for tables and JSON; what it holds already is not done again.")
     ] = None,
@@ -251,7 +252,8 @@ def audit(
     from phonoscope.files import write_json, write_text
 
     where = design.SYNTHETIC if corpus is None else str(corpus)
-    planned = design.select(design.quick_design(where) if quick else design.full_design(where), names_in(kinds))
+    drawn = design.quick_design(where, seed) if quick else design.full_design(where, seed)
+    planned = design.select(drawn, names_in(kinds))
     rows = run.run_trial(planned, folder=None if out is None else out / "scenes", jobs=jobs, progress=counter("scenes"))
     found, wrong = scores.score_table(rows), scores.check(rows)
     value = {"scores": found.to_dict("records"), "missed": wrong, "scenes": len(planned)}
