@@ -12,8 +12,8 @@ from functools import cached_property
 
 import numpy as np
 from scipy.ndimage import uniform_filter1d
-from scipy.signal import ShortTimeFFT
-from scipy.signal.windows import hann
+
+from phonoscope.audit.transform import Transform, transform_of
 
 FRAME_SECONDS = 0.02
 HOP_SECONDS = 0.01
@@ -160,25 +160,25 @@ class Anatomy:
         """Samples from the first to the last speech, without the pauses."""
         return max(self.span[1] - self.span[0] - sum(end - first for first, end in self.pauses), 1)
 
-    @cached_property
-    def transform(self) -> ShortTimeFFT:
+    @property
+    def transform(self) -> Transform:
         """Transform that gives the spectra."""
-        return ShortTimeFFT(hann(self.frame, sym=False), self.hop, self.rate, fft_mode="onesided")
+        return transform_of(self.frame, self.hop, self.rate)
 
     @cached_property
     def hertz(self) -> np.ndarray:
         """Frequencies of the spectra, shape (frequency,)."""
-        return self.transform.f
+        return self.transform.hertz
 
     @cached_property
     def spectrum(self) -> np.ndarray:
         """Short-time spectra of the rest, complex, shape (frequency, time)."""
-        return self.transform.stft(np.pad(self.rest, (0, max(0, self.frame - len(self.rest)))))
+        return self.transform.forth(np.pad(self.rest, (0, max(0, self.frame - len(self.rest)))))
 
     @cached_property
     def background_power(self) -> np.ndarray:
         """Mean power of the background's spectra, shape (frequency,)."""
-        centre = (self.quiet * self.hop + self.frame // 2) / self.hop - self.transform.p_min
+        centre = (self.quiet * self.hop + self.frame // 2) / self.hop - self.transform.first
         index = np.clip(np.round(centre).astype(int), 0, self.spectrum.shape[1] - 1)
         return np.mean(np.abs(self.spectrum[:, index]) ** 2, axis=1)
 
@@ -190,7 +190,7 @@ class Anatomy:
         with np.errstate(divide="ignore", invalid="ignore"):
             gain = 1 - _OVERESTIMATE * self.background_power[:, None] / np.maximum(smooth, 1e-30)
         gain = np.clip(gain, _LEAST_GAIN, 1.0)
-        return self.transform.istft(self.spectrum * gain, k1=max(len(self.rest), self.frame))[: len(self.rest)]
+        return self.transform.back(self.spectrum * gain, max(len(self.rest), self.frame))[: len(self.rest)]
 
     @cached_property
     def background(self) -> np.ndarray:

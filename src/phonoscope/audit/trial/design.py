@@ -57,6 +57,26 @@ def full_design(corpus: str = SYNTHETIC, seed: int = 0) -> list[Scene]:
     return [replace(scene, seed=seed + scene.seed) for scene in scenes]
 
 
+def dealt_design(corpora: Sequence[str], seed: int = 0) -> list[Scene]:
+    """As many scenes as on one corpus, each on the next of several.
+
+    Parameters
+    ----------
+    corpora
+        ``synthetic``, or folders.
+    seed
+        See `full_design`.
+    """
+    each = [full_design(corpus, seed) for corpus in corpora]
+    shift = 0
+    scenes = []
+    for number, same in enumerate(zip(*each, strict=True)):
+        if number and number % len(PLANTERS) == 0:
+            shift += 1  # so that a kind meets another corpus at its next strength
+        scenes.append(same[(number + shift) % len(same)])
+    return scenes
+
+
 def quick_design(corpus: str = SYNTHETIC, seed: int = 0) -> list[Scene]:
     """Three kinds at the middle strength, a decoy, and two clean scenes, of the linear listener.
 
