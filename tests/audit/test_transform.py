@@ -8,7 +8,7 @@ from scipy.signal.windows import hann
 from phonoscope.audit.transform import Transform
 
 
-@pytest.mark.parametrize(("frame", "hop", "length"), [(160, 80, 3000), (441, 220, 5001), (320, 160, 320), (160, 80, 161)])
+@pytest.mark.parametrize(("frame", "hop", "length"), [(160, 80, 3000), (441, 220, 5001), (320, 160, 320)])
 def test_spectra_and_the_sound_of_changed_spectra_are_those_of_scipy(frame, hop, length):
     rng = np.random.default_rng(0)
     sound = rng.standard_normal(length)

@@ -234,9 +234,11 @@ def audit(
     quick: Annotated[bool, typer.Option("--quick", help="Three kinds, a decoy, two clean scenes: a minute.")] = False,
     corpus: Annotated[
         list[Path] | None,
-        typer.Option(help="Folder with recordings to plant into; several are dealt over the scenes. "
-                     "Synthetic talkers by default."),
-    ] = None,  # fmt: skip
+        typer.Option(
+            help="Folder with recordings to plant into; several are dealt over the scenes. "
+            "Synthetic talkers by default."
+        ),
+    ] = None,
     kinds: Annotated[str | None, typer.Option(help="Scenes with these shortcuts only, separated by commas.")] = None,
     seed: Annotated[int, typer.Option(help="Another seed draws other clips, values and weights.")] = 0,
     out: Annotated[
