@@ -260,7 +260,7 @@ def test_scenes_are_dealt_over_corpora_and_drawn_by_seed():
 def test_long_recordings_give_several_clips_where_there_are_few(tmp_path):
     for k in range(22):
         write_audio(
-            tmp_path / f"{k}.wav", np.concatenate([recording(k + j) for j in range(8)]).astype(np.float32), 8000
+            tmp_path / f"{k}.wav", np.concatenate([recording(8 * k + j) for j in range(8)]).astype(np.float32), 8000
         )
     found = read_clips(tmp_path, 66, seed=0)
     assert len(found.sounds) == 66
