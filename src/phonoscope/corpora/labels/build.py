@@ -23,7 +23,15 @@ def text_of(path: Path) -> str:
 
 
 def fail(path: Path, line: int, problem: str) -> NoReturn:
-    """Raise a CorpusError with file and line."""
+    """Raise a CorpusError with file and line.
+
+    Parameters
+    ----------
+    path, line
+        Where it is.
+    problem
+        What is wrong.
+    """
     raise CorpusError(f"{path}, line {line}: {problem}")
 
 
