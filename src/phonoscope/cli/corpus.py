@@ -22,7 +22,6 @@ from phonoscope.cli.options import (
 )
 from phonoscope.cli.terminal import counter, print_json
 from phonoscope.errors import PhonoscopeError
-from phonoscope.left_out import left_out_line
 
 
 def phones(
@@ -192,28 +191,3 @@ def align(
     typer.echo(f"\nread  {corpus}\nwrote {report.out}")
     if as_json:
         print_json({"textgrids": report.out.as_posix(), **report.counts})
-
-
-def convert(
-    corpus: Corpus,
-    to: Annotated[str, typer.Option(help="textgrid, ctm, emu (_annot.json), csv.")],
-    out: Annotated[Path, typer.Option(help="Folder to write to.")],
-    alignments: Annotated[Path | None, typer.Option(help="Folder or file of the alignments.")] = None,
-    layout: Layout = "auto",
-    as_json: AsJson = False,
-) -> None:
-    """Write the alignments of a corpus in another format, all tiers and times as they are.
-
-    Example: phonoscope convert my-corpus --to textgrid --out textgrids
-    """
-    from phonoscope.corpora.convert import convert_labels
-
-    done = convert_labels(corpus, out, to, alignments=alignments, layout=layout, progress=counter("recordings"))
-    typer.echo(f"{done['recordings']} recordings converted")
-    for entry in done["left_out"]:
-        typer.echo(left_out_line(entry))
-    for warning in done["warnings"][:20]:
-        typer.echo(f"  {warning}")
-    typer.echo(f"\nread  {corpus}\nwrote {out}")
-    if as_json:
-        print_json({**done, "files": [path.as_posix() for path in done["files"]]})

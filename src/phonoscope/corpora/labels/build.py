@@ -23,15 +23,7 @@ def text_of(path: Path) -> str:
 
 
 def fail(path: Path, line: int, problem: str) -> NoReturn:
-    """Raise a CorpusError with file and line.
-
-    Parameters
-    ----------
-    path, line
-        Where it is.
-    problem
-        What is wrong.
-    """
+    """Raise a CorpusError with file and line."""
     raise CorpusError(f"{path}, line {line}: {problem}")
 
 

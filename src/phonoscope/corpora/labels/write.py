@@ -11,13 +11,10 @@ from phonoscope.corpora.tiers import PHONE_TIERS, WORD_TIERS
 from phonoscope.errors import CorpusError
 from phonoscope.files import write_json, write_text
 
-_SAMPLE_RATE_HZ = 16000
 WRITTEN = ("textgrid", "ctm", "emu", "csv")
 
 
-def write_labels(
-    folder: str | Path, grids: Mapping[str, TextGrid], to: str, sample_rates: Mapping[str, int] | None = None
-) -> list[Path]:
+def write_labels(folder: str | Path, grids: Mapping[str, TextGrid], to: str, sample_rate: int = 16000) -> list[Path]:
     """Write the labels of recordings.
 
     Parameters
@@ -30,8 +27,8 @@ def write_labels(
         "textgrid" (a file a recording), "emu" (``_annot.json``, a file a recording), "ctm" (``phones.ctm`` and
         ``words.ctm``; white space in a label becomes ``_``, empty labels are left out), "csv" (``labels.csv`` with the
         columns ``recording, tier, start, end, label``).
-    sample_rates : mapping, optional
-        Recording → Hz, of the samples in which EMU-SDMS counts; 16 000 where it is not given.
+    sample_rate : int
+        Hz; of the samples in which EMU-SDMS counts.
 
     Returns
     -------
@@ -51,10 +48,7 @@ def write_labels(
         return list(paths.values())
     if to == "emu":
         return [
-            write_json(
-                _below(folder, name, "_annot.json"),
-                _annotation(Path(name).name, grid, (sample_rates or {}).get(name, _SAMPLE_RATE_HZ)),
-            )
+            write_json(_below(folder, name, "_annot.json"), _annotation(Path(name).name, grid, sample_rate))
             for name, grid in grids.items()
         ]
     if to == "ctm":
