@@ -1,10 +1,9 @@
-"""Alignment formats: which reader for which suffix, and what in a file of that suffix is an alignment."""
+"""Alignment formats: which reader for which suffix."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from phonoscope.corpora.labels import LABEL_SUFFIXES, entries_of, kind_of, read_labels
 from phonoscope.corpora.textgrid import TextGrid, read_textgrid
 from phonoscope.corpora.timit import read_phn
 from phonoscope.errors import CorpusError
@@ -30,44 +29,18 @@ class AlignmentReader:
         cannot read; that recording is then left out and reported.
     phone_set
         The phone set that files of this format are always written in; None to tell it from the labels.
-    holds
-        What a file of this suffix holds by its beginning: "phones" (maybe words too), "words" alone, or None where it
-        is no alignment (a transcript, a table of speakers). None where every file of the suffix is an alignment.
-    entries
-        Recording → its `TextGrid`, for a file that holds several recordings; an empty mapping if it holds one.
     """
 
     suffix: str
     read: Callable[[Path], TextGrid]
     phone_set: str | None = None
-    holds: Callable[[Path], str | None] | None = None
-    entries: Callable[[Path], Mapping[str, TextGrid]] | None = None
-
-
-def _holds(path: Path) -> str | None:
-    kind = kind_of(path)
-    return None if kind is None else ("phones" if kind.has_phones else "words")
-
-
-def _entries(path: Path) -> Mapping[str, TextGrid]:
-    kind = kind_of(path)
-    if kind is None or not kind.several:
-        return {}
-    return {name: grid for name, grid in entries_of(path).items() if name is not None}
 
 
 READERS: Registry[AlignmentReader] = Registry(
     "alignment format",
     {
         reader.suffix: reader
-        for reader in (
-            AlignmentReader(".textgrid", read_textgrid),
-            AlignmentReader(".phn", read_phn, "timit"),
-            *(
-                AlignmentReader(suffix, read_labels, "buckeye" if suffix == ".phones" else None, _holds, _entries)
-                for suffix in LABEL_SUFFIXES
-            ),
-        )
+        for reader in (AlignmentReader(".textgrid", read_textgrid), AlignmentReader(".phn", read_phn, "timit"))
     },
     error=CorpusError,
 )
@@ -92,28 +65,13 @@ def chosen_readers(alignment_format: str | AlignmentReader | None) -> Mapping[st
     return {reader.suffix: reader}
 
 
-def read_alignment(path: Path, readers: Mapping[str, AlignmentReader] = READERS, entry: str | None = None) -> TextGrid:
-    """Read an alignment.
-
-    Parameters
-    ----------
-    path : path
-        The file.
-    readers : mapping
-        Suffix → reader.
-    entry : str, optional
-        Which of the recordings of the file.
-
-    Raises
-    ------
-    CorpusError
-        If its suffix or its content is not understood.
-    """
+def read_alignment(path: Path, readers: Mapping[str, AlignmentReader] = READERS) -> TextGrid:
+    """Read an alignment; CorpusError if its suffix or its content is not understood."""
     reader = readers.get(path.suffix.lower())
     if reader is None:
         raise CorpusError(f"{path}: unknown kind of alignment; the suffix must be one of {', '.join(readers)}")
     try:
-        grid = reader.entries(path)[entry] if entry is not None and reader.entries else reader.read(path)
+        grid = reader.read(path)
     except CorpusError:
         raise
     except Exception as error:  # a reader from outside: whatever it raises

@@ -101,7 +101,7 @@ def _labels(
         if recording.alignment is None:
             continue
         try:
-            grid = read_alignment(recording.alignment, READERS, recording.entry)
+            grid = read_alignment(recording.alignment, READERS)
         except PhonoscopeError:
             continue  # counted among the unpaired
         for tier in grid.tiers:

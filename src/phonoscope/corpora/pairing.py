@@ -4,7 +4,7 @@ import os
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -41,10 +41,7 @@ class Pairing(NamedTuple):
 
 
 def with_alignments(
-    recordings: Sequence[Recording],
-    root: Path,
-    alignments: Path | None = None,
-    readers: Mapping[str, AlignmentReader] = READERS,
+    recordings: Sequence[Recording], root: Path, alignments: Path | None = None, suffixes: Collection[str] = READERS
 ) -> list[Recording]:
     """Give each recording its alignment; one that the layout says stays, unless another folder is named.
 
@@ -56,23 +53,20 @@ def with_alignments(
         Folder of the corpus.
     alignments : path, optional
         Folder of the alignments; by default see `alignment_folder`.
-    readers : mapping
-        Suffix of the alignments → reader, the preferred ones first.
+    suffixes : collection of str
+        Of the alignments, the preferred ones first.
     """
-    return pair(recordings, root, alignments, readers).recordings
+    return pair(recordings, root, alignments, suffixes).recordings
 
 
 def pair(
-    recordings: Sequence[Recording],
-    root: Path,
-    alignments: Path | None = None,
-    readers: Mapping[str, AlignmentReader] = READERS,
+    recordings: Sequence[Recording], root: Path, alignments: Path | None = None, suffixes: Collection[str] = READERS
 ) -> Pairing:
     """Pair recordings with alignments, and account for every file of either kind that has no partner.
 
     Parameters
     ----------
-    recordings, root, alignments, readers
+    recordings, root, alignments, suffixes
         As in `with_alignments`.
     """
     left_out, notes = LeftOut(), []
@@ -83,22 +77,26 @@ def pair(
     if alignments is None and all(recording.alignment for recording in recordings):
         return Pairing(list(recordings), left_out.entries(), notes)
     folder = alignment_folder(root, alignments)
+    files, doubles = _alignments_in(folder, suffixes)
     open_ = [each for each in recordings if alignments is not None or each.alignment is None]
-    audio = [_key(each.audio, root) for each in open_]
-    files, doubles = _alignments_in(folder, readers, {key[-1] for key in audio}, left_out)
-    paired = iter(_pair_exactly(audio, files))
-    given = [each if alignments is None and each.alignment else _with(each, next(paired)) for each in recordings]
+    paired = iter(_pair_exactly([_key(each.audio, root) for each in open_], files))
+    given = [
+        each if alignments is None and each.alignment else replace(each, alignment=next(paired)) for each in recordings
+    ]
     found, differing = _pair_loosely(given, root, files)
     if differing:
-        example = ", ".join(f"{audio.name} with {source.name}" for audio, source in differing[:3])
+        example = ", ".join(f"{audio.name} with {path.name}" for audio, path in differing[:3])
         notes.append(f"{len(differing)} recording(s) paired by names that differ a little: {example}")
-    used = {(each.alignment, each.entry) for each in found}
-    for reason, sources in (
-        ("no recording of this name", files.values()), ("another alignment of this name is read", doubles),
-    ):  # fmt: skip
-        apart = [source for source in sources if source not in used and source.is_surely_one(readers)]
-        names = [source.below(folder) for source in apart]
-        left_out.add("alignment", reason, len(names), names)
+    used = {each.alignment for each in found}
+    apart = [
+        path.relative_to(folder).as_posix()
+        for path in files.values()
+        if path not in used and path.suffix.lower() not in _OF_MANY_KINDS
+    ]
+    left_out.add("alignment", "no recording of this name", len(apart), apart)
+    doubles = [path for path in doubles if path not in used and path.suffix.lower() not in _OF_MANY_KINDS]
+    names = [path.relative_to(folder).as_posix() for path in doubles]
+    left_out.add("alignment", "another alignment of this name is read", len(names), names)
     return Pairing(_without_copies(found, root, left_out), left_out.entries(), notes)
 
 
@@ -148,7 +146,7 @@ def pairing_report(
 
 
 def pair_alignments(
-    root: Path, audio: Sequence[Path], alignments: Path | None, readers: Mapping[str, AlignmentReader] = READERS
+    root: Path, audio: Sequence[Path], alignments: Path | None, suffixes: Collection[str] = READERS
 ) -> list[Path | None]:
     """Find the alignment of each recording by the end of its path, in a parallel tree or beside it.
 
@@ -163,80 +161,30 @@ def pair_alignments(
         Recordings below `root`.
     alignments : path, optional
         Folder of the alignments; by default see `alignment_folder`.
-    readers : mapping
-        Suffix of the alignments → reader, the preferred ones first.
+    suffixes : collection of str
+        Of the alignments, the preferred ones first.
 
     Returns
     -------
     list of path or None
         One per recording.
     """
-    return [each.alignment for each in with_alignments([Recording(path) for path in audio], root, alignments, readers)]
+    return [each.alignment for each in with_alignments([Recording(path) for path in audio], root, alignments, suffixes)]
 
 
-class _Source(NamedTuple):
-    """An alignment: a file, or one of the recordings in it."""
-
-    path: Path
-    entry: str | None = None
-
-    @property
-    def name(self) -> str:
-        return self.path.name if self.entry is None else f"{self.entry} of {self.path.name}"
-
-    @property
-    def stem(self) -> str:
-        return self.path.stem if self.entry is None else self.entry
-
-    def below(self, folder: Path) -> str:
-        path = self.path if self.path == folder else self.path.relative_to(folder)
-        return path.as_posix() if self.entry is None else f"{path.as_posix()}: {self.entry}"
-
-    def is_surely_one(self, readers: Mapping[str, AlignmentReader]) -> bool:
-        """Whether the file is no transcript or other text, as far as its suffix or its content tells."""
-        reader = readers.get(self.path.suffix.lower())
-        return self.path.suffix.lower() not in _OF_MANY_KINDS or (reader is not None and reader.holds is not None)
-
-
-def _with(recording: Recording, source: _Source | None) -> Recording:
-    return replace(recording, alignment=source and source.path, entry=source and source.entry)
-
-
-def _alignments_in(
-    folder: Path, readers: Mapping[str, AlignmentReader], audio: Collection[str], left_out: LeftOut
-) -> tuple[dict[tuple[str, ...], _Source], list[_Source]]:
-    """Alignments by their key, and those of less preferred formats (or written otherwise) that have the same key.
-
-    Where a file is not called like any of the recordings `audio`, the recordings that it holds are looked up in it.
-    """
-    candidates = [folder] if folder.is_file() else files_with(folder, frozenset(readers))
-    place = folder.parent if folder.is_file() else folder
-    order = {suffix: rank for rank, suffix in enumerate(readers)}
-    ranked: list[tuple[bool, int, Path]] = []
-    for path in candidates:
-        suffix = path.suffix.lower()
-        reader = readers.get(suffix)
-        held = reader and (reader.holds(path) if reader.holds else "phones")
-        if held:
-            ranked.append((held == "words", order[suffix], path))
-    files: dict[tuple[str, ...], _Source] = {}
+def _alignments_in(folder: Path, suffixes: Collection[str]) -> tuple[dict[tuple[str, ...], Path], list[Path]]:
+    """Alignments by their key, and those of less preferred formats (or written otherwise) that have the same key."""
+    files: dict[tuple[str, ...], Path] = {}
     doubles = []
-    for _, _, path in sorted(ranked):
-        key, entries = _key(path, place), readers[path.suffix.lower()].entries
-        sources = {key: _Source(path)}
-        if key[-1] not in audio and entries is not None:
-            try:
-                sources = {(*key[:-1], *_key_of_entry(name)): _Source(path, name) for name in entries(path)} or sources
-            except CorpusError as error:
-                left_out.add("alignment", "unreadable", 1, [str(error)])
-                continue
-        doubles += [source for at, source in sources.items() if files.setdefault(at, source) != source]
+    for suffix in suffixes:
+        found = files_with(folder, (suffix,))
+        doubles += [path for path in found if files.setdefault(_key(path, folder), path) != path]
     return files, doubles
 
 
-def _pair_exactly(audio_keys: Sequence[tuple[str, ...]], files: dict[tuple[str, ...], _Source]) -> list[_Source | None]:
+def _pair_exactly(audio_keys: Sequence[tuple[str, ...]], files: dict[tuple[str, ...], Path]) -> list[Path | None]:
     """Alignment of each recording by the end of its path; what is found is taken out of `files`."""
-    paired: list[_Source | None] = [files.pop(key, None) for key in audio_keys]
+    paired: list[Path | None] = [files.pop(key, None) for key in audio_keys]
     for length in range(max(map(len, audio_keys), default=0), 0, -1):
         if not files or all(paired):
             break
@@ -251,31 +199,31 @@ def _pair_exactly(audio_keys: Sequence[tuple[str, ...]], files: dict[tuple[str, 
 
 
 def _pair_loosely(
-    recordings: Sequence[Recording], root: Path, files: dict[tuple[str, ...], _Source]
-) -> tuple[list[Recording], list[tuple[Path, _Source]]]:
+    recordings: Sequence[Recording], root: Path, files: dict[tuple[str, ...], Path]
+) -> tuple[list[Recording], list[tuple[Path, Path]]]:
     """Pair what is left by names that differ in separators, a tool's suffix or a channel, where one fits one.
 
     A recording that has an alignment for each of its channels comes back once for each.
     """
     waiting = [each for each in recordings if each.alignment is None]
     of_audio = Counter(_loose(_key(each.audio, root)[-1]) for each in waiting)
-    of_file: dict[str, list[_Source]] = {}
-    for key, source in files.items():
-        of_file.setdefault(_loose(key[-1]), []).append(source)
+    of_file: dict[str, list[Path]] = {}
+    for key, path in files.items():
+        of_file.setdefault(_loose(key[-1]), []).append(path)
     found, differing = [], []
     for each in recordings:
         name = _loose(_key(each.audio, root)[-1])
         fitting = of_file.get(name, []) if each.alignment is None and of_audio[name] == 1 else []
-        channels = {channel_in(source.stem): source for source in fitting}
+        channels = {channel_in(path.stem): path for path in fitting}
         several = len(fitting) > 1 and None not in channels and len(channels) == len(fitting)
         if len(fitting) != 1 and not several:
             found.append(each)
             continue
-        for channel, source in sorted(channels.items(), key=lambda item: item[0] or 0):
+        for channel, path in sorted(channels.items(), key=lambda item: item[0] or 0):
             heard = None if channel_in(each.audio.stem) else channel  # the sound of one channel may be a file itself
             speaker = f"{each.speaker or each.audio.stem}_ch{channel}" if several else each.speaker
-            found.append(replace(_with(each, source), channel=heard, speaker=speaker))
-            differing.append((each.audio, source))
+            found.append(replace(each, alignment=path, channel=heard, speaker=speaker))
+            differing.append((each.audio, path))
     return found, differing
 
 
@@ -295,12 +243,12 @@ def _loose(name: str) -> str:
 
 
 def alignment_root(root: Path, alignments: str | Path | None) -> Path | None:
-    """Folder (or one file) of alignments that the user named, as it stands or inside the corpus."""
+    """Folder of alignments that the user named, as it stands or inside the corpus."""
     if alignments is None:
         return None
-    for place in (Path(alignments), root / alignments):
-        if place.is_dir() or place.is_file():
-            return place.resolve()
+    for folder in (Path(alignments), root / alignments):
+        if folder.is_dir():
+            return folder.resolve()
     raise CorpusError(f"the folder of alignments {alignments} was not found, neither as given nor inside {root}")
 
 
@@ -313,16 +261,13 @@ def alignment_folder(root: Path, alignments: Path | None) -> Path:
 
 
 def why_unaligned(
-    recordings: Iterable[Recording],
-    root: Path,
-    alignments: Path | None = None,
-    readers: Mapping[str, AlignmentReader] = READERS,
+    recordings: Iterable[Recording], root: Path, alignments: Path | None = None, suffixes: Collection[str] = READERS
 ) -> str:
     """Say why recordings have no alignment, and which files of other formats are named like them.
 
     Parameters
     ----------
-    recordings, root, alignments, readers
+    recordings, root, alignments, suffixes
         As in `with_alignments`, from which `recordings` come.
     """
     names = {_key(recording.audio, root)[-1] for recording in recordings if recording.alignment is None}
@@ -335,18 +280,11 @@ def why_unaligned(
     others = [
         f"{count} {suffix} file{'s' if count > 1 else ''}"
         for suffix, count in unread.most_common(3)
-        if suffix not in AUDIO_SUFFIXES and suffix not in readers
+        if suffix not in AUDIO_SUFFIXES and suffix not in suffixes
     ]
     if not others:
         return NO_ALIGNMENT
-    return f"{NO_ALIGNMENT}; {', '.join(others)} found; supported formats: {', '.join(readers)}"
-
-
-def _key_of_entry(name: str) -> tuple[str, ...]:
-    """Key of a recording that a file of alignments names, with or without suffix and folders."""
-    name = unicodedata.normalize("NFC", name).casefold().replace("\\", "/").lstrip("./")
-    stem, suffix = os.path.splitext(name)
-    return Path(stem if suffix in AUDIO_SUFFIXES else name).parts
+    return f"{NO_ALIGNMENT}; {', '.join(others)} found; supported formats: {', '.join(suffixes)}"
 
 
 def _key(path: Path, folder: Path) -> tuple[str, ...]:
@@ -354,4 +292,4 @@ def _key(path: Path, folder: Path) -> tuple[str, ...]:
     lower case and composed: macOS decomposes its letters."""
     stem, _ = os.path.splitext(unicodedata.normalize("NFC", os.path.relpath(path, folder)).casefold())
     first, second = os.path.splitext(stem)
-    return Path((first if second in AUDIO_SUFFIXES else stem).removesuffix("_annot")).parts
+    return Path(first if second in AUDIO_SUFFIXES else stem).parts

@@ -26,8 +26,6 @@ class Recording:
         Its path, below the folder of the corpus; a recording that is listed but missing is reported.
     alignment
         Its alignment; None to have it found by its path (see `phonoscope.corpora.pairing`).
-    entry
-        Which of the recordings in the file of the alignment it is, where that holds several.
     speaker, sex, transcript
         Who speaks ("m", "f" or "c" for children), and what is said; None where the layout does not tell.
     channel
@@ -43,7 +41,6 @@ class Recording:
     transcript: str | None = None
     channel: int | None = None
     warnings: tuple[str, ...] = ()
-    entry: str | None = None
 
 
 def channel_in(name: str) -> int | None:
