@@ -329,3 +329,21 @@ def test_recordings_on_disk_give_the_same_results_as_in_memory(tones, tmp_path):
     assert not [path for path in runs[1].folder.iterdir() if path.name.startswith("tmp")]
     each = runs[0].results["networks"][0]["balanced_accuracy_of_each"]
     assert np.mean(each) == pytest.approx(runs[0].results["networks"][0]["balanced_accuracy"])
+
+
+def test_a_run_of_recordings_is_audited_on_its_test_recordings_with_the_networks_that_never_met_them(told, phonoscope):
+    out, _ = told
+    audit = out.parent / "audit"
+    recipe = out.parent / "audit.toml"
+    recipe.write_text(
+        'name = "small"\ntask = "audit"\ntitle = "Small"\nquestion = "Which?"\npairs = 10\n'
+        'shortcuts = ["level"]\nreactions = ["louder"]\n',
+        encoding="utf-8",
+    )
+    answer = phonoscope("audit", out, "--recipe", recipe, "--out", audit, "--json")
+    assert answer.status == 0, answer.err
+    run, asked = Run(out), Run(audit)
+    tested = run.tokens.loc[run.tokens["split"] == "test", "token"]
+    assert set(asked.tokens["token"]) == set(tested)
+    own = run.predictions[(run.predictions["network"] == "sub-segmental") & (run.predictions["share"] == 1)]
+    assert answer.json["accuracy"] == pytest.approx((own["class"] == own["predicted"]).mean(), abs=0.1)

@@ -153,8 +153,15 @@ def trainings_of_fold(run: Run, fold: int, *, trust_imports: bool = False) -> li
     trust_imports
         Allow them to import their networks' code.
     """
+    if is_of_recordings(run):
+        return [load_model(folder, trust_imports=trust_imports) for folder in _folders(run, fold)]
     first = load_classifier(run, fold, trust_imports=trust_imports)
     return [first, *(load_model(folder, trust_imports=trust_imports) for folder in _folders(run, fold)[1:])]
+
+
+def is_of_recordings(run: Run) -> bool:
+    """Whether networks were trained on whole recordings, with a split instead of folds."""
+    return run.facts.get("kind") == "recordings" and "fold" not in run.tokens
 
 
 def folders_of(run: Run, folds: Sequence[int]) -> list[Path]:
@@ -164,6 +171,10 @@ def folders_of(run: Run, folds: Sequence[int]) -> list[Path]:
 
 def _folders(run: Run, fold: int) -> list[Path]:
     """Folders of a fold's classifiers: that of the run, then those of its further trainings."""
+    if is_of_recordings(run):  # all trainings of the network whose classifier stands for the run, on all it had
+        network = run.results["networks"][0]["network"]
+        found = run.folder.glob(f"fits/{network}/seed-*-share-100/classifier")
+        return sorted(found, key=lambda folder: int(folder.parts[-2].split("-")[1])) or [run.folder / "classifier"]
     return [classifier_folder(run, fold), *sorted(run.folder.glob(f"trainings/seed-*/{fold}/classifier"), key=_seed)]
 
 

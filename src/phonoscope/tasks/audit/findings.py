@@ -19,8 +19,8 @@ from phonoscope.tasks.audit.recipe import AuditRecipe
 
 _ALWAYS = (
     "Shortcuts that are not on the list: each is looked for by name.",
-    "Shortcuts inside speech, such as a band, a phone or a word: phonoscope perceive and phonoscope run recordings "
-    "look there.",
+    "Shortcuts inside speech, such as a phone or a word: phonoscope perceive and phonoscope run recordings look there. "
+    "Of bands, three wide ones of the speech are taken out.",
     "Combinations: each property is exchanged alone.",
     "Other recordings than these: what is clean here may be a shortcut in another corpus.",
 )
