@@ -301,18 +301,3 @@ def window(waveform: np.ndarray, first: int, last: int, context: int) -> np.ndar
     if len(inside) == stop - begin:
         return inside.copy()
     return np.pad(inside, (max(-begin, 0), max(stop - len(waveform), 0)))
-
-
-def energy_start(waveform: np.ndarray, samples: int) -> int:
-    """First sample of the stretch around the instant before which half of a recording's energy lies.
-
-    It is negative where the stretch begins before the recording.
-
-    Parameters
-    ----------
-    waveform : ndarray (sample,)
-    samples : int
-        Length of the stretch.
-    """
-    energy = np.cumsum(np.square(waveform - waveform.mean(), dtype=np.float64))
-    return int(np.searchsorted(energy, energy[-1] / 2)) - samples // 2

@@ -10,7 +10,7 @@ from typing import Any, Protocol
 import numpy as np
 import pandas as pd
 
-from phonoscope.audio import SOUND_HASH, cut, energy_start
+from phonoscope.audio import SOUND_HASH, cut
 from phonoscope.classifier import Classifier, class_position
 from phonoscope.corpora import write_tokens
 from phonoscope.errors import ExperimentError
@@ -98,7 +98,7 @@ def is_run(source: str | Path) -> bool:
 def of_run(source: str | Path, recipe: AskingRecipe, settings: Settings) -> Material:
     """The tested tokens or recordings of a run, each with the classifiers that never met it.
 
-    Of a recording that was trained on as a stretch (a run such as ``speakers``), the stretch is asked about.
+    Of a run of recordings without folds, such as ``speakers``, these are its test recordings.
 
     Parameters
     ----------
@@ -129,9 +129,7 @@ def of_run(source: str | Path, recipe: AskingRecipe, settings: Settings) -> Mate
             f"none of the classes of {run.folder} is an answer of its network, which are: {', '.join(run.labels)}"
         )
     tokens.attrs = {**every.attrs, "left_out": []}
-    context = run.context_seconds
-    if is_of_recordings(run):
-        tokens, context = _as_heard(tokens, run), 0.0
+    context = 0.0 if is_of_recordings(run) else run.context_seconds
     asked = AskedRun(str(run.folder.absolute()), settings.trust_imports)
     said = _facts_of(asked.trainings(0)[0]) if is_of_recordings(run) else run.facts
     facts = {name: said[name] for name in _KEPT if name in said}
@@ -149,21 +147,6 @@ def _tested(run: Run) -> pd.DataFrame:
     tested = tokens.assign(fold=np.where(tokens["split"].eq("test"), 0.0, np.nan))
     tested.attrs = tokens.attrs
     return tested
-
-
-def _as_heard(tokens: pd.DataFrame, run: Run) -> pd.DataFrame:
-    """Recordings as the stretches that the networks of their run were given."""
-    rate = int(run.facts["sample_rate"])
-    waveforms, found = cut(tokens, rate)
-    samples = round(float(run.facts["recipe"]["seconds"]) * rate)
-    first = np.array([energy_start(waveform, samples) for waveform in waveforms])
-    lengths = np.array([len(waveform) for waveform in waveforms])
-    start = found["start"].to_numpy(dtype=float)
-    heard = found.assign(
-        start=start + np.maximum(first, 0) / rate, end=start + np.minimum(first + samples, lengths) / rate
-    )
-    heard.attrs = found.attrs
-    return heard
 
 
 def of_model(

@@ -21,6 +21,7 @@ from phonoscope.experiments.folder import Run
 from phonoscope.experiments.held_out import classifier_folder, classifier_identity, load_classifier
 from phonoscope.experiments.loading import load_model
 from phonoscope.files import digest_of, sha256
+from phonoscope.tasks.recordings.hearing import hearing_around_energy
 
 Learnt = tuple[list[np.ndarray], list[str]]
 
@@ -154,7 +155,8 @@ def trainings_of_fold(run: Run, fold: int, *, trust_imports: bool = False) -> li
         Allow them to import their networks' code.
     """
     if is_of_recordings(run):
-        return [load_model(folder, trust_imports=trust_imports) for folder in _folders(run, fold)]
+        loaded = [load_model(folder, trust_imports=trust_imports) for folder in _folders(run, fold)]
+        return [hearing_around_energy(each) for each in loaded]
     first = load_classifier(run, fold, trust_imports=trust_imports)
     return [first, *(load_model(folder, trust_imports=trust_imports) for folder in _folders(run, fold)[1:])]
 

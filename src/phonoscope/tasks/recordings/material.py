@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from phonoscope.audio import SOUND_HASH, audio_info, energy_start, read_audio, sound_hash
+from phonoscope.audio import SOUND_HASH, audio_info, read_audio, sound_hash
 from phonoscope.corpora import find_recordings
 from phonoscope.corpora.recording import Recording
 from phonoscope.corpora.speech_commands import official_split
@@ -180,7 +180,8 @@ def around_energy(waveform: np.ndarray, samples: int) -> np.ndarray:
         Length of the result.
     """
     centred = waveform - waveform.mean()
-    first = energy_start(waveform, samples)
+    energy = np.cumsum(np.square(centred, dtype=np.float64))
+    first = int(np.searchsorted(energy, energy[-1] / 2)) - samples // 2
     stretch = np.zeros(samples, dtype=np.float32)
     begin, end = max(first, 0), min(first + samples, len(centred))
     stretch[begin - first : end - first] = centred[begin:end]
