@@ -245,3 +245,24 @@ def test_the_command_writes_goes_on_where_it_stopped_and_fails_where_bars_are_mi
 def test_an_empty_design_is_refused():
     with pytest.raises(AuditError, match="empty"):
         run.run_trial([])
+
+
+def test_scenes_are_dealt_over_corpora_and_drawn_by_seed():
+    one, dealt = design.full_design(seed=7), design.dealt_design(["a/x", "b/y", "c/z"], 7)
+    assert len(dealt) == len(one)
+    assert {scene.corpus for scene in dealt} == {"a/x", "b/y", "c/z"}
+    assert [scene.seed for scene in dealt] == [scene.seed for scene in one]
+    assert [scene.seed - 7 for scene in one] == [scene.seed for scene in design.full_design()]
+    of_hum = {scene.corpus for scene in dealt if scene.planted == ("hum",)}
+    assert len(of_hum) == 3
+
+
+def test_long_recordings_give_several_clips_where_there_are_few(tmp_path):
+    for k in range(22):
+        write_audio(
+            tmp_path / f"{k}.wav", np.concatenate([recording(8 * k + j) for j in range(8)]).astype(np.float32), 8000
+        )
+    found = read_clips(tmp_path, 66, seed=0)
+    assert len(found.sounds) == 66
+    assert len(set(found.speakers)) == 22
+    assert len({sound.tobytes() for sound in found.sounds}) == 66

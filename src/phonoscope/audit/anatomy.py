@@ -12,8 +12,8 @@ from functools import cached_property
 
 import numpy as np
 from scipy.ndimage import uniform_filter1d
-from scipy.signal import ShortTimeFFT
-from scipy.signal.windows import hann
+
+from phonoscope.audit.transform import Transform, transform_of
 
 FRAME_SECONDS = 0.02
 HOP_SECONDS = 0.01
@@ -21,7 +21,8 @@ QUIET_SHARE = 0.1  # of the frames: the background
 MAINS = (50.0, 60.0)
 HARMONICS = 5
 SILENCE = 1e-6  # full scale: below this nothing was recorded
-_FEWEST_QUIET = 5
+_FEWEST_QUIET, _FEWEST_ALIKE = 5, 3
+_QUIET_SPREAD = 5.0  # dB
 _SMOOTHED = 5  # frames
 _SPEECH_BELOW_PEAK = 30.0  # dB: frames at least so loud are speech
 _SPEECH_ABOVE_FLOOR = 10.0  # dB, where the background is louder than that
@@ -159,25 +160,25 @@ class Anatomy:
         """Samples from the first to the last speech, without the pauses."""
         return max(self.span[1] - self.span[0] - sum(end - first for first, end in self.pauses), 1)
 
-    @cached_property
-    def transform(self) -> ShortTimeFFT:
+    @property
+    def transform(self) -> Transform:
         """Transform that gives the spectra."""
-        return ShortTimeFFT(hann(self.frame, sym=False), self.hop, self.rate, fft_mode="onesided")
+        return transform_of(self.frame, self.hop, self.rate)
 
     @cached_property
     def hertz(self) -> np.ndarray:
         """Frequencies of the spectra, shape (frequency,)."""
-        return self.transform.f
+        return self.transform.hertz
 
     @cached_property
     def spectrum(self) -> np.ndarray:
         """Short-time spectra of the rest, complex, shape (frequency, time)."""
-        return self.transform.stft(np.pad(self.rest, (0, max(0, self.frame - len(self.rest)))))
+        return self.transform.forth(np.pad(self.rest, (0, max(0, self.frame - len(self.rest)))))
 
     @cached_property
     def background_power(self) -> np.ndarray:
         """Mean power of the background's spectra, shape (frequency,)."""
-        centre = (self.quiet * self.hop + self.frame // 2) / self.hop - self.transform.p_min
+        centre = (self.quiet * self.hop + self.frame // 2) / self.hop - self.transform.first
         index = np.clip(np.round(centre).astype(int), 0, self.spectrum.shape[1] - 1)
         return np.mean(np.abs(self.spectrum[:, index]) ** 2, axis=1)
 
@@ -189,7 +190,7 @@ class Anatomy:
         with np.errstate(divide="ignore", invalid="ignore"):
             gain = 1 - _OVERESTIMATE * self.background_power[:, None] / np.maximum(smooth, 1e-30)
         gain = np.clip(gain, _LEAST_GAIN, 1.0)
-        return self.transform.istft(self.spectrum * gain, k1=max(len(self.rest), self.frame))[: len(self.rest)]
+        return self.transform.back(self.spectrum * gain, max(len(self.rest), self.frame))[: len(self.rest)]
 
     @cached_property
     def background(self) -> np.ndarray:
@@ -262,7 +263,9 @@ def frame_levels(samples: np.ndarray, frame: int, hop: int) -> np.ndarray:
 def _quietest(loudness: np.ndarray) -> np.ndarray:
     """Positions of the quietest frames."""
     smooth = uniform_filter1d(10 ** (loudness / 10), _SMOOTHED)  # so that noise that flutters is not taken for quieter
-    return np.argsort(smooth, kind="stable")[: max(_FEWEST_QUIET, round(QUIET_SHARE * len(loudness)))]
+    ordered = np.argsort(smooth, kind="stable")[: max(_FEWEST_QUIET, round(QUIET_SHARE * len(loudness)))]
+    alike = smooth[ordered] <= smooth[ordered[0]] * 10 ** (_QUIET_SPREAD / 10)  # louder ones hold the end of a vowel
+    return ordered[: max(_FEWEST_ALIKE, np.count_nonzero(alike))]
 
 
 def _without_short_runs(mask: np.ndarray, value: bool) -> np.ndarray:

@@ -258,13 +258,13 @@ def _reverberated(own: Anatomy, seed: int) -> Callable[[float], np.ndarray]:
 def _damped(own: Anatomy) -> Callable[[float], np.ndarray]:
     """The rest without a share of what sounded 40 ms before (Lebart et al. 2001); the background is left."""
     lag = round(_DAMPED_AFTER * own.rate / own.hop)
-    spectrum = own.transform.stft(np.pad(own.speech, (0, max(0, own.frame - len(own.speech)))))
+    spectrum = own.transform.forth(np.pad(own.speech, (0, max(0, own.frame - len(own.speech)))))
     power = uniform_filter1d(np.abs(spectrum) ** 2, 3, axis=1)
     before = np.pad(power, ((0, 0), (lag, 0)))[:, : power.shape[1]] / np.maximum(power, 1e-30)
 
     def damped(share: float) -> np.ndarray:
         gain = np.clip(1 - share * before, _LEAST_DAMPED, 1.0)
-        speech = own.transform.istft(spectrum * gain, k1=max(len(own.rest), own.frame))[: len(own.rest)]
+        speech = own.transform.back(spectrum * gain, max(len(own.rest), own.frame))[: len(own.rest)]
         return speech + own.background
 
     return damped

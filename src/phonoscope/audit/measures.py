@@ -12,16 +12,19 @@ from phonoscope.audit.anatomy import MAINS, SILENCE, Anatomy
 BANDS = 12  # of the background's spectrum
 FEW_VALUES = 1024  # different sample values: fewer make a grid of their own
 _FINEST_BITS = 20
+_ALIKE_SAMPLES = 64
 _LOWEST_BAND = 60.0  # Hz
 _LOWEST_EDGE = 1500.0  # Hz: below it, speech itself falls off steeply
 _WHOLE = 0.93  # of the edge of the band: up to there the background is untouched
 _CLIFF_HZ = (125.0, 500.0)  # near and far end of what is compared on both sides of an edge
 _HUM_BELOW = 80.0  # dB
 _LEAST_DROP = 10.0  # dB
+_SPEECH_DROP = 30.0  # dB: where no background shows the edge, a fall must be steeper than any of a vowel's
 _ALIKE = 2.0  # dB: places that fall so much less are in the middle of the same edge
 _RECORDED = 1e-4  # full scale: of a quieter background the sample values leave no spectrum
 _OFFSET_SECONDS, _OFFSET_ERRORS = 0.05, 2.0  # blocks whose means tell how sure an offset is
 _TOP = 1e-4  # of the largest sample: so near to it a sample is at the top
+_PILED_UP = 2  # times as many samples at the top as at the value below it
 _FALL_SECONDS, _USUAL = 0.05, 0.8
 _FALL_FLOOR = 1.5  # of the background's power
 _FALL_BELOW_PEAK = 35.0  # dB: what lies deeper may be background
@@ -104,10 +107,10 @@ def bandwidth(own: Anatomy) -> dict[str, float]:
         above = np.maximum.accumulate(db[::-1])[::-1][places + away]  # the loudest of all that lies higher
         return db[places - away] - above
 
-    drops = falls(np.mean(np.abs(own.spectrum) ** 2, axis=1))
+    drops, least = falls(np.mean(np.abs(own.spectrum) ** 2, axis=1)), _SPEECH_DROP
     if own.floor > _RECORDED:  # a vowel ends somewhere too, but the background does so only where the band ends
-        drops = np.minimum(drops, falls(own.background_power))
-    if not len(drops) or drops.max() < _LEAST_DROP:
+        drops, least = np.minimum(drops, falls(own.background_power)), _LEAST_DROP
+    if not len(drops) or drops.max() < least:
         return {"edge": own.rate / 2, "drop": 0.0}
     best = places[drops >= drops.max() - _ALIKE]
     return {"edge": float(own.hertz[best].mean()), "drop": float(drops.max())}
@@ -119,7 +122,7 @@ def clipping(own: Anatomy) -> dict[str, float]:
 
 
 def clipped(samples: np.ndarray) -> np.ndarray:
-    """Which samples lie at the top with at least one neighbour, on the same side: a peak that was cut off.
+    """Which samples lie at the top of a side where at least two are neighbours: peaks that were cut off.
 
     Parameters
     ----------
@@ -127,25 +130,42 @@ def clipped(samples: np.ndarray) -> np.ndarray:
     """
     if not len(samples) or np.abs(samples).max() < 16 * SILENCE:
         return np.zeros(len(samples), dtype=bool)
-    side = np.zeros(len(samples))
+    cut = np.zeros(len(samples), dtype=bool)
     for sign in (1, -1):  # each side by itself: an offset that was taken out later has moved both
         highest = (sign * samples).max()
-        side[sign * samples >= highest - _TOP * abs(highest)] = sign if highest > 0 else 0
-    beside = np.zeros(len(samples), dtype=bool)
-    same = (side[1:] == side[:-1]) & (side[1:] != 0)
-    beside[1:] |= same
-    beside[:-1] |= same
-    return beside
+        if highest <= 0:
+            continue
+        top = sign * samples >= highest * (1 - _TOP)
+        # Whether any are neighbours, and not which, counts: a slow vowel has more of them than one with much treble.
+        if not (top[1:] & top[:-1]).any() or top.all():
+            continue
+        next_lower = (sign * samples[~top]).max()
+        just_below = np.count_nonzero(np.abs(sign * samples[~top] - next_lower) <= highest * _TOP)
+        if np.count_nonzero(top) >= _PILED_UP * just_below:  # on a coarse grid peaks meet at the top by chance
+            cut |= top
+    return cut
 
 
 def quantisation(own: Anatomy) -> dict[str, float]:
     """Bits of the grid on which all samples lie, and how many of its steps are used, as a logarithm."""
     step = step_of(own.samples)
-    span = np.ptp(own.samples) if len(own.samples) else 0.0
-    inside = own.samples[~clipped(own.samples)]
-    places = min(len(inside), span / step + 1) if step > 0 else len(inside)
-    used = np.log10(max(len(np.unique(inside)), 1) / max(places, 1))
+    used = np.log10(_values_used(own.samples[~clipped(own.samples)], step))
     return {"bits": float(_FINEST_BITS if step <= 0 else 1 - np.log2(step)), "used": float(np.round(used, 1))}
+
+
+def _values_used(samples: np.ndarray, step: float) -> float:
+    """Different values, re what as many samples spread over the grid would have, neighbours in size compared.
+
+    How samples are spread over the whole range depends on the vowel; within a few of like size they lie evenly.
+    """
+    ordered = np.sort(samples)
+    if step <= 0 or len(ordered) < _ALIKE_SAMPLES:
+        return 1.0
+    parts = ordered[: len(ordered) // _ALIKE_SAMPLES * _ALIKE_SAMPLES].reshape(-1, _ALIKE_SAMPLES)
+    places = np.round(np.ptp(parts, axis=1) / step) + 1
+    expected = places * (1 - (1 - 1 / places) ** _ALIKE_SAMPLES)
+    found = 1 + np.count_nonzero(np.diff(parts, axis=1) > step / 2, axis=1)
+    return float(found.sum() / expected.sum())
 
 
 def step_of(samples: np.ndarray) -> float:

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 from scipy.special import logsumexp, ndtri
+from scipy.stats import t as student_t
 from sklearn.covariance import ledoit_wolf_shrinkage
 from sklearn.model_selection import StratifiedGroupKFold
 
@@ -99,8 +100,13 @@ def tell_classes(values: np.ndarray, classes: Sequence[str], groups: Sequence[st
         one = np.ones((1, len(codes)))
         null.append((_balanced(one, found.argmax(axis=1) == shuffled, shuffled)[0], _auc(one, found, shuffled)[0]))
     null_accuracy, null_auc = np.quantile(null, 0.975, axis=0)
-    bound = max(MORE_THAN_CHANCE, float(np.median([area for _, area in null])))
-    judged = Judged(auc.p_above(bound), auc.p_below(LEAST_THAT_COUNTS), auc.errors_from(bound), auc)
+    areas = np.array([area for _, area in null])
+    bound = max(MORE_THAN_CHANCE, float(np.median(areas)))
+    # The jackknife keeps the folds' models, so it does not know how the area varies with what was learnt; shuffles do.
+    error = max(float(areas.std(ddof=1)) * np.sqrt(1 + 1 / SHUFFLES), 1e-9)
+    by_shuffles = min(2 * student_t.sf((auc.estimate - areas.mean()) / error, SHUFFLES - 1), 1.0)
+    above = float(np.maximum(auc.p_above(bound), by_shuffles))
+    judged = Judged(above, auc.p_below(LEAST_THAT_COUNTS), auc.errors_from(bound), auc)
     if not np.ptp(values, axis=0).any():  # all recordings are alike in it
         judged = Judged(1.0, 0.0, np.nan, auc)
     offered, _ = _offered(values, values[:0])

@@ -233,9 +233,14 @@ def _answers_in_words(value: dict[str, Any]) -> str:
 def audit(
     quick: Annotated[bool, typer.Option("--quick", help="Three kinds, a decoy, two clean scenes: a minute.")] = False,
     corpus: Annotated[
-        Path | None, typer.Option(help="Folder with recordings to plant into; synthetic talkers by default.")
+        list[Path] | None,
+        typer.Option(
+            help="Folder with recordings to plant into; several are dealt over the scenes. "
+            "Synthetic talkers by default."
+        ),
     ] = None,
     kinds: Annotated[str | None, typer.Option(help="Scenes with these shortcuts only, separated by commas.")] = None,
+    seed: Annotated[int, typer.Option(help="Another seed draws other clips, values and weights.")] = 0,
     out: Annotated[
         Path | None, typer.Option(help="Folder for tables and JSON; what it holds already is not done again.")
     ] = None,
@@ -250,8 +255,9 @@ def audit(
     from phonoscope.audit.trial import design, run, scores
     from phonoscope.files import write_json, write_text
 
-    where = design.SYNTHETIC if corpus is None else str(corpus)
-    planned = design.select(design.quick_design(where) if quick else design.full_design(where), names_in(kinds))
+    where = [str(each) for each in corpus or [design.SYNTHETIC]]
+    drawn = design.quick_design(where[0], seed) if quick else design.dealt_design(where, seed)
+    planned = design.select(drawn, names_in(kinds))
     rows = run.run_trial(planned, folder=None if out is None else out / "scenes", jobs=jobs, progress=counter("scenes"))
     found, wrong = scores.score_table(rows), scores.check(rows)
     value = {"scores": found.to_dict("records"), "missed": wrong, "scenes": len(planned)}

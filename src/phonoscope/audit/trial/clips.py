@@ -23,6 +23,8 @@ _FLOOR_DB = (-48.0, -34.0)
 _SLOPE_DB = (-7.0, -2.0)  # an octave
 _LOUDER_DB = 4.0  # standard deviation
 _REPEATS = 5
+_FEWEST = 60  # clips of a folder
+_SHORTEST, _SILENT = 0.25, 1e-4  # s and full scale: recordings below either are left out
 
 
 @dataclass(frozen=True)
@@ -106,6 +108,8 @@ def _as_long(sound: np.ndarray, length: int) -> np.ndarray:
 def read_clips(folder: Path, count: int, seed: int) -> Clips:
     """Clips of a corpus folder, at 8 kHz, one second each at most.
 
+    Where the folder has fewer recordings than clips are asked for, long ones give several: their loudest second first.
+
     Parameters
     ----------
     folder
@@ -123,24 +127,34 @@ def read_clips(folder: Path, count: int, seed: int) -> Clips:
     root, _, recordings = find_recordings(folder)
     rng = np.random.default_rng(seed)
     chosen = [recordings[i] for i in rng.permutation(len(recordings))[:count]]
-    sounds, words, speakers = [], [], []
+    most = -(-count // max(len(chosen), 1))
+    rounds: list[list[tuple[np.ndarray, str, str]]] = [[] for _ in range(most)]
     for each in chosen:
         samples, _ = read_audio(each.audio, round(RATE))
-        if np.sqrt(np.mean(samples**2)) < 1e-4 or len(samples) < 0.25 * RATE:
-            continue
-        sounds.append(_loudest(samples))
         inside = each.audio.relative_to(root)
-        words.append(inside.parts[0] if len(inside.parts) > 1 and inside.parts[0] != "recordings" else inside.stem[0])
-        speakers.append(each.speaker or inside.stem)
-    if len(sounds) < 60:
-        raise AuditError(f"{folder} has {len(sounds)} recordings that can be used; the benchmark needs at least 60")
-    return Clips(sounds, RATE, np.array(words), np.array(speakers))
+        word = inside.parts[0] if len(inside.parts) > 1 and inside.parts[0] != "recordings" else inside.stem[0]
+        for number, sound in enumerate(_loudest(samples, most)):
+            rounds[number].append((sound, word, each.speaker or inside.stem))
+    found = [clip for some in rounds for clip in some][:count]
+    if len(found) < _FEWEST:
+        raise AuditError(f"{folder} gives {len(found)} clips that can be used; the benchmark needs at least {_FEWEST}")
+    found = [found[i] for i in rng.permutation(len(found))]
+    sounds, words, speakers = zip(*found, strict=True)
+    return Clips(list(sounds), RATE, np.array(words), np.array(speakers))
 
 
-def _loudest(samples: np.ndarray) -> np.ndarray:
-    length = round(SECONDS * RATE)
-    if len(samples) <= length:
-        return samples
+def _loudest(samples: np.ndarray, most: int) -> list[np.ndarray]:
+    """The loudest seconds of a recording that do not overlap, without silent and very short ones."""
+    length, found = round(SECONDS * RATE), []
     power = np.cumsum(np.concatenate([[0.0], samples**2]))
-    first = int(np.argmax(power[length:] - power[:-length]))
-    return samples[first : first + length]
+    free = np.ones(max(len(samples) - length, 0) + 1, dtype=bool)
+    while len(found) < most and free.any():
+        last = len(samples) if len(samples) <= length else length
+        energy = np.where(free, power[last:][: len(free)] - power[: len(free)], -1.0)
+        first = int(np.argmax(energy))
+        sound = samples[first : first + length]
+        if len(sound) < _SHORTEST * RATE or np.sqrt(np.mean(sound**2)) < _SILENT:
+            break
+        found.append(sound)
+        free[max(first - length + 1, 0) : first + length] = False
+    return found

@@ -20,13 +20,15 @@ _MANY = 500  # audited clips where the shortcut is weak
 _QUICK = ("level", "background", "hum")
 
 
-def full_design(corpus: str = SYNTHETIC) -> list[Scene]:
+def full_design(corpus: str = SYNTHETIC, seed: int = 0) -> list[Scene]:
     """All scenes on one corpus.
 
     Parameters
     ----------
     corpus
         ``synthetic``, or a folder.
+    seed
+        Scenes of another seed have other clips, values and weights.
     """
     kinds = list(PLANTERS)
     name = Path(corpus).name
@@ -52,20 +54,42 @@ def full_design(corpus: str = SYNTHETIC) -> list[Scene]:
         varied = kinds[number % len(kinds)]
         scenes.append(replace(scenes[-1], name=f"{name} {varied} varies", varied=varied, seed=150 + number,
                               spoken=corpus == SYNTHETIC))  # fmt: skip
+    return [replace(scene, seed=seed + scene.seed) for scene in scenes]
+
+
+def dealt_design(corpora: Sequence[str], seed: int = 0) -> list[Scene]:
+    """As many scenes as on one corpus, each on the next of several.
+
+    Parameters
+    ----------
+    corpora
+        ``synthetic``, or folders.
+    seed
+        See `full_design`.
+    """
+    each = [full_design(corpus, seed) for corpus in corpora]
+    shift = 0
+    scenes = []
+    for number, same in enumerate(zip(*each, strict=True)):
+        if number and number % len(PLANTERS) == 0:
+            shift += 1  # so that a kind meets another corpus at its next strength
+        scenes.append(same[(number + shift) % len(same)])
     return scenes
 
 
-def quick_design(corpus: str = SYNTHETIC) -> list[Scene]:
+def quick_design(corpus: str = SYNTHETIC, seed: int = 0) -> list[Scene]:
     """Three kinds at the middle strength, a decoy, and two clean scenes, of the linear listener.
 
     Parameters
     ----------
     corpus
         ``synthetic``, or a folder.
+    seed
+        See `full_design`.
     """
     chosen = [
         scene
-        for scene in full_design(corpus)
+        for scene in full_design(corpus, seed)
         if (scene.planted in [(kind,) for kind in _QUICK] and scene.auc == STRENGTHS[1])
         or (len(scene.planted) > 1 and scene.planted[0] == _QUICK[0])
         or (not scene.planted and scene.name.endswith((" clean 0", f"{_QUICK[-1]} varies")))

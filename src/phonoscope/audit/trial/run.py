@@ -26,7 +26,7 @@ from phonoscope.judgement.intervals import Interval, mean_interval
 from phonoscope.work.executor import spread_over
 from phonoscope.work.units import complete
 
-EDITION = 2
+EDITION = 4
 CASE = ("scene", "corpus", "planted", "auc_planted", "varied", "spoken", "listener", "taught", "deaf", "accuracy")
 FOUND = (
     "shortcut", "true_effect", "true_low", "true_high", "truly_used", "in_data", "auc", "auc_low", "auc_high", "used",

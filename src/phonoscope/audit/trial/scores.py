@@ -63,10 +63,11 @@ def score_table(rows: pd.DataFrame) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        ``score, share, low, high, right, n, bar``. Of ``found``, ``named`` (found, and stronger than whatever else
-        was) and ``told apart`` (in the data and used, or in the data and not used, as is true) a case is a model and
-        a planted shortcut; of ``confused`` (one of these taken for the other) too; of ``false alarms`` a clean model;
-        of ``noticed`` a planted scene and a test that looks at data alone.
+        ``score, share, low, high, right, n, bar``. Of ``found`` and ``told apart`` (in the data and used, or in the
+        data and not used, as is true) a case is a model and a planted shortcut; of ``confused`` (one of these taken
+        for the other) too; of ``named`` (what is called the strongest is what it truly uses most) a model that uses
+        something planted; of ``false alarms`` a clean model; of ``noticed`` a planted scene and a test that looks at
+        data alone.
     """
     return pd.DataFrame([{"score": name, **_share(right), "bar": _bar(name)} for name, right in _scores(rows)])
 
@@ -84,9 +85,11 @@ def _scores(rows: pd.DataFrame) -> Iterator[tuple[str, np.ndarray]]:
     true["truly_used"] = true["truly_used"].astype(bool)
     true["strongest"] = [named.get(tuple(key), "") for key in true[CASE].to_numpy()]
     used = true[true["truly_used"]]
+    used = used.assign(most=used["true_effect"] == used.groupby(CASE)["true_effect"].transform("max"))
     for auc in sorted(used["auc_planted"].unique()):
         some = used[used["auc_planted"] == auc]
         yield f"found {auc:g}", (some["finding"] == USED).to_numpy()
+        some = some[some["most"]]
         yield f"named {auc:g}", ((some["finding"] == USED) & (some["strongest"] == some["shortcut"])).to_numpy()
     idle = true[~true["truly_used"]]
     right = np.concatenate([used["finding"] == USED, idle["finding"] == IN_DATA]).astype(bool)
