@@ -99,7 +99,17 @@ def low_pass(own: Anatomy, seed: int) -> np.ndarray:
 
 
 def without_band(own: Anatomy, seed: int, *, low: float, high: float) -> np.ndarray:
-    """Nothing of the speech between two frequencies, Hz; the background stays."""
+    """Nothing of the speech between two frequencies; the background stays.
+
+    Parameters
+    ----------
+    own
+        The recording.
+    seed
+        Nothing is drawn.
+    low, high
+        Hz.
+    """
     del seed
     hertz = np.fft.rfftfreq(len(own.speech), 1 / own.rate)
     removed = np.fft.rfft(own.speech) * ((hertz >= low) & (hertz < high))
