@@ -22,6 +22,7 @@ from phonoscope.registry import Registry
 
 TELEPHONE_HZ = 3400.0
 LOW_HZ = 1000.0  # below it: voice and first formants; from there to 3.4 kHz: the other vowel formants
+BANDS = ("speech-low", "speech-middle", "speech-high")  # reactions that take a band out of the speech
 _NARROW_RATE = 8000
 _SHIFT_SECONDS = 0.05
 _ROOM_SECONDS = 0.3
