@@ -124,8 +124,9 @@ def _interval(row: Any, name: str, prefix: str, factor: float, digits: int, unit
     value, low, high = (row.get(each, np.nan) for each in (name, f"{prefix}_low", f"{prefix}_high"))
     if not np.isfinite(value):
         return "–"
-    limits = f" ({factor * low:.{digits}f} to {factor * high:.{digits}f})" if np.isfinite(low) else ""
-    return f"{factor * value:.{digits}f}{unit}{limits}".replace("-", "−")
+    shown, *limits = (f"{round(factor * each, digits) + 0.0:.{digits}f}" for each in (value, low, high))
+    words = f"{shown}{unit}" + (f" ({' to '.join(limits)})" if np.isfinite(low) else "")
+    return words.replace("-", "−")
 
 
 def _percent(value: float) -> str:

@@ -119,7 +119,7 @@ def most_important_band(table: pd.DataFrame) -> list[str]:
     bands = table[table["reaction"].isin(BANDS)]
     if len(bands) < 2:
         return []
-    most = bands.loc[bands["decisions"].idxmax()]
+    most = bands.sort_values("decisions", kind="stable").iloc[-1]
     interval = f"{100 * most['decisions_low']:.0f} to {100 * most['decisions_high']:.0f} %"
     if most["decisions"] == bands["decisions"].min():
         return [f"No band of the speech matters more than another: {percent(most['decisions'], 0)} of the decisions "
