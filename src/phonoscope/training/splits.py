@@ -117,7 +117,7 @@ def folds(
     if total < 2 or total > n_groups or n_groups - math.ceil(n_groups / total) < others:
         raise ExperimentError(
             f"{total} folds cannot be made of {_counted(n_groups, tokens, unit)}: each needs one to test and {others} "
-            "more. Use more data, or split by token"
+            "more. Use more data, or split by token (--split-by token)"
         )
     part = groups if count == "each" else deal(tokens, unit, np.full(total, 1 / total), random)
     for index in range(total):
