@@ -29,7 +29,6 @@ from phonoscope.work.units import complete
 
 WORK = "_parts"  # folder of what is finished while others are still made
 TOKENS_PER_PART = 1024  # or more, of a table of tokens without sound
-MOST_PER_PART = 2048  # where those of a long recording are divided
 
 Progress = Callable[[int, int], None]
 
@@ -125,7 +124,7 @@ def sources_of(
     parts: list[tuple[pd.DataFrame, bool]] = []
     groups = [tokens] if not together else [rows for _, rows in tokens.groupby(list(together), sort=True)]
     for rows in groups:
-        parts += _divided(rows, MOST_PER_PART if as_recorded else len(rows))
+        parts += _divided(rows, TOKENS_PER_PART if as_recorded else len(rows))
     found = []
     for number, (rows, continued) in enumerate(parts):
         part = rows.reset_index(drop=True)

@@ -260,15 +260,7 @@ def formants_at(
 
 
 def mono(waveform: np.ndarray, name: str = "the waveform") -> np.ndarray:
-    """Samples as float64, or AudioError if they are no sound of one channel.
-
-    Parameters
-    ----------
-    waveform : array (sample,)
-        The sound.
-    name : str
-        For the message.
-    """
+    """Samples (sample,) as float64; AudioError, with the sound's ``name``, if they are no sound of one channel."""
     samples = np.asarray(waveform, dtype=np.float64)
     if samples.ndim != 1 or samples.size < 2:
         raise AudioError(
@@ -297,7 +289,21 @@ def _check_settings(sample_rate: float, ceiling: float, n_formants: int, window_
 def positions_in_seconds(
     sounds: Sequence[np.ndarray], sample_rate: float, positions: Sequence[float], context: float
 ) -> np.ndarray:
-    """Times (token, position) in s, counted from the start of each waveform, of fractions of the token inside it."""
+    """Times (token, position) in s, counted from the start of each waveform, of fractions of the token inside it.
+
+    Parameters
+    ----------
+    sounds : sequence of arrays (sample,)
+        One a token.
+    sample_rate : float
+        In Hz.
+    positions : sequence of float
+        Fractions of the token's duration.
+    context : float
+        Seconds of sound before and after each token in its sound.
+
+    Raises AudioError if a sound is no longer than its context.
+    """
     lengths = np.array([sound.size / sample_rate for sound in sounds])
     inner = lengths - 2 * context
     if len(sounds) and inner.min() <= 0:
