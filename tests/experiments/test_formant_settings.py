@@ -5,7 +5,6 @@ import shutil
 import numpy as np
 import pandas as pd
 import pytest
-import soundfile
 
 from phonoscope.corpora import read_corpus, read_tokens, write_tokens
 from phonoscope.experiments import parts
@@ -19,7 +18,9 @@ def mixed(tmp_path_factory):
     """Folder of a corpus of four talkers: two at 8 kHz, one at 16 and one at 44.1 kHz; and its tokens."""
     root = tmp_path_factory.mktemp("mixed")
     for name, rate, talkers in (("telephone", 8000, 2), ("room", 16000, 1), ("studio", 44100, 1)):
-        write_corpus(root / name, talkers=talkers, repeats=2, consonants=(), vowels=("i", "ɑ"), sample_rate=rate, seed=3)
+        write_corpus(
+            root / name, talkers=talkers, repeats=2, consonants=(), vowels=("i", "ɑ"), sample_rate=rate, seed=3
+        )
         for talker in sorted(path for path in (root / name).iterdir() if path.is_dir()):
             (root / "corpus").mkdir(exist_ok=True)
             talker.rename(root / "corpus" / f"{name}-{talker.name}")
@@ -85,7 +86,10 @@ def test_damaged_recordings_are_counted_once_though_divided(mixed, phonoscope, t
 
 def test_the_table_of_speakers_steers_the_ceiling(mixed, phonoscope, tmp_path):
     names = read_tokens(mixed / "t.parquet")["speaker"].unique()
-    rows = [f"{name};{ceiling};{age}" for name, ceiling, age in zip(names, ("", "5100", "", ""), (5, 40, 9, ""), strict=True)]
+    rows = [
+        f"{name};{ceiling};{age}"
+        for name, ceiling, age in zip(names, ("", "5100", "", ""), (5, 40, 9, ""), strict=True)
+    ]
     (tmp_path / "who.csv").write_text("speaker;ceiling;age\n" + "\n".join(rows), encoding="cp1252")
     tokens = tmp_path / "t.parquet"
     said = phonoscope(
@@ -94,8 +98,6 @@ def test_the_table_of_speakers_steers_the_ceiling(mixed, phonoscope, tmp_path):
     assert said.status == 0, said.err
     table, _ = measured(phonoscope, tokens, tmp_path / "f.csv", "--formants", 4, "--positions", "0.25,0.5")
     used = table.groupby("speaker")[["ceiling", "ceiling_from"]].first()
-    rates = {name: soundfile.info(next((mixed / "corpus").rglob(f"{name}.wav"))).samplerate for name in names if 0}
-    assert rates == {}
     sources = used["ceiling_from"].str.split(",").str[0].to_dict()
     assert sources == dict(zip(names, ("age", "table of speakers", "age", sources[names[3]]), strict=True))
     assert {"f1_25", "f1_50"} <= set(table.columns)
@@ -126,7 +128,9 @@ def test_candidates_are_written_edited_and_read_back(mixed, phonoscope, tmp_path
     assert again.loc[row, "corrected"].item() == "f2_50"
     wanted = rows[mine & (rows["candidate"] == other)].iloc[0]
     assert again.loc[row, "f1_50"].item() == pytest.approx(wanted["f1_50"])
-    values = [name for name in table.columns if name[:2] in ("f0", "f1", "f2", "f3", "b1", "ce") and name != "ceiling_from"]
+    values = [
+        name for name in table.columns if name[:2] in ("f0", "f1", "f2", "f3", "b1", "ce") and name != "ceiling_from"
+    ]
     pd.testing.assert_frame_equal(again.loc[untouched, values], table.loc[untouched, values])
     assert again.loc[untouched, "corrected"].isna().all()
     refused = phonoscope("formants", tokens, "--out", out, "--ceiling", "per-token", "--corrections", path)
@@ -173,12 +177,10 @@ def test_a_run_measures_as_it_is_told_and_keeps_what_it_chose_from(talkers, reci
     used = run.formants.merge(run.tokens[["token", "speaker"]], on="token")
     assert (used.groupby("speaker")["ceiling"].nunique() == 1).all()
     assert (out / "formant_corrections.csv").read_bytes() == (tmp_path / "c.csv").read_bytes()
-    assert run.recipe["formants"]["ceiling"] == "per-speaker"
+    assert '"per-speaker"' in (out / "run.json").read_text(encoding="utf-8")
 
 
 def test_a_run_needs_the_middle_of_the_vowel(talkers, recipe_file, phonoscope, tmp_path):
-    answer = phonoscope(
-        "run", recipe_file, "--corpus", talkers, "--out", tmp_path / "run", "--positions", "0.2,0.8"
-    )
+    answer = phonoscope("run", recipe_file, "--corpus", talkers, "--out", tmp_path / "run", "--positions", "0.2,0.8")
     assert answer.status == 1
     assert "add 0.5" in answer.err

@@ -229,7 +229,8 @@ def measure_formants(
         return pd.DataFrame(columns=["token"]), None
     if settings.on_a_ladder:
         rows.insert(1, "speaker", rows["token"].map(material.tokens.set_index("token")["speaker"]))
-    return settled(rows, settings, corrected)
+    table, candidates = settled(rows, settings, corrected)
+    return table.drop(columns="speaker", errors="ignore"), candidates
 
 
 def write_formants(material: Material, settings: FormantSettings, folder: Path) -> pd.DataFrame:

@@ -83,16 +83,19 @@ def _plan(
     """Rows of token (``at``), candidate, ceiling, its source, and the number of formants below it."""
     known, sources = speaker_ceilings(tokens, settings)
     by_hand, hands = np.full(len(tokens), np.nan), np.full(len(tokens), "", dtype=object)
+    counts = np.full(len(tokens), settings.formants)
     if corrected is not None and "ceiling" in corrected:
-        of_tokens = corrected[["ceiling", "ceiling_from"]].reindex(tokens["token"])
+        of_tokens = corrected.reindex(tokens["token"])
         by_hand, hands = of_tokens["ceiling"].to_numpy(dtype=np.float64), of_tokens["ceiling_from"].to_numpy()
+        if "formants_below" in corrected:
+            counts = of_tokens["formants_below"].fillna(settings.formants).to_numpy(dtype=int)
     rows: list[tuple[int, int, float, str, int]] = []
     for at, top in enumerate(tops):
         rungs = [hertz for hertz in LADDER_HZ if hertz <= top] if settings.on_a_ladder else []
         several = len(rungs) > 1
         ladder = [(hertz, "ladder", settings.formants) for hertz in rungs] if several else []
         if np.isfinite(by_hand[at]):
-            by_person = _below(float(by_hand[at]), float(top), settings.formants, str(hands[at]))
+            by_person = _below(float(by_hand[at]), float(top), int(counts[at]), str(hands[at]))
             place = rungs.index(by_person[0]) if several and by_person[0] in rungs else len(ladder)
             ladder[place : place + 1] = [by_person]
         elif not several:

@@ -23,7 +23,7 @@ def read_corrections(path: str | Path) -> pd.DataFrame:
     """Read a table of corrected formants.
 
     It has a row for each token to be corrected: its ``token``, and what is corrected. ``candidate`` (a number of the
-    ladder) or ``ceiling`` (Hz) has the token measured with that ceiling; ``f1_50``, ``f2_50`` … (Hz) stand as they are.
+    ladder) or ``ceiling`` (Hz) has the token measured with that ceiling; ``f1_50``, ``f2_50`` … (Hz) stand as they are; ``formants_below`` says how many formants are sought below a ceiling.
     Empty cells correct nothing. The table of candidates that was written may itself be edited: then ``chosen`` marks
     one row of each token.
 
@@ -66,6 +66,8 @@ def read_corrections(path: str | Path) -> pd.DataFrame:
         numbers["ceiling"] = numbers["ceiling"].fillna(rungs) if "ceiling" in numbers else rungs
     if "ceiling" in numbers:
         numbers["ceiling_from"] = CORRECTED
+        if "formants_below" in table:
+            numbers["formants_below"] = [_number(cell, "formants_below", path) for cell in table["formants_below"]]
     if "proposed" in table and "ceiling" in numbers:
         as_proposed = [_is_chosen(each, path) for each in table["proposed"]]
         numbers.loc[as_proposed, "ceiling_from"] = AS_PROPOSED
