@@ -23,7 +23,7 @@ LADDER_HZ = tuple(float(round(hertz, -1)) for hertz in np.geomspace(4500, 8000, 
 AUTO, PER_TOKEN, PER_SPEAKER = "auto", "per-token", "per-speaker"
 LOWEST_CEILING_HZ, HIGHEST_CEILING_HZ = 2000.0, 16000.0
 # A pole wider than this follows the tilt of the spectrum: no resonance of a vocal tract is so wide.
-WIDEST_HZ, WIDEST_AT_0_HZ, WIDEST_SHARE = 1500.0, 500.0, 0.3
+WIDEST_HZ, WIDEST_AT_0_HZ, WIDEST_SHARE = 1500.0, 700.0, 0.3
 _WORDS_OF_CHILDREN = frozenset({"child", "kind", "enfant", "niño", "niña"})
 
 
@@ -51,7 +51,7 @@ def ceiling_for(sex: str | float | None, age: str | float | None = None) -> floa
 
 
 def widest_bandwidth(frequency: np.ndarray) -> np.ndarray:
-    """Bandwidth in Hz up to which a pole counts as a formant: 500 Hz and 0.3 of its frequency, at most 1500 Hz.
+    """Bandwidth in Hz up to which a pole counts as a formant: 700 Hz and 0.3 of its frequency, at most 1500 Hz.
 
     Resonances of a vocal tract are 40 to 500 Hz wide and wider at high frequencies (Hawks and Miller 1995); what linear
     prediction finds in noise, or between harmonics far apart, is up to a few times that.
