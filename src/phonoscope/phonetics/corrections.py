@@ -23,9 +23,9 @@ def read_corrections(path: str | Path) -> pd.DataFrame:
     """Read a table of corrected formants.
 
     It has a row for each token to be corrected: its ``token``, and what is corrected. ``candidate`` (a number of the
-    ladder) or ``ceiling`` (Hz) has the token measured with that ceiling; ``f1_50``, ``f2_50`` … (Hz) stand as they are; ``formants_below`` says how many formants are sought below a ceiling.
-    Empty cells correct nothing. The table of candidates that was written may itself be edited: then ``chosen`` marks
-    one row of each token.
+    ladder) or ``ceiling`` (Hz) has the token measured with that ceiling, and ``formants_below`` with so many formants;
+    ``f1_50``, ``f2_50`` … (Hz) stand as they are. Empty cells correct nothing. The table of candidates that was written
+    may itself be edited: then ``chosen`` marks one row of each token.
 
     Parameters
     ----------
