@@ -144,7 +144,22 @@ def test_undecidable_labels_show_the_evidence():
 
 
 def test_silence_of_all_aligners():
-    for label in ["", "sp", "SIL", "spn", "<p:>", "<usb>", "h#", "pau", "{LG}", "{B_TRANS}", "NOISE", " "]:
+    for label in [
+        "",
+        "sp",
+        "sp_S",
+        "sil_S",
+        "SIL",
+        "spn",
+        "<p:>",
+        "<usb>",
+        "h#",
+        "pau",
+        "{LG}",
+        "{B_TRANS}",
+        "NOISE",
+        " ",
+    ]:
         assert is_silence(label), label
     for phone in phones():
         for spellings in phone.spellings.values():

@@ -27,8 +27,8 @@ _FINDINGS = (
     "decisions_high", "p_used",
 )  # fmt: skip
 _REACTIONS = (
-    "reaction", "says", "decisions", "decisions_low", "decisions_high", "sham", "effect", "accuracy_before",
-    "accuracy", "accuracy_low", "accuracy_high", "verdict",
+    "reaction", "says", "decisions", "decisions_low", "decisions_high", "sham", "effect", "effect_low",
+    "effect_high", "accuracy_before", "accuracy", "accuracy_low", "accuracy_high", "verdict",
 )  # fmt: skip
 
 
@@ -95,11 +95,15 @@ def reactions_of(case: str) -> str:
     rows = [
         (
             row["says"], _interval(row, "decisions", "decisions", 100, 0, " %"), _percent(row["sham"]),
-            _interval(row, "accuracy", "accuracy", 100, 0, " %"),
+            _interval(row, "effect", "effect", 1, 2, ""), _interval(row, "accuracy", "accuracy", 100, 0, " %"),
+            row["verdict"],
         )
         for row in table[table["run"] == case].sort_values("decisions", ascending=False).to_dict("records")
     ]  # fmt: skip
-    return markdown(["every recording …", "decisions that change", "by the sham", "right then"], rows)
+    return markdown(
+        ["every recording …", "decisions that change", "by the sham", "change of log odds", "right then", "it reacts"],
+        rows,
+    )
 
 
 def overview() -> str:
@@ -120,8 +124,9 @@ def _interval(row: Any, name: str, prefix: str, factor: float, digits: int, unit
     value, low, high = (row.get(each, np.nan) for each in (name, f"{prefix}_low", f"{prefix}_high"))
     if not np.isfinite(value):
         return "–"
-    limits = f" ({factor * low:.{digits}f} to {factor * high:.{digits}f})" if np.isfinite(low) else ""
-    return f"{factor * value:.{digits}f}{unit}{limits}".replace("-", "−")
+    shown, *limits = (f"{round(factor * each, digits) + 0.0:.{digits}f}" for each in (value, low, high))
+    words = f"{shown}{unit}" + (f" ({' to '.join(limits)})" if np.isfinite(low) else "")
+    return words.replace("-", "−")
 
 
 def _percent(value: float) -> str:

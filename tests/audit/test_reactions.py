@@ -86,3 +86,15 @@ def test_a_model_reacts_to_what_it_hears_and_to_nothing_else(anatomies):
     assert table.loc["time-shift", "decisions"] < 0.1
     assert np.isnan(table.loc["padded", "sham"])
     assert table["p_holm"].between(0, 1).all()
+
+
+def test_a_band_of_the_speech_is_taken_out_and_the_others_stay(anatomies):
+    own = anatomies[1]
+    parts = {"speech-low": (0, 1000), "speech-middle": (1000, 3400)}
+    for name, removed in parts.items():
+        found = made(name, own)
+        for low, high in parts.values():
+            ratio = band(found, low, high) / band(own.samples, low, high)
+            assert ratio < 0.1 if (low, high) == removed else ratio == pytest.approx(1, abs=0.01)
+        quiet = slice(0, own.span[0] // 2)
+        assert np.std(found[quiet]) == pytest.approx(np.std(own.samples[quiet]), rel=0.3)  # the background stays

@@ -206,6 +206,7 @@ def test_a_look_at_data_alone_notices_a_background_and_a_length_that_go_with_the
         assert auc > 0.9
         assert 0.7 < low <= auc
         assert look(sounds, RATE, rng.permutation(names), speakers, 0)[1] < 0.55
+        assert look(sounds, RATE, names, ["one"] * 80, 0)[0] > 0.9
 
 
 def test_the_design_has_every_kind_at_every_strength_decoys_and_enough_clean_cases():

@@ -9,6 +9,7 @@ import soundfile
 
 from phonoscope.experiments.folder import Run
 from phonoscope.tasks.audit.mending import LABELS_NAME
+from phonoscope.tasks.audit.page import most_important_band
 
 RATE = 8000
 SPEAKERS, OF_EACH = 8, 10
@@ -144,6 +145,22 @@ def test_tables_sounds_and_pages(loud):
     assert card.startswith("---\nmodel-index:")
     assert "**In the data and used**" in card
     assert "| level | supported |" in (out / "appendix.md").read_text("utf-8")
+
+
+def bands(*rows):
+    columns = ("reaction", "says", "decisions", "decisions_low", "decisions_high", "sham", "verdict")
+    return pd.DataFrame(rows, columns=columns)
+
+
+def test_the_page_names_the_band_of_the_speech_that_matters_most():
+    low = ("speech-low", "without what its speech has below 1 kHz", 0.6, 0.5, 0.7, 0.1, "supported")
+    high = ("speech-high", "without what its speech has above 3.4 kHz", 0.1, 0.0, 0.2, 0.1, "cannot be told")
+    (said,) = most_important_band(bands(high, low))
+    assert "below 1 kHz, 60 % (50 to 70 %)" in said
+    assert said.endswith("That is more than the sham.")
+    (said,) = most_important_band(bands(high, (*low[:2], 0.1, *low[3:])))
+    assert said.startswith("No band of the speech matters more")
+    assert most_important_band(bands(low)) == []
 
 
 def test_mended_recordings_no_longer_tell_the_classes(audited, tmp_path):

@@ -12,11 +12,12 @@ from phonoscope.audio import cut
 from phonoscope.errors import ExperimentError
 from phonoscope.experiments.folder import Run
 from phonoscope.experiments.recipe import Recipe, recipe_from
-from phonoscope.frontends import Spectrogram
+from phonoscope.frontends import Spectrogram, Waveform
 from phonoscope.judgement.claims import CONTRADICTED, OPEN, SUPPORTED, claims_table
 from phonoscope.tasks import TASKS, load_recipe, run_experiment
 from phonoscope.tasks.recordings.claims import Evidence, paired_difference, recordings_claims
 from phonoscope.tasks.recordings.fit import planned
+from phonoscope.tasks.recordings.hearing import AroundEnergy
 from phonoscope.tasks.recordings.material import around_energy
 from phonoscope.tasks.recordings.recipe import FRONT_ENDS, RecordingsRecipe
 from phonoscope.tasks.recordings.spectra import chosen_clips
@@ -329,3 +330,34 @@ def test_recordings_on_disk_give_the_same_results_as_in_memory(tones, tmp_path):
     assert not [path for path in runs[1].folder.iterdir() if path.name.startswith("tmp")]
     each = runs[0].results["networks"][0]["balanced_accuracy_of_each"]
     assert np.mean(each) == pytest.approx(runs[0].results["networks"][0]["balanced_accuracy"])
+
+
+def test_a_run_of_recordings_is_audited_on_its_test_recordings_with_the_networks_that_never_met_them(told, phonoscope):
+    out, _ = told
+    audit = out.parent / "audit"
+    recipe = out.parent / "audit.toml"
+    recipe.write_text(
+        'name = "small"\ntask = "audit"\ntitle = "Small"\nquestion = "Which?"\npairs = 10\n'
+        'shortcuts = ["level"]\nreactions = ["louder"]\n',
+        encoding="utf-8",
+    )
+    answer = phonoscope("audit", out, "--recipe", recipe, "--out", audit, "--json")
+    assert answer.status == 0, answer.err
+    run, asked = Run(out), Run(audit)
+    tested = run.tokens.loc[run.tokens["split"] == "test", "token"]
+    assert set(asked.tokens["token"]) == set(tested)
+    own = run.predictions[(run.predictions["network"] == "sub-segmental") & (run.predictions["share"] == 1)]
+    assert answer.json["accuracy"] == pytest.approx((own["class"] == own["predicted"]).mean())
+
+
+def test_a_whole_recording_is_heard_as_the_stretch_that_was_trained_on():
+    rng = np.random.default_rng(0)
+    sounds = [rng.standard_normal(n) * np.hanning(n) ** 2 + 0.1 for n in (900, 2400, 1600)]
+    sounds[1][:600] *= 5
+    own, heard = Waveform(1000, 1.6), AroundEnergy(1000, 1.6)
+    expected = own(torch.stack([torch.from_numpy(around_energy(sound, 1600)) for sound in sounds]))
+    padded = torch.zeros(3, 2400, dtype=torch.float32)
+    for row, sound in zip(padded, sounds, strict=True):
+        row[: len(sound)] = torch.from_numpy(sound)
+    found = heard(padded, torch.tensor([len(sound) for sound in sounds]))
+    np.testing.assert_allclose(found, expected, atol=1e-4)

@@ -209,6 +209,10 @@ def test_the_command_runs_with_the_first_layer_of_a_weights_file(corpus, phonosc
     assert again.status == 0
     assert (out / "report.html").read_text(encoding="utf-8") == html
     assert json.loads((out / "run.json").read_text())["kind"] == "spoof"
+    refused = phonoscope("audit", out, "--out", tmp_path / "audit")
+    assert refused.status == 1
+    assert "runs of spoof may keep none" in refused.err
+    assert "MODEL --corpus FOLDER" in refused.err
 
 
 def test_the_recipe_of_the_package_loads_and_wrong_ones_are_refused(tmp_path):

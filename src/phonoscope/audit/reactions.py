@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -20,6 +21,8 @@ from phonoscope.judgement.permutation import holm
 from phonoscope.registry import Registry
 
 TELEPHONE_HZ = 3400.0
+LOW_HZ = 1000.0  # below it: voice and first formants; from there to 3.4 kHz: the other vowel formants
+BANDS = ("speech-low", "speech-middle", "speech-high")  # reactions that take a band out of the speech
 _NARROW_RATE = 8000
 _SHIFT_SECONDS = 0.05
 _ROOM_SECONDS = 0.3
@@ -96,6 +99,24 @@ def low_pass(own: Anatomy, seed: int) -> np.ndarray:
     return np.fft.irfft(spectrum * np.clip((TELEPHONE_HZ + 100 - hertz) / 100, 0, 1), len(own.samples))
 
 
+def without_band(own: Anatomy, seed: int, *, low: float, high: float) -> np.ndarray:
+    """Nothing of the speech between two frequencies; the background stays.
+
+    Parameters
+    ----------
+    own
+        The recording.
+    seed
+        Nothing is drawn.
+    low, high
+        Hz.
+    """
+    del seed
+    hertz = np.fft.rfftfreq(len(own.speech), 1 / own.rate)
+    removed = np.fft.rfft(own.speech) * ((hertz >= low) & (hertz < high))
+    return own.samples - np.fft.irfft(removed, len(own.speech))
+
+
 def resample(own: Anatomy, seed: int) -> np.ndarray:
     """Down to 8 kHz and back; down to half the rate where that is no more."""
     del seed
@@ -160,6 +181,12 @@ REACTIONS: Registry[Reaction] = Registry(
             Reaction("time-shift", "50 ms later", shift),
             Reaction("louder", "6 dB louder", louder),
             Reaction("telephone-band", "without what lies above 3.4 kHz", low_pass),
+            Reaction("speech-low", "without what its speech has below 1 kHz",
+                     partial(without_band, low=0, high=LOW_HZ)),
+            Reaction("speech-middle", "without what its speech has from 1 to 3.4 kHz",
+                     partial(without_band, low=LOW_HZ, high=TELEPHONE_HZ)),
+            Reaction("speech-high", "without what its speech has above 3.4 kHz",
+                     partial(without_band, low=TELEPHONE_HZ, high=np.inf)),
             Reaction("resampled", "resampled to 8 kHz, or half the rate, and back", resample),
             Reaction("mu-law", "with 8 bits (mu-law)", eight_bits),
             Reaction("codec", "coded as Ogg Vorbis and decoded", codec),
@@ -167,7 +194,7 @@ REACTIONS: Registry[Reaction] = Registry(
             Reaction("device", "through another device (±6 dB)", another_device),
         )
     },
-)
+)  # fmt: skip
 
 
 def react(

@@ -72,14 +72,14 @@ def _difference(item: Item) -> str:
 
 
 def _percent(value: float, digits: int = 0) -> str:
-    return f"{100 * value:.{digits}f} %".replace("-", "−") if np.isfinite(value) else "–"
+    return f"{round(100 * value, digits) + 0.0:.{digits}f} %".replace("-", "−") if np.isfinite(value) else "–"
 
 
 def _range(row: Mapping[Any, Any], name: str, digits: int = 0) -> str:
     low, high = (row[f"{name}_{end}"] for end in ("low", "high"))
     if not np.isfinite(low):
         return "no interval"
-    return f"{100 * low:.{digits}f} to {100 * high:.{digits}f}".replace("-", "−")
+    return " to ".join(f"{round(100 * each, digits) + 0.0:.{digits}f}" for each in (low, high)).replace("-", "−")
 
 
 def fact_sentence(name: str, row: Mapping[Any, Any], chance: float) -> str:

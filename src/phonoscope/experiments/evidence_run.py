@@ -247,7 +247,7 @@ def _tables(
     return tables
 
 
-def choose_tokens(run: Run, count: int, seed: int) -> np.ndarray:
+def choose_tokens(run: Run, count: int, seed: int, of: pd.DataFrame | None = None) -> np.ndarray:
     """Names of tested tokens, as many of each class as there is room for, drawn at random.
 
     Parameters
@@ -258,13 +258,15 @@ def choose_tokens(run: Run, count: int, seed: int) -> np.ndarray:
         At most so many.
     seed
         Of the draw.
+    of
+        Its token table with ``fold``, where the run itself has none.
 
     Raises
     ------
     ExperimentError
         If fewer than two were tested, or the run has no tokens.
     """
-    tokens = run.tokens
+    tokens = run.tokens if of is None else of
     if "fold" not in tokens or "class" not in tokens:
         raise ExperimentError(
             f"{run.folder} is not a run of tokens (such as `phonoscope run vowels` makes); its report judges itself"

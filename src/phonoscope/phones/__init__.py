@@ -107,7 +107,7 @@ def is_silence(label: str, phone_set: str = "") -> bool:
 
     In DISC ``#`` and ``_`` are phones (START, and the consonant of *jam*).
     """
-    label = label.strip()
+    label = _POSITION.sub("", label.strip())
     if phone_set == "disc" and label in ("#", "_"):
         return False
     if phone_set == "buckeye" and _BUCKEYE_NOISE.fullmatch(label):

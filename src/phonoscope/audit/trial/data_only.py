@@ -21,7 +21,7 @@ from sklearn.preprocessing import StandardScaler
 _FRAME = 0.025
 _NON_SPEECH_DB = 30.0  # below the loudest frame
 _BANDS, _COEFFICIENTS = 24, 13
-_RESAMPLES = 200
+_FOLDS, _RESAMPLES = 5, 200
 _TREES = 30
 
 
@@ -39,7 +39,7 @@ def background_auc(
     classes
         Two.
     speakers
-        Kept together in cross-validation and bootstrap.
+        Kept together in cross-validation and bootstrap; where they are fewer than the folds, each recording by itself.
     seed
         Of both.
     """
@@ -61,7 +61,7 @@ def metadata_auc(
     classes
         Two.
     speakers
-        Kept together in cross-validation and bootstrap.
+        Kept together in cross-validation and bootstrap; where they are fewer than the folds, each recording by itself.
     seed
         Of trees, cross-validation and bootstrap.
     """
@@ -93,7 +93,9 @@ def _auc(
     values: np.ndarray, model: object, classes: Sequence[str], speakers: Sequence[str], seed: int
 ) -> tuple[float, float]:
     codes, units = (pd.factorize(np.asarray(each, dtype=object), sort=True)[0] for each in (classes, speakers))
-    folds = StratifiedGroupKFold(5, shuffle=True, random_state=seed)
+    if units.max() + 1 < _FOLDS:  # one person's recordings: each is a unit
+        units = np.arange(len(codes))
+    folds = StratifiedGroupKFold(_FOLDS, shuffle=True, random_state=seed)
     scores = cross_val_predict(model, values, codes, groups=units, cv=folds, method="predict_proba")[:, 1]
     rng = np.random.default_rng(seed)
     members = [np.flatnonzero(units == k) for k in range(units.max() + 1)]

@@ -25,7 +25,7 @@ from phonoscope.left_out import LeftOut
 from phonoscope.perception import ask
 from phonoscope.perception.trials import are_numbers
 from phonoscope.tasks.asked.corpus import Corpus
-from phonoscope.tasks.asked.who import Asked, AskedModel, AskedRun, model_identity
+from phonoscope.tasks.asked.who import Asked, AskedModel, AskedRun, is_of_recordings, model_identity
 from phonoscope.tasks.outside.material import choose_classes
 
 ALL = "all"  # class of the tokens of a model that gives numbers
@@ -96,7 +96,9 @@ def is_run(source: str | Path) -> bool:
 
 
 def of_run(source: str | Path, recipe: AskingRecipe, settings: Settings) -> Material:
-    """The tested tokens of a run, each with the classifiers that never met it.
+    """The tested tokens or recordings of a run, each with the classifiers that never met it.
+
+    Of a run of recordings without folds, such as ``speakers``, these are its test recordings.
 
     Parameters
     ----------
@@ -114,8 +116,12 @@ def of_run(source: str | Path, recipe: AskingRecipe, settings: Settings) -> Mate
     """
     run = Run(source)
     if "classifier" not in {path.name for path in run.folder.iterdir()}:
-        raise ExperimentError(f"{run.folder} holds no classifier that could be asked")
-    names, every = set(choose_tokens(run, recipe.tokens, recipe.seed)), run.tokens
+        raise ExperimentError(
+            f"{run.folder} holds no classifier that could be asked (runs of {run.facts.get('kind', 'this kind')} "
+            "may keep none); ask a model instead: MODEL --corpus FOLDER"
+        )
+    every = _tested(run)
+    names = set(choose_tokens(run, recipe.tokens, recipe.seed, of=every))
     known = np.array([class_position(run.labels, str(name)) is not None for name in every["class"]], dtype=bool)
     tokens = every[every["token"].isin(names) & known].reset_index(drop=True)
     if not len(tokens):
@@ -123,12 +129,24 @@ def of_run(source: str | Path, recipe: AskingRecipe, settings: Settings) -> Mate
             f"none of the classes of {run.folder} is an answer of its network, which are: {', '.join(run.labels)}"
         )
     tokens.attrs = {**every.attrs, "left_out": []}
+    context = 0.0 if is_of_recordings(run) else run.context_seconds
     asked = AskedRun(str(run.folder.absolute()), settings.trust_imports)
-    facts = {name: run.facts[name] for name in _KEPT if name in run.facts}
+    said = _facts_of(asked.trainings(0)[0]) if is_of_recordings(run) else run.facts
+    facts = {name: said[name] for name in _KEPT if name in said}
     facts |= {"of_run": run.folder.as_posix(), "of_name": run.facts.get("name", "")}
     identity = asked.identity(sorted({int(fold) for fold in tokens["fold"]}))
     rate = int(run.facts["sample_rate"])
-    return Material(asked, identity, tokens, list(run.labels), rate, run.context_seconds, facts)
+    return Material(asked, identity, tokens, list(run.labels), rate, context, facts)
+
+
+def _tested(run: Run) -> pd.DataFrame:
+    """Token table of a run, with the fold of each tested token; a run without folds has one, its test recordings."""
+    tokens = run.tokens
+    if not is_of_recordings(run):
+        return tokens
+    tested = tokens.assign(fold=np.where(tokens["split"].eq("test"), 0.0, np.nan))
+    tested.attrs = tokens.attrs
+    return tested
 
 
 def of_model(
@@ -188,23 +206,30 @@ def of_model(
     attrs = drawn.attrs | {"left_out": left_out.entries()}
     drawn = drawn[audible].reset_index(drop=True)
     drawn.attrs = attrs
-    config, time_axis = classifier.config(), classifier.front_end.time_axis
     facts = {
         "model": describe_model(classifier, str(source)),
-        "labels": classifier.labels,
         "labels_from": found.settings["labels"],
         "labelled": found.labelled,
         "warnings": found.settings["warnings"],
-        "sample_rate": classifier.sample_rate,
-        "max_hz": classifier.sample_rate / 2,
-        "time_seconds": time_axis.seconds,
-        "network": config["network"],
-        "front_end": config["front_end"],
-        "scores": classifier.scores,
+        **_facts_of(classifier),
     }
     others = tokens if found.labelled else pd.DataFrame()
     return Material(asked, model_identity(classifier), drawn, list(classifier.labels), classifier.sample_rate, context,
                     facts, others)  # fmt: skip
+
+
+def _facts_of(classifier: Classifier) -> dict[str, Any]:
+    """What an experiment says of a classifier that it asks."""
+    config = classifier.config()
+    return {
+        "labels": classifier.labels,
+        "sample_rate": classifier.sample_rate,
+        "max_hz": classifier.sample_rate / 2,
+        "time_seconds": classifier.front_end.time_axis.seconds,
+        "network": config["network"],
+        "front_end": config["front_end"],
+        "scores": classifier.scores,
+    }
 
 
 def own_answers(classifier: Classifier, waveforms: Sequence[np.ndarray]) -> np.ndarray:

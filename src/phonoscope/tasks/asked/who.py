@@ -21,6 +21,7 @@ from phonoscope.experiments.folder import Run
 from phonoscope.experiments.held_out import classifier_folder, classifier_identity, load_classifier
 from phonoscope.experiments.loading import load_model
 from phonoscope.files import digest_of, sha256
+from phonoscope.tasks.recordings.hearing import hearing_around_energy
 
 Learnt = tuple[list[np.ndarray], list[str]]
 
@@ -153,8 +154,16 @@ def trainings_of_fold(run: Run, fold: int, *, trust_imports: bool = False) -> li
     trust_imports
         Allow them to import their networks' code.
     """
+    if is_of_recordings(run):
+        loaded = [load_model(folder, trust_imports=trust_imports) for folder in _folders(run, fold)]
+        return [hearing_around_energy(each) for each in loaded]
     first = load_classifier(run, fold, trust_imports=trust_imports)
     return [first, *(load_model(folder, trust_imports=trust_imports) for folder in _folders(run, fold)[1:])]
+
+
+def is_of_recordings(run: Run) -> bool:
+    """Whether networks were trained on whole recordings, with a split instead of folds."""
+    return run.facts.get("kind") == "recordings" and "fold" not in run.tokens
 
 
 def folders_of(run: Run, folds: Sequence[int]) -> list[Path]:
@@ -164,6 +173,10 @@ def folders_of(run: Run, folds: Sequence[int]) -> list[Path]:
 
 def _folders(run: Run, fold: int) -> list[Path]:
     """Folders of a fold's classifiers: that of the run, then those of its further trainings."""
+    if is_of_recordings(run):  # all trainings of the network whose classifier stands for the run, on all it had
+        network = run.results["networks"][0]["network"]
+        found = run.folder.glob(f"fits/{network}/seed-*-share-100/classifier")
+        return sorted(found, key=lambda folder: int(folder.parts[-2].split("-")[1])) or [run.folder / "classifier"]
     return [classifier_folder(run, fold), *sorted(run.folder.glob(f"trainings/seed-*/{fold}/classifier"), key=_seed)]
 
 

@@ -19,12 +19,13 @@ from phonoscope.tasks.audit.recipe import AuditRecipe
 
 _ALWAYS = (
     "Shortcuts that are not on the list: each is looked for by name.",
-    "Shortcuts inside speech, such as a band, a phone or a word: phonoscope perceive and phonoscope run recordings "
-    "look there.",
+    "Phones and words: phonoscope perceive and phonoscope run recordings look there. Of the bands of the speech, three "
+    "wide ones are taken out.",
     "Combinations: each property is exchanged alone.",
     "Other recordings than these: what is clean here may be a shortcut in another corpus.",
 )
 _FEW_GROUPS = 12
+FACT_NAMES = {FORMAT: "format of the file", ORDER: "order of the names"}
 
 
 def findings_of(items: Sequence[Item], told: Mapping[str, Told], recordings: Recordings) -> pd.DataFrame:
@@ -138,10 +139,11 @@ def not_tested(recipe: AuditRecipe, here: Ready, findings: pd.DataFrame) -> list
     elif speakers.nunique() < _FEW_GROUPS:
         lacking.append(f"Other speakers: the recordings are of {speakers.nunique()}.")
     if not recipe.by:
-        lacking.append("Speakers, devices, dates as such: --by speaker,device tells the class from columns.")
-    facts = [name for name in findings["shortcut"] if name in (FORMAT, ORDER, *recipe.by)]
+        lacking.append("Speakers, devices and dates as such: name their columns with --by speaker,device.")
+    facts = [FACT_NAMES.get(name, name) for name in findings["shortcut"] if name in (FORMAT, ORDER, *recipe.by)]
     lacking.append(
-        f"Whether the model uses {', '.join(facts)}: it gets samples; what they leave in the sound is tested."
+        f"Whether the model knows these as such: {', '.join(facts)}. It gets samples alone; what is left of them in "
+        "the sound is tested."
     )
     lacking.append("A drier room: reverberation can be added to a recording, but not be taken out of it.")
     return [*lacking, *_ALWAYS]

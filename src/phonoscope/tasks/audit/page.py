@@ -6,9 +6,10 @@ import numpy as np
 import pandas as pd
 
 from phonoscope.audit.battery import CLEAN, IN_DATA, REACTS, USED
+from phonoscope.audit.reactions import BANDS
 from phonoscope.audit.shortcuts import SHORTCUTS
 from phonoscope.experiments.folder import Run
-from phonoscope.judgement.claims import OPEN
+from phonoscope.judgement.claims import CONTRADICTED, OPEN, SUPPORTED
 from phonoscope.judgement.words import doubts_of_basis
 from phonoscope.report.numbers import percent
 from phonoscope.report.page import Page, Section
@@ -31,7 +32,7 @@ def page(run: Run) -> Page:
     """Return the page of an audit."""
     content = read_content(run)
     results = content.facts["results"]
-    sections = [_verdicts(content), *_sounds(content), _reactions(content), _both(content), _not_tested(content),
+    sections = [*_sounds(content), _verdicts(content), _reactions(content), _both(content), _not_tested(content),
                 _provenance(content)]  # fmt: skip
     return page_of(
         content.facts, sections, numbers=_numbers(content), findings=results["sentences"], doubts=_doubts(content)
@@ -104,7 +105,31 @@ def _reactions(content: Content) -> Section:
         "What the model does when all recordings are changed alike. The sham adds the same change at another time: as "
         "much energy of the same colour. With the speech removed, a model that answers by speech should know nothing."
     )
-    return Section("reactions", "What the model bears", [text], tables=[printed])
+    return Section("reactions", "What the model bears", [text, *most_important_band(table)], tables=[printed])
+
+
+def most_important_band(table: pd.DataFrame) -> list[str]:
+    """Which band of the speech matters most, as a sentence; none if fewer than two were taken out.
+
+    Parameters
+    ----------
+    table
+        ``reactions`` of an audit.
+    """
+    bands = table[table["reaction"].isin(BANDS)]
+    if len(bands) < 2:
+        return []
+    most = bands.sort_values("decisions", kind="stable").iloc[-1]
+    interval = f"{100 * most['decisions_low']:.0f} to {100 * most['decisions_high']:.0f} %"
+    if most["decisions"] == bands["decisions"].min():
+        return [f"No band of the speech matters more than another: {percent(most['decisions'], 0)} of the decisions "
+                "change, whichever is taken out."]  # fmt: skip
+    told = {
+        SUPPORTED: "That is more than the sham.",
+        CONTRADICTED: "That is no more than the sham.",
+    }.get(str(most["verdict"]), "Whether that is more than the sham cannot be told.")
+    return [f"One band of the speech matters most: {most['says']}, {percent(most['decisions'], 0)} ({interval}) of the "
+            f"decisions change; with the sham, {percent(most['sham'], 0)}. {told}"]  # fmt: skip
 
 
 def _both(content: Content) -> Section:
