@@ -6,10 +6,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from phonoscope.audio import cut
 from phonoscope.corpora import read_corpus, read_tokens, write_tokens
 from phonoscope.experiments import parts
 from phonoscope.experiments.folder import Run
-from phonoscope.phonetics.ceilings import LADDER_HZ
+from phonoscope.phonetics.ceilings import LADDER_HZ, widest_bandwidth
+from phonoscope.phonetics.formants import token_formants
 from phonoscope.synthesis.corpus import write_corpus
 
 
@@ -179,3 +181,30 @@ def test_a_run_needs_the_middle_of_the_vowel(talkers, recipe_file, phonoscope, t
     answer = phonoscope("run", recipe_file, "--corpus", talkers, "--out", tmp_path / "run", "--positions", "0.2,0.8")
     assert answer.status == 1
     assert "add 0.5" in answer.err
+
+
+PLANTED = {"i": (2250, 2975), "u": (882, 2323), "æ": (1726, 2516), "ɑ": (1192, 2512), "ɝ": (1326, 1720)}  # F2, F3
+
+
+def test_children_of_a_real_table_of_speakers_get_their_ceilings(shared_data, phonoscope, tmp_path):
+    case, tokens = shared_data / "field_cases" / "children", tmp_path / "t.parquet"
+    words = ("tokens", case / "corpus", "--classes", "any-vowel", "--speakers", case / "speakers.csv")
+    said = phonoscope(*words, "--out", tokens)
+    assert said.status == 0, said.err
+    table, _ = measured(phonoscope, tokens, tmp_path / "f.csv")
+    youngest = table[table["speaker"] == "four"]
+    assert set(youngest["ceiling"]) == {8000}
+    truth = 1.55 * np.array([PLANTED[label] for label in youngest["label"]])
+    np.testing.assert_allclose(youngest[["f2_50", "f3_50"]], truth, rtol=0.1)
+
+
+def test_of_real_speech_only_vowels_with_a_wide_pole_changed(shared_data):
+    root = shared_data / "ljspeech"
+    tokens = read_corpus(root, root / "textgrids", classes="vowels")
+    sounds, _ = cut(tokens, context_seconds=0.05)
+    before, now = (token_formants(sounds, 22050, context=0.05, max_bandwidth=limit) for limit in (1500, None))
+    names = [f"f{k}_50" for k in (1, 2, 3, 4)]
+    hertz, width = before[names].to_numpy(), before[[f"b{k}_50" for k in (1, 2, 3, 4)]].to_numpy()
+    wide = (width > widest_bandwidth(hertz)).any(axis=1)
+    assert wide.mean() < 0.03
+    np.testing.assert_array_equal(now[names].to_numpy()[~wide], hertz[~wide])
