@@ -40,7 +40,8 @@ def praat(
 def measure(rounds: int) -> Iterator[Measurement]:
     """600 synthetic vowels of 30 talkers; both errors against the planted F1 to F3 are told."""
     require("parselmouth", "praat", "praat-parselmouth")
-    from phonoscope.phonetics.formants import ceiling_for, token_formants
+    from phonoscope.phonetics.ceilings import ceiling_for
+    from phonoscope.phonetics.formants import token_formants
     from phonoscope.synthesis.corpus import synthesise_tokens
 
     sounds, table = synthesise_tokens(30, repeats=4, seed=0)
@@ -61,7 +62,8 @@ def measure(rounds: int) -> Iterator[Measurement]:
 def _of_real_tokens(rounds: int) -> Measurement:
     """Both on the same vowels of recordings; how far they are apart at 50 % is told."""
     from phonoscope.audio import audio_info, cut
-    from phonoscope.phonetics.formants import ceiling_for, token_formants
+    from phonoscope.phonetics.ceilings import ceiling_for
+    from phonoscope.phonetics.formants import token_formants
 
     corpora, told = [], []
     with tempfile.TemporaryDirectory() as folder:

@@ -10,6 +10,7 @@ BENCHMARKS = {
     "spectrogram": "the front end, and short-time Fourier transforms token by token",
     "tokens": "from recordings to spectrograms, the paper's way, and librosa token by token",
     "formants": "formants and F0 of tokens, and Praat's",
+    "long_recording": "formants of a recording of 90 minutes: CPU time and memory, their limits, and Praat",
     "manipulate": "sounds changed in one property a second",
     "synthesis": "tokens a second of a synthetic corpus",
     "filters": "response spectra and Wigner–Ville distributions, and plain ports of the formulas",

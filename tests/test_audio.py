@@ -223,6 +223,35 @@ def test_different_rates_must_be_resolved(wav):
     assert [len(waveform) for waveform in waveforms] == [800, 800]
 
 
+def test_recordings_may_keep_their_own_rates(wav):
+    soundfile.write(wav.parent / "b.wav", ramp(800), 8000)
+    tokens = token_table(wav.parent, ("a.wav", 0.0, 0.1), ("b.wav", 0.0, 0.1))
+    waveforms, kept = cut(tokens, own_rates=True)
+    assert [len(waveform) for waveform in waveforms] == [1600, 800]
+    assert kept["native_rate"].tolist() == [16000, 8000]
+    _, kept = cut(tokens, 8000)
+    assert kept["native_rate"].tolist() == [16000, 8000]
+    assert "native_rate" not in cut(tokens.iloc[:1].reset_index(drop=True))[1]
+
+
+@pytest.mark.parametrize("rate", [None, 8000, 44100])
+@pytest.mark.parametrize("block", [1, 7, 1000])
+@pytest.mark.parametrize("hashed", [True, False])
+def test_blocks_leave_no_trace(wav, monkeypatch, rate, block, hashed):
+    soundfile.write(wav.parent / "a.wav", np.random.default_rng(0).uniform(-0.9, 0.9, (3000, 2)), 16000)
+    stretches = [("a.wav", 0.1, 0.18), ("a.wav", 0.0, 0.05), ("a.wav", 0.02, 0.187), ("a.wav", 0.1, 0.11)]
+    tokens = token_table(wav.parent, *stretches)
+    whole, known = cut(tokens, rate, context_seconds=0.01)
+    monkeypatch.setattr("phonoscope.audio._BLOCK_FRAMES", block)
+    pieces, kept = cut(tokens, rate, context_seconds=0.01, hashed=hashed)
+    for one, other in zip(whole, pieces, strict=True):
+        np.testing.assert_array_equal(one, other)
+    assert not hashed or kept["audio_sha256"].tolist() == known["audio_sha256"].tolist()
+    for entry, waveform in zip(stretches, whole, strict=True):
+        expected, own = read_audio(wav.parent / "a.wav", rate, entry[1], entry[2])
+        np.testing.assert_array_equal(waveform[round(0.01 * own) :][: len(expected)], expected)
+
+
 def test_unknown_corpus_is_named(wav):
     tokens = token_table(wav.parent, ("a.wav", 0.0, 0.1))
     tokens.attrs["roots"] = {"other": "x"}

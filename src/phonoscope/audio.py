@@ -3,7 +3,7 @@
 import hashlib
 import math
 import stat
-from collections.abc import Generator, Mapping
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,7 +21,10 @@ from phonoscope.left_out import LeftOut
 # Alignments are made on frames of 10 ms, so the last boundary may lie up to one frame behind the last sample.
 END_TOLERANCE_SECONDS = 0.010
 CHANNEL = "channel"  # column of token tables: which channel of the recording holds the token, from 1
+NATIVE_RATE = "native_rate"  # column of token tables: rate of the recording, Hz, where it was resampled
 SOUND_HASH = "audio_sha256"  # column of token tables: the same for copies of one recording under several names
+_BLOCK_FRAMES = 2**18  # samples of each channel that are held in memory while a recording is read
+_EXACT_SEEKS = frozenset({"WAV", "WAVEX", "RF64", "W64", "AIFF", "CAF", "AU", "FLAC", "NIST"})
 
 
 @dataclass(frozen=True)
@@ -108,36 +111,57 @@ def read_audio(
     if sample_rate is not None and sample_rate <= 0:
         raise AudioError(f"the sample rate must be positive; got {sample_rate} Hz")
     with _opened(path) as recording:
-        rate, frames = recording.samplerate, recording.frames
-        if frames == 0:
-            raise AudioError(f"{path} holds no samples; record or copy it again")
-        stretch = start is not None or end is not None
-        first, last = _limits(path, frames / rate, rate, start, end) if stretch else (0, frames)
-        resample = sample_rate is not None and sample_rate != rate
-        try:
-            if not resample and first:
-                recording.seek(first)
-            # A stretch that is resampled is cut afterwards: soxr needs the neighbouring samples.
-            channels = recording.read(-1 if resample else last - first, dtype="float32", always_2d=True)
-        except (soundfile.LibsndfileError, RuntimeError) as error:
-            raise AudioError(f"{path} is damaged: its samples cannot be read ({error})") from error
-    if len(channels) < (frames if resample else last - first):
-        raise AudioError(f"{path} is damaged: its header promises {frames} samples, fewer could be read")
-    if channel is not None and not 1 <= channel <= channels.shape[1]:
-        raise AudioError(f"{path} has {channels.shape[1]} channel(s); channel {channel} was asked for")
-    if channel is None and channels.shape[1] > 1:
-        waveform = channels.mean(axis=1, dtype=np.float32)
-    else:
-        waveform = channels[:, (channel or 1) - 1]
-    if not np.isfinite(waveform).all():
-        raise AudioError(f"{path} holds samples that are not finite (NaN or infinity); export it again")
-    if resample:
-        waveform = soxr.resample(waveform, rate, sample_rate)
-        rate = int(sample_rate or rate)
-        if stretch:
-            first, last = _limits(path, frames / recording.samplerate, rate, start, end)
-            waveform = waveform[first:last]
-    return np.ascontiguousarray(waveform, dtype=np.float32), int(rate)
+        duration, rate = recording.frames / recording.samplerate, int(sample_rate or recording.samplerate)
+        first, last = 0, None
+        if start is not None or end is not None:
+            first, last = _limits(path, duration, rate, start, end)
+        pieces = list(_blocks(path, recording, sample_rate, channel, first, last))
+    return np.concatenate(pieces), rate
+
+
+def _blocks(
+    path: Path,
+    recording: soundfile.SoundFile,
+    sample_rate: int | None,
+    channel: int | None,
+    first: int = 0,
+    last: int | None = None,
+) -> Iterator[np.ndarray]:
+    """Yield the samples ``first`` to ``last`` (at the rate wanted) of an open recording, float32, some at a time."""
+    frames, rate, n_channels = recording.frames, recording.samplerate, recording.channels
+    if frames == 0:
+        raise AudioError(f"{path} holds no samples; record or copy it again")
+    if channel is not None and not 1 <= channel <= n_channels:
+        raise AudioError(f"{path} has {n_channels} channel(s); channel {channel} was asked for")
+    resampler = None
+    if sample_rate not in (None, rate):
+        resampler = soxr.ResampleStream(rate, sample_rate, 1, dtype="float32")
+    # Compressed formats may be a little off after a jump, and the resampler needs the neighbouring samples.
+    begin = first if resampler is None and recording.format in _EXACT_SEEKS else 0
+    stop = frames if resampler is not None or last is None else last
+    place, read = begin, begin  # of the next sample given, and the next one read
+    try:
+        if begin:
+            recording.seek(begin)
+        while read < stop:
+            channels = recording.read(min(_BLOCK_FRAMES, stop - read), dtype="float32", always_2d=True)
+            read += len(channels)
+            if len(channels) == 0:
+                raise AudioError(f"{path} is damaged: its header promises {frames} samples, fewer could be read")
+            if channel is None and n_channels > 1:
+                block = channels.mean(axis=1, dtype=np.float32)
+            else:
+                block = channels[:, (channel or 1) - 1]
+            if not np.isfinite(block).all():
+                raise AudioError(f"{path} holds samples that are not finite (NaN or infinity); export it again")
+            if resampler is not None:
+                block = resampler.resample_chunk(np.ascontiguousarray(block), last=read >= stop)
+            wanted = block[max(first - place, 0) : None if last is None else max(last - place, 0)]
+            place += len(block)
+            if len(wanted):
+                yield np.ascontiguousarray(wanted, dtype=np.float32)
+    except (soundfile.LibsndfileError, RuntimeError) as error:
+        raise AudioError(f"{path} is damaged: its samples cannot be read ({error})") from error
 
 
 def channels_cancel(path: str | Path, seconds: float = 30.0) -> bool:
@@ -237,31 +261,43 @@ def write_audio(path: str | Path, waveform: np.ndarray, sample_rate: int, subtyp
 
 
 def cut(
-    tokens: pd.DataFrame, sample_rate: int | None = None, context_seconds: float = 0.0, strict: bool = False
+    tokens: pd.DataFrame,
+    sample_rate: int | None = None,
+    context_seconds: float = 0.0,
+    strict: bool = False,
+    *,
+    own_rates: bool = False,
+    hashed: bool = True,
 ) -> tuple[list[np.ndarray], pd.DataFrame]:
     """Cut the waveforms of tokens out of their recordings.
 
-    Each recording is opened (and resampled) once. Tokens that cannot be cut are left out and reported.
+    Each recording is opened once and read (and resampled) some seconds at a time. Tokens that cannot be cut are left
+    out and reported.
 
     Parameters
     ----------
     tokens : DataFrame
         Token table with ``attrs["roots"]`` (corpus name to the folder of the corpus).
     sample_rate : int, optional
-        Rate wanted, in Hz. If not given the recordings keep their own rate, which must be one and the same.
+        Rate wanted, in Hz. If not given the recordings keep their own rate, which must be one and the same unless
+        `own_rates` is set.
     context_seconds : float
         Audio kept before and after each token, in s. Where the recording begins or ends earlier, zeros stand for it, so
         that the token always begins `context_seconds` after the beginning of its waveform.
     strict : bool
         Raise at the first token that cannot be cut.
+    own_rates : bool
+        Allow recordings of different rates, each left as it is; the column ``native_rate`` tells the rate.
+    hashed : bool
+        Read each recording to its end, for ``audio_sha256``; else only as far as its tokens need.
 
     Returns
     -------
     waveforms : list of ndarray, float32, shape (samples,)
         One per token kept, in the order of the table.
     kept : DataFrame
-        The tokens that could be cut, same order, with ``audio_sha256`` of their recording (see `sound_hash`);
-        ``attrs["left_out"]`` tells of the others.
+        The tokens that could be cut, same order, with ``audio_sha256`` of their recording (see `sound_hash`), and
+        ``native_rate`` (Hz) where a rate was asked for; ``attrs["left_out"]`` tells of the others.
 
     Raises
     ------
@@ -277,6 +313,7 @@ def cut(
     waveforms: list[np.ndarray | None] = [None] * len(tokens)
     rates: dict[int, str] = {}
     hashes = np.full(len(tokens), np.nan, dtype=object)
+    native = np.zeros(len(tokens), dtype=np.int32)
     starts, ends, names = tokens["start"].to_numpy(), tokens["end"].to_numpy(), tokens["token"].to_numpy()
     heard = ["corpus", "recording", *({CHANNEL} & set(tokens.columns))]
     for key, positions in tokens.groupby(heard, sort=False, dropna=False).indices.items():
@@ -287,8 +324,22 @@ def cut(
                 f"name it, found: {', '.join(map(str, roots)) or 'nothing'}"
             )
         path = roots[corpus] / str(recording)
+        channel, faults = channel_of(tokens.iloc[positions[0]]), []
         try:
-            waveform, rate = read_audio(path, sample_rate, channel=channel_of(tokens.iloc[positions[0]]))
+            with _opened(path) as opened:
+                duration, own = opened.frames / opened.samplerate, opened.samplerate
+                rate = int(sample_rate or own)
+                stretches = []
+                for position in positions:
+                    start, end = float(starts[position]), float(ends[position])
+                    reason = _stretch_fault(start, end, duration, rate)
+                    if reason:
+                        faults.append((position, f"{start:.3f}–{end:.3f} s", reason))
+                    else:
+                        stretches.append((position, *_limits(path, duration, rate, start, end)))
+                sounds, digest = _stretches(
+                    path, opened, sample_rate, channel, stretches, round(context_seconds * rate), hashed
+                )
         except AudioError as error:
             if strict:
                 raise
@@ -297,29 +348,64 @@ def cut(
             left_out.add("token", reason, len(positions), names[positions])
             continue
         rates.setdefault(rate, str(recording))
-        hashes[positions] = sound_hash(waveform) or np.nan
-        duration = len(waveform) / rate
-        context = round(context_seconds * rate)
-        for position in positions:
-            start, end = float(starts[position]), float(ends[position])
-            reason = _stretch_fault(start, end, duration, rate)
-            if reason:
-                if strict:
-                    raise AudioError(
-                        f"token {names[position]} ({start:.3f}–{end:.3f} s) {reason} ({path}, {duration:.3f} s)"
-                    )
-                left_out.add("token", reason, 1, [names[position]])
-                continue
-            waveforms[position] = window(waveform, round(start * rate), min(round(end * rate), len(waveform)), context)
-    if len(rates) > 1:
+        hashes[positions], native[positions] = digest or np.nan, own
+        for position, stretch, reason in faults:
+            if strict:
+                raise AudioError(f"token {names[position]} ({stretch}) {reason} ({path}, {duration:.3f} s)")
+            left_out.add("token", reason, 1, [names[position]])
+        for position, sound in sounds.items():
+            waveforms[position] = sound
+    if len(rates) > 1 and not own_rates:
         listed = ", ".join(f"{rate} Hz ({recording})" for rate, recording in sorted(rates.items()))
         raise CorpusError(
             f"the recordings have different sample rates: {listed}. Say which to use: sample_rate=... (--sample-rate)"
         )
-    kept = tokens.assign(**{SOUND_HASH: pd.Series(hashes, index=tokens.index, dtype=pd.Series(["text"]).dtype)})
+    kept = tokens
+    if hashed:
+        text = pd.Series(["text"]).dtype
+        kept = kept.assign(**{SOUND_HASH: pd.Series(hashes, index=tokens.index, dtype=text)})
+    if own_rates or sample_rate is not None:
+        kept = kept.assign(**{NATIVE_RATE: native})
     kept = kept[[waveform is not None for waveform in waveforms]].reset_index(drop=True)
     kept.attrs = {**tokens.attrs, "left_out": left_out.entries()}
     return [waveform for waveform in waveforms if waveform is not None], kept
+
+
+def _stretches(
+    path: Path,
+    recording: soundfile.SoundFile,
+    sample_rate: int | None,
+    channel: int | None,
+    stretches: Sequence[tuple[int, int, int]],
+    context: int,
+    hashed: bool,
+) -> tuple[dict[int, np.ndarray], str | None]:
+    """Sounds of stretches (key, first, last sample) with context, by key, and the `sound_hash` of the recording."""
+    sounds = {key: np.zeros(last - first + 2 * context, dtype=np.float32) for key, first, last in stretches}
+    begins = np.array([first - context for _, first, _ in stretches], dtype=np.int64)
+    order = np.argsort(begins, kind="stable")
+    ahead = begins[order]
+    lengths = np.array([len(sounds[stretches[k][0]]) for k in order], dtype=np.int64)
+    finished = np.maximum.accumulate(ahead + lengths) if len(order) else ahead  # no earlier stretch ends behind this
+    if not stretches and not hashed:
+        return sounds, None
+    place, stop = (0, None) if hashed else (max(int(ahead[0]), 0), int(finished[-1]))
+    digest, lowest, highest = hashlib.sha256(), np.inf, -np.inf
+    rate = sample_rate or recording.samplerate
+    if stop is not None and rate == recording.samplerate:
+        stop = min(stop, recording.frames)
+    for block in _blocks(path, recording, sample_rate, channel, place, stop):
+        if hashed:
+            lowest, highest = min(lowest, block.min()), max(highest, block.max())
+            digest.update((block + np.float32(0.0)).tobytes())  # float formats tell −0 from 0, others do not
+        after = place + len(block)
+        for k in order[np.searchsorted(finished, place, side="right") : np.searchsorted(ahead, after)]:
+            begin, sound = int(begins[k]), sounds[stretches[k][0]]
+            low, high = max(begin, place), min(begin + len(sound), after)
+            if low < high:
+                sound[low - begin : high - begin] = block[low - place : high - place]
+        place = after
+    return sounds, digest.hexdigest() if highest > lowest else None
 
 
 def channel_of(token: Mapping[str, Any] | pd.Series) -> int | None:

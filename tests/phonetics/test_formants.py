@@ -5,7 +5,8 @@ from hypothesis import strategies as st
 from scipy.signal import lfilter
 
 from phonoscope.errors import AudioError
-from phonoscope.phonetics.formants import burg, ceiling_for, formants, token_formants
+from phonoscope.phonetics.ceilings import ceiling_for
+from phonoscope.phonetics.formants import burg, formants, token_formants
 
 
 def slow_burg(x, order):

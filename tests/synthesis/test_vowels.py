@@ -8,7 +8,8 @@ from scipy.signal import lfilter
 from scipy.stats import spearmanr
 
 from phonoscope.errors import CorpusError
-from phonoscope.phonetics.formants import ceiling_for, token_formants
+from phonoscope.phonetics.ceilings import ceiling_for
+from phonoscope.phonetics.formants import token_formants
 from phonoscope.synthesis.corpus import synthesise_tokens
 from phonoscope.synthesis.source_filter import GLOTTAL_POLE_HZ, cascade, unit_level
 from phonoscope.synthesis.talkers import Talker, draw_talkers, published_vowels

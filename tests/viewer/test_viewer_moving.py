@@ -18,7 +18,7 @@ from phonoscope.experiments.held_out import held_out
 from phonoscope.manipulate import Sounds
 from phonoscope.manipulate.joint import move_formants
 from phonoscope.perception import ask
-from phonoscope.phonetics.formants import ceiling_for
+from phonoscope.phonetics.ceilings import ceiling_for
 from phonoscope.viewer import moving
 from phonoscope.viewer.subject import subject_of
 

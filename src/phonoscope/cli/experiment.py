@@ -17,6 +17,7 @@ from phonoscope.cli.options import (
     Strict,
     Trust,
     corpus_options,
+    formant_options,
     names_in,
     output_options,
     sharing,
@@ -70,6 +71,7 @@ def train(
 @sharing(corpus_options, before="model")
 @sharing(training_options, before="folds")
 @sharing(output_options, before="method")
+@sharing(formant_options, before="seed")
 def run(
     ctx: typer.Context,
     recipe: Annotated[

@@ -7,7 +7,19 @@ from typing import Annotated, Any
 
 import typer
 
-from phonoscope.cli.options import AsJson, Device, Engine, Gpus, Jobs, Trust, chosen_engine, said_of, taking_a_model
+from phonoscope.cli.options import (
+    AsJson,
+    Device,
+    Engine,
+    Gpus,
+    Jobs,
+    Trust,
+    chosen_engine,
+    formant_options,
+    said_of,
+    sharing,
+    taking_a_model,
+)
 from phonoscope.cli.terminal import counter, print_json
 from phonoscope.left_out import left_out_line
 
@@ -17,29 +29,51 @@ Table = Annotated[
 ]
 
 
+@sharing(formant_options, before="sample_rate")
 def formants(
     table: Table,
     out: Annotated[Path, typer.Option(help="Table to write: .parquet or .csv.")],
-    sample_rate: Annotated[int | None, typer.Option(help="Resample recordings to this rate, Hz.")] = None,
+    candidates: Annotated[
+        Path | None, typer.Option(help="CSV of what each ceiling of the ladder gives; OUT_candidates.csv by default.")
+    ] = None,
+    sample_rate: Annotated[
+        int | None, typer.Option(help="Resample recordings to this rate, Hz; each keeps its own by default.")
+    ] = None,
     engine: Engine = "local",
     jobs: Jobs = None,
     as_json: AsJson = False,
+    **options: Any,
 ) -> None:
-    """Measure F0 and F1 to F4 of vowel tokens at 20, 50 and 80 % of their duration.
+    """Measure F0 and F1 to F4 of vowel tokens, by default at 20, 50 and 80 % of their duration.
 
-    The ceiling is 5000 Hz for men, 5500 for women and unknown speakers, 6250 for children.
+    The ceiling is that of the speaker: 5000 Hz for men, 5500 for women and unknown speakers, 6250 for children, 8000
+    below 7 years; each row tells which was used, and why.
 
     Example: phonoscope formants lj.parquet --out formants.csv
-    """
-    from phonoscope.experiments.token_measures import formants_of_tokens
 
-    executor, progress = chosen_engine(engine, jobs), counter("tokens")
-    count, left_out = formants_of_tokens(table, out, sample_rate=sample_rate, executor=executor, progress=progress)
+    Ceilings found: phonoscope formants lj.parquet --ceiling per-token --out formants.csv. Change "chosen" in
+    formants_candidates.csv and give it back with --corrections.
+    """
+    from phonoscope.experiments.token_measures import candidates_beside, formants_of_tokens
+    from phonoscope.phonetics.ceilings import FormantSettings
+
+    settings = FormantSettings.of({name: value for name, value in options.items() if value is not None})
+    count, left_out = formants_of_tokens(
+        table,
+        out,
+        sample_rate=sample_rate,
+        settings=settings,
+        candidates=candidates,
+        executor=chosen_engine(engine, jobs),
+        progress=counter("tokens"),
+    )
+    beside = (candidates or candidates_beside(out)).as_posix() if settings.on_a_ladder else None
     for entry in left_out:
         typer.echo(left_out_line(entry))
-    typer.echo(f"formants of {count} vowels\n\nread  {table}\nwrote {out}")
+    typer.echo(f"formants of {count} vowels\n\nread  {table}\nwrote {out}" + (f"\nwrote {beside}" if beside else ""))
     if as_json:
-        print_json({"formants": out.as_posix(), "tokens": count, "left_out": left_out})
+        written = {"formants": out.as_posix(), "candidates": beside}
+        print_json({**written, "tokens": count, "left_out": left_out})
 
 
 @taking_a_model(before="device")

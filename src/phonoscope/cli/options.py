@@ -126,6 +126,27 @@ def output_options(
     """How the model's output is read, and where maps of it begin."""
 
 
+def formant_options(
+    ceiling: Annotated[
+        str | None,
+        typer.Option(
+            help="Highest frequency of formants: Hz; auto (by speaker: columns ceiling, age, sex of the table of "
+            "speakers); per-token or per-speaker (the smoothest tracks on a ladder of 12 ceilings)."
+        ),
+    ] = None,
+    formants: Annotated[int | None, typer.Option(help="Formants expected below the ceiling; 5 by default.")] = None,
+    positions: Annotated[
+        str | None, typer.Option(help="Where in the vowel formants are measured; 0.2,0.5,0.8 by default.")
+    ] = None,
+    corrections: Annotated[
+        str | None,
+        typer.Option(help="CSV of corrected formants: token, and ceiling, candidate, or values such as f2_50."),
+    ] = None,
+) -> None:
+    """How formants are measured."""
+
+
+FORMANT_OPTIONS = tuple(signature(formant_options).parameters)
 SAID = (*signature(model_options).parameters, *signature(output_options).parameters)
 
 

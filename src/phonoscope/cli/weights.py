@@ -235,4 +235,4 @@ def _sounds_of(sounds: list[Path] | None, table: Path | None, rate: int, formant
 
     wide, tokens = cut(read_tokens(table), rate, context_seconds=CONTEXT_SECONDS, strict=strict)
     material = Material(tokens, wide, round(CONTEXT_SECONDS * rate), rate)
-    return material.waveforms, tokens, measure_formants(material) if formants else None
+    return material.waveforms, tokens, measure_formants(material)[0] if formants else None

@@ -14,7 +14,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from phonoscope.audio import SOUND_HASH, audio_info, cut
+from phonoscope.audio import NATIVE_RATE, SOUND_HASH, audio_info, cut
 from phonoscope.corpora.storage import TEXT_COLUMNS
 from phonoscope.errors import AudioError, CorpusError
 from phonoscope.files import digest_of, to_json, write_json, write_with
@@ -166,7 +166,7 @@ def _plan(
     tokens: pd.DataFrame, hashes: np.ndarray, folder: Path, settings: dict[str, Any], strict: bool
 ) -> Iterator[_Shard]:
     """Distribute the tokens over files, recording by recording."""
-    schema = _schema(tokens)
+    schema = _schema(tokens, settings["resampled"])
     roots = tokens.attrs.get("roots", {})
     # In the order of the table, but for recordings whose tokens are not together in it.
     numbers = tokens.groupby(["corpus", "recording"], sort=False, dropna=False).ngroup().to_numpy()
@@ -283,14 +283,15 @@ def to_int16(waveform: np.ndarray) -> np.ndarray:
     return np.clip(scaled, -FULL_SCALE, FULL_SCALE - 1).astype("<i2")
 
 
-def _schema(tokens: pd.DataFrame) -> pa.Schema:
+def _schema(tokens: pd.DataFrame, resampled: bool) -> pa.Schema:
     """One schema for all files, also where a file misses a whole column."""
 
     def kind(name: str) -> pa.DataType:
         known = _KINDS.get(name) or pa.array(tokens[name], from_pandas=True).type
         return pa.string() if pa.types.is_null(known) or pa.types.is_large_string(known) else known
 
-    return pa.schema({**{str(name): kind(name) for name in tokens.columns}, SOUND_HASH: pa.string(), **_OWN_KINDS})
+    added = {SOUND_HASH: pa.string()} | ({NATIVE_RATE: pa.int32()} if resampled else {})
+    return pa.schema({**{str(name): kind(name) for name in tokens.columns}, **added, **_OWN_KINDS})
 
 
 def first_rate(tokens: pd.DataFrame) -> int:

@@ -8,6 +8,7 @@
     checksums.json        SHA-256 of every file but the report and its figures (see `phonoscope.work.folders`)
     tokens.parquet        the tokens used: the token table with ``class`` (the experiment's class), ``split``, ``fold``
     formants.parquet      measured formants of the vowel tokens
+    formant_candidates.csv, formant_corrections.csv   what a ladder of ceilings gave, and what a person corrected
     predictions.parquet   tested tokens: ``token, class, predicted, p_<class> …, fold``
     twin.parquet          what the linear twin said of the tested tokens: ``token, class, predicted``
     training.csv          one row an epoch and fold

@@ -4,24 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from phonoscope.audio import SOUND_HASH, cut, sound_hash
+from phonoscope.audio import NATIVE_RATE, SOUND_HASH, cut, sound_hash
 from phonoscope.corpora.select import class_labels, vowel_tokens
 from phonoscope.corpora.shards import first_rate
 from phonoscope.corpora.sounds import TokenSounds
 from phonoscope.errors import CorpusError, ExperimentError
 from phonoscope.experiments.folder import CONTEXT_SECONDS
 from phonoscope.experiments.labels import classes_of_labels
+from phonoscope.files import write_with
 from phonoscope.left_out import LeftOut
 from phonoscope.phones import resolve_label
-from phonoscope.phonetics.formants import ceiling_for, token_formants
+from phonoscope.phonetics.candidates import candidate_formants, settled
+from phonoscope.phonetics.ceilings import FormantSettings
+from phonoscope.phonetics.corrections import read_corrections
 
 FEWEST_TOKENS = 8
-# A formant about every 1100 Hz of an adult's vocal tract: five below 5500 Hz, four below 4000 Hz.
-_HZ_PER_FORMANT = 1100.0
+FORMANTS_NAME = "formants.parquet"
+CANDIDATES_NAME, CORRECTIONS_NAME = "formant_candidates.csv", "formant_corrections.csv"
 
 
 @dataclass
@@ -197,36 +201,82 @@ def _without(tokens: pd.DataFrame, unwanted: Mapping[str, pd.Series]) -> tuple[n
     return np.flatnonzero(keep), rest
 
 
-def measure_formants(material: Material) -> pd.DataFrame:
-    """Measure formants and F0 of the vowel tokens, with the ceiling of each talker's sex.
+def measure_formants(
+    material: Material, settings: FormantSettings | None = None, corrected: pd.DataFrame | None = None
+) -> tuple[pd.DataFrame, pd.DataFrame | None]:
+    """Measure formants and F0 of the vowel tokens, with the ceiling of each speaker or those of a ladder.
+
+    Parameters
+    ----------
+    material
+        Tokens with sound. A recording of a lower rate than the material (``native_rate``) is analysed up to half its
+        own rate, with as many formants as fit there.
+    settings
+        What was set; the defaults if None.
+    corrected
+        From `phonoscope.phonetics.corrections.read_corrections`.
 
     Returns
     -------
-    DataFrame
-        The formant table with ``token``; no rows when there is no vowel. Recordings whose sample rate is below twice
-        the ceiling are analysed up to half their rate, with as many formants as fit there.
+    tuple
+        As of `phonoscope.phonetics.candidates.settled`; no rows when there is no vowel.
     """
-    of_vowels = vowel_tokens(material.tokens)
-    chosen = np.flatnonzero(of_vowels)
-    if len(chosen) == 0:
-        return pd.DataFrame(columns=["token"])
-    sexes = material.tokens["sex"].iloc[chosen]
-    wanted = np.array([ceiling_for(None if pd.isna(sex) else str(sex)) for sex in sexes])
-    ceilings = np.minimum(wanted, material.sample_rate / 2)
-    tables = []
-    for full in (True, False):
-        part = chosen[(ceilings == wanted) == full]
-        if len(part) == 0:
-            continue
-        limits = ceilings[(ceilings == wanted) == full]
-        count = 5 if full else max(2, round(material.sample_rate / 2 / _HZ_PER_FORMANT))
-        table = token_formants(
-            [material.with_context[i] for i in part],
-            material.sample_rate,
-            ceiling=limits,
-            context=material.context / material.sample_rate,
-            n_formants=count,
-        )
-        tables.append(table.assign(token=material.tokens["token"].iloc[part].to_numpy(), order=part))
-    table = pd.concat(tables, ignore_index=True).sort_values("order", ignore_index=True).drop(columns="order")
-    return table[["token", *[name for name in table.columns if name != "token"]]]
+    settings = settings or FormantSettings()
+    rates = np.full(len(material.tokens), float(material.sample_rate))
+    context = material.context / material.sample_rate
+    rows = vowel_candidates(material.tokens, material.with_context, rates, context, settings, corrected)
+    if len(rows) == 0:
+        return pd.DataFrame(columns=["token"]), None
+    if settings.on_a_ladder:
+        rows.insert(1, "speaker", rows["token"].map(material.tokens.set_index("token")["speaker"]))
+    table, candidates = settled(rows, settings, corrected)
+    return table.drop(columns="speaker", errors="ignore"), candidates
+
+
+def write_formants(material: Material, settings: FormantSettings, folder: Path) -> pd.DataFrame:
+    """Measure the vowels of an experiment and keep the table in its folder, with candidates and corrections if any.
+
+    Parameters
+    ----------
+    material
+        Tokens with sound.
+    settings
+        What was set.
+    folder
+        Of the run.
+    """
+    corrected = None if settings.corrections is None else read_corrections(settings.corrections)
+    table, candidates = measure_formants(material, settings, corrected)
+    write_with(folder / FORMANTS_NAME, lambda path: table.to_parquet(path, index=False))
+    if candidates is not None:
+        write_with(folder / CANDIDATES_NAME, lambda path: candidates.to_csv(path, index=False))
+    if corrected is not None:
+        content = Path(str(settings.corrections)).read_bytes()
+        write_with(folder / CORRECTIONS_NAME, lambda path: path.write_bytes(content))
+    return table
+
+
+def vowel_candidates(
+    tokens: pd.DataFrame,
+    sounds: Sequence[np.ndarray],
+    rates: np.ndarray,
+    context_seconds: float,
+    settings: FormantSettings,
+    corrected: pd.DataFrame | None = None,
+) -> pd.DataFrame:
+    """Measure the vowels among tokens; see `phonoscope.phonetics.candidates.candidate_formants`.
+
+    Parameters
+    ----------
+    tokens, sounds, rates, context_seconds, settings, corrected
+        As there; the tokens may be of any kind.
+    """
+    chosen = np.flatnonzero(vowel_tokens(tokens))
+    part, rates = tokens.iloc[chosen], rates[chosen]
+    tops = rates / 2
+    if NATIVE_RATE in part:
+        native = part[NATIVE_RATE].astype(float).to_numpy()
+        tops = np.where(native > 0, np.minimum(tops, native / 2), tops)
+    return candidate_formants(
+        part, [sounds[i] for i in chosen], rates, context_seconds, settings, tops=tops, corrected=corrected
+    )

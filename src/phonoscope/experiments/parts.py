@@ -71,6 +71,8 @@ class Source:
     has_sound: bool
     tokens: int
     identity: str
+    continued: bool = False  # begins with a recording whose other tokens are in the part before
+    as_recorded: bool = False  # recordings of different rates are left as they are
 
     def read(self, sample_rate: int | None, context_seconds: float) -> tuple[PartTokens, list[dict[str, Any]]]:
         """Read the tokens; tokens that cannot be cut are left out, and said so in the list beside."""
@@ -78,9 +80,14 @@ class Source:
             sounds = TokenSounds.of_file(self.path)
             return PartTokens(sounds.tokens, sounds, sounds.context_seconds, sounds.sample_rate), []
         table = read_tokens(self.path)
-        waveforms, kept = cut(table, sample_rate, context_seconds=context_seconds)
-        rate = sample_rate or first_rate(table)
-        return PartTokens(kept, waveforms, context_seconds, rate), kept.attrs["left_out"]
+        waveforms, kept = cut(
+            table, sample_rate, context_seconds=context_seconds, own_rates=self.as_recorded, hashed=not self.as_recorded
+        )
+        left_out = kept.attrs["left_out"]
+        if self.continued:  # a damaged recording was counted with the part before
+            left_out = [entry for entry in left_out if entry["what"] != "recording"]
+        rate = sample_rate or (first_rate(table) if len(kept) or not self.as_recorded else 0)
+        return PartTokens(kept, waveforms, context_seconds, rate), left_out
 
 
 @dataclass(frozen=True)
@@ -93,7 +100,9 @@ class _Task:
     identity: str
 
 
-def sources_of(tokens: pd.DataFrame | TokenSounds, folder: Path, together: Sequence[str] = ()) -> list[Source]:
+def sources_of(
+    tokens: pd.DataFrame | TokenSounds, folder: Path, together: Sequence[str] = (), *, as_recorded: bool = False
+) -> list[Source]:
     """Divide tokens into parts: the files of cut tokens as they are, a table into tables in ``folder``.
 
     Parameters
@@ -104,32 +113,42 @@ def sources_of(tokens: pd.DataFrame | TokenSounds, folder: Path, together: Seque
         For the parts of a table; emptied first.
     together
         Columns by which a part must not be mixed; the table is sorted by them.
+    as_recorded
+        Leave recordings of different rates as they are (``native_rate`` of each token), and read no more of each than
+        its tokens need; the tokens of a recording that has very many of them are divided too.
     """
     if isinstance(tokens, TokenSounds):
         paths = [path.absolute() for path in tokens.paths]
         return [Source(path, True, pq.read_metadata(path).num_rows, _identity(path)) for path in paths]
     shutil.rmtree(folder, ignore_errors=True)
-    parts: list[pd.DataFrame] = []
+    parts: list[tuple[pd.DataFrame, bool]] = []
     groups = [tokens] if not together else [rows for _, rows in tokens.groupby(list(together), sort=True)]
     for rows in groups:
-        parts += _divided(rows)
+        parts += _divided(rows, TOKENS_PER_PART if as_recorded else len(rows))
     found = []
-    for number, rows in enumerate(parts):
+    for number, (rows, continued) in enumerate(parts):
         part = rows.reset_index(drop=True)
         part.attrs = {"roots": tokens.attrs.get("roots", {})}
         path = folder / f"part-{number:05d}.parquet"
         write_tokens(path, part)
-        found.append(Source(path.absolute(), False, len(part), digest_of(sha256(path), recordings_state(part))))
+        identity = digest_of(sha256(path), recordings_state(part))
+        found.append(Source(path.absolute(), False, len(part), identity, continued, as_recorded))
     return found
 
 
-def _divided(rows: pd.DataFrame) -> Iterator[pd.DataFrame]:
-    """Yield some rows after others, those of a recording that stand together in one part: it is opened once."""
-    first = 0
+def _divided(rows: pd.DataFrame, most: int) -> Iterator[tuple[pd.DataFrame, bool]]:
+    """Yield some rows after others, at most ``most``, and whether they continue the recording of those before.
+
+    Those of a recording that stand together come in one part, as long as there are not too many: it is opened once.
+    """
+    first, continued = 0, False
     for end in ends_of_recordings(rows):
-        if end - first >= TOKENS_PER_PART or end == len(rows):
-            yield rows.iloc[first:end]
-            first = end
+        while end - first > most:
+            yield rows.iloc[first : first + most], continued
+            first, continued = first + most, True
+        if end > first and (end - first >= TOKENS_PER_PART or end == len(rows)):
+            yield rows.iloc[first:end], continued
+            first, continued = end, False
 
 
 def make_parts(

@@ -103,7 +103,8 @@ class Recipe:
     @classmethod
     def changes(cls) -> set[str]:
         """Names of what ``changed`` changes."""
-        return set(signature(cls.changed).parameters) - {"self"}
+        parameters = signature(cls.changed).parameters.values()
+        return {each.name for each in parameters if each.kind != each.VAR_KEYWORD} - {"self"}
 
 
 def recipe_from(

@@ -12,14 +12,12 @@ import xarray as xr
 from scipy.fft import next_fast_len
 
 from phonoscope.errors import AudioError
+from phonoscope.phonetics.ceilings import POSITIONS, UNKNOWN_CEILING_HZ, suffix_of, widest_bandwidth
 from phonoscope.phonetics.pitch import token_pitch
 
 PRE_EMPHASIS_HZ = 50.0
 SAFETY_MARGIN_HZ = 50.0
-CEILING_HZ = {"m": 5000.0, "f": 5500.0, "c": 6250.0}
-UNKNOWN_CEILING_HZ = 5500.0
 TABLE_FORMANTS = 4  # the formant table has F1 to F4
-WIDEST_HZ = 1500.0  # a pole wider than this follows the tilt of the spectrum: no resonance of a vocal tract is so wide
 _BLOCK_FRAMES = 128  # Burg's two error arrays for this many frames stay in the processor's cache
 _ZERO_PAD_SECONDS = 0.05  # silence appended before the circular filter, so that the end does not ring into the start
 _CUT_MARGIN_SECONDS = 0.01  # sound kept on each side of a cut frame, tapered, so that the filter sees no edge
@@ -71,7 +69,7 @@ def formants(
     AudioError
         If the waveform is not mono, is empty or not finite, or the ceiling lies above half the sample rate.
     """
-    samples = _mono(waveform)
+    samples = mono(waveform)
     _check_settings(sample_rate, ceiling, n_formants, window_seconds)
     rate = 2.0 * ceiling
     resampled, first = _resample(samples, sample_rate, rate)
@@ -115,11 +113,11 @@ def token_formants(
     sample_rate: float,
     *,
     ceiling: float | Sequence[float] | np.ndarray = UNKNOWN_CEILING_HZ,
-    positions: Sequence[float] = (0.2, 0.5, 0.8),
+    positions: Sequence[float] = POSITIONS,
     context: float = 0.0,
     n_formants: int = 5,
     window_seconds: float = 0.025,
-    max_bandwidth: float = WIDEST_HZ,
+    max_bandwidth: float | None = None,
 ) -> pd.DataFrame:
     """F0, F1 to F4 and their bandwidths at a few positions of each token.
 
@@ -143,9 +141,10 @@ def token_formants(
         Number of formants expected below the ceiling.
     window_seconds : float
         Effective length of the window, s; its physical length is twice that.
-    max_bandwidth : float
-        In Hz. A wider pole is no formant: it is passed over and the next one takes its number. ``np.inf`` keeps all,
-        as Praat does; then a voice with only four formants below the ceiling gets a spurious one, often as its F2.
+    max_bandwidth : float, optional
+        In Hz. A wider pole is no formant: it is passed over and the next one takes its number. By default
+        `widest_bandwidth` of its frequency. ``np.inf`` keeps all, as Praat does; then a voice with only four formants
+        below the ceiling gets a spurious one, often as its F2.
 
     Returns
     -------
@@ -159,8 +158,8 @@ def token_formants(
         If a waveform is empty, not mono, not finite or not longer than its context, or a ceiling lies above half the
         sample rate.
     """
-    sounds = [_mono(waveform, f"waveform {index}") for index, waveform in enumerate(waveforms)]
-    middles = _positions_in_seconds(sounds, sample_rate, positions, context)
+    sounds = [mono(waveform, f"waveform {index}") for index, waveform in enumerate(waveforms)]
+    middles = positions_in_seconds(sounds, sample_rate, positions, context)
     frequency, bandwidth = formants_at(
         sounds,
         sample_rate,
@@ -171,13 +170,31 @@ def token_formants(
         max_bandwidth=max_bandwidth,
     )
     f0 = token_pitch(sounds, sample_rate, middles)
+    table = formant_columns(frequency, bandwidth, f0, positions)
+    return table.assign(ceiling=np.broadcast_to(np.asarray(ceiling, dtype=np.float64), (len(sounds),)))
+
+
+def formant_columns(
+    frequency: np.ndarray, bandwidth: np.ndarray, f0: np.ndarray, positions: Sequence[float]
+) -> pd.DataFrame:
+    """Values at some positions as the columns ``f0_20, f1_20 … f4_20, b1_20 … b4_20`` and so on.
+
+    Parameters
+    ----------
+    frequency, bandwidth : array (token, position, formant)
+        In Hz.
+    f0 : array (token, position)
+        In Hz.
+    positions : sequence of float
+        Fractions of the token's duration.
+    """
     columns: dict[str, np.ndarray] = {}
     for column, position in enumerate(positions):
-        suffix = f"{round(100 * position):02d}"
+        suffix = suffix_of(position)
         columns[f"f0_{suffix}"] = f0[:, column]
         columns |= {f"f{k + 1}_{suffix}": frequency[:, column, k] for k in range(TABLE_FORMANTS)}
         columns |= {f"b{k + 1}_{suffix}": bandwidth[:, column, k] for k in range(TABLE_FORMANTS)}
-    return pd.DataFrame({**columns, "ceiling": np.broadcast_to(np.asarray(ceiling, dtype=np.float64), (len(sounds),))})
+    return pd.DataFrame(columns)
 
 
 def formants_at(
@@ -188,7 +205,7 @@ def formants_at(
     ceiling: float | Sequence[float] | np.ndarray = UNKNOWN_CEILING_HZ,
     n_formants: int = 5,
     window_seconds: float = 0.025,
-    max_bandwidth: float = WIDEST_HZ,
+    max_bandwidth: float | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Formants of many short sounds at given times, all frames of one ceiling in one batch.
 
@@ -206,7 +223,7 @@ def formants_at(
         Number of formants expected below the ceiling.
     window_seconds : float
         Effective length of the window, s; its physical length is twice that.
-    max_bandwidth : float
+    max_bandwidth : float, optional
         In Hz. A wider pole is passed over, see `token_formants`.
 
     Returns
@@ -242,17 +259,8 @@ def formants_at(
     return frequency, bandwidth
 
 
-def ceiling_for(sex: str | float | None) -> float:
-    """Formant ceiling in Hz: 5000 for "m" (men), 5500 for "f" (women), 6250 for "c" (children), 5500 when unknown.
-
-    Men and women as in Praat's manual. Its 8000 Hz are for young children; the ten- to twelve-year-olds of Hillenbrand
-    et al. (1995) have five formants below about 6250 Hz, and with 8000 the second is missed by 14 % instead of 1.3 %.
-    The value for unknown speakers suits most women and many men.
-    """
-    return CEILING_HZ.get(sex, UNKNOWN_CEILING_HZ) if isinstance(sex, str) else UNKNOWN_CEILING_HZ
-
-
-def _mono(waveform: np.ndarray, name: str = "the waveform") -> np.ndarray:
+def mono(waveform: np.ndarray, name: str = "the waveform") -> np.ndarray:
+    """Samples (sample,) as float64; AudioError, with the sound's ``name``, if they are no sound of one channel."""
     samples = np.asarray(waveform, dtype=np.float64)
     if samples.ndim != 1 or samples.size < 2:
         raise AudioError(
@@ -278,10 +286,24 @@ def _check_settings(sample_rate: float, ceiling: float, n_formants: int, window_
         )
 
 
-def _positions_in_seconds(
+def positions_in_seconds(
     sounds: Sequence[np.ndarray], sample_rate: float, positions: Sequence[float], context: float
 ) -> np.ndarray:
-    """Times (token, position) in s, counted from the start of each waveform, of fractions of the token inside it."""
+    """Times (token, position) in s, counted from the start of each waveform, of fractions of the token inside it.
+
+    Parameters
+    ----------
+    sounds : sequence of arrays (sample,)
+        One a token.
+    sample_rate : float
+        In Hz.
+    positions : sequence of float
+        Fractions of the token's duration.
+    context : float
+        Seconds of sound before and after each token in its sound.
+
+    Raises AudioError if a sound is no longer than its context.
+    """
     lengths = np.array([sound.size / sample_rate for sound in sounds])
     inner = lengths - 2 * context
     if len(sounds) and inner.min() <= 0:
@@ -356,7 +378,7 @@ def _gaussian(n_window: int, length: int) -> np.ndarray:
 
 
 def _analyse(
-    frames: np.ndarray, n_window: int, rate: float, n_formants: int, max_bandwidth: float = np.inf
+    frames: np.ndarray, n_window: int, rate: float, n_formants: int, max_bandwidth: float | None = np.inf
 ) -> tuple[np.ndarray, np.ndarray]:
     """Frequencies and bandwidths, both (frame, formant) in Hz, of pre-emphasised frames (frame, sample)."""
     window = _gaussian(n_window, frames.shape[1])
@@ -404,7 +426,7 @@ def burg(frames: np.ndarray, order: int) -> np.ndarray:
 
 
 def _formants_of(
-    coefficients: np.ndarray, rate: float, n_formants: int, max_bandwidth: float
+    coefficients: np.ndarray, rate: float, n_formants: int, max_bandwidth: float | None
 ) -> tuple[np.ndarray, np.ndarray]:
     order = coefficients.shape[1]
     companion = np.zeros((coefficients.shape[0], order, order))
@@ -416,7 +438,7 @@ def _formants_of(
     usable = (roots.imag > 0) & (frequency >= SAFETY_MARGIN_HZ) & (frequency <= rate / 2 - SAFETY_MARGIN_HZ)
     # |ln r| is -ln r of the root reflected into the unit circle.
     bandwidth = np.abs(np.log(radius, out=np.zeros_like(radius), where=radius > 0)) * rate / np.pi
-    usable &= bandwidth <= max_bandwidth
+    usable &= bandwidth <= (widest_bandwidth(frequency) if max_bandwidth is None else max_bandwidth)
     frequency = np.where(usable, frequency, np.nan)
     rank = np.argsort(frequency, axis=1)[:, :n_formants]  # NaN sorts last
     rows = np.arange(rank.shape[0])[:, None]

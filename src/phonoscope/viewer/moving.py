@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from phonoscope.errors import MissingExtraError
-from phonoscope.phonetics.formants import ceiling_for
+from phonoscope.phonetics.ceilings import ceiling_for
 from phonoscope.scales import hz_to_bark
 from phonoscope.viewer.query import QueryError
 

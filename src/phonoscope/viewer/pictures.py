@@ -72,7 +72,8 @@ def picture_of(
 
 def tracks_of(subject: Subject) -> dict[str, Any]:
     """Formant tracks of what is shown, F1 to F4: ``time`` (s of the recording), ``frequency`` (formant, time), Hz."""
-    from phonoscope.phonetics.formants import WIDEST_HZ, ceiling_for, formants
+    from phonoscope.phonetics.ceilings import ceiling_for, widest_bandwidth
+    from phonoscope.phonetics.formants import formants
 
     ceiling = min(ceiling_for(subject.sex), subject.sample_rate / 2)
     full = ceiling == ceiling_for(subject.sex)
@@ -83,7 +84,8 @@ def tracks_of(subject: Subject) -> dict[str, Any]:
         n_formants=5 if full else max(2, round(ceiling / 1100)),
         time_step=_TRACK_STEP_SECONDS,
     )
-    hertz = tracks["frequency"].where(tracks["bandwidth"] <= WIDEST_HZ).values[:, :_TRACKED]
+    widest = widest_bandwidth(tracks["frequency"].values)
+    hertz = tracks["frequency"].where(tracks["bandwidth"] <= widest).values[:, :_TRACKED]
     loud = _is_loud(subject, tracks["time"].values)
     return {
         "time": (tracks["time"].values + subject.shown_start).tolist(),

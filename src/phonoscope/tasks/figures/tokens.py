@@ -107,7 +107,8 @@ def first_layer_of(request: FigureRequest) -> Any:
 
 def speech_of_run(request: FigureRequest, window: str) -> Canvas:
     """Spectrogram (`window` wide or narrow) of a token in its recording, with the tiers of its alignment."""
-    from phonoscope.phonetics.formants import ceiling_for, formants
+    from phonoscope.phonetics.ceilings import ceiling_for
+    from phonoscope.phonetics.formants import formants
 
     row = chosen_token(request)
     waveform, rate, token = sound_of(request, row, _CONTEXT_SECONDS)

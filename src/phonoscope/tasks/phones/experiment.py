@@ -20,7 +20,7 @@ from phonoscope.experiments.fit import Trained, applied, predictions_of, write_f
 from phonoscope.experiments.folder import Run
 from phonoscope.experiments.labels import names_given
 from phonoscope.experiments.loading import SAID, describe_model, load_model, taken_out
-from phonoscope.experiments.material import material_of, measure_formants
+from phonoscope.experiments.material import material_of, write_formants
 from phonoscope.experiments.measured import UNITS, Measured, measure_maps
 from phonoscope.experiments.recipe import Recipe
 from phonoscope.experiments.runner import Experiment, Results
@@ -151,8 +151,7 @@ class PhonesExperiment(Experiment):
 
     def train(self, folder: Path) -> Sequence[Trained]:
         """Measure formants, then train one classifier a fold, or take the model that was given."""
-        self._formants = measure_formants(self._material)
-        write_with(folder / "formants.parquet", lambda path: self._formants.to_parquet(path, index=False))
+        self._formants = write_formants(self._material, self.recipe.formant_settings(), folder)
         if self._model is not None:
             return [applied(self._model, self._material.waveforms, {"fold": 0, "seed": self.recipe.seed})]
         return fit(self.recipe, self._material, self._plan, folder, self.settings)

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from inspect import signature
 from pathlib import Path
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
-from phonoscope.errors import ExperimentError
+from phonoscope.errors import AudioError, ExperimentError
 from phonoscope.experiments.recipe import Recipe, refuse_unknown
 from phonoscope.registry import Registry
 from phonoscope.training.recipe import PRESETS, TrainingRecipe
+
+if TYPE_CHECKING:
+    from phonoscope.phonetics.ceilings import FormantSettings
 
 
 @dataclass(frozen=True)
@@ -42,6 +45,8 @@ class PhonesRecipe(Recipe):
         ``method`` and ``target`` of the maps.
     synthetic
         The corpus of synthetic talkers, as keywords of ``write_corpus``.
+    formants
+        ``ceiling``, ``formants``, ``positions``, ``corrections``: see `phonoscope.phonetics.ceilings.FormantSettings`.
     perceive
         ``cues`` and ``tokens`` of the short perception experiment that follows the run; none when empty.
     """
@@ -56,6 +61,7 @@ class PhonesRecipe(Recipe):
     split: dict[str, Any] = field(default_factory=dict)
     explain: dict[str, Any] = field(default_factory=lambda: {"method": "cam", "target": "true"})
     synthetic: dict[str, Any] = field(default_factory=dict)
+    formants: dict[str, Any] = field(default_factory=dict)
     perceive: dict[str, Any] = field(default_factory=dict)
 
     @property
@@ -102,9 +108,32 @@ class PhonesRecipe(Recipe):
         for name, phones in self.classes.items():
             if not isinstance(phones, list) or not all(isinstance(phone, str) for phone in phones):
                 raise ExperimentError(f"class {name} in the recipe is {phones!r}; expected a list of phones")
+        self.formant_settings()
         count = self.split.get("folds", "auto")
         if count not in ("auto", "each") and not (isinstance(count, int) and count >= 1):
             raise ExperimentError(f"folds in the recipe is {count!r}; give auto, each, or a number from 1")
+
+    def formant_settings(self) -> FormantSettings:
+        """How formants are measured.
+
+        Raises
+        ------
+        ExperimentError
+            If a setting makes no sense, or the middle of the vowel is not among the positions.
+        """
+        from phonoscope.phonetics.ceilings import FormantSettings, suffix_of
+
+        try:
+            settings = FormantSettings.of(self.formants)
+        except AudioError as error:
+            raise ExperimentError(f"[formants] of the recipe: {error}") from error
+        if "50" not in map(suffix_of, settings.positions):
+            listed = ", ".join(map(str, settings.positions))
+            raise ExperimentError(
+                f"formants are to be measured at {listed} of the vowel; an experiment compares maps with the formants "
+                "of its middle: add 0.5"
+            )
+        return settings
 
     def _known_entries(self) -> dict[str, list[str]]:
         """Entries that each section may hold: the keyword arguments of the function that receives it."""
@@ -143,6 +172,7 @@ class PhonesRecipe(Recipe):
         split_by: str | None = None,
         folds: str | None = None,
         sample_rate: int | None = None,
+        **measured: Any,
     ) -> Self:
         """Return the recipe with what is given here changed; None leaves the recipe's own value.
 
@@ -158,6 +188,8 @@ class PhonesRecipe(Recipe):
             As in ``split``; folds as text.
         sample_rate
             Hz, to resample to.
+        measured
+            Settings of ``formants``.
         """
         recipe = super().changed(seed=seed, trainings=trainings)
         if preset is not None:
@@ -178,7 +210,16 @@ class PhonesRecipe(Recipe):
             changes["split"] = {**changes.get("split", recipe.split), "folds": number}
         if sample_rate is not None:
             changes["front_end"] = {**recipe.front_end, "sample_rate": sample_rate}
+        if given := {name: value for name, value in measured.items() if value is not None}:
+            changes["formants"] = {**recipe.formants, **given}
         return replace(recipe, **changes)
+
+    @classmethod
+    def changes(cls) -> set[str]:
+        """Names of what ``changed`` changes."""
+        from phonoscope.phonetics.ceilings import FormantSettings
+
+        return super().changes() | {each.name for each in fields(FormantSettings)}
 
 
 def rule_names() -> list[str]:
