@@ -1,0 +1,108 @@
+"""What all readers need: numbers with a fault that names the line, and tiers from rows in any order."""
+
+import math
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import NoReturn
+
+from phonoscope.corpora.textgrid_types import TIME_TOLERANCE_SECONDS, Interval, Point, TextGrid, Tier
+from phonoscope.errors import CorpusError
+from phonoscope.phones import PHONE_SETS, known_share
+
+# A label in a list of words may be a phone's by chance ("a", "I"); most of a list is not.
+_MOSTLY = 0.6
+# The name that stands for the recording beside the file.
+ITSELF = ""
+
+Rows = list[tuple[float, float, str]]
+Grids = dict[str, TextGrid]
+
+
+def fault(path: Path, line: int | None, expected: str, found: str = "") -> NoReturn:
+    """Raise the error of a file that is not what its format says; `line` counts from 1, None where there is none."""
+    where = f"{path}, line {line}" if line else str(path)
+    shown = f", found {found.strip()[:60]!r}" if found else ""
+    raise CorpusError(f"{where}: expected {expected}{shown}")
+
+
+def number(text: str, path: Path, line: int | None, what: str = "a time") -> float:
+    """Finite number in a text; decimal commas are understood."""
+    try:
+        value = float(text.replace(",", "."))
+    except ValueError:
+        fault(path, line, f"{what} as a number", text)
+    if not math.isfinite(value):
+        fault(path, line, f"{what} that is finite", text)
+    return value
+
+
+def interval_tier(name: str, rows: Iterable[tuple[float, float, str]], path: Path, warnings: list[str]) -> Tier:
+    """Tier of rows ``(start, end, label)`` in s, put in order of time; overlaps are kept with a warning.
+
+    Raises
+    ------
+    CorpusError
+        If an interval ends before it begins, or begins before 0.
+    """
+    intervals = sorted((Interval(*row) for row in rows), key=lambda row: (row.start, row.end))
+    for start, end, label in intervals:
+        if not 0 <= start <= end < math.inf:
+            raise CorpusError(f"{path}: {label!r} in {name!r} lasts from {start:g} to {end:g} s; time runs backwards")
+    overlaps = sum(a.end - b.start > TIME_TOLERANCE_SECONDS for a, b in zip(intervals, intervals[1:], strict=False))
+    if overlaps:
+        warnings.append(f"tier {name!r}: {overlaps} intervals overlap the next one")
+    return Tier(name, tuple(intervals))
+
+
+def point_tier(name: str, points: Iterable[tuple[float, str]]) -> Tier:
+    """Tier of points in order of time."""
+    return Tier(name, points=tuple(sorted(Point(*each) for each in points)), kind="point")
+
+
+def grid(tiers: Sequence[Tier], warnings: Sequence[str] = (), end: float = 0.0) -> TextGrid:
+    """TextGrid from 0 to the last end of its tiers, or to `end` (s) where that is later."""
+    ends = [tier.intervals[-1].end for tier in tiers if tier.intervals]
+    ends += [tier.points[-1].time for tier in tiers if tier.points]
+    return TextGrid(0.0, max([end, *ends]), tuple(tiers), tuple(warnings))
+
+
+def grid_of(
+    rows: Mapping[str, Rows], path: Path, warnings: Sequence[str] = (), points: Mapping[str, list] | None = None
+) -> TextGrid:
+    """TextGrid of the rows of each tier.
+
+    Parameters
+    ----------
+    rows
+        Tier → rows ``(start, end, label)`` in s.
+    path
+        The file, for messages.
+    warnings
+        What the reader tolerated.
+    points
+        Tier → ``(time, label)`` in s.
+    """
+    said = list(warnings)
+    tiers = [interval_tier(name, entries, path, said) for name, entries in rows.items()]
+    tiers += [point_tier(name, entries) for name, entries in (points or {}).items()]
+    return grid(tiers, said)
+
+
+def phones_or_words(labels: Iterable[str], path: Path | None = None) -> str:
+    """Say what a list of labels is that does not tell: "phones" or "words".
+
+    Parameters
+    ----------
+    labels
+        As written.
+    path
+        A file whose name holds "phone" or "word" is believed.
+    """
+    name = path.name.casefold() if path else ""
+    for word, kind in (("phone", "phones"), ("word", "words")):
+        if word in name:
+            return kind
+    counts = Counter(label.strip() for label in labels)
+    names = [name for name in PHONE_SETS if name != "none"]
+    return "phones" if any(known_share(counts, name) >= _MOSTLY for name in names) else "words"
