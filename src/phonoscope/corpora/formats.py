@@ -1,5 +1,6 @@
 """Alignment formats: which reader for which file, by its suffix or by what is in it."""
 
+import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
@@ -47,6 +48,8 @@ class AlignmentReader:
         Recognises the beginning of a file, as text; None if the suffix says enough.
     also
         Further suffixes that such files may have, where `fits` decides.
+    many
+        Whether a file may hold many recordings.
     """
 
     suffix: str
@@ -55,6 +58,7 @@ class AlignmentReader:
     name: str = ""
     fits: Callable[[str], bool] | None = None
     also: tuple[str, ...] = ()
+    many: bool = False
 
     @property
     def suffixes(self) -> tuple[str, ...]:
@@ -67,6 +71,8 @@ def _reader(
     suffixes: str,
     fits: Callable[[str], bool],
     read_text: Callable[[str, Path], Mapping[str, TextGrid]],
+    *,
+    many: bool = False,
 ) -> AlignmentReader:
     """Reader of a format that is recognised by its content, from a function of its text; `suffixes` by blanks."""
 
@@ -83,7 +89,7 @@ def _reader(
         return grids
 
     first, *others = suffixes.split()
-    return AlignmentReader(first, read, name=name, fits=fits, also=tuple(others))
+    return AlignmentReader(first, read, name=name, fits=fits, also=tuple(others), many=many)
 
 
 def _is_textgrid(text: str) -> bool:
@@ -105,14 +111,14 @@ READERS: Registry[AlignmentReader] = Registry(
         "gentle": _reader("gentle JSON", ".json", json_files.is_gentle, json_files.read_gentle),
         "eaf": _reader("ELAN", ".eaf .xml", elan.is_eaf, elan.read_eaf),
         "par": _reader("BAS Partitur", ".par .bpf", partitur.is_par, partitur.read_par),
-        "xwaves": _reader("xwaves labels (Buckeye)", ".phones .lab .words .phn", lines.is_xwaves, lines.read_xwaves),
+        "xwaves": _reader("xwaves labels (Buckeye)", ".phones .lab .words", lines.is_xwaves, lines.read_xwaves),
         "htk": _reader("HTK labels", ".lab .rec .txt", lines.is_htk, lines.read_htk),
-        "mlf": _reader("HTK master label file", ".mlf .txt", lines.is_mlf, lines.read_mlf),
-        "ctm": _reader("CTM", ".ctm .txt", lines.is_ctm, lines.read_ctm),
-        "table": _reader("table of stretches", ".csv .tsv .txt .table", tables.is_table, tables.read_table),
+        "mlf": _reader("HTK master label file", ".mlf .txt", lines.is_mlf, lines.read_mlf, many=True),
+        "ctm": _reader("CTM", ".ctm .txt", lines.is_ctm, lines.read_ctm, many=True),
+        "table": _reader("table of stretches", ".csv .tsv .txt .table", tables.is_table, tables.read_table, many=True),
         "audacity": _reader("Audacity labels", ".txt .lab .tsv", lines.is_audacity, lines.read_audacity),
         "whisper": _reader("Whisper JSON", ".json", json_files.is_whisper, json_files.read_whisper),
-        "condensed": _reader("condensed alignments", ".txt", lines.is_condensed, lines.read_condensed),
+        "condensed": _reader("condensed alignments", ".txt", lines.is_condensed, lines.read_condensed, many=True),
         "chat": _reader("CHAT", ".cha", transcripts_timed.is_chat, transcripts_timed.read_chat),
         "subtitles": _reader(
             "subtitles", ".srt .vtt", transcripts_timed.is_subtitles, transcripts_timed.read_subtitles
@@ -181,10 +187,10 @@ def _head(path: Path) -> str:
 def entries_of(path: Path, readers: Mapping[str, AlignmentReader]) -> list[Path]:
     """What a file holds: itself, or ``file/name.suffix`` for each recording of a file of many.
 
-    Only files whose content had to be recognised are opened; one that cannot be read stands for itself.
+    Only files of formats that can hold many are read; one that cannot be read stands for itself.
     """
     reader = reader_of(path, readers)
-    if reader is None or reader.fits is None:
+    if reader is None or not reader.many:
         return [] if reader is None else [path]
     try:
         value = _read(path, reader)
@@ -192,7 +198,7 @@ def entries_of(path: Path, readers: Mapping[str, AlignmentReader]) -> list[Path]
         return [path]
     if isinstance(value, TextGrid) or set(value) == {ITSELF}:
         return [path]
-    return [path / f"{name}{path.suffix}" for name in value if name]
+    return [path / f"{_inside(name)}{path.suffix}" for name in value if name]
 
 
 def file_of(path: Path) -> tuple[Path, str]:
@@ -224,26 +230,55 @@ def read_alignment(path: Path, readers: Mapping[str, AlignmentReader] = READERS)
     grid = _read(file, reader)
     if isinstance(grid, TextGrid):
         return grid
-    if name in grid:
-        return grid[name]
-    if name == ITSELF and len(grid) == 1:
-        return next(iter(grid.values()))
+    found = grid.get(name) or next((each for key, each in grid.items() if _inside(key) == name), None)
+    if found is None and name == ITSELF and len(grid) == 1:
+        found = next(iter(grid.values()))
+    if found is not None:
+        return _with_words(found, file, name, readers)
     raise CorpusError(f"{file}: there is no recording {name!r} in it; it has: {', '.join(list(grid)[:10]) or 'none'}")
 
 
+def _inside(name: str) -> str:
+    """Name of a recording as a path below its file."""
+    return name.lstrip("/")
+
+
+def words_beside(path: Path) -> Path:
+    """File of the words that belong to a file of phones: ``phones.ctm`` and ``words.ctm``, ``01.phones`` and
+    ``01.words``; `path` itself where its name does not say that it holds phones."""
+    return path.with_name(re.sub(r"phone(s?)", r"word\1", path.name))
+
+
+def _with_words(grid: TextGrid, file: Path, name: str, readers: Mapping[str, AlignmentReader]) -> TextGrid:
+    """Add the words of the file beside, if there is one and the alignment has none."""
+    beside = words_beside(file)
+    if beside == file or not beside.is_file() or any("word" in tier.casefold() for tier in grid.tier_names):
+        return grid
+    place = beside / f"{name}{beside.suffix}" if name else beside
+    try:
+        words = read_alignment(place, readers)
+    except CorpusError as error:
+        return TextGrid(
+            grid.xmin, grid.xmax, grid.tiers, (*grid.warnings, f"the words beside it are not read: {error}")
+        )
+    return TextGrid(
+        grid.xmin, max(grid.xmax, words.xmax), (*words.tiers, *grid.tiers), (*words.warnings, *grid.warnings)
+    )
+
+
 def _read(path: Path, reader: AlignmentReader) -> TextGrid | Mapping[str, TextGrid]:
-    if reader.fits is None:
+    if not reader.many:
         return _checked(path, reader)
     try:
         state = path.stat()
     except OSError:
         return _checked(path, reader)
-    return _kept(path, reader, state.st_mtime_ns, state.st_size)
+    return _kept(path, reader, (state.st_mtime_ns, state.st_size))
 
 
 @lru_cache(maxsize=16)
-def _kept(path: Path, reader: AlignmentReader, changed: int, size: int) -> TextGrid | Mapping[str, TextGrid]:
-    """What a file holds, kept for the next of its recordings until it changes."""
+def _kept(path: Path, reader: AlignmentReader, state: tuple[int, int]) -> TextGrid | Mapping[str, TextGrid]:  # noqa: ARG001
+    """What a file holds, kept for the next of its recordings until the file changes."""
     return _checked(path, reader)
 
 

@@ -17,6 +17,7 @@ from phonoscope.corpora.formats import (
     entries_of,
     file_of,
     supported,
+    words_beside,
 )
 from phonoscope.corpora.layouts import find_recordings
 from phonoscope.corpora.recording import AUDIO_SUFFIXES, UNREAD_SUFFIXES, Recording, channel_in, files_with
@@ -217,7 +218,12 @@ def _recognised_in(
     order = {suffix: place for place, suffix in reversed(list(enumerate(suffixes))) if suffix not in sure}
     files: dict[tuple[str, ...], Path] = {}
     doubles = []
-    for path in sorted(files_with(folder, order), key=lambda path: order[path.suffix.lower()]):
+    found = sorted(files_with(folder, order), key=lambda path: order[path.suffix.lower()])
+    # The words of phones in another file are read with them.
+    words = {words_beside(path) for path in found if words_beside(path) != path}
+    for path in found:
+        if path in words:
+            continue
         for entry in entries_of(path, readers):
             key = _key(entry if entry == path else path.parent / entry.relative_to(path), folder)
             if files.setdefault(key, entry) != entry:

@@ -1,6 +1,7 @@
 """ELAN's ``.eaf``: tiers with times of their own, and tiers that refer to them."""
 
 import re
+from itertools import pairwise
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -43,7 +44,7 @@ def read_eaf(text: str, path: Path) -> Grids:
         raise CorpusError(f"{path}: an attribute is missing or no number ({type(error).__name__}: {error})") from error
 
 
-def _grid(root: ElementTree.Element, path: Path):  # noqa: ANN202 - a TextGrid
+def _grid(root: ElementTree.Element, path: Path):
     slots = {}
     for slot in root.iter("TIME_SLOT"):
         value = slot.get("TIME_VALUE")
@@ -87,7 +88,7 @@ def _aligned(annotations: list[ElementTree.Element], slots: dict[str, float | No
         ]
     times = [slots[slot] for slot in chain]
     known = [place for place, time in enumerate(times) if time is not None]
-    for left, right in zip(known, known[1:], strict=False):
+    for left, right in pairwise(known):
         first, last = times[left], times[right]
         if first is None or last is None:
             continue

@@ -95,9 +95,11 @@ def _emu(value: dict[str, Any], path: Path) -> Grids:
         timeless = 0
         for item in level["items"]:
             found = span(item["id"])
-            timeless += found is None
-            for label in item["labels"] if found else ():
-                rows.setdefault(label["name"], []).append((*found, label["value"]))
+            if found is None:
+                timeless += 1
+                continue
+            for label in item["labels"]:
+                rows.setdefault(label["name"], []).append((found[0], found[1], label["value"]))
         if timeless:
             warnings.append(f"level {level['name']!r}: {timeless} items are linked to no segment and have no time")
     return {ITSELF: grid_of(rows, path, warnings, points)}

@@ -177,19 +177,13 @@ def is_xwaves(text: str) -> bool:
 
 
 def read_xwaves(text: str, path: Path) -> Grids:
-    """Read xwaves labels, of Buckeye (``.phones`` with the ``.words`` beside it) and Festival: ``end colour label``.
+    """Read xwaves labels, of Buckeye (``.phones``, ``.words``) and Festival: ``end colour label``.
 
     A label ends at a semicolon; an interval begins where the one before it ends, the first at 0.
     """
     rows = _xwaves(text, path)
-    kind = "words" if path.suffix.lower() in (".words", ".wrd") else phones_or_words([row[2] for row in rows], path)
-    tiers = {kind: rows}
-    beside = path.with_suffix(".words")
-    if path.suffix.lower() == ".phones" and beside.is_file():
-        from phonoscope.corpora.textgrid import decode
-
-        tiers = {"words": _xwaves(decode(beside.read_bytes())[0], beside), "phones": rows}
-    return {ITSELF: grid_of(tiers, path)}
+    kind = phones_or_words([row[2] for row in rows], path)
+    return {ITSELF: grid_of({kind: rows}, path)}
 
 
 def _xwaves(text: str, path: Path) -> Rows:
@@ -220,7 +214,7 @@ def is_audacity(text: str) -> bool:
 
 
 def read_audacity(text: str, path: Path) -> Grids:
-    """Read Audacity's labels: ``start<tab>end<tab>label`` in s; lines of frequencies that begin with ``\\`` are skipped.
+    """Read Audacity's labels: ``start<tab>end<tab>label`` in s; lines of frequencies (``\\``) are skipped.
 
     Where time goes back to an earlier start another track begins: phones and words may follow each other in a file.
     Labels without length are points. Source: the Audacity manual, "Importing and Exporting Labels".

@@ -3,6 +3,7 @@
 import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import NoReturn
 
@@ -20,14 +21,34 @@ Grids = dict[str, TextGrid]
 
 
 def fault(path: Path, line: int | None, expected: str, found: str = "") -> NoReturn:
-    """Raise the error of a file that is not what its format says; `line` counts from 1, None where there is none."""
+    """Raise the error of a file that is not what its format says.
+
+    Parameters
+    ----------
+    path
+        The file.
+    line
+        From 1; None where it cannot be told.
+    expected, found
+        What the format says, and what stands there.
+    """
     where = f"{path}, line {line}" if line else str(path)
     shown = f", found {found.strip()[:60]!r}" if found else ""
     raise CorpusError(f"{where}: expected {expected}{shown}")
 
 
 def number(text: str, path: Path, line: int | None, what: str = "a time") -> float:
-    """Finite number in a text; decimal commas are understood."""
+    """Finite number in a text; decimal commas are understood.
+
+    Parameters
+    ----------
+    text
+        The number.
+    path, line
+        Where it stands, for messages.
+    what
+        What it is, for messages.
+    """
     try:
         value = float(text.replace(",", "."))
     except ValueError:
@@ -40,6 +61,17 @@ def number(text: str, path: Path, line: int | None, what: str = "a time") -> flo
 def interval_tier(name: str, rows: Iterable[tuple[float, float, str]], path: Path, warnings: list[str]) -> Tier:
     """Tier of rows ``(start, end, label)`` in s, put in order of time; overlaps are kept with a warning.
 
+    Parameters
+    ----------
+    name
+        Of the tier.
+    rows
+        In any order.
+    path
+        The file, for messages.
+    warnings
+        Takes what was tolerated.
+
     Raises
     ------
     CorpusError
@@ -49,7 +81,7 @@ def interval_tier(name: str, rows: Iterable[tuple[float, float, str]], path: Pat
     for start, end, label in intervals:
         if not 0 <= start <= end < math.inf:
             raise CorpusError(f"{path}: {label!r} in {name!r} lasts from {start:g} to {end:g} s; time runs backwards")
-    overlaps = sum(a.end - b.start > TIME_TOLERANCE_SECONDS for a, b in zip(intervals, intervals[1:], strict=False))
+    overlaps = sum(a.end - b.start > TIME_TOLERANCE_SECONDS for a, b in pairwise(intervals))
     if overlaps:
         warnings.append(f"tier {name!r}: {overlaps} intervals overlap the next one")
     return Tier(name, tuple(intervals))
@@ -61,7 +93,17 @@ def point_tier(name: str, points: Iterable[tuple[float, str]]) -> Tier:
 
 
 def grid(tiers: Sequence[Tier], warnings: Sequence[str] = (), end: float = 0.0) -> TextGrid:
-    """TextGrid from 0 to the last end of its tiers, or to `end` (s) where that is later."""
+    """TextGrid from 0 to the last end of its tiers, or to a later end.
+
+    Parameters
+    ----------
+    tiers
+        All of it.
+    warnings
+        What the reader tolerated.
+    end
+        In s.
+    """
     ends = [tier.intervals[-1].end for tier in tiers if tier.intervals]
     ends += [tier.points[-1].time for tier in tiers if tier.points]
     return TextGrid(0.0, max([end, *ends]), tuple(tiers), tuple(warnings))

@@ -55,7 +55,7 @@ def is_subtitles(text: str) -> bool:
 
 
 def read_subtitles(text: str, path: Path) -> Grids:
-    """Read SubRip and WebVTT: each cue is a word where all cues are single words, else a phrase. Marks are taken off."""
+    """Read SubRip and WebVTT: a cue is a word where all are single words, else a phrase. Marks are taken off."""
     rows: Rows = []
     lines = text.split("\n")
     for place, line in enumerate(lines):
