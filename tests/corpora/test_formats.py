@@ -1,5 +1,6 @@
 """Formats other than TextGrid: the same alignment in each gives the same tokens, and no file crashes a reader."""
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,9 @@ import soundfile
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.corpora.written_formats import FORMATS, RATE
+from typer.testing import CliRunner
 
+from phonoscope.cli import app
 from phonoscope.corpora import READERS, AlignmentReader, pairing_report, read_corpus
 from phonoscope.corpora.annotations.tiers_of import phones_or_words
 from phonoscope.corpora.annotations.written import ctm_text, emu_text, table_text
@@ -326,3 +329,22 @@ def test_the_field_trial_gives_the_tokens_of_its_textgrid(case):
     found = read_corpus(CASES / case / "corpus", classes="any-vowel")
     assert len(found) == len(expected) == 8
     np.testing.assert_allclose(found[["start", "end"]], expected[["start", "end"]], atol=1e-3)
+
+
+@pytest.mark.parametrize("to", ["textgrid", "ctm", "emu", "csv"])
+def test_a_corpus_is_written_in_another_format(tmp_path, to):
+    root = corpus_of(tmp_path / "corpus" / "anna", small_grid(), FORMATS["mfa-json"](small_grid(), "utt1")).parent
+    soundfile.write(root / "alone.wav", np.zeros(RATE), RATE)
+    out = tmp_path / "corpus" / "out"
+    result = CliRunner().invoke(app, ["export", "alignments", str(root), "--to", to, "--out", str(out), "--json"])
+    assert result.exit_code == 0, result.output
+    said = json.loads(result.stdout)
+    assert said["recordings"] == 1
+    assert said["left_out"] == [{"what": "recording", "reason": "no alignment", "count": 1, "examples": ["alone"]}]
+    suffixes = {"textgrid": [".textgrid"], "ctm": [".ctm"], "emu": [".json"], "csv": [".csv"]}[to]
+    assert sorted({Path(path).suffix.lower() for path in said["files"]}) == suffixes
+    (root / "anna" / "utt1.json").unlink()
+    tokens = read_corpus(root, out, classes="any-vowel", min_duration=0.02)
+    assert list(tokens["label"]) == ["i", "ə", "æ"]
+    assert list(tokens["word"]) == ["see", "a", "cat"]
+    np.testing.assert_allclose(tokens["start"], [0.2213, 0.3431, 0.5209], atol=1e-4)

@@ -80,7 +80,7 @@ def _text(annotation: ElementTree.Element, texts: dict[str, str]) -> str:
 
 
 def _aligned(annotations: list[ElementTree.Element], slots: dict[str, float | None]) -> dict[str, _Span]:
-    """Times of annotations with slots; those of slots without a time lie evenly between their neighbours of the chain."""
+    """Times of annotations with slots; slots without a time lie evenly between those that have one."""
     chain: list[str] = []
     for each in annotations:
         chain += [

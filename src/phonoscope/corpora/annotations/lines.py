@@ -114,15 +114,15 @@ def _htk_levels(lines: list[tuple[int, str]], path: Path) -> dict[str, Rows]:
     if not levels:
         return {"phones": []}
     states = all(re.fullmatch(r"s\d+", label) for _, _, label in levels[0]) and len(levels) > 1
+    if any(re.search(r"-[^-+]+\+", label) for _, _, label in levels[states]):
+        levels[states] = [(start, end, _middle(label)) for start, end, label in levels[states]]
     names = ["states"] * states
-    names += (
-        ["phones", "words"] if len(levels) - states > 1 else [phones_or_words([r[2] for r in levels[states]], path)]
-    )
+    if len(levels) - states > 1:
+        names += ["phones", "words"]
+    else:
+        names.append(phones_or_words([label for _, _, label in levels[states]], path))
     names += [f"level {level + 1}" for level in range(len(names), len(levels))]
-    found = dict(zip(names, levels, strict=False))
-    if "phones" in found and any(re.search(r"-[^-+]+\+", label) for _, _, label in found["phones"]):
-        found["phones"] = [(start, end, _middle(label)) for start, end, label in found["phones"]]
-    return found
+    return dict(zip(names, levels, strict=False))
 
 
 def _middle(label: str) -> str:
