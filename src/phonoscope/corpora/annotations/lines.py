@@ -11,6 +11,9 @@ _HTK = re.compile(r"\s*\d+(?:\s+\d+)?\s+(?![\d.]+\s*$)\S")
 _XWAVES = re.compile(rf"\s*{_TIME}\s+-?\d+(?:\s.*)?$")
 _AUDACITY = re.compile(rf"-?{_TIME}\t-?{_TIME}(?:\t.*)?$|\\\t")
 _CONDENSED = re.compile(r'(\S+) "([^"]*)" "([\d.,eE+-]*)"\s*$')
+_PATTERN = re.compile(r'"([^"]+)"\s*(->|=>)?').match
+_IN_CONTEXT = re.compile(r"-[^-+]+\+").search
+_PLAIN_HTK = re.compile(r"^[ \t]*(\d+)[ \t]+(\d+)[ \t]+([^\s\d]\S*)[ \t]*$", re.MULTILINE).findall
 _UNIT_SECONDS = 1e-7  # HTK counts in units of 100 ns
 # HTK times in samples do not exist: a file whose last time is smaller (10 ms) counts something else.
 _SMALLEST_HTK_END = 100_000
@@ -84,6 +87,11 @@ def read_htk(text: str, path: Path) -> Grids:
 
 
 def _htk_levels(lines: list[tuple[int, str]], path: Path) -> dict[str, Rows]:
+    """Rows of each level, by its name; labels of one level, the usual case, are read without looking for more."""
+    plain = _PLAIN_HTK("\n".join([line for _, line in lines]))
+    if plain and len(plain) == len(lines):
+        rows = [(int(start) * _UNIT_SECONDS, int(end) * _UNIT_SECONDS, label) for start, end, label in plain]
+        return _named_levels([rows], path)
     times: list[tuple[float, float | None]] = []
     columns: list[list[str]] = []
     for count, line in lines:
@@ -113,8 +121,13 @@ def _htk_levels(lines: list[tuple[int, str]], path: Path) -> dict[str, Rows]:
                 levels[level][-1] = (levels[level][-1][0], end, levels[level][-1][2])
     if not levels:
         return {"phones": []}
+    return _named_levels(levels, path)
+
+
+def _named_levels(levels: list[Rows], path: Path) -> dict[str, Rows]:
+    """Levels by their names; of labels in context the phone in the middle."""
     states = all(re.fullmatch(r"s\d+", label) for _, _, label in levels[0]) and len(levels) > 1
-    if any(re.search(r"-[^-+]+\+", label) for _, _, label in levels[states]):
+    if any(_IN_CONTEXT(label) for _, _, label in levels[states]):
         levels[states] = [(start, end, _middle(label)) for start, end, label in levels[states]]
     names = ["states"] * states
     if len(levels) - states > 1:
@@ -145,7 +158,7 @@ def read_mlf(text: str, path: Path) -> Grids:
     name, lines, pointers = None, [], 0
     for count, line in [*_lines(text), (0, ".")]:
         stripped = line.strip()
-        pattern = re.match(r'"([^"]+)"\s*(->|=>)?', stripped)
+        pattern = _PATTERN(stripped) if stripped[0] == '"' else None
         if stripped.startswith("#!MLF"):
             continue
         if pattern and (name is None or not lines):

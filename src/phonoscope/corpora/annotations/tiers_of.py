@@ -1,9 +1,10 @@
 """What all readers need: numbers with a fault that names the line, and tiers from rows in any order."""
 
 import math
+import operator
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from itertools import pairwise
+from functools import partial
 from pathlib import Path
 from typing import NoReturn
 
@@ -15,6 +16,9 @@ from phonoscope.phones import PHONE_SETS, known_share
 _MOSTLY = 0.6
 # The name that stands for the recording beside the file.
 ITSELF = ""
+
+# As Interval(*row), but without a Python call per row.
+_new_interval = partial(tuple.__new__, Interval)
 
 Rows = list[tuple[float, float, str]]
 Grids = dict[str, TextGrid]
@@ -77,14 +81,21 @@ def interval_tier(name: str, rows: Iterable[tuple[float, float, str]], path: Pat
     CorpusError
         If an interval ends before it begins, or begins before 0.
     """
-    intervals = sorted((Interval(*row) for row in rows), key=lambda row: (row.start, row.end))
-    for start, end, label in intervals:
-        if not 0 <= start <= end < math.inf:
-            raise CorpusError(f"{path}: {label!r} in {name!r} lasts from {start:g} to {end:g} s; time runs backwards")
-    overlaps = sum(a.end - b.start > TIME_TOLERANCE_SECONDS for a, b in pairwise(intervals))
+    ordered = list(rows)
+    if not ordered:
+        return Tier(name)
+    starts, ends, _ = zip(*ordered, strict=True)
+    if not (all(map(operator.le, starts, starts[1:])) and all(map(operator.le, ends, ends[1:]))):
+        ordered.sort(key=operator.itemgetter(0, 1))
+        starts, ends, _ = zip(*ordered, strict=True)
+    if not (all(map(operator.le, starts, ends)) and starts[0] >= 0 and max(ends) < math.inf):
+        for start, end, label in ordered:
+            if not 0 <= start <= end < math.inf:
+                raise CorpusError(f"{path}: {label!r} in {name!r} lasts from {start:g} to {end:g} s, backwards in time")
+    overlaps = sum(end - start > TIME_TOLERANCE_SECONDS for end, start in zip(ends, starts[1:], strict=False))
     if overlaps:
         warnings.append(f"tier {name!r}: {overlaps} intervals overlap the next one")
-    return Tier(name, tuple(intervals))
+    return Tier(name, tuple(map(_new_interval, ordered)))
 
 
 def point_tier(name: str, points: Iterable[tuple[float, str]]) -> Tier:

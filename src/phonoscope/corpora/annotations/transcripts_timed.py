@@ -1,6 +1,7 @@
 """Words and phrases with times: CHAT, SubRip and WebVTT. They hold no phones."""
 
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 from phonoscope.corpora.annotations.tiers_of import ITSELF, Grids, Rows, fault, grid_of
@@ -65,13 +66,17 @@ def read_subtitles(text: str, path: Path) -> Grids:
                 fault(path, place + 1, "'00:00:01,000 --> 00:00:02,000'", line)
             continue
         said = []
-        for following in lines[place + 1 :]:
-            if not following.strip():
-                break
+        for following in _until_blank(lines, place + 1):
             said.append(re.sub(r"<[^>]*>|\{[^}]*\}", "", following).strip())
         rows.append((_stamp(match, 1), _stamp(match, 5), " ".join(said)))
     single = all(len(label.split()) <= 1 for _, _, label in rows)
     return {ITSELF: grid_of({"words" if single else "phrases": rows}, path)}
+
+
+def _until_blank(lines: list[str], place: int) -> Iterator[str]:
+    while place < len(lines) and lines[place].strip():
+        yield lines[place]
+        place += 1
 
 
 def _stamp(match: re.Match, first: int) -> float:
