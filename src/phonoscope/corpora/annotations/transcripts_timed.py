@@ -65,9 +65,7 @@ def read_subtitles(text: str, path: Path) -> Grids:
             if "-->" in line:
                 fault(path, place + 1, "'00:00:01,000 --> 00:00:02,000'", line)
             continue
-        said = []
-        for following in _until_blank(lines, place + 1):
-            said.append(re.sub(r"<[^>]*>|\{[^}]*\}", "", following).strip())
+        said = [re.sub(r"<[^>]*>|\{[^}]*\}", "", each).strip() for each in _until_blank(lines, place + 1)]
         rows.append((_stamp(match, 1), _stamp(match, 5), " ".join(said)))
     single = all(len(label.split()) <= 1 for _, _, label in rows)
     return {ITSELF: grid_of({"words" if single else "phrases": rows}, path)}
