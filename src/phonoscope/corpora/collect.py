@@ -180,7 +180,9 @@ def collect(
                     if warning and not channels_named:
                         collected.warn(f"{name}: {warning}")
             collected.add(heard, name, duration, tiers)
-            reader = reader_of(file_of(recording.alignment)[0], readers)
+            reader = readers.get(recording.alignment.suffix.lower())
+            if reader is None or reader.fits is not None:
+                reader = reader_of(file_of(recording.alignment)[0], readers)
             collected.phone_sets.add(reader.phone_set if reader else None)
         if progress is not None:
             progress(done, len(recordings))

@@ -220,7 +220,9 @@ def read_alignment(path: Path, readers: Mapping[str, AlignmentReader] = READERS)
     readers : mapping
         Name → reader.
     """
-    file, name = file_of(path)
+    # A suffix that says enough is believed without a look at the disk: corpora have many thousands of files.
+    sure = path.suffix.lower() in readers and readers[path.suffix.lower()].fits is None
+    file, name = (path, ITSELF) if sure else file_of(path)
     reader = reader_of(file, readers)
     if reader is None:
         known = sorted({suffix for each in readers.values() for suffix in each.suffixes})
