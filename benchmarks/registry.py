@@ -16,6 +16,7 @@ BENCHMARKS = {
     "filters": "response spectra and Wigner–Ville distributions, and plain ports of the formulas",
     "geometry": "measures of weights, and a plain port of the formulas",
     "textgrids": "reading 13 100 TextGrids, and praatio",
+    "formats": "MB a second of each alignment format that is no TextGrid",
     "outside": "explaining a wav2vec 2.0 of base size, and captum and a bare forward pass on the same model",
     "perception": "territory maps and classification images of a network, and their limits",
     "viewer": "answers of the viewer to cues moved by hand, and their limits",

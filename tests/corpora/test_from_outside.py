@@ -121,7 +121,11 @@ def test_announced_ones_need_no_option(corpus, announced, tmp_path):
 
 
 def test_unread_formats_are_named_and_counted(corpus):
-    expected = r"8 recordings no alignment .*; 8 \.lab files found; supported formats: \.textgrid, \.phn"
+    for path in corpus.glob("*.lab"):
+        path.rename(path.with_suffix(".trs"))
+    expected = (
+        r"8 recordings no alignment .*; 8 \.trs files \(Transcriber, not read yet\) found; read are: \.textgrid, "
+    )
     with pytest.raises(CorpusError, match=expected):
         read_corpus(corpus)
 

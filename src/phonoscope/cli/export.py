@@ -1,4 +1,4 @@
-"""``phonoscope export``: results of a run in the formats of other programs."""
+"""``phonoscope export``: results of a run, and alignments, in the formats of other programs."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from phonoscope.cli.options import AsJson, names_in
 from phonoscope.cli.terminal import counter, print_json, say
 
 export = typer.Typer(
-    name="export", help="Write a run's results for other programs.", no_args_is_help=True, rich_markup_mode=None
+    name="export", help="Write results or alignments for other programs.", no_args_is_help=True, rich_markup_mode=None
 )
 
 
 @export.callback()
 def _export() -> None:
-    """Write a run's results for other programs."""
+    """Write results or alignments for other programs."""
 
 
 @export.command()
@@ -49,3 +49,34 @@ def praat(
     if result.left_out:
         say(f"left out: {len(result.left_out)} × token: map not finite; e.g. {', '.join(result.left_out[:3])}")
     say(f"read  {run_folder}\nwrote {out} ({len(result.textgrids)} TextGrids, {len(result.matrices)} matrices)")
+
+
+@export.command()
+def alignments(
+    corpus: Annotated[Path, typer.Argument(metavar="CORPUS", help="A folder of recordings with alignments.")],
+    out: Annotated[Path, typer.Option(help="Folder to write into.")],
+    to: Annotated[str, typer.Option(help="Format to write: textgrid, ctm, emu or csv.")] = "textgrid",
+    alignments: Annotated[
+        Path | None, typer.Option(help="Folder of the alignments; found by itself otherwise.")
+    ] = None,
+    alignment_format: Annotated[str | None, typer.Option(help="Read only this format; by default all.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Write the alignments of a corpus in another format: all tiers of every recording.
+
+    Example: phonoscope export alignments corpus --to ctm --out ctm
+    """
+    from phonoscope.corpora.convert import convert_alignments
+    from phonoscope.left_out import left_out_line
+
+    result = convert_alignments(
+        corpus, out, to, alignments=alignments, alignment_format=alignment_format, progress=counter("recordings")
+    )
+    if as_json:
+        files = [str(path) for path in result.files]
+        print_json({"recordings": result.recordings, "left_out": result.left_out, "files": files})
+        return
+    say(f"{result.recordings} recordings in {len(result.files)} files")
+    for entry in result.left_out:
+        say(left_out_line(entry))
+    say(f"read  {corpus}\nwrote {out} ({len(result.files)} files)")

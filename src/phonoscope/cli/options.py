@@ -42,11 +42,14 @@ Gpus = Annotated[float, typer.Option(help="GPUs of each process, e.g. 0.5: two s
 
 def corpus_options(
     alignments: Annotated[
-        Path | None, typer.Option(help="Folder of the TextGrids, if not found beside the recordings.")
+        Path | None, typer.Option(help="Folder of the alignments, if not found beside the recordings.")
     ] = None,
     layout: Layout = "auto",
     alignment_format: Annotated[
-        str | None, typer.Option(help="Only .textgrid or .phn, or a reader of your own: package.module:NAME.")
+        str | None,
+        typer.Option(
+            help="Only this format (.textgrid, ctm, htk, eaf ...), or a reader of your own: package.module:NAME."
+        ),
     ] = None,
     phone_tier: Annotated[
         str | None, typer.Option(help="Name of the phone tier, if not found by aligner conventions.")

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from phonoscope.audio import audio_info, channels_cancel
-from phonoscope.corpora.formats import READERS, AlignmentReader, read_alignment
+from phonoscope.corpora.formats import READERS, AlignmentReader, file_of, read_alignment, reader_of
 from phonoscope.corpora.pairing import NO_ALIGNMENT
 from phonoscope.corpora.recording import Recording, channel_in
 from phonoscope.corpora.rules import TokenRules
@@ -180,7 +180,10 @@ def collect(
                     if warning and not channels_named:
                         collected.warn(f"{name}: {warning}")
             collected.add(heard, name, duration, tiers)
-            collected.phone_sets.add(readers[recording.alignment.suffix.lower()].phone_set)
+            reader = readers.get(recording.alignment.suffix.lower())
+            if reader is None or reader.fits is not None:
+                reader = reader_of(file_of(recording.alignment)[0], readers)
+            collected.phone_sets.add(reader.phone_set if reader else None)
         if progress is not None:
             progress(done, len(recordings))
     if len(collected.rates) > 1:

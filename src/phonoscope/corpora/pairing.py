@@ -4,12 +4,21 @@ import os
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from phonoscope.corpora.formats import READERS, AlignmentReader, chosen_readers
+from phonoscope.corpora.formats import (
+    READERS,
+    UNREAD_KINDS,
+    AlignmentReader,
+    chosen_readers,
+    entries_of,
+    file_of,
+    supported,
+    words_beside,
+)
 from phonoscope.corpora.layouts import find_recordings
 from phonoscope.corpora.recording import AUDIO_SUFFIXES, UNREAD_SUFFIXES, Recording, channel_in, files_with
 from phonoscope.errors import CorpusError
@@ -41,7 +50,10 @@ class Pairing(NamedTuple):
 
 
 def with_alignments(
-    recordings: Sequence[Recording], root: Path, alignments: Path | None = None, suffixes: Collection[str] = READERS
+    recordings: Sequence[Recording],
+    root: Path,
+    alignments: Path | None = None,
+    readers: Mapping[str, AlignmentReader] = READERS,
 ) -> list[Recording]:
     """Give each recording its alignment; one that the layout says stays, unless another folder is named.
 
@@ -53,20 +65,23 @@ def with_alignments(
         Folder of the corpus.
     alignments : path, optional
         Folder of the alignments; by default see `alignment_folder`.
-    suffixes : collection of str
-        Of the alignments, the preferred ones first.
+    readers : mapping
+        Name → reader of the alignments, the preferred ones first.
     """
-    return pair(recordings, root, alignments, suffixes).recordings
+    return pair(recordings, root, alignments, readers).recordings
 
 
 def pair(
-    recordings: Sequence[Recording], root: Path, alignments: Path | None = None, suffixes: Collection[str] = READERS
+    recordings: Sequence[Recording],
+    root: Path,
+    alignments: Path | None = None,
+    readers: Mapping[str, AlignmentReader] = READERS,
 ) -> Pairing:
     """Pair recordings with alignments, and account for every file of either kind that has no partner.
 
     Parameters
     ----------
-    recordings, root, alignments, suffixes
+    recordings, root, alignments, readers
         As in `with_alignments`.
     """
     left_out, notes = LeftOut(), []
@@ -77,9 +92,20 @@ def pair(
     if alignments is None and all(recording.alignment for recording in recordings):
         return Pairing(list(recordings), left_out.entries(), notes)
     folder = alignment_folder(root, alignments)
-    files, doubles = _alignments_in(folder, suffixes)
+    files, doubles = _alignments_in(folder, _sure(readers))
     open_ = [each for each in recordings if alignments is not None or each.alignment is None]
-    paired = iter(_pair_exactly([_key(each.audio, root) for each in open_], files))
+    keys = [_key(each.audio, root) for each in open_]
+    alone = _pair_exactly(keys, files)
+    if not all(alone):
+        # Only now: to recognise a file by its content it must be opened.
+        further, more_doubles = _recognised_in(folder, readers)
+        doubles += more_doubles
+        doubles += [further[key] for key in set(files) & set(further)]
+        waiting = [place for place, path in enumerate(alone) if path is None]
+        for place, path in zip(waiting, _pair_exactly([keys[place] for place in waiting], further), strict=True):
+            alone[place] = path
+        files = {**further, **files}
+    paired = iter(alone)
     given = [
         each if alignments is None and each.alignment else replace(each, alignment=next(paired)) for each in recordings
     ]
@@ -88,13 +114,9 @@ def pair(
         example = ", ".join(f"{audio.name} with {path.name}" for audio, path in differing[:3])
         notes.append(f"{len(differing)} recording(s) paired by names that differ a little: {example}")
     used = {each.alignment for each in found}
-    apart = [
-        path.relative_to(folder).as_posix()
-        for path in files.values()
-        if path not in used and path.suffix.lower() not in _OF_MANY_KINDS
-    ]
+    apart = [path.relative_to(folder).as_posix() for path in files.values() if path not in used and _is_told(path)]
     left_out.add("alignment", "no recording of this name", len(apart), apart)
-    doubles = [path for path in doubles if path not in used and path.suffix.lower() not in _OF_MANY_KINDS]
+    doubles = [path for path in doubles if path not in used and _is_told(path)]
     names = [path.relative_to(folder).as_posix() for path in doubles]
     left_out.add("alignment", "another alignment of this name is read", len(names), names)
     return Pairing(_without_copies(found, root, left_out), left_out.entries(), notes)
@@ -146,7 +168,7 @@ def pairing_report(
 
 
 def pair_alignments(
-    root: Path, audio: Sequence[Path], alignments: Path | None, suffixes: Collection[str] = READERS
+    root: Path, audio: Sequence[Path], alignments: Path | None, readers: Mapping[str, AlignmentReader] = READERS
 ) -> list[Path | None]:
     """Find the alignment of each recording by the end of its path, in a parallel tree or beside it.
 
@@ -161,18 +183,23 @@ def pair_alignments(
         Recordings below `root`.
     alignments : path, optional
         Folder of the alignments; by default see `alignment_folder`.
-    suffixes : collection of str
-        Of the alignments, the preferred ones first.
+    readers : mapping
+        Name → reader of the alignments, the preferred ones first.
 
     Returns
     -------
     list of path or None
         One per recording.
     """
-    return [each.alignment for each in with_alignments([Recording(path) for path in audio], root, alignments, suffixes)]
+    return [each.alignment for each in with_alignments([Recording(path) for path in audio], root, alignments, readers)]
 
 
-def _alignments_in(folder: Path, suffixes: Collection[str]) -> tuple[dict[tuple[str, ...], Path], list[Path]]:
+def _sure(readers: Mapping[str, AlignmentReader]) -> list[str]:
+    """Suffixes that say enough, the preferred ones first."""
+    return [reader.suffix for reader in readers.values() if reader.fits is None]
+
+
+def _alignments_in(folder: Path, suffixes: Sequence[str]) -> tuple[dict[tuple[str, ...], Path], list[Path]]:
     """Alignments by their key, and those of less preferred formats (or written otherwise) that have the same key."""
     files: dict[tuple[str, ...], Path] = {}
     doubles = []
@@ -180,6 +207,33 @@ def _alignments_in(folder: Path, suffixes: Collection[str]) -> tuple[dict[tuple[
         found = files_with(folder, (suffix,))
         doubles += [path for path in found if files.setdefault(_key(path, folder), path) != path]
     return files, doubles
+
+
+def _recognised_in(
+    folder: Path, readers: Mapping[str, AlignmentReader]
+) -> tuple[dict[tuple[str, ...], Path], list[Path]]:
+    """Alignments that are recognised by their content, those in files of many recordings each by its own name."""
+    sure = set(_sure(readers))
+    suffixes = [suffix for reader in readers.values() if reader.fits for suffix in reader.suffixes]
+    order = {suffix: place for place, suffix in reversed(list(enumerate(suffixes))) if suffix not in sure}
+    files: dict[tuple[str, ...], Path] = {}
+    doubles = []
+    found = sorted(files_with(folder, order), key=lambda path: order[path.suffix.lower()])
+    # The words of phones in another file are read with them.
+    words = {words_beside(path) for path in found if words_beside(path) != path}
+    for path in found:
+        if path in words:
+            continue
+        for entry in entries_of(path, readers):
+            key = _key(entry if entry == path else path.parent / entry.relative_to(path), folder)
+            if files.setdefault(key, entry) != entry:
+                doubles.append(entry)
+    return files, doubles
+
+
+def _is_told(path: Path) -> bool:
+    """Whether an alignment that is left over is reported: not if its suffix is one of texts and lists too."""
+    return path.suffix.lower() not in _OF_MANY_KINDS or file_of(path)[0] != path
 
 
 def _pair_exactly(audio_keys: Sequence[tuple[str, ...]], files: dict[tuple[str, ...], Path]) -> list[Path | None]:
@@ -261,13 +315,16 @@ def alignment_folder(root: Path, alignments: Path | None) -> Path:
 
 
 def why_unaligned(
-    recordings: Iterable[Recording], root: Path, alignments: Path | None = None, suffixes: Collection[str] = READERS
+    recordings: Iterable[Recording],
+    root: Path,
+    alignments: Path | None = None,
+    readers: Mapping[str, AlignmentReader] = READERS,
 ) -> str:
     """Say why recordings have no alignment, and which files of other formats are named like them.
 
     Parameters
     ----------
-    recordings, root, alignments, suffixes
+    recordings, root, alignments, readers
         As in `with_alignments`, from which `recordings` come.
     """
     names = {_key(recording.audio, root)[-1] for recording in recordings if recording.alignment is None}
@@ -278,18 +335,23 @@ def why_unaligned(
         if path.suffix and _key(path, folder)[-1] in names
     )
     others = [
-        f"{count} {suffix} file{'s' if count > 1 else ''}"
+        f"{count} {suffix} file{'s' if count > 1 else ''}{_called(suffix)}"
         for suffix, count in unread.most_common(3)
-        if suffix not in AUDIO_SUFFIXES and suffix not in suffixes
+        if suffix not in AUDIO_SUFFIXES and suffix not in _sure(readers)
     ]
     if not others:
         return NO_ALIGNMENT
-    return f"{NO_ALIGNMENT}; {', '.join(others)} found; supported formats: {', '.join(suffixes)}"
+    return f"{NO_ALIGNMENT}; {', '.join(others)} found; read are: {supported(readers)}"
+
+
+def _called(suffix: str) -> str:
+    return f" ({UNREAD_KINDS[suffix]}, not read yet)" if suffix in UNREAD_KINDS else ""
 
 
 def _key(path: Path, folder: Path) -> tuple[str, ...]:
     """Path below `folder` without suffix (a conversion's, ``a.WAV.wav``, has two), as a tuple of names,
     lower case and composed: macOS decomposes its letters."""
     stem, _ = os.path.splitext(unicodedata.normalize("NFC", os.path.relpath(path, folder)).casefold())
+    stem = stem.removesuffix("_annot") if path.suffix == ".json" else stem  # emuDB's name for its annotations
     first, second = os.path.splitext(stem)
     return Path(first if second in AUDIO_SUFFIXES else stem).parts

@@ -47,8 +47,8 @@ def read_corpus(
     layout : str
         A name in `phonoscope.corpora.LAYOUTS`, ``package.module:name`` of another `Layout`, or "auto".
     alignment_format : str or AlignmentReader, optional
-        A suffix in `phonoscope.corpora.READERS` (".textgrid"), ``package.module:name`` of another `AlignmentReader`, or
-        the reader itself; by default every format that is known.
+        A name in `phonoscope.corpora.READERS` (".textgrid", "ctm"), ``package.module:name`` of another
+        `AlignmentReader`, or the reader itself; by default every format that is known.
     seed : int
         For the draws.
     strict : bool

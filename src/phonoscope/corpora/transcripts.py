@@ -3,6 +3,7 @@
 import re
 from pathlib import Path
 
+from phonoscope.corpora.formats import kind_of_text
 from phonoscope.corpora.textgrid import decode
 
 TRANSCRIPT_SUFFIXES = (".txt", ".lab")
@@ -49,6 +50,9 @@ def kind_of_labels(text: str) -> str:
     text : str
         All of the file.
     """
+    recognised = kind_of_text(text)
+    if recognised:
+        return f"times and labels ({recognised})"
     lines = [line for line in text.replace("\r", "\n").split("\n") if line.strip()]
     if not lines:
         return ""
