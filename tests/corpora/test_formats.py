@@ -255,8 +255,16 @@ def test_words_without_phones(tmp_path):
 
 def test_words_alone_say_what_to_do(tmp_path):
     root = corpus_of(tmp_path / "corpus", small_grid(), {"utt1.srt": "1\n00:00:00,000 --> 00:00:00,500\nsee a cat\n"})
-    with pytest.raises(CorpusError, match=r"it has: phrases"):
+    with pytest.raises(CorpusError, match=r"words alone, no phones \(make them with: phonoscope align\)"):
         read_corpus(root)
+
+
+def test_tiers_of_a_partitur_file_that_are_not_read_are_counted(tmp_path):
+    path = tmp_path / "a.par"
+    path.write_text("LHD: Partitur 1.3\nSAM: 100\nLBD:\nMAU:\t0\t9\t0\ta\nDAS:\t0\t@(NONE)\nDAS:\t1\tx\n")
+    grid = read_alignment(path)
+    assert grid.tiers[0].intervals == ((0.0, 0.1, "a"),)
+    assert grid.warnings == ("tier 'DAS': 2 lines of this kind are not read",)
 
 
 def test_a_file_of_many_recordings(tmp_path):

@@ -13,7 +13,7 @@ from phonoscope.corpora.formats import READERS, AlignmentReader, file_of, read_a
 from phonoscope.corpora.pairing import NO_ALIGNMENT
 from phonoscope.corpora.recording import Recording, channel_in
 from phonoscope.corpora.rules import TokenRules
-from phonoscope.corpora.tiers import SpeakerTiers, choose_tiers
+from phonoscope.corpora.tiers import SpeakerTiers, choose_tiers, has_words_alone
 from phonoscope.errors import AudioError, CorpusError, PhonoscopeError
 from phonoscope.left_out import LeftOut
 
@@ -154,6 +154,9 @@ def collect(
                 duration = info.duration if info else float("inf")
             with _faults("alignment unreadable"):
                 grid = read_alignment(recording.alignment, readers)
+            if not rules.phone_tier and has_words_alone(grid):
+                fault = f"{recording.alignment} holds words, no phones; make phones with: phonoscope align"
+                raise _UnusableError("words alone, no phones (make them with: phonoscope align)", CorpusError(fault))
             with _faults("no such tier in the alignment"):
                 tiers, warnings = choose_tiers(
                     grid, recording.alignment, rules.phone_tier, rules.word_tier, rules.speaker_tier

@@ -15,7 +15,7 @@ PHONE_TIERS = ("phones", "phone", "mau", "segment", "segments", "phonalign", "ph
 # Hand annotation of vowels alone, where there is no tier of all phones.
 PHONE_TIERS += ("vowel", "vowels")
 WORD_TIERS = ("words", "word", "ort-mau", "ort", "tokensalign", "transcript", "text")
-_KINDS = frozenset({*PHONE_TIERS, *WORD_TIERS, "kan-mau", "kan", "utterance", "utterances"})
+_KINDS = frozenset({*PHONE_TIERS, *WORD_TIERS, "kan-mau", "kan", "utterance", "utterances", "phrases"})
 _LOOKS_LIKE_PHONES = re.compile(r"(?:^|[\W_])(?:phones?|phon(?:eme|etic)s?|phonalign|segments?|mau)(?:$|[\W_\d])")
 _WORDS_OF_MAUS = re.compile(r"(?:ort|kan)-mau")
 # Marks between a speaker and the kind of tier. The clear ones stand in no name of a tier that has no speaker.
@@ -156,6 +156,18 @@ def choose_tiers(
         sure = speaker_tier is not None or reading.clear or len(phones) > 1
         chosen.append(SpeakerTiers(reading.speaker, tier, words[key][1] if key in words else only, sure))
     return chosen, warnings
+
+
+def has_words_alone(grid: TextGrid) -> bool:
+    """Whether the names of the tiers say that there are words or phrases, and no phones.
+
+    Parameters
+    ----------
+    grid : TextGrid
+        The alignment.
+    """
+    readings = [_reading(tier.name, _KINDS) for tier in grid.tiers if tier.kind == "interval"]
+    return bool(readings) and all(reading is not None and reading.kind not in PHONE_TIERS for reading in readings)
 
 
 def _settled(grid: TextGrid, path: Path, phones: _Found, warnings: list[str]) -> _Found:

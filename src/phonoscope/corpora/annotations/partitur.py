@@ -22,7 +22,7 @@ def read_par(text: str, path: Path) -> Grids:
     A segment lasts to the sample behind its last one. Tiers of other keys are counted in a warning.
     Source: BAS Partitur Format 1.3.
     """
-    rate, linked, unread = None, {}, {}
+    rate, linked, unread, is_body = None, {}, {}, False
     samples: dict[str, list[tuple[int, int, str, str]]] = {}
     for count, line in enumerate(text.split("\n"), 1):
         key, colon, rest = line.partition(":")
@@ -31,7 +31,9 @@ def read_par(text: str, path: Path) -> Grids:
             continue
         if not colon or len(key) != 3 or not key.isalnum():
             fault(path, count, "'KEY: value'", line)
-        if key == "SAM":
+        if key == "LBD":
+            is_body = True
+        elif key == "SAM":
             rate = number(rest.strip(), path, count, "the sample rate")
         elif key in _TIMED:
             fields = rest.split(None, 3)
@@ -44,7 +46,7 @@ def read_par(text: str, path: Path) -> Grids:
             if not fields:
                 fault(path, count, f"'{key}: link label'", line)
             linked.setdefault(key, []).append((fields[0], fields[1].strip() if fields[1:] else ""))
-        elif re.match(r"\s+(?:\d+\s+){2}", rest):
+        elif is_body or re.match(r"\s+(?:\d+\s+){2}", rest):
             unread[key] = unread.get(key, 0) + 1
     if rate is None or rate <= 0:
         fault(path, None, "a line 'SAM:' with the sample rate above 0")
