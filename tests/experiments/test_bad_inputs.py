@@ -50,15 +50,11 @@ def test_tokens_go_on_and_name_each_damaged_recording(damaged, phonoscope, tmp_p
     tokens = read_tokens(tmp_path / "t.parquet")
     assert set(good) <= set(tokens["speaker"])
     assert (tokens.groupby("speaker").size().loc[good] == 10).all()
-    for kind in ("corrupt", "empty", "tierless"):
+    for kind in ("corrupt", "empty", "tierless", "short"):  # short: its alignment is of a longer sound
         assert bad[kind] in answer.out, kind
         assert bad[kind] not in set(tokens["speaker"])
     recordings = sum(e["count"] for e in answer.json["left_out"] if e["what"] == "recording")
-    assert recordings >= 3
-    short = tokens[tokens["speaker"] == bad["short"]]
-    duration = soundfile.info(root / bad["short"] / f"{bad['short']}.wav").duration
-    assert 0 < len(short) < 10
-    assert (short["end"] <= duration + 0.01).all()
+    assert recordings >= 4
 
 
 def test_a_run_goes_on_and_names_each_damaged_recording(damaged, recipe_file, phonoscope, tmp_path):

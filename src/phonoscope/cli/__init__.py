@@ -12,7 +12,7 @@ import typer
 from phonoscope import __version__
 from phonoscope.cli.audit import audit
 from phonoscope.cli.bench import bench
-from phonoscope.cli.corpus import align, phones, tokens
+from phonoscope.cli.corpus import align, phones, tokens, unpack
 from phonoscope.cli.evidence import evidence
 from phonoscope.cli.experiment import demo, report, run, train
 from phonoscope.cli.export import export
@@ -59,6 +59,7 @@ _COMMANDS = (
     phones,
     tokens,
     align,
+    unpack,
     formants,
     spectra,
     train,

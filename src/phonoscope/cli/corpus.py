@@ -22,6 +22,7 @@ from phonoscope.cli.options import (
 )
 from phonoscope.cli.terminal import counter, print_json
 from phonoscope.errors import PhonoscopeError
+from phonoscope.left_out import left_out_line
 
 
 def phones(
@@ -191,3 +192,23 @@ def align(
     typer.echo(f"\nread  {corpus}\nwrote {report.out}")
     if as_json:
         print_json({"textgrids": report.out.as_posix(), **report.counts})
+
+
+def unpack(
+    table: Annotated[Path, typer.Argument(help="Parquet file with a column of sound, or a folder of them.")],
+    out: Annotated[Path, typer.Option(help="Folder for the recordings.")],
+    as_json: AsJson = False,
+) -> None:
+    """Write the recordings of Parquet tables (datasets, model hub) as files, with their texts and labels.
+
+    Example: phonoscope unpack minds14.parquet --out minds14
+    """
+    from phonoscope.corpora.unpack import unpack as write_recordings
+
+    done = write_recordings(table, out, progress=counter("recordings"))
+    typer.echo(f"{done['recordings']} recordings; recordings.csv has {', '.join(done['columns'])}")
+    for entry in done["left_out"]:
+        typer.echo(left_out_line(entry))
+    typer.echo(f"\nread  {table}\nwrote {out}")
+    if as_json:
+        print_json(done)

@@ -153,7 +153,8 @@ def recipe_from(
 def without_words(values: Mapping[str, Any]) -> dict[str, Any]:
     """What a training depends on, of a recipe as plain values: not what it is called, explained by, or judged by."""
     others = ("title", "question", "explain", "perceive", "trainings", "seeds", "smallest_effects")
-    kept = {key: value for key, value in values.items() if key not in others}
+    # An empty section says nothing: older recipes do not have those that came since.
+    kept = {key: value for key, value in values.items() if key not in others and value != {}}
     return {"task": Recipe.task, **kept}  # recipes of 0.1 on phones name no task
 
 
