@@ -11,7 +11,9 @@ from hypothesis import strategies as st
 
 from phonoscope.audio import cut, read_audio
 from phonoscope.corpora import read_corpus, read_tokens, write_tokens
+from phonoscope.corpora.align import _heard
 from phonoscope.corpora.overlap import _spoken
+from phonoscope.corpora.recording import heard_channel
 from phonoscope.corpora.textgrid import Interval, TextGrid, Tier, write_textgrid
 from phonoscope.errors import AudioError, CorpusError
 
@@ -116,3 +118,10 @@ def test_neighbours_stop_at_holes(tmp_path):
     assert pd.isna(tokens.loc["S", "next"])
     assert tokens.loc["S", "previous"] == "IY1"
     assert tokens.loc["AE1", "next"] == "T"
+
+
+@pytest.mark.parametrize(("channels", "heard"), [((LEFT, -LEFT), 1), ((LEFT, RIGHT), None), ((LEFT,), None)])
+def test_the_first_channel_is_heard_where_their_mean_is_silence(tmp_path, channels, heard):
+    soundfile.write(tmp_path / "a.wav", np.column_stack(channels), RATE)
+    assert heard_channel(tmp_path / "a.wav") == heard
+    assert np.ptp(_heard(tmp_path / "a.wav")) > 0.3  # what the aligner gets

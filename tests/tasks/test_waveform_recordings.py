@@ -5,10 +5,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+import soundfile
 from hypothesis import given
 from hypothesis import strategies as st
 
-from phonoscope.audio import write_audio
+from phonoscope.audio import channel_of, write_audio
 from phonoscope.errors import AudioError, CorpusError, ExperimentError
 from phonoscope.experiments.recipe import recipe_from
 from phonoscope.tasks.recordings.material import (
@@ -161,6 +162,20 @@ def test_a_word_stands_in_the_middle_wherever_it_was_spoken():
         assert np.sum(stretches[-1] ** 2) == pytest.approx(np.sum(word**2), rel=1e-3)
     # They differ by the mean alone, which is taken off inside the recording and not in the silence around it.
     assert np.ptp(stretches, axis=0).max() < 2e-3
+
+
+def test_channels_that_cancel_out_are_not_silence(tmp_path):
+    for word, hz in (("yes", 400), ("no", 900)):
+        (tmp_path / word).mkdir()
+        for speaker in range(10):
+            sound = tone(hz, speaker)
+            channels = np.column_stack([sound, -sound]) if speaker == 3 else sound
+            soundfile.write(tmp_path / word / f"s{speaker}_nohash_0.wav", channels, RATE, subtype="FLOAT")
+    waveforms, tokens = read_whole_recordings(tmp_path, recipe())
+    assert len(tokens) == 20
+    stereo = tokens["recording"].str.contains("s3_").to_numpy()
+    assert [channel_of(row) for _, row in tokens.iterrows()] == [1 if each else None for each in stereo]
+    assert min(np.ptp(waveform) for waveform in waveforms) > 0.5
 
 
 def test_what_lies_outside_the_recording_is_silent():

@@ -10,6 +10,7 @@ from functools import cache, partial
 from pathlib import Path
 from typing import Any, get_args
 
+import numpy as np
 import pandas as pd
 
 from phonoscope.audio import audio_info, read_audio
@@ -18,7 +19,7 @@ from phonoscope.corpora.espeak import require_voice
 from phonoscope.corpora.layouts import find_recordings
 from phonoscope.corpora.mfa import download_advice, find_models, read_mfa, run_mfa
 from phonoscope.corpora.pronunciations import spoken_words
-from phonoscope.corpora.recording import Recording
+from phonoscope.corpora.recording import Recording, heard_channel
 from phonoscope.corpora.rough import align_rough
 from phonoscope.corpora.textgrid import read_textgrid, write_textgrid
 from phonoscope.corpora.transcripts import text_beside
@@ -363,7 +364,7 @@ def _align_file(way: _Way, task: _Task) -> _Row:
         if way.models is not None:
             alignment = _by_mfa(way, task)
         elif way.rough:
-            alignment = align_rough(read_audio(task.audio, SAMPLE_RATE_HZ)[0], task.text, way.language)
+            alignment = align_rough(_heard(task.audio), task.text, way.language)
         else:
             decoder = _decoder(way.dictionary, way.alternatives)
             words, unknown = spoken_words(task.text, lambda word: decoder.lookup_word(word) is not None)
@@ -371,12 +372,16 @@ def _align_file(way: _Way, task: _Task) -> _Row:
                 names = ", ".join(unknown)
                 reason = f"not in the pronouncing dictionary: {names} (give a dictionary that contains them)"
                 return row("failed", reason, unknown)
-            alignment = align_waveform(decoder, read_audio(task.audio, SAMPLE_RATE_HZ)[0], words)
+            alignment = align_waveform(decoder, _heard(task.audio), words)
         if alignment.status in _WRITTEN:
             write_textgrid(task.target, alignment.textgrid(duration))
         return row(alignment.status, alignment.reason)
     except (AudioError, CorpusError) as error:
         return row("failed", str(error))
+
+
+def _heard(path: Path) -> np.ndarray:
+    return read_audio(path, SAMPLE_RATE_HZ, channel=heard_channel(path))[0]
 
 
 def _by_mfa(way: _Way, task: _Task) -> Alignment:

@@ -10,6 +10,7 @@ import numpy as np
 
 from phonoscope.audio import read_audio, write_audio
 from phonoscope.corpora.aligner import SAMPLE_RATE_HZ, Alignment
+from phonoscope.corpora.recording import heard_channel
 from phonoscope.corpora.textgrid import Interval, Tier, read_textgrid
 from phonoscope.corpora.tiers import choose_tiers
 from phonoscope.errors import AudioError, CorpusError
@@ -106,7 +107,7 @@ def run_mfa(
         place.mkdir(parents=True, exist_ok=True)
         try:
             # Resampling may overshoot full scale a little.
-            waveform = np.clip(read_audio(audio, SAMPLE_RATE_HZ)[0], -1, 1)
+            waveform = np.clip(read_audio(audio, SAMPLE_RATE_HZ, channel=heard_channel(audio))[0], -1, 1)
             write_audio(place / f"{name}.wav", waveform, SAMPLE_RATE_HZ, "PCM_16")
         except AudioError as error:
             unread[name] = str(error)

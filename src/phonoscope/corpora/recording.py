@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from phonoscope.audio import audio_info, channels_cancel
+
 # Share of the recordings whose names must fit a layout: a stray file is no other corpus, a mixed folder is.
 SHARE_THAT_FITS = 0.9
 AUDIO_SUFFIXES = frozenset({".wav", ".flac", ".ogg", ".mp3", ".sph", ".aif", ".aiff"})
@@ -47,6 +49,22 @@ def channel_in(name: str) -> int | None:
     """Channel that a name of a file or tier ends or begins with, as in ``dialogue_ch1``; None if it names none."""
     match = _CHANNEL.search(name)
     return int(match[1] or match[2]) if match else None
+
+
+def heard_channel(path: Path) -> int | None:
+    """Channel to read where the channels cancel out, so that their mean is silence: the first; None for the mean.
+
+    Parameters
+    ----------
+    path
+        Of the recording.
+
+    Raises
+    ------
+    AudioError
+        If the file is missing, empty or not audio.
+    """
+    return 1 if audio_info(path).channels > 1 and channels_cancel(path) else None
 
 
 class Layout(Protocol):

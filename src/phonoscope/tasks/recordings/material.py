@@ -9,9 +9,9 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from phonoscope.audio import SOUND_HASH, audio_info, read_audio, sound_hash
+from phonoscope.audio import CHANNEL, SOUND_HASH, audio_info, read_audio, sound_hash
 from phonoscope.corpora import find_recordings
-from phonoscope.corpora.recording import Recording
+from phonoscope.corpora.recording import Recording, heard_channel
 from phonoscope.corpora.speech_commands import official_split
 from phonoscope.corpora.storage import COLUMNS
 from phonoscope.errors import AudioError, ExperimentError
@@ -141,7 +141,8 @@ def read_clip(
     """
     name, rate = recording.audio.relative_to(folder).as_posix(), recipe.sample_rate
     try:
-        waveform, _ = read_audio(recording.audio, rate)
+        channel = recording.channel or heard_channel(recording.audio)
+        waveform, _ = read_audio(recording.audio, rate, channel=channel)
         if np.ptp(waveform) == 0:
             raise AudioError(f"{recording.audio} is silent: all its samples are the same")
         native_rate = audio_info(recording.audio).sample_rate
@@ -163,6 +164,7 @@ def read_clip(
         "class": label,
         SOUND_HASH: sound_hash(waveform),
         "native_rate": native_rate,
+        **({CHANNEL: channel} if channel else {}),
     }
     return Clip(row, around_energy(waveform, round(recipe.seconds * rate)))
 
