@@ -7,7 +7,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from phonoscope.corpora.annotations import elan, json_files, lines, partitur, tables, transcripts_timed
-from phonoscope.corpora.annotations.tiers_of import ITSELF
+from phonoscope.corpora.annotations.tiers_of import ITSELF, collector_paused
 from phonoscope.corpora.textgrid import TextGrid, decode, read_textgrid
 from phonoscope.corpora.timit import read_phn
 from phonoscope.errors import CorpusError
@@ -229,7 +229,8 @@ def read_alignment(path: Path, readers: Mapping[str, AlignmentReader] = READERS)
         raise CorpusError(
             f"{file}: unknown kind of alignment; known are {_names(readers.values())} ({', '.join(known)})"
         )
-    grid = _read(file, reader)
+    with collector_paused():
+        grid = _read(file, reader)
     if isinstance(grid, TextGrid):
         return grid
     found = grid.get(name) or next((each for key, each in grid.items() if _inside(key) == name), None)

@@ -83,15 +83,22 @@ def read_htk(text: str, path: Path) -> Grids:
     An end that is missing is the next start. A second label in a line begins a stretch of the next level (a word above
     phones, a phone above states ``s2 s3 s4``). Of triphones ``l-c+r`` the phone is the middle.
     """
-    return {ITSELF: grid_of(_htk_levels(_lines(text), path), path)}
+    return {ITSELF: grid_of(_plain_htk(text, path) or _htk_levels(_lines(text), path), path)}
+
+
+def _plain_htk(text: str, path: Path) -> dict[str, Rows] | None:
+    """Labels of one level, the usual case, all at once; None if there is anything else."""
+    found = _PLAIN_HTK(text)
+    if not found or len(found) != text.count("\n") + (not text.endswith("\n")):
+        return None
+    starts, ends, labels = zip(*found, strict=True)
+    unit = _UNIT_SECONDS
+    rows = [(a * unit, b * unit, c) for a, b, c in zip(map(int, starts), map(int, ends), labels, strict=True)]
+    return _named_levels([rows], path)
 
 
 def _htk_levels(lines: list[tuple[int, str]], path: Path) -> dict[str, Rows]:
-    """Rows of each level, by its name; labels of one level, the usual case, are read without looking for more."""
-    plain = _PLAIN_HTK("\n".join([line for _, line in lines]))
-    if plain and len(plain) == len(lines):
-        rows = [(int(start) * _UNIT_SECONDS, int(end) * _UNIT_SECONDS, label) for start, end, label in plain]
-        return _named_levels([rows], path)
+    """Rows of each level, by its name."""
     times: list[tuple[float, float | None]] = []
     columns: list[list[str]] = []
     for count, line in lines:
@@ -169,7 +176,8 @@ def read_mlf(text: str, path: Path) -> Grids:
             name = re.sub(r"\.(?:lab|rec|phn|mlf)$", "", name, flags=re.IGNORECASE)
         elif stripped == ".":
             if name is not None:
-                grids[name] = grid_of(_htk_levels(lines, path), path)
+                plain = _plain_htk("\n".join([each for _, each in lines]), path)
+                grids[name] = grid_of(plain or _htk_levels(lines, path), path)
             name, lines = None, []
         elif name is None:
             fault(path, count, 'the quoted name of a label file, as in "*/01.lab"', line)

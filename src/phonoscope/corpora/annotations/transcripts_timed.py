@@ -8,6 +8,7 @@ from phonoscope.corpora.annotations.tiers_of import ITSELF, Grids, Rows, fault, 
 
 _BULLET = re.compile("\x15[^\x15]*?(\\d+)_(\\d+)\x15")
 _STAMP = r"(?:(\d+):)?(\d\d?):(\d\d?)[.,](\d{1,3})"
+_MARKS = re.compile(r"<[^>]*>|\{[^}]*\}")
 _CUE = re.compile(rf"\s*{_STAMP}\s*-->\s*{_STAMP}")
 
 
@@ -60,13 +61,17 @@ def read_subtitles(text: str, path: Path) -> Grids:
     rows: Rows = []
     lines = text.split("\n")
     for place, line in enumerate(lines):
+        if "-->" not in line:
+            continue
         match = _CUE.match(line)
         if match is None:
-            if "-->" in line:
-                fault(path, place + 1, "'00:00:01,000 --> 00:00:02,000'", line)
-            continue
-        said = [re.sub(r"<[^>]*>|\{[^}]*\}", "", each).strip() for each in _until_blank(lines, place + 1)]
-        rows.append((_stamp(match, 1), _stamp(match, 5), " ".join(said)))
+            fault(path, place + 1, "'00:00:01,000 --> 00:00:02,000'", line)
+        said = [
+            (_MARKS.sub("", each) if "<" in each or "{" in each else each).strip()
+            for each in _until_blank(lines, place + 1)
+        ]
+        stamps = match.groups()
+        rows.append((_stamp(*stamps[:4]), _stamp(*stamps[4:]), " ".join(said)))
     single = all(len(label.split()) <= 1 for _, _, label in rows)
     return {ITSELF: grid_of({"words" if single else "phrases": rows}, path)}
 
@@ -77,6 +82,5 @@ def _until_blank(lines: list[str], place: int) -> Iterator[str]:
         place += 1
 
 
-def _stamp(match: re.Match, first: int) -> float:
-    hours, minutes, seconds, parts = (match[first + place] or "0" for place in range(4))
-    return int(hours) * 3600 + int(minutes) * 60 + int(seconds) + int(parts.ljust(3, "0")) / 1000
+def _stamp(hours: str | None, minutes: str, seconds: str, parts: str) -> float:
+    return int(hours or 0) * 3600 + int(minutes) * 60 + int(seconds) + int(parts) / 10 ** len(parts)
