@@ -154,13 +154,17 @@ def collect(
                 duration = info.duration if info else float("inf")
             with _faults("alignment unreadable"):
                 grid = read_alignment(recording.alignment, readers)
-            if not rules.phone_tier and has_words_alone(grid):
-                fault = f"{recording.alignment} holds words, no phones; make phones with: phonoscope align"
-                raise _UnusableError("words alone, no phones (make them with: phonoscope align)", CorpusError(fault))
-            with _faults("no such tier in the alignment"):
+            try:
                 tiers, warnings = choose_tiers(
                     grid, recording.alignment, rules.phone_tier, rules.word_tier, rules.speaker_tier
                 )
+            except CorpusError as error:
+                if rules.phone_tier or not has_words_alone(grid):
+                    raise _UnusableError("no such tier in the alignment", error) from error
+                fault = f"{recording.alignment} holds words, no phones; make phones with: phonoscope align"
+                raise _UnusableError(
+                    "words alone, no phones (make them with: phonoscope align)", CorpusError(fault)
+                ) from error
             if grid.xmax > duration + LONGER_SECONDS:
                 fault = (
                     f"{name}: the alignment lasts {grid.xmax:.3f} s, the sound {duration:.3f} s; they do not belong "

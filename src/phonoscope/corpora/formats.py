@@ -221,9 +221,11 @@ def read_alignment(path: Path, readers: Mapping[str, AlignmentReader] = READERS)
         Name → reader.
     """
     # A suffix that says enough is believed without a look at the disk: corpora have many thousands of files.
-    sure = path.suffix.lower() in readers and readers[path.suffix.lower()].fits is None
-    file, name = (path, ITSELF) if sure else file_of(path)
-    reader = reader_of(file, readers)
+    reader = readers.get(path.suffix.lower())
+    file, name = path, ITSELF
+    if reader is None or reader.fits is not None:
+        file, name = file_of(path)
+        reader = reader_of(file, readers)
     if reader is None:
         known = sorted({suffix for each in readers.values() for suffix in each.suffixes})
         raise CorpusError(

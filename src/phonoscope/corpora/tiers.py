@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Collection, Iterator, Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -205,8 +206,9 @@ def _settled(grid: TextGrid, path: Path, phones: _Found, warnings: list[str]) ->
 def _by_speaker(grid: TextGrid, names: tuple[str, ...], warnings: list[str]) -> _Found:
     """Best tier of each speaker whose name is one of `names` (best first)."""
     best: dict[str | None, tuple[int, _Reading, Tier]] = {}
+    kinds = _KINDS if names in (PHONE_TIERS, WORD_TIERS) else _KINDS.union(names)
     for tier in grid.tiers:
-        reading = _reading(tier.name, _KINDS.union(names), names)
+        reading = _reading(tier.name, kinds, names)
         if tier.kind != "interval" or reading is None or reading.kind not in names:
             continue
         key, rank = _key(reading), names.index(reading.kind)
@@ -241,6 +243,7 @@ def _key(reading: _Reading | None) -> str | None:
     return None if reading is None or reading.speaker is None else composed(reading.speaker).casefold()
 
 
+@lru_cache(maxsize=1024)
 def _reading(name: str, kinds: Collection[str], first: Collection[str] = ()) -> _Reading | None:
     """Read a tier's name as the kind of tier and whose it is; None if it is of no such kind."""
     whole = composed(name.strip().removesuffix(" (rough)"))
