@@ -4,7 +4,7 @@ import re
 from collections.abc import Collection, Iterator, Sequence
 from functools import lru_cache
 from pathlib import Path
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from phonoscope.corpora.speakers import composed, speaker_pattern
 from phonoscope.corpora.textgrid import TextGrid, Tier
@@ -137,6 +137,35 @@ def choose_tiers(
     CorpusError
         If there is no such tier, or it cannot be told which of several is meant; the message lists the tiers.
     """
+    layout = tuple((tier.name, tier.kind) for tier in grid.tiers)
+    try:
+        places, warnings = _places(layout, phone_tier, word_tier, speaker_tier)
+    except CorpusError:
+        return _choose(grid, path, phone_tier, word_tier, speaker_tier)  # fails too, and names the file
+    tiers = grid.tiers
+    return [
+        SpeakerTiers(speaker, tiers[phones], None if words is None else tiers[words], sure)
+        for speaker, phones, words, sure in places
+    ], list(warnings)
+
+
+@lru_cache(maxsize=256)
+def _places(
+    layout: tuple[tuple[str, Literal["interval", "point"]], ...], *names: str | None
+) -> tuple[list[tuple[str | None, int, int | None, bool]], list[str]]:
+    """Which tiers to take of an alignment that has tiers of these names and kinds: most of a corpus have the same."""
+    tiers = tuple(Tier(name, kind=kind) for name, kind in layout)
+    place = {id(tier): number for number, tier in enumerate(tiers)}
+    chosen, warnings = _choose(TextGrid(0.0, 0.0, tiers), Path(), *names)
+    return [
+        (speaker, place[id(phones)], place[id(words)] if words else None, sure)
+        for speaker, phones, words, sure in chosen
+    ], warnings
+
+
+def _choose(
+    grid: TextGrid, path: Path, phone_tier: str | None, word_tier: str | None, speaker_tier: str | None
+) -> tuple[list[SpeakerTiers], list[str]]:
     warnings: list[str] = []
     if speaker_tier:
         phones = _by_pattern(grid, speaker_tier, warnings)
