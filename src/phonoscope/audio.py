@@ -358,7 +358,7 @@ def cut(
     if len(rates) > 1 and not own_rates:
         listed = ", ".join(f"{rate} Hz ({recording})" for rate, recording in sorted(rates.items()))
         raise CorpusError(
-            f"the recordings have different sample rates: {listed}. Say which to use: sample_rate=... (--sample-rate)"
+            f"the recordings have different sample rates: {listed}. Choose one with sample_rate=... (--sample-rate)"
         )
     kept = tokens
     if hashed:

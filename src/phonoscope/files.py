@@ -204,7 +204,7 @@ def read_table(path: str | Path, *, what: str = "table", error: type[PhonoscopeE
 
 
 def _decoded(content: bytes) -> str:
-    """Text of a table, whatever program saved it, composed."""
+    """Decode the text of a table, whichever program saved it, and compose its letters (Unicode NFC)."""
     encoding = "utf-8-sig"
     if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         encoding = "utf-16"

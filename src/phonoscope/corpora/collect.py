@@ -8,10 +8,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from phonoscope.audio import audio_info, channels_cancel
-from phonoscope.corpora.formats import READERS, AlignmentReader, file_of, read_alignment, reader_of
+from phonoscope.audio import audio_info
+from phonoscope.corpora.formats import READERS, AlignmentReader, located, read_alignment
 from phonoscope.corpora.pairing import NO_ALIGNMENT
-from phonoscope.corpora.recording import Recording, channel_in
+from phonoscope.corpora.recording import Recording, channel_in, heard_channel
 from phonoscope.corpora.rules import TokenRules
 from phonoscope.corpora.tiers import SpeakerTiers, choose_tiers, has_words_alone
 from phonoscope.errors import AudioError, CorpusError, PhonoscopeError
@@ -161,7 +161,7 @@ def collect(
             except CorpusError as error:
                 if rules.phone_tier or not has_words_alone(grid):
                     raise _UnusableError("no such tier in the alignment", error) from error
-                fault = f"{recording.alignment} holds words, no phones; make phones with: phonoscope align"
+                fault = f"{recording.alignment} contains words but no phones; create them with: phonoscope align"
                 raise _UnusableError(
                     "words alone, no phones (make them with: phonoscope align)", CorpusError(fault)
                 ) from error
@@ -187,22 +187,20 @@ def collect(
                     if warning and not channels_named:
                         collected.warn(f"{name}: {warning}")
             collected.add(heard, name, duration, tiers)
-            reader = readers.get(recording.alignment.suffix.lower())
-            if reader is None or reader.fits is not None:
-                reader = reader_of(file_of(recording.alignment)[0], readers)
+            reader, _, _ = located(recording.alignment, readers)
             collected.phone_sets.add(reader.phone_set if reader else None)
         if progress is not None:
             progress(done, len(recordings))
     if len(collected.rates) > 1:
         found = ", ".join(f"{rate} Hz ({count})" for rate, count in sorted(collected.rates.items()))
-        collected.warn(f"the recordings have different sample rates, all are kept: {found}")
+        collected.warn(f"the recordings have different sample rates; each keeps its own: {found}")
     return collected
 
 
 def _of_channels(path: Path, tiers: Sequence[str]) -> tuple[int | None, str | None]:
     """Channel to read of a recording with several where their mean is no use, and what to say of it."""
-    if channels_cancel(path):
-        return 1, "its channels cancel out (opposite phase: their mean is silence); channel 1 is read alone"
+    if channel := heard_channel(path):
+        return channel, "its channels cancel out (opposite phase: their mean is silence); channel 1 is read alone"
     if len(tiers) < 2 or any(channel_in(name) for name in tiers):
         return None, None
     return None, (

@@ -210,6 +210,22 @@ def file_of(path: Path) -> tuple[Path, str]:
     return path, ITSELF
 
 
+def located(path: Path, readers: Mapping[str, AlignmentReader] = READERS) -> tuple[AlignmentReader | None, Path, str]:
+    """Reader of an alignment (None if no format fits), its file, and the name in it.
+
+    Parameters
+    ----------
+    path, readers
+        As in `read_alignment`.
+    """
+    # A suffix that says enough is believed without a look at the disk: corpora have many thousands of files.
+    reader = readers.get(path.suffix.lower())
+    if reader is not None and reader.fits is None:
+        return reader, path, ITSELF
+    file, name = file_of(path)
+    return reader_of(file, readers), file, name
+
+
 def read_alignment(path: Path, readers: Mapping[str, AlignmentReader] = READERS) -> TextGrid:
     """Read an alignment; CorpusError if its suffix or its content is not understood.
 
@@ -220,12 +236,7 @@ def read_alignment(path: Path, readers: Mapping[str, AlignmentReader] = READERS)
     readers : mapping
         Name → reader.
     """
-    # A suffix that says enough is believed without a look at the disk: corpora have many thousands of files.
-    reader = readers.get(path.suffix.lower())
-    file, name = path, ITSELF
-    if reader is None or reader.fits is not None:
-        file, name = file_of(path)
-        reader = reader_of(file, readers)
+    reader, file, name = located(path, readers)
     if reader is None:
         known = sorted({suffix for each in readers.values() for suffix in each.suffixes})
         raise CorpusError(

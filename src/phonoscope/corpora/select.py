@@ -87,7 +87,7 @@ def class_labels(
             raise CorpusError(f"classes {classes!r}: a number must follow 'vowels:', as in vowels:4")
         return own_vowels, int(count)
     if classes == "mine" and not further:
-        raise CorpusError("classes 'mine' are those of a mapping: give it with --mapping")
+        raise CorpusError("classes 'mine' needs a mapping; give one with --mapping")
     listed = [name.strip() for name in (classes.split(",") if isinstance(classes, str) else classes) if name.strip()]
     names = [label for name in listed for label in named.get(name, [name])]
     if not names:

@@ -156,8 +156,8 @@ def speakers_from(recordings: Sequence[Recording], root: Path, pattern: str, war
         raise CorpusError(f"--speaker-from {pattern!r} fits no recording; their names are {', '.join(odd[:3])} ...")
     if odd:
         warn(
-            f"--speaker-from {pattern!r} does not fit {len(odd)} of {len(names)} recordings, e.g. {', '.join(odd[:3])};"
-            " their speaker is unknown"
+            f"--speaker-from {pattern!r} does not fit {len(odd)} of {len(names)} recordings "
+            f"(such as {', '.join(odd[:3])}), so their speaker is unknown"
         )
     return [
         replace(each, speaker=match["speaker"].strip() if match else None)

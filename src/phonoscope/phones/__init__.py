@@ -17,7 +17,7 @@ from pathlib import Path
 
 from phonoscope.errors import CorpusError
 from phonoscope.files import read_table
-from phonoscope.phones.ipa import from_x_sampa, kind_of
+from phonoscope.phones.ipa import POSITION, TONES, from_x_sampa, kind_of, plainly_spelt
 from phonoscope.phones.sets import kind_of_lexical_set, phone_sets
 
 # Sets of English, whose phones are folded into the classes of the table; the value is the table's column.
@@ -35,10 +35,6 @@ SILENCES = frozenset(
 )
 _NON_SPEECH = re.compile(r"<[^>]*>|\{[^}]+\}|\[[^\]]+\]")
 _BUCKEYE_NOISE = re.compile(r"(?:IVER|VOCNOISE|LAUGH|CUTOFF|EXCLUDE|SIL|NOISE|UNKNOWN|ERROR).*")
-_POSITION = re.compile(r"(?<=.)_[BISE]$|#\d+$")
-_STRESS_MARKS = {"ˈ": 1, "ˌ": 2}
-_TONES = re.compile("[˥˦˧˨˩ꜛꜜ↗↘]")
-_LIGATURES = {"ʧ": "tʃ", "ʤ": "dʒ", "ʦ": "ts", "ʣ": "dz", "g": "ɡ", ":": "ː", "\u0361": "", "\u035c": ""}
 _MODIFIERS = re.compile("[ʰʱʲʷˠˤˀⁿˡ̚˞]")
 
 
@@ -107,7 +103,7 @@ def is_silence(label: str, phone_set: str = "") -> bool:
 
     In DISC ``#`` and ``_`` are phones (START, and the consonant of *jam*).
     """
-    label = _POSITION.sub("", label.strip())
+    label = POSITION.sub("", label.strip())
     if phone_set == "disc" and label in ("#", "_"):
         return False
     if phone_set == "buckeye" and _BUCKEYE_NOISE.fullmatch(label):
@@ -209,7 +205,7 @@ def detect_phone_set(labels: Iterable[str]) -> str:
         raise CorpusError("the phone set cannot be told: the tier holds only silence. Is it the right tier?")
     names = (*ENGLISH_SETS, "buckeye", "ipa", "x-sampa", "wells", "disc")
     known = {name: {label for label in seen if _is_spelling(label, name)} for name in names}
-    if any(re.fullmatch(r"[A-Za-z]{2}[012]", _POSITION.sub("", label)) for label in known["arpabet"]):
+    if any(re.fullmatch(r"[A-Za-z]{2}[012]", POSITION.sub("", label)) for label in known["arpabet"]):
         return "arpabet"
     of_disc = len(written & set("12456789$#_")) >= 2 and max(map(len, seen)) == 1
     if not of_disc:
@@ -296,7 +292,7 @@ def _is_spelling(label: str, phone_set: str) -> bool:
     """Whether `label` is written exactly as `phone_set` writes, upper and lower case included."""
     if phone_set not in ENGLISH_SETS:
         return _look_up(label, phone_set)[0] is not None
-    label = _POSITION.sub("", _nfc(label))
+    label = POSITION.sub("", _nfc(label))
     if phone_set == "arpabet":
         stressed = re.fullmatch(r"([A-Za-z]{2})[012]", label)
         return (stressed[1].upper() if stressed else label) in _spellings(phone_set)
@@ -311,7 +307,7 @@ def _look_up(label: str, phone_set: str) -> tuple[str | None, int | None]:
         found = phone_sets()[phone_set].find(label)
         return (found.label, found.stress) if found else (None, None)
     table = _spellings(phone_set)
-    label = _POSITION.sub("", _nfc(label.strip()))
+    label = POSITION.sub("", _nfc(label.strip()))
     stress = None
     if phone_set == "mfa-english":
         label, stress = _plain_ipa(label)
@@ -334,15 +330,10 @@ def _look_up(label: str, phone_set: str) -> tuple[str | None, int | None]:
 
 def _plain_ipa(label: str) -> tuple[str, int | None]:
     """IPA in one spelling (no ligature, tie bar, tone or stress mark), and the stress that was marked."""
-    stress = None
-    for mark, value in _STRESS_MARKS.items():
-        if mark in label:
-            stress, label = value, label.replace(mark, "")
+    label, stress = plainly_spelt(label)
     if label[-1:] in ("0", "1", "2"):
         stress, label = int(label[-1]), label[:-1]
-    for old, new in _LIGATURES.items():
-        label = label.replace(old, new)
-    return _nfc(_TONES.sub("", label)), stress
+    return _nfc(TONES.sub("", label)), stress
 
 
 def _without_modifiers(label: str) -> list[str]:

@@ -26,7 +26,8 @@ _VOICELESS = frozenset("ptʈckqʔʡɸfθsʃʂçxχħhɕɧʜɬʍ")
 _LIGATURES = {"ʧ": "tʃ", "ʤ": "dʒ", "ʦ": "ts", "ʣ": "dz", "ʨ": "tɕ", "ʥ": "dʑ", "g": "ɡ", ":": "ː"}
 _LIGATURES |= {"\u0361": "", "\u035c": ""}
 _STRESS_MARKS = {"ˈ": 1, "ˌ": 2}
-_TONES = re.compile("[˥˦˧˨˩ꜛꜜ↗↘]+")
+TONES = re.compile("[˥˦˧˨˩ꜛꜜ↗↘]+")
+POSITION = re.compile(r"(?<=.)_[BISE]$|#\d+$")  # what Kaldi and MFA put behind a phone
 _MODIFIERS = frozenset("ʰʱʲʷˠˤˀⁿˡ̚˞ːˑ")
 _SYLLABIC = frozenset("\u0329\u030d")
 FOLDS = {
@@ -63,19 +64,25 @@ def from_x_sampa(label: str) -> str | None:
     return phone
 
 
-def read_phone(label: str) -> tuple[str, int | None, str | None] | None:
-    """One phone of IPA in one spelling, its stress (1, 2) and its tone letters; None if it is not one phone.
-
-    Nasality, voicelessness, syllabicity, length and secondary articulation stay part of it.
-    """
+def plainly_spelt(label: str) -> tuple[str, int | None]:
+    """IPA without ligatures, tie bars and stress marks, and the stress that was marked."""
     stress = None
     for mark, value in _STRESS_MARKS.items():
         if mark in label:
             stress, label = value, label.replace(mark, "")
     for old, new in _LIGATURES.items():
         label = label.replace(old, new)
-    tone = "".join(_TONES.findall(label)) or None
-    phone = unicodedata.normalize("NFC", _TONES.sub("", label))
+    return label, stress
+
+
+def read_phone(label: str) -> tuple[str, int | None, str | None] | None:
+    """One phone of IPA in one spelling, its stress (1, 2) and its tone letters; None if it is not one phone.
+
+    Nasality, voicelessness, syllabicity, length and secondary articulation stay part of it.
+    """
+    label, stress = plainly_spelt(label)
+    tone = "".join(TONES.findall(label)) or None
+    phone = unicodedata.normalize("NFC", TONES.sub("", label))
     return (phone, stress, tone) if kind_of(phone) else None
 
 

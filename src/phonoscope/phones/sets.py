@@ -6,16 +6,14 @@ al. 2006), Wells's lexical sets (Wells 1982).
 """
 
 import csv
-import re
 import unicodedata
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 from typing import NamedTuple
 
-from phonoscope.phones.ipa import from_x_sampa, read_phone
+from phonoscope.phones.ipa import POSITION, from_x_sampa, read_phone
 
-_POSITION = re.compile(r"(?<=.)_[BISE]$|#\d+$")
 _WELLS_DIPHTHONGS = frozenset("FACE GOAT PRICE CHOICE MOUTH NEAR SQUARE CURE".split())  # noqa: SIM905
 
 
@@ -40,7 +38,7 @@ class PhoneSet:
         if self.notation in ("written", "table"):
             known = label if self.classes is None else self.classes.get(label)
             return Found(known) if known else None
-        label = _POSITION.sub("", label)
+        label = POSITION.sub("", label)
         written = from_x_sampa(label) if self.notation == "x-sampa" else label
         read = read_phone(written) if written else None
         if read is None or (self.classes is not None and read[0] not in self.classes):

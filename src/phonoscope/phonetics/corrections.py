@@ -131,5 +131,7 @@ def _number(cell: object, name: str, path: str | Path) -> float:
 
 def _rung(number: float, path: str | Path) -> float:
     if number != int(number) or number > len(LADDER_HZ):
-        raise CorpusError(f"{path}: candidate {number:g} is not on the ladder; expected 1 to {len(LADDER_HZ)}")
+        raise CorpusError(
+            f"{path}: candidate {number:g} is not on the ladder; choose a number from 1 to {len(LADDER_HZ)}"
+        )
     return LADDER_HZ[int(number) - 1]
